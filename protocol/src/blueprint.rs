@@ -1,0 +1,115 @@
+//! Blueprints: versioned, checksummed sets of migrations that a tenant is made of.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::name::{BlueprintName, BlueprintVersion};
+use crate::plan::Finding;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blueprint {
+    pub name: BlueprintName,
+    pub version: BlueprintVersion,
+    pub title: String,
+    pub tenancy: Tenancy,
+    /// The settings a tenant of this blueprint has, by name.
+    pub settings: BTreeMap<String, Setting>,
+    /// Extensions that the target must have.
+    pub extensions: Vec<String>,
+    pub migrations: Vec<BlueprintFile>,
+    pub seed: Vec<BlueprintFile>,
+    /// SHA-256 over the manifest and every file, as 64 hexadecimal digits.
+    pub checksum: String,
+    /// Absent for an answer to `blueprint_check`, which stores nothing.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub added_at: Option<OffsetDateTime>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tenancy {
+    /// A schema of its own for each tenant.
+    Schema,
+    /// One set of tables for all, with row-level security.
+    Shared,
+    /// A database of its own for each tenant.
+    Database,
+    #[serde(other)]
+    Other,
+}
+
+/// A whole number that may be set for each tenant, with its range.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setting {
+    pub title: String,
+    pub default: i64,
+    pub min: i64,
+    pub max: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlueprintFile {
+    /// Path in the blueprint's folder.
+    pub path: String,
+    /// What the file's name says it does: `V1__identity.sql` → `identity`.
+    pub title: String,
+    pub statements: u32,
+    pub bytes: u64,
+    /// SHA-256 of the content, as 64 hexadecimal digits.
+    pub checksum: String,
+    /// The content; only where it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sql: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct BlueprintsRequest {
+    /// Only blueprints of this name.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Only this version.
+    #[serde(default)]
+    pub version: Option<String>,
+    /// Include the SQL of the files; needs `name`.
+    #[serde(default)]
+    pub with_sql: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlueprintsResponse {
+    /// By name, the newest version first.
+    pub blueprints: Vec<Blueprint>,
+}
+
+/// A folder's files, read by the client: the daemon opens no path that a client names.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct BlueprintUpload {
+    pub files: Vec<UploadedFile>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadedFile {
+    /// Path in the folder, with `/` between its parts: `blueprint.toml`, `V1__identity.sql`, `seed/demo.sql`.
+    pub path: String,
+    pub content: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlueprintReport {
+    /// Absent if the folder is so broken that it is no blueprint at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blueprint: Option<Blueprint>,
+    /// Errors first, then by file and line.
+    pub findings: Vec<Finding>,
+    /// It was stored by this call; false for a check, and where exactly this version was there already.
+    pub added: bool,
+}
+
+impl BlueprintReport {
+    /// Nothing in it stands against provisioning a tenant.
+    pub fn is_usable(&self) -> bool {
+        self.blueprint.is_some() && self.findings.iter().all(|f| f.severity != crate::plan::Severity::Error)
+    }
+}

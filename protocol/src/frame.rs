@@ -1,0 +1,56 @@
+//! The framing: a 4-byte big-endian length, then that many bytes of JSON, at most [`MAX_FRAME_BYTES`].
+//!
+//! Decoding reads from the slice that is already in memory (tokio-serde's own JSON codec reads byte by byte through
+//! `io::Read`, which is slower) and contains panics of a decoder: a peer's bytes must not take a connection task down.
+
+use std::io;
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+
+use bytes::{Bytes, BytesMut};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The largest frame either side sends or accepts, in bytes.
+pub const MAX_FRAME_BYTES: usize = 8 * 1024 * 1024;
+
+/// JSON in, JSON out: `In` is what this side reads, `Out` what it writes.
+#[derive(Debug)]
+pub struct JsonCodec<In, Out> {
+    types: PhantomData<fn(Out) -> In>,
+}
+
+impl<In, Out> Default for JsonCodec<In, Out> {
+    fn default() -> Self {
+        Self { types: PhantomData }
+    }
+}
+
+impl<In: DeserializeOwned, Out> tokio_serde::Deserializer<In> for JsonCodec<In, Out> {
+    type Error = io::Error;
+
+    fn deserialize(self: Pin<&mut Self>, frame: &BytesMut) -> io::Result<In> {
+        // tarpc turns a relative deadline into an `Instant` while decoding, which panics on overflow.
+        match catch_unwind(AssertUnwindSafe(|| serde_json::from_slice(frame))) {
+            Ok(Ok(message)) => Ok(message),
+            Ok(Err(error)) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+            Err(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "a value in the frame is out of range")),
+        }
+    }
+}
+
+impl<In, Out: Serialize> tokio_serde::Serializer<Out> for JsonCodec<In, Out> {
+    type Error = io::Error;
+
+    fn serialize(self: Pin<&mut Self>, message: &Out) -> io::Result<Bytes> {
+        let frame = serde_json::to_vec(message)?;
+        if frame.len() > MAX_FRAME_BYTES {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the message is larger than a frame may be",
+            ));
+        }
+        Ok(frame.into())
+    }
+}

@@ -1,0 +1,24 @@
+//! The contract between `tenantryd` and everything that talks to it: wire types, error codes and the RPC service.
+//!
+//! Invariant: no I/O and nothing of our other crates. What is here is versioned by [`PROTOCOL_VERSION`];
+//! fields and methods are added, never renamed or removed. Requests carry plain strings, which the daemon parses
+//! and answers for field by field; responses carry the validated newtypes.
+
+pub mod audit;
+pub mod blueprint;
+pub mod endpoint;
+pub mod error;
+pub mod frame;
+pub mod id;
+pub mod isolation;
+pub mod name;
+pub mod operation;
+pub mod plan;
+pub mod service;
+pub mod session;
+pub mod target;
+pub mod tenant;
+pub mod watch;
+
+pub use error::{ApiError, ErrorCode};
+pub use service::{PROTOCOL_VERSION, TenantryClient, TenantryRequest, TenantryResponse};

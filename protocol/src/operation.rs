@@ -1,0 +1,205 @@
+//! Operations: one thing done to a tenant, in steps, with live progress and a final outcome.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::id::{OperationId, TenantId};
+use crate::name::{Slug, TargetName};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Operation {
+    pub id: OperationId,
+    pub kind: OperationKind,
+    pub tenant_id: TenantId,
+    pub slug: Slug,
+    pub target: TargetName,
+    pub state: OperationState,
+    pub steps: Vec<StepProgress>,
+    /// Who asked: `ops1 (uid 1003)`.
+    pub actor: String,
+    #[serde(with = "time::serde::rfc3339")]
+    pub requested_at: OffsetDateTime,
+    /// From request to end, in ms; absent while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<f64>,
+    /// How long it may take before it is undone, in ms.
+    pub budget_ms: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OperationKind {
+    Provision,
+    Rollback,
+    IssueCredentials,
+    #[serde(other)]
+    Other,
+}
+
+impl OperationKind {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Provision => "provision",
+            Self::Rollback => "rollback",
+            Self::IssueCredentials => "issue_credentials",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// `queued → running → succeeded`, or `→ unwinding → rolled_back | needs_attention`; `cancelled` when nothing had begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case")]
+pub enum OperationState {
+    Queued,
+    Running,
+    Succeeded,
+    Unwinding {
+        failure: Failure,
+    },
+    RolledBack {
+        failure: Failure,
+    },
+    NeedsAttention {
+        failure: Failure,
+        /// What is left, for a person.
+        left: String,
+        /// The command to run next, ready to be typed.
+        next_command: String,
+    },
+    Cancelled,
+    #[serde(other)]
+    Other,
+}
+
+impl OperationState {
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Unwinding { .. } => "unwinding",
+            Self::RolledBack { .. } => "rolled_back",
+            Self::NeedsAttention { .. } => "needs_attention",
+            Self::Cancelled => "cancelled",
+            Self::Other => "other",
+        }
+    }
+
+    /// Nothing more happens in this state by itself.
+    pub const fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::Succeeded
+                | Self::RolledBack { .. }
+                | Self::NeedsAttention { .. }
+                | Self::Cancelled
+                | Self::Other
+        )
+    }
+
+    pub const fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Unwinding { failure }
+            | Self::RolledBack { failure }
+            | Self::NeedsAttention { failure, .. } => Some(failure),
+            _ => None,
+        }
+    }
+}
+
+/// Why an operation is being, or was, undone.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Failure {
+    /// The step that failed.
+    pub step: String,
+    /// The migration's file name, if a migration failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Line in `file`, from 1: of the error itself, or of the beginning of the statement that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// Number of the statement in `file`, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sqlstate: Option<String>,
+    /// What the server, or the step, said.
+    pub message: String,
+    /// What to do next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// `V5__comments.sql:12 syntax error at or near "TABEL" (42601)`
+    pub fn summary(&self) -> String {
+        let place = match (&self.file, self.line) {
+            (Some(file), Some(line)) => format!("{file}:{line} "),
+            (Some(file), None) => format!("{file} "),
+            (None, _) => String::new(),
+        };
+        let code = self.sqlstate.as_ref().map(|code| format!(" ({code})")).unwrap_or_default();
+        format!("{place}{}{code}", self.message)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepProgress {
+    /// Stable name, as in the plan.
+    pub step: String,
+    pub title: String,
+    pub status: StepStatus,
+    /// Part of the one transaction on the target.
+    pub atomic: bool,
+    /// How much is done of how much (migrations, probes); absent where there is nothing to count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<StepCount>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<f64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepCount {
+    pub done: u32,
+    pub total: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepStatus {
+    Waiting,
+    Running,
+    Done,
+    Failed,
+    Undone,
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct OperationsRequest {
+    /// Only operations on this tenant.
+    #[serde(default)]
+    pub slug: Option<String>,
+    /// Only those that are not in a final state.
+    #[serde(default)]
+    pub unfinished: bool,
+    /// Rows, 1 to 500; 50 if absent.
+    #[serde(default)]
+    pub limit: Option<u32>,
+    /// Only operations older than this one (its id).
+    #[serde(default)]
+    pub before: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OperationsResponse {
+    /// Newest first.
+    pub operations: Vec<Operation>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct OperationRequest {
+    pub id: String,
+}

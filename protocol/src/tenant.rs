@@ -1,0 +1,221 @@
+//! Tenants: what a customer is, and the requests that change one.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::id::{OperationId, TenantId};
+use crate::isolation::IsolationReport;
+use crate::name::{BlueprintName, BlueprintVersion, PlacementName, Slug, TargetName};
+use crate::operation::Operation;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tenant {
+    pub id: TenantId,
+    pub slug: Slug,
+    pub display_name: String,
+    pub labels: BTreeMap<String, String>,
+    pub blueprint: BlueprintName,
+    pub version: BlueprintVersion,
+    pub target: TargetName,
+    pub placement: PlacementName,
+    pub settings: BTreeMap<String, i64>,
+    pub state: TenantState,
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    pub updated_at: OffsetDateTime,
+    /// When a secret was last issued, and for which login role; absent if never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<CredentialsIssued>,
+    /// The newest operation on this tenant, without its steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_operation: Option<LastOperation>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastOperation {
+    pub id: OperationId,
+    pub kind: String,
+    pub state: String,
+    #[serde(with = "time::serde::rfc3339")]
+    pub requested_at: OffsetDateTime,
+}
+
+/// Where a tenant is in its life, with what belongs to that state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case")]
+pub enum TenantState {
+    Provisioning,
+    Active,
+    Suspended,
+    RollingBack,
+    /// Nothing of it is left on its target. `reason` says what failed, or who asked.
+    RolledBack {
+        reason: String,
+    },
+    Retiring,
+    Retired,
+    /// An unwinding could not finish: what is left, and the exact next command.
+    NeedsAttention {
+        reason: String,
+        next_command: String,
+    },
+    /// A state that this build does not know.
+    #[serde(other)]
+    Other,
+}
+
+impl TenantState {
+    /// The state's stable name, as in JSON.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Provisioning => "provisioning",
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::RollingBack => "rolling_back",
+            Self::RolledBack { .. } => "rolled_back",
+            Self::Retiring => "retiring",
+            Self::Retired => "retired",
+            Self::NeedsAttention { .. } => "needs_attention",
+            Self::Other => "other",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CredentialsIssued {
+    /// The login role on the target.
+    pub role: String,
+    #[serde(with = "time::serde::rfc3339")]
+    pub issued_at: OffsetDateTime,
+}
+
+/// Asks for a new tenant. The same fields make a plan and a provision, so that what is approved is what runs.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ProvisionRequest {
+    pub slug: String,
+    /// Defaults to the slug.
+    #[serde(default)]
+    pub display_name: Option<String>,
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    pub blueprint: String,
+    /// Defaults to the newest version.
+    #[serde(default)]
+    pub version: Option<String>,
+    /// May be left out where there is only one target.
+    #[serde(default)]
+    pub target: Option<String>,
+    /// Values for the blueprint's settings; the others take their defaults.
+    #[serde(default)]
+    pub settings: BTreeMap<String, i64>,
+    /// Run the blueprint's seed files too.
+    #[serde(default)]
+    pub seed: bool,
+    /// Run only if the plan still has this hash (64 hexadecimal digits, or a prefix of at least 12).
+    #[serde(default)]
+    pub approve: Option<String>,
+    /// The same key, from the same actor, gives the same operation; with another request it is a conflict.
+    #[serde(default)]
+    pub idempotency_key: Option<String>,
+}
+
+/// An operation was accepted; it goes on whether or not anybody watches.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OperationStarted {
+    pub operation: Operation,
+    /// The idempotency key had been used for this operation before; nothing new was started.
+    pub replayed: bool,
+}
+
+/// Undoes a tenant completely.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RollbackRequest {
+    pub slug: String,
+    /// The slug again, typed by the operator.
+    pub confirm: String,
+    /// Remove without making an archive first.
+    #[serde(default)]
+    pub discard_data: bool,
+    #[serde(default)]
+    pub idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct IssueCredentialsRequest {
+    pub slug: String,
+    #[serde(default)]
+    pub idempotency_key: Option<String>,
+}
+
+/// A login for the tenant's application. The secret is in this answer and nowhere else.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credentials {
+    pub slug: Slug,
+    pub role: String,
+    /// Absent on an idempotent replay: the secret was given once, at `issued_at`; ask again for a new one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    /// A host name, or the directory of the server's Unix socket.
+    pub host: String,
+    pub port: u16,
+    pub database: String,
+    #[serde(with = "time::serde::rfc3339")]
+    pub issued_at: OffsetDateTime,
+}
+
+/// The password stays out of logs and panics.
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials")
+            .field("slug", &self.slug)
+            .field("role", &self.role)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TenantsRequest {
+    /// Only these states, by name; all if empty.
+    #[serde(default)]
+    pub states: Vec<String>,
+    /// Include tenants that were rolled back or retired (they are left out unless a state asks for them).
+    #[serde(default)]
+    pub all: bool,
+    /// Rows a page, 1 to 1,000; 200 if absent.
+    #[serde(default)]
+    pub limit: Option<u32>,
+    /// `next` of the page before.
+    #[serde(default)]
+    pub after: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TenantsResponse {
+    /// Ordered by slug, then newest first.
+    pub tenants: Vec<Tenant>,
+    /// Give it as `after` for the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// How many tenants match, over all pages.
+    pub total: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TenantRequest {
+    /// A slug (the living tenant of that name, else the newest), or a tenant's id.
+    pub slug: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TenantDetail {
+    pub tenant: Tenant,
+    /// Newest first, at most 50.
+    pub operations: Vec<Operation>,
+    /// The newest report; absent if the tenant was never verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<IsolationReport>,
+}

@@ -1,0 +1,53 @@
+//! Following what happens: a long poll over the daemon's ring of recent events.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::id::OperationId;
+use crate::operation::Operation;
+use crate::tenant::Tenant;
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct WatchRequest {
+    /// `cursor` of the answer before; absent to begin with what happens from now on.
+    #[serde(default)]
+    pub cursor: Option<u64>,
+    /// Only events of this operation (its id).
+    #[serde(default)]
+    pub operation: Option<String>,
+    /// How long to wait for an event, in ms; at most 30,000. With 0 the answer comes at once.
+    #[serde(default)]
+    pub wait_ms: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WatchResponse {
+    /// Where to go on. Never goes back, not even over a restart of the daemon.
+    pub cursor: u64,
+    pub events: Vec<Event>,
+    /// Events between the request's cursor and the first one here are lost: read the state anew.
+    pub resync: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    pub cursor: u64,
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    pub body: EventBody,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum EventBody {
+    /// An operation began, moved to another step or state, or ended: the whole of it as it is now.
+    Operation { operation: Box<Operation> },
+    /// A line for the log pane: `V6__files.sql applied in 11 ms`.
+    Log { operation_id: OperationId, line: String },
+    /// A tenant appeared or changed: the whole of it as it is now.
+    Tenant { tenant: Box<Tenant> },
+    /// The audit trail grew up to this `seq`.
+    Audit { seq: i64 },
+    #[serde(other)]
+    Other,
+}
