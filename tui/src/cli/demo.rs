@@ -116,7 +116,9 @@ async fn show(output: Output, socket: &Path, samples: &[Sample]) -> Result<(), C
         return output.document(&json!({ "tenants": tenants.collect::<Vec<_>>() }));
     }
     if has_screen() {
-        return Ok(ui::run(socket.to_owned()).await?);
+        // What goes on then ends with the daemon.
+        Box::pin(ui::run(socket.to_owned())).await?;
+        return Ok(());
     }
     let header = ["tenant", "name", "state", "tables", "steps", "isolation", "login", "duration ms"];
     output.table(&header, samples.iter().map(row).collect())?;

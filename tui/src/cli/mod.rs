@@ -103,7 +103,8 @@ const fn output_of(global: &Global) -> Output {
 
 async fn execute(arguments: Arguments, output: Output) -> Result<(), CliError> {
     let Some(command) = arguments.command else {
-        return console(client::socket(arguments.global.socket.as_deref())?).await;
+        let socket = client::socket(arguments.global.socket.as_deref())?;
+        return Box::pin(console(socket)).await;
     };
     if matches!(command, Command::Demo) {
         // It has a daemon to put away: it minds interruptions itself.
@@ -147,7 +148,15 @@ async fn console(socket: PathBuf) -> Result<(), CliError> {
                     .to_owned(),
         });
     }
-    Ok(ui::run(socket).await?)
+    for operation in ui::run(socket).await? {
+        output::complain(&format!(
+            "the {} of {} goes on; follow it with `tenantry operation watch {}`",
+            operation.kind.name().replace('_', " "),
+            operation.slug,
+            operation.id
+        ));
+    }
+    Ok(())
 }
 
 /// Standard input and output are a terminal that can show a screen.
