@@ -1,0 +1,5 @@
+//! The daemon's pure part: what things are and how they change.
+//!
+//! Invariant: no I/O, no clock, no async and no SQL is run here; the same input always gives the same result.
+
+pub mod blueprint;
