@@ -71,9 +71,9 @@ impl Linter {
         let used =
             words.texts().find(|token| self.enum_labels.iter().any(|label| label == words.text(*token)));
         if let Some(token) = used {
-            let message = "this value was added to its enum by ALTER TYPE … ADD VALUE, and before PostgreSQL 17 it \
-                           cannot be used in the same transaction, which is that of the whole blueprint: put the \
-                           value into CREATE TYPE";
+            let message = "this looks like the value that ALTER TYPE … ADD VALUE added to an enum, and some versions \
+                           of PostgreSQL (15, for one) refuse to use it in the same transaction, which is that of the \
+                           whole blueprint: put the value into CREATE TYPE";
             findings.warning("enum_value_used", Place { file, line: words.line(token) }, message);
         }
     }
