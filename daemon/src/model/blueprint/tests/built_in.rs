@@ -1,4 +1,5 @@
 //! The built-in blueprints are held to what is asked of uploaded ones, and their folders to what is compiled in.
+//! A file that is forgotten in either place fails here.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::Path;

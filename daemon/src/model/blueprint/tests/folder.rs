@@ -1,4 +1,5 @@
 //! Folders: which files have a place, and what is said about the others.
+//! Each case is a folder that a client could upload; paths are judged before anything is read.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;

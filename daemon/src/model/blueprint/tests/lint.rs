@@ -1,4 +1,5 @@
 //! Lints: for each rule what it finds, and what looks alike and is in order.
+//! The look-alikes matter as much: a lint that cries wolf is switched off.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;

@@ -1,4 +1,5 @@
 //! Names of files, by convention.
+//! What is not clearly a migration must never be guessed into one.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;

@@ -1,4 +1,5 @@
 //! From files to a blueprint: order, checksums, and findings that do not hide each other.
+//! Each case goes through the same call as an upload.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
@@ -115,4 +116,13 @@ fn a_blueprint_goes_over_the_wire_with_or_without_its_sql() {
     assert_eq!((file.title.as_str(), file.statements, file.bytes, &file.sql), ("time entries", 2, 21, &None));
     let full = blueprint.to_wire(SqlText::Included, None);
     assert_eq!(full.migrations[0].sql.as_deref(), Some("select 1; select 'ä'"));
+}
+
+#[test]
+fn a_flood_of_findings_is_bounded_and_keeps_its_errors() {
+    let flood = "grant select on a to b;\nselect 1 from x.y;\n".repeat(5_000);
+    let findings = parse(&with_manifest(&[("V1__a.sql", &format!("{flood}commit;"))])).findings;
+    assert_eq!(findings.len(), 302);
+    assert_eq!((findings[0].code.as_str(), findings[0].line), ("transaction_control", Some(10_001)));
+    assert_eq!(findings[301].code, "more_findings");
 }
