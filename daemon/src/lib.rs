@@ -6,6 +6,11 @@ pub mod commands;
 pub mod config;
 pub mod embedded;
 pub mod isolation;
+pub mod logging;
 pub mod model;
 pub mod pipeline;
 pub mod postgres;
+pub mod server;
+mod start;
+
+pub use start::{CheckReport, Server, StartError, check};

@@ -97,13 +97,13 @@ pub struct Engine {
 }
 
 /// One operation on its way through [`Engine::drive`].
-pub(super) struct Drive {
-    pub(super) run: Run,
-    pub(super) progress: Progress,
-    pub(super) actor: Actor,
-    pub(super) tracker: Arc<Tracker>,
+struct Drive {
+    run: Run,
+    progress: Progress,
+    actor: Actor,
+    tracker: Arc<Tracker>,
     /// What happened since the journal was last written.
-    pub(super) journal: Vec<Event>,
+    journal: Vec<Event>,
 }
 
 impl Engine {
@@ -119,6 +119,10 @@ impl Engine {
             .collect();
         let live = Arc::new(Live::default());
         Self { control, events, live, tasks: TaskTracker::new(), permits: Arc::new(permits), options }
+    }
+
+    pub(super) fn control(&self) -> &Control {
+        &self.control
     }
 
     /// Tasks that a shutdown waits for.
@@ -169,7 +173,7 @@ impl Engine {
             probe: Password::generate(),
             report: None,
         }));
-        Ok(Started::Running(self.start(run, Progress::new(kind), operation, job.actor, seq).await))
+        Ok(Started::Running(self.start(run, kind, operation, job.actor, seq).await))
     }
 
     /// Records the intent and starts the removal. Call it from a task that nobody cancels.
@@ -199,7 +203,7 @@ impl Engine {
             provision: job.provision,
             placement: tenant.placement.clone(),
         });
-        Ok(Started::Running(self.start(run, Progress::new(Kind::Rollback), operation, job.actor, seq).await))
+        Ok(Started::Running(self.start(run, Kind::Rollback, operation, job.actor, seq).await))
     }
 
     fn operation(
@@ -226,20 +230,18 @@ impl Engine {
         }
     }
 
-    pub(super) async fn start(
-        &self,
-        run: Run,
-        progress: Progress,
-        operation: Operation,
-        actor: Actor,
-        seq: i64,
-    ) -> Operation {
-        let tracker = self.live.add(operation.clone(), &self.events);
+    async fn start(&self, run: Run, kind: Kind, operation: Operation, actor: Actor, seq: i64) -> Operation {
         self.announce(&operation, seq).await;
+        self.resume(run, Progress::new(kind), operation.clone(), actor);
+        operation
+    }
+
+    /// Runs an operation whose intent is on record, from `progress` on.
+    pub(super) fn resume(&self, run: Run, progress: Progress, operation: Operation, actor: Actor) {
+        let tracker = self.live.add(operation, &self.events);
         let drive = Drive { run, progress, actor, tracker, journal: Vec::new() };
         let engine = self.clone();
         self.tasks.spawn(async move { engine.drive(drive).await });
-        operation
     }
 
     /// Runs one operation to its end.

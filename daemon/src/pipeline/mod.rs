@@ -9,6 +9,7 @@ mod patience;
 pub mod plan;
 pub mod preflight;
 mod record;
+mod recovery;
 mod run;
 mod step;
 mod steps;
@@ -16,3 +17,4 @@ mod tracker;
 
 pub use engine::{Actor, Engine, EngineOptions, ProvisionJob, RollbackJob, Started};
 pub use events::Events;
+pub use recovery::recover;

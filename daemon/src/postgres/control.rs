@@ -77,6 +77,21 @@ impl Control {
         Ok(Self { pool, epoch })
     }
 
+    /// Connects and looks, and changes nothing: the server's version.
+    pub async fn probe(options: &ControlOptions) -> Result<String> {
+        let mut version = String::new();
+        for role in options.owner.iter().chain([&options.runtime]) {
+            let connected = PgConnection::connect_with(role).await;
+            let mut connection = connected.map_err(doing("connect to the control database"))?;
+            version = sqlx::query_scalar("select 'PostgreSQL ' || current_setting('server_version')")
+                .fetch_one(&mut connection)
+                .await
+                .map_err(doing("ask the control database for its version"))?;
+            connection.close().await.ok();
+        }
+        Ok(version)
+    }
+
     pub const fn epoch(&self) -> i64 {
         self.epoch
     }

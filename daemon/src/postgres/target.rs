@@ -172,6 +172,13 @@ impl Target {
         let _ = tokio::time::timeout(ACQUIRE_TIMEOUT, self.pool.close()).await;
     }
 
+    /// Connects and looks, and changes nothing: what it is, if it will do.
+    pub async fn probe(&self) -> Result<String> {
+        let mut connection = self.acquire().await?;
+        let (version, _, role, database) = identify(&mut connection).await?;
+        Ok(format!("PostgreSQL {version}, database {database}, as {role}"))
+    }
+
     async fn prepare(&self) -> Result<Ready> {
         // Not a pooled connection: an error in the middle leaves it in no known state.
         let mut connection = self.acquire().await?.detach();
