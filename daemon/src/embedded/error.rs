@@ -104,6 +104,14 @@ pub enum EmbeddedError {
     Immortal { pid: i32 },
 }
 
+impl EmbeddedError {
+    /// Whether the server refused for want of space (SQLSTATE 53100).
+    pub(super) fn is_disk_full(&self) -> bool {
+        let Self::Prepare { source, .. } = self else { return false };
+        source.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "53100")
+    }
+}
+
 fn too_old(found: &[String]) -> String {
     if found.is_empty() { String::new() } else { format!(" ({} is too old)", list(found)) }
 }

@@ -100,7 +100,7 @@ pub(super) async fn make_partial(
     }
     if !output.status.success() {
         let said = text_of(&output);
-        if said.contains("No space left on device") || said.contains("Disk quota exceeded") {
+        if tells_full_disk(&said) {
             return Err(layout.no_space(NEEDED_BYTES));
         }
         return Err(EmbeddedError::Initdb { path: layout.data.clone(), output: last_lines(&said, 6) });
@@ -146,6 +146,13 @@ fn discard(partial: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Whether PostgreSQL's words are about a full disk. A write that was cut short comes without the system's error.
+pub(super) fn tells_full_disk(text: &str) -> bool {
+    ["No space left on device", "Disk quota exceeded", "Check free disk space"]
+        .iter()
+        .any(|w| text.contains(w))
 }
 
 fn text_of(output: &Output) -> String {

@@ -122,8 +122,15 @@ impl Cluster {
         };
         let passwords = Passwords::generate();
         let superuser = |database: &str| superuser_options(&layout, options.port(), database);
-        bootstrap::run(superuser, &passwords).await?;
+        let prepared = bootstrap::run(superuser, &passwords).await;
         let Server { pid, child, version } = server;
+        if let Err(error) = prepared {
+            // The cluster is whole, and the next start goes on from here; a server that nobody watches must not stay.
+            if let Err(error) = postmaster::stop(pid, &layout.data).await {
+                tracing::warn!(%error, "the private server could not be stopped after a failed start");
+            }
+            return Err(if error.is_disk_full() { layout.no_space(initdb::NEEDED_BYTES) } else { error });
+        }
         Ok(Self { port: options.port(), layout, passwords, version, pid, child, _lock: lock })
     }
 

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 use super::EmbeddedError;
 use super::account::OsUser;
 use super::binaries::Binaries;
-use super::initdb::NEEDED_BYTES;
+use super::initdb::{NEEDED_BYTES, tells_full_disk};
 use super::layout::Layout;
 
 /// Recovery after a crash can take long on a slow disk; a server that fails ends by itself, much earlier.
@@ -121,7 +121,7 @@ pub(super) async fn start(
         }
         if child.try_wait().map_err(fail)?.is_some() {
             let tail = layout.log_tail(begin);
-            if tail.contains("No space left on device") {
+            if tells_full_disk(&tail) {
                 return Err(layout.no_space(NEEDED_BYTES));
             }
             return Err(EmbeddedError::Start { log: layout.log.clone(), tail });
