@@ -18,9 +18,9 @@ const SYSTEM_CONFIG: &str = "/etc/tenantry/tenantryd.toml";
 const SYSTEM_STATE_DIR: &str = "/var/lib/tenantry";
 const CONFIG_FILE: &str = "tenantryd.toml";
 /// Begins the name of each temporary daemon's directory.
-pub const EPHEMERAL_PREFIX: &str = "tenantry-";
-/// Room for the longest path below a temporary daemon's directory.
-const LONGEST_BELOW_EPHEMERAL: usize = 40;
+pub const EPHEMERAL_PREFIX: &str = "tenantryd-";
+/// Room for a temporary daemon's directory and the longest socket in it.
+const LONGEST_BELOW_EPHEMERAL: usize = 48;
 
 /// What the paths depend on: who runs the daemon, and the directories that the environment names.
 #[derive(Debug, Clone)]

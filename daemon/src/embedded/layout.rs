@@ -14,6 +14,7 @@ use super::account::OsUser;
 use super::error::EmbeddedError;
 use super::{ClusterOptions, EmbeddedError as Error};
 
+pub(super) const LOCK_FILE: &str = "cluster.lock";
 /// Longer than that, the log is begun anew at a start and the old one kept once.
 const MAX_LOG_BYTES: u64 = 8 * 1024 * 1024;
 
@@ -123,7 +124,7 @@ impl Layout {
     }
 
     pub(super) fn lock_path(&self) -> PathBuf {
-        self.home.join("cluster.lock")
+        self.home.join(LOCK_FILE)
     }
 
     /// Locks the cluster for this process. The lock ends with the file, so also with a process that was killed.

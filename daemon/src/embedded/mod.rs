@@ -4,6 +4,7 @@
 //! that this process alone uses, or with an error and nothing half-made. Its superuser is reached by the operating
 //! system's users of daemon and cluster only, and used for the bootstrap only.
 
+mod abandoned;
 mod account;
 mod binaries;
 mod bootstrap;
@@ -25,6 +26,7 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::process::Child;
 use tokio::time::timeout;
 
+pub use abandoned::remove_abandoned;
 pub use account::OsUser;
 pub use binaries::BIN_DIR_VARIABLE;
 use binaries::Binaries;

@@ -152,7 +152,8 @@ pub(super) async fn stop(pid: i32, data: &Path) -> Result<(), EmbeddedError> {
     end_all(data, Signal::SIGKILL).await
 }
 
-async fn end_all(data: &Path, first: Signal) -> Result<(), EmbeddedError> {
+/// Ends every server process of a data directory: with this signal, then by force.
+pub(super) async fn end_all(data: &Path, first: Signal) -> Result<(), EmbeddedError> {
     for signal in [first, Signal::SIGKILL] {
         for pid in processes(data) {
             send(pid, signal)?;
