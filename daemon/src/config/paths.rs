@@ -1,4 +1,5 @@
-//! Where things are when nobody says so: the rules for root, for an ordinary user and for a temporary daemon.
+//! Where things are when nobody says so: the rules for root, for a service of systemd, for an ordinary
+//! user and for a temporary daemon.
 //!
 //! Invariant: every path is absolute, and a socket's path is short enough to be bound before anything is made.
 //! Makes nothing but the directory of a temporary daemon.
@@ -17,18 +18,27 @@ const SYSTEM_CONFIG: &str = "/etc/tenantry/tenantryd.toml";
 const SYSTEM_STATE_DIR: &str = "/var/lib/tenantry";
 const CONFIG_FILE: &str = "tenantryd.toml";
 /// Begins the name of each temporary daemon's directory.
-pub const EPHEMERAL_PREFIX: &str = "tenantry-";
-/// Room for the longest path below a temporary daemon's directory.
-const LONGEST_BELOW_EPHEMERAL: usize = 40;
+pub const EPHEMERAL_PREFIX: &str = "tenantryd-";
+/// Room for a temporary daemon's directory and the longest socket in it.
+const LONGEST_BELOW_EPHEMERAL: usize = 48;
 
 /// What the paths depend on: who runs the daemon, and the directories that the environment names.
 #[derive(Debug, Clone)]
 pub struct Surroundings {
     pub root: bool,
+    pub service: ServiceDirs,
     pub xdg_runtime_dir: Option<PathBuf>,
     /// The user's configuration and data directories; none without a home.
     pub user_dirs: Option<UserDirs>,
     pub temp_dir: PathBuf,
+}
+
+/// The directories that systemd made for the service (`StateDirectory=` and its like); each may be absent.
+#[derive(Debug, Clone, Default)]
+pub struct ServiceDirs {
+    pub config: Option<PathBuf>,
+    pub state: Option<PathBuf>,
+    pub runtime: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone)]
@@ -41,8 +51,15 @@ impl Surroundings {
     pub fn of_this_process() -> Self {
         let dirs = ProjectDirs::from("", "", "tenantry");
         let absolute = |path: PathBuf| path.is_absolute().then_some(path);
+        // systemd separates several with colons; ours is the first.
+        let first = |name| std::env::split_paths(&std::env::var_os(name)?).next().and_then(absolute);
         Self {
             root: nix::unistd::geteuid().is_root(),
+            service: ServiceDirs {
+                config: first("CONFIGURATION_DIRECTORY"),
+                state: first("STATE_DIRECTORY"),
+                runtime: first("RUNTIME_DIRECTORY"),
+            },
             xdg_runtime_dir: std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).and_then(absolute),
             user_dirs: dirs.map(|dirs| UserDirs {
                 config: dirs.config_dir().to_owned(),
@@ -54,6 +71,9 @@ impl Surroundings {
 
     /// The configuration file that is read if it exists.
     pub(super) fn default_config(&self) -> Option<PathBuf> {
+        if let Some(dir) = &self.service.config {
+            return Some(dir.join(CONFIG_FILE));
+        }
         if self.root {
             return Some(SYSTEM_CONFIG.into());
         }
@@ -61,6 +81,9 @@ impl Surroundings {
     }
 
     pub(super) fn default_state_dir(&self) -> Result<PathBuf, ConfigError> {
+        if let Some(dir) = &self.service.state {
+            return Ok(dir.clone());
+        }
         if self.root {
             return Ok(SYSTEM_STATE_DIR.into());
         }
@@ -70,6 +93,9 @@ impl Surroundings {
     /// The daemon's socket. Clients look for it in the same place, so it does not follow a state directory that
     /// was moved, unless there is no runtime directory.
     pub(super) fn default_socket(&self, state_dir: &Path) -> PathBuf {
+        if let Some(dir) = &self.service.runtime {
+            return dir.join(SOCKET_FILE);
+        }
         if self.root {
             return Path::new(SYSTEM_RUNTIME_DIR).join(SOCKET_FILE);
         }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 
-use super::paths::UserDirs;
+use super::paths::{ServiceDirs, UserDirs};
 use super::*;
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/tenantryd.toml");
@@ -16,6 +16,7 @@ const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/tenantryd.
 fn ordinary_user() -> Surroundings {
     Surroundings {
         root: false,
+        service: ServiceDirs::default(),
         xdg_runtime_dir: Some("/run/user/1000".into()),
         user_dirs: Some(UserDirs {
             config: "/nonexistent/config".into(),
@@ -139,6 +140,21 @@ fn root_keeps_its_things_in_the_systems_places() {
     assert_eq!(root.default_state_dir().unwrap(), Path::new("/var/lib/tenantry"));
     assert_eq!(root.default_socket(Path::new("/x")), Path::new("/run/tenantry/tenantryd.sock"));
     assert_eq!(root.cluster_socket_dir(Path::new("/x")), Path::new("/x/cluster/run"));
+}
+
+#[test]
+fn a_service_keeps_its_things_where_systemd_says() {
+    let service = ServiceDirs {
+        config: Some("/etc/tenantry".into()),
+        state: Some("/var/lib/tenantry".into()),
+        runtime: Some("/run/tenantry".into()),
+    };
+    let surroundings = Surroundings { service, ..ordinary_user() };
+    assert_eq!(surroundings.default_config().unwrap(), Path::new("/etc/tenantry/tenantryd.toml"));
+    let state_dir = surroundings.default_state_dir().unwrap();
+    assert_eq!(state_dir, Path::new("/var/lib/tenantry"));
+    assert_eq!(surroundings.default_socket(&state_dir), Path::new("/run/tenantry/tenantryd.sock"));
+    assert_eq!(surroundings.cluster_socket_dir(&state_dir), Path::new("/var/lib/tenantry/cluster/run"));
 }
 
 #[test]
