@@ -1,0 +1,138 @@
+//! `blueprint list | show | check | add`. The client reads the folder; the daemon opens no path that a client names.
+
+use serde_json::json;
+use tenantry_protocol::blueprint::{Blueprint as Stored, BlueprintReport, BlueprintsRequest, Tenancy};
+use tenantry_protocol::plan::Severity;
+use tenantry_protocol::{ApiError, ErrorCode};
+
+use super::args::{Blueprint, name_and_version};
+use super::error::CliError;
+use super::{Context, folder};
+use crate::client::ClientError;
+use crate::format;
+
+pub(super) async fn run(context: &Context, command: Blueprint) -> Result<(), CliError> {
+    match command {
+        Blueprint::List => list(context).await,
+        Blueprint::Show { name, sql } => show(context, &name, sql).await,
+        Blueprint::Check { path } => {
+            let upload = folder::read(&path)?;
+            let report = context.client().await?.blueprint_check(upload).await?;
+            print_report(context, &report, "usable")
+        }
+        Blueprint::Add { path } => {
+            let upload = folder::read(&path)?;
+            let report = context.client().await?.blueprint_add(upload).await?;
+            print_report(
+                context,
+                &report,
+                if report.added { "added" } else { "was there already, unchanged" },
+            )
+        }
+    }
+}
+
+async fn list(context: &Context) -> Result<(), CliError> {
+    let answer = context.client().await?.blueprints(BlueprintsRequest::default()).await?;
+    if context.output.is_json() {
+        return context.output.document(&answer);
+    }
+    let rows = answer.blueprints.iter().map(|blueprint| {
+        vec![
+            blueprint.name.to_string(),
+            blueprint.version.to_string(),
+            tenancy(blueprint.tenancy).to_owned(),
+            blueprint.migrations.len().to_string(),
+            blueprint.settings.keys().cloned().collect::<Vec<_>>().join(", "),
+            blueprint.title.clone(),
+        ]
+    });
+    context
+        .output
+        .table(&["blueprint", "version", "tenancy", "migrations", "settings", "title"], rows.collect())
+}
+
+async fn show(context: &Context, name: &str, with_sql: bool) -> Result<(), CliError> {
+    let (name, version) = name_and_version(name);
+    let request = BlueprintsRequest { name: Some(name.clone()), version: version.clone(), with_sql };
+    let answer = context.client().await?.blueprints(request).await?;
+    // By name, the newest version first: the first is the one that is meant.
+    let Some(blueprint) = answer.blueprints.first() else {
+        let wanted = version.map(|version| format!("{name}@{version}")).unwrap_or(name);
+        return Err(ClientError::Api(
+            ApiError::new(
+                ErrorCode::NotFound,
+                format!("there is no blueprint {wanted}; `tenantry blueprint list` shows those there are"),
+            )
+            .on_field("name"),
+        )
+        .into());
+    };
+    if context.output.is_json() {
+        let versions: Vec<String> = answer.blueprints.iter().map(|other| other.version.to_string()).collect();
+        return context.output.document(&json!({ "blueprint": blueprint, "versions": versions }));
+    }
+    context.output.lines(&facts(blueprint))
+}
+
+fn facts(blueprint: &Stored) -> String {
+    let mut lines = vec![
+        format!("{} {}: {}", blueprint.name, blueprint.version, blueprint.title),
+        format!("  tenancy    {}", tenancy(blueprint.tenancy)),
+        format!("  checksum   {}", blueprint.checksum),
+    ];
+    if !blueprint.extensions.is_empty() {
+        lines.push(format!("  extensions {}", blueprint.extensions.join(", ")));
+    }
+    for (name, setting) in &blueprint.settings {
+        lines.push(format!(
+            "  setting    {name}: {} ({} to {}, default {})",
+            setting.title, setting.min, setting.max, setting.default
+        ));
+    }
+    for (kind, files) in [("migration", &blueprint.migrations), ("seed", &blueprint.seed)] {
+        for file in files {
+            lines.push(format!(
+                "  {kind:<10} {}: {}, {} statements, {} bytes",
+                file.path, file.title, file.statements, file.bytes
+            ));
+            if let Some(sql) = &file.sql {
+                lines.extend(sql.trim_end().lines().map(|line| format!("    {line}")));
+            }
+        }
+    }
+    lines.join("\n")
+}
+
+fn print_report(context: &Context, report: &BlueprintReport, outcome: &str) -> Result<(), CliError> {
+    if context.output.is_json() {
+        context.output.document(report)?;
+    } else {
+        let findings: Vec<String> = report.findings.iter().map(format::finding).collect();
+        if !findings.is_empty() {
+            context.output.lines(&findings.join("\n"))?;
+        }
+    }
+    let errors = report.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+    match &report.blueprint {
+        Some(blueprint) if report.is_usable() => context.output.lines(&format!(
+            "{} {} {outcome}: {} migrations, {} findings",
+            blueprint.name,
+            blueprint.version,
+            blueprint.migrations.len(),
+            report.findings.len()
+        )),
+        _ => Err(CliError::Findings(format!(
+            "the blueprint has {errors} errors and cannot be used; mend them and check it again"
+        ))),
+    }
+}
+
+const fn tenancy(tenancy: Tenancy) -> &'static str {
+    match tenancy {
+        Tenancy::Schema => "schema",
+        Tenancy::Shared => "shared",
+        Tenancy::Database => "database",
+        Tenancy::Other => "unknown",
+    }
+}

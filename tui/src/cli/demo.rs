@@ -1,0 +1,169 @@
+//! `demo`: a private daemon with its own PostgreSQL, three sample tenants, then the console; without a terminal a table.
+//!
+//! Invariant: however it ends, the daemon is put away before this returns.
+
+use std::path::Path;
+
+use serde_json::json;
+use tenantry_protocol::isolation::IsolationReport;
+use tenantry_protocol::operation::{Operation, OperationState};
+use tenantry_protocol::tenant::{ProvisionRequest, TenantDetail};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::ephemeral::Daemon;
+use super::error::CliError;
+use super::has_screen;
+use super::output::Output;
+use super::progress::Reporter;
+use super::tenant_create::{issue, provision};
+use crate::client::Client;
+use crate::format;
+use crate::ui;
+
+const BLUEPRINT: &str = "projects";
+const TENANTS: [(&str, &str); 3] =
+    [("acme", "Acme GmbH"), ("globex", "Globex Corporation"), ("initech", "Initech")];
+
+/// What became of one sample tenant.
+struct Sample {
+    detail: TenantDetail,
+    operation: Operation,
+    tables: usize,
+    login: String,
+}
+
+pub(super) async fn run(output: Output) -> Result<(), CliError> {
+    output.note("starting a private daemon with a PostgreSQL of its own …");
+    let mut daemon = Daemon::spawn()?;
+    let samples = tokio::select! {
+        samples = provision_samples(output, &mut daemon) => samples,
+        () = interrupted() => Err(CliError::Interrupted("interrupted; the daemon is put away".to_owned())),
+    };
+    let shown = match samples {
+        Ok((socket, samples)) => show(output, &socket, &samples).await,
+        Err(error) => Err(error),
+    };
+    output.note("stopping the daemon and removing all of it …");
+    let stopped = daemon.stop().await;
+    shown?;
+    stopped?;
+    output.note("nothing is left");
+    Ok(())
+}
+
+async fn provision_samples(
+    output: Output,
+    daemon: &mut Daemon,
+) -> Result<(std::path::PathBuf, Vec<Sample>), CliError> {
+    let socket = daemon.ready().await?;
+    let client = Client::connect(&socket).await?;
+    output.note(&format!("tenantryd {} listens on {}", client.hello().server_version, socket.display()));
+    let mut samples = Vec::new();
+    for (slug, name) in TENANTS {
+        samples.push(Box::pin(provision_sample(output, &client, slug, name)).await?);
+    }
+    Ok((socket, samples))
+}
+
+async fn provision_sample(
+    output: Output,
+    client: &Client,
+    slug: &str,
+    name: &str,
+) -> Result<Sample, CliError> {
+    let mut request = ProvisionRequest {
+        slug: slug.to_owned(),
+        display_name: Some(name.to_owned()),
+        blueprint: BLUEPRINT.to_owned(),
+        seed: true,
+        ..ProvisionRequest::default()
+    };
+    let plan = client.plan(request.clone()).await?;
+    let sql = plan.steps.iter().flat_map(|step| &step.sql);
+    let tables = sql.map(|sql| tables_in(&sql.text)).sum();
+    let hash: String = plan.hash.chars().take(12).collect();
+    output.note(&format!("{slug}: plan {hash}, {} steps, {tables} tables", plan.steps.len()));
+    request.approve = Some(plan.hash);
+    let (mut follower, started) = provision(client, request).await?;
+    let mut reporter = Reporter::new(output);
+    let finished = follower.finish(started.operation, &mut |news| reporter.hear(news)).await;
+    reporter.clear();
+    let operation = finished?;
+    if operation.state != OperationState::Succeeded {
+        return Err(CliError::Failed(Box::new(operation)));
+    }
+    let credentials = issue(client, slug, None).await?;
+    let detail = client.tenant(slug.to_owned()).await?;
+    output.note(&format!(
+        "{slug}: active after {}, isolation {}, login {}",
+        operation.duration_ms.map(format::duration).unwrap_or_default(),
+        format::isolation(detail.isolation.as_ref()),
+        credentials.role
+    ));
+    Ok(Sample { detail, operation, tables, login: credentials.role })
+}
+
+/// Good enough for a summary: statements that begin a line.
+fn tables_in(sql: &str) -> usize {
+    sql.lines().filter(|line| line.trim_start().to_ascii_lowercase().starts_with("create table")).count()
+}
+
+async fn show(output: Output, socket: &Path, samples: &[Sample]) -> Result<(), CliError> {
+    if output.is_json() {
+        let tenants = samples.iter().map(|sample| {
+            json!({ "tenant": sample.detail.tenant, "isolation": sample.detail.isolation, "operation": sample.operation })
+        });
+        return output.document(&json!({ "tenants": tenants.collect::<Vec<_>>() }));
+    }
+    if has_screen() {
+        // What goes on then ends with the daemon.
+        Box::pin(ui::run(socket.to_owned())).await?;
+        return Ok(());
+    }
+    let header = ["tenant", "name", "state", "tables", "steps", "isolation", "login", "duration ms"];
+    output.table(&header, samples.iter().map(row).collect())?;
+    output.lines(&closing(samples))
+}
+
+fn row(sample: &Sample) -> Vec<String> {
+    let tenant = &sample.detail.tenant;
+    vec![
+        tenant.slug.to_string(),
+        tenant.display_name.clone(),
+        format::tenant_state(&tenant.state),
+        sample.tables.to_string(),
+        sample.operation.steps.len().to_string(),
+        format::isolation(sample.detail.isolation.as_ref()),
+        sample.login.clone(),
+        sample.operation.duration_ms.map(|ms| format!("{ms:.1}")).unwrap_or_default(),
+    ]
+}
+
+fn closing(samples: &[Sample]) -> String {
+    let held =
+        samples.iter().filter(|sample| sample.detail.isolation.as_ref().is_some_and(IsolationReport::holds));
+    format!(
+        "\n{} tenants were provisioned into a real PostgreSQL, each in one transaction: roles, schema, migrations, grants\n\
+         and seed appear at once or not at all. Each was then attacked through a login of its own: {} of {} held.\n\
+         Run `tenantry demo` on a terminal to see them in the console. To keep tenants: start `tenantryd`, then\n\
+         `tenantry tenant create acme --blueprint {BLUEPRINT} --seed`.",
+        samples.len(),
+        held.count(),
+        samples.len()
+    )
+}
+
+/// Ctrl-C, an order to end, or a terminal that is gone.
+async fn interrupted() {
+    let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    let waits = signals.into_iter().filter_map(|kind| signal(kind).ok()).map(|mut signal| {
+        Box::pin(async move {
+            signal.recv().await;
+        })
+    });
+    let waits: Vec<_> = waits.collect();
+    if waits.is_empty() {
+        return std::future::pending().await;
+    }
+    futures::future::select_all(waits).await;
+}

@@ -1,0 +1,144 @@
+//! A private `tenantryd --ephemeral` that lives as long as we do.
+//!
+//! Invariant: we hold its standard input open; it ends when that closes, so it ends with us whatever happens to us.
+//! Putting it away is waited for, with a bound.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tenantry_protocol::endpoint::Announcement;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::time::timeout;
+
+use super::error::CliError;
+
+const BINARY: &str = "tenantryd";
+/// Making a cluster takes a second; a loaded machine may need a while.
+const START: Duration = Duration::from_secs(90);
+const STOP: Duration = Duration::from_secs(20);
+/// How many of the log's last lines explain a failed start.
+const LOG_LINES: usize = 12;
+
+#[derive(Debug)]
+pub(super) struct Daemon {
+    child: Child,
+    /// Dropping it is the order to stop.
+    stdin: Option<ChildStdin>,
+    stdout: Option<BufReader<ChildStdout>>,
+    folder: TempDir,
+    socket: Option<PathBuf>,
+}
+
+impl Daemon {
+    pub(super) fn spawn() -> Result<Self, CliError> {
+        let program = binary();
+        let folder = tempfile::Builder::new().prefix("tenantry-demo-").tempdir().map_err(|error| {
+            CliError::Demo(format!("a temporary folder cannot be made: {error}; make room, or set TMPDIR"))
+        })?;
+        let log = std::fs::File::create(folder.path().join("tenantryd.log")).map_err(|error| {
+            CliError::Demo(format!("the daemon's log cannot be made: {error}; make room, or set TMPDIR"))
+        })?;
+        let mut child = Command::new(&program)
+            .args(["--ephemeral", "--announce", "--exit-with-stdin"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            // A Ctrl-C on the terminal is for us alone; we put the daemon away in order.
+            .process_group(0)
+            .spawn()
+            .map_err(|error| CliError::Demo(cannot_start(&program, &error)))?;
+        let stdin = child.stdin.take();
+        let stdout = child.stdout.take().map(BufReader::new);
+        Ok(Self { child, stdin, stdout, folder, socket: None })
+    }
+
+    /// Waits until it listens, and says where.
+    pub(super) async fn ready(&mut self) -> Result<PathBuf, CliError> {
+        let mut line = String::new();
+        if let Some(stdout) = &mut self.stdout {
+            // End of file and errors leave the line empty: it has ended, and its log says why.
+            let _ = timeout(START, stdout.read_line(&mut line)).await;
+        }
+        match serde_json::from_str::<Announcement>(&line) {
+            Ok(announcement) => {
+                self.socket = Some(announcement.socket.clone());
+                Ok(announcement.socket)
+            }
+            Err(_) if line.is_empty() => Err(CliError::Demo(format!(
+                "the daemon did not start. The last lines of its log:\n{}",
+                self.log()
+            ))),
+            Err(_) => Err(CliError::Demo(format!(
+                "the daemon announced itself in a way that this release does not know ({}); use client and daemon \
+                 of the same release",
+                line.trim_end()
+            ))),
+        }
+    }
+
+    /// Orders it to stop and waits; reports what it left behind.
+    pub(super) async fn stop(mut self) -> Result<(), CliError> {
+        drop(self.stdin.take());
+        let Ok(status) = timeout(STOP, self.child.wait()).await else {
+            let pid = self.child.id().unwrap_or_default();
+            // It is our own child, so the number cannot have been given to another process.
+            let _ = self.child.kill().await;
+            return Err(CliError::Demo(format!(
+                "the daemon (pid {pid}) did not stop within {} s and was killed; look for its PostgreSQL with \
+                 `ps -ef` and for its files in the temporary folder. Its last lines:\n{}",
+                STOP.as_secs(),
+                self.log()
+            )));
+        };
+        let status =
+            status.map_err(|error| CliError::Demo(format!("the daemon cannot be waited for: {error}")))?;
+        if !status.success() {
+            return Err(CliError::Demo(format!(
+                "the daemon ended with {status}. Its last lines:\n{}",
+                self.log()
+            )));
+        }
+        match self.socket.as_deref().and_then(Path::parent).filter(|folder| folder.exists()) {
+            Some(left) => {
+                Err(CliError::Demo(format!("the daemon left {} behind; remove it", left.display())))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn log(&self) -> String {
+        let text = std::fs::read(self.folder.path().join("tenantryd.log")).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().collect();
+        let tail = &lines[lines.len().saturating_sub(LOG_LINES)..];
+        if tail.is_empty() {
+            "  (it is empty)".to_owned()
+        } else {
+            tail.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+        }
+    }
+}
+
+/// Next to our own executable, else whatever the path gives.
+fn binary() -> PathBuf {
+    std::env::current_exe()
+        .ok()
+        .map(|own| own.with_file_name(BINARY))
+        .filter(|neighbour| neighbour.is_file())
+        .unwrap_or_else(|| PathBuf::from(BINARY))
+}
+
+fn cannot_start(program: &Path, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            format!(
+                "{BINARY} is neither next to this program nor on the path; build or install it (in the source: `make demo`)"
+            )
+        }
+        _ => format!("{} cannot be started: {error}", program.display()),
+    }
+}

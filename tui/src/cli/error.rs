@@ -1,0 +1,154 @@
+//! Why a command ended otherwise than well: the sentence, the exit status, and the JSON document.
+//!
+//! Invariant: printed once, by `cli::run`, and nowhere else.
+
+use std::io;
+use std::path::PathBuf;
+
+use serde_json::json;
+use tenantry_protocol::ErrorCode;
+use tenantry_protocol::operation::{Operation, OperationState};
+
+use crate::client::ClientError;
+use crate::ui::UiError;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    #[error("{0}")]
+    Client(#[from] ClientError),
+
+    #[error("{message}")]
+    Invalid { field: Option<String>, message: String },
+
+    #[error("{} {}: {problem}", doing, path.display())]
+    File { doing: &'static str, path: PathBuf, problem: String },
+
+    #[error("{}", failure_sentence(.0))]
+    Failed(Box<Operation>),
+
+    /// The report itself has been printed and says why.
+    #[error("{0}")]
+    Findings(String),
+
+    /// The state that was asked for has been printed as a document; it is not a good one.
+    #[error("{0}")]
+    Unhealthy(String),
+
+    /// As [`CliError::Findings`], where a person has to look.
+    #[error("{0}")]
+    Attention(String),
+
+    #[error("{0}")]
+    Interrupted(String),
+
+    #[error("{0}")]
+    Demo(String),
+
+    #[error("the terminal cannot be used: {0}")]
+    Console(#[from] UiError),
+
+    /// Whoever read our output has what they wanted.
+    #[error("the reader of the output is gone")]
+    ReaderGone,
+
+    #[error("the output cannot be written: {0}")]
+    Output(#[source] io::Error),
+
+    #[error("this is a bug in tenantry: {0}")]
+    Bug(String),
+}
+
+impl CliError {
+    pub(crate) fn invalid(field: &str, message: impl Into<String>) -> Self {
+        Self::Invalid { field: Some(field.to_owned()), message: message.into() }
+    }
+
+    pub(crate) fn exit_status(&self) -> u8 {
+        match self {
+            Self::Client(error) => error.exit_status(),
+            Self::Invalid { .. } | Self::File { .. } => 2,
+            Self::Failed(operation) => match operation.state {
+                OperationState::NeedsAttention { .. } => ErrorCode::NeedsAttention.exit_status(),
+                OperationState::Other => 70,
+                _ => 1,
+            },
+            Self::Findings(_) => 1,
+            Self::Attention(_) => 6,
+            Self::Interrupted(_) => 130,
+            Self::Demo(_) | Self::Unhealthy(_) => 3,
+            Self::ReaderGone => 0,
+            Self::Console(_) | Self::Output(_) | Self::Bug(_) => 70,
+        }
+    }
+
+    /// The document for `--json`; none where standard output holds its document already, or cannot hold one.
+    pub(crate) fn document(&self) -> Option<serde_json::Value> {
+        let (code, field) = match self {
+            Self::Client(error) => (code_name(error.code()), error.field()),
+            Self::Invalid { field, .. } => (code_name(ErrorCode::InvalidArgument), field.as_deref()),
+            Self::File { .. } => (code_name(ErrorCode::InvalidArgument), None),
+            Self::Failed(operation) => match operation.state {
+                OperationState::NeedsAttention { .. } => (code_name(ErrorCode::NeedsAttention), None),
+                _ => ("operation_failed".to_owned(), None),
+            },
+            Self::Interrupted(_) => ("interrupted".to_owned(), None),
+            Self::Demo(_) => (code_name(ErrorCode::Unavailable), None),
+            Self::Bug(_) | Self::Console(_) => (code_name(ErrorCode::Internal), None),
+            Self::Findings(_)
+            | Self::Attention(_)
+            | Self::Unhealthy(_)
+            | Self::ReaderGone
+            | Self::Output(_) => return None,
+        };
+        let mut document = json!({ "error": { "code": code, "message": self.to_string(), "field": field } });
+        if let Self::Failed(operation) = self {
+            document["operation"] = json!(operation);
+        }
+        Some(document)
+    }
+}
+
+/// The code as it is on the wire.
+fn code_name(code: ErrorCode) -> String {
+    match serde_json::to_value(code) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => "internal".to_owned(),
+    }
+}
+
+/// What failed, where, what was undone, and what to do next.
+pub(crate) fn failure_sentence(operation: &Operation) -> String {
+    let what = format!("{} of {}", operation.kind.name().replace('_', " "), operation.slug);
+    let cause = operation.state.failure().map(|failure| {
+        let statement = match failure.statement {
+            Some(number) if failure.file.is_some() => format!(" [statement {number}]"),
+            _ => String::new(),
+        };
+        format!("in step {}: {}{statement}", failure.step, failure.summary())
+    });
+    let hint = operation.state.failure().and_then(|failure| failure.hint.clone());
+    let mut lines = vec![format!("{what} failed {}", cause.unwrap_or_else(|| "before it began".to_owned()))];
+    match &operation.state {
+        OperationState::RolledBack { .. } => {
+            lines.push(format!("undone: nothing is left on {}", operation.target));
+        }
+        OperationState::NeedsAttention { left, next_command, .. } => {
+            lines.push(format!("what is left: {left}"));
+            lines.push(format!("next: {next_command}"));
+        }
+        OperationState::Cancelled => lines[0] = format!("{what} was cancelled; nothing had begun"),
+        OperationState::Other => {
+            lines[0] =
+                format!("{what} ended in a state that this release does not know; use a newer tenantry");
+        }
+        _ => {}
+    }
+    match hint {
+        Some(hint) => lines.push(format!("next: {hint}")),
+        None if matches!(operation.state, OperationState::RolledBack { .. }) => {
+            lines.push("next: mend the cause, then run the same command again".to_owned());
+        }
+        None => {}
+    }
+    lines.join("\n  ")
+}

@@ -1,0 +1,199 @@
+//! The scripted surface: one file per subcommand, each a function from its arguments to an exit status.
+//!
+//! Invariant: every ending goes through [`run`], which prints an error once and turns it into the exit status.
+//! Nothing here draws screens.
+
+mod args;
+mod audit;
+mod blueprint;
+mod credentials;
+mod demo;
+mod ephemeral;
+mod error;
+mod folder;
+mod operation;
+mod output;
+mod progress;
+mod rpc;
+mod status;
+mod target;
+mod tenant_create;
+mod tenant_list;
+mod tenant_rollback;
+mod tenant_show;
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+
+use clap::{CommandFactory, Parser};
+use tenantry_protocol::operation::Operation;
+
+use crate::client::{self, Client};
+use crate::ui;
+use args::{Arguments, Command, Global, Tenant};
+use error::CliError;
+use output::{Format, Output, Progress};
+
+/// What every command has at hand.
+#[derive(Debug)]
+pub(crate) struct Context {
+    output: Output,
+    socket: PathBuf,
+    /// The operation that is being waited for, so that an interruption can say how it goes on.
+    waiting_for: Mutex<Option<Operation>>,
+}
+
+impl Context {
+    async fn client(&self) -> Result<Client, CliError> {
+        Ok(Client::connect(&self.socket).await?)
+    }
+
+    fn wait_begins(&self, operation: &Operation) {
+        *self.waiting_for.lock().unwrap_or_else(PoisonError::into_inner) = Some(operation.clone());
+    }
+
+    fn wait_ended(&self) {
+        *self.waiting_for.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn interrupted(&self) -> CliError {
+        let waiting = self.waiting_for.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        CliError::Interrupted(waiting.map_or_else(
+            || "interrupted".to_owned(),
+            |operation| {
+                format!(
+                    "interrupted; the {} of {} goes on. Follow it with `tenantry operation watch {}`",
+                    operation.kind.name().replace('_', " "),
+                    operation.slug,
+                    operation.id
+                )
+            },
+        ))
+    }
+}
+
+/// Parses the command line, runs it, reports, and gives the exit status.
+pub(crate) async fn run(words: Vec<OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(&words) {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&words, &error),
+    };
+    let output = output_of(&arguments.global);
+    match execute(arguments, output).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => report(output, &error),
+    }
+}
+
+/// The machinery itself could not be started.
+pub(crate) fn no_runtime(error: &io::Error) -> ExitCode {
+    let output = Output { format: Format::People, progress: Progress::Quiet };
+    report(output, &CliError::Bug(format!("its runtime cannot be started: {error}")))
+}
+
+const fn output_of(global: &Global) -> Output {
+    Output {
+        format: if global.json { Format::Json } else { Format::People },
+        progress: if global.quiet { Progress::Quiet } else { Progress::Shown },
+    }
+}
+
+async fn execute(arguments: Arguments, output: Output) -> Result<(), CliError> {
+    let Some(command) = arguments.command else {
+        let socket = client::socket(arguments.global.socket.as_deref())?;
+        return Box::pin(console(socket)).await;
+    };
+    if matches!(command, Command::Demo) {
+        // It has a daemon to put away: it minds interruptions itself.
+        return Box::pin(demo::run(output)).await;
+    }
+    let socket = client::socket(arguments.global.socket.as_deref())?;
+    let context = Context { output, socket, waiting_for: Mutex::new(None) };
+    tokio::select! {
+        result = Box::pin(dispatch(&context, command)) => result,
+        _ = tokio::signal::ctrl_c() => Err(context.interrupted()),
+    }
+}
+
+async fn dispatch(context: &Context, command: Command) -> Result<(), CliError> {
+    match command {
+        Command::Demo => Err(CliError::Bug("demo was dispatched twice".to_owned())),
+        Command::Status => status::run(context).await,
+        Command::Tenant(Tenant::Create(create)) => tenant_create::run(context, *create).await,
+        Command::Tenant(Tenant::List(list)) => tenant_list::run(context, list).await,
+        Command::Tenant(Tenant::Show { slug }) => tenant_show::run(context, slug).await,
+        Command::Tenant(Tenant::Rollback(rollback)) => tenant_rollback::run(context, rollback).await,
+        Command::Tenant(Tenant::Credentials { slug, action }) => {
+            credentials::run(context, slug, action).await
+        }
+        Command::Blueprint(blueprint) => blueprint::run(context, blueprint).await,
+        Command::Target(target) => target::run(context, target).await,
+        Command::Operation(operation) => operation::run(context, operation).await,
+        Command::Audit(audit) => audit::run(context, audit).await,
+        Command::Rpc(rpc) => rpc::run(context, rpc).await,
+    }
+}
+
+/// No command: the console, where there is a terminal to show it on.
+async fn console(socket: PathBuf) -> Result<(), CliError> {
+    if !has_screen() {
+        return Err(CliError::Invalid {
+            field: None,
+            message:
+                "the console needs a terminal; without one use a command, for example `tenantry status` or \
+                      `tenantry tenant list` (all of them: `tenantry --help`)"
+                    .to_owned(),
+        });
+    }
+    for operation in ui::run(socket).await? {
+        output::complain(&format!(
+            "the {} of {} goes on; follow it with `tenantry operation watch {}`",
+            operation.kind.name().replace('_', " "),
+            operation.slug,
+            operation.id
+        ));
+    }
+    Ok(())
+}
+
+/// Standard input and output are a terminal that can show a screen.
+fn has_screen() -> bool {
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    io::stdin().is_terminal() && io::stdout().is_terminal() && !dumb
+}
+
+/// Wrong words on the command line, or a question about it (`--help`, `--version`).
+fn usage(words: &[OsString], error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    let json = words.iter().any(|word| word == "--json");
+    let output = Output { format: Format::People, progress: Progress::Quiet };
+    if !error.use_stderr() {
+        return match output.lines(&text) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => report(output, &error),
+        };
+    }
+    if words.len() < 2 {
+        let help = Arguments::command().render_help().to_string();
+        let _ = output.lines(&help);
+        return ExitCode::from(2);
+    }
+    let message = text.strip_prefix("error: ").unwrap_or(&text).trim_end().to_owned();
+    let error = CliError::Invalid { field: None, message };
+    let format = if json { Format::Json } else { Format::People };
+    report(Output { format, ..output }, &error)
+}
+
+fn report(output: Output, error: &CliError) -> ExitCode {
+    if !matches!(error, CliError::ReaderGone) {
+        output::complain(&error.to_string());
+        if let Some(document) = error.document().filter(|_| output.is_json()) {
+            // If that fails too, the exit status still tells.
+            let _ = output.document(&document);
+        }
+    }
+    ExitCode::from(error.exit_status())
+}

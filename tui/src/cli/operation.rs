@@ -1,0 +1,140 @@
+//! `operation list | show | watch`.
+//!
+//! `watch ID` ends with the operation and with its exit status; `watch` alone follows everything until interrupted.
+
+use serde_json::json;
+use tenantry_protocol::operation::{Operation as Done, OperationState, OperationsRequest};
+use tenantry_protocol::watch::{Event, EventBody, WatchRequest};
+
+use super::args::Operation;
+use super::error::{CliError, failure_sentence};
+use super::{Context, progress};
+use crate::client::Follower;
+use crate::format;
+
+pub(super) const HEADER: [&str; 7] =
+    ["operation", "kind", "tenant", "state", "requested (UTC)", "took", "by"];
+
+pub(super) async fn run(context: &Context, command: Operation) -> Result<(), CliError> {
+    match command {
+        Operation::List { tenant, unfinished, limit } => {
+            let request = OperationsRequest { slug: tenant, unfinished, limit, before: None };
+            let answer = context.client().await?.operations(request).await?;
+            if context.output.is_json() {
+                return context.output.document(&answer);
+            }
+            context.output.table(&HEADER, answer.operations.iter().map(row).collect())
+        }
+        Operation::Show { id } => {
+            let operation = context.client().await?.operation(id).await?;
+            if context.output.is_json() {
+                return context.output.document(&operation);
+            }
+            show(context, &operation)
+        }
+        Operation::Watch { id: Some(id) } => watch_one(context, id).await,
+        Operation::Watch { id: None } => watch_all(context).await,
+    }
+}
+
+pub(super) fn row(operation: &Done) -> Vec<String> {
+    vec![
+        operation.id.to_string(),
+        operation.kind.name().replace('_', " "),
+        operation.slug.to_string(),
+        format::operation_state(&operation.state),
+        format::timestamp(operation.requested_at),
+        operation.duration_ms.map(format::duration).unwrap_or_else(|| "–".to_owned()),
+        operation.actor.clone(),
+    ]
+}
+
+fn show(context: &Context, operation: &Done) -> Result<(), CliError> {
+    context.output.lines(&format!(
+        "{} of {} on {}: {}\n  id {}, by {}, {} UTC",
+        operation.kind.name().replace('_', " "),
+        operation.slug,
+        operation.target,
+        format::operation_state(&operation.state),
+        operation.id,
+        operation.actor,
+        format::timestamp(operation.requested_at)
+    ))?;
+    let rows = operation.steps.iter().map(|step| {
+        let count = step.count.map(|count| format!("{} of {}", count.done, count.total));
+        vec![
+            format!("{} {}", format::step_glyph(step.status), format::step_word(step.status)),
+            step.step.clone(),
+            step.title.clone(),
+            count.unwrap_or_default(),
+            step.duration_ms.map(format::duration).unwrap_or_default(),
+        ]
+    });
+    context.output.table(&["status", "step", "what", "count", "took"], rows.collect())?;
+    if operation.state.failure().is_some() {
+        context.output.lines(&failure_sentence(operation))?;
+    }
+    Ok(())
+}
+
+async fn watch_one(context: &Context, id: String) -> Result<(), CliError> {
+    let client = context.client().await?;
+    let mut follower = Follower::begin(&client).await?;
+    let operation = client.operation(id).await?;
+    if !context.output.is_json() {
+        let (operation, _) = progress::wait(context, follower, operation).await?;
+        return show(context, &operation);
+    }
+    let mut outcome = Ok(());
+    let finished = follower
+        .finish(operation, &mut |body| {
+            if outcome.is_ok() {
+                outcome = context.output.document_line(&json!({ "body": body }));
+            }
+        })
+        .await?;
+    outcome?;
+    match finished.state {
+        OperationState::Succeeded => Ok(()),
+        // The last line says it all; only the sentence and the status are left to give.
+        OperationState::NeedsAttention { .. } => Err(CliError::Attention(failure_sentence(&finished))),
+        _ => Err(CliError::Findings(failure_sentence(&finished))),
+    }
+}
+
+/// Everything from now on, over lost connections too, until someone interrupts it.
+async fn watch_all(context: &Context) -> Result<(), CliError> {
+    let client = context.client().await?;
+    let mut cursor = Some(client.watch(WatchRequest::default()).await?.cursor);
+    loop {
+        let answer = client.watch(WatchRequest { cursor, operation: None, wait_ms: 20_000 }).await?;
+        cursor = Some(answer.cursor);
+        if answer.resync {
+            context.output.note("some events were missed");
+        }
+        for event in answer.events {
+            if context.output.is_json() {
+                context.output.document_line(&event)?;
+            } else if let Some(line) = sentence(&event) {
+                context.output.lines(&format!("{} {line}", format::clock(event.at)))?;
+            }
+        }
+    }
+}
+
+fn sentence(event: &Event) -> Option<String> {
+    match &event.body {
+        EventBody::Operation { operation } => Some(format!(
+            "{} of {}: {}",
+            operation.kind.name().replace('_', " "),
+            operation.slug,
+            format::operation_state(&operation.state)
+        )),
+        EventBody::Log { line, .. } => Some(line.clone()),
+        EventBody::Tenant { tenant } => {
+            Some(format!("{}: {}", tenant.slug, format::tenant_state(&tenant.state)))
+        }
+        EventBody::Audit { seq } => Some(format!("audit trail at {seq}")),
+        EventBody::Other => None,
+    }
+}

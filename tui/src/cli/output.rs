@@ -1,0 +1,120 @@
+//! Standard output and standard error: the only place of the command line that writes to them.
+//!
+//! Invariant: with `--json` standard output carries documents and nothing else. A reader that went away is a quiet
+//! end, never a panic. Nothing hostile reaches a terminal.
+
+use std::io::{self, IsTerminal, Write};
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+
+use super::error::CliError;
+use crate::text;
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    pub(crate) format: Format,
+    pub(crate) progress: Progress,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    People,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
+    Shown,
+    Quiet,
+}
+
+impl Output {
+    pub(crate) const fn is_json(self) -> bool {
+        matches!(self.format, Format::Json)
+    }
+
+    /// One document on a line of its own; indented where a person reads it.
+    pub(crate) fn document(self, value: &impl Serialize) -> Result<(), CliError> {
+        let pretty = io::stdout().is_terminal();
+        let text = if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
+        let text =
+            text.map_err(|error| CliError::Bug(format!("a document cannot be written as JSON: {error}")))?;
+        write_stdout(&format!("{}\n", text::json(&text)))
+    }
+
+    /// One document on exactly one line, for streams.
+    pub(crate) fn document_line(self, value: &impl Serialize) -> Result<(), CliError> {
+        let text = serde_json::to_string(value)
+            .map_err(|error| CliError::Bug(format!("an event cannot be written as JSON: {error}")))?;
+        write_stdout(&format!("{}\n", text::json(&text)))
+    }
+
+    /// Lines for people; none with `--json`.
+    pub(crate) fn lines(self, lines: &str) -> Result<(), CliError> {
+        if self.is_json() { Ok(()) } else { write_stdout(&format!("{}\n", text::lines(lines).trim_end())) }
+    }
+
+    /// A table for people: columns by spaces, the header in capitals. Only a terminal has a width to keep to.
+    pub(crate) fn table(self, header: &[&str], rows: Vec<Vec<String>>) -> Result<(), CliError> {
+        self.lines(&table_text(header, rows))
+    }
+
+    /// A line on standard error about how it goes; none with `--quiet`.
+    pub(crate) fn note(self, line: &str) {
+        if self.progress == Progress::Shown {
+            write_stderr(line);
+        }
+    }
+}
+
+fn table_text(header: &[&str], rows: Vec<Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    match crossterm::terminal::size() {
+        Ok((width, _)) if io::stdout().is_terminal() => {
+            table.set_width(width).set_content_arrangement(ContentArrangement::Dynamic)
+        }
+        _ => table.set_content_arrangement(ContentArrangement::Disabled),
+    };
+    table.set_header(header.iter().map(|title| title.to_uppercase()));
+    for row in rows {
+        table.add_row(row.iter().map(|cell| text::line(cell)));
+    }
+    for (index, column) in table.column_iter_mut().enumerate() {
+        // Columns are set apart by two spaces; the first begins at the margin.
+        column.set_padding((u16::from(index > 0), 1));
+    }
+    let text = table.to_string();
+    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+/// The sentence about an error, always on standard error.
+pub(crate) fn complain(sentence: &str) {
+    write_stderr(&format!("tenantry: {sentence}"));
+}
+
+fn write_stdout(text: &str) -> Result<(), CliError> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(CliError::ReaderGone),
+        Err(error) => Err(CliError::Output(error)),
+    }
+}
+
+fn write_stderr(line: &str) {
+    // Where even standard error is gone there is nobody left to tell.
+    let _ = writeln!(io::stderr().lock(), "{}", text::lines(line));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_has_no_borders_and_no_control_characters() {
+        let text = table_text(&["tenant", "state"], vec![vec!["ac\u{1b}me".into(), "● active".into()]]);
+        assert_eq!(text, "TENANT  STATE\nac�me   ● active");
+    }
+}

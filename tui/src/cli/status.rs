@@ -1,0 +1,76 @@
+//! `status`: how the daemon, its control database and the targets are. A problem that it reports is its exit status too.
+
+use serde_json::json;
+use tenantry_protocol::session::Health;
+use tenantry_protocol::{ApiError, ErrorCode};
+use time::OffsetDateTime;
+
+use super::Context;
+use super::error::CliError;
+use crate::client::ClientError;
+use crate::format;
+
+pub(super) async fn run(context: &Context) -> Result<(), CliError> {
+    let client = context.client().await?;
+    let health = client.health().await?;
+    let hello = client.hello();
+    if context.output.is_json() {
+        context.output.document(&json!({ "session": hello, "health": health }))?;
+    } else {
+        let label = if hello.label.is_empty() { String::new() } else { format!(" · {}", hello.label) };
+        context.output.lines(&format!(
+            "you       {}, {}{label}\n{}",
+            hello.actor,
+            format::role(hello.role),
+            lines(&health)
+        ))?;
+    }
+    match &health.control.problem {
+        Some(problem) if !health.control.reachable => Err(if context.output.is_json() {
+            // The document is printed; only the sentence and the status are left to give.
+            CliError::Unhealthy(problem.clone())
+        } else {
+            ClientError::Api(ApiError::new(ErrorCode::Unavailable, problem.clone())).into()
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn lines(health: &Health) -> String {
+    let latency = |ms: Option<f64>| ms.map(format::duration).unwrap_or_else(|| "no answer".to_owned());
+    let mut lines = vec![
+        format!(
+            "daemon    {} (pid {}), {}, up {}",
+            health.daemon.version,
+            health.daemon.pid,
+            format::mode(health.daemon.mode),
+            format::age(health.daemon.started_at, OffsetDateTime::now_utc())
+        ),
+        format!(
+            "control   {} {}, epoch {}, audit at {}",
+            if health.control.reachable { "✓" } else { "✗" },
+            latency(health.control.latency_ms),
+            health.control.epoch,
+            health.control.audit_seq
+        ),
+    ];
+    for target in &health.targets {
+        lines.push(format!(
+            "target    {} {} {}, PostgreSQL {}, {} tenants{}",
+            if target.reachable { "✓" } else { "✗" },
+            target.name,
+            latency(target.latency_ms),
+            target.server_version.as_deref().unwrap_or("?"),
+            target.tenants,
+            target.problem.as_ref().map(|problem| format!("\n          {problem}")).unwrap_or_default()
+        ));
+    }
+    let tenants: Vec<String> =
+        health.tenants.iter().map(|(state, count)| format!("{count} {}", state.replace('_', " "))).collect();
+    lines.push(format!(
+        "tenants   {}",
+        if tenants.is_empty() { "none".to_owned() } else { tenants.join(", ") }
+    ));
+    lines.push(format!("running   {} operations", health.operations_running));
+    lines.join("\n")
+}

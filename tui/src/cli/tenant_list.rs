@@ -1,0 +1,51 @@
+//! `tenant list`: every page of the registry's tenants, as one table or one document.
+
+use serde_json::json;
+use tenantry_protocol::tenant::{Tenant, TenantsRequest};
+use time::OffsetDateTime;
+
+use super::Context;
+use super::args::TenantList;
+use super::error::CliError;
+use crate::format;
+
+const PAGE: u32 = 1_000;
+
+pub(super) async fn run(context: &Context, list: TenantList) -> Result<(), CliError> {
+    let client = context.client().await?;
+    let mut tenants: Vec<Tenant> = Vec::new();
+    let mut after = None;
+    loop {
+        let request = TenantsRequest { states: list.states.clone(), all: list.all, limit: Some(PAGE), after };
+        let page = client.tenants(request).await?;
+        tenants.extend(page.tenants);
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    if context.output.is_json() {
+        return context.output.document(&json!({ "total": tenants.len(), "tenants": tenants }));
+    }
+    if tenants.is_empty() {
+        return context
+            .output
+            .lines("no tenants; make one with `tenantry tenant create NAME --blueprint projects`");
+    }
+    let now = OffsetDateTime::now_utc();
+    let header = ["tenant", "name", "state", "blueprint", "target", "last operation", "age"];
+    context.output.table(&header, tenants.iter().map(|tenant| row(tenant, now)).collect())
+}
+
+fn row(tenant: &Tenant, now: OffsetDateTime) -> Vec<String> {
+    let last = tenant.last_operation.as_ref();
+    vec![
+        tenant.slug.to_string(),
+        tenant.display_name.clone(),
+        format::tenant_state(&tenant.state),
+        format!("{} {}", tenant.blueprint, tenant.version),
+        tenant.target.to_string(),
+        last.map_or_else(|| "–".to_owned(), |last| format!("{} {}", last.kind, last.state)),
+        format::age(tenant.created_at, now),
+    ]
+}

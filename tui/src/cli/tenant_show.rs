@@ -1,0 +1,57 @@
+//! `tenant show`: one tenant's facts, its operations, and what the attack on its isolation found.
+
+use tenantry_protocol::tenant::{TenantDetail, TenantState};
+
+use super::Context;
+use super::error::CliError;
+use crate::format;
+
+pub(super) async fn run(context: &Context, slug: String) -> Result<(), CliError> {
+    let detail = context.client().await?.tenant(slug).await?;
+    if context.output.is_json() {
+        return context.output.document(&detail);
+    }
+    context.output.lines(&facts(&detail))?;
+    if let Some(report) = &detail.isolation {
+        context.output.lines("")?;
+        let rows = report.verdicts.iter().map(|verdict| {
+            let held = if verdict.held { "✓ held" } else { "✗ BROKEN" };
+            let got = verdict.got.clone().unwrap_or_else(|| "no error".to_owned());
+            vec![verdict.probe.clone(), held.to_owned(), got, verdict.evidence.clone()]
+        });
+        context.output.table(&["probe", "verdict", "got", "evidence"], rows.collect())?;
+    }
+    context.output.lines("")?;
+    let rows = detail.operations.iter().map(super::operation::row).collect();
+    context.output.table(&super::operation::HEADER, rows)
+}
+
+fn facts(detail: &TenantDetail) -> String {
+    let tenant = &detail.tenant;
+    let mut lines = vec![
+        format!("{} \"{}\"", tenant.slug, tenant.display_name),
+        format!("  state      {}", format::tenant_state(&tenant.state)),
+        format!("  blueprint  {} {}", tenant.blueprint, tenant.version),
+        format!("  target     {}, as {}", tenant.target, tenant.placement),
+        format!("  id         {}", tenant.id),
+        format!("  created    {} UTC", format::timestamp(tenant.created_at)),
+    ];
+    lines.extend(tenant.settings.iter().map(|(name, value)| format!("  setting    {name} = {value}")));
+    lines.extend(tenant.labels.iter().map(|(name, value)| format!("  label      {name} = {value}")));
+    lines.push(match &tenant.credentials {
+        Some(issued) => {
+            format!("  login      {}, issued {} UTC", issued.role, format::timestamp(issued.issued_at))
+        }
+        None => "  login      none issued".to_owned(),
+    });
+    lines.push(format!("  isolation  {}", format::isolation(detail.isolation.as_ref())));
+    match &tenant.state {
+        TenantState::RolledBack { reason } => lines.push(format!("  reason     {reason}")),
+        TenantState::NeedsAttention { reason, next_command } => {
+            lines.push(format!("  reason     {reason}"));
+            lines.push(format!("  next       {next_command}"));
+        }
+        _ => {}
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,114 @@
+//! Following one operation to its end, over lost events and lost connections.
+//!
+//! Invariant: what [`Follower::finish`] returns is final. It never ends an operation; giving up is the caller's
+//! business, and the operation goes on in the daemon.
+
+use std::time::Duration;
+
+use tenantry_protocol::id::OperationId;
+use tenantry_protocol::operation::Operation;
+use tenantry_protocol::watch::{Event, EventBody, WatchRequest};
+use tokio::time::{Instant, sleep};
+
+use super::{Client, ClientError};
+
+/// One long poll. When it passes without news the operation is read anew, so that nothing hangs on one event.
+const POLL_MS: u64 = 5_000;
+const BACKOFF_FIRST: Duration = Duration::from_millis(100);
+const BACKOFF_LAST: Duration = Duration::from_secs(3);
+
+/// A place in the daemon's stream of events, taken before the operation is asked for.
+#[derive(Debug)]
+pub(crate) struct Follower {
+    client: Client,
+    cursor: u64,
+}
+
+impl Follower {
+    /// Takes the place: what happens from now on will be seen.
+    pub(crate) async fn begin(client: &Client) -> Result<Self, ClientError> {
+        let now = client.watch(WatchRequest::default()).await?;
+        Ok(Self { client: client.clone(), cursor: now.cursor })
+    }
+
+    /// The connection that is in use now; another one than at the beginning if that was lost.
+    pub(crate) const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Waits until `operation` is final. `news` hears every event of it, and an `Operation` event for each re-reading.
+    pub(crate) async fn finish(
+        &mut self,
+        mut operation: Operation,
+        news: &mut (dyn FnMut(&EventBody) + Send),
+    ) -> Result<Operation, ClientError> {
+        let id = operation.id;
+        let patience = Duration::from_millis(operation.budget_ms.max(1_000));
+        news(&EventBody::Operation { operation: Box::new(operation.clone()) });
+        while !operation.state.is_final() {
+            match self.next(id).await {
+                Ok(events) => {
+                    for event in events {
+                        news(&event.body);
+                        if let EventBody::Operation { operation: newer } = event.body {
+                            operation = *newer;
+                        }
+                    }
+                }
+                Err(error) if error.is_loss() => {
+                    self.reconnect(patience, error).await?;
+                    operation = self.client.operation(id.to_string()).await?;
+                    news(&EventBody::Operation { operation: Box::new(operation.clone()) });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(operation)
+    }
+
+    /// The next events of the operation; a re-reading of it if there were none, or if some were lost.
+    async fn next(&mut self, id: OperationId) -> Result<Vec<Event>, ClientError> {
+        let request =
+            WatchRequest { cursor: Some(self.cursor), operation: Some(id.to_string()), wait_ms: POLL_MS };
+        let answer = self.client.watch(request).await?;
+        self.cursor = answer.cursor;
+        let mut events: Vec<Event> =
+            answer.events.into_iter().filter(|event| is_of(&event.body, id)).collect();
+        if answer.resync || events.is_empty() {
+            let operation = Box::new(self.client.operation(id.to_string()).await?);
+            let at = operation.requested_at;
+            events.push(Event { cursor: self.cursor, at, body: EventBody::Operation { operation } });
+        }
+        Ok(events)
+    }
+
+    /// Tries again until the operation must be over; then the first error is the answer.
+    async fn reconnect(&mut self, patience: Duration, lost: ClientError) -> Result<(), ClientError> {
+        let until = Instant::now() + patience;
+        let mut pause = BACKOFF_FIRST;
+        loop {
+            match self.client.reconnect().await {
+                Ok(client) => {
+                    self.client = client;
+                    return Ok(());
+                }
+                Err(error) if !error.is_loss() && !matches!(error, ClientError::NotTenantryd { .. }) => {
+                    return Err(error);
+                }
+                Err(_) if Instant::now() + pause >= until => return Err(lost),
+                Err(_) => {}
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(BACKOFF_LAST);
+        }
+    }
+}
+
+/// The event belongs to this operation.
+fn is_of(body: &EventBody, id: OperationId) -> bool {
+    match body {
+        EventBody::Operation { operation } => operation.id == id,
+        EventBody::Log { operation_id, .. } => *operation_id == id,
+        _ => false,
+    }
+}

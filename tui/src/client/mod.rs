@@ -1,0 +1,272 @@
+//! The one way to the daemon: a connection over its Unix socket, used by the commands and by the console alike.
+//!
+//! Invariant: a [`Client`] that exists has said hello and was understood; each call has a deadline.
+//! Knows nothing of terminals.
+
+mod error;
+mod follow;
+mod locate;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use tarpc::client::{Config, RpcError};
+use tarpc::context::{self, Context};
+use tarpc::{ClientMessage, Response};
+use tenantry_protocol::audit::{AuditRequest, AuditResponse};
+use tenantry_protocol::blueprint::{BlueprintReport, BlueprintUpload, BlueprintsRequest, BlueprintsResponse};
+use tenantry_protocol::frame::{JsonCodec, MAX_FRAME_BYTES};
+use tenantry_protocol::operation::{Operation, OperationRequest, OperationsRequest, OperationsResponse};
+use tenantry_protocol::plan::Plan;
+use tenantry_protocol::session::{ClientInfo, Health, HealthRequest, HelloRequest, HelloResponse};
+use tenantry_protocol::target::{TargetsRequest, TargetsResponse};
+use tenantry_protocol::tenant::{
+    Credentials, IssueCredentialsRequest, OperationStarted, ProvisionRequest, RollbackRequest, TenantDetail,
+    TenantRequest, TenantsRequest, TenantsResponse,
+};
+use tenantry_protocol::watch::{WatchRequest, WatchResponse};
+use tenantry_protocol::{
+    ApiError, ErrorCode, PROTOCOL_VERSION, TenantryClient, TenantryRequest, TenantryResponse,
+};
+use tokio::net::UnixStream;
+use tokio_util::codec::LengthDelimitedCodec;
+
+pub(crate) use error::ClientError;
+pub(crate) use follow::Follower;
+pub(crate) use locate::socket;
+
+/// How long a call may take, unless it says otherwise.
+const CALL: Duration = Duration::from_secs(10);
+/// Calls that open databases or read a whole blueprint.
+const LONG_CALL: Duration = Duration::from_secs(60);
+/// How long a connection and its hello may take.
+const HELLO: Duration = Duration::from_secs(5);
+
+/// A connection to a daemon that has answered hello. Clones share the connection.
+#[derive(Clone)]
+pub(crate) struct Client {
+    rpc: TenantryClient,
+    socket: PathBuf,
+    hello: HelloResponse,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("socket", &self.socket).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Connects, checks who serves the socket, and says hello.
+    pub(crate) async fn connect(socket: &Path) -> Result<Self, ClientError> {
+        let stream = open(socket).await?;
+        let server = stream.peer_cred().map_err(|_| ClientError::Lost)?;
+        locate::trust(socket, server.uid())?;
+        let mut codec = LengthDelimitedCodec::new();
+        codec.set_max_frame_length(MAX_FRAME_BYTES);
+        let framed = tokio_util::codec::Framed::new(stream, codec);
+        let json = JsonCodec::<Response<TenantryResponse>, ClientMessage<TenantryRequest>>::default();
+        let rpc = TenantryClient::new(Config::default(), tarpc::serde_transport::new(framed, json)).spawn();
+        let request = HelloRequest { protocol_version: PROTOCOL_VERSION, client: client_info() };
+        let answer = rpc.hello(within(HELLO), request).await;
+        Ok(Self { hello: understood(socket, answer)?, rpc, socket: socket.to_owned() })
+    }
+
+    /// A new connection to the same daemon.
+    pub(crate) async fn reconnect(&self) -> Result<Self, ClientError> {
+        Self::connect(&self.socket).await
+    }
+
+    pub(crate) const fn hello(&self) -> &HelloResponse {
+        &self.hello
+    }
+
+    pub(crate) async fn health(&self) -> Result<Health, ClientError> {
+        settle("health", CALL, self.rpc.health(within(CALL), HealthRequest {}).await)
+    }
+
+    pub(crate) async fn targets(&self, request: TargetsRequest) -> Result<TargetsResponse, ClientError> {
+        settle("targets", LONG_CALL, self.rpc.targets(within(LONG_CALL), request).await)
+    }
+
+    pub(crate) async fn blueprints(
+        &self,
+        request: BlueprintsRequest,
+    ) -> Result<BlueprintsResponse, ClientError> {
+        settle("blueprints", CALL, self.rpc.blueprints(within(CALL), request).await)
+    }
+
+    pub(crate) async fn blueprint_check(
+        &self,
+        request: BlueprintUpload,
+    ) -> Result<BlueprintReport, ClientError> {
+        settle("blueprint_check", LONG_CALL, self.rpc.blueprint_check(within(LONG_CALL), request).await)
+    }
+
+    pub(crate) async fn blueprint_add(
+        &self,
+        request: BlueprintUpload,
+    ) -> Result<BlueprintReport, ClientError> {
+        settle("blueprint_add", LONG_CALL, self.rpc.blueprint_add(within(LONG_CALL), request).await)
+    }
+
+    pub(crate) async fn plan(&self, request: ProvisionRequest) -> Result<Plan, ClientError> {
+        settle("plan", CALL, self.rpc.plan(within(CALL), request).await)
+    }
+
+    pub(crate) async fn provision(&self, request: ProvisionRequest) -> Result<OperationStarted, ClientError> {
+        settle("provision", CALL, self.rpc.provision(within(CALL), request).await)
+    }
+
+    pub(crate) async fn operations(
+        &self,
+        request: OperationsRequest,
+    ) -> Result<OperationsResponse, ClientError> {
+        settle("operations", CALL, self.rpc.operations(within(CALL), request).await)
+    }
+
+    pub(crate) async fn operation(&self, id: String) -> Result<Operation, ClientError> {
+        settle("operation", CALL, self.rpc.operation(within(CALL), OperationRequest { id }).await)
+    }
+
+    /// Waits for events at most as long as the request says.
+    pub(crate) async fn watch(&self, request: WatchRequest) -> Result<WatchResponse, ClientError> {
+        let limit = Duration::from_millis(request.wait_ms) + Duration::from_secs(5);
+        settle("watch", limit, self.rpc.watch(within(limit), request).await)
+    }
+
+    pub(crate) async fn rollback(&self, request: RollbackRequest) -> Result<OperationStarted, ClientError> {
+        settle("rollback", CALL, self.rpc.rollback(within(CALL), request).await)
+    }
+
+    pub(crate) async fn issue_credentials(
+        &self,
+        request: IssueCredentialsRequest,
+    ) -> Result<Credentials, ClientError> {
+        settle("issue_credentials", CALL, self.rpc.issue_credentials(within(CALL), request).await)
+    }
+
+    pub(crate) async fn tenants(&self, request: TenantsRequest) -> Result<TenantsResponse, ClientError> {
+        settle("tenants", CALL, self.rpc.tenants(within(CALL), request).await)
+    }
+
+    pub(crate) async fn tenant(&self, slug: String) -> Result<TenantDetail, ClientError> {
+        settle("tenant", CALL, self.rpc.tenant(within(CALL), TenantRequest { slug }).await)
+    }
+
+    pub(crate) async fn audit(&self, request: AuditRequest) -> Result<AuditResponse, ClientError> {
+        settle("audit", CALL, self.rpc.audit(within(CALL), request).await)
+    }
+}
+
+async fn open(socket: &Path) -> Result<UnixStream, ClientError> {
+    let nobody = |problem, source| ClientError::NoDaemon { socket: socket.to_owned(), problem, source };
+    match tokio::time::timeout(HELLO, UnixStream::connect(socket)).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(source)) => Err(match source.kind() {
+            io::ErrorKind::PermissionDenied => {
+                ClientError::SocketDenied { socket: socket.to_owned(), source }
+            }
+            io::ErrorKind::NotFound => nobody("there is no such file", source),
+            io::ErrorKind::ConnectionRefused => nobody("the file is there, but nobody serves it", source),
+            _ => nobody("it cannot be opened", source),
+        }),
+        Err(_) => Err(nobody("it does not accept connections", io::ErrorKind::TimedOut.into())),
+    }
+}
+
+/// Tells a daemon of another version from something that is no daemon at all.
+fn understood(
+    socket: &Path,
+    answer: Result<Result<HelloResponse, ApiError>, RpcError>,
+) -> Result<HelloResponse, ClientError> {
+    let stranger =
+        |problem: &str| ClientError::NotTenantryd { socket: socket.to_owned(), problem: problem.to_owned() };
+    match answer {
+        Ok(Ok(hello)) if hello.protocol_version == PROTOCOL_VERSION => Ok(hello),
+        Ok(Ok(hello)) => Err(ClientError::Version { ours: PROTOCOL_VERSION, theirs: hello.protocol_version }),
+        Ok(Err(error)) if error.code == ErrorCode::Precondition => Err(ClientError::VersionRefused(error)),
+        Ok(Err(error)) => Err(ClientError::Api(error)),
+        Err(RpcError::DeadlineExceeded) => Err(stranger("it did not answer the hello")),
+        Err(RpcError::Shutdown) => Err(stranger("it closed the connection at the hello")),
+        Err(RpcError::Send(_) | RpcError::Channel(_)) => Err(stranger("its answer cannot be read")),
+        Err(RpcError::Server(_)) => Err(stranger("it refused the hello")),
+    }
+}
+
+fn within(limit: Duration) -> Context {
+    let mut context = context::current();
+    context.deadline = Instant::now() + limit;
+    context
+}
+
+fn settle<T>(
+    method: &'static str,
+    limit: Duration,
+    answer: Result<Result<T, ApiError>, RpcError>,
+) -> Result<T, ClientError> {
+    match answer {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(ClientError::Api(error)),
+        Err(RpcError::DeadlineExceeded) => Err(ClientError::Deadline { method, seconds: limit.as_secs() }),
+        Err(RpcError::Server(error)) => Err(ClientError::Api(ApiError::new(
+            ErrorCode::Unavailable,
+            format!("the daemon cannot serve {method} now ({}); try again in a moment", error.detail),
+        ))),
+        Err(RpcError::Shutdown | RpcError::Send(_) | RpcError::Channel(_)) => Err(ClientError::Lost),
+    }
+}
+
+/// Who we say we are. The daemon records it as claimed; what it trusts, it asks the kernel.
+fn client_info() -> ClientInfo {
+    let mut claimed = BTreeMap::new();
+    for (name, key) in [("SSH_CONNECTION", "ssh_connection"), ("SUDO_USER", "sudo_user")] {
+        if let Ok(value) = std::env::var(name) {
+            claimed.insert(key.to_owned(), value.chars().take(200).collect());
+        }
+    }
+    if let Some(tty) = tty_name() {
+        claimed.insert("tty".to_owned(), tty);
+    }
+    ClientInfo { name: "tenantry".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), claimed }
+}
+
+fn tty_name() -> Option<String> {
+    use std::io::IsTerminal;
+    let (number, terminal) =
+        if io::stdin().is_terminal() { (0, true) } else { (2, io::stderr().is_terminal()) };
+    if !terminal {
+        return None;
+    }
+    let path = std::fs::read_link(format!("/proc/self/fd/{number}")).ok()?;
+    Some(path.to_string_lossy().chars().take(200).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hello(protocol_version: u32) -> HelloResponse {
+        HelloResponse {
+            protocol_version,
+            server_version: "9".to_owned(),
+            label: String::new(),
+            actor: "root (uid 0)".to_owned(),
+            role: tenantry_protocol::session::Role::Admin,
+            mode: tenantry_protocol::session::DaemonMode::Embedded,
+        }
+    }
+
+    #[test]
+    fn another_version_and_a_stranger_are_told_apart() {
+        let socket = Path::new("/run/x.sock");
+        let status = |answer| understood(socket, answer).map_err(|error| error.exit_status());
+        assert!(status(Ok(Ok(hello(PROTOCOL_VERSION)))).is_ok());
+        assert_eq!(status(Ok(Ok(hello(PROTOCOL_VERSION + 1)))), Err(5));
+        assert_eq!(status(Ok(Err(ApiError::new(ErrorCode::Precondition, "version 9 only")))), Err(5));
+        assert_eq!(status(Ok(Err(ApiError::new(ErrorCode::Denied, "no role")))), Err(4));
+        assert_eq!(status(Err(RpcError::Shutdown)), Err(3));
+    }
+}

@@ -1,0 +1,213 @@
+//! How values are written for people, in the commands and in the console alike.
+//!
+//! Pure. Each state is a glyph and a word, so that no meaning hangs on colour.
+
+use tenantry_protocol::isolation::IsolationReport;
+use tenantry_protocol::operation::{OperationState, StepStatus};
+use tenantry_protocol::plan::{Finding, Severity};
+use tenantry_protocol::session::{DaemonMode, Role};
+use tenantry_protocol::tenant::{Credentials, TenantState};
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+/// `0.8 ms`, `88 ms`, `1.25 s`, `2 m 05 s`.
+pub(crate) fn duration(ms: f64) -> String {
+    if ms < 10.0 {
+        format!("{ms:.1} ms")
+    } else if ms < 1_000.0 {
+        format!("{ms:.0} ms")
+    } else if ms < 60_000.0 {
+        format!("{:.2} s", ms / 1_000.0)
+    } else {
+        let seconds = (ms / 1_000.0) as u64;
+        format!("{} m {:02} s", seconds / 60, seconds % 60)
+    }
+}
+
+/// How long ago, in one unit: `now`, `12 s`, `4 m`, `3 h`, `9 d`.
+pub(crate) fn age(then: OffsetDateTime, now: OffsetDateTime) -> String {
+    let seconds = (now - then).whole_seconds();
+    match seconds {
+        ..=0 => "now".to_owned(),
+        1..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} m", seconds / 60),
+        3_600..86_400 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+/// `2026-11-20 23:40:12`, in UTC.
+pub(crate) fn timestamp(at: OffsetDateTime) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+    at.to_offset(time::UtcOffset::UTC).format(&format).unwrap_or_default()
+}
+
+/// `23:40:12.133`, in UTC.
+pub(crate) fn clock(at: OffsetDateTime) -> String {
+    let format = format_description!("[hour]:[minute]:[second].[subsecond digits:3]");
+    at.to_offset(time::UtcOffset::UTC).format(&format).unwrap_or_default()
+}
+
+pub(crate) fn tenant_state(state: &TenantState) -> String {
+    let glyph = match state {
+        TenantState::Active => '●',
+        TenantState::Provisioning | TenantState::RollingBack | TenantState::Retiring => '◐',
+        TenantState::Suspended => '○',
+        TenantState::RolledBack { .. } => '✗',
+        TenantState::Retired => '·',
+        TenantState::NeedsAttention { .. } => '!',
+        TenantState::Other => '?',
+    };
+    let word = match state {
+        TenantState::NeedsAttention { .. } => "needs you",
+        other => return format!("{glyph} {}", other.name().replace('_', " ")),
+    };
+    format!("{glyph} {word}")
+}
+
+pub(crate) fn operation_state(state: &OperationState) -> String {
+    let glyph = match state {
+        OperationState::Queued => '·',
+        OperationState::Running => '◐',
+        OperationState::Succeeded => '✓',
+        OperationState::Unwinding { .. } | OperationState::RolledBack { .. } => '↺',
+        OperationState::NeedsAttention { .. } => '!',
+        OperationState::Cancelled => '✗',
+        OperationState::Other => '?',
+    };
+    format!("{glyph} {}", state.name().replace('_', " "))
+}
+
+pub(crate) const fn step_glyph(status: StepStatus) -> char {
+    match status {
+        StepStatus::Waiting => '·',
+        StepStatus::Running => '◐',
+        StepStatus::Done => '✓',
+        StepStatus::Failed => '✗',
+        StepStatus::Undone => '↺',
+        StepStatus::Other => '?',
+    }
+}
+
+pub(crate) const fn step_word(status: StepStatus) -> &'static str {
+    match status {
+        StepStatus::Waiting => "waiting",
+        StepStatus::Running => "running",
+        StepStatus::Done => "done",
+        StepStatus::Failed => "failed",
+        StepStatus::Undone => "undone",
+        StepStatus::Other => "unknown",
+    }
+}
+
+pub(crate) const fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Ok => "ok",
+        Severity::Warning => "warning",
+        Severity::Error => "error",
+        Severity::Other => "note",
+    }
+}
+
+/// `V5__comments.sql:12: error[code]: message`
+pub(crate) fn finding(finding: &Finding) -> String {
+    let place = match (&finding.file, finding.line) {
+        (Some(file), Some(line)) => format!("{file}:{line}: "),
+        (Some(file), None) => format!("{file}: "),
+        (None, _) => String::new(),
+    };
+    format!("{place}{}[{}]: {}", severity(finding.severity), finding.code, finding.message)
+}
+
+pub(crate) const fn role(role: Role) -> &'static str {
+    match role {
+        Role::Viewer => "viewer",
+        Role::Operator => "operator",
+        Role::Admin => "admin",
+        Role::Other => "unknown role",
+    }
+}
+
+pub(crate) const fn mode(mode: DaemonMode) -> &'static str {
+    match mode {
+        DaemonMode::Embedded => "embedded",
+        DaemonMode::Ephemeral => "ephemeral",
+        DaemonMode::Configured => "configured",
+        DaemonMode::Other => "unknown mode",
+    }
+}
+
+/// `held 5 of 5`, and whether the victim was touched.
+pub(crate) fn isolation(report: Option<&IsolationReport>) -> String {
+    let Some(report) = report else { return "not verified".to_owned() };
+    let held = report.verdicts.iter().filter(|verdict| verdict.held).count();
+    let victim = if report.victim_unchanged { "" } else { ", VICTIM CHANGED" };
+    format!("held {held} of {}{victim}", report.verdicts.len())
+}
+
+/// A libpq connection URL. A Unix socket's directory travels as a parameter, as libpq wants it.
+pub(crate) fn url(credentials: &Credentials, password: &str) -> String {
+    let login = format!("{}:{}", percent(&credentials.role), percent(password));
+    let database = percent(&credentials.database);
+    let (host, port) = (&credentials.host, credentials.port);
+    if host.starts_with('/') {
+        format!("postgres://{login}@/{database}?host={}&port={port}", percent(host))
+    } else if host.contains(':') {
+        format!("postgres://{login}@[{host}]:{port}/{database}")
+    } else {
+        format!("postgres://{login}@{}:{port}/{database}", percent(host))
+    }
+}
+
+fn percent(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use tenantry_protocol::name::Slug;
+
+    use super::*;
+
+    fn credentials(host: &str) -> Credentials {
+        Credentials {
+            slug: Slug::parse("acme").unwrap(),
+            role: "t_x_a".into(),
+            password: None,
+            host: host.into(),
+            port: 5432,
+            database: "tenants".into(),
+            issued_at: OffsetDateTime::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn urls_are_encoded_and_know_sockets() {
+        assert_eq!(
+            url(&credentials("/run/pg dir"), "p@ss/ä"),
+            "postgres://t_x_a:p%40ss%2F%C3%A4@/tenants?host=%2Frun%2Fpg%20dir&port=5432"
+        );
+        assert_eq!(url(&credentials("db1"), "pw"), "postgres://t_x_a:pw@db1:5432/tenants");
+        assert_eq!(url(&credentials("::1"), "pw"), "postgres://t_x_a:pw@[::1]:5432/tenants");
+    }
+
+    #[test]
+    fn times_have_one_unit() {
+        let now = OffsetDateTime::UNIX_EPOCH + time::Duration::days(2);
+        assert_eq!(age(now, now), "now");
+        assert_eq!(age(now - time::Duration::seconds(61), now), "1 m");
+        assert_eq!(age(OffsetDateTime::UNIX_EPOCH, now), "2 d");
+        assert_eq!(duration(0.84), "0.8 ms");
+        assert_eq!(duration(125_000.0), "2 m 05 s");
+    }
+}

@@ -1,0 +1,92 @@
+//! What can happen to the console, and what it can ask to be done.
+//!
+//! Invariant: everything that changes the state is an [`Event`], everything that touches the world an [`Effect`].
+//! What comes from the daemon has been made harmless for a terminal before it is put into an event.
+
+use crossterm::event::KeyEvent;
+use tenantry_protocol::ApiError;
+use tenantry_protocol::audit::AuditEvent;
+use tenantry_protocol::blueprint::Blueprint;
+use tenantry_protocol::id::OperationId;
+use tenantry_protocol::operation::Operation;
+use tenantry_protocol::plan::Plan;
+use tenantry_protocol::session::HelloResponse;
+use tenantry_protocol::target::Target;
+use tenantry_protocol::tenant::{Credentials, ProvisionRequest, RollbackRequest, Tenant, TenantDetail};
+use tenantry_protocol::watch::WatchResponse;
+use time::OffsetDateTime;
+
+#[derive(Debug)]
+pub(crate) enum Event {
+    Key(KeyEvent),
+    Paste(String),
+    /// The terminal has this many columns and rows now.
+    Resize(u16, u16),
+    /// The time, for ages and elapsed times.
+    Tick(OffsetDateTime),
+    /// An order to end, from a signal or from a terminal that is gone.
+    Terminate,
+    Connected(Box<HelloResponse>),
+    Lost(String),
+    /// All living tenants, ordered by slug.
+    Tenants(Vec<Tenant>),
+    Blueprints(Vec<Blueprint>),
+    Targets(Vec<Target>),
+    Watched(WatchResponse),
+    /// One operation as it is now, read for itself.
+    Operation(Box<Operation>),
+    Planned {
+        ticket: Ticket,
+        /// A fresh idempotency key, for the provision that may follow.
+        key: String,
+        result: Result<Box<Plan>, ApiError>,
+    },
+    /// The answer to a provision or a rollback.
+    Started {
+        ticket: Ticket,
+        result: Result<Box<Operation>, ApiError>,
+    },
+    Credentials {
+        ticket: Ticket,
+        result: Result<Credentials, ApiError>,
+    },
+    Detail(Result<Box<TenantDetail>, ApiError>),
+    Audit(Result<Vec<AuditEvent>, ApiError>),
+}
+
+#[derive(Debug, PartialEq)]
+pub(crate) enum Effect {
+    Quit,
+    /// Give the terminal back until the shell resumes us.
+    Suspend,
+    /// Keys that were typed before the dialog that just opened are not for it.
+    DropInput,
+    LoadTenants,
+    /// By tenant id.
+    LoadDetail(String),
+    LoadAudit,
+    LoadOperation(OperationId),
+    Plan {
+        ticket: Ticket,
+        request: Box<ProvisionRequest>,
+    },
+    Provision {
+        ticket: Ticket,
+        request: Box<ProvisionRequest>,
+    },
+    /// The idempotency key is added by whoever performs it.
+    Rollback {
+        ticket: Ticket,
+        request: RollbackRequest,
+    },
+    IssueCredentials {
+        ticket: Ticket,
+        slug: String,
+    },
+    /// Send to the terminal's clipboard.
+    Copy(String),
+}
+
+/// Ties an answer to its question: an answer to a question that nobody waits for any more is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ticket(pub(crate) u64);

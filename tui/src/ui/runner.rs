@@ -1,0 +1,258 @@
+//! Joins the pure console to the world: one ordered channel of events in, effects out, a frame when something changed.
+//!
+//! Invariant: nothing is waited for between a key and its frame. Every task ends with the console.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crossterm::event::{Event as TerminalEvent, EventStream, KeyEventKind};
+use futures::StreamExt;
+use tenantry_protocol::audit::AuditRequest;
+use tenantry_protocol::operation::Operation;
+use tenantry_protocol::tenant::IssueCredentialsRequest;
+use tenantry_protocol::{ApiError, ErrorCode};
+use time::OffsetDateTime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+
+use super::UiError;
+use super::event::{Effect, Event};
+use super::link::{self, Events};
+use super::state::{Colours, State};
+use super::terminal::Screen;
+use super::update::update;
+use super::view::view;
+use crate::client::{Client, ClientError};
+use crate::text;
+
+/// Events that wait to be handled; whoever sends more waits.
+const QUEUE: usize = 1_024;
+/// Events between two frames at most, so that a flood cannot keep the screen from being drawn.
+const BATCH: usize = 512;
+
+/// Shows the console until it is left. Gives the operations that go on without it.
+pub(crate) async fn run(socket: PathBuf) -> Result<Vec<Operation>, UiError> {
+    let (events, inbox) = mpsc::channel(QUEUE);
+    let (current, client) = watch::channel(None);
+    let mut tasks = JoinSet::new();
+    let screen = Screen::enter()?;
+    tasks.spawn(read_keys(events.clone()));
+    tasks.spawn(await_signals(events.clone())?);
+    tasks.spawn(link::keep(socket, events.clone(), current));
+    let no_colours = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let colours = if no_colours { Colours::None } else { Colours::Sixteen };
+    let size = crossterm::terminal::size().unwrap_or((80, 24));
+    let state = State::new(OffsetDateTime::now_utc(), size, colours);
+    let mut runner = Runner { state, screen, events, inbox, client, tasks };
+    runner.run().await?;
+    let running = runner.state.operations.into_values().map(|live| live.operation);
+    Ok(running.filter(|operation| !operation.state.is_final()).collect())
+}
+
+#[derive(Debug)]
+struct Runner {
+    state: State,
+    screen: Screen,
+    events: Events,
+    inbox: mpsc::Receiver<Event>,
+    client: watch::Receiver<Option<Client>>,
+    tasks: JoinSet<()>,
+}
+
+/// Whether the console goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    Go,
+    Stop,
+}
+
+impl Runner {
+    async fn run(&mut self) -> Result<(), UiError> {
+        let mut last_tick = Instant::now();
+        loop {
+            if self.state.dirty {
+                self.state.dirty = false;
+                let state = &self.state;
+                self.screen.draw(|frame| view(state, frame))?;
+            }
+            let next_tick = last_tick + Duration::from_millis(self.state.tick_ms());
+            let mut next = match timeout_at(next_tick, self.inbox.recv()).await {
+                Ok(Some(event)) => Some(event),
+                Ok(None) => return Ok(()),
+                Err(_) => {
+                    last_tick = Instant::now();
+                    Some(Event::Tick(OffsetDateTime::now_utc()))
+                }
+            };
+            let mut handled = 0;
+            while let Some(event) = next {
+                if self.handle(event)? == Flow::Stop {
+                    return Ok(());
+                }
+                handled += 1;
+                next = if handled < BATCH { self.inbox.try_recv().ok() } else { None };
+            }
+            if self.state.dirty {
+                // What is drawn shows the time of drawing.
+                update(&mut self.state, Event::Tick(OffsetDateTime::now_utc()));
+            }
+            // Finished effects are not kept.
+            while self.tasks.try_join_next().is_some() {}
+        }
+    }
+
+    fn handle(&mut self, event: Event) -> Result<Flow, UiError> {
+        for effect in update(&mut self.state, event) {
+            match effect {
+                Effect::Quit => return Ok(Flow::Stop),
+                Effect::Suspend => {
+                    self.screen.suspend()?;
+                    self.state.dirty = true;
+                }
+                Effect::Copy(text) => self.screen.copy(&text)?,
+                Effect::DropInput => self.drop_input(),
+                other => {
+                    let client = self.client.borrow().clone();
+                    self.tasks.spawn(perform(other, client, self.events.clone()));
+                }
+            }
+        }
+        Ok(Flow::Go)
+    }
+
+    /// Forgets keys that are waiting; everything else is handled as it comes.
+    fn drop_input(&mut self) {
+        let mut kept = Vec::new();
+        while let Ok(event) = self.inbox.try_recv() {
+            if !matches!(event, Event::Key(_) | Event::Paste(_)) {
+                kept.push(event);
+            }
+        }
+        for event in kept {
+            // These come from the daemon or the terminal; what they ask for is to read again.
+            for effect in update(&mut self.state, event) {
+                let client = self.client.borrow().clone();
+                self.tasks.spawn(perform(effect, client, self.events.clone()));
+            }
+        }
+    }
+}
+
+/// Does what an effect asks for and sends the answer back. A console that is gone needs none.
+async fn perform(effect: Effect, client: Option<Client>, events: Events) {
+    let Some(client) = client else {
+        let error = ApiError::new(
+            ErrorCode::Unavailable,
+            "there is no connection to the daemon now; it is being tried again",
+        );
+        if let Some(answer) = refused(effect, error) {
+            let _ = events.send(answer).await;
+        }
+        return;
+    };
+    let answer = match effect {
+        Effect::LoadTenants => {
+            let loaded = link::load_tenants(&client, &events).await;
+            loaded.err().map(|error| Event::Lost(text::line(&error.to_string())))
+        }
+        Effect::LoadDetail(id) => {
+            Some(Event::Detail(clean(client.tenant(id).await.map(|detail| Box::new(text::wire(detail))))))
+        }
+        Effect::LoadAudit => {
+            let request = AuditRequest { limit: Some(200), ..AuditRequest::default() };
+            Some(Event::Audit(clean(client.audit(request).await.map(|answer| text::wire(answer).events))))
+        }
+        Effect::LoadOperation(id) => {
+            let operation = client.operation(id.to_string()).await.ok();
+            operation.map(|operation| Event::Operation(Box::new(text::wire(operation))))
+        }
+        Effect::Plan { ticket, request } => {
+            let result = clean(client.plan(*request).await.map(|plan| Box::new(text::wire(plan))));
+            Some(Event::Planned { ticket, key: fresh_key(), result })
+        }
+        Effect::Provision { ticket, request } => {
+            let result = clean(client.provision(*request).await);
+            Some(Event::Started {
+                ticket,
+                result: result.map(|started| Box::new(text::wire(started.operation))),
+            })
+        }
+        Effect::Rollback { ticket, mut request } => {
+            request.idempotency_key.get_or_insert_with(fresh_key);
+            let result = clean(client.rollback(request).await);
+            Some(Event::Started {
+                ticket,
+                result: result.map(|started| Box::new(text::wire(started.operation))),
+            })
+        }
+        Effect::IssueCredentials { ticket, slug } => {
+            let request = IssueCredentialsRequest { slug, idempotency_key: None };
+            Some(Event::Credentials { ticket, result: clean(client.issue_credentials(request).await) })
+        }
+        // The runner performs these itself.
+        Effect::Quit | Effect::Suspend | Effect::DropInput | Effect::Copy(_) => None,
+    };
+    if let Some(answer) = answer {
+        let _ = events.send(answer).await;
+    }
+}
+
+/// The answer of a daemon that cannot be asked.
+fn refused(effect: Effect, error: ApiError) -> Option<Event> {
+    match effect {
+        Effect::Plan { ticket, .. } => Some(Event::Planned { ticket, key: fresh_key(), result: Err(error) }),
+        Effect::Provision { ticket, .. } | Effect::Rollback { ticket, .. } => {
+            Some(Event::Started { ticket, result: Err(error) })
+        }
+        Effect::IssueCredentials { ticket, .. } => Some(Event::Credentials { ticket, result: Err(error) }),
+        Effect::LoadDetail(_) => Some(Event::Detail(Err(error))),
+        Effect::LoadAudit => Some(Event::Audit(Err(error))),
+        _ => None,
+    }
+}
+
+fn fresh_key() -> String {
+    format!("console-{}", uuid::Uuid::now_v7())
+}
+
+/// The console shows sentences, whatever layer they come from.
+fn clean<T>(result: Result<T, ClientError>) -> Result<T, ApiError> {
+    result.map_err(|error| ApiError {
+        code: error.code(),
+        message: text::line(&error.to_string()),
+        field: error.field().map(text::line),
+    })
+}
+
+async fn read_keys(events: Events) {
+    let mut stream = EventStream::new();
+    // An error or the end means that the terminal is gone: going on would spin.
+    while let Some(Ok(event)) = stream.next().await {
+        let event = match event {
+            TerminalEvent::Key(key) if key.kind != KeyEventKind::Release => Event::Key(key),
+            TerminalEvent::Paste(text) => Event::Paste(text),
+            TerminalEvent::Resize(columns, rows) => Event::Resize(columns, rows),
+            _ => continue,
+        };
+        if events.send(event).await.is_err() {
+            return;
+        }
+    }
+    let _ = events.send(Event::Terminate).await;
+}
+
+fn await_signals(events: Events) -> Result<impl Future<Output = ()> + Send, UiError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(UiError::Signals)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(UiError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(UiError::Signals)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        let _ = events.send(Event::Terminate).await;
+    })
+}

@@ -1,0 +1,193 @@
+//! Everything the console knows. Plain data with the questions that views and updates ask of it.
+//!
+//! Invariant: `screens` is never empty and begins with the list of tenants; the last one is shown.
+//! No I/O, no clock: the time is what the last tick said.
+
+pub(crate) mod operation;
+pub(crate) mod plan_text;
+pub(crate) mod rollback;
+pub(crate) mod tenants;
+pub(crate) mod wizard;
+
+use std::collections::BTreeMap;
+
+use tenantry_protocol::ApiError;
+use tenantry_protocol::audit::AuditEvent;
+use tenantry_protocol::blueprint::Blueprint;
+use tenantry_protocol::id::{OperationId, TenantId};
+use tenantry_protocol::name::Slug;
+use tenantry_protocol::session::HelloResponse;
+use tenantry_protocol::target::Target;
+use tenantry_protocol::tenant::TenantDetail;
+use time::OffsetDateTime;
+
+use super::event::Ticket;
+use operation::{Live, OperationScreen};
+use rollback::RollbackDialog;
+use tenants::Tenants;
+use wizard::Wizard;
+
+/// Operations that are kept; the oldest finished ones go first.
+const MAX_OPERATIONS: usize = 200;
+
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) now: OffsetDateTime,
+    /// Columns and rows of the terminal.
+    pub(crate) size: (u16, u16),
+    pub(crate) colours: Colours,
+    pub(crate) connection: Connection,
+    /// What the last hello said; kept over a lost connection.
+    pub(crate) session: Option<HelloResponse>,
+    pub(crate) tenants: Tenants,
+    pub(crate) blueprints: Vec<Blueprint>,
+    pub(crate) targets: Vec<Target>,
+    pub(crate) operations: BTreeMap<OperationId, Live>,
+    pub(crate) screens: Vec<Screen>,
+    /// A wizard that was left; `n` goes on with it.
+    pub(crate) draft: Option<Box<Wizard>>,
+    pub(crate) overlay: Overlay,
+    /// One sentence above the hints; the next key removes it.
+    pub(crate) notice: Option<String>,
+    /// The screen differs from what was drawn last.
+    pub(crate) dirty: bool,
+    last_ticket: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Colours {
+    Sixteen,
+    /// `NO_COLOR`: bold, dim and reversed only.
+    None,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Connection {
+    Connecting,
+    Live,
+    Lost { since: OffsetDateTime, reason: String },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overlay {
+    None,
+    Help { top: u16 },
+}
+
+#[derive(Debug)]
+pub(crate) enum Screen {
+    Tenants,
+    Tenant(Box<TenantScreen>),
+    Wizard(Box<Wizard>),
+    Operation(Box<OperationScreen>),
+    Rollback(Box<RollbackDialog>),
+    Audit(AuditScreen),
+}
+
+#[derive(Debug)]
+pub(crate) struct TenantScreen {
+    pub(crate) id: TenantId,
+    pub(crate) slug: Slug,
+    pub(crate) detail: Answer<Box<TenantDetail>>,
+    pub(crate) top: u16,
+}
+
+#[derive(Debug)]
+pub(crate) struct AuditScreen {
+    pub(crate) events: Answer<Vec<AuditEvent>>,
+    pub(crate) selected: usize,
+}
+
+/// Something that was asked of the daemon.
+#[derive(Debug)]
+pub(crate) enum Answer<T> {
+    Awaited,
+    Given(T),
+    Refused(ApiError),
+}
+
+impl<T> From<Result<T, ApiError>> for Answer<T> {
+    fn from(result: Result<T, ApiError>) -> Self {
+        match result {
+            Ok(value) => Self::Given(value),
+            Err(error) => Self::Refused(error),
+        }
+    }
+}
+
+impl State {
+    pub(crate) fn new(now: OffsetDateTime, size: (u16, u16), colours: Colours) -> Self {
+        Self {
+            now,
+            size,
+            colours,
+            connection: Connection::Connecting,
+            session: None,
+            tenants: Tenants::default(),
+            blueprints: Vec::new(),
+            targets: Vec::new(),
+            operations: BTreeMap::new(),
+            screens: vec![Screen::Tenants],
+            draft: None,
+            overlay: Overlay::None,
+            notice: None,
+            dirty: true,
+            last_ticket: 0,
+        }
+    }
+
+    pub(crate) fn screen(&self) -> &Screen {
+        self.screens.last().unwrap_or(&Screen::Tenants)
+    }
+
+
+    pub(crate) const fn ticket(&mut self) -> Ticket {
+        self.last_ticket += 1;
+        Ticket(self.last_ticket)
+    }
+
+    /// Rows between the top line and the two lines at the bottom.
+    pub(crate) fn body_rows(&self) -> usize {
+        usize::from(self.size.1.saturating_sub(3)).max(1)
+    }
+
+    /// The operation on screen, as it is now.
+    pub(crate) fn live(&self, screen: &OperationScreen) -> Option<&Live> {
+        self.operations.get(&screen.id)
+    }
+
+    /// Keeps the newest state of an operation, and forgets old finished ones.
+    pub(crate) fn keep_operation(&mut self, operation: tenantry_protocol::operation::Operation) {
+        let id = operation.id;
+        match self.operations.get_mut(&id) {
+            // A reading that was under way when the end was announced must not bring it back to life.
+            Some(live) if live.operation.state.is_final() && !operation.state.is_final() => {}
+            Some(live) => live.operation = operation,
+            None => {
+                self.operations.insert(id, Live::new(operation));
+            }
+        }
+        if self.operations.len() > MAX_OPERATIONS {
+            // Identifiers sort by time: the first finished one is the oldest.
+            let oldest = self.operations.iter().find(|(_, live)| live.operation.state.is_final());
+            if let Some(oldest) = oldest.map(|(id, _)| *id) {
+                self.operations.remove(&oldest);
+            }
+        }
+    }
+
+    /// Something on the screen changes with time alone: how often, in ms.
+    pub(crate) fn tick_ms(&self) -> u64 {
+        let running = match self.screen() {
+            Screen::Operation(screen) => {
+                self.live(screen).is_some_and(|live| !live.operation.state.is_final())
+            }
+            _ => false,
+        };
+        match (&self.connection, running) {
+            (_, true) => 250,
+            (Connection::Lost { .. }, false) => 1_000,
+            _ => 60_000,
+        }
+    }
+}

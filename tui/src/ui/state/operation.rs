@@ -1,0 +1,77 @@
+//! A live operation, and the screen that shows it.
+
+use std::collections::VecDeque;
+
+use tenantry_protocol::ApiError;
+use tenantry_protocol::id::OperationId;
+use tenantry_protocol::operation::{Operation, OperationKind, OperationState, StepStatus};
+use tenantry_protocol::tenant::Credentials;
+use time::OffsetDateTime;
+
+use super::wizard::Wizard;
+use crate::ui::event::Ticket;
+
+/// Log lines that are kept of one operation.
+const MAX_LOG: usize = 500;
+
+#[derive(Debug)]
+pub(crate) struct Live {
+    pub(crate) operation: Operation,
+    /// Newest last.
+    pub(crate) log: VecDeque<(OffsetDateTime, String)>,
+}
+
+#[derive(Debug)]
+pub(crate) struct OperationScreen {
+    pub(crate) id: OperationId,
+    /// What was asked for, so that a failure can be tried again with changes.
+    pub(crate) draft: Option<Box<Wizard>>,
+    pub(crate) credentials: CredentialsState,
+}
+
+/// The secret lives here and nowhere else, from the answer until it is closed.
+#[derive(Debug)]
+pub(crate) enum CredentialsState {
+    NotAsked,
+    Asked(Ticket),
+    Shown(Box<Credentials>),
+    Refused(ApiError),
+}
+
+impl Live {
+    pub(crate) const fn new(operation: Operation) -> Self {
+        Self { operation, log: VecDeque::new() }
+    }
+
+    pub(crate) fn log(&mut self, at: OffsetDateTime, line: String) {
+        if self.log.len() == MAX_LOG {
+            self.log.pop_front();
+        }
+        self.log.push_back((at, line));
+    }
+
+    /// Steps that are done, of all.
+    pub(crate) fn progress(&self) -> (usize, usize) {
+        let done = self.operation.steps.iter().filter(|step| step.status == StepStatus::Done).count();
+        (done, self.operation.steps.len())
+    }
+
+    /// From the request until now, or until its end, in ms.
+    pub(crate) fn elapsed_ms(&self, now: OffsetDateTime) -> f64 {
+        self.operation.duration_ms.unwrap_or_else(|| {
+            let elapsed = (now - self.operation.requested_at).as_seconds_f64() * 1_000.0;
+            elapsed.max(0.0)
+        })
+    }
+}
+
+impl OperationScreen {
+    pub(crate) const fn new(id: OperationId, draft: Option<Box<Wizard>>) -> Self {
+        Self { id, draft, credentials: CredentialsState::NotAsked }
+    }
+}
+
+/// A new tenant is there, and can be given a login.
+pub(crate) fn offers_credentials(operation: &Operation) -> bool {
+    operation.kind == OperationKind::Provision && operation.state == OperationState::Succeeded
+}

@@ -1,0 +1,181 @@
+//! The list of tenants: rows, filter and selection.
+//!
+//! Invariant: the selection is a tenant's id, so no refresh moves it to another tenant. `visible` holds indices of
+//! `rows` in the order in which they are shown.
+
+use std::collections::HashMap;
+
+use frizbee::{Config, Matcher};
+use tenantry_protocol::id::TenantId;
+use tenantry_protocol::tenant::{Tenant, TenantState};
+use tui_input::Input;
+
+#[derive(Debug, Default)]
+pub(crate) struct Tenants {
+    /// Ordered by slug, then newest first.
+    rows: Vec<Tenant>,
+    by_id: HashMap<TenantId, usize>,
+    visible: Vec<usize>,
+    selected: Option<TenantId>,
+    /// First visible row on the screen.
+    top: usize,
+    pub(crate) filter: Input,
+    pub(crate) typing: Typing,
+    pub(crate) loaded: Loaded,
+}
+
+/// Whether keys go to the filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Typing {
+    #[default]
+    No,
+    Filter,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Loaded {
+    #[default]
+    NotYet,
+    Yes,
+}
+
+impl Tenants {
+    /// Takes the daemon's list in place of ours.
+    pub(crate) fn replace(&mut self, mut rows: Vec<Tenant>) {
+        let place = self.selected_row();
+        rows.sort_by(order);
+        self.rows = rows;
+        self.loaded = Loaded::Yes;
+        self.reindex();
+        self.refilter();
+        self.reselect(place);
+    }
+
+    /// One tenant as it is now. One that was removed stays on the list until the next reload, so that it is seen.
+    pub(crate) fn put(&mut self, tenant: Tenant) {
+        if let Some(index) = self.by_id.get(&tenant.id) {
+            self.rows[*index] = tenant;
+            return;
+        }
+        if self.loaded == Loaded::NotYet {
+            // The whole list is on its way.
+            return;
+        }
+        let place = self.selected_row();
+        let index = self.rows.partition_point(|row| order(row, &tenant).is_lt());
+        self.rows.insert(index, tenant);
+        self.reindex();
+        self.refilter();
+        self.reselect(place);
+    }
+
+    pub(crate) fn refilter(&mut self) {
+        let needle = self.filter.value().trim();
+        if needle.is_empty() {
+            self.visible = (0..self.rows.len()).collect();
+            return;
+        }
+        let names: Vec<String> =
+            self.rows.iter().map(|row| format!("{} {}", row.slug, row.display_name)).collect();
+        let config = Config::default().max_typos(Some(0));
+        let matches = Matcher::new(needle, &config).match_list(&names);
+        self.visible = matches.into_iter().map(|found| found.index as usize).collect();
+    }
+
+    pub(crate) fn filter_changed(&mut self) {
+        self.refilter();
+        self.selected = None;
+        self.top = 0;
+        self.reselect(None);
+    }
+
+    pub(crate) fn selected(&self) -> Option<&Tenant> {
+        let id = self.selected?;
+        self.by_id.get(&id).and_then(|index| self.rows.get(*index))
+    }
+
+    pub(crate) fn get(&self, id: TenantId) -> Option<&Tenant> {
+        self.by_id.get(&id).and_then(|index| self.rows.get(*index))
+    }
+
+    /// The living tenant of this name; history does not count.
+    pub(crate) fn living(&self, slug: &str) -> Option<&Tenant> {
+        let first = self.rows.partition_point(|row| row.slug.as_str() < slug);
+        self.rows[first..]
+            .iter()
+            .take_while(|row| row.slug.as_str() == slug)
+            .find(|row| is_living(&row.state))
+    }
+
+    /// Where the selection is among the visible rows.
+    pub(crate) fn selected_row(&self) -> Option<usize> {
+        let id = self.selected?;
+        self.visible.iter().position(|index| self.rows[*index].id == id)
+    }
+
+    pub(crate) fn select_row(&mut self, row: usize, page: usize) {
+        let row = row.min(self.visible.len().saturating_sub(1));
+        self.selected = self.visible.get(row).map(|index| self.rows[*index].id);
+        self.keep_in_view(page);
+    }
+
+    /// Scrolls just far enough that the selection is among the `page` rows on the screen.
+    pub(crate) fn keep_in_view(&mut self, page: usize) {
+        let page = page.max(1);
+        let row = self.selected_row().unwrap_or(0);
+        if row < self.top {
+            self.top = row;
+        } else if row >= self.top + page {
+            self.top = row + 1 - page;
+        }
+        self.top = self.top.min(self.visible.len().saturating_sub(page));
+    }
+
+    /// The rows of one page, each with whether it is selected.
+    pub(crate) fn window(&self, page: usize) -> impl Iterator<Item = (&Tenant, Selection)> {
+        self.visible.iter().skip(self.top).take(page).map(|index| {
+            let row = &self.rows[*index];
+            (row, if self.selected == Some(row.id) { Selection::Here } else { Selection::Elsewhere })
+        })
+    }
+
+    pub(crate) const fn visible_len(&self) -> usize {
+        self.visible.len()
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn reindex(&mut self) {
+        self.by_id = self.rows.iter().enumerate().map(|(index, row)| (row.id, index)).collect();
+    }
+
+    /// Keeps the selected tenant; if it is gone, the one that took its place on the screen.
+    fn reselect(&mut self, place: Option<usize>) {
+        if self.selected_row().is_some() {
+            return;
+        }
+        let row = place.unwrap_or(0).min(self.visible.len().saturating_sub(1));
+        self.selected = self.visible.get(row).map(|index| self.rows[*index].id);
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Selection {
+    Here,
+    Elsewhere,
+}
+
+fn order(a: &Tenant, b: &Tenant) -> std::cmp::Ordering {
+    a.slug.cmp(&b.slug).then_with(|| b.id.cmp(&a.id))
+}
+
+pub(crate) const fn is_living(state: &TenantState) -> bool {
+    !matches!(state, TenantState::RolledBack { .. } | TenantState::Retired)
+}
+
+/// A rollback of it can be asked for.
+pub(crate) const fn can_roll_back(state: &TenantState) -> bool {
+    matches!(state, TenantState::Active | TenantState::Suspended | TenantState::NeedsAttention { .. })
+}

@@ -1,0 +1,296 @@
+//! The draft of a new tenant, in three steps.
+//!
+//! Invariant: going back, a lost connection or a refusal changes no input. What is approved is the plan on the screen:
+//! its hash travels with the request, and so does a key that makes sending it twice harmless.
+
+use std::collections::BTreeMap;
+
+use tenantry_protocol::ApiError;
+use tenantry_protocol::blueprint::{Blueprint, Setting};
+use tenantry_protocol::name::{BlueprintName, BlueprintVersion, Slug, TargetName};
+use tenantry_protocol::plan::{Plan, Severity};
+use tenantry_protocol::target::Target;
+use tenantry_protocol::tenant::ProvisionRequest;
+use tui_input::Input;
+
+use super::tenants::Tenants;
+use crate::ui::event::Ticket;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Wizard {
+    pub(crate) step: Step,
+    pub(crate) focus: Field,
+    pub(crate) name: Input,
+    pub(crate) slug: Input,
+    pub(crate) slug_origin: SlugOrigin,
+    pub(crate) labels: Input,
+    /// Absent until the blueprints are known.
+    pub(crate) blueprint: Option<(BlueprintName, BlueprintVersion)>,
+    pub(crate) target: Option<TargetName>,
+    /// What was typed, by the setting's name; kept when another blueprint is looked at.
+    pub(crate) settings: BTreeMap<String, Input>,
+    pub(crate) seed: Seed,
+    pub(crate) confirmation: Confirmation,
+    /// First line of the plan on the screen.
+    pub(crate) top: usize,
+    pub(crate) sql: Sql,
+    /// The daemon's last refusal, until something is changed.
+    pub(crate) refusal: Option<ApiError>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    Details,
+    Configuration,
+    Confirmation,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Field {
+    Name,
+    Slug,
+    Labels,
+    Blueprint,
+    Version,
+    Target,
+    Setting(String),
+    Seed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SlugOrigin {
+    /// Follows the display name as it is typed.
+    Derived,
+    Typed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seed {
+    No,
+    Yes,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sql {
+    Folded,
+    Shown,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Confirmation {
+    NotPlanned,
+    Planning(Ticket),
+    Planned { plan: Box<Plan>, key: String },
+    Starting { plan: Box<Plan>, key: String, ticket: Ticket },
+}
+
+/// What the daemon has to offer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Catalogue<'a> {
+    pub(crate) blueprints: &'a [Blueprint],
+    pub(crate) targets: &'a [Target],
+    pub(crate) tenants: &'a Tenants,
+}
+
+impl Wizard {
+    pub(crate) fn new() -> Self {
+        Self {
+            step: Step::Details,
+            focus: Field::Name,
+            name: Input::default(),
+            slug: Input::default(),
+            slug_origin: SlugOrigin::Derived,
+            labels: Input::default(),
+            blueprint: None,
+            target: None,
+            settings: BTreeMap::new(),
+            seed: Seed::No,
+            confirmation: Confirmation::NotPlanned,
+            top: 0,
+            sql: Sql::Folded,
+            refusal: None,
+        }
+    }
+
+    /// Chooses the first blueprint and target where none is chosen, and gives new settings their defaults.
+    pub(crate) fn adopt(&mut self, offer: Catalogue<'_>) {
+        if self.blueprint.is_none() {
+            self.blueprint = offer.blueprints.first().map(|first| (first.name.clone(), first.version));
+        }
+        if self.target.is_none() {
+            self.target = offer.targets.first().map(|first| first.health.name.clone());
+        }
+        if let Some(blueprint) = self.chosen(offer) {
+            for (name, setting) in &blueprint.settings {
+                self.settings.entry(name.clone()).or_insert_with(|| Input::new(setting.default.to_string()));
+            }
+        }
+    }
+
+    pub(crate) fn chosen<'a>(&self, offer: Catalogue<'a>) -> Option<&'a Blueprint> {
+        let (name, version) = self.blueprint.as_ref()?;
+        offer.blueprints.iter().find(|other| other.name == *name && other.version == *version)
+    }
+
+    /// The fields of the step on the screen, from top to bottom.
+    pub(crate) fn fields(&self, offer: Catalogue<'_>) -> Vec<Field> {
+        match self.step {
+            Step::Details => vec![Field::Name, Field::Slug, Field::Labels],
+            Step::Configuration => {
+                let mut fields = vec![Field::Blueprint, Field::Version, Field::Target];
+                if let Some(blueprint) = self.chosen(offer) {
+                    fields.extend(blueprint.settings.keys().cloned().map(Field::Setting));
+                    if !blueprint.seed.is_empty() {
+                        fields.push(Field::Seed);
+                    }
+                }
+                fields
+            }
+            Step::Confirmation => Vec::new(),
+        }
+    }
+
+    pub(crate) fn input(&self, field: &Field) -> Option<&Input> {
+        match field {
+            Field::Name => Some(&self.name),
+            Field::Slug => Some(&self.slug),
+            Field::Labels => Some(&self.labels),
+            Field::Setting(name) => self.settings.get(name),
+            Field::Blueprint | Field::Version | Field::Target | Field::Seed => None,
+        }
+    }
+
+    pub(crate) fn focused_input(&mut self) -> Option<&mut Input> {
+        match &self.focus {
+            Field::Name => Some(&mut self.name),
+            Field::Slug => Some(&mut self.slug),
+            Field::Labels => Some(&mut self.labels),
+            Field::Setting(name) => self.settings.get_mut(name),
+            Field::Blueprint | Field::Version | Field::Target | Field::Seed => None,
+        }
+    }
+
+    /// The focused field is chosen from a list rather than typed.
+    pub(crate) const fn is_choice(&self) -> bool {
+        matches!(self.focus, Field::Blueprint | Field::Version | Field::Target | Field::Seed)
+    }
+
+    /// An input changed: what follows from it follows, and what was planned is not what is asked for any more.
+    pub(crate) fn edited(&mut self) {
+        match self.focus {
+            Field::Name if self.slug_origin == SlugOrigin::Derived => {
+                let slug = Slug::suggest(self.name.value()).map(|slug| slug.to_string());
+                self.slug = Input::new(slug.unwrap_or_default());
+            }
+            Field::Slug => {
+                let emptied = self.slug.value().is_empty();
+                self.slug_origin = if emptied { SlugOrigin::Derived } else { SlugOrigin::Typed };
+            }
+            _ => {}
+        }
+        self.refusal = None;
+        self.confirmation = Confirmation::NotPlanned;
+    }
+
+    /// What is wrong with a field, as a sentence; nothing if it is in order.
+    pub(crate) fn problem(&self, field: &Field, offer: Catalogue<'_>) -> Option<String> {
+        match field {
+            Field::Slug => self.slug_problem(offer.tenants),
+            Field::Labels => self.parsed_labels().err(),
+            Field::Blueprint if self.blueprint.is_none() => Some("no blueprint is known yet".to_owned()),
+            Field::Target if self.target.is_none() => Some("no target is known yet".to_owned()),
+            Field::Setting(name) => {
+                let setting = self.chosen(offer)?.settings.get(name)?;
+                number(self.settings.get(name)?.value(), setting).err()
+            }
+            _ => None,
+        }
+    }
+
+    fn slug_problem(&self, tenants: &Tenants) -> Option<String> {
+        let text = self.slug.value();
+        if text.is_empty() {
+            return Some("a name is needed: it is derived from the display name, or typed here".to_owned());
+        }
+        match Slug::parse(text) {
+            Err(error) => Some(error.to_string()),
+            Ok(_) => tenants.living(text).map(|tenant| {
+                format!("a tenant of this name exists ({})", tenant.state.name().replace('_', " "))
+            }),
+        }
+    }
+
+    /// The first field of the step that is not in order.
+    pub(crate) fn first_problem(&self, offer: Catalogue<'_>) -> Option<Field> {
+        self.fields(offer).into_iter().find(|field| self.problem(field, offer).is_some())
+    }
+
+    fn parsed_labels(&self) -> Result<BTreeMap<String, String>, String> {
+        let mut labels = BTreeMap::new();
+        for part in self.labels.value().split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            match part.split_once('=') {
+                Some((name, value)) if !name.trim().is_empty() => {
+                    labels.insert(name.trim().to_owned(), value.trim().to_owned());
+                }
+                _ => {
+                    return Err(format!("'{part}' is no label: write name=value, with commas between labels"));
+                }
+            }
+        }
+        Ok(labels)
+    }
+
+    /// The request that the inputs spell, for the plan; approval is added by [`Self::approved`].
+    pub(crate) fn request(&self, offer: Catalogue<'_>) -> ProvisionRequest {
+        let name = self.name.value().trim();
+        let mut request = ProvisionRequest {
+            slug: self.slug.value().to_owned(),
+            display_name: (!name.is_empty()).then(|| name.to_owned()),
+            labels: self.parsed_labels().unwrap_or_default(),
+            target: self.target.as_ref().map(ToString::to_string),
+            seed: self.seed == Seed::Yes,
+            ..ProvisionRequest::default()
+        };
+        if let Some(blueprint) = self.chosen(offer) {
+            request.blueprint = blueprint.name.to_string();
+            request.version = Some(blueprint.version.to_string());
+            request.seed &= !blueprint.seed.is_empty();
+            for (name, setting) in &blueprint.settings {
+                let typed = self.settings.get(name).and_then(|input| number(input.value(), setting).ok());
+                request.settings.insert(name.clone(), typed.unwrap_or(setting.default));
+            }
+        }
+        request
+    }
+
+    /// The request for exactly the plan that is on the screen.
+    pub(crate) fn approved(&self, offer: Catalogue<'_>) -> Option<ProvisionRequest> {
+        match &self.confirmation {
+            Confirmation::Planned { plan, key } if is_runnable(plan) => {
+                let mut request = self.request(offer);
+                request.approve = Some(plan.hash.clone());
+                request.idempotency_key = Some(key.clone());
+                Some(request)
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) const fn plan(&self) -> Option<&Plan> {
+        match &self.confirmation {
+            Confirmation::Planned { plan, .. } | Confirmation::Starting { plan, .. } => Some(plan),
+            _ => None,
+        }
+    }
+}
+
+/// Nothing that was found stands against it.
+pub(crate) fn is_runnable(plan: &Plan) -> bool {
+    plan.findings.iter().all(|finding| finding.severity != Severity::Error)
+}
+
+fn number(text: &str, setting: &Setting) -> Result<i64, String> {
+    let range = || format!("a whole number from {} to {} is needed", setting.min, setting.max);
+    let value: i64 = text.trim().parse().map_err(|_| range())?;
+    if (setting.min..=setting.max).contains(&value) { Ok(value) } else { Err(range()) }
+}

@@ -1,0 +1,184 @@
+//! Wire values for the console's tests.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use tenantry_protocol::blueprint::{Blueprint, BlueprintFile, Setting, Tenancy};
+use tenantry_protocol::id::{OperationId, TenantId};
+use tenantry_protocol::name::{BlueprintName, BlueprintVersion, PlacementName, Slug, TargetName};
+use tenantry_protocol::operation::{Operation, OperationKind, OperationState, StepProgress, StepStatus};
+use tenantry_protocol::plan::{Finding, Plan, PlanSql, PlanStep, Severity};
+use tenantry_protocol::session::{DaemonMode, HelloResponse, Role};
+use tenantry_protocol::target::{Target, TargetHealth};
+use tenantry_protocol::tenant::{LastOperation, Tenant, TenantState};
+use time::OffsetDateTime;
+
+use super::event::{Effect, Event};
+use super::state::{Colours, State};
+use super::update::update;
+
+pub(crate) fn now() -> OffsetDateTime {
+    OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000)
+}
+
+pub(crate) fn tenant(slug: &str) -> Tenant {
+    Tenant {
+        id: TenantId::generate(),
+        slug: Slug::parse(slug).unwrap(),
+        display_name: format!("{slug} Ltd"),
+        labels: BTreeMap::new(),
+        blueprint: BlueprintName::parse("projects").unwrap(),
+        version: BlueprintVersion::new(1, 0),
+        target: TargetName::parse("local").unwrap(),
+        placement: PlacementName::from_random([7; 8]),
+        settings: BTreeMap::new(),
+        state: TenantState::Active,
+        created_at: now() - time::Duration::hours(3),
+        updated_at: now(),
+        credentials: None,
+        last_operation: Some(LastOperation {
+            id: OperationId::generate(),
+            kind: "provision".into(),
+            state: "succeeded".into(),
+            requested_at: now() - time::Duration::minutes(2),
+        }),
+    }
+}
+
+pub(crate) fn operation(slug: &str, state: OperationState) -> Operation {
+    let step = |name: &str, title: &str, status, atomic| StepProgress {
+        step: name.into(),
+        title: title.into(),
+        status,
+        atomic,
+        count: None,
+        duration_ms: (status == StepStatus::Done).then_some(6.0),
+    };
+    Operation {
+        id: OperationId::generate(),
+        kind: OperationKind::Provision,
+        tenant_id: TenantId::generate(),
+        slug: Slug::parse(slug).unwrap(),
+        target: TargetName::parse("local").unwrap(),
+        duration_ms: state.is_final().then_some(130.0),
+        state,
+        steps: vec![
+            step("preflight", "preflight", StepStatus::Done, false),
+            step("roles", "roles", StepStatus::Done, true),
+            step("migrations", "migrations", StepStatus::Running, true),
+            step("verify", "verify isolation", StepStatus::Waiting, false),
+        ],
+        actor: "root (uid 0)".into(),
+        requested_at: now() - time::Duration::milliseconds(130),
+        budget_ms: 120_000,
+    }
+}
+
+pub(crate) fn plan(slug: &str) -> Plan {
+    Plan {
+        hash: "7f3a".repeat(16),
+        slug: Slug::parse(slug).unwrap(),
+        display_name: "Acme GmbH".into(),
+        blueprint: BlueprintName::parse("projects").unwrap(),
+        version: BlueprintVersion::new(1, 0),
+        target: TargetName::parse("local").unwrap(),
+        settings: BTreeMap::from([("connection_limit".into(), 20)]),
+        seed: false,
+        steps: vec![PlanStep {
+            step: "roles".into(),
+            title: "three roles".into(),
+            atomic: true,
+            sql: vec![PlanSql { file: None, text: "create role {placement} nologin".into() }],
+        }],
+        findings: vec![Finding {
+            severity: Severity::Ok,
+            code: "locks".into(),
+            message: "556 of 6,400".into(),
+            file: None,
+            line: None,
+        }],
+        budget_ms: 120_000,
+    }
+}
+
+fn blueprint() -> Blueprint {
+    Blueprint {
+        name: BlueprintName::parse("projects").unwrap(),
+        version: BlueprintVersion::new(1, 0),
+        title: "Projects, tasks and time".into(),
+        tenancy: Tenancy::Schema,
+        settings: BTreeMap::from([(
+            "connection_limit".into(),
+            Setting { title: "connections".into(), default: 20, min: 1, max: 100 },
+        )]),
+        extensions: vec![],
+        migrations: vec![],
+        seed: vec![BlueprintFile {
+            path: "seed/demo.sql".into(),
+            title: "demo".into(),
+            statements: 1,
+            bytes: 10,
+            checksum: "00".into(),
+            sql: None,
+        }],
+        checksum: "00".into(),
+        added_at: None,
+    }
+}
+
+fn target() -> Target {
+    Target {
+        health: TargetHealth {
+            name: TargetName::parse("local").unwrap(),
+            reachable: true,
+            latency_ms: Some(0.1),
+            problem: None,
+            server_version: Some("15.20".into()),
+            tenants: 3,
+        },
+        address: "/run/pg".into(),
+        capacity: None,
+        findings: vec![],
+    }
+}
+
+/// A connected console with these tenants.
+pub(crate) fn console(slugs: &[&str]) -> State {
+    let mut state = State::new(now(), (80, 24), Colours::Sixteen);
+    let hello = HelloResponse {
+        protocol_version: 1,
+        server_version: "0.1.0".into(),
+        label: "PRODUCTION".into(),
+        actor: "ops1 (uid 1003)".into(),
+        role: Role::Operator,
+        mode: DaemonMode::Configured,
+    };
+    let events = [
+        Event::Connected(Box::new(hello)),
+        Event::Targets(vec![target()]),
+        Event::Blueprints(vec![blueprint()]),
+        Event::Tenants(slugs.iter().map(|slug| tenant(slug)).collect()),
+    ];
+    for event in events {
+        update(&mut state, event);
+    }
+    state
+}
+
+pub(crate) fn press(state: &mut State, code: KeyCode) -> Vec<Effect> {
+    update(state, Event::Key(KeyEvent::new(code, KeyModifiers::NONE)))
+}
+
+pub(crate) fn ctrl(state: &mut State, c: char) -> Vec<Effect> {
+    update(state, Event::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL)))
+}
+
+/// Types each character; the effects of the last one.
+pub(crate) fn type_text(state: &mut State, text: &str) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for c in text.chars() {
+        effects = press(state, KeyCode::Char(c));
+    }
+    effects
+}

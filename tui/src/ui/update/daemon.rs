@@ -1,0 +1,213 @@
+//! What the daemon says: connections, lists, events, and answers to questions.
+//!
+//! Invariant: an answer changes only the screen that asked for it, recognised by its ticket or its id.
+
+use tenantry_protocol::ApiError;
+use tenantry_protocol::operation::Operation;
+use tenantry_protocol::tenant::{Credentials, TenantDetail};
+use tenantry_protocol::watch::{EventBody, WatchResponse};
+
+use super::list_rows;
+use super::wizard::{adopt, plan_arrived};
+use crate::ui::event::{Effect, Event, Ticket};
+use crate::ui::state::operation::{CredentialsState, OperationScreen};
+use crate::ui::state::rollback::Asking;
+use crate::ui::state::wizard::{Confirmation, Wizard};
+use crate::ui::state::{Answer, Connection, Screen, State};
+
+pub(super) fn happened(state: &mut State, event: Event) -> Vec<Effect> {
+    state.dirty = true;
+    match event {
+        Event::Connected(session) => {
+            state.session = Some(*session);
+            state.connection = Connection::Live;
+            return resync(state);
+        }
+        Event::Lost(reason) => {
+            // The age counts from the loss, not from the last attempt.
+            let since = match &state.connection {
+                Connection::Lost { since, .. } => *since,
+                _ => state.now,
+            };
+            state.connection = Connection::Lost { since, reason };
+        }
+        Event::Tenants(rows) => {
+            state.tenants.replace(rows);
+            let page = list_rows(state);
+            state.tenants.keep_in_view(page);
+        }
+        Event::Blueprints(blueprints) => {
+            state.blueprints = blueprints;
+            adopt(state);
+        }
+        Event::Targets(targets) => {
+            state.targets = targets;
+            adopt(state);
+        }
+        Event::Watched(news) => return watched(state, news),
+        Event::Operation(operation) => state.keep_operation(*operation),
+        Event::Planned { ticket, key, result } => plan_arrived(state, ticket, key, result),
+        Event::Started { ticket, result } => return started(state, ticket, result.map(|boxed| *boxed)),
+        Event::Credentials { ticket, result } => credentials(state, ticket, result),
+        Event::Detail(result) => detail(state, result),
+        Event::Audit(result) => {
+            if let Some(Screen::Audit(screen)) = state.screens.last_mut() {
+                screen.events = result.into();
+                screen.selected = 0;
+            }
+        }
+        Event::Key(_) | Event::Paste(_) | Event::Resize(..) | Event::Tick(_) | Event::Terminate => {}
+    }
+    Vec::new()
+}
+
+/// After a gap: operations that we think are running may be over, and the open screen may be out of date.
+fn resync(state: &State) -> Vec<Effect> {
+    let unfinished = state.operations.values().filter(|live| !live.operation.state.is_final());
+    let mut effects: Vec<Effect> = unfinished.map(|live| Effect::LoadOperation(live.operation.id)).collect();
+    match state.screen() {
+        Screen::Tenant(screen) => effects.push(Effect::LoadDetail(screen.id.to_string())),
+        Screen::Audit(_) => effects.push(Effect::LoadAudit),
+        _ => {}
+    }
+    effects
+}
+
+fn watched(state: &mut State, news: WatchResponse) -> Vec<Effect> {
+    // An answer without news is no reason to draw.
+    state.dirty = news.resync;
+    let mut effects = if news.resync { resync(state) } else { Vec::new() };
+    for event in news.events {
+        match event.body {
+            EventBody::Operation { operation } => {
+                if let Screen::Tenant(screen) = state.screen()
+                    && screen.id == operation.tenant_id
+                    && operation.state.is_final()
+                {
+                    effects.push(Effect::LoadDetail(screen.id.to_string()));
+                }
+                state.keep_operation(*operation);
+                state.dirty |= matches!(state.screen(), Screen::Operation(_) | Screen::Tenants);
+            }
+            EventBody::Log { operation_id, line } => {
+                if let Some(live) = state.operations.get_mut(&operation_id) {
+                    live.log(event.at, line);
+                    state.dirty |= matches!(state.screen(), Screen::Operation(_));
+                }
+            }
+            EventBody::Tenant { tenant } => {
+                state.tenants.put(*tenant);
+                let page = list_rows(state);
+                state.tenants.keep_in_view(page);
+                state.dirty |= matches!(state.screen(), Screen::Tenants | Screen::Tenant(_));
+            }
+            EventBody::Audit { .. } | EventBody::Other => {}
+        }
+    }
+    effects
+}
+
+/// A provision or a rollback was accepted, or not.
+fn started(state: &mut State, ticket: Ticket, result: Result<Operation, ApiError>) -> Vec<Effect> {
+    let asked = state.screens.iter().position(|screen| asks_for(screen, ticket));
+    let draft_asked = state.draft.as_deref().is_some_and(|draft| is_starting(draft, ticket));
+    let operation = match result {
+        Ok(operation) => operation,
+        Err(error) => {
+            if let Some(screen) = asked.and_then(|index| state.screens.get_mut(index)) {
+                refuse(screen, error);
+            } else {
+                state.notice = Some(error.message.clone());
+                if let Some(draft) = state.draft.as_mut().filter(|_| draft_asked) {
+                    refuse_wizard(draft, error);
+                }
+            }
+            return Vec::new();
+        }
+    };
+    let id = operation.id;
+    if draft_asked {
+        state.draft = None;
+        state.notice = Some(format!("the {} of {} runs", operation.kind.name(), operation.slug));
+    }
+    state.keep_operation(operation);
+    // The screen that asked gives way to the operation. If it was left, the operation runs unseen in the list.
+    if let Some(index) = asked {
+        let draft = match state.screens.remove(index) {
+            Screen::Wizard(wizard) => {
+                state.draft = None;
+                Some(wizard)
+            }
+            _ => None,
+        };
+        state.screens.truncate(index);
+        state.screens.push(Screen::Operation(Box::new(OperationScreen::new(id, draft))));
+    }
+    vec![Effect::LoadOperation(id)]
+}
+
+fn asks_for(screen: &Screen, ticket: Ticket) -> bool {
+    match screen {
+        Screen::Wizard(wizard) => is_starting(wizard, ticket),
+        Screen::Rollback(dialog) => matches!(dialog.progress, Asking::Sent(asked) if asked == ticket),
+        _ => false,
+    }
+}
+
+fn is_starting(wizard: &Wizard, ticket: Ticket) -> bool {
+    matches!(wizard.confirmation, Confirmation::Starting { ticket: asked, .. } if asked == ticket)
+}
+
+fn refuse(screen: &mut Screen, error: ApiError) {
+    match screen {
+        Screen::Wizard(wizard) => refuse_wizard(wizard, error),
+        Screen::Rollback(dialog) => dialog.progress = Asking::Refused(error),
+        _ => {}
+    }
+}
+
+fn refuse_wizard(wizard: &mut Wizard, error: ApiError) {
+    if let Confirmation::Starting { plan, key, .. } = wizard.confirmation.clone() {
+        // The same key, so that trying again cannot make a second tenant.
+        wizard.confirmation = Confirmation::Planned { plan, key };
+    }
+    wizard.refusal = Some(error);
+}
+
+fn credentials(state: &mut State, ticket: Ticket, result: Result<Credentials, ApiError>) {
+    let waiting = state.screens.iter_mut().find_map(|screen| match screen {
+        Screen::Operation(screen)
+            if matches!(screen.credentials, CredentialsState::Asked(asked) if asked == ticket) =>
+        {
+            Some(screen)
+        }
+        _ => None,
+    });
+    // Nobody waits: the secret is dropped here, and can be issued anew.
+    if let Some(screen) = waiting {
+        screen.credentials = match result {
+            Ok(credentials) => CredentialsState::Shown(Box::new(credentials)),
+            Err(error) => CredentialsState::Refused(error),
+        };
+    }
+}
+
+fn detail(state: &mut State, result: Result<Box<TenantDetail>, ApiError>) {
+    if let Ok(detail) = &result {
+        for operation in &detail.operations {
+            state.keep_operation(operation.clone());
+        }
+        state.tenants.put(detail.tenant.clone());
+    }
+    if let Some(Screen::Tenant(screen)) = state.screens.last_mut() {
+        match result {
+            Ok(detail) if detail.tenant.id == screen.id => screen.detail = Answer::Given(detail),
+            Err(error) if !matches!(screen.detail, Answer::Given(_)) => {
+                screen.detail = Answer::Refused(error)
+            }
+            // What is on the screen is older, but better than an error in its place.
+            Err(error) => state.notice = Some(error.message),
+            Ok(_) => {}
+        }
+    }
+}

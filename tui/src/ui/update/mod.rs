@@ -1,0 +1,57 @@
+//! What an event does to the state. Pure: the effects that it asks for are returned, not performed.
+//!
+//! Invariant: nothing here waits, reads a clock or writes; the same events give the same state.
+
+mod action;
+mod daemon;
+mod wizard;
+
+#[cfg(test)]
+mod tests;
+
+use super::event::{Effect, Event};
+use super::keymap;
+use super::state::{Connection, Overlay, Screen, State};
+
+pub(crate) fn update(state: &mut State, event: Event) -> Vec<Effect> {
+    match event {
+        Event::Key(key) => {
+            state.dirty = true;
+            state.notice = None;
+            match keymap::resolve(state, &key) {
+                Some(action) => action::perform(state, action),
+                None => action::type_key(state, key),
+            }
+        }
+        Event::Paste(text) => {
+            state.dirty = true;
+            action::paste(state, &text)
+        }
+        Event::Resize(columns, rows) => {
+            state.size = (columns, rows);
+            let page = list_rows(state);
+            state.tenants.keep_in_view(page);
+            state.dirty = true;
+            Vec::new()
+        }
+        Event::Tick(now) => {
+            state.now = now;
+            state.dirty |= shows_time(state);
+            Vec::new()
+        }
+        Event::Terminate => vec![Effect::Quit],
+        other => daemon::happened(state, other),
+    }
+}
+
+/// Rows of the tenants table on the screen: the body without the line above it and the header.
+pub(crate) fn list_rows(state: &State) -> usize {
+    state.body_rows().saturating_sub(2).max(1)
+}
+
+/// Ages or elapsed times are on the screen.
+fn shows_time(state: &State) -> bool {
+    matches!(state.overlay, Overlay::None)
+        && (matches!(state.connection, Connection::Lost { .. })
+            || matches!(state.screen(), Screen::Tenants | Screen::Tenant(_) | Screen::Operation(_)))
+}

@@ -1,0 +1,143 @@
+//! Drawing. `view` is a function of the state: no I/O, no clock, no changes.
+//!
+//! Every screen is one top line (where one is, and with whom), a body, one line for a notice, and the keys that work
+//! now. Below 40 columns or 10 rows what doesn't fit is cut, never wrapped into something else.
+
+mod audit;
+mod credentials;
+mod fit;
+mod help;
+mod operation;
+mod plan;
+mod rollback;
+mod tenant;
+mod tenants;
+#[cfg(test)]
+mod tests;
+mod theme;
+mod wizard;
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+use super::keymap::{self, Prominence};
+use super::state::{Connection, Overlay, Screen, State};
+use crate::format;
+use fit::{cut, width};
+use theme::Theme;
+
+pub(crate) fn view(state: &State, frame: &mut Frame<'_>) {
+    let [top, body, notice, hints] = Layout::vertical([
+        Constraint::Length(1),
+        Constraint::Fill(1),
+        Constraint::Length(1),
+        Constraint::Length(1),
+    ])
+    .areas(frame.area());
+    frame.render_widget(top_line(state, top.width), top);
+    match state.screen() {
+        Screen::Tenants => tenants::draw(state, frame, body),
+        Screen::Tenant(screen) => tenant::draw(state, screen, frame, body),
+        Screen::Wizard(wizard) => wizard::draw(state, wizard, frame, body),
+        Screen::Operation(screen) => operation::draw(state, screen, frame, body),
+        Screen::Rollback(dialog) => rollback::draw(state, dialog, frame, body),
+        Screen::Audit(screen) => audit::draw(state, screen, frame, body),
+    }
+    frame.render_widget(notice_line(state), notice);
+    frame.render_widget(hint_line(state, hints.width), hints);
+    if let Overlay::Help { top } = state.overlay {
+        help::draw(state, top, frame, body);
+    }
+}
+
+/// Lines from the top of an area, each cut at its edge by the widget.
+fn lines(frame: &mut Frame<'_>, area: Rect, lines: Vec<Line<'_>>) {
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+fn top_line(state: &State, columns: u16) -> Line<'static> {
+    let theme = Theme(state.colours);
+    let columns = usize::from(columns);
+    let (connection, style) = match &state.connection {
+        Connection::Live => ("● live".to_owned(), theme.good()),
+        Connection::Connecting => ("◐ connecting".to_owned(), theme.busy()),
+        Connection::Lost { since, .. } => (format!("✗ lost {}", format::age(*since, state.now)), theme.bad()),
+    };
+    let mut about = whereabouts(state);
+    let mut crumbs = breadcrumb(state);
+    // The connection is always there; the whereabouts give way before the breadcrumb does.
+    let room = columns.saturating_sub(width(&connection) + 3);
+    if width(&crumbs) + width(&about) + 1 > room {
+        about = cut(&about, room.saturating_sub(width(&crumbs) + 1));
+    }
+    crumbs = cut(&crumbs, room.saturating_sub(width(&about)));
+    let gap = room.saturating_sub(width(&crumbs) + width(&about));
+    Line::from(vec![
+        Span::styled(format!(" {crumbs}"), Theme::strong()),
+        Span::raw(" ".repeat(gap)),
+        Span::styled(format!("{about} "), Theme::dim()),
+        Span::styled(connection, style),
+    ])
+}
+
+fn breadcrumb(state: &State) -> String {
+    let here = match state.screen() {
+        Screen::Tenants => "tenants".to_owned(),
+        Screen::Tenant(screen) => format!("tenants › {}", screen.slug),
+        Screen::Wizard(_) => "new tenant".to_owned(),
+        Screen::Operation(screen) => state.live(screen).map_or_else(
+            || "operation".to_owned(),
+            |live| {
+                let kind = live.operation.kind.name().replace('_', " ");
+                format!("operations › {kind} {}", live.operation.slug)
+            },
+        ),
+        Screen::Rollback(dialog) => format!("{} › rollback", dialog.tenant.slug),
+        Screen::Audit(_) => "audit".to_owned(),
+    };
+    format!("tenantry › {here}")
+}
+
+/// Target, label and role.
+fn whereabouts(state: &State) -> String {
+    let mut parts = Vec::new();
+    match state.targets.as_slice() {
+        [] => {}
+        [only] => parts.push(only.health.name.to_string()),
+        several => parts.push(format!("{} targets", several.len())),
+    }
+    if let Some(session) = &state.session {
+        if !session.label.is_empty() {
+            parts.push(session.label.clone());
+        }
+        parts.push(format::role(session.role).to_owned());
+    }
+    parts.join(" · ")
+}
+
+fn notice_line(state: &State) -> Line<'_> {
+    let theme = Theme(state.colours);
+    match (&state.notice, &state.connection) {
+        (Some(notice), _) => Line::styled(format!(" {notice}"), theme.warning()),
+        (None, Connection::Lost { reason, .. }) => Line::styled(format!(" {reason}"), theme.bad()),
+        (None, _) => Line::default(),
+    }
+}
+
+/// As many of the keys that work now as fit.
+fn hint_line(state: &State, columns: u16) -> Line<'static> {
+    let mut spans = Vec::new();
+    let mut room = usize::from(columns).saturating_sub(1);
+    for binding in keymap::bindings(state, keymap::mode(state)) {
+        let needed = width(binding.shown) + width(binding.hint) + 4;
+        if binding.prominence == Prominence::HelpOnly || needed > room + 2 {
+            continue;
+        }
+        room = room.saturating_sub(needed);
+        spans.push(Span::styled(format!(" {}", binding.shown), Theme::strong()));
+        spans.push(Span::styled(format!(" {} ", binding.hint), Theme::dim()));
+    }
+    Line::from(spans)
+}

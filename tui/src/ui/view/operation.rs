@@ -1,0 +1,154 @@
+//! A live operation: gauge, steps, and the newest lines of its log; at the end what came of it.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use tenantry_protocol::operation::{OperationState, StepProgress, StepStatus};
+
+use super::credentials;
+use super::fit::{cell, cut, wrap};
+use super::theme::Theme;
+use crate::format;
+use crate::ui::state::State;
+use crate::ui::state::operation::{CredentialsState, Live, OperationScreen, offers_credentials};
+
+pub(super) fn draw(state: &State, screen: &OperationScreen, frame: &mut Frame<'_>, area: Rect) {
+    let Some(live) = state.live(screen) else {
+        super::lines(frame, area, vec![Line::styled(" loading …", Theme::dim())]);
+        return;
+    };
+    let columns = usize::from(area.width).saturating_sub(2);
+    let mut lines = vec![gauge(state, live, columns)];
+    lines.extend(steps(state, live, columns));
+    lines.extend(outcome(state, screen, live, columns));
+    let room = usize::from(area.height).saturating_sub(lines.len());
+    if room >= 2 && !live.log.is_empty() {
+        let rule = "─".repeat(columns.saturating_sub(4));
+        lines.push(Line::styled(format!(" log {rule}"), Theme::dim()));
+        // Newest first, so that a growing log moves nothing out of sight that is new.
+        lines.extend(live.log.iter().rev().take(room - 1).map(|(at, line)| {
+            Line::styled(
+                format!(" {} {}", format::clock(*at), cut(line, columns.saturating_sub(14))),
+                Theme::dim(),
+            )
+        }));
+    }
+    super::lines(frame, area, lines);
+    if let CredentialsState::Shown(credentials) = &screen.credentials {
+        credentials::draw(state, credentials, frame, area);
+    }
+}
+
+fn gauge(state: &State, live: &Live, columns: usize) -> Line<'static> {
+    let theme = Theme(state.colours);
+    let (done, all) = live.progress();
+    let elapsed = format::duration(live.elapsed_ms(state.now));
+    let budget = format::duration(live.operation.budget_ms as f64);
+    let (text, style) = match &live.operation.state {
+        OperationState::Succeeded => (format!("✓ done: {all} steps in {elapsed}"), theme.good()),
+        OperationState::RolledBack { .. } => (format!("✗ failed after {elapsed}, and undone"), theme.bad()),
+        OperationState::NeedsAttention { .. } => (format!("! needs you, after {elapsed}"), theme.bad()),
+        OperationState::Unwinding { .. } => {
+            (format!("↺ undoing     {elapsed} of {budget} budget"), theme.warning())
+        }
+        OperationState::Queued => (format!("· waiting     {elapsed} of {budget} budget"), Theme::dim()),
+        OperationState::Cancelled => ("✗ cancelled before it began".to_owned(), theme.warning()),
+        OperationState::Other => ("? in a state that this release does not know".to_owned(), theme.warning()),
+        OperationState::Running => {
+            (format!("step {} of {all}     {elapsed} of {budget} budget", (done + 1).min(all)), Theme::text())
+        }
+    };
+    let room = columns.saturating_sub(46).min(33);
+    if room < 8 {
+        return Line::styled(format!(" {text}"), style);
+    }
+    let full = (room * done).checked_div(all).unwrap_or(0).min(room);
+    Line::from(vec![
+        Span::styled(format!(" {}", "▓".repeat(full)), style),
+        Span::styled("░".repeat(room - full), Theme::dim()),
+        Span::styled(format!(" {text}"), style),
+    ])
+}
+
+fn steps(state: &State, live: &Live, columns: usize) -> Vec<Line<'static>> {
+    let steps = &live.operation.steps;
+    let atomic: Vec<usize> =
+        steps.iter().enumerate().filter(|(_, step)| step.atomic).map(|(at, _)| at).collect();
+    let (first, last) = (atomic.first().copied(), atomic.last().copied());
+    let bracket = |at: usize| match (first, last) {
+        (Some(first), Some(last)) if first == last && at == first => "╶ one transaction: all or nothing",
+        (Some(first), _) if at == first => "┐",
+        (_, Some(last)) if at == last => "┘ one transaction: all or nothing",
+        (Some(first), Some(last)) if first < at && at < last => "│",
+        _ => "",
+    };
+    steps.iter().enumerate().map(|(at, step)| step_line(state, step, bracket(at), columns)).collect()
+}
+
+fn step_line(state: &State, step: &StepProgress, bracket: &str, columns: usize) -> Line<'static> {
+    let theme = Theme(state.colours);
+    let style: Style = match step.status {
+        StepStatus::Done => theme.good(),
+        StepStatus::Running => theme.busy(),
+        StepStatus::Failed => theme.bad(),
+        StepStatus::Undone => theme.warning(),
+        StepStatus::Waiting | StepStatus::Other => Theme::dim(),
+    };
+    let count = step.count.map(|count| format!("  {} of {}", count.done, count.total)).unwrap_or_default();
+    let time = match (step.status, step.duration_ms) {
+        (StepStatus::Waiting | StepStatus::Running, _) => String::new(),
+        (StepStatus::Done, Some(ms)) => format::duration(ms),
+        (status, _) => format::step_word(status).to_owned(),
+    };
+    let title = columns.saturating_sub(48).clamp(16, 34);
+    Line::from(vec![
+        Span::styled(format!(" {} ", format::step_glyph(step.status)), style),
+        Span::raw(cell(&format!("{}{count}", step.title), title)),
+        Span::styled(format!(" {:>8}  ", time), Theme::dim()),
+        Span::styled(bracket.to_owned(), Theme::dim()),
+    ])
+}
+
+fn outcome(state: &State, screen: &OperationScreen, live: &Live, columns: usize) -> Vec<Line<'static>> {
+    let theme = Theme(state.colours);
+    let operation = &live.operation;
+    let mut parts: Vec<(String, Style)> = Vec::new();
+    if let Some(failure) = operation.state.failure() {
+        parts.push((format!("✗ {}: {}", failure.step, failure.summary()), theme.bad()));
+        if let Some(hint) = &failure.hint {
+            parts.push((format!("→ {hint}"), Theme::text()));
+        }
+    }
+    match &operation.state {
+        OperationState::RolledBack { .. } => {
+            parts.push((format!("↺ undone: nothing is left on {}", operation.target), theme.warning()));
+        }
+        OperationState::NeedsAttention { left, next_command, .. } => {
+            parts.push((format!("! left: {left}"), theme.bad()));
+            parts.push((format!("→ next: {next_command}"), Theme::strong()));
+        }
+        OperationState::Succeeded if offers_credentials(operation) => match &screen.credentials {
+            CredentialsState::Asked(_) => parts.push(("◐ issuing credentials …".to_owned(), theme.busy())),
+            CredentialsState::Refused(error) => {
+                parts.push((format!("✗ credentials: {}", error.message), theme.bad()))
+            }
+            CredentialsState::NotAsked | CredentialsState::Shown(_) => {
+                parts.push((
+                    format!("✓ {} is active; c issues its login, shown once", operation.slug),
+                    theme.good(),
+                ));
+            }
+        },
+        OperationState::Succeeded => {
+            parts.push((format!("✓ {} of {}: done", operation.kind.name(), operation.slug), theme.good()));
+        }
+        _ => {}
+    }
+    parts
+        .into_iter()
+        .flat_map(|(text, style)| {
+            wrap(&text, columns).into_iter().map(move |line| Line::styled(format!(" {line}"), style))
+        })
+        .collect()
+}

@@ -1,0 +1,85 @@
+//! The dialog that removes a tenant: the exact effects, the name to type, and Cancel in focus.
+
+use ratatui::Frame;
+use ratatui::layout::{Position, Rect};
+use ratatui::text::{Line, Span};
+
+use super::fit::wrap;
+use super::theme::Theme;
+use crate::format;
+use crate::ui::state::State;
+use crate::ui::state::rollback::{Asking, Button, RollbackDialog};
+
+const QUESTION: &str = " Type the tenant's name to roll it back: ";
+
+pub(super) fn draw(state: &State, dialog: &RollbackDialog, frame: &mut Frame<'_>, area: Rect) {
+    let theme = Theme(state.colours);
+    let tenant = &dialog.tenant;
+    let columns = usize::from(area.width).saturating_sub(2);
+    let effects = [
+        format!("This removes tenant {} ({}) from {}:", tenant.slug, tenant.display_name, tenant.target),
+        format!("· schema {} with every table and row in it", tenant.placement),
+        format!(
+            "· its roles, {} and those that begin with it; sessions under them are cut",
+            tenant.placement
+        ),
+        format!(
+            "It is {} since it was made {} ago, with {} {}.",
+            tenant.state.name().replace('_', " "),
+            format::age(tenant.created_at, state.now),
+            tenant.blueprint,
+            tenant.version
+        ),
+    ];
+    let mut lines: Vec<Line<'static>> = effects
+        .iter()
+        .flat_map(|text| wrap(text, columns))
+        .map(|text| Line::raw(format!(" {text}")))
+        .collect();
+    lines.extend(
+        wrap("! No archive is made (--discard-data): the data cannot be brought back.", columns)
+            .into_iter()
+            .map(|text| Line::styled(format!(" {text}"), theme.bad())),
+    );
+    lines.push(Line::default());
+    let question = lines.len();
+    lines.push(Line::from(vec![
+        Span::styled(QUESTION, Theme::strong()),
+        Span::raw(dialog.typed.value().to_owned()),
+    ]));
+    lines.push(Line::default());
+    lines.push(buttons(dialog));
+    match &dialog.progress {
+        Asking::NotYet => {}
+        Asking::Sent(_) => lines.push(Line::styled(" ◐ asking the daemon …", theme.busy())),
+        Asking::Refused(error) => lines.extend(
+            wrap(&format!("✗ {}", error.message), columns)
+                .into_iter()
+                .map(|text| Line::styled(format!(" {text}"), theme.bad())),
+        ),
+    }
+    let column =
+        (QUESTION.len() + dialog.typed.visual_cursor()).min(usize::from(area.width).saturating_sub(1));
+    if question < usize::from(area.height) {
+        frame.set_cursor_position(Position::new(area.x + column as u16, area.y + question as u16));
+    }
+    super::lines(frame, area, lines);
+}
+
+fn buttons(dialog: &RollbackDialog) -> Line<'static> {
+    let button = |text: &str, which: Button| {
+        if dialog.focus == which {
+            Span::styled(format!("▸ {text} ◂"), Theme::selected())
+        } else if which == Button::RollBack && !dialog.is_named() {
+            Span::styled(format!("  {text}  "), Theme::dim())
+        } else {
+            Span::raw(format!("  {text}  "))
+        }
+    };
+    Line::from(vec![
+        Span::raw("     "),
+        button("Cancel", Button::Cancel),
+        Span::raw("    "),
+        button("Roll back", Button::RollBack),
+    ])
+}

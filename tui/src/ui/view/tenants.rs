@@ -1,0 +1,142 @@
+//! The list of tenants. Only the rows on the screen are looked at, however many there are.
+
+use ratatui::Frame;
+use ratatui::layout::{Position, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use tenantry_protocol::tenant::{Tenant, TenantState};
+
+use super::fit::{cell, width};
+use super::theme::Theme;
+use crate::format;
+use crate::ui::state::tenants::{Loaded, Selection, Typing};
+use crate::ui::state::{Connection, State};
+
+/// Columns of the table for the room there is; a width of 0 leaves one out.
+struct Columns {
+    tenant: usize,
+    state: usize,
+    blueprint: usize,
+    target: usize,
+    last: usize,
+}
+
+impl Columns {
+    fn for_width(columns: u16) -> Self {
+        let room = usize::from(columns).saturating_sub(2);
+        let state = 15;
+        let (blueprint, target, last) = match room {
+            76.. => (14, 9, 22),
+            60.. => (14, 9, 0),
+            48.. => (14, 0, 0),
+            _ => (0, 0, 0),
+        };
+        let tenant = room.saturating_sub(state + blueprint + target + last).max(8);
+        Self { tenant, state, blueprint, target, last }
+    }
+}
+
+pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
+    let tenants = &state.tenants;
+    let mut lines = vec![filter_line(state)];
+    let rows = usize::from(area.height).saturating_sub(2);
+    if tenants.visible_len() == 0 {
+        lines.push(Line::default());
+        lines.push(Line::styled(format!("   {}", nothing(state)), Theme::dim()));
+    } else {
+        let columns = Columns::for_width(area.width);
+        lines.push(header(&columns));
+        lines.extend(tenants.window(rows).map(|(tenant, selection)| row(state, tenant, selection, &columns)));
+    }
+    super::lines(frame, area, lines);
+    if tenants.typing == Typing::Filter && area.height > 0 {
+        let column = 9 + tenants.filter.visual_cursor() as u16;
+        frame.set_cursor_position(Position::new(
+            (area.x + column).min(area.right().saturating_sub(1)),
+            area.y,
+        ));
+    }
+}
+
+fn filter_line(state: &State) -> Line<'static> {
+    let tenants = &state.tenants;
+    let count = if tenants.visible_len() == tenants.len() {
+        format!("{} tenants", tenants.len())
+    } else {
+        format!("{} of {} tenants", tenants.visible_len(), tenants.len())
+    };
+    let filter = tenants.filter.value();
+    if filter.is_empty() && tenants.typing == Typing::No {
+        return Line::styled(format!(" {count}"), Theme::dim());
+    }
+    Line::from(vec![
+        Span::raw(format!(" filter: {filter}")),
+        Span::styled(format!("    {count}"), Theme::dim()),
+    ])
+}
+
+fn nothing(state: &State) -> &'static str {
+    match (&state.connection, state.tenants.loaded) {
+        (Connection::Lost { .. }, Loaded::NotYet) => "the daemon cannot be reached; trying again",
+        (_, Loaded::NotYet) => "loading …",
+        _ if state.tenants.len() > 0 => "no tenant matches the filter; esc clears it",
+        _ => "no tenants yet; n makes the first",
+    }
+}
+
+fn header(columns: &Columns) -> Line<'static> {
+    let text = format!(
+        "   {}{}{}{}{}",
+        cell("TENANT", columns.tenant.saturating_sub(1)),
+        cell("STATE", columns.state),
+        cell("BLUEPRINT", columns.blueprint),
+        cell("TARGET", columns.target),
+        cell("LAST OPERATION", columns.last)
+    );
+    Line::styled(text, Theme::strong())
+}
+
+fn row(state: &State, tenant: &Tenant, selection: Selection, columns: &Columns) -> Line<'static> {
+    let (mark, base) = match selection {
+        Selection::Here => (" ▌ ", Theme::selected()),
+        Selection::Elsewhere => ("   ", Theme::text()),
+    };
+    let name = cell(tenant.slug.as_str(), columns.tenant.saturating_sub(2)) + " ";
+    let blueprint = cell(&format!("{} {}", tenant.blueprint, tenant.version), columns.blueprint);
+    Line::from(vec![
+        Span::styled(mark, base),
+        Span::styled(name, base),
+        Span::styled(
+            cell(&format::tenant_state(&tenant.state), columns.state),
+            base.patch(colour(state, tenant)),
+        ),
+        Span::styled(blueprint, base),
+        Span::styled(cell(tenant.target.as_str(), columns.target), base),
+        Span::styled(cell(&last(state, tenant), columns.last), base.patch(Theme::dim())),
+    ])
+}
+
+/// The running step while it runs, else the last operation and its age.
+fn last(state: &State, tenant: &Tenant) -> String {
+    let Some(last) = &tenant.last_operation else { return "–".to_owned() };
+    let live = state.operations.get(&last.id).filter(|live| !live.operation.state.is_final());
+    if let Some(live) = live {
+        let (done, all) = live.progress();
+        return format!("step {} of {all}", (done + 1).min(all));
+    }
+    let kind = last.kind.replace('_', " ");
+    let age = format::age(last.requested_at, state.now);
+    let gap = 20_usize.saturating_sub(width(&kind) + width(&age)).max(1);
+    format!("{kind}{}{age}", " ".repeat(gap))
+}
+
+pub(super) fn colour(state: &State, tenant: &Tenant) -> Style {
+    let theme = Theme(state.colours);
+    match tenant.state {
+        TenantState::Active => theme.good(),
+        TenantState::Provisioning | TenantState::RollingBack | TenantState::Retiring => theme.busy(),
+        TenantState::NeedsAttention { .. } => theme.bad(),
+        TenantState::RolledBack { .. } => theme.warning(),
+        _ => Theme::text(),
+    }
+}

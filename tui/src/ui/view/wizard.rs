@@ -1,0 +1,186 @@
+//! The wizard: its progress line, the forms of the first two steps, and the plan of the third.
+
+use ratatui::Frame;
+use ratatui::layout::{Position, Rect};
+use ratatui::text::{Line, Span};
+
+use super::fit::{cell, cut, width, wrap};
+use super::plan;
+use super::theme::Theme;
+use crate::ui::state::State;
+use crate::ui::state::wizard::{Catalogue, Confirmation, Field, Seed, SlugOrigin, Step, Wizard};
+
+const LABEL: usize = 20;
+
+pub(super) fn draw(state: &State, wizard: &Wizard, frame: &mut Frame<'_>, area: Rect) {
+    let mut lines = vec![progress(wizard)];
+    if wizard.step == Step::Confirmation {
+        plan::draw(state, wizard, frame, area, lines);
+        return;
+    }
+    lines.push(Line::default());
+    let offer = catalogue(state);
+    let mut cursor = None;
+    for field in wizard.fields(offer) {
+        if field == wizard.focus
+            && let Some(input) = wizard.input(&field)
+        {
+            cursor = Some((LABEL + 3 + input.visual_cursor(), lines.len()));
+        }
+        lines.extend(row(state, wizard, &field, offer, area.width));
+    }
+    lines.extend(refusal(state, wizard, area.width));
+    // A form that is taller than the screen is shown from the field that has the focus.
+    let focus = cursor.map_or(0, |(_, row)| row);
+    let top = focus.saturating_sub(usize::from(area.height).saturating_sub(3));
+    if let Some((column, row)) = cursor
+        && row >= top
+        && row - top < usize::from(area.height)
+    {
+        let column = (area.x as usize + column).min(usize::from(area.right().saturating_sub(1)));
+        frame.set_cursor_position(Position::new(column as u16, area.y + (row - top) as u16));
+    }
+    super::lines(frame, area, lines.split_off(top));
+}
+
+pub(super) const fn catalogue(state: &State) -> Catalogue<'_> {
+    Catalogue {
+        blueprints: state.blueprints.as_slice(),
+        targets: state.targets.as_slice(),
+        tenants: &state.tenants,
+    }
+}
+
+fn progress(wizard: &Wizard) -> Line<'static> {
+    let steps = [
+        (Step::Details, "1 details"),
+        (Step::Configuration, "2 configuration"),
+        (Step::Confirmation, "3 confirmation"),
+    ];
+    let here = steps.iter().position(|(step, _)| *step == wizard.step).unwrap_or(0);
+    let mut spans = vec![Span::raw(" ")];
+    for (index, (_, title)) in steps.iter().enumerate() {
+        if index > 0 {
+            spans.push(Span::styled(" ─── ", Theme::dim()));
+        }
+        let (text, style) = match index.cmp(&here) {
+            std::cmp::Ordering::Less => (format!("{title} ✓"), Theme::text()),
+            std::cmp::Ordering::Equal => (format!("▸ {title}"), Theme::strong()),
+            std::cmp::Ordering::Greater => ((*title).to_owned(), Theme::dim()),
+        };
+        spans.push(Span::styled(text, style));
+    }
+    Line::from(spans)
+}
+
+/// The field itself, and below it what is wrong with it or what it means.
+fn row(
+    state: &State,
+    wizard: &Wizard,
+    field: &Field,
+    offer: Catalogue<'_>,
+    columns: u16,
+) -> Vec<Line<'static>> {
+    let theme = Theme(state.colours);
+    let focused = *field == wizard.focus;
+    let room = usize::from(columns).saturating_sub(LABEL + 4);
+    let mark = if focused { '▌' } else { ' ' };
+    let label = format!("{mark}{} ", cell(&label(field), LABEL));
+    let style = if focused { Theme::strong() } else { Theme::text() };
+    let value = match wizard.input(field) {
+        Some(input) => Span::styled(format!(" {}", tail(input.value(), room)), style),
+        None => Span::styled(choice(wizard, field, focused), style),
+    };
+    let mut lines = vec![Line::from(vec![Span::styled(label, style), value])];
+    let below = " ".repeat(LABEL + 3);
+    // An empty field that has not been reached is no mistake yet.
+    let untouched =
+        *field == Field::Slug && wizard.slug.value().is_empty() && !focused && wizard.name.value().is_empty();
+    match wizard.problem(field, offer).filter(|_| !untouched) {
+        Some(problem) => lines.extend(wrap(&problem, room).into_iter().enumerate().map(|(at, text)| {
+            let glyph = if at == 0 { "✗ " } else { "  " };
+            Line::styled(format!("{below}{glyph}{text}"), theme.bad())
+        })),
+        None => lines.push(Line::styled(
+            format!("{below}{}", cut(&meaning(wizard, field, offer), room)),
+            Theme::dim(),
+        )),
+    }
+    lines
+}
+
+/// The end of a text that is too long: there the cursor is.
+fn tail(text: &str, columns: usize) -> String {
+    let mut from = 0;
+    while width(&text[from..]) > columns {
+        let Some(first) = text[from..].chars().next() else { break };
+        from += first.len_utf8();
+    }
+    text[from..].to_owned()
+}
+
+fn label(field: &Field) -> String {
+    match field {
+        Field::Name => "display name".to_owned(),
+        Field::Slug => "name".to_owned(),
+        Field::Labels => "labels".to_owned(),
+        Field::Blueprint => "blueprint".to_owned(),
+        Field::Version => "version".to_owned(),
+        Field::Target => "target".to_owned(),
+        Field::Setting(name) => name.replace('_', " "),
+        Field::Seed => "seed".to_owned(),
+    }
+}
+
+fn choice(wizard: &Wizard, field: &Field, focused: bool) -> String {
+    let text = match field {
+        Field::Blueprint => wizard.blueprint.as_ref().map(|(name, _)| name.to_string()),
+        Field::Version => wizard.blueprint.as_ref().map(|(_, version)| version.to_string()),
+        Field::Target => wizard.target.as_ref().map(ToString::to_string),
+        Field::Seed => Some(if wizard.seed == Seed::Yes { "yes" } else { "no" }.to_owned()),
+        _ => None,
+    };
+    let text = text.unwrap_or_else(|| "…".to_owned());
+    if focused { format!("◂ {text} ▸") } else { format!(" {text}") }
+}
+
+fn meaning(wizard: &Wizard, field: &Field, offer: Catalogue<'_>) -> String {
+    let blueprint = wizard.chosen(offer);
+    match field {
+        Field::Name => "for people; anything goes".to_owned(),
+        Field::Slug if wizard.slug_origin == SlugOrigin::Derived => {
+            "derived from the display name".to_owned()
+        }
+        Field::Slug => "✓ free".to_owned(),
+        Field::Labels => "name=value, name=value".to_owned(),
+        Field::Blueprint => blueprint.map(|chosen| chosen.title.clone()).unwrap_or_default(),
+        Field::Version => {
+            blueprint.map(|chosen| format!("{} migrations", chosen.migrations.len())).unwrap_or_default()
+        }
+        Field::Target => {
+            let chosen =
+                offer.targets.iter().find(|other| Some(&other.health.name) == wizard.target.as_ref());
+            chosen.map_or_else(String::new, |target| match &target.health.problem {
+                Some(problem) => format!("✗ {problem}"),
+                None => format!("{}, {} tenants", target.address, target.health.tenants),
+            })
+        }
+        Field::Setting(name) => blueprint
+            .and_then(|chosen| chosen.settings.get(name))
+            .map(|setting| format!("{}, {} to {}", setting.title, setting.min, setting.max))
+            .unwrap_or_default(),
+        Field::Seed => "sample data from the blueprint".to_owned(),
+    }
+}
+
+/// What the daemon had against it.
+pub(super) fn refusal(state: &State, wizard: &Wizard, columns: u16) -> Vec<Line<'static>> {
+    let Some(error) = &wizard.refusal else { return Vec::new() };
+    let field = error.field.as_ref().map(|field| format!("{field}: ")).unwrap_or_default();
+    let wait = matches!(wizard.confirmation, Confirmation::Starting { .. });
+    let again = if wait { "" } else { " Your input is kept." };
+    wrap(&format!("✗ {field}{}{again}", error.message), usize::from(columns).saturating_sub(2))
+        .into_iter()
+        .map(|text| Line::styled(format!(" {text}"), Theme(state.colours).bad()))
+        .collect()
+}
