@@ -14,3 +14,4 @@
 
 mod harness;
 mod harness_works;
+mod tidy;
