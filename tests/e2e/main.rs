@@ -12,6 +12,9 @@
     reason = "a test says what went wrong by panicking"
 )]
 
+mod bad_input;
+mod failures;
 mod harness;
 mod harness_works;
+mod provisioning;
 mod tidy;
