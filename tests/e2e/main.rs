@@ -16,5 +16,6 @@ mod bad_input;
 mod failures;
 mod harness;
 mod harness_works;
+mod hostile_migrations;
 mod provisioning;
 mod tidy;

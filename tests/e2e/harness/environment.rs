@@ -39,7 +39,7 @@ pub(crate) struct Provisioned {
     pub(crate) credentials: Credentials,
 }
 
-const PASSWORD: &str = "only-for-tests";
+pub(crate) const PASSWORD: &str = "only-for-tests";
 
 impl Env {
     /// On the cluster that tests share.
