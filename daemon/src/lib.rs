@@ -1,1 +1,10 @@
-//! x
+//! The Tenantry daemon as a library: `main` parses and calls it, tests start the same thing.
+
+pub mod audit;
+pub mod cli;
+pub mod config;
+pub mod embedded;
+pub mod isolation;
+pub mod model;
+pub mod pipeline;
+pub mod postgres;
