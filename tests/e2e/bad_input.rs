@@ -89,7 +89,8 @@ async fn a_target_that_is_down_is_named_and_nothing_stays_reserved() {
     env.take_daemon().stop().await;
     let down = env.dir.join("nobody-listens-here");
     std::fs::create_dir(&down).unwrap();
-    let url = format!("postgres://someone:secret-word@/db?host={}&port=5432", down.display());
+    let host = down.to_str().unwrap().replace('/', "%2F");
+    let url = format!("postgres://someone:secret-word@{host}/db");
     env.write_config("", &[("local", env.target_url()), ("down", url)]);
     env.start_daemon().await;
     let create = ["tenant", "create", "acme", "--blueprint", "projects", "--target", "down", "--json"];

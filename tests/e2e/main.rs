@@ -16,6 +16,7 @@ mod bad_input;
 mod failures;
 mod harness;
 mod harness_works;
+mod hostile_clients;
 mod hostile_migrations;
 mod provisioning;
 mod tidy;

@@ -63,12 +63,12 @@ async fn the_application_reads_and_writes_but_neither_creates_nor_truncates() {
     let env = Env::new().await;
     let login = env.provision("acme").await.credentials;
     for sql in [
-        "insert into users (email, name) values ('ada@example.test', 'Ada')",
-        "update users set name = 'Ada L.' where email = 'ada@example.test'",
+        "insert into users (email, display_name) values ('ada@example.test', 'Ada')",
+        "update users set display_name = 'Ada L.' where email = 'ada@example.test'",
     ] {
         env.psql(&login, sql).await.assert_status(0);
     }
-    let output = env.psql(&login, "select name from users").await.assert_status(0);
+    let output = env.psql(&login, "select display_name from users").await.assert_status(0);
     assert_eq!(output.stdout.trim(), "Ada L.");
     env.psql(&login, "delete from users").await.assert_status(0);
     for refused in [
@@ -167,7 +167,8 @@ async fn a_rollback_cuts_sessions_and_leaves_nothing() {
     let made = env.provision("acme").await;
     let neighbour = env.provision("globex").await;
     // Holds a lock on its tables, which the removal would wait behind.
-    let sql = "begin; insert into users (email, name) values ('a@example.test', 'A'); select pg_sleep(600)";
+    let sql =
+        "begin; insert into users (email, display_name) values ('a@example.test', 'A'); select pg_sleep(600)";
     let (session, ()) = tokio::join!(env.psql(&made.credentials, sql), async {
         let mut admin = env.target().await;
         crate::harness::eventually("the session sleeps", async || {

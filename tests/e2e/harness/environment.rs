@@ -26,6 +26,9 @@ pub(crate) struct Env {
     pub(crate) dir: PathBuf,
     pub(crate) control_db: String,
     pub(crate) target_db: String,
+    /// Owns the control database and its schema.
+    pub(crate) control_owner: String,
+    /// What the daemon works as there; it owns nothing.
     pub(crate) control_role: String,
     pub(crate) provisioner: String,
     daemon: Option<Daemon>,
@@ -58,6 +61,7 @@ impl Env {
             dir: cluster.new_dir(),
             control_db: format!("control_{number}"),
             target_db: format!("target_{number}"),
+            control_owner: format!("control_owner_{number}"),
             control_role: format!("control_role_{number}"),
             provisioner: format!("provisioner_{number}"),
             cluster,
@@ -70,13 +74,14 @@ impl Env {
     }
 
     async fn make_databases(&self) {
-        let Self { control_db, target_db, control_role, provisioner, .. } = self;
+        let Self { control_db, target_db, control_owner, control_role, provisioner, .. } = self;
         let roles = format!(
-            "create role {control_role} login nosuperuser password '{PASSWORD}';
+            "create role {control_owner} login nosuperuser password '{PASSWORD}';
+             create role {control_role} login nosuperuser password '{PASSWORD}';
              create role {provisioner} login nosuperuser createrole createdb password '{PASSWORD}'"
         );
         self.cluster.execute("postgres", roles).await;
-        for (database, owner) in [(control_db, control_role), (target_db, provisioner)] {
+        for (database, owner) in [(control_db, control_owner), (target_db, provisioner)] {
             // Not from template1: another test's connection to it would refuse this one.
             let sql = format!("create database {database} owner {owner} template template0");
             self.cluster.execute("postgres", sql).await;
@@ -84,13 +89,14 @@ impl Env {
                 .execute("postgres", format!("revoke connect on database {database} from public"))
                 .await;
         }
+        self.cluster
+            .execute("postgres", format!("grant connect on database {control_db} to {control_role}"))
+            .await;
     }
 
     fn url(&self, role: &str, database: &str) -> String {
-        format!(
-            "postgres://{role}:{PASSWORD}@/{database}?host={}&port=5432",
-            self.cluster.socket_dir().display()
-        )
+        let host = self.cluster.socket_dir().to_str().unwrap().replace('/', "%2F");
+        format!("postgres://{role}:{PASSWORD}@{host}/{database}")
     }
 
     pub(crate) fn target_url(&self) -> String {
@@ -101,8 +107,9 @@ impl Env {
     pub(crate) fn write_config(&self, lines: &str, targets: &[(&str, String)]) {
         let dir = self.dir.display();
         let control = self.url(&self.control_role, &self.control_db);
+        let owner = self.url(&self.control_owner, &self.control_db);
         let mut text = format!(
-            "state_dir = \"{dir}/state\"\nsocket = \"{dir}/run/tenantryd.sock\"\n{lines}\n[control]\nurl = \"{control}\"\n"
+            "state_dir = \"{dir}/state\"\nsocket = \"{dir}/run/tenantryd.sock\"\n{lines}\n[control]\nurl = \"{control}\"\nmigrate_url = \"{owner}\"\n"
         );
         for (name, url) in targets {
             text += &format!("\n[[targets]]\nname = \"{name}\"\nurl = \"{url}\"\n");

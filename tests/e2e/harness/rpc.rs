@@ -10,6 +10,7 @@ use tenantry_protocol::session::{ClientInfo, HelloRequest};
 use tenantry_protocol::{PROTOCOL_VERSION, TenantryClient};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio_util::codec::LengthDelimitedCodec;
 
 use super::wait::within;
@@ -52,30 +53,84 @@ pub(crate) fn context() -> Context {
 /// A connection that sends what it is told to, frame or not.
 #[derive(Debug)]
 pub(crate) struct RawSocket {
-    stream: UnixStream,
+    reader: RawReader,
+    writer: RawWriter,
 }
+
+#[derive(Debug)]
+pub(crate) struct RawReader(OwnedReadHalf);
+
+#[derive(Debug)]
+pub(crate) struct RawWriter(OwnedWriteHalf);
 
 impl RawSocket {
     pub(crate) async fn connect(socket: &Path) -> Self {
-        Self { stream: UnixStream::connect(socket).await.expect("the daemon listens") }
+        let (reader, writer) = UnixStream::connect(socket).await.expect("the daemon listens").into_split();
+        Self { reader: RawReader(reader), writer: RawWriter(writer) }
     }
 
     /// Connected, and `hello` said, as request 0.
     pub(crate) async fn introduced(socket: &Path) -> Self {
         let mut raw = Self::connect(socket).await;
-        raw.send_request(0, "Hello", &json!(hello_json(PROTOCOL_VERSION))).await;
+        raw.send_request(0, "Hello", &hello_json(PROTOCOL_VERSION)).await;
         let answer = raw.receive().await.expect("hello is answered");
         assert_eq!(answer["request_id"], 0, "{answer}");
         assert!(answer["message"]["Ok"]["Hello"]["Ok"].is_object(), "{answer}");
         raw
     }
 
-    /// Sends bytes as they are. A peer that has closed the connection already is no failure: that is what tests look for.
+    /// For sending and receiving at once.
+    pub(crate) fn split(self) -> (RawReader, RawWriter) {
+        (self.reader, self.writer)
+    }
+
     pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) {
-        let _ = self.stream.write_all(bytes).await;
+        self.writer.send_bytes(bytes).await;
     }
 
     pub(crate) async fn send_frame(&mut self, content: &[u8]) {
+        self.writer.send_frame(content).await;
+    }
+
+    pub(crate) async fn send_json(&mut self, message: &Value) {
+        self.writer.send_json(message).await;
+    }
+
+    pub(crate) async fn send_request(&mut self, id: u64, method: &str, request: &Value) {
+        self.writer.send_json(&envelope(id, method, request)).await;
+    }
+
+    /// The next frame; `None` if the peer closed the connection.
+    pub(crate) async fn receive(&mut self) -> Option<Value> {
+        self.reader.receive().await
+    }
+
+    /// No more input follows; the answer can still be read.
+    pub(crate) async fn half_close(&mut self) {
+        let _ = self.writer.0.shutdown().await;
+    }
+}
+
+impl RawReader {
+    pub(crate) async fn receive(&mut self) -> Option<Value> {
+        within("the daemon answers or closes", async {
+            let mut length = [0; 4];
+            self.0.read_exact(&mut length).await.ok()?;
+            let mut frame = vec![0; u32::from_be_bytes(length) as usize];
+            self.0.read_exact(&mut frame).await.ok()?;
+            Some(serde_json::from_slice(&frame).expect("a frame is JSON"))
+        })
+        .await
+    }
+}
+
+impl RawWriter {
+    /// Sends bytes as they are. A peer that closed the connection already is no failure: that is what tests look for.
+    async fn send_bytes(&mut self, bytes: &[u8]) {
+        let _ = self.0.write_all(bytes).await;
+    }
+
+    async fn send_frame(&mut self, content: &[u8]) {
         let mut frame = u32::try_from(content.len()).unwrap().to_be_bytes().to_vec();
         frame.extend_from_slice(content);
         self.send_bytes(&frame).await;
@@ -83,31 +138,6 @@ impl RawSocket {
 
     pub(crate) async fn send_json(&mut self, message: &Value) {
         self.send_frame(message.to_string().as_bytes()).await;
-    }
-
-    pub(crate) async fn send_request(&mut self, id: u64, method: &str, request: &Value) {
-        self.send_json(&envelope(id, method, request)).await;
-    }
-
-    /// The next frame; `None` if the peer closed the connection.
-    pub(crate) async fn receive(&mut self) -> Option<Value> {
-        self.receive_bytes().await.map(|frame| serde_json::from_slice(&frame).expect("a frame is JSON"))
-    }
-
-    pub(crate) async fn receive_bytes(&mut self) -> Option<Vec<u8>> {
-        within("the daemon answers or closes", async {
-            let mut length = [0; 4];
-            self.stream.read_exact(&mut length).await.ok()?;
-            let mut frame = vec![0; u32::from_be_bytes(length) as usize];
-            self.stream.read_exact(&mut frame).await.ok()?;
-            Some(frame)
-        })
-        .await
-    }
-
-    /// No more input follows; the answer can still be read.
-    pub(crate) async fn half_close(&mut self) {
-        let _ = self.stream.shutdown().await;
     }
 }
 

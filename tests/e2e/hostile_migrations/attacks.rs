@@ -346,7 +346,7 @@ const BEYOND: &[Attack] = &[
     ("a large object from a file", &["select lo_import('/etc/passwd');"]),
     ("large objects outside the schema", &["select lo_create(0); select lo_from_bytea(0, 'pwned');"]),
     ("reading another tenant", &["select * from {victim}.users;"]),
-    ("writing another tenant", &["update {victim}.users set name = 'pwned';"]),
+    ("writing another tenant", &["update {victim}.users set display_name = 'pwned';"]),
     ("a foreign key to another tenant", &["create table spy (id bigint references {victim}.users);"]),
     ("a view over another tenant", &["create view spy as select * from {victim}.users;"]),
     ("inheriting from another tenant's table", &["create table spy () inherits ({victim}.users);"]),

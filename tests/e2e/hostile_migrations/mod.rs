@@ -34,7 +34,7 @@ impl Field {
     async fn prepare(version: Version) -> Self {
         let env = Env::on(Cluster::private(version)).await;
         let victim = env.provision("victim").await;
-        let insert = "insert into users (email, name) values ('v@example.test', 'Victim')";
+        let insert = "insert into users (email, display_name) values ('v@example.test', 'Victim')";
         env.psql(&victim.credentials, insert).await.assert_status(0);
         // Whatever is made once and stays (a group, a canary) is there before the first look.
         env.provision("first").await;

@@ -32,7 +32,7 @@ begin
         'gr' || 'ant create on database ' || quote_ident(current_database()) || ' to public',
         'delete from tenantry' || '.placement',
         'delete from tenantry' || '.migration_history',
-        'update {victim}' || '.users set name = ''pwned''',
+        'update {victim}' || '.users set display_name = ''pwned''',
         'drop schema {victim}' || ' cascade',
         'create table tenantry' || '.pwned (a integer)',
         'alter database ' || quote_ident(current_database()) || ' set work_mem = ''1MB''',
