@@ -12,8 +12,12 @@
     reason = "a test says what went wrong by panicking"
 )]
 
+mod audit;
 mod bad_input;
+mod console;
+mod embedded;
 mod failures;
+mod golden;
 mod harness;
 mod harness_works;
 mod hostile_clients;

@@ -31,14 +31,23 @@ pub(crate) struct Ended {
 impl Daemon {
     /// Starts it and waits until it is ready; panics with its log if it isn't.
     pub(crate) async fn start(arguments: &[&str], dir: &Path) -> Self {
-        match Self::try_start(arguments, dir).await {
+        Self::start_with(arguments, dir, &[]).await
+    }
+
+    /// Starts it; `Err` if it ends before it is ready.
+    pub(crate) async fn try_start(arguments: &[&str], dir: &Path) -> Result<Self, Ended> {
+        Self::launch(arguments, dir, &[]).await
+    }
+
+    /// Starts it with more variables in its environment.
+    pub(crate) async fn start_with(arguments: &[&str], dir: &Path, variables: &[(&str, &str)]) -> Self {
+        match Self::launch(arguments, dir, variables).await {
             Ok(daemon) => daemon,
             Err(ended) => panic!("tenantryd {arguments:?} did not start: {}\n{}", ended.status, ended.log),
         }
     }
 
-    /// Starts it; `Err` if it ends before it is ready.
-    pub(crate) async fn try_start(arguments: &[&str], dir: &Path) -> Result<Self, Ended> {
+    async fn launch(arguments: &[&str], dir: &Path, variables: &[(&str, &str)]) -> Result<Self, Ended> {
         let log = dir.join(format!("daemon-{}.log", uuid::Uuid::now_v7().simple()));
         let mut child = Command::new(binaries::tenantryd())
             .args(arguments)
@@ -48,6 +57,7 @@ impl Daemon {
             .env_remove("XDG_DATA_HOME")
             .env_remove("XDG_CONFIG_HOME")
             .env_remove("TENANTRY_SOCKET")
+            .envs(variables.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(File::create(&log).unwrap())

@@ -13,6 +13,7 @@ pub(crate) mod daemon;
 pub(crate) mod environment;
 pub(crate) mod reaper;
 pub(crate) mod rpc;
+pub(crate) mod scratch;
 pub(crate) mod wait;
 
 pub(crate) use blueprint::Folder;

@@ -65,8 +65,7 @@ pub(crate) struct RawWriter(OwnedWriteHalf);
 
 impl RawSocket {
     pub(crate) async fn connect(socket: &Path) -> Self {
-        let (reader, writer) = UnixStream::connect(socket).await.expect("the daemon listens").into_split();
-        Self { reader: RawReader(reader), writer: RawWriter(writer) }
+        UnixStream::connect(socket).await.expect("the daemon listens").into()
     }
 
     /// Connected, and `hello` said, as request 0.
@@ -108,6 +107,13 @@ impl RawSocket {
     /// No more input follows; the answer can still be read.
     pub(crate) async fn half_close(&mut self) {
         let _ = self.writer.0.shutdown().await;
+    }
+}
+
+impl From<UnixStream> for RawSocket {
+    fn from(stream: UnixStream) -> Self {
+        let (reader, writer) = stream.into_split();
+        Self { reader: RawReader(reader), writer: RawWriter(writer) }
     }
 }
 
