@@ -19,6 +19,7 @@ pub mod schema;
 pub mod secret;
 pub mod target;
 pub mod target_check;
+pub mod targets;
 pub mod tenant_ddl;
 pub mod tenants;
 

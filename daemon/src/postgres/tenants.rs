@@ -162,6 +162,12 @@ pub async fn counts(pool: &PgPool) -> Result<Vec<(String, TargetName, u64)>> {
         .collect()
 }
 
+/// Of [`counts`], the tenants that live on a target.
+pub fn living(counts: &[(String, TargetName, u64)], target: &TargetName) -> u64 {
+    let lives = |state: &str| !matches!(state, "rolled_back" | "retired");
+    counts.iter().filter(|(state, name, _)| name == target && lives(state)).map(|(_, _, count)| count).sum()
+}
+
 fn one(row: Result<Option<PgRow>, sqlx::Error>) -> Result<Option<Tenant>> {
     row.map_err(doing("look for the tenant"))?.as_ref().map(tenant).transpose()
 }

@@ -1,7 +1,8 @@
 //! Collects what is wrong with a folder, so that one look shows all of it and not only the first.
 //!
-//! Invariant: whatever a client named (paths, keys) is shown without control or bidirectional characters. The codes
-//! given here are stable: they are part of a plan's hash.
+//! Invariant: whatever a client named (paths, keys) is shown without control or bidirectional characters, and there is
+//! a bound to what one folder can give rise to; an error is never dropped for a warning. The codes are stable: they are
+//! part of a plan's hash.
 
 use tenantry_protocol::plan::{Finding, Severity};
 
@@ -12,8 +13,15 @@ pub(super) struct Place<'a> {
     pub(super) line: u32,
 }
 
+/// Findings of each severity that are kept; the rest is counted.
+const MOST: usize = 300;
+
 #[derive(Debug, Default)]
-pub(super) struct Findings(Vec<Finding>);
+pub(super) struct Findings {
+    errors: Vec<Finding>,
+    warnings: Vec<Finding>,
+    left_out: usize,
+}
 
 impl Findings {
     pub(super) fn error(&mut self, code: &str, place: Place<'_>, message: impl Into<String>) {
@@ -44,30 +52,45 @@ impl Findings {
         file: Option<&str>,
         line: Option<u32>,
     ) {
-        self.0.push(Finding { severity, code: code.to_owned(), message, file: file.map(shown), line });
+        let kept = if severity == Severity::Error { &mut self.errors } else { &mut self.warnings };
+        if kept.len() < MOST {
+            kept.push(Finding { severity, code: code.to_owned(), message, file: file.map(shown), line });
+        } else {
+            self.left_out += 1;
+        }
     }
 
     /// Errors first, then by file and line.
     pub(super) fn into_sorted(mut self) -> Vec<Finding> {
-        self.0.sort_by(|a, b| {
-            b.severity.cmp(&a.severity).then_with(|| a.file.cmp(&b.file)).then_with(|| a.line.cmp(&b.line))
-        });
-        self.0
+        let by_place = |a: &Finding, b: &Finding| a.file.cmp(&b.file).then_with(|| a.line.cmp(&b.line));
+        self.errors.sort_by(by_place);
+        self.warnings.sort_by(by_place);
+        if self.left_out > 0 {
+            let message = format!("{} more findings are not shown: mend these first", self.left_out);
+            self.warnings.push(Finding {
+                severity: Severity::Warning,
+                code: "more_findings".to_owned(),
+                message,
+                file: None,
+                line: None,
+            });
+        }
+        self.errors.append(&mut self.warnings);
+        self.errors
     }
 }
 
 /// A client's text as it may reach a terminal: escaped, and cut to a length that fits a line.
 pub(super) fn shown(text: &str) -> String {
     const LONGEST: usize = 200;
-    let mut shown: String = text
-        .chars()
-        .take(LONGEST)
-        .flat_map(|c| {
-            if matches!(c, '\'' | '"') { c.to_string() } else { c.escape_debug().to_string() }
-                .chars()
-                .collect::<Vec<_>>()
-        })
-        .collect();
+    let mut shown = String::new();
+    for c in text.chars().take(LONGEST) {
+        match c {
+            // They need no escape outside of source code.
+            '\'' | '"' => shown.push(c),
+            _ => shown.extend(c.escape_debug()),
+        }
+    }
     if text.chars().nth(LONGEST).is_some() {
         shown.push('…');
     }

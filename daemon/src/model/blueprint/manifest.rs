@@ -24,6 +24,8 @@ const CONNECTION_LIMIT_DEFAULT: i64 = 20;
 const KEYS: &str = "name, version, title, tenancy, extensions, seed and [settings.NAME]";
 const SETTING_KEYS: &str = "title, default, min and max";
 const CODE: &str = "manifest";
+/// Enough to mend a file by; a file that is no TOML at all has one for each line.
+const MOST_ERRORS: usize = 10;
 
 /// What could be read; `None` stands for a key that is missing or was found wrong.
 #[derive(Debug, Default)]
@@ -50,12 +52,13 @@ pub(super) fn read(content: &str, findings: &mut Findings) -> Manifest {
     let content = content.strip_prefix('\u{feff}').unwrap_or(content);
     let mut reader = Reader { content, findings };
     let mut manifest = Manifest::default();
-    match DeTable::parse(content) {
-        Ok(table) => reader.manifest(table.get_ref(), &mut manifest),
-        Err(error) => {
-            let message = format!("this is not TOML: {}", error.message().trim().replace('\n', "; "));
-            reader.fault(error.span().unwrap_or(0..0), message);
-        }
+    let (table, errors) = DeTable::parse_recoverable(content);
+    if errors.is_empty() {
+        reader.manifest(table.get_ref(), &mut manifest);
+    }
+    for error in errors.iter().take(MOST_ERRORS) {
+        let message = format!("this is not TOML: {}", error.message().trim().replace('\n', "; "));
+        reader.fault(error.span().unwrap_or(0..0), message);
     }
     manifest.settings.entry(CONNECTION_LIMIT.to_owned()).or_insert_with(|| Setting {
         title: "Connections at once".to_owned(),

@@ -37,6 +37,12 @@ pub struct SourceFile {
     pub content: String,
 }
 
+impl From<wire::UploadedFile> for SourceFile {
+    fn from(file: wire::UploadedFile) -> Self {
+        Self { path: file.path, content: file.content }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blueprint {
     pub name: BlueprintName,

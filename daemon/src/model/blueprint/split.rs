@@ -216,3 +216,7 @@ fn newlines(bytes: &[u8]) -> u32 {
     });
     u32::try_from(ends.count()).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+#[path = "tests/split.rs"]
+mod tests;

@@ -15,6 +15,9 @@ use rules::{RULES, Weight};
 use tables::Tables;
 use words::Words;
 
+/// A statement of megabytes must not take minutes: finding a line costs its length.
+const MOST_IN_A_STATEMENT: usize = 20;
+
 /// Looks at the statements of a blueprint one by one, in the order in which they run.
 #[derive(Debug, Default)]
 pub(super) struct Linter {
@@ -35,7 +38,7 @@ impl Linter {
                 }
             }
         }
-        for (token, schema) in qualified::foreign_schemas(&words) {
+        for (token, schema) in qualified::foreign_schemas(&words).into_iter().take(MOST_IN_A_STATEMENT) {
             let message = format!(
                 "the name is qualified with the schema {schema}, and a tenant has one schema, whose name is not known \
                  here: leave the schema out"
@@ -71,9 +74,9 @@ impl Linter {
         let used =
             words.texts().find(|token| self.enum_labels.iter().any(|label| label == words.text(*token)));
         if let Some(token) = used {
-            let message = "this value was added to its enum by ALTER TYPE … ADD VALUE, and before PostgreSQL 17 it \
-                           cannot be used in the same transaction, which is that of the whole blueprint: put the \
-                           value into CREATE TYPE";
+            let message = "this looks like the value that ALTER TYPE … ADD VALUE added to an enum, and some versions \
+                           of PostgreSQL (15, for one) refuse to use it in the same transaction, which is that of the \
+                           whole blueprint: put the value into CREATE TYPE";
             findings.warning("enum_value_used", Place { file, line: words.line(token) }, message);
         }
     }
