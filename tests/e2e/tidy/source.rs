@@ -7,7 +7,11 @@ use std::sync::OnceLock;
 use crate::harness::binaries::project_dir;
 
 /// Rule, path, and why it does not hold there.
-pub(super) const EXCEPTIONS: &[(&str, &str, &str)] = &[];
+pub(super) const EXCEPTIONS: &[(&str, &str, &str)] = &[(
+    "home of SQL",
+    "daemon/src/pipeline/plan.rs",
+    "the plan shows the operator the words of the commit step; they are run in postgres/",
+)];
 
 #[derive(Debug)]
 pub(super) struct SourceFile {
@@ -23,6 +27,9 @@ impl SourceFile {
 
     /// Code without comments and without the unit tests at its end: what the arrows are about.
     pub(super) fn production_code(&self) -> String {
+        if self.path.contains("/tests/") || self.path.ends_with("/tests.rs") {
+            return String::new();
+        }
         let end = self.text.find("\n#[cfg(test)]\nmod ").unwrap_or(self.text.len());
         let lines = self.text[..end].lines().filter(|line| !line.trim_start().starts_with("//"));
         lines.collect::<Vec<_>>().join("\n")
