@@ -1,1 +1,16 @@
-//! x
+//! The Tenantry daemon as a library: `main` parses and calls it, tests start the same thing.
+
+pub mod audit;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod embedded;
+pub mod isolation;
+pub mod logging;
+pub mod model;
+pub mod pipeline;
+pub mod postgres;
+pub mod server;
+mod start;
+
+pub use start::{CheckReport, Server, StartError, check};

@@ -1,1 +1,130 @@
-fn main() {}
+//! `tenantryd`: parses, starts the library, waits for the end.
+
+use std::error::Error;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tenantry_protocol::endpoint::Announcement;
+use tenantryd::cli::{Arguments, shed_postgres_environment};
+use tenantryd::config::{Config, Surroundings};
+use tenantryd::{Server, check, logging};
+use tokio::io::AsyncReadExt as _;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The command line or the configuration is wrong.
+const EXIT_CONFIGURATION: u8 = 2;
+
+fn main() -> ExitCode {
+    if let Err(error) = shed_postgres_environment() {
+        return fail(&error, 1);
+    }
+    // Only its panic report is used here; errors are sentences of our own.
+    let _ = color_eyre::install();
+    let arguments = Arguments::parse();
+    let config = match Config::load(&arguments, &Surroundings::of_this_process()) {
+        Ok(config) => config,
+        Err(error) => return fail(&error, EXIT_CONFIGURATION),
+    };
+    let logging = match logging::start(&config.log) {
+        Ok(guard) => guard,
+        Err(error) => return fail(&error, EXIT_CONFIGURATION),
+    };
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error, 1),
+    };
+    let code = runtime.block_on(async {
+        if arguments.check { report(&config).await } else { run(config, &arguments).await }
+    });
+    // A read of standard input that nobody ends must not hold up the exit.
+    runtime.shutdown_background();
+    drop(logging);
+    code
+}
+
+async fn run(config: Config, arguments: &Arguments) -> ExitCode {
+    // Before the start, so that a signal during it is not lost.
+    let ended = match End::prepare() {
+        Ok(ended) => ended,
+        Err(error) => return fail(&error, 1),
+    };
+    let server = match Server::start(config).await {
+        Ok(server) => server,
+        Err(error) => return fail(&error, 1),
+    };
+    tracing::info!(socket = %server.socket().display(), "ready");
+    if arguments.announce
+        && let Err(error) = announce(&server)
+    {
+        tracing::error!(%error, "the ready line could not be written");
+    }
+    ended.wait(arguments.exit_with_stdin).await;
+    tracing::info!("stopping");
+    match server.stop().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error, 1),
+    }
+}
+
+async fn report(config: &Config) -> ExitCode {
+    let found = check(config).await;
+    let mut out = io::stdout().lock();
+    for line in &found.lines {
+        // Whoever closed the pipe has read enough.
+        let _ = writeln!(out, "{line}");
+    }
+    if found.problems == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn announce(server: &Server) -> io::Result<()> {
+    let line = Announcement { socket: server.socket().to_owned(), pid: std::process::id() };
+    let mut out = io::stdout().lock();
+    serde_json::to_writer(&mut out, &line)?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+/// What ends the daemon.
+struct End {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl End {
+    fn prepare() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn wait(mut self, with_stdin: bool) {
+        let stdin = async {
+            if !with_stdin {
+                std::future::pending::<()>().await;
+            }
+            let mut stdin = tokio::io::stdin();
+            let mut buffer = [0; 256];
+            while stdin.read(&mut buffer).await.is_ok_and(|length| length > 0) {}
+        };
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            () = stdin => {}
+        }
+    }
+}
+
+/// One sentence, with its causes.
+fn fail(error: &dyn Error, code: u8) -> ExitCode {
+    let mut text = format!("tenantryd: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = error.source();
+    }
+    let _ = writeln!(io::stderr(), "{text}");
+    ExitCode::from(code)
+}

@@ -124,6 +124,14 @@ impl BlueprintVersion {
         Self { major, minor }
     }
 
+    pub const fn major(self) -> u16 {
+        self.major
+    }
+
+    pub const fn minor(self) -> u16 {
+        self.minor
+    }
+
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let numbers = text.split_once('.').and_then(|(major, minor)| Some((number(major)?, number(minor)?)));
         match numbers {

@@ -72,3 +72,10 @@ pub enum Severity {
     #[serde(other)]
     Other,
 }
+
+impl Severity {
+    /// `Ok` where a condition holds, `Error` where it does not.
+    pub const fn error_unless(holds: bool) -> Self {
+        if holds { Self::Ok } else { Self::Error }
+    }
+}

@@ -1,1 +1,26 @@
-fn main() {}
+//! End-to-end tests: the real binaries against real PostgreSQL, one process, so that tests can share a cluster.
+//!
+//! Each module is one subject; each test reads as a sentence and shows one behaviour. Nothing here reaches into the
+//! daemon's or the client's code: what a test knows, it learned from the socket, the command line or the catalog.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::large_futures,
+    reason = "a test says what went wrong by panicking"
+)]
+
+mod audit;
+mod bad_input;
+mod console;
+mod embedded;
+mod failures;
+mod golden;
+mod harness;
+mod harness_works;
+mod hostile_clients;
+mod hostile_migrations;
+mod provisioning;
+mod tidy;

@@ -1,0 +1,34 @@
+# The two commands of a fresh checkout are `make demo` and `make test`; both install what they miss.
+
+# A toolchain that was just installed is often not on the PATH of the shell that installed it.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: demo test build lint fmt deps test-deps
+
+# The demo reads this terminal: with one it opens the console, without one it prints a summary.
+demo: deps
+	cargo build --release
+	$(TARGET)/release/tenantry demo
+
+# Not nextest: a fresh machine lacks it, and one process lets the tests share a PostgreSQL cluster.
+test: test-deps
+	cargo build --workspace
+	cargo test --workspace
+
+build:
+	cargo build --workspace
+
+lint:
+	cargo clippy --workspace --all-targets -- -D warnings
+
+fmt:
+	cargo fmt --all
+
+deps:
+	@scripts/install-deps demo
+
+# A machine that cannot have PostgreSQL 18 still runs everything else; the tests that need it fail and say so.
+test-deps:
+	@scripts/install-deps test
+	@scripts/fetch-postgresql-18 "$(TARGET)/postgresql-18" || echo "make: the tests on PostgreSQL 18 will fail" >&2

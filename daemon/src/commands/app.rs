@@ -1,0 +1,91 @@
+//! What all commands share: the opened databases, the engine, the policy.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use tenantry_protocol::error::{ApiError, ErrorCode};
+use tenantry_protocol::session::DaemonMode;
+use time::OffsetDateTime;
+
+use crate::config::Access;
+use crate::pipeline::{Engine, Events};
+use crate::postgres::control::Control;
+use crate::postgres::target::Target;
+
+use super::access::Denials;
+use super::catalog::Catalog;
+
+/// What an [`App`] is made of.
+#[derive(Debug)]
+pub struct AppOptions {
+    pub label: String,
+    pub mode: DaemonMode,
+    pub access: Access,
+    pub control: Arc<Control>,
+    /// In the order of the configuration.
+    pub targets: Vec<Arc<Target>>,
+    pub engine: Engine,
+    pub events: Arc<Events>,
+}
+
+/// The daemon, as its commands see it.
+#[derive(Debug)]
+pub struct App {
+    pub(super) label: String,
+    pub(super) mode: DaemonMode,
+    pub(super) access: Access,
+    /// The daemon's own user, who is an admin like root.
+    pub(super) own_uid: u32,
+    pub(super) control: Arc<Control>,
+    pub(super) targets: Vec<Arc<Target>>,
+    pub(super) engine: Engine,
+    pub(super) events: Arc<Events>,
+    pub(super) catalog: Catalog,
+    pub(super) denials: Mutex<HashMap<(u32, &'static str), Denials>>,
+    pub(super) started_at: OffsetDateTime,
+}
+
+impl App {
+    /// Puts the parts together, and stores the built-in blueprints that are not in the registry yet.
+    pub async fn open(options: AppOptions) -> Result<Self, ApiError> {
+        let app = Self {
+            label: options.label,
+            mode: options.mode,
+            access: options.access,
+            own_uid: nix::unistd::geteuid().as_raw(),
+            control: options.control,
+            targets: options.targets,
+            engine: options.engine,
+            events: options.events,
+            catalog: Catalog::default(),
+            denials: Mutex::default(),
+            started_at: OffsetDateTime::now_utc(),
+        };
+        super::blueprint_add::add_built_in(&app).await?;
+        Ok(app)
+    }
+
+    /// The target of this name.
+    pub(super) fn target(&self, name: &str) -> Result<&Arc<Target>, ApiError> {
+        self.targets.iter().find(|target| target.name().as_str() == name).ok_or_else(|| {
+            let known: Vec<&str> = self.targets.iter().map(|target| target.name().as_str()).collect();
+            let message =
+                format!("there is no target '{}'; there is: {}", name.escape_debug(), known.join(", "));
+            ApiError::new(ErrorCode::NotFound, message).on_field("target")
+        })
+    }
+
+    /// Runs a mutation in a task of its own: a caller that goes away does not stop it half-way.
+    pub(super) async fn detached<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        match self.engine.tasks().spawn(work).await {
+            Ok(result) => result,
+            Err(error) => {
+                tracing::error!(%error, "a mutation panicked");
+                Err(super::errors::internal())
+            }
+        }
+    }
+}

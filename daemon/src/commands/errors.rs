@@ -1,0 +1,61 @@
+//! From the layers' errors to the answer: a stable code and a sentence. What only we can act on goes to the log.
+
+use tenantry_protocol::error::{ApiError, ErrorCode};
+use tenantry_protocol::name::TargetName;
+
+use crate::postgres::Error;
+
+/// An error of the control database.
+pub(super) fn control(error: Error) -> ApiError {
+    match error {
+        Error::Unreachable { .. } => ApiError::new(
+            ErrorCode::Unavailable,
+            format!("{}; the daemon tries again by itself: see `tenantry status`", error.explain()),
+        ),
+        Error::Fenced => ApiError::new(
+            ErrorCode::Unavailable,
+            "another daemon has taken over this control database: stop one of the two, then restart this one",
+        ),
+        Error::SlugTaken => {
+            ApiError::new(ErrorCode::Conflict, "a living tenant has this name").on_field("slug")
+        }
+        Error::Refused(message) => ApiError::new(ErrorCode::Precondition, message),
+        other => unexpected(&other),
+    }
+}
+
+/// An error of a target.
+pub(super) fn target(name: &TargetName, error: Error) -> ApiError {
+    match error {
+        Error::Unreachable { .. } => ApiError::new(
+            ErrorCode::Unavailable,
+            format!(
+                "target {name} does not answer ({}): start it, then run `tenantry target check {name}`",
+                error.explain()
+            ),
+        )
+        .on_field("target"),
+        Error::Refused(message) => {
+            ApiError::new(ErrorCode::Precondition, format!("target {name} cannot be used: {message}"))
+                .on_field("target")
+        }
+        // Mostly a wrong password or a missing database: the server's own words say it best.
+        Error::Query { .. } if error.server().is_some() => ApiError::new(
+            ErrorCode::Unavailable,
+            format!("target {name} refused: {}: check its url in the configuration", error.explain()),
+        )
+        .on_field("target"),
+        other => unexpected(&other),
+    }
+}
+
+/// Nobody thought of it: the caller gets no details, the log gets all.
+fn unexpected(error: &Error) -> ApiError {
+    tracing::error!(error = %error.explain(), "an unexpected error");
+    internal()
+}
+
+pub(super) fn internal() -> ApiError {
+    let message = "something unexpected went wrong: the daemon's log says what; please report it";
+    ApiError::new(ErrorCode::Internal, message)
+}

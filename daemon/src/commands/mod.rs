@@ -1,0 +1,47 @@
+//! What the daemon can be asked for, one file per RPC: authorise, parse, call one use case, answer.
+//!
+//! Invariants: every command authorises first, with the role that the policy gives the caller now; a mutation runs in a
+//! task that no caller can cancel; an error is logged once, here, and leaves as a sentence.
+
+mod access;
+mod app;
+mod audit;
+mod blueprint_add;
+mod blueprint_check;
+mod blueprints;
+mod caller;
+mod catalog;
+mod errors;
+mod health;
+mod hello;
+mod idempotency;
+mod issue_credentials;
+mod operation;
+mod operations;
+mod plan;
+mod provision;
+mod resolve;
+mod rollback;
+mod targets;
+mod tenant;
+mod tenants;
+mod watch;
+
+pub use app::{App, AppOptions};
+pub use audit::audit;
+pub use blueprint_add::blueprint_add;
+pub use blueprint_check::blueprint_check;
+pub use blueprints::blueprints;
+pub use caller::Caller;
+pub use health::health;
+pub use hello::hello;
+pub use issue_credentials::issue_credentials;
+pub use operation::operation;
+pub use operations::operations;
+pub use plan::plan;
+pub use provision::provision;
+pub use rollback::rollback;
+pub use targets::targets;
+pub use tenant::tenant;
+pub use tenants::tenants;
+pub use watch::watch;

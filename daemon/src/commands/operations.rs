@@ -1,0 +1,47 @@
+//! `operations`: the newest operations, live while they run.
+
+use tenantry_protocol::error::ApiError;
+use tenantry_protocol::operation::{Operation, OperationsRequest, OperationsResponse};
+use tenantry_protocol::session::Role;
+
+use crate::postgres::operations as stored_operations;
+use crate::postgres::operations::Filter;
+
+use super::operation::parse_id;
+use super::{App, Caller, errors};
+
+const DEFAULT_LIMIT: u32 = 50;
+const MOST: u32 = 500;
+
+pub async fn operations(
+    app: &App,
+    caller: &Caller,
+    request: &OperationsRequest,
+) -> Result<OperationsResponse, ApiError> {
+    app.authorise(caller, Role::Viewer, "operations").await?;
+    let limit = limit(request.limit, DEFAULT_LIMIT, MOST)?;
+    let filter = Filter {
+        slug: request.slug.clone(),
+        tenant: None,
+        unfinished: request.unfinished,
+        before: request.before.as_deref().map(|id| parse_id("before", id)).transpose()?,
+    };
+    let stored =
+        stored_operations::page(app.control.pool(), &filter, limit).await.map_err(errors::control)?;
+    Ok(OperationsResponse { operations: app.with_live(stored) })
+}
+
+/// A page's size, within its bounds.
+pub(super) fn limit(asked: Option<u32>, default: u32, most: u32) -> Result<i64, ApiError> {
+    match asked.unwrap_or(default) {
+        limit if (1..=most).contains(&limit) => Ok(i64::from(limit)),
+        limit => Err(ApiError::invalid("limit", format!("limit is {limit}, and may be 1 to {most}"))),
+    }
+}
+
+impl App {
+    /// The same operations, those that run as they are at this moment.
+    pub(super) fn with_live(&self, stored: Vec<Operation>) -> Vec<Operation> {
+        stored.into_iter().map(|operation| self.engine.live(operation.id).unwrap_or(operation)).collect()
+    }
+}

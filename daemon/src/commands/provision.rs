@@ -1,0 +1,115 @@
+//! `provision`: starts the making of a tenant and answers at once.
+
+use std::sync::Arc;
+
+use tenantry_protocol::error::{ApiError, ErrorCode};
+use tenantry_protocol::id::TenantId;
+use tenantry_protocol::name::PlacementName;
+use tenantry_protocol::plan::{Plan, Severity};
+use tenantry_protocol::session::Role;
+use tenantry_protocol::tenant::{OperationStarted, ProvisionRequest};
+
+use crate::model::plan_hash;
+use crate::pipeline::{Actor, ProvisionJob, Started};
+use crate::postgres::Error;
+use crate::postgres::tenants::NewTenant;
+
+use super::idempotency::Key;
+use super::resolve::{Resolved, taken};
+use super::{App, Caller, errors};
+
+pub async fn provision(
+    app: &Arc<App>,
+    caller: &Caller,
+    request: ProvisionRequest,
+) -> Result<OperationStarted, ApiError> {
+    app.authorise(caller, Role::Operator, "provision").await?;
+    let same = ProvisionRequest { idempotency_key: None, ..request.clone() };
+    let key = Key::new(caller, "provision", request.idempotency_key.as_deref(), &same)?;
+    // A key that was used leads to its operation whatever has become of the name, the blueprint or the target since.
+    if let Some(started) = app.replayed(key.as_ref()).await? {
+        return Ok(started);
+    }
+    let resolved = app.resolve(&request).await?;
+    let plan = app.plan_of(&resolved).await?;
+    check_plan(&plan, request.approve.as_deref())?;
+    let (task, actor) = (Arc::clone(app), caller.actor());
+    app.detached(async move { start(&task, actor, resolved, &plan.hash, key).await }).await
+}
+
+/// The plan is the approved one, and nothing stands against it.
+fn check_plan(plan: &Plan, approved: Option<&str>) -> Result<(), ApiError> {
+    if let Some(approved) = approved
+        && !plan_hash::is_approved(&plan.hash, approved)
+    {
+        let message = format!(
+            "the plan is {} now, not the approved {}: look at it again with --plan, then approve it",
+            &plan.hash[..plan_hash::SHORTEST_PREFIX],
+            approved.escape_debug()
+        );
+        return Err(ApiError::new(ErrorCode::Precondition, message).on_field("approve"));
+    }
+    let refusals: Vec<String> = plan
+        .findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error)
+        .map(|finding| match (&finding.file, finding.line) {
+            (Some(file), Some(line)) => format!("{file}:{line} {}", finding.message),
+            (Some(file), None) => format!("{file} {}", finding.message),
+            _ => finding.message.clone(),
+        })
+        .collect();
+    if refusals.is_empty() {
+        return Ok(());
+    }
+    Err(ApiError::new(ErrorCode::Precondition, format!("preflight refuses: {}", refusals.join("; "))))
+}
+
+async fn start(
+    app: &App,
+    actor: Actor,
+    resolved: Resolved,
+    plan_hash: &str,
+    key: Option<Key>,
+) -> Result<OperationStarted, ApiError> {
+    let slug = resolved.slug.clone();
+    let tenant = NewTenant {
+        id: TenantId::generate(),
+        slug: resolved.slug,
+        display_name: resolved.display_name,
+        labels: resolved.labels,
+        blueprint: resolved.blueprint.name.clone(),
+        version: resolved.blueprint.version,
+        target: resolved.target.name().clone(),
+        placement: PlacementName::from_random(rand::random()),
+        settings: resolved.settings,
+    };
+    let job = ProvisionJob {
+        actor,
+        tenant,
+        blueprint: resolved.blueprint,
+        target: resolved.target,
+        seed: resolved.seed,
+        plan_hash,
+        key: key.as_ref().map(Key::lend),
+    };
+    match app.engine.provision(job).await {
+        Ok(Started::Running(operation)) => Ok(OperationStarted { operation, replayed: false }),
+        Ok(Started::WrongState) => Err(errors::internal()),
+        // Two asked at once. With the same key the other one's operation is ours too.
+        Err(Error::SlugTaken | Error::KeyTaken) => match app.replayed(key.as_ref()).await? {
+            Some(started) => Ok(started),
+            None => Err(taken(&slug, "new")),
+        },
+        Err(error) => Err(errors::control(error)),
+    }
+}
+
+impl App {
+    /// The operation that the key led to before, as an answer.
+    pub(super) async fn replayed(&self, key: Option<&Key>) -> Result<Option<OperationStarted>, ApiError> {
+        let Some(id) = self.replay(key).await? else { return Ok(None) };
+        let operation = self.find_operation(id).await?;
+        Ok(Some(OperationStarted { operation, replayed: true }))
+    }
+}

@@ -1,0 +1,55 @@
+//! `targets`: the configured targets; with `check`, what reading their privileges and limits back says.
+
+use tenantry_protocol::error::ApiError;
+use tenantry_protocol::plan::{Finding, Severity};
+use tenantry_protocol::session::Role;
+use tenantry_protocol::target::{Target as WireTarget, TargetsRequest, TargetsResponse};
+
+use crate::postgres::target::Target;
+use crate::postgres::{target_check, tenants};
+
+use super::health::{ping, target_health};
+use super::{App, Caller, errors};
+
+pub async fn targets(
+    app: &App,
+    caller: &Caller,
+    request: &TargetsRequest,
+) -> Result<TargetsResponse, ApiError> {
+    app.authorise(caller, Role::Viewer, "targets").await?;
+    let chosen = match &request.name {
+        Some(name) => vec![app.target(name)?],
+        None => app.targets.iter().collect(),
+    };
+    let counts = tenants::counts(app.control.pool()).await.map_err(errors::control)?;
+    let mut targets = Vec::with_capacity(chosen.len());
+    for target in chosen {
+        let findings = if request.check { check(target).await } else { Vec::new() };
+        targets.push(WireTarget {
+            health: target_health(target, ping(target).await, &counts).await,
+            address: target.address(),
+            capacity: target.options().capacity,
+            findings,
+        });
+    }
+    Ok(TargetsResponse { targets })
+}
+
+/// Looks anew, as if the target had never been seen: that is what the check is for.
+async fn check(target: &Target) -> Vec<Finding> {
+    target.forget().await;
+    let result = match target.ready().await {
+        Ok(ready) => target_check::findings(target, &ready).await,
+        Err(error) => Err(error),
+    };
+    result.unwrap_or_else(|error| {
+        let message = errors::target(target.name(), error).message;
+        vec![Finding {
+            severity: Severity::Error,
+            code: "not_usable".to_owned(),
+            message,
+            file: None,
+            line: None,
+        }]
+    })
+}

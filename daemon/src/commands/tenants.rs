@@ -1,0 +1,38 @@
+//! `tenants`: a page of tenants.
+
+use tenantry_protocol::error::ApiError;
+use tenantry_protocol::session::Role;
+use tenantry_protocol::tenant::{TenantsRequest, TenantsResponse};
+use uuid::Uuid;
+
+use crate::postgres::tenants as stored_tenants;
+use crate::postgres::tenants::{Cursor, Filter};
+
+use super::operations::limit;
+use super::{App, Caller, errors};
+
+const DEFAULT_LIMIT: u32 = 200;
+const MOST: u32 = 1_000;
+
+pub async fn tenants(
+    app: &App,
+    caller: &Caller,
+    request: &TenantsRequest,
+) -> Result<TenantsResponse, ApiError> {
+    app.authorise(caller, Role::Viewer, "tenants").await?;
+    let limit = limit(request.limit, DEFAULT_LIMIT, MOST)?;
+    let filter = Filter { states: request.states.clone(), all: request.all };
+    let after = request.after.as_deref().map(parse_cursor).transpose()?;
+    let (tenants, total) = stored_tenants::page(app.control.pool(), &filter, after.as_ref(), limit)
+        .await
+        .map_err(errors::control)?;
+    let full = i64::try_from(tenants.len()).is_ok_and(|length| length == limit);
+    let next = tenants.last().filter(|_| full).map(|last| format!("{}/{}", last.slug, last.id));
+    Ok(TenantsResponse { tenants, next, total })
+}
+
+fn parse_cursor(text: &str) -> Result<Cursor, ApiError> {
+    let parts =
+        text.split_once('/').and_then(|(slug, id)| Some((slug.to_owned(), Uuid::parse_str(id).ok()?)));
+    parts.ok_or_else(|| ApiError::invalid("after", "after is not the 'next' of a page"))
+}

@@ -1,0 +1,138 @@
+//! The configuration file as it is written, before anything in it is believed.
+//!
+//! Invariant: unknown keys are errors, and each value that is checked later carries its place in the text. Only
+//! shapes are known here; meaning is given by the parent module.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::error::{ConfigError, Place, Problem};
+
+type Value<T> = Option<Spanned<T>>;
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FileConfig {
+    pub(super) label: Value<String>,
+    pub(super) state_dir: Value<PathBuf>,
+    pub(super) socket: Value<PathBuf>,
+    pub(super) control: Value<FileControl>,
+    #[serde(default)]
+    pub(super) targets: Vec<Spanned<FileTarget>>,
+    pub(super) embedded: Value<FileEmbedded>,
+    #[serde(default)]
+    pub(super) access: FileAccess,
+    #[serde(default)]
+    pub(super) limits: FileLimits,
+    #[serde(default)]
+    pub(super) log: FileLog,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FileControl {
+    pub(super) url: Spanned<String>,
+    pub(super) password_file: Value<PathBuf>,
+    pub(super) migrate_url: Value<String>,
+    pub(super) migrate_password_file: Value<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FileTarget {
+    pub(super) name: Spanned<String>,
+    pub(super) url: Spanned<String>,
+    pub(super) password_file: Value<PathBuf>,
+    pub(super) capacity: Value<u64>,
+    #[serde(default)]
+    pub(super) maintenance: bool,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FileEmbedded {
+    pub(super) listen: Value<String>,
+    pub(super) user: Value<String>,
+    pub(super) bin_dir: Value<PathBuf>,
+    pub(super) durable: Option<bool>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct FileAccess {
+    pub(super) viewers: Vec<Spanned<String>>,
+    pub(super) operators: Vec<Spanned<String>>,
+    pub(super) admins: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FileLimits {
+    pub(super) operation_budget_ms: Value<u64>,
+    pub(super) statement_timeout_ms: Value<u64>,
+    pub(super) lock_timeout_ms: Value<u64>,
+    pub(super) max_connections_per_target: Value<u64>,
+    pub(super) max_operations_per_target: Value<u64>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FileLog {
+    pub(super) level: Option<LogLevel>,
+    pub(super) dir: Value<PathBuf>,
+    pub(super) format: Option<LogFormat>,
+}
+
+/// How much is logged; each level includes those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+/// A configuration file's text, to turn offsets into places.
+pub(super) struct Source<'a> {
+    pub(super) path: &'a Path,
+    pub(super) text: &'a str,
+}
+
+impl Source<'_> {
+    pub(super) fn parse(&self) -> Result<FileConfig, ConfigError> {
+        toml::from_str(self.text).map_err(|error| {
+            let (line, column) = self.position(error.span().unwrap_or_default());
+            // Only the message: the error's own display quotes the line, which may hold a password.
+            let message = error.message().lines().collect::<Vec<_>>().join(", ");
+            ConfigError::Syntax { path: self.path.to_owned(), line, column, message }
+        })
+    }
+
+    /// An error about a value, at its line.
+    pub(super) fn error(&self, span: Range<usize>, key: impl Into<String>, problem: Problem) -> ConfigError {
+        let place = Place { path: self.path.to_owned(), line: self.position(span).0 };
+        ConfigError::Value { place, key: key.into(), problem }
+    }
+
+    /// Line and column of an offset, both from 1, the column in characters.
+    fn position(&self, span: Range<usize>) -> (usize, usize) {
+        let before = self.text.get(..span.start).unwrap_or(self.text);
+        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        let column = before.rsplit('\n').next().map_or(0, |rest| rest.chars().count()) + 1;
+        (line, column)
+    }
+}

@@ -1,0 +1,274 @@
+//! The daemon's configuration: command line over file over defaults, parsed once into values that can be used
+//! without another check.
+//!
+//! Invariant: a [`Config`] that exists is complete and consistent, and every error says where it is and what is
+//! allowed. Connects to nothing and makes nothing, but for the directory of a temporary daemon.
+
+pub mod access;
+pub mod connection;
+pub mod error;
+mod file;
+pub mod paths;
+pub mod secret;
+mod servers;
+
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::io;
+use std::ops::RangeInclusive;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tenantry_protocol::session::DaemonMode;
+use toml::Spanned;
+
+use crate::cli::Arguments;
+pub use access::{Access, Principal};
+pub use connection::Connection;
+pub use error::{ConfigError, Problem};
+use file::{FileConfig, FileLimits, FileLog, Source};
+pub use file::{LogFormat, LogLevel};
+pub use paths::Surroundings;
+pub use secret::Secret;
+pub use servers::{ConfiguredServers, ControlConfig, EmbeddedConfig, Servers, TargetConfig};
+
+const MAX_LABEL_CHARS: usize = 24;
+
+/// Everything that was decided before the daemon starts.
+#[derive(Debug)]
+pub struct Config {
+    /// What this installation is called on screens; empty if it has no name.
+    pub label: String,
+    pub state_dir: PathBuf,
+    pub socket: PathBuf,
+    pub servers: Servers,
+    pub access: Access,
+    pub limits: Limits,
+    pub log: Log,
+    /// The file it was read from; none if there is none.
+    pub source: Option<PathBuf>,
+    /// The directory of a temporary daemon, removed when this is dropped: keep it until the cluster has stopped.
+    pub ephemeral: Option<TempDir>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// How long one operation may take, with all its retries.
+    pub operation_budget: Duration,
+    pub statement_timeout: Duration,
+    pub lock_timeout: Duration,
+    pub max_connections_per_target: u32,
+    pub max_operations_per_target: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Log {
+    pub level: LogLevel,
+    /// Where daily files are written; none for standard error.
+    pub dir: Option<PathBuf>,
+    pub format: LogFormat,
+}
+
+impl Config {
+    /// Reads what the command line names, or the default file if it exists.
+    pub fn load(arguments: &Arguments, surroundings: &Surroundings) -> Result<Self, ConfigError> {
+        for name in connection::AMBIENT_VARIABLES {
+            if std::env::var_os(name).is_some() {
+                return Err(ConfigError::Ambient(name));
+            }
+        }
+        let Some((path, text, mode)) = find_file(arguments, surroundings)? else {
+            let nowhere = Source { path: Path::new(""), text: "" };
+            return Self::decide(FileConfig::default(), &nowhere, 0, arguments, surroundings);
+        };
+        let source = Source { path: &path, text: &text };
+        let file = source.parse()?;
+        let config = Self::decide(file, &source, mode, arguments, surroundings)?;
+        Ok(Self { source: Some(path.clone()), ..config })
+    }
+
+    pub fn mode(&self) -> DaemonMode {
+        match (&self.servers, &self.ephemeral) {
+            (Servers::Configured(_), _) => DaemonMode::Configured,
+            (Servers::Embedded(_), Some(_)) => DaemonMode::Ephemeral,
+            (Servers::Embedded(_), None) => DaemonMode::Embedded,
+        }
+    }
+
+    fn decide(
+        file: FileConfig,
+        source: &Source<'_>,
+        mode: u32,
+        arguments: &Arguments,
+        surroundings: &Surroundings,
+    ) -> Result<Self, ConfigError> {
+        let label = label(file.label.as_ref(), source)?;
+        let ephemeral = match arguments.ephemeral {
+            true => Some(surroundings.make_ephemeral_dir()?),
+            false => None,
+        };
+        let written = path(file.state_dir.as_ref(), "state_dir", source)?;
+        let state_dir = match (&ephemeral, &arguments.state_dir, written) {
+            (Some(dir), _, _) => dir.path().to_owned(),
+            (None, Some(path), _) => from_command_line(path, "--state-dir", paths::check_path)?,
+            (None, None, Some(path)) => path,
+            (None, None, None) => surroundings.default_state_dir()?,
+        };
+        let written = path(file.socket.as_ref(), "socket", source)?;
+        let socket = match (&ephemeral, &arguments.socket, written) {
+            (_, Some(path), _) => from_command_line(path, "--socket", paths::check_socket_path)?,
+            (Some(dir), None, _) => dir.path().join("run").join(tenantry_protocol::endpoint::SOCKET_FILE),
+            (None, None, Some(path)) => path,
+            (None, None, None) => surroundings.default_socket(&state_dir),
+        };
+        paths::check_socket_path(&socket)
+            .map_err(|problem| ConfigError::Setting { key: "socket", problem })?;
+        let access = Access::resolve(&file.access, source)?;
+        let limits = Limits::check(&file.limits, source)?;
+        let log = Log::check(&file.log, source)?;
+        let place = servers::Place { source, mode, surroundings, state_dir: &state_dir };
+        let servers =
+            Servers::decide(file.control, file.targets, file.embedded, ephemeral.is_some(), &place)?;
+        Ok(Self { label, state_dir, socket, servers, access, limits, log, source: None, ephemeral })
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            operation_budget: Duration::from_secs(120),
+            statement_timeout: Duration::from_secs(60),
+            lock_timeout: Duration::from_secs(5),
+            max_connections_per_target: 16,
+            max_operations_per_target: 8,
+        }
+    }
+}
+
+impl Limits {
+    fn check(file: &FileLimits, source: &Source<'_>) -> Result<Self, ConfigError> {
+        let default = Self::default();
+        let number = |value: &Option<Spanned<u64>>, key: &str, allowed: RangeInclusive<u64>| match value {
+            None => Ok(None),
+            Some(value) if allowed.contains(value.get_ref()) => Ok(Some(*value.get_ref())),
+            Some(value) => {
+                let problem = Problem::Range { least: *allowed.start(), most: *allowed.end() };
+                Err(source.error(value.span(), format!("limits.{key}"), problem))
+            }
+        };
+        let duration = |value, key, allowed, default| {
+            number(value, key, allowed).map(|ms| ms.map_or(default, Duration::from_millis))
+        };
+        let count = |value, key, allowed, default: u32| {
+            number(value, key, allowed).map(|n| n.and_then(|n| u32::try_from(n).ok()).unwrap_or(default))
+        };
+        let connections = count(
+            &file.max_connections_per_target,
+            "max_connections_per_target",
+            2..=500,
+            default.max_connections_per_target,
+        )?;
+        // An operation holds a connection of its own, so more of them than connections would only wait.
+        let most = u64::from(connections);
+        Ok(Self {
+            operation_budget: duration(
+                &file.operation_budget_ms,
+                "operation_budget_ms",
+                1_000..=3_600_000,
+                default.operation_budget,
+            )?,
+            statement_timeout: duration(
+                &file.statement_timeout_ms,
+                "statement_timeout_ms",
+                100..=3_600_000,
+                default.statement_timeout,
+            )?,
+            lock_timeout: duration(
+                &file.lock_timeout_ms,
+                "lock_timeout_ms",
+                10..=600_000,
+                default.lock_timeout,
+            )?,
+            max_connections_per_target: connections,
+            max_operations_per_target: count(
+                &file.max_operations_per_target,
+                "max_operations_per_target",
+                1..=most,
+                default.max_operations_per_target.min(connections),
+            )?,
+        })
+    }
+}
+
+impl Log {
+    fn check(file: &FileLog, source: &Source<'_>) -> Result<Self, ConfigError> {
+        let dir = path(file.dir.as_ref(), "log.dir", source)?;
+        Ok(Self { level: file.level.unwrap_or_default(), dir, format: file.format.unwrap_or_default() })
+    }
+}
+
+/// The file's path, text and mode.
+fn find_file(
+    arguments: &Arguments,
+    surroundings: &Surroundings,
+) -> Result<Option<(PathBuf, String, u32)>, ConfigError> {
+    let path = match &arguments.config {
+        Some(path) => path.clone(),
+        // What is thrown away at the end has nothing to do with this machine's own servers.
+        None if arguments.ephemeral => return Ok(None),
+        None => match surroundings.default_config() {
+            Some(path) => path,
+            None => return Ok(None),
+        },
+    };
+    let read = || -> io::Result<(String, u32)> {
+        let mode = fs::metadata(&path)?.permissions().mode();
+        Ok((fs::read_to_string(&path)?, mode))
+    };
+    match read() {
+        Ok((text, mode)) => Ok(Some((path, text, mode))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && arguments.config.is_none() => Ok(None),
+        Err(source) => Err(ConfigError::Read { path, source }),
+    }
+}
+
+fn label(value: Option<&Spanned<String>>, source: &Source<'_>) -> Result<String, ConfigError> {
+    let Some(value) = value else { return Ok(String::new()) };
+    let text = value.get_ref().trim();
+    let problem = if text.chars().count() > MAX_LABEL_CHARS {
+        Problem::TooLong { most: MAX_LABEL_CHARS }
+    } else if text
+        .chars()
+        .any(|c| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
+    {
+        Problem::Unprintable
+    } else {
+        return Ok(text.to_owned());
+    };
+    Err(source.error(value.span(), "label", problem))
+}
+
+fn path(
+    value: Option<&Spanned<PathBuf>>,
+    key: &str,
+    source: &Source<'_>,
+) -> Result<Option<PathBuf>, ConfigError> {
+    let Some(value) = value else { return Ok(None) };
+    paths::check_path(value.get_ref()).map_err(|problem| source.error(value.span(), key, problem))?;
+    Ok(Some(value.get_ref().clone()))
+}
+
+/// A path given by hand may be relative to the directory it was typed in.
+fn from_command_line(
+    path: &Path,
+    key: &'static str,
+    check: fn(&Path) -> Result<(), Problem>,
+) -> Result<PathBuf, ConfigError> {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    check(&path).map_err(|problem| ConfigError::Setting { key, problem })?;
+    Ok(path)
+}

@@ -1,0 +1,58 @@
+//! Clearing away what temporary daemons that were killed could not: their servers and their directories.
+//!
+//! Invariant: only directories of this user, with a temporary daemon's name, whose lock nobody holds. One that is
+//! just being made has no lock yet, or a young one, and is left alone.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::layout::LOCK_FILE;
+use super::postmaster;
+use crate::config::paths::EPHEMERAL_PREFIX;
+
+/// Between opening its lock and locking it, a daemon must not be taken for dead.
+const YOUNG: Duration = Duration::from_secs(10);
+
+/// Ends the servers and removes the directories of temporary daemons that are gone. Returns what was removed;
+/// what could not be is logged, and stays for the next time.
+pub async fn remove_abandoned(temp_dir: &Path) -> Vec<PathBuf> {
+    let mut removed = Vec::new();
+    for entry in fs::read_dir(temp_dir).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(EPHEMERAL_PREFIX));
+        if !ours || !is_own_directory(&path) {
+            continue;
+        }
+        let home = path.join("cluster");
+        let Ok(Some(_lock)) = lock_of_the_dead(&home.join(LOCK_FILE)) else { continue };
+        let ended = postmaster::end_all(&home.join("data"), Signal::SIGQUIT).await;
+        if let Err(error) = ended {
+            tracing::warn!(path = %path.display(), %error, "a temporary daemon's server can't be ended");
+            continue;
+        }
+        match fs::remove_dir_all(&path) {
+            Ok(()) => removed.push(path),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "a temporary daemon's directory can't be removed");
+            }
+        }
+    }
+    removed
+}
+
+fn is_own_directory(path: &Path) -> bool {
+    let own = nix::unistd::geteuid().as_raw();
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == own)
+}
+
+/// The lock, taken, if its daemon is gone.
+fn lock_of_the_dead(path: &Path) -> io::Result<Option<File>> {
+    let file = File::open(path)?;
+    let age = file.metadata()?.modified()?.elapsed().unwrap_or_default();
+    Ok((age > YOUNG && file.try_lock().is_ok()).then_some(file))
+}

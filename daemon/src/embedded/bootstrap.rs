@@ -1,0 +1,175 @@
+//! What needs a superuser, done once per start over a peer connection: the roles, the databases, and the rights
+//! that a provisioner can't give or take itself.
+//!
+//! Invariant: afterwards the roles have exactly these attributes, whatever was done to them before, and passwords
+//! that exist in this process only. Runs nothing on objects of tenants, whose code would run as the superuser.
+
+use rand::RngExt;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use super::EmbeddedError;
+use crate::config::Secret;
+
+pub(super) const SUPERUSER: &str = "tenantry_bootstrap";
+pub(super) const OWNER_ROLE: &str = "tenantry_owner";
+pub(super) const DAEMON_ROLE: &str = "tenantry_daemon";
+pub(super) const PROVISIONER_ROLE: &str = "tenantry_provisioner";
+pub(super) const CONTROL_DATABASE: &str = "tenantry_control";
+pub(super) const TARGET_DATABASE: &str = "tenantry_local";
+/// Where the superuser connects when no other database is meant.
+pub(super) const MAINTENANCE_DATABASE: &str = "postgres";
+
+/// Everything that is not said here is taken away.
+const PLAIN: &str = "login inherit nosuperuser nocreaterole nocreatedb noreplication nobypassrls";
+const PROVISIONING: &str = "login inherit nosuperuser createrole createdb noreplication nobypassrls";
+
+/// The passwords of this start.
+#[derive(Debug, Clone)]
+pub(super) struct Passwords {
+    pub(super) owner: Secret,
+    pub(super) daemon: Secret,
+    pub(super) provisioner: Secret,
+}
+
+impl Passwords {
+    pub(super) fn generate() -> Self {
+        let fresh = || Secret::new(data_encoding::HEXLOWER.encode(&rand::rng().random::<[u8; 32]>()));
+        Self { owner: fresh(), daemon: fresh(), provisioner: fresh() }
+    }
+}
+
+/// Brings roles and databases into their state. Quick when they are in it already.
+pub(super) async fn run(
+    superuser: impl Fn(&str) -> PgConnectOptions,
+    passwords: &Passwords,
+) -> Result<(), EmbeddedError> {
+    let at = |step| move |source| EmbeddedError::Prepare { step, source };
+    let options = superuser(MAINTENANCE_DATABASE);
+    let mut connection =
+        PgConnection::connect_with(&options).await.map_err(at("connecting as the superuser"))?;
+    roles(&mut connection, passwords).await.map_err(at("making the roles"))?;
+    databases(&mut connection).await.map_err(at("making the databases"))?;
+    rights(&mut connection).await.map_err(at("setting the databases' rights"))?;
+    connection.close().await.map_err(at("closing the superuser's connection"))?;
+
+    let options = superuser(TARGET_DATABASE);
+    let mut connection =
+        PgConnection::connect_with(&options).await.map_err(at("connecting to the target database"))?;
+    functions(&mut connection).await.map_err(at("closing functions to tenants"))?;
+    connection.close().await.map_err(at("closing the superuser's connection"))
+}
+
+/// The server's version as it says it, and the hash of the settings it runs with (none if it has none of ours).
+pub(super) async fn identify(superuser: PgConnectOptions) -> Result<(String, Option<String>), sqlx::Error> {
+    let mut connection = PgConnection::connect_with(&superuser).await?;
+    let row = sqlx::query_as(
+        "select split_part(current_setting('server_version'), ' ', 1), \
+                current_setting('tenantry.configuration', true)",
+    )
+    .fetch_one(&mut connection)
+    .await?;
+    connection.close().await?;
+    Ok(row)
+}
+
+async fn roles(connection: &mut PgConnection, passwords: &Passwords) -> Result<(), sqlx::Error> {
+    let roles = [
+        (OWNER_ROLE, PLAIN, &passwords.owner),
+        (DAEMON_ROLE, PLAIN, &passwords.daemon),
+        (PROVISIONER_ROLE, PROVISIONING, &passwords.provisioner),
+    ];
+    let mut transaction = connection.begin().await?;
+    for (role, attributes, password) in roles {
+        let verifier = postgres_protocol::password::scram_sha_256(password.expose().as_bytes());
+        // The server quotes. A role that exists is set right in the same words.
+        let statement: String = sqlx::query_scalar(
+            "select format('%s role %I %s connection limit -1 valid until ''infinity'' password %L', \
+                           case when exists (select from pg_roles where rolname = $1) then 'alter' else 'create' end, \
+                           $1, $2, $3)",
+        )
+        .bind(role)
+        .bind(attributes)
+        .bind(verifier)
+        .fetch_one(&mut *transaction)
+        .await?;
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await
+}
+
+async fn databases(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    for (database, owner) in [(CONTROL_DATABASE, OWNER_ROLE), (TARGET_DATABASE, PROVISIONER_ROLE)] {
+        let statement: Option<String> = sqlx::query_scalar(
+            "select case \
+                 when d.oid is null then format('create database %I owner %I template template0', $1, $2) \
+                 when r.rolname is distinct from $2 then format('alter database %I owner to %I', $1, $2) \
+             end \
+             from (values (1)) as one \
+             left join pg_database d on d.datname = $1 \
+             left join pg_roles r on r.oid = d.datdba",
+        )
+        .bind(database)
+        .bind(owner)
+        .fetch_one(&mut *connection)
+        .await?;
+        if let Some(statement) = statement {
+            // Not in a transaction: the server refuses to make a database in one.
+            sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *connection).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Nobody connects to a database by default; the registry's role connects to the registry. A tenant's temporary
+/// files can be bounded (`temp_file_limit` takes a superuser's leave).
+async fn rights(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let statements: Vec<String> = sqlx::query_scalar(
+        "select format('revoke connect, temporary on database %I from public', datname) from pg_database \
+         where datname in ('postgres', 'template1', $1, $2) \
+           and (has_database_privilege('public', oid, 'connect') or has_database_privilege('public', oid, 'temporary')) \
+         union all \
+         select format('grant connect on database %I to %I', $1, $3) \
+         where not has_database_privilege($3, $1, 'connect') or has_database_privilege('public', $1, 'connect') \
+         union all \
+         select format('grant set on parameter temp_file_limit to %I', $4) \
+         where not has_parameter_privilege($4, 'temp_file_limit', 'set')",
+    )
+    .bind(CONTROL_DATABASE)
+    .bind(TARGET_DATABASE)
+    .bind(DAEMON_ROLE)
+    .bind(PROVISIONER_ROLE)
+    .fetch_all(&mut *connection)
+    .await?;
+    for statement in statements {
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Closes to tenants what one of them could use against all: with advisory locks it fills the server's lock table,
+/// with logical messages its log. The provisioner keeps the locks.
+async fn functions(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let statements: Vec<String> = sqlx::query_scalar(
+        "with dangerous as (\
+             select oid, oid::regprocedure as signature, proname <> 'pg_logical_emit_message' as locks \
+             from pg_proc \
+             where pronamespace = 'pg_catalog'::regnamespace \
+               and (proname like 'pg\\_advisory\\_%' or proname like 'pg\\_try\\_advisory\\_%' \
+                    or proname = 'pg_logical_emit_message')) \
+         select format('revoke execute on function %s from public', signature) from dangerous \
+         where has_function_privilege('public', oid, 'execute') \
+         union all \
+         select format('grant execute on function %s to %I', signature, $1) from dangerous \
+         where locks and (not has_function_privilege($1, oid, 'execute') \
+                          or has_function_privilege('public', oid, 'execute'))",
+    )
+    .bind(PROVISIONER_ROLE)
+    .fetch_all(&mut *connection)
+    .await?;
+    if statements.is_empty() {
+        return Ok(());
+    }
+    sqlx::raw_sql(AssertSqlSafe(statements.join(";\n"))).execute(connection).await?;
+    Ok(())
+}

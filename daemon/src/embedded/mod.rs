@@ -1,0 +1,248 @@
+//! The private PostgreSQL cluster of a daemon that has no configuration: found, made, started, reused, stopped.
+//!
+//! Invariant: whatever happened before (a crash, a kill, a full disk, an upgrade), a start ends with a whole cluster
+//! that this process alone uses, or with an error and nothing half-made. Its superuser is reached by the operating
+//! system's users of daemon and cluster only, and used for the bootstrap only.
+
+mod abandoned;
+mod account;
+mod binaries;
+mod bootstrap;
+mod error;
+mod initdb;
+mod layout;
+mod postmaster;
+mod settings;
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use tokio::process::Child;
+use tokio::time::timeout;
+
+pub use abandoned::remove_abandoned;
+pub use account::OsUser;
+pub use binaries::BIN_DIR_VARIABLE;
+use binaries::Binaries;
+use bootstrap::Passwords;
+pub use error::EmbeddedError;
+use layout::Layout;
+use settings::Settings;
+
+use crate::config::EmbeddedConfig;
+use crate::config::connection::socket_options;
+
+/// The port when there is no TCP; it is only part of the socket's name.
+const SOCKET_PORT: u16 = 5432;
+/// A server that runs but does not answer within this is restarted.
+const REUSE_DEADLINE: Duration = Duration::from_secs(3);
+
+#[derive(Debug, Clone)]
+pub struct ClusterOptions {
+    /// The cluster itself. Its parent holds the lock and the log, and must not be shared with another cluster.
+    pub data_dir: PathBuf,
+    pub socket_dir: PathBuf,
+    pub os_user: OsUser,
+    /// Where initdb and postgres are; none to look for them.
+    pub bin_dir: Option<PathBuf>,
+    /// A loopback address for tenants' applications.
+    pub listen: Option<SocketAddr>,
+    /// Whether a committed transaction survives a power cut.
+    pub durable: bool,
+}
+
+/// A cluster that runs and that no other daemon can use. Dropped without [`Cluster::stop`] it goes on running, and
+/// the next start takes it up.
+#[derive(Debug)]
+pub struct Cluster {
+    layout: Layout,
+    port: u16,
+    passwords: Passwords,
+    version: String,
+    pid: i32,
+    /// Kept to be reaped; none if the server was running already.
+    child: Option<Child>,
+    /// Held as long as the cluster is used.
+    _lock: File,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Durability {
+    Durable,
+    Fleeting,
+}
+
+impl ClusterOptions {
+    pub fn from_config(config: &EmbeddedConfig) -> Result<Self, EmbeddedError> {
+        Ok(Self {
+            data_dir: config.data_dir.clone(),
+            socket_dir: config.socket_dir.clone(),
+            os_user: OsUser::resolve(config.user.as_deref())?,
+            bin_dir: config.bin_dir.clone(),
+            listen: config.listen,
+            durable: config.durable,
+        })
+    }
+
+    fn port(&self) -> u16 {
+        self.listen.map_or(SOCKET_PORT, |address| address.port())
+    }
+
+    fn durability(&self) -> Durability {
+        if self.durable { Durability::Durable } else { Durability::Fleeting }
+    }
+}
+
+impl Cluster {
+    /// Makes the cluster if there is none, starts it if it does not run, and prepares roles and databases.
+    pub async fn start(options: ClusterOptions) -> Result<Self, EmbeddedError> {
+        let mut layout = Layout::prepare(&options)?;
+        let lock = match layout.lock() {
+            Ok(lock) => lock,
+            Err(error) => {
+                layout.remove_created();
+                return Err(error);
+            }
+        };
+        let server = match ensure_running(&layout, &options).await {
+            Ok(server) => server,
+            Err(error) => {
+                if layout.is_new() && !layout.data.exists() {
+                    let _ = fs::remove_file(&layout.log);
+                    // While it is locked, so that nobody else holds a lock on the removed file.
+                    let _ = fs::remove_file(layout.lock_path());
+                    layout.remove_created();
+                }
+                return Err(error);
+            }
+        };
+        let passwords = Passwords::generate();
+        let superuser = |database: &str| superuser_options(&layout, options.port(), database);
+        let prepared = bootstrap::run(superuser, &passwords).await;
+        let Server { pid, child, version } = server;
+        if let Err(error) = prepared {
+            // The cluster is whole, and the next start goes on from here; a server that nobody watches must not stay.
+            if let Err(error) = postmaster::stop(pid, &layout.data).await {
+                tracing::warn!(%error, "the private server could not be stopped after a failed start");
+            }
+            return Err(if error.is_disk_full() { layout.no_space(initdb::NEEDED_BYTES) } else { error });
+        }
+        Ok(Self { port: options.port(), layout, passwords, version, pid, child, _lock: lock })
+    }
+
+    /// The registry's runtime role on the control database.
+    pub fn control_options(&self) -> PgConnectOptions {
+        let password = self.passwords.daemon.expose();
+        self.options(bootstrap::DAEMON_ROLE, password, bootstrap::CONTROL_DATABASE)
+    }
+
+    /// The role that owns the control database and migrates its schema.
+    pub fn control_owner_options(&self) -> PgConnectOptions {
+        let password = self.passwords.owner.expose();
+        self.options(bootstrap::OWNER_ROLE, password, bootstrap::CONTROL_DATABASE)
+    }
+
+    /// The provisioner on the database where tenants live, which it owns. Not a superuser.
+    pub fn provisioner_options(&self) -> PgConnectOptions {
+        let password = self.passwords.provisioner.expose();
+        self.options(bootstrap::PROVISIONER_ROLE, password, bootstrap::TARGET_DATABASE)
+    }
+
+    /// As the server says it: `15.14`.
+    pub fn server_version(&self) -> &str {
+        &self.version
+    }
+
+    pub fn socket_dir(&self) -> &Path {
+        Path::new(&self.layout.socket_dir)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Fast shutdown; immediate, then kill, if the server does not follow. Returns when no process is left.
+    pub async fn stop(self) -> Result<(), EmbeddedError> {
+        postmaster::stop(self.pid, &self.layout.data).await?;
+        if let Some(mut child) = self.child {
+            // It has ended; this only takes it out of the process table.
+            let _ = child.wait().await;
+        }
+        Ok(())
+    }
+
+    fn options(&self, role: &str, password: &str, database: &str) -> PgConnectOptions {
+        socket_options(self.socket_dir(), self.port, role, password, database)
+    }
+}
+
+struct Server {
+    pid: i32,
+    child: Option<Child>,
+    version: String,
+}
+
+async fn ensure_running(layout: &Layout, options: &ClusterOptions) -> Result<Server, EmbeddedError> {
+    let user = &options.os_user;
+    initdb::remove_remains(layout)?;
+    let existing = initdb::existing_version(layout, user)?;
+    let made_by = existing.map(|major| (layout.data.as_path(), major));
+    let binaries = Binaries::find(options.bin_dir.as_deref(), made_by, user).await?;
+    if existing.is_none() {
+        tracing::info!(path = %layout.data.display(), version = %binaries.version, "making the private cluster");
+        initdb::make(layout, &binaries, user, options.durability()).await?;
+    }
+    let settings = Settings::render(options, &layout.socket_dir, &user.administrators()?);
+    if let Some(running) = postmaster::running(&layout.data) {
+        match reuse(layout, options, &binaries, &settings, &running).await {
+            Some(version) => return Ok(Server { pid: running.pid, child: None, version }),
+            None => {
+                tracing::info!(
+                    pid = running.pid,
+                    "restarting the private server: its settings or programs changed"
+                );
+                postmaster::stop(running.pid, &layout.data).await?;
+            }
+        }
+    }
+    postmaster::clear_stale(layout, options.port()).await?;
+    settings
+        .write(&layout.data, user, options.durability())
+        .map_err(|source| layout.explain(source, initdb::NEEDED_BYTES, &layout.data))?;
+    let child = postmaster::start(layout, &binaries, user).await?;
+    let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).unwrap_or_default();
+    let superuser = superuser_options(layout, options.port(), bootstrap::MAINTENANCE_DATABASE);
+    let (version, _) = bootstrap::identify(superuser)
+        .await
+        .map_err(|source| EmbeddedError::Prepare { step: "asking for its version", source })?;
+    Ok(Server { pid, child: Some(child), version })
+}
+
+/// The version of a running server that can be used as it is; none if it must be restarted.
+async fn reuse(
+    layout: &Layout,
+    options: &ClusterOptions,
+    binaries: &Binaries,
+    settings: &Settings,
+    running: &postmaster::PidFile,
+) -> Option<String> {
+    // A package upgrade replaces the file, and then this link says so; such a server can't load its modules.
+    let same_program = fs::canonicalize(binaries.postgres()).ok() == postmaster::program_of(running.pid);
+    let same_socket = running.port == Some(options.port()) && running.socket_dir == layout.socket_dir;
+    if !same_program || !same_socket {
+        return None;
+    }
+    let superuser = superuser_options(layout, options.port(), bootstrap::MAINTENANCE_DATABASE);
+    let (version, hash) = timeout(REUSE_DEADLINE, bootstrap::identify(superuser)).await.ok()?.ok()?;
+    (hash.as_deref() == Some(settings.hash.as_str())).then_some(version)
+}
+
+fn superuser_options(layout: &Layout, port: u16, database: &str) -> PgConnectOptions {
+    socket_options(Path::new(&layout.socket_dir), port, bootstrap::SUPERUSER, "", database)
+}

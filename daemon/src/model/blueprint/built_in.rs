@@ -1,0 +1,44 @@
+//! The blueprints that come with the daemon, compiled into it.
+//!
+//! Invariant: each of them parses without a finding; a test holds it to that. They are ordinary blueprints: what is
+//! refused in an uploaded one is refused here.
+
+use super::SourceFile;
+
+const PROJECTS: &[(&str, &str)] = &[
+    ("blueprint.toml", include_str!("../../../../migrations/blueprints/projects/blueprint.toml")),
+    ("V1__identity.sql", include_str!("../../../../migrations/blueprints/projects/V1__identity.sql")),
+    (
+        "V2__access_control.sql",
+        include_str!("../../../../migrations/blueprints/projects/V2__access_control.sql"),
+    ),
+    ("V3__projects.sql", include_str!("../../../../migrations/blueprints/projects/V3__projects.sql")),
+    ("V4__tasks.sql", include_str!("../../../../migrations/blueprints/projects/V4__tasks.sql")),
+    (
+        "V5__collaboration.sql",
+        include_str!("../../../../migrations/blueprints/projects/V5__collaboration.sql"),
+    ),
+    (
+        "V6__time_tracking.sql",
+        include_str!("../../../../migrations/blueprints/projects/V6__time_tracking.sql"),
+    ),
+    ("V7__activity.sql", include_str!("../../../../migrations/blueprints/projects/V7__activity.sql")),
+    ("R__reports.sql", include_str!("../../../../migrations/blueprints/projects/R__reports.sql")),
+    ("seed/demo.sql", include_str!("../../../../migrations/blueprints/projects/seed/demo.sql")),
+];
+
+/// The files of each built-in blueprint.
+pub fn built_in() -> Vec<Vec<SourceFile>> {
+    [PROJECTS].into_iter().map(source_files).collect()
+}
+
+fn source_files(files: &[(&str, &str)]) -> Vec<SourceFile> {
+    files
+        .iter()
+        .map(|(path, content)| SourceFile { path: (*path).to_owned(), content: (*content).to_owned() })
+        .collect()
+}
+
+#[cfg(test)]
+#[path = "tests/built_in.rs"]
+mod tests;

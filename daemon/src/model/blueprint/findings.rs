@@ -1,0 +1,98 @@
+//! Collects what is wrong with a folder, so that one look shows all of it and not only the first.
+//!
+//! Invariant: whatever a client named (paths, keys) is shown without control or bidirectional characters, and there is
+//! a bound to what one folder can give rise to; an error is never dropped for a warning. The codes are stable: they are
+//! part of a plan's hash.
+
+use tenantry_protocol::plan::{Finding, Severity};
+
+/// A line of a file of the folder.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) file: &'a str,
+    pub(super) line: u32,
+}
+
+/// Findings of each severity that are kept; the rest is counted.
+const MOST: usize = 300;
+
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    errors: Vec<Finding>,
+    warnings: Vec<Finding>,
+    left_out: usize,
+}
+
+impl Findings {
+    pub(super) fn error(&mut self, code: &str, place: Place<'_>, message: impl Into<String>) {
+        self.push(Severity::Error, code, message.into(), Some(place.file), Some(place.line));
+    }
+
+    pub(super) fn warning(&mut self, code: &str, place: Place<'_>, message: impl Into<String>) {
+        self.push(Severity::Warning, code, message.into(), Some(place.file), Some(place.line));
+    }
+
+    pub(super) fn file_error(&mut self, code: &str, file: &str, message: impl Into<String>) {
+        self.push(Severity::Error, code, message.into(), Some(file), None);
+    }
+
+    pub(super) fn file_warning(&mut self, code: &str, file: &str, message: impl Into<String>) {
+        self.push(Severity::Warning, code, message.into(), Some(file), None);
+    }
+
+    pub(super) fn folder_error(&mut self, code: &str, message: impl Into<String>) {
+        self.push(Severity::Error, code, message.into(), None, None);
+    }
+
+    fn push(
+        &mut self,
+        severity: Severity,
+        code: &str,
+        message: String,
+        file: Option<&str>,
+        line: Option<u32>,
+    ) {
+        let kept = if severity == Severity::Error { &mut self.errors } else { &mut self.warnings };
+        if kept.len() < MOST {
+            kept.push(Finding { severity, code: code.to_owned(), message, file: file.map(shown), line });
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    /// Errors first, then by file and line.
+    pub(super) fn into_sorted(mut self) -> Vec<Finding> {
+        let by_place = |a: &Finding, b: &Finding| a.file.cmp(&b.file).then_with(|| a.line.cmp(&b.line));
+        self.errors.sort_by(by_place);
+        self.warnings.sort_by(by_place);
+        if self.left_out > 0 {
+            let message = format!("{} more findings are not shown: mend these first", self.left_out);
+            self.warnings.push(Finding {
+                severity: Severity::Warning,
+                code: "more_findings".to_owned(),
+                message,
+                file: None,
+                line: None,
+            });
+        }
+        self.errors.append(&mut self.warnings);
+        self.errors
+    }
+}
+
+/// A client's text as it may reach a terminal: escaped, and cut to a length that fits a line.
+pub(super) fn shown(text: &str) -> String {
+    const LONGEST: usize = 200;
+    let mut shown = String::new();
+    for c in text.chars().take(LONGEST) {
+        match c {
+            // They need no escape outside of source code.
+            '\'' | '"' => shown.push(c),
+            _ => shown.extend(c.escape_debug()),
+        }
+    }
+    if text.chars().nth(LONGEST).is_some() {
+        shown.push('…');
+    }
+    shown
+}

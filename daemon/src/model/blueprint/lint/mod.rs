@@ -1,0 +1,94 @@
+//! Lints: what in a migration would fail, or would weaken a tenant's isolation, told before anything runs.
+//!
+//! They look at tokens, so text in strings and comments is not mistaken for SQL; for the same reason they do not see
+//! into function bodies and `do` blocks, and can be evaded there. They are advice: the guard is the runtime, which
+//! executes no byte of a migration with rights that matter. Nothing may be left unguarded because a lint refuses it.
+
+mod qualified;
+mod rules;
+mod tables;
+mod words;
+
+use super::findings::{Findings, Place};
+use super::split::Piece;
+use rules::{RULES, Weight};
+use tables::Tables;
+use words::Words;
+
+/// A statement of megabytes must not take minutes: finding a line costs its length.
+const MOST_IN_A_STATEMENT: usize = 20;
+
+/// Looks at the statements of a blueprint one by one, in the order in which they run.
+#[derive(Debug, Default)]
+pub(super) struct Linter {
+    tables: Tables,
+    /// Labels that were added to an enum which may be older than this transaction, in SQL's own quotes.
+    enum_labels: Vec<String>,
+}
+
+impl Linter {
+    pub(super) fn look_at(&mut self, file: &str, piece: &Piece, findings: &mut Findings) {
+        let words = Words::of(piece);
+        for rule in RULES {
+            if let Some(token) = (rule.finds)(&words) {
+                let place = Place { file, line: words.line(token) };
+                match rule.weight {
+                    Weight::Error => findings.error(rule.code, place, rule.message),
+                    Weight::Warning => findings.warning(rule.code, place, rule.message),
+                }
+            }
+        }
+        for (token, schema) in qualified::foreign_schemas(&words).into_iter().take(MOST_IN_A_STATEMENT) {
+            let message = format!(
+                "the name is qualified with the schema {schema}, and a tenant has one schema, whose name is not known \
+                 here: leave the schema out"
+            );
+            findings.warning("foreign_schema", Place { file, line: words.line(token) }, message);
+        }
+        self.enum_labels(file, &words, findings);
+        self.tables.look_at(file, &words);
+    }
+
+    /// How many tables were created so far.
+    pub(super) fn tables(&self) -> u32 {
+        self.tables.created()
+    }
+
+    /// Reports what only the end of all files can tell.
+    pub(super) fn finish(self, findings: &mut Findings) {
+        for table in self.tables.without_primary_key() {
+            let message = format!(
+                "the table {} has no primary key, so its rows cannot be told apart, archived or replicated reliably: \
+                 add one",
+                table.name
+            );
+            findings.warning("no_primary_key", Place { file: &table.file, line: table.line }, message);
+        }
+    }
+
+    fn enum_labels(&mut self, file: &str, words: &Words<'_>, findings: &mut Findings) {
+        if let Some(label) = added_enum_label(words) {
+            self.enum_labels.push(words.text(label).to_owned());
+            return;
+        }
+        let used =
+            words.texts().find(|token| self.enum_labels.iter().any(|label| label == words.text(*token)));
+        if let Some(token) = used {
+            let message = "this looks like the value that ALTER TYPE … ADD VALUE added to an enum, and some versions \
+                           of PostgreSQL (15, for one) refuse to use it in the same transaction, which is that of the \
+                           whole blueprint: put the value into CREATE TYPE";
+            findings.warning("enum_value_used", Place { file, line: words.line(token) }, message);
+        }
+    }
+}
+
+/// The token of the label in `alter type t add value [if not exists] 'label'`.
+fn added_enum_label(words: &Words<'_>) -> Option<usize> {
+    let value = words.starts_with(&["alter", "type"]).then(|| words.find(&["add", "value"])).flatten()? + 2;
+    let label = if words.matches(value, &["if", "not", "exists"]) { value + 3 } else { value };
+    words.is_text(label).then_some(label)
+}
+
+#[cfg(test)]
+#[path = "../tests/lint.rs"]
+mod tests;

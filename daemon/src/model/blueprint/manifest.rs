@@ -1,0 +1,286 @@
+//! The manifest, `blueprint.toml`: what a blueprint is called and what it needs.
+//!
+//! Every key is known or refused, and every fault is reported with its line, not only the first one. It must not
+//! look at any other file.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use tenantry_protocol::blueprint::Tenancy;
+use tenantry_protocol::name::{BlueprintName, BlueprintVersion};
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+use super::Setting;
+use super::findings::{Findings, Place, shown};
+
+pub const MANIFEST: &str = "blueprint.toml";
+
+/// The one setting that the pipeline itself understands: how many connections each login role may have at once.
+pub const CONNECTION_LIMIT: &str = "connection_limit";
+const CONNECTION_LIMIT_RANGE: std::ops::RangeInclusive<i64> = 1..=200;
+const CONNECTION_LIMIT_DEFAULT: i64 = 20;
+
+const KEYS: &str = "name, version, title, tenancy, extensions, seed and [settings.NAME]";
+const SETTING_KEYS: &str = "title, default, min and max";
+const CODE: &str = "manifest";
+/// Enough to mend a file by; a file that is no TOML at all has one for each line.
+const MOST_ERRORS: usize = 10;
+
+/// What could be read; `None` stands for a key that is missing or was found wrong.
+#[derive(Debug, Default)]
+pub(super) struct Manifest {
+    pub(super) name: Option<BlueprintName>,
+    pub(super) version: Option<BlueprintVersion>,
+    pub(super) title: Option<String>,
+    pub(super) tenancy: Option<Tenancy>,
+    pub(super) settings: BTreeMap<String, Setting>,
+    pub(super) extensions: Vec<String>,
+    pub(super) seed: Vec<Listed>,
+}
+
+/// A path in the manifest, and the line where it stands.
+#[derive(Debug)]
+pub(super) struct Listed {
+    pub(super) path: String,
+    pub(super) line: u32,
+}
+
+type Entry<'a> = Spanned<DeValue<'a>>;
+
+pub(super) fn read(content: &str, findings: &mut Findings) -> Manifest {
+    let content = content.strip_prefix('\u{feff}').unwrap_or(content);
+    let mut reader = Reader { content, findings };
+    let mut manifest = Manifest::default();
+    let (table, errors) = DeTable::parse_recoverable(content);
+    if errors.is_empty() {
+        reader.manifest(table.get_ref(), &mut manifest);
+    }
+    for error in errors.iter().take(MOST_ERRORS) {
+        let message = format!("this is not TOML: {}", error.message().trim().replace('\n', "; "));
+        reader.fault(error.span().unwrap_or(0..0), message);
+    }
+    manifest.settings.entry(CONNECTION_LIMIT.to_owned()).or_insert_with(|| Setting {
+        title: "Connections at once".to_owned(),
+        default: CONNECTION_LIMIT_DEFAULT,
+        min: *CONNECTION_LIMIT_RANGE.start(),
+        max: *CONNECTION_LIMIT_RANGE.end(),
+    });
+    manifest
+}
+
+struct Reader<'a> {
+    content: &'a str,
+    findings: &'a mut Findings,
+}
+
+impl Reader<'_> {
+    fn fault(&mut self, at: Range<usize>, message: impl Into<String>) {
+        let line = self.line(at);
+        self.findings.error(CODE, Place { file: MANIFEST, line }, message);
+    }
+
+    fn line(&self, at: Range<usize>) -> u32 {
+        let before = self.content.as_bytes().iter().take(at.start);
+        u32::try_from(before.filter(|byte| **byte == b'\n').count()).map_or(u32::MAX, |lines| lines + 1)
+    }
+
+    fn manifest(&mut self, table: &DeTable<'_>, manifest: &mut Manifest) {
+        for (key, value) in table {
+            match key.get_ref().as_ref() {
+                "name" => manifest.name = self.name(value),
+                "version" => manifest.version = self.version(value),
+                "title" => manifest.title = self.title("title", value),
+                "tenancy" => manifest.tenancy = self.tenancy(value),
+                "extensions" => manifest.extensions = self.extensions(value),
+                "seed" => manifest.seed = self.seed(value),
+                "settings" => manifest.settings = self.settings(value),
+                _ => self.unknown(key, KEYS),
+            }
+        }
+        for (key, example) in [("name", "projects"), ("version", "1.0"), ("title", "Project management")] {
+            if table.get(key).is_none() {
+                self.fault(
+                    0..0,
+                    format!("the key {key} is missing: add a line such as {key} = \"{example}\""),
+                );
+            }
+        }
+    }
+
+    fn unknown(&mut self, key: &Spanned<DeString<'_>>, known: &str) {
+        let message = format!("the key {} is not known here; known are {known}", shown(key.get_ref()));
+        self.fault(key.span(), message);
+    }
+
+    fn text<'v>(&mut self, key: &str, value: &'v Entry<'_>) -> Option<&'v str> {
+        let text = value.get_ref().as_str();
+        if text.is_none() {
+            let found = value.get_ref().type_str();
+            self.fault(value.span(), format!("{key} must be a text in quotes, and is {found}"));
+        }
+        text
+    }
+
+    fn name(&mut self, value: &Entry<'_>) -> Option<BlueprintName> {
+        let name = BlueprintName::parse(self.text("name", value)?);
+        name.map_err(|error| self.fault(value.span(), format!("name: {error}"))).ok()
+    }
+
+    fn version(&mut self, value: &Entry<'_>) -> Option<BlueprintVersion> {
+        let version = BlueprintVersion::parse(self.text("version", value)?);
+        version.map_err(|error| self.fault(value.span(), format!("version: {error}"))).ok()
+    }
+
+    fn title(&mut self, key: &str, value: &Entry<'_>) -> Option<String> {
+        let title = self.text(key, value)?.trim();
+        if title.is_empty() || title.chars().count() > 100 || shown(title) != title {
+            self.fault(value.span(), format!("{key} must be one line of 1 to 100 printable characters"));
+            return None;
+        }
+        Some(title.to_owned())
+    }
+
+    fn tenancy(&mut self, value: &Entry<'_>) -> Option<Tenancy> {
+        let tenancy = self.text("tenancy", value)?;
+        let message = match tenancy {
+            "schema" => return Some(Tenancy::Schema),
+            "shared" | "database" => format!("tenancy \"{tenancy}\" is not supported yet: use \"schema\""),
+            _ => format!("tenancy \"{}\" does not exist: use \"schema\"", shown(tenancy)),
+        };
+        self.fault(value.span(), message);
+        None
+    }
+
+    /// The texts of a list, each with its line; doubled ones are reported and left out.
+    fn list(&mut self, key: &str, value: &Entry<'_>) -> Vec<(String, Range<usize>)> {
+        let Some(entries) = value.get_ref().as_array() else {
+            let found = value.get_ref().type_str();
+            self.fault(
+                value.span(),
+                format!("{key} must be a list of texts such as [\"…\"], and is {found}"),
+            );
+            return Vec::new();
+        };
+        let mut seen = BTreeSet::new();
+        let mut texts = Vec::new();
+        for entry in entries.iter() {
+            let Some(text) = self.text(&format!("each entry of {key}"), entry) else { continue };
+            if seen.insert(text) {
+                texts.push((text.to_owned(), entry.span()));
+            } else {
+                self.fault(entry.span(), format!("{key} lists {} twice: remove one", shown(text)));
+            }
+        }
+        texts
+    }
+
+    fn extensions(&mut self, value: &Entry<'_>) -> Vec<String> {
+        let mut names = Vec::new();
+        for (name, at) in self.list("extensions", value) {
+            let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-');
+            if name.starts_with(|c: char| c.is_ascii_lowercase())
+                && name.len() <= 63
+                && name.bytes().all(plain)
+            {
+                names.push(name);
+            } else {
+                let message = format!(
+                    "'{}' is no name of an extension: write it as in pg_available_extensions",
+                    shown(&name)
+                );
+                self.fault(at, message);
+            }
+        }
+        names
+    }
+
+    fn seed(&mut self, value: &Entry<'_>) -> Vec<Listed> {
+        let entries = self.list("seed", value);
+        entries.into_iter().map(|(path, at)| Listed { path, line: self.line(at) }).collect()
+    }
+
+    fn settings(&mut self, value: &Entry<'_>) -> BTreeMap<String, Setting> {
+        let mut settings = BTreeMap::new();
+        let Some(tables) = value.get_ref().as_table() else {
+            self.fault(value.span(), "settings must be tables: write [settings.NAME] and its keys below");
+            return settings;
+        };
+        for (key, value) in tables {
+            let name: &str = key.get_ref();
+            let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+            if !name.starts_with(|c: char| c.is_ascii_lowercase())
+                || name.len() > 40
+                || !name.bytes().all(plain)
+            {
+                let message = format!(
+                    "the setting's name '{}' is not allowed: use at most 40 lower-case letters, digits and \
+                     underscores, beginning with a letter",
+                    shown(name)
+                );
+                self.fault(key.span(), message);
+            } else if let Some(setting) = self.setting(name, key.span(), value) {
+                settings.insert(name.to_owned(), setting);
+            }
+        }
+        settings
+    }
+
+    fn setting(&mut self, name: &str, at: Range<usize>, value: &Entry<'_>) -> Option<Setting> {
+        let Some(table) = value.get_ref().as_table() else {
+            self.fault(value.span(), format!("settings.{name} must be a table with the keys {SETTING_KEYS}"));
+            return None;
+        };
+        for key in table.keys() {
+            if !matches!(key.get_ref().as_ref(), "title" | "default" | "min" | "max") {
+                self.unknown(key, SETTING_KEYS);
+            }
+        }
+        let missing: Vec<&str> =
+            ["title", "default", "min", "max"].into_iter().filter(|key| table.get(*key).is_none()).collect();
+        if !missing.is_empty() {
+            self.fault(at, format!("settings.{name} lacks {}", missing.join(", ")));
+            return None;
+        }
+        let title = self.title(&format!("settings.{name}.title"), table.get("title")?);
+        let default = self.number(name, "default", table.get("default")?);
+        let min = self.number(name, "min", table.get("min")?);
+        let max = self.number(name, "max", table.get("max")?);
+        let setting = Setting { title: title?, default: default?, min: min?, max: max? };
+        if setting.min > setting.default || setting.default > setting.max {
+            let Setting { default, min, max, .. } = setting;
+            self.fault(
+                at,
+                format!("settings.{name}: default {default} is not within min {min} and max {max}"),
+            );
+            return None;
+        }
+        if name == CONNECTION_LIMIT
+            && !(CONNECTION_LIMIT_RANGE.contains(&setting.min)
+                && CONNECTION_LIMIT_RANGE.contains(&setting.max))
+        {
+            let (low, high) = (CONNECTION_LIMIT_RANGE.start(), CONNECTION_LIMIT_RANGE.end());
+            self.fault(at, format!("settings.{name}: min and max must be within {low} and {high}"));
+            return None;
+        }
+        Some(setting)
+    }
+
+    fn number(&mut self, setting: &str, key: &str, value: &Entry<'_>) -> Option<i64> {
+        let number = value
+            .get_ref()
+            .as_integer()
+            .and_then(|digits| i64::from_str_radix(digits.as_str(), digits.radix()).ok());
+        if number.is_none() {
+            self.fault(
+                value.span(),
+                format!("settings.{setting}.{key} must be a whole number of at most 64 bits"),
+            );
+        }
+        number
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/manifest.rs"]
+mod tests;

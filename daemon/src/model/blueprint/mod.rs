@@ -1,0 +1,145 @@
+//! Blueprints: versioned, checksummed sets of migrations that a tenant is made of, parsed from a folder's files.
+//!
+//! Invariant: a [`Blueprint`] came from [`parse()`], so its migrations are in order and cut into statements, and the
+//! same files always give the same checksum. Whether it may be used is in the findings beside it: no error among them.
+//! Nothing here does I/O, waits or talks to PostgreSQL.
+
+mod built_in;
+mod checksum;
+mod findings;
+mod folder;
+mod lint;
+mod manifest;
+mod naming;
+mod parse;
+mod split;
+mod token;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tenantry_protocol::blueprint as wire;
+use tenantry_protocol::blueprint::Tenancy;
+use tenantry_protocol::name::{BlueprintName, BlueprintVersion};
+use time::OffsetDateTime;
+
+pub use built_in::built_in;
+pub use checksum::{Checksum, ChecksumError};
+pub use manifest::{CONNECTION_LIMIT, MANIFEST};
+pub use parse::{Parsed, parse};
+pub use split::{SplitError, SplitProblem, Statement, statements};
+
+/// A file of a blueprint's folder, as a client uploads it or as it is built in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Path in the folder, with `/` between its parts.
+    pub path: String,
+    pub content: String,
+}
+
+impl From<wire::UploadedFile> for SourceFile {
+    fn from(file: wire::UploadedFile) -> Self {
+        Self { path: file.path, content: file.content }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blueprint {
+    pub name: BlueprintName,
+    pub version: BlueprintVersion,
+    pub title: String,
+    pub tenancy: Tenancy,
+    /// By name; [`CONNECTION_LIMIT`] is always among them.
+    pub settings: BTreeMap<String, Setting>,
+    /// Extensions that the target must have.
+    pub extensions: Vec<String>,
+    /// In the order in which they run.
+    pub migrations: Vec<Migration>,
+    /// In the order of the manifest.
+    pub seed: Vec<Migration>,
+    /// How many tables the migrations create, for the lock budget: read from the text, so a `do` block can hide some.
+    pub tables: u32,
+    pub checksum: Checksum,
+    /// The manifest's text.
+    pub manifest: Arc<str>,
+}
+
+/// A whole number that may be set for each tenant, with its range.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    pub title: String,
+    pub default: i64,
+    pub min: i64,
+    pub max: i64,
+}
+
+/// A file of SQL: a migration, or a part of the seed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migration {
+    /// Path in the blueprint's folder.
+    pub path: String,
+    /// As in the file's name; `None` for repeatable migrations and for the seed.
+    pub version: Option<String>,
+    /// What the file's name says it does.
+    pub title: String,
+    /// Empty where the file could not be cut; a finding says why.
+    pub statements: Vec<Statement>,
+    /// Of the content alone.
+    pub checksum: Checksum,
+    pub bytes: u64,
+    pub sql: Arc<str>,
+}
+
+/// Whether an answer carries the SQL of its files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SqlText {
+    Included,
+    Omitted,
+}
+
+impl Blueprint {
+    /// The files that the checksum covers; parsing them again gives this blueprint.
+    pub fn source_files(&self) -> Vec<SourceFile> {
+        let manifest = SourceFile { path: MANIFEST.to_owned(), content: self.manifest.to_string() };
+        let sql = self.migrations.iter().chain(&self.seed);
+        std::iter::once(manifest)
+            .chain(sql.map(|file| SourceFile { path: file.path.clone(), content: file.sql.to_string() }))
+            .collect()
+    }
+
+    pub fn to_wire(&self, sql: SqlText, added_at: Option<OffsetDateTime>) -> wire::Blueprint {
+        let files = |files: &[Migration]| files.iter().map(|file| file.to_wire(sql)).collect();
+        let setting = |(name, setting): (&String, &Setting)| (name.clone(), setting.to_wire());
+        wire::Blueprint {
+            name: self.name.clone(),
+            version: self.version,
+            title: self.title.clone(),
+            tenancy: self.tenancy,
+            settings: self.settings.iter().map(setting).collect(),
+            extensions: self.extensions.clone(),
+            migrations: files(&self.migrations),
+            seed: files(&self.seed),
+            checksum: self.checksum.to_string(),
+            added_at,
+        }
+    }
+}
+
+impl Migration {
+    fn to_wire(&self, sql: SqlText) -> wire::BlueprintFile {
+        wire::BlueprintFile {
+            path: self.path.clone(),
+            title: self.title.clone(),
+            statements: u32::try_from(self.statements.len()).unwrap_or(u32::MAX),
+            bytes: self.bytes,
+            checksum: self.checksum.to_string(),
+            sql: (sql == SqlText::Included).then(|| self.sql.to_string()),
+        }
+    }
+}
+
+impl Setting {
+    fn to_wire(&self) -> wire::Setting {
+        wire::Setting { title: self.title.clone(), default: self.default, min: self.min, max: self.max }
+    }
+}

@@ -1,0 +1,222 @@
+//! Cuts a SQL file into its statements, so that each runs by itself and an error names its line.
+//!
+//! Invariant: between two statements there is nothing but whitespace, comments and semicolons, and a statement's text
+//! is the file's own, byte for byte. It must not judge what a statement does: the lints and the server do.
+
+use super::token::{Kind, Lexer, Token};
+
+/// One statement, without its semicolon and without the comments around it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    pub text: String,
+    /// Line in the file, from 1, where the first token stands.
+    pub line: u32,
+    /// Where the first token stands in the file, in bytes.
+    pub offset: usize,
+}
+
+/// Why a file cannot be cut into statements, and the line where that begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}")]
+pub struct SplitError {
+    /// Line in the file, from 1.
+    pub line: u32,
+    pub problem: SplitProblem,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SplitProblem {
+    #[error(
+        "the text that begins here with a single quote (') never ends: close it, or double a quote inside it"
+    )]
+    OpenText,
+    #[error("the name that begins here with a double quote (\") never ends: close it")]
+    OpenQuotedName,
+    #[error("the dollar-quoted text that begins here never ends: close it with the same $tag$")]
+    OpenDollarText,
+    #[error(
+        "the comment that begins here with /* never ends: close it (comments nest, so every /* needs its */)"
+    )]
+    OpenComment,
+    #[error(
+        "a backslash outside quotes is a command of psql (such as \\i, \\copy, \\connect), which only psql \
+         understands: write plain SQL instead, and put included files into migrations of their own"
+    )]
+    PsqlCommand,
+    #[error(
+        "COPY … FROM STDIN needs a client that sends rows, and a migration has none: write INSERT … VALUES instead"
+    )]
+    CopyFromStdin,
+    #[error("the file holds a zero byte, which PostgreSQL takes in no text: save it as plain UTF-8 text")]
+    ZeroByte,
+}
+
+impl SplitProblem {
+    /// Stable name for findings.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::OpenText | Self::OpenQuotedName | Self::OpenDollarText | Self::OpenComment => {
+                "unterminated"
+            }
+            Self::PsqlCommand => "psql_command",
+            Self::CopyFromStdin => "copy_from_stdin",
+            Self::ZeroByte => "zero_byte",
+        }
+    }
+}
+
+impl Statement {
+    /// The line in the file, from 1, of a position that PostgreSQL reports: in characters, from 1, in this statement.
+    pub fn line_at(&self, position: usize) -> u32 {
+        let before = position.saturating_sub(1);
+        let offset = self.text.char_indices().nth(before).map_or(self.text.len(), |(offset, _)| offset);
+        self.line + newlines(&self.text.as_bytes()[..offset])
+    }
+}
+
+/// The statements of a file, in order; empty statements are left out.
+pub fn statements(sql: &str) -> Result<Vec<Statement>, SplitError> {
+    Ok(split(sql)?.into_iter().map(|piece| piece.statement).collect())
+}
+
+/// A statement with its tokens, whose positions are in the statement's text.
+#[derive(Debug)]
+pub(super) struct Piece {
+    pub(super) statement: Statement,
+    pub(super) tokens: Vec<Token>,
+}
+
+pub(super) fn split(sql: &str) -> Result<Vec<Piece>, SplitError> {
+    let error = |offset: usize, problem| SplitError { line: line_of(sql, offset), problem };
+    if let Some(offset) = sql.find('\0') {
+        return Err(error(offset, SplitProblem::ZeroByte));
+    }
+    let mut lexer = Lexer::new(sql);
+    let mut open = Open::default();
+    let mut cutter = Cutter { sql, line: 1, counted: 0, pieces: Vec::new() };
+    while let Some(token) = lexer.next().map_err(|e| error(e.offset, e.problem))? {
+        match token.kind {
+            Kind::Symbol(b'\\') => return Err(error(token.start, SplitProblem::PsqlCommand)),
+            Kind::Symbol(b';') if open.is_complete() => cutter.cut(std::mem::take(&mut open).tokens)?,
+            _ => open.push(sql, token),
+        }
+    }
+    cutter.cut(open.tokens)?;
+    Ok(cutter.pieces)
+}
+
+/// The statement being read.
+#[derive(Default)]
+struct Open {
+    tokens: Vec<Token>,
+    /// Open parentheses: a rule may hold several statements between them.
+    parentheses: usize,
+    /// Open `begin atomic` bodies.
+    bodies: usize,
+}
+
+impl Open {
+    fn is_complete(&self) -> bool {
+        self.parentheses == 0 && self.bodies == 0
+    }
+
+    fn push(&mut self, sql: &str, token: Token) {
+        match token.kind {
+            Kind::Symbol(b'(') => self.parentheses += 1,
+            Kind::Symbol(b')') => self.parentheses = self.parentheses.saturating_sub(1),
+            Kind::Word if self.parentheses == 0 => {
+                if self.opens_a_body(sql, token) {
+                    self.bodies += 1;
+                } else if self.bodies > 0 && self.closes_a_body(sql, token) {
+                    self.bodies -= 1;
+                }
+            }
+            _ => {}
+        }
+        self.tokens.push(token);
+    }
+
+    /// `begin atomic` counts in a routine only: elsewhere it can be a column and its label.
+    fn opens_a_body(&self, sql: &str, token: Token) -> bool {
+        let after_begin = self.tokens.last().is_some_and(|last| is_word(sql, *last, "begin"));
+        after_begin && is_word(sql, token, "atomic") && self.is_routine(sql)
+    }
+
+    /// By the grammar each statement of a body ends with a semicolon, so the body's own `end` is the one right after
+    /// a semicolon, and the `end` of a `case`, or one that is a label, never is.
+    fn closes_a_body(&self, sql: &str, token: Token) -> bool {
+        let at_statement_start = self
+            .tokens
+            .last()
+            .is_some_and(|last| last.kind == Kind::Symbol(b';') || is_word(sql, *last, "atomic"));
+        at_statement_start && is_word(sql, token, "end")
+    }
+
+    /// Holds for a routine that is created inside a body as well; the server refuses that in words of its own.
+    fn is_routine(&self, sql: &str) -> bool {
+        let words = |wanted: &[&str]| {
+            self.tokens.len() >= wanted.len()
+                && wanted.iter().zip(&self.tokens).all(|(word, token)| is_word(sql, *token, word))
+        };
+        words(&["create", "function"])
+            || words(&["create", "procedure"])
+            || words(&["create", "or", "replace", "function"])
+            || words(&["create", "or", "replace", "procedure"])
+    }
+}
+
+struct Cutter<'a> {
+    sql: &'a str,
+    /// The line at `counted`, so that lines are counted once over the whole file.
+    line: u32,
+    counted: usize,
+    pieces: Vec<Piece>,
+}
+
+impl Cutter<'_> {
+    fn cut(&mut self, mut tokens: Vec<Token>) -> Result<(), SplitError> {
+        let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else { return Ok(()) };
+        let (start, end) = (first.start, last.end);
+        self.line += newlines(&self.sql.as_bytes()[self.counted..start]);
+        self.counted = start;
+        if copies_from_stdin(self.sql, &tokens) {
+            // What follows are rows, not SQL: nothing behind it could be read right.
+            return Err(SplitError { line: self.line, problem: SplitProblem::CopyFromStdin });
+        }
+        for token in &mut tokens {
+            token.start -= start;
+            token.end -= start;
+        }
+        let statement = Statement { text: self.sql[start..end].to_owned(), line: self.line, offset: start };
+        self.pieces.push(Piece { statement, tokens });
+        Ok(())
+    }
+}
+
+fn copies_from_stdin(sql: &str, tokens: &[Token]) -> bool {
+    tokens.first().is_some_and(|first| is_word(sql, *first, "copy"))
+        && tokens.windows(2).any(|pair| is_word(sql, pair[0], "from") && is_word(sql, pair[1], "stdin"))
+}
+
+fn is_word(sql: &str, token: Token, word: &str) -> bool {
+    token.kind == Kind::Word && sql[token.start..token.end].eq_ignore_ascii_case(word)
+}
+
+/// The line, from 1, of a position in bytes.
+fn line_of(sql: &str, offset: usize) -> u32 {
+    1 + newlines(&sql.as_bytes()[..offset])
+}
+
+/// Line ends, where `\r\n` is one and a lone `\r` (which ends a comment for the server) is one too.
+fn newlines(bytes: &[u8]) -> u32 {
+    let ends = bytes.iter().enumerate().filter(|(at, byte)| match byte {
+        b'\n' => true,
+        b'\r' => bytes.get(at + 1) != Some(&b'\n'),
+        _ => false,
+    });
+    u32::try_from(ends.count()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+#[path = "tests/split.rs"]
+mod tests;

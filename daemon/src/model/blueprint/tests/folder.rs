@@ -1,0 +1,78 @@
+//! Folders: which files have a place, and what is said about the others.
+//! Each case is a folder that a client could upload; paths are judged before anything is read.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::*;
+use crate::model::blueprint::parse;
+
+fn file(path: &str, content: &str) -> SourceFile {
+    SourceFile { path: path.to_owned(), content: content.to_owned() }
+}
+
+/// The codes and files of what is found in a folder of these paths, beside a good manifest.
+fn check(paths: &[&str], expect: &[(&str, Option<&str>)]) {
+    let manifest =
+        file(MANIFEST, "name = \"shop\"\nversion = \"1.0\"\ntitle = \"Shop\"\nseed = [\"seed/demo.sql\"]\n");
+    let mut files: Vec<SourceFile> = paths.iter().map(|path| file(path, "select 1;")).collect();
+    files.extend([manifest, file("seed/demo.sql", "select 1;")]);
+    let findings = parse(&files).findings;
+    let found: Vec<_> = findings.iter().map(|f| (f.code.as_str(), f.file.as_deref())).collect();
+    assert_eq!(found, expect, "{findings:#?}");
+}
+
+#[test]
+fn good_folders_have_no_findings() {
+    check(&["V1__a.sql", "R__b.sql", "README.md", "LICENSE"], &[]);
+    check(&["20240101120000_a.sql", "20240102120000_b.up.sql"], &[]);
+    check(&["migrations/V1__a.sql", "migrations/2024/V2__b.sql"], &[]);
+}
+
+#[test]
+fn paths_that_leave_the_folder_or_hide_are_errors() {
+    for path in [
+        "/V2__a.sql",
+        "../V2__a.sql",
+        "a/../V2__a.sql",
+        "./V2__a.sql",
+        "a//V2__a.sql",
+        "a/",
+        "",
+        ".git/V2__a.sql",
+        "C:V2__a.sql",
+        "a\\V2__a.sql",
+        "V2__a\u{1b}.sql",
+        "V2__\u{202e}.sql",
+    ] {
+        check(&["V1__a.sql", path], &[("bad_path", Some(shown(path).as_str()))]);
+    }
+    let long = format!("V2__{}.sql", "a".repeat(200));
+    check(&["V1__a.sql", &long], &[("bad_path", Some(shown(&long).as_str()))]);
+}
+
+#[test]
+fn doubtful_orders_are_errors() {
+    check(&["V1__a.sql", "V1__a.sql"], &[("duplicate_path", Some("V1__a.sql"))]);
+    check(&["V1__a.sql", "V1_0__b.sql"], &[("duplicate_version", Some("V1__a.sql"))]);
+    check(&["V1__a.sql", "x/V1__a.sql"], &[("duplicate_version", Some("x/V1__a.sql"))]);
+    check(&["V1__a.sql", "2024_b.sql"], &[("mixed_conventions", Some("2024_b.sql"))]);
+    check(&["V1__a.sql", "extra.sql"], &[("unrecognised_file", Some("extra.sql"))]);
+    check(&["V1__a.sql", "V2_b.sql"], &[("unrecognised_file", Some("V2_b.sql"))]);
+    check(&["V1__a.sql", "V2__b.SQL"], &[("unrecognised_file", Some("V2__b.SQL"))]);
+    check(&[], &[("no_migrations", None)]);
+}
+
+#[test]
+fn files_that_are_left_out_are_named() {
+    check(&["V1__a.sql", "U1__a.sql"], &[("undo_ignored", Some("U1__a.sql"))]);
+    check(&["1_a.up.sql", "1_a.down.sql"], &[("undo_ignored", Some("1_a.down.sql"))]);
+    check(&["V1__a.sql", "V1__a.sql.conf"], &[("file_ignored", Some("V1__a.sql.conf"))]);
+}
+
+#[test]
+fn too_much_is_refused_before_it_is_read() {
+    let many: Vec<SourceFile> = (0..=MAX_FILES).map(|n| file(&format!("V{n}__x.sql"), "")).collect();
+    let large = [file("V1__a.sql", &"x".repeat(MAX_BYTES + 1))];
+    let codes = |files: &[SourceFile]| parse(files).findings.into_iter().map(|f| f.code).collect::<Vec<_>>();
+    assert_eq!(codes(&many), ["too_many_files"]);
+    assert_eq!(codes(&large), ["too_large"]);
+}

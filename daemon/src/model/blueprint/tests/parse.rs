@@ -1,0 +1,128 @@
+//! From files to a blueprint: order, checksums, and findings that do not hide each other.
+//! Each case goes through the same call as an upload.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::*;
+use crate::model::blueprint::SqlText;
+
+const GOOD_MANIFEST: &str = "name = \"shop\"\nversion = \"1.0\"\ntitle = \"Shop\"\n";
+
+fn file(path: &str, content: &str) -> SourceFile {
+    SourceFile { path: path.to_owned(), content: content.to_owned() }
+}
+
+fn with_manifest(files: &[(&str, &str)]) -> Vec<SourceFile> {
+    let sql = files.iter().map(|(path, content)| file(path, content));
+    sql.chain([file(MANIFEST, GOOD_MANIFEST)]).collect()
+}
+
+fn summary(parsed: &Parsed) -> Vec<String> {
+    let place = |f: &Finding| format!("{}:{}", f.file.as_deref().unwrap_or("-"), f.line.unwrap_or(0));
+    parsed.findings.iter().map(|f| format!("{} {}", f.code, place(f))).collect()
+}
+
+#[test]
+fn migrations_come_in_their_order_whatever_the_upload_has() {
+    let mut files =
+        with_manifest(&[("V10__c.sql", "select 3"), ("R__z.sql", "select 4"), ("V2__b.sql", "select 2;")]);
+    let parsed = parse(&files);
+    let paths: Vec<_> =
+        parsed.blueprint.as_ref().unwrap().migrations.iter().map(|m| m.path.as_str()).collect();
+    assert_eq!(paths, ["V2__b.sql", "V10__c.sql", "R__z.sql"]);
+    files.reverse();
+    assert_eq!(parse(&files), parsed);
+}
+
+#[test]
+fn the_checksum_covers_manifest_migrations_and_seed() {
+    let sum = |files: &[SourceFile]| parse(files).blueprint.unwrap().checksum;
+    let files = with_manifest(&[("V1__a.sql", "select 1")]);
+    assert_ne!(sum(&files), sum(&with_manifest(&[("V1__a.sql", "select 1 ")])));
+    assert_eq!(sum(&files), sum(&with_manifest(&[("V1__a.sql", "select 1"), ("README.md", "x")])));
+    let mut other_manifest = files.clone();
+    other_manifest[1].content.push('\n');
+    assert_ne!(sum(&files), sum(&other_manifest));
+}
+
+#[test]
+fn without_a_manifest_there_is_no_blueprint_but_the_files_are_still_read() {
+    let parsed = parse(&[file("V1__a.sql", "select 1;\n commit;")]);
+    assert_eq!(parsed.blueprint, None);
+    assert_eq!(summary(&parsed), ["no_manifest -:0", "transaction_control V1__a.sql:2"]);
+    assert_eq!(summary(&parse(&[])), ["no_manifest -:0", "no_migrations -:0"]);
+}
+
+#[test]
+fn faults_do_not_hide_each_other() {
+    let parsed = parse(&with_manifest(&[
+        ("V1__a.sql", "create table a (x int);\ncommit;"),
+        ("V2__b.sql", "select 1;\n\nselect 'open"),
+        ("V3__c.sql", "\\i other.sql"),
+        ("V4__d.sql", "-- nothing yet\n"),
+        ("V5__e.sql", "copy a from stdin;\n1\n\\.\n"),
+        ("odd.sql", "select 1"),
+    ]));
+    assert!(parsed.blueprint.is_some());
+    assert_eq!(
+        summary(&parsed),
+        [
+            "transaction_control V1__a.sql:2",
+            "unterminated V2__b.sql:3",
+            "psql_command V3__c.sql:1",
+            "copy_from_stdin V5__e.sql:1",
+            "unrecognised_file odd.sql:0",
+            "no_primary_key V1__a.sql:1",
+            "empty_file V4__d.sql:0",
+        ]
+    );
+}
+
+#[test]
+fn files_of_other_tools_are_not_run_up_and_down() {
+    for marker in ["-- migrate:up", "--migrate:down", "-- +goose Up", "  -- +migrate Down"] {
+        let content = format!("-- x\n{marker}\ncreate table a (x int primary key);");
+        let parsed = parse(&with_manifest(&[("20240101120000_a.sql", &content)]));
+        assert_eq!(summary(&parsed), ["foreign_format 20240101120000_a.sql:2"], "{marker}");
+    }
+}
+
+#[test]
+fn a_seed_that_is_missing_is_named() {
+    let manifest =
+        format!("{GOOD_MANIFEST}seed = [\n \"seed/b.sql\",\n \"seed/a.sql\", \"x.csv\", \"no.sql\"]\n");
+    let sql = "insert into a values (1)";
+    let files = [
+        file(MANIFEST, &manifest),
+        file("V1__a.sql", "create table a (x int primary key)"),
+        file("seed/a.sql", sql),
+        file("seed/b.sql", sql),
+        file("x.csv", ""),
+    ];
+    let parsed = parse(&files);
+    assert_eq!(summary(&parsed), ["seed_file blueprint.toml:6", "seed_file blueprint.toml:6"]);
+    let blueprint = parsed.blueprint.unwrap();
+    let seed: Vec<_> = blueprint.seed.iter().map(|m| (m.path.as_str(), m.title.as_str())).collect();
+    assert_eq!(seed, [("seed/b.sql", "b"), ("seed/a.sql", "a")]);
+}
+
+#[test]
+fn a_blueprint_goes_over_the_wire_with_or_without_its_sql() {
+    let blueprint =
+        parse(&with_manifest(&[("V1__time_entries.sql", "select 1; select 'ä'")])).blueprint.unwrap();
+    let wire = blueprint.to_wire(SqlText::Omitted, None);
+    assert_eq!(wire.checksum, blueprint.checksum.to_string());
+    assert!(wire.settings.contains_key("connection_limit"));
+    let file = &wire.migrations[0];
+    assert_eq!((file.title.as_str(), file.statements, file.bytes, &file.sql), ("time entries", 2, 21, &None));
+    let full = blueprint.to_wire(SqlText::Included, None);
+    assert_eq!(full.migrations[0].sql.as_deref(), Some("select 1; select 'ä'"));
+}
+
+#[test]
+fn a_flood_of_findings_is_bounded_and_keeps_its_errors() {
+    let flood = "grant select on a to b;\nselect 1 from x.y;\n".repeat(5_000);
+    let findings = parse(&with_manifest(&[("V1__a.sql", &format!("{flood}commit;"))])).findings;
+    assert_eq!(findings.len(), 302);
+    assert_eq!((findings[0].code.as_str(), findings[0].line), ("transaction_control", Some(10_001)));
+    assert_eq!(findings[301].code, "more_findings");
+}

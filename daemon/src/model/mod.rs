@@ -1,0 +1,8 @@
+//! The daemon's pure part: what things are and how they change.
+//!
+//! Invariant: no I/O, no clock, no async and no SQL is run here; the same input always gives the same result.
+
+pub mod audit_chain;
+pub mod blueprint;
+pub mod operation;
+pub mod plan_hash;

@@ -1,0 +1,155 @@
+//! The ring of recent events that `watch` polls.
+//!
+//! Bounded: whoever falls behind is told to read the state anew. Cursors begin at the start time in microseconds, so
+//! that a cursor of an earlier run of the daemon is always too old, never wrong.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tenantry_protocol::watch::{Event, EventBody, WatchResponse};
+use time::OffsetDateTime;
+use tokio::sync::watch;
+
+/// Events kept. A provision of 12 files makes about 40.
+const CAPACITY: usize = 4_096;
+/// Events in one answer: with their operations about 1 MiB, far below a frame.
+const PAGE: usize = 256;
+
+/// What happened lately, in order.
+#[derive(Debug)]
+pub struct Events {
+    ring: Mutex<VecDeque<Event>>,
+    /// The newest cursor; waiting watchers are woken by it.
+    newest: watch::Sender<u64>,
+}
+
+impl Events {
+    pub fn new() -> Self {
+        let start = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000;
+        let (newest, _) = watch::channel(u64::try_from(start).unwrap_or(0));
+        Self { ring: Mutex::new(VecDeque::with_capacity(CAPACITY)), newest }
+    }
+
+    pub fn publish(&self, body: EventBody) {
+        let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        let cursor = *self.newest.borrow() + 1;
+        if ring.len() == CAPACITY {
+            ring.pop_front();
+        }
+        ring.push_back(Event { cursor, at: OffsetDateTime::now_utc(), body });
+        // Sent while the ring is locked, so that cursors rise in the ring's order.
+        self.newest.send_replace(cursor);
+    }
+
+    /// Events after `cursor` that `wanted` accepts, or nothing new after `wait`. Without a cursor: from now on.
+    pub async fn after(
+        &self,
+        cursor: Option<u64>,
+        wait: Duration,
+        wanted: impl Fn(&EventBody) -> bool,
+    ) -> WatchResponse {
+        let mut news = self.newest.subscribe();
+        let mut from = cursor.unwrap_or_else(|| *news.borrow());
+        let deadline = tokio::time::Instant::now() + wait;
+        loop {
+            let answer = self.read(from, &wanted);
+            if !answer.events.is_empty() || answer.resync {
+                return answer;
+            }
+            from = answer.cursor;
+            news.mark_unchanged();
+            if *news.borrow() > from {
+                continue;
+            }
+            if !matches!(tokio::time::timeout_at(deadline, news.changed()).await, Ok(Ok(()))) {
+                return answer;
+            }
+        }
+    }
+
+    fn read(&self, from: u64, wanted: impl Fn(&EventBody) -> bool) -> WatchResponse {
+        let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        let newest = *self.newest.borrow();
+        let oldest = ring.front().map_or(newest + 1, |event| event.cursor);
+        // A cursor from the future is one of another daemon, whose clock was ahead.
+        let resync = from + 1 < oldest || from > newest;
+        let mut events: Vec<Event> = ring
+            .iter()
+            .filter(|event| event.cursor > from && wanted(&event.body))
+            .take(PAGE + 1)
+            .cloned()
+            .collect();
+        let cursor = if events.len() > PAGE {
+            events.truncate(PAGE);
+            events.last().map_or(newest, |event| event.cursor)
+        } else {
+            newest
+        };
+        WatchResponse { cursor, events, resync }
+    }
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn audit(seq: i64) -> EventBody {
+        EventBody::Audit { seq }
+    }
+
+    #[tokio::test]
+    async fn a_watcher_gets_what_comes_after_its_cursor() {
+        let events = Events::new();
+        let start = events.after(None, Duration::ZERO, |_| true).await;
+        assert!(start.events.is_empty() && !start.resync);
+        events.publish(audit(1));
+        events.publish(audit(2));
+        let next = events.after(Some(start.cursor), Duration::ZERO, |_| true).await;
+        assert_eq!(next.events.iter().map(|e| e.body.clone()).collect::<Vec<_>>(), [audit(1), audit(2)]);
+        assert!(events.after(Some(next.cursor), Duration::ZERO, |_| true).await.events.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_cursor_that_is_too_old_or_foreign_asks_for_a_resync() {
+        let events = Events::new();
+        let start = events.after(None, Duration::ZERO, |_| true).await.cursor;
+        for seq in 0..5_000 {
+            events.publish(audit(seq));
+        }
+        assert!(events.after(Some(start), Duration::ZERO, |_| true).await.resync);
+        assert!(events.after(Some(7), Duration::ZERO, |_| true).await.resync);
+        assert!(events.after(Some(u64::MAX - 1), Duration::ZERO, |_| true).await.resync);
+    }
+
+    #[tokio::test]
+    async fn events_that_nobody_asked_for_do_not_end_the_wait() {
+        let events = Events::new();
+        let start = events.after(None, Duration::ZERO, |_| true).await.cursor;
+        events.publish(audit(1));
+        let answer = events.after(Some(start), Duration::from_millis(1), |_| false).await;
+        assert!(answer.events.is_empty() && answer.cursor > start);
+    }
+
+    #[tokio::test]
+    async fn a_long_answer_is_cut_into_pages_without_a_gap() {
+        let events = Events::new();
+        let mut cursor = events.after(None, Duration::ZERO, |_| true).await.cursor;
+        for seq in 0..600 {
+            events.publish(audit(seq));
+        }
+        let mut seen = Vec::new();
+        for _ in 0..3 {
+            let page = events.after(Some(cursor), Duration::ZERO, |_| true).await;
+            cursor = page.cursor;
+            seen.extend(page.events.into_iter().map(|e| e.body));
+        }
+        assert_eq!(seen, (0..600).map(audit).collect::<Vec<_>>());
+    }
+}

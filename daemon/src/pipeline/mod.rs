@@ -1,0 +1,20 @@
+//! The pipeline: plan, preflight, build, verify, activate, and the way back.
+//!
+//! Invariants: an intent is on record before any effect; a tenant appears at once or not at all; an operation runs in a
+//! task of its own, never inside a request. What comes next is decided by [`crate::model::operation`], nowhere else.
+
+pub mod engine;
+pub mod events;
+mod patience;
+pub mod plan;
+pub mod preflight;
+mod record;
+mod recovery;
+mod run;
+mod step;
+mod steps;
+mod tracker;
+
+pub use engine::{Actor, Engine, EngineOptions, ProvisionJob, RollbackJob, Started};
+pub use events::Events;
+pub use recovery::recover;

@@ -1,0 +1,37 @@
+//! Trying again: jittered, growing pauses until a deadline.
+
+use std::time::{Duration, Instant};
+
+use crate::postgres::{Error, Result};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// How much longer to try.
+#[derive(Debug)]
+pub(super) struct Patience {
+    deadline: Instant,
+    pause: Duration,
+}
+
+impl Patience {
+    pub(super) fn lasting(time: Duration) -> Self {
+        Self { deadline: Instant::now() + time, pause: FIRST_PAUSE }
+    }
+
+    /// Waits a while; false, at once, when the time is over.
+    pub(super) async fn pause(&mut self) -> bool {
+        let pause = self.pause.mul_f64(rand::random_range(0.5..1.5));
+        if Instant::now() + pause >= self.deadline {
+            return false;
+        }
+        tokio::time::sleep(pause).await;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        true
+    }
+
+    /// Waits if the database did not answer and there is time; otherwise gives the error back.
+    pub(super) async fn outlast(&mut self, error: Error) -> Result<()> {
+        if error.is_unreachable() && self.pause().await { Ok(()) } else { Err(error) }
+    }
+}

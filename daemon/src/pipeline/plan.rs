@@ -1,0 +1,66 @@
+//! Makes the plan of a provision: the steps with the very templates that run, the findings, and the hash.
+
+use std::collections::BTreeMap;
+
+use tenantry_protocol::name::{Slug, TargetName};
+use tenantry_protocol::plan::{Finding, Plan, PlanSql, PlanStep};
+
+use crate::isolation::probes::PROBES;
+use crate::model::blueprint::{Blueprint, Migration};
+use crate::model::operation::{Kind, Seeding, Step};
+use crate::model::plan_hash;
+use crate::postgres::tenant_ddl;
+
+/// What a plan is made from; everything in it was checked.
+#[derive(Debug)]
+pub struct Ingredients<'a> {
+    pub slug: &'a Slug,
+    pub display_name: &'a str,
+    pub blueprint: &'a Blueprint,
+    pub target: &'a TargetName,
+    pub settings: &'a BTreeMap<String, i64>,
+    pub seed: Seeding,
+    pub findings: Vec<Finding>,
+    pub budget_ms: u64,
+}
+
+pub fn make(from: Ingredients<'_>) -> Plan {
+    let kind = Kind::Provision { seed: from.seed };
+    let mut plan = Plan {
+        hash: String::new(),
+        slug: from.slug.clone(),
+        display_name: from.display_name.to_owned(),
+        blueprint: from.blueprint.name.clone(),
+        version: from.blueprint.version,
+        target: from.target.clone(),
+        settings: from.settings.clone(),
+        seed: from.seed == Seeding::With,
+        steps: kind.steps().iter().map(|step| plan_step(*step, from.blueprint)).collect(),
+        findings: from.findings,
+        budget_ms: from.budget_ms,
+    };
+    plan.hash = plan_hash::hash(&plan, &from.blueprint.checksum.to_string());
+    plan
+}
+
+fn plan_step(step: Step, blueprint: &Blueprint) -> PlanStep {
+    let sql = match step {
+        Step::Roles => vec![ours(tenant_ddl::ROLES)],
+        Step::Schema => vec![ours(tenant_ddl::SCHEMA)],
+        Step::Migrations => files(&blueprint.migrations),
+        Step::Seed => files(&blueprint.seed),
+        Step::Commit => vec![ours(tenant_ddl::SEAL), ours("commit;\n")],
+        Step::Verify => PROBES.iter().map(|probe| ours(&format!("{};\n", probe.attack))).collect(),
+        Step::Activate => vec![ours(tenant_ddl::CLOSE_PROBE)],
+        _ => Vec::new(),
+    };
+    PlanStep { step: step.name().to_owned(), title: step.title().to_owned(), atomic: step.is_atomic(), sql }
+}
+
+fn ours(text: &str) -> PlanSql {
+    PlanSql { file: None, text: text.to_owned() }
+}
+
+fn files(files: &[Migration]) -> Vec<PlanSql> {
+    files.iter().map(|file| PlanSql { file: Some(file.path.clone()), text: file.sql.to_string() }).collect()
+}

@@ -1,0 +1,68 @@
+//! Looks before anything is done: room, versions, extensions, lints, with numbers.
+//!
+//! An error finding refuses the operation; nothing here changes anything.
+
+use tenantry_protocol::plan::{Finding, Severity};
+
+use crate::model::blueprint::Blueprint;
+use crate::postgres::target::Target;
+use crate::postgres::{Result, target_check};
+
+/// Locks that a build takes for each table it creates, indexes, keys and sequences among them; measured on 40 tables.
+const LOCKS_PER_TABLE: i64 = 13;
+/// Locks of a build with no table at all: roles, schema, default privileges.
+const LOCKS_OF_A_BUILD: i64 = 36;
+/// Connections that a build and its probe use at once.
+const CONNECTIONS_OF_A_BUILD: i64 = 2;
+
+/// What stands for and against building `blueprint` on `target`; `tenants` live on it already.
+pub async fn findings(target: &Target, blueprint: &Blueprint, tenants: u64) -> Result<Vec<Finding>> {
+    let ready = target.ready().await?;
+    let mut connection = target.acquire().await?;
+    let room = target_check::room(&mut connection).await?;
+    let missing = target_check::missing_extensions(&mut connection, &blueprint.extensions).await?;
+    drop(connection);
+
+    let mut findings =
+        vec![finding(Severity::Ok, "server_version", format!("PostgreSQL {}", ready.server_version))];
+    let locks = LOCKS_OF_A_BUILD + LOCKS_PER_TABLE * i64::from(blueprint.tables);
+    let fits = Severity::error_unless(locks <= room.locks_max);
+    findings.push(finding(fits, "locks", format!("about {locks} locks of {}", room.locks_max)));
+    let free = room.connections_max - room.connections_used;
+    let fits = Severity::error_unless(free >= CONNECTIONS_OF_A_BUILD);
+    let used = format!("{} of {} connections are used", room.connections_used, room.connections_max);
+    findings.push(finding(fits, "connections", used));
+    for extension in missing {
+        let message = format!(
+            "the target has no extension {extension}; an administrator runs: create extension {} schema tenantry_ext",
+            crate::postgres::quote::identifier(&extension)
+        );
+        findings.push(finding(Severity::Error, "missing_extension", message));
+    }
+    if target.options().in_maintenance {
+        let message = format!(
+            "the target {} is in maintenance: choose another, or end it in the configuration",
+            target.name()
+        );
+        findings.push(finding(Severity::Error, "maintenance", message));
+    }
+    if let Some(capacity) = target.options().capacity {
+        let fits = Severity::error_unless(tenants < capacity);
+        findings.push(finding(
+            fits,
+            "capacity",
+            format!("{tenants} of {capacity} tenants are on {}", target.name()),
+        ));
+    }
+    Ok(findings)
+}
+
+fn finding(severity: Severity, code: &str, message: String) -> Finding {
+    // A refusal has a code of its own, so that an approved plan does not match once the target has no room.
+    let code = if severity == Severity::Error && !code.starts_with("missing") && code != "maintenance" {
+        format!("{code}_exhausted")
+    } else {
+        code.to_owned()
+    };
+    Finding { severity, code, message, file: None, line: None }
+}

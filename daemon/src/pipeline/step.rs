@@ -1,0 +1,92 @@
+//! What a step can fail with, and what the operator is told about it.
+
+use tenantry_protocol::isolation::IsolationReport;
+use tenantry_protocol::operation::Failure;
+
+use crate::model::operation::Step;
+use crate::postgres::{self, error::ServerError};
+
+/// Why a step failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StepError {
+    /// A statement of a migration or seed file was refused. Lines and statements count from 1.
+    #[error("{}", server.message)]
+    Migration { file: String, line: Option<u32>, statement: Option<u32>, server: ServerError },
+    /// A file tried to reach beyond its bounds, or left something that would have.
+    #[error("{problem}")]
+    Unsafe { file: String, problem: String },
+    /// An attack succeeded, failed for the wrong reason, or changed the victim.
+    #[error("the isolation does not hold")]
+    Isolation(Box<IsolationReport>),
+    #[error(transparent)]
+    Database(#[from] postgres::Error),
+    /// The attack itself broke down.
+    #[error("the isolation could not be attacked")]
+    Attack(#[source] sqlx::Error),
+    #[error("something of the tenant is left: {}", .0.join(", "))]
+    Leftovers(Vec<String>),
+    #[error("the operation's time budget of {budget_ms} ms is used up")]
+    Budget { budget_ms: u64 },
+    /// A bug; the panic's text is in the log.
+    #[error("the step panicked")]
+    Panicked,
+}
+
+impl StepError {
+    /// The operator's account of it.
+    pub(super) fn failure(&self, step: Step) -> Failure {
+        let base = Failure { step: step.name().to_owned(), message: self.to_string(), ..Failure::default() };
+        match self {
+            Self::Migration { file, line, statement, server } => Failure {
+                file: Some(file.clone()),
+                line: *line,
+                statement: *statement,
+                sqlstate: Some(server.sqlstate.clone()),
+                hint: Some(format!(
+                    "mend {file}, raise the blueprint's version, add it, and provision again"
+                )),
+                ..base
+            },
+            Self::Unsafe { file, .. } => Failure {
+                file: Some(file.clone()),
+                hint: Some(
+                    "a migration may do only what the tenant's owner role may do, inside the one transaction"
+                        .into(),
+                ),
+                ..base
+            },
+            Self::Isolation(report) => Failure {
+                message: format!("{self}: {}", broken(report)),
+                hint: Some("run `tenantry target check`, close what it names, and provision again".into()),
+                ..base
+            },
+            Self::Database(error) => {
+                let server = error.server();
+                Failure {
+                    message: error.explain(),
+                    sqlstate: server.map(|server| server.sqlstate),
+                    hint: error
+                        .is_unreachable()
+                        .then(|| "check the target with `tenantry target check`".into()),
+                    ..base
+                }
+            }
+            Self::Attack(error) => Failure { message: format!("{self}: {error}"), ..base },
+            Self::Panicked => Failure { hint: Some("see the daemon's log, and report it".into()), ..base },
+            Self::Leftovers(_) | Self::Budget { .. } => base,
+        }
+    }
+}
+
+fn broken(report: &IsolationReport) -> String {
+    let mut parts: Vec<String> = report
+        .verdicts
+        .iter()
+        .filter(|verdict| !verdict.held)
+        .map(|verdict| format!("probe {}: {}", verdict.probe, verdict.evidence))
+        .collect();
+    if !report.victim_unchanged {
+        parts.push("the victim changed".to_owned());
+    }
+    parts.join("; ")
+}

@@ -1,0 +1,42 @@
+//! Applies a list of SQL files within the build, with progress after each.
+
+use crate::model::blueprint::Migration;
+use crate::model::operation::Step;
+use crate::pipeline::step::StepError;
+use crate::pipeline::tracker::{Tracker, millis};
+use crate::postgres::runner::{Build, File, FileError};
+
+pub(super) async fn apply(
+    build: &mut Build,
+    files: &[Migration],
+    step: Step,
+    tracker: &Tracker,
+) -> Result<(), StepError> {
+    tracker.counted(step, 0, files.len());
+    for (number, file) in files.iter().enumerate() {
+        let statements: Vec<String> =
+            file.statements.iter().map(|statement| statement.text.clone()).collect();
+        let checksum = file.checksum.to_string();
+        let applied =
+            build.apply(File { path: &file.path, checksum: &checksum, statements: &statements }).await;
+        let duration = applied.map_err(|error| step_error(file, error))?;
+        tracker.counted(step, number + 1, files.len());
+        tracker.log(format!("{} applied in {:.0} ms", file.path, millis(duration)));
+    }
+    Ok(())
+}
+
+/// Says where in the file it was.
+fn step_error(file: &Migration, error: FileError) -> StepError {
+    match error {
+        FileError::Statement { statement, position, server } => {
+            let text = statement.and_then(|number| file.statements.get(number));
+            let line =
+                text.map(|statement| position.map_or(statement.line, |position| statement.line_at(position)));
+            let number = statement.and_then(|number| u32::try_from(number + 1).ok());
+            StepError::Migration { file: file.path.clone(), line, statement: number, server }
+        }
+        FileError::Unsafe(problem) => StepError::Unsafe { file: file.path.clone(), problem },
+        FileError::Database(error) => StepError::Database(error),
+    }
+}

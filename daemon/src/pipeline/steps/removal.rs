@@ -1,0 +1,51 @@
+//! The steps of a rollback, which are also the undo of a provision: close, end, drop, and look.
+//!
+//! Each asks the marker first, so that only what is proven ours is touched, and each can be done again.
+
+use crate::model::operation::Step;
+use crate::pipeline::run::{RollbackRun, misplaced};
+use crate::pipeline::step::StepError;
+use crate::pipeline::tracker::Tracker;
+use crate::postgres::bookkeeping::Settled;
+use crate::postgres::removal::Removal;
+
+pub(in crate::pipeline) async fn run(
+    run: &RollbackRun,
+    step: Step,
+    tracker: &Tracker,
+) -> Result<(), StepError> {
+    let ready = run.target.ready().await?;
+    let (removal, settled) = Removal::begin(&run.target, &ready, run.provision, &run.placement).await?;
+    if settled == Settled::Void && step != Step::ConfirmAbsence {
+        tracker.log("nothing was ever committed on the target".to_owned());
+        return Ok(());
+    }
+    match step {
+        Step::CloseLogins => Ok(removal.close_logins().await?),
+        Step::EndSessions => {
+            let ended = removal.end_sessions().await?;
+            tracker.log(format!("{ended} sessions ended"));
+            Ok(())
+        }
+        Step::DropObjects => Ok(removal.drop_objects().await?),
+        Step::DropRoles => Ok(removal.drop_roles().await?),
+        Step::ConfirmAbsence => confirm(&removal).await,
+        _ => Err(misplaced(step)),
+    }
+}
+
+/// All of it in one go.
+pub(in crate::pipeline) async fn all(removal: &Removal<'_>, settled: Settled) -> Result<(), StepError> {
+    if settled == Settled::Committed {
+        removal.close_logins().await?;
+        removal.end_sessions().await?;
+        removal.drop_objects().await?;
+        removal.drop_roles().await?;
+    }
+    confirm(removal).await
+}
+
+async fn confirm(removal: &Removal<'_>) -> Result<(), StepError> {
+    let left = removal.leftovers().await?;
+    if left.is_empty() { Ok(()) } else { Err(StepError::Leftovers(left)) }
+}

@@ -1,0 +1,153 @@
+//! The live picture of one operation: what `operation` and `watch` show while it runs.
+//!
+//! A picture only: what the operation does next is never read from here.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tenantry_protocol::id::OperationId;
+use tenantry_protocol::operation::{Operation, OperationState, StepCount, StepProgress, StepStatus};
+use tenantry_protocol::watch::EventBody;
+
+use crate::model::operation::{Kind, Step};
+
+use super::events::Events;
+
+/// One running operation's picture; every change of it is an event.
+#[derive(Debug)]
+pub(super) struct Tracker {
+    operation: Mutex<Operation>,
+    begin: Instant,
+    events: Arc<Events>,
+}
+
+/// The operations that run now, by id.
+#[derive(Debug, Default)]
+pub(super) struct Live {
+    trackers: Mutex<HashMap<OperationId, Arc<Tracker>>>,
+}
+
+impl Live {
+    pub(super) fn add(&self, operation: Operation, events: &Arc<Events>) -> Arc<Tracker> {
+        let id = operation.id;
+        let tracker = Arc::new(Tracker {
+            operation: Mutex::new(operation),
+            begin: Instant::now(),
+            events: Arc::clone(events),
+        });
+        self.trackers.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&tracker));
+        tracker.publish();
+        tracker
+    }
+
+    pub(super) fn get(&self, id: OperationId) -> Option<Arc<Tracker>> {
+        self.trackers.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
+    pub(super) fn remove(&self, id: OperationId) {
+        self.trackers.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.trackers.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+/// The steps of a kind, none of them begun.
+pub(super) fn waiting_steps(kind: Kind) -> Vec<StepProgress> {
+    kind.steps()
+        .iter()
+        .map(|step| StepProgress {
+            step: step.name().to_owned(),
+            title: step.title().to_owned(),
+            status: StepStatus::Waiting,
+            atomic: step.is_atomic(),
+            count: None,
+            duration_ms: None,
+        })
+        .collect()
+}
+
+impl Tracker {
+    pub(super) fn snapshot(&self) -> Operation {
+        self.operation.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        self.begin.elapsed()
+    }
+
+    pub(super) fn set_state(&self, state: OperationState) {
+        let elapsed = self.begin.elapsed();
+        self.change(|operation| {
+            if state.is_final() {
+                operation.duration_ms = Some(millis(elapsed));
+            }
+            operation.state = state;
+        });
+    }
+
+    pub(super) fn started(&self, step: Step) {
+        self.change_step(step, |progress| progress.status = StepStatus::Running);
+    }
+
+    pub(super) fn counted(&self, step: Step, done: usize, total: usize) {
+        let count = |n| u32::try_from(n).unwrap_or(u32::MAX);
+        self.change_step(step, |progress| {
+            progress.count = Some(StepCount { done: count(done), total: count(total) });
+        });
+    }
+
+    pub(super) fn done(&self, step: Step, duration: Duration) {
+        self.change_step(step, |progress| {
+            progress.status = StepStatus::Done;
+            progress.duration_ms = Some(millis(duration));
+        });
+    }
+
+    pub(super) fn failed(&self, step: Step, duration: Duration) {
+        self.change_step(step, |progress| {
+            progress.status = StepStatus::Failed;
+            progress.duration_ms = Some(millis(duration));
+        });
+    }
+
+    /// Everything that was done is no more.
+    pub(super) fn undone(&self) {
+        self.change(|operation| {
+            for step in &mut operation.steps {
+                if matches!(step.status, StepStatus::Done | StepStatus::Running) {
+                    step.status = StepStatus::Undone;
+                }
+            }
+        });
+    }
+
+    /// A line for the log pane.
+    pub(super) fn log(&self, line: String) {
+        let operation_id = self.operation.lock().unwrap_or_else(PoisonError::into_inner).id;
+        self.events.publish(EventBody::Log { operation_id, line });
+    }
+
+    fn change_step(&self, step: Step, change: impl FnOnce(&mut StepProgress)) {
+        self.change(|operation| {
+            if let Some(progress) = operation.steps.iter_mut().find(|progress| progress.step == step.name()) {
+                change(progress);
+            }
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Operation)) {
+        change(&mut self.operation.lock().unwrap_or_else(PoisonError::into_inner));
+        self.publish();
+    }
+
+    fn publish(&self) {
+        self.events.publish(EventBody::Operation { operation: Box::new(self.snapshot()) });
+    }
+}
+
+pub(super) fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1_000.0
+}

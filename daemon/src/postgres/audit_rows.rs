@@ -1,0 +1,108 @@
+//! Rows of the audit trail: appending a link, reading a page.
+
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, PgPool, Row as _};
+use tenantry_protocol::audit::AuditEvent;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::model::audit_chain::{self, Sealed};
+
+use super::error::{Error, Result, doing};
+
+/// Appends one event to the chain; gives its `seq`. Call it last in a transaction: it locks the chain's head.
+pub async fn append(tx: &mut PgConnection, sealed: &Sealed) -> Result<i64> {
+    let head = sqlx::query("select seq, hash from control.audit_head for update")
+        .fetch_one(&mut *tx)
+        .await
+        .map_err(doing("lock the audit trail's head"))?;
+    let seq = head.try_get::<i64, _>("seq").map_err(doing("read the audit trail's head"))? + 1;
+    let prev: Vec<u8> = head.try_get("hash").map_err(doing("read the audit trail's head"))?;
+    let prev = prev
+        .try_into()
+        .map_err(|_| Error::Corrupt { what: "the audit head's hash", why: "not 32 bytes".into() })?;
+    let hash = audit_chain::link(seq, &prev, &sealed.payload);
+    // Make room ahead of time: a full partition must never refuse a mutation.
+    if seq % PARTITION_CHECK == 1 {
+        sqlx::query("select control.ensure_audit_partition($1)")
+            .bind(seq + PARTITION_CHECK)
+            .execute(&mut *tx)
+            .await
+            .map_err(doing("make the audit trail's next partition"))?;
+    }
+    sqlx::query(
+        "with event as (insert into control.audit_event (seq, prev_hash, payload, hash) values ($1, $2, $3, $4)),
+         detail as (insert into control.audit_detail (seq, field, value, salt)
+                    select $1, field, value, salt from unnest($5::text[], $6::text[], $7::bytea[]) as d(field, value, salt))
+         update control.audit_head set seq = $1, hash = $4",
+    )
+    .bind(seq)
+    .bind(prev.as_slice())
+    .bind(&sealed.payload)
+    .bind(hash.as_slice())
+    .bind(sealed.details.iter().map(|d| d.field).collect::<Vec<_>>())
+    .bind(sealed.details.iter().map(|d| d.value.as_str()).collect::<Vec<_>>())
+    .bind(sealed.details.iter().map(|d| d.salt.as_slice()).collect::<Vec<_>>())
+    .execute(&mut *tx)
+    .await
+    .map_err(doing("append to the audit trail"))?;
+    Ok(seq)
+}
+
+/// Events between looks at whether the next partition is there; less than a partition holds.
+const PARTITION_CHECK: i64 = 1_000;
+
+/// `seq` of the newest event; 0 in an empty trail.
+pub async fn head_seq(pool: &PgPool) -> Result<i64> {
+    sqlx::query_scalar("select seq from control.audit_head")
+        .fetch_one(pool)
+        .await
+        .map_err(doing("read the audit trail's head"))
+}
+
+/// A page of events before `before`, newest first; with `slug`, those of every tenant that had this name.
+pub async fn page(
+    pool: &PgPool,
+    slug: Option<&str>,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<AuditEvent>> {
+    let rows = sqlx::query(
+        "select e.seq, e.prev_hash, e.hash, e.at_us, e.action, e.operation_id, e.outcome,
+                (convert_from(e.payload, 'UTF8')::jsonb ->> 'duration_us')::bigint as duration_us,
+                (select value from control.audit_detail d where d.seq = e.seq and d.field = 'actor') as actor,
+                (select value from control.audit_detail d where d.seq = e.seq and d.field = 'slug') as slug
+         from control.audit_event e
+         where ($1::text is null or e.tenant_id in (select id from control.tenant where slug = $1)
+                or exists (select from control.audit_detail d where d.seq = e.seq and d.field = 'slug' and d.value = $1))
+           and ($2::bigint is null or e.seq < $2)
+         order by e.seq desc limit $3",
+    )
+    .bind(slug)
+    .bind(before)
+    .bind(limit)
+    .fetch_all(pool)
+    .await
+    .map_err(doing("read the audit trail"))?;
+    rows.iter().map(event).collect::<Result<_, sqlx::Error>>().map_err(doing("read an audit event"))
+}
+
+fn event(row: &PgRow) -> Result<AuditEvent, sqlx::Error> {
+    let at_us: i64 = row.try_get("at_us")?;
+    let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at_us) * 1_000)
+        .map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+    let hex = |column| row.try_get::<Vec<u8>, _>(column).map(|bytes| data_encoding::HEXLOWER.encode(&bytes));
+    Ok(AuditEvent {
+        seq: row.try_get("seq")?,
+        at,
+        // A redacted name leaves the uid in the payload; the list shows that it is gone.
+        actor: row.try_get::<Option<String>, _>("actor")?.unwrap_or_else(|| "(redacted)".to_owned()),
+        action: row.try_get("action")?,
+        slug: row.try_get("slug")?,
+        operation_id: row.try_get::<Option<Uuid>, _>("operation_id")?.map(|id| id.to_string()),
+        outcome: row.try_get("outcome")?,
+        duration_ms: row.try_get::<Option<i64>, _>("duration_us")?.map(|us| us as f64 / 1_000.0),
+        prev_hash: hex("prev_hash")?,
+        hash: hex("hash")?,
+    })
+}

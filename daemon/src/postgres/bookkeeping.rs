@@ -1,0 +1,132 @@
+//! The marker of a build on its target: fence and witness.
+//!
+//! A build's first statement inserts it. A tombstone under the same operation waits for an open build and then tells
+//! whether it was committed; once it stands, a late build fails on it.
+
+use sqlx::PgConnection;
+use tenantry_protocol::id::{OperationId, TenantId};
+use tenantry_protocol::name::PlacementName;
+
+use super::error::{Error, Result, doing};
+use super::target::Target;
+
+/// Whose build a marker stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    Tenant(TenantId),
+    Canary,
+}
+
+/// What became of a build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// It was never committed, and never will be.
+    Void,
+    /// It was committed: whatever it made is there.
+    Committed,
+}
+
+/// The marker; must be the first statement of the build's transaction.
+pub async fn insert_marker(
+    connection: &mut PgConnection,
+    operation: OperationId,
+    placement: &PlacementName,
+    owner: Owner,
+) -> Result<()> {
+    let (kind, tenant) = match owner {
+        Owner::Tenant(id) => ("tenant", Some(id.as_uuid())),
+        Owner::Canary => ("canary", None),
+    };
+    sqlx::query(
+        "insert into tenantry.placement (operation_id, kind, placement, tenant_id, state) values ($1, $2, $3, $4, 'building')",
+    )
+    .persistent(false)
+    .bind(operation.as_uuid())
+    .bind(kind)
+    .bind(placement.as_str())
+    .bind(tenant)
+    .execute(connection)
+    .await
+    .map(|_| ())
+    .map_err(doing("insert the marker"))
+}
+
+/// Finds out what became of a build, and makes sure that it stays so.
+pub async fn settle(target: &Target, operation: OperationId, placement: &PlacementName) -> Result<Settled> {
+    let mut connection = target.acquire().await?;
+    let tombstone = sqlx::query(
+        "insert into tenantry.placement (operation_id, kind, placement, state) values ($1, 'tombstone', $2, 'void')",
+    )
+    .bind(operation.as_uuid())
+    .bind(placement.as_str())
+    .execute(&mut *connection)
+    .await
+    .map_err(doing("insert the tombstone"));
+    match tombstone {
+        Ok(_) => Ok(Settled::Void),
+        Err(Error::MarkerExists) => {
+            let (kind, name): (String, String) =
+                sqlx::query_as("select kind, placement from tenantry.placement where operation_id = $1")
+                    .bind(operation.as_uuid())
+                    .fetch_one(&mut *connection)
+                    .await
+                    .map_err(doing("read the marker"))?;
+            if name != placement.as_str() {
+                return Err(Error::Corrupt {
+                    what: "the marker",
+                    why: format!("it names {name}, not {placement}"),
+                });
+            }
+            Ok(if kind == "tombstone" { Settled::Void } else { Settled::Committed })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Moves a marker on; the row must be there.
+pub async fn set_state(connection: &mut PgConnection, operation: OperationId, state: &str) -> Result<()> {
+    let changed =
+        sqlx::query("update tenantry.placement set state = $2, updated_at = now() where operation_id = $1")
+            .bind(operation.as_uuid())
+            .bind(state)
+            .execute(connection)
+            .await
+            .map_err(doing("change the marker's state"))?;
+    if changed.rows_affected() == 1 {
+        Ok(())
+    } else {
+        Err(Error::Corrupt { what: "the marker", why: format!("operation {operation} has none") })
+    }
+}
+
+/// A file that was applied.
+#[derive(Debug, Clone, Copy)]
+pub struct HistoryRow<'a> {
+    pub position: i32,
+    pub file: &'a str,
+    pub checksum: &'a str,
+    pub statements: i32,
+    pub duration_us: i64,
+}
+
+pub async fn insert_history(
+    connection: &mut PgConnection,
+    placement: &PlacementName,
+    row: HistoryRow<'_>,
+) -> Result<()> {
+    sqlx::query(
+        "insert into tenantry.migration_history (placement, position, file, checksum, statements, duration_us)
+         values ($1, $2, $3, $4, $5, $6)",
+    )
+    .persistent(false)
+    .bind(placement.as_str())
+    .bind(row.position)
+    .bind(row.file)
+    .bind(row.checksum)
+    .bind(row.statements)
+    .bind(row.duration_us)
+    .execute(connection)
+    .await
+    .map(|_| ())
+    .map_err(doing("write the migration's history"))
+}

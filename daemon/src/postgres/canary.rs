@@ -1,0 +1,83 @@
+//! The canary: a tenant of nobody's on every target, so that even the first customer's probes have a victim.
+
+use sqlx::Row as _;
+use tenantry_protocol::id::OperationId;
+use tenantry_protocol::name::PlacementName;
+
+use super::bookkeeping::{self, Owner};
+use super::error::{Error, Result, doing};
+use super::runner::{Build, File, FileError};
+use super::secret::Password;
+use super::target::{Ready, Target};
+use super::{quote, tenant_ddl};
+
+const STATEMENTS: [&str; 2] = [
+    "create table record (id bigint constraint record_pk primary key, note text not null)",
+    "insert into record (id, note) values (1, 'nobody but the canary reads this'), (2, 'and nobody changes it')",
+];
+
+/// The canary's placement, made if it is missing.
+pub async fn ensure(target: &Target, ready: &Ready) -> Result<PlacementName> {
+    let found: Option<String> = {
+        let mut connection = target.acquire().await?;
+        sqlx::query_scalar(
+            "select placement from tenantry.placement where kind = 'canary' and state <> 'removed'",
+        )
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(doing("look for the canary"))?
+    };
+    match found {
+        Some(name) => PlacementName::parse(&name)
+            .map_err(|error| Error::Corrupt { what: "the canary's name", why: error.to_string() }),
+        None => make(target, ready).await,
+    }
+}
+
+/// Everything that an attack on the canary could change, as one text: rows, columns, owners, privileges.
+pub async fn fingerprint(target: &Target, canary: &PlacementName) -> Result<String> {
+    let sql = quote::render(FINGERPRINT, &[("canary", quote::Value::Placement(canary))]);
+    let mut connection = target.acquire().await?;
+    sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(canary.as_str())
+        .fetch_one(&mut *connection)
+        .await
+        .and_then(|row| row.try_get(0))
+        .map_err(doing("take the canary's fingerprint"))
+}
+
+const FINGERPRINT: &str = "
+    select concat_ws('|',
+        (select string_agg(id || ':' || note, ',' order by id) from {canary}.record),
+        (select string_agg(concat_ws(':', c.oid, c.relname, c.relkind, c.relowner, c.relfilenode, c.relacl), ',' order by c.oid)
+         from pg_class c where c.relnamespace = n.oid),
+        (select string_agg(concat_ws(':', a.attrelid, a.attname, a.atttypid), ',' order by a.attrelid, a.attnum)
+         from pg_attribute a join pg_class c on c.oid = a.attrelid where c.relnamespace = n.oid),
+        (select count(*) from pg_proc p where p.pronamespace = n.oid),
+        (select count(*) from pg_trigger t join pg_class c on c.oid = t.tgrelid where c.relnamespace = n.oid),
+        n.nspowner, n.nspacl)
+    from pg_namespace n where n.nspname = $1";
+
+async fn make(target: &Target, ready: &Ready) -> Result<PlacementName> {
+    let operation = OperationId::generate();
+    let mut build = Build::begin(target, ready, operation, &ready.canary, Owner::Canary).await?;
+    build.create_roles(0, &Password::generate().verifier()).await?;
+    build.create_schema().await?;
+    let statements = STATEMENTS.map(str::to_owned);
+    let file = File { path: "canary.sql", checksum: "built in", statements: &statements };
+    build.apply(file).await.map_err(|error| match error {
+        FileError::Database(error) => error,
+        other => Error::Refused(format!("the canary cannot be made: {other}")),
+    })?;
+    build.open_canary().await?;
+    build.commit().await?;
+    let mut connection = target.acquire().await?;
+    let close =
+        quote::render(tenant_ddl::CLOSE_PROBE, &[("placement", quote::Value::Placement(&ready.canary))]);
+    sqlx::raw_sql(sqlx::AssertSqlSafe(close))
+        .execute(&mut *connection)
+        .await
+        .map_err(doing("close the canary's login"))?;
+    bookkeeping::set_state(&mut connection, operation, "active").await?;
+    Ok(ready.canary.clone())
+}

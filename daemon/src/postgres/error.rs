@@ -1,0 +1,115 @@
+//! The layer's one error, and what PostgreSQL said.
+
+use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong between the daemon and a database.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The server did not answer, or closed the connection.
+    #[error("{doing}: the database cannot be reached")]
+    Unreachable { doing: &'static str, source: sqlx::Error },
+    /// The server answered with an error that has no variant of its own.
+    #[error("{doing}")]
+    Query { doing: &'static str, source: sqlx::Error },
+    /// Another daemon took a later epoch; this one must not write any more.
+    #[error("another daemon has taken over the control database")]
+    Fenced,
+    #[error("a living tenant has this name")]
+    SlugTaken,
+    #[error("the placement name is in use")]
+    PlacementTaken,
+    #[error("the idempotency key is in use")]
+    KeyTaken,
+    #[error("this version of the blueprint exists already")]
+    VersionExists,
+    /// The marker of this operation exists: its build was committed, or declared void.
+    #[error("the operation's marker exists already")]
+    MarkerExists,
+    /// What is stored cannot be read back.
+    #[error("{what} in the control database is not readable: {why}")]
+    Corrupt { what: &'static str, why: String },
+    /// A privilege or a state that the work needs is missing; the sentence says which and what to do.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// The server's own words about an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerError {
+    pub sqlstate: String,
+    pub message: String,
+    /// Character position of a syntax error in the statement that a function executed, from 1.
+    pub inner_position: Option<usize>,
+    /// The statement that `inner_position` is in.
+    pub inner_query: Option<String>,
+    /// The call stack in the server; names the statement that a function executed.
+    pub context: Option<String>,
+}
+
+/// For `map_err`: names what was being done.
+pub fn doing(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Error {
+    move |source| Error::from_sqlx(doing, source)
+}
+
+impl Error {
+    fn from_sqlx(doing: &'static str, source: sqlx::Error) -> Self {
+        match &source {
+            sqlx::Error::Database(error) => match error.constraint() {
+                Some("tenant_slug_living") => Self::SlugTaken,
+                Some("tenant_placement_unique" | "placement_name_unique") => Self::PlacementTaken,
+                Some("idempotency_key_pk") => Self::KeyTaken,
+                Some("blueprint_version_pk") => Self::VersionExists,
+                Some("placement_pk") => Self::MarkerExists,
+                _ if is_shutdown(error.code().as_deref()) => Self::Unreachable { doing, source },
+                _ => Self::Query { doing, source },
+            },
+            sqlx::Error::Io(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::WorkerCrashed => Self::Unreachable { doing, source },
+            _ => Self::Query { doing, source },
+        }
+    }
+
+    /// What the server said, if it was the server.
+    pub fn server(&self) -> Option<ServerError> {
+        let (Self::Query { source, .. } | Self::Unreachable { source, .. }) = self else { return None };
+        let error = source.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
+        let (inner_position, inner_query) = match error.position() {
+            Some(PgErrorPosition::Internal { position, query }) => (Some(position), Some(query.to_owned())),
+            _ => (None, None),
+        };
+        Some(ServerError {
+            sqlstate: error.code().to_owned(),
+            message: error.message().to_owned(),
+            inner_position,
+            inner_query,
+            context: error.r#where().map(str::to_owned),
+        })
+    }
+
+    pub const fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Unreachable { .. })
+    }
+
+    /// One line with the whole chain of causes, for a person; the server's message rather than the driver's.
+    pub fn explain(&self) -> String {
+        match (self, self.server()) {
+            (_, Some(server)) => format!("{self}: {} ({})", server.message, server.sqlstate),
+            (Self::Unreachable { source, .. } | Self::Query { source, .. }, None) => {
+                format!("{self}: {source}")
+            }
+            _ => self.to_string(),
+        }
+    }
+}
+
+/// The server goes down, starts up, or has no room for another connection.
+fn is_shutdown(sqlstate: Option<&str>) -> bool {
+    sqlstate
+        .is_some_and(|code| code.starts_with("08") || matches!(code, "57P01" | "57P02" | "57P03" | "53300"))
+}

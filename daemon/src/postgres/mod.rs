@@ -1,0 +1,26 @@
+//! All SQL but the probes': the control database, the targets, and what is built and dropped on them.
+//!
+//! Invariant: values reach SQL as parameters or through [`quote`], never by formatting. Errors leave here as
+//! [`Error`], with the constraint that was violated turned into a variant.
+
+pub mod audit_rows;
+pub mod blueprints;
+pub mod bookkeeping;
+pub mod canary;
+pub mod control;
+pub mod credentials;
+pub mod error;
+pub mod operations;
+pub mod quote;
+pub mod removal;
+pub mod reports;
+pub mod runner;
+pub mod schema;
+pub mod secret;
+pub mod target;
+pub mod target_check;
+pub mod targets;
+pub mod tenant_ddl;
+pub mod tenants;
+
+pub use error::{Error, Result};

@@ -1,0 +1,201 @@
+//! Operations, their journal, and the idempotency keys that lead to them.
+
+use sqlx::postgres::PgRow;
+use sqlx::types::Json;
+use sqlx::{PgConnection, PgPool};
+use tenantry_protocol::id::{OperationId, TenantId};
+use tenantry_protocol::name::{Slug, TargetName};
+use tenantry_protocol::operation::{Operation, OperationKind, OperationState};
+use uuid::Uuid;
+
+use crate::model::operation::Event;
+
+use super::error::{Result, doing};
+use super::tenants::{corrupt, read};
+
+/// A request's key: the same one from the same actor leads to the same operation.
+#[derive(Debug, Clone, Copy)]
+pub struct IdempotencyKey<'a> {
+    pub actor: &'a str,
+    pub method: &'a str,
+    pub key: &'a str,
+    /// SHA-256 of the request; another request under the same key is a conflict.
+    pub request_digest: &'a [u8; 32],
+}
+
+pub async fn insert(
+    tx: &mut PgConnection,
+    operation: &Operation,
+    plan_hash: Option<&str>,
+    epoch: i64,
+) -> Result<()> {
+    sqlx::query(
+        "insert into control.operation (id, tenant_id, kind, state, steps, actor, plan_hash, epoch, budget_ms, requested_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    )
+    .bind(operation.id.as_uuid())
+    .bind(operation.tenant_id.as_uuid())
+    .bind(operation.kind.name())
+    .bind(operation.state.name())
+    .bind(Json(&operation.steps))
+    .bind(&operation.actor)
+    .bind(plan_hash)
+    .bind(epoch)
+    .bind(i64::try_from(operation.budget_ms).unwrap_or(i64::MAX))
+    .bind(operation.requested_at)
+    .execute(tx)
+    .await
+    .map(|_| ())
+    .map_err(doing("record the operation"))
+}
+
+/// Records where an operation is: its state and steps as they are in `operation`.
+pub async fn update(tx: &mut PgConnection, operation: &Operation) -> Result<()> {
+    sqlx::query(
+        "update control.operation set state = $2, state_detail = $3, steps = $4,
+                finished_at = case when $5 then now() end
+         where id = $1",
+    )
+    .bind(operation.id.as_uuid())
+    .bind(operation.state.name())
+    .bind(Json(detail(&operation.state)))
+    .bind(Json(&operation.steps))
+    .bind(operation.state.is_final())
+    .execute(tx)
+    .await
+    .map(|_| ())
+    .map_err(doing("record the operation's progress"))
+}
+
+/// Adds to an operation's journal.
+pub async fn journal(tx: &mut PgConnection, id: OperationId, event: &Event) -> Result<()> {
+    sqlx::query(
+        "insert into control.operation_event (operation_id, position, event)
+         select $1, coalesce(max(position), 0) + 1, $2 from control.operation_event where operation_id = $1",
+    )
+    .bind(id.as_uuid())
+    .bind(Json(event))
+    .execute(tx)
+    .await
+    .map(|_| ())
+    .map_err(doing("write the journal"))
+}
+
+pub async fn insert_key(
+    tx: &mut PgConnection,
+    key: IdempotencyKey<'_>,
+    operation: OperationId,
+) -> Result<()> {
+    sqlx::query(
+        "insert into control.idempotency_key (actor, method, key, request_digest, operation_id) values ($1, $2, $3, $4, $5)",
+    )
+    .bind(key.actor)
+    .bind(key.method)
+    .bind(key.key)
+    .bind(key.request_digest.as_slice())
+    .bind(operation.as_uuid())
+    .execute(tx)
+    .await
+    .map(|_| ())
+    .map_err(doing("record the idempotency key"))
+}
+
+/// The operation that a key led to before, and whether the request was the same.
+pub async fn by_key(pool: &PgPool, key: IdempotencyKey<'_>) -> Result<Option<(OperationId, bool)>> {
+    let found: Option<(Uuid, bool)> = sqlx::query_as(
+        "select operation_id, request_digest = $4 from control.idempotency_key
+         where actor = $1 and method = $2 and key = $3",
+    )
+    .bind(key.actor)
+    .bind(key.method)
+    .bind(key.key)
+    .bind(key.request_digest.as_slice())
+    .fetch_optional(pool)
+    .await
+    .map_err(doing("look for the idempotency key"))?;
+    Ok(found.map(|(id, same)| (OperationId::from_uuid(id), same)))
+}
+
+const COLUMNS: &str = "
+    select o.*, t.slug, t.target,
+           (extract(epoch from o.finished_at - o.requested_at) * 1000)::double precision as duration_ms
+    from control.operation o join control.tenant t on t.id = o.tenant_id ";
+
+pub async fn by_id(pool: &PgPool, id: OperationId) -> Result<Option<Operation>> {
+    let row = sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} where o.id = $1")))
+        .bind(id.as_uuid())
+        .fetch_optional(pool)
+        .await
+        .map_err(doing("look for the operation"))?;
+    row.as_ref().map(operation).transpose()
+}
+
+/// Which operations a list holds.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    pub slug: Option<String>,
+    pub tenant: Option<TenantId>,
+    pub unfinished: bool,
+    /// Only older ones.
+    pub before: Option<OperationId>,
+}
+
+/// Newest first.
+pub async fn page(pool: &PgPool, filter: &Filter, limit: i64) -> Result<Vec<Operation>> {
+    let sql = format!(
+        "{COLUMNS} where ($1::text is null or t.slug = $1) and ($2::uuid is null or o.tenant_id = $2)
+         and (not $3 or o.state in ('queued', 'running', 'unwinding')) and ($4::uuid is null or o.id < $4)
+         order by o.id desc limit $5"
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(filter.slug.as_deref())
+        .bind(filter.tenant.map(TenantId::as_uuid))
+        .bind(filter.unfinished)
+        .bind(filter.before.map(OperationId::as_uuid))
+        .bind(limit)
+        .fetch_all(pool)
+        .await
+        .map_err(doing("list the operations"))?;
+    rows.iter().map(operation).collect()
+}
+
+/// The operation that built a tenant: the key of its marker.
+pub async fn provision_of(pool: &PgPool, tenant: TenantId) -> Result<Option<OperationId>> {
+    let id: Option<Uuid> = sqlx::query_scalar(
+        "select id from control.operation where tenant_id = $1 and kind = 'provision' order by id limit 1",
+    )
+    .bind(tenant.as_uuid())
+    .fetch_optional(pool)
+    .await
+    .map_err(doing("look for the tenant's provisioning"))?;
+    Ok(id.map(OperationId::from_uuid))
+}
+
+fn operation(row: &PgRow) -> Result<Operation> {
+    let Json(mut state) = read::<Json<serde_json::Value>>(row, "state_detail")?;
+    if let Some(object) = state.as_object_mut() {
+        object.insert("name".to_owned(), read::<String>(row, "state")?.into());
+    }
+    let kind = serde_json::Value::String(read(row, "kind")?);
+    Ok(Operation {
+        id: OperationId::from_uuid(read(row, "id")?),
+        kind: serde_json::from_value::<OperationKind>(kind).map_err(corrupt)?,
+        tenant_id: TenantId::from_uuid(read(row, "tenant_id")?),
+        slug: Slug::parse(&read::<String>(row, "slug")?).map_err(corrupt)?,
+        target: TargetName::parse(&read::<String>(row, "target")?).map_err(corrupt)?,
+        state: serde_json::from_value(state).map_err(corrupt)?,
+        steps: read::<Json<_>>(row, "steps")?.0,
+        actor: read(row, "actor")?,
+        requested_at: read(row, "requested_at")?,
+        duration_ms: read(row, "duration_ms")?,
+        budget_ms: read::<i64>(row, "budget_ms")?.unsigned_abs(),
+    })
+}
+
+fn detail(state: &OperationState) -> serde_json::Value {
+    let mut value = serde_json::to_value(state).unwrap_or_default();
+    if let Some(object) = value.as_object_mut() {
+        object.remove("name");
+    }
+    value
+}

@@ -1,0 +1,89 @@
+//! The one place where values become part of SQL text: quoting, and templates of statements that take no parameters
+//! (roles, schemas, grants).
+//!
+//! A template is static text with `{name}` holes, and is what a plan shows. A hole takes a typed [`Value`]; there is
+//! none for SQL.
+
+use tenantry_protocol::name::PlacementName;
+
+use super::secret::Verifier;
+
+/// What may stand in a template's hole.
+#[derive(Debug, Clone, Copy)]
+pub enum Value<'a> {
+    /// The opaque name, or the beginning of one (`{placement}_app`); its grammar needs no quotes.
+    Placement(&'a PlacementName),
+    /// Any other role, schema or database; quoted.
+    Identifier(&'a str),
+    Number(i64),
+    /// A SCRAM verifier, as a literal.
+    Verifier(&'a Verifier),
+}
+
+/// `template` with its holes filled. A hole without a value stays, and fails loudly as SQL.
+pub fn render(template: &str, values: &[(&str, Value<'_>)]) -> String {
+    let mut sql = String::with_capacity(template.len() + 64);
+    let mut rest = template;
+    while let Some((before, hole)) = rest.split_once('{') {
+        sql.push_str(before);
+        let Some((name, after)) = hole.split_once('}') else {
+            sql.push('{');
+            rest = hole;
+            continue;
+        };
+        match values.iter().find(|(known, _)| *known == name) {
+            Some((_, value)) => push(&mut sql, *value),
+            None => sql.extend(["{", name, "}"]),
+        }
+        rest = after;
+    }
+    sql.push_str(rest);
+    sql
+}
+
+fn push(sql: &mut String, value: Value<'_>) {
+    match value {
+        Value::Placement(name) => sql.push_str(name.as_str()),
+        Value::Identifier(name) => sql.push_str(&identifier(name)),
+        Value::Number(number) => sql.push_str(&number.to_string()),
+        Value::Verifier(verifier) => sql.push_str(&literal(verifier.expose())),
+    }
+}
+
+/// A double-quoted identifier.
+pub fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A single-quoted literal, right whatever `standard_conforming_strings` is.
+pub fn literal(text: &str) -> String {
+    let quoted = text.replace('\'', "''");
+    if text.contains('\\') { format!(" E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn identifiers_and_literals_cannot_be_left() {
+        assert_eq!(identifier(r#"a"; drop"#), r#""a""; drop""#);
+        assert_eq!(literal("it's"), "'it''s'");
+        assert_eq!(literal(r"a\'"), r" E'a\\'''");
+    }
+
+    #[test]
+    fn a_template_is_filled_once() {
+        let placement = PlacementName::from_random([0; 8]);
+        let sql = render(
+            "alter role {placement}_a in database {db} limit {n} {unknown}",
+            &[
+                ("placement", Value::Placement(&placement)),
+                ("db", Value::Identifier("{n}")),
+                ("n", Value::Number(20)),
+            ],
+        );
+        assert_eq!(sql, format!("alter role {placement}_a in database \"{{n}}\" limit 20 {{unknown}}"));
+    }
+}

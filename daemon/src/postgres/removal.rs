@@ -1,0 +1,191 @@
+//! Taking a tenant off its target: logins closed, sessions ended, objects and roles dropped, and a look at what is left.
+//!
+//! Invariants: only what the marker proves to be ours is touched; every piece can be done again; no single transaction
+//! takes more locks than a default server has room for. Dropping runs none of the tenant's code.
+
+use std::time::Duration;
+
+use sqlx::{Connection as _, PgConnection};
+use tenantry_protocol::id::OperationId;
+use tenantry_protocol::name::PlacementName;
+use tokio::time::Instant;
+
+use super::bookkeeping::{self, Settled};
+use super::error::{Error, Result, doing};
+use super::quote::{Value, identifier, render};
+use super::target::{Ready, Target};
+use super::tenant_ddl;
+
+/// Tables dropped in one transaction: about 10 locks each, so that a batch stays far below the 6,400 of a default server.
+const TABLES_A_BATCH: i64 = 40;
+/// How long ended sessions may take to be gone.
+const SESSIONS_TIMEOUT: Duration = Duration::from_secs(10);
+const SESSIONS_POLL: Duration = Duration::from_millis(5);
+
+/// The placement to be removed: what the marker of `provision` proves to be ours.
+#[derive(Debug)]
+pub struct Removal<'a> {
+    target: &'a Target,
+    ready: &'a Ready,
+    provision: OperationId,
+    placement: &'a PlacementName,
+}
+
+impl<'a> Removal<'a> {
+    /// Settles the build first: an open one is waited for, and a late one can never come.
+    pub async fn begin(
+        target: &'a Target,
+        ready: &'a Ready,
+        provision: OperationId,
+        placement: &'a PlacementName,
+    ) -> Result<(Self, Settled)> {
+        let settled = bookkeeping::settle(target, provision, placement).await?;
+        Ok((Self { target, ready, provision, placement }, settled))
+    }
+
+    /// Nobody logs in any more.
+    pub async fn close_logins(&self) -> Result<()> {
+        let mut connection = self.target.acquire().await?;
+        let mut tx = connection.begin().await.map_err(doing("begin to close the logins"))?;
+        for role in existing(&mut tx, &tenant_ddl::login_roles(self.placement)).await? {
+            let sql = render("alter role {role} nologin", &[("role", Value::Identifier(&role))]);
+            execute(&mut tx, sql, "close a login").await?;
+        }
+        bookkeeping::set_state(&mut tx, self.provision, "removing").await?;
+        tx.commit().await.map_err(doing("commit the closing of the logins"))
+    }
+
+    /// Ends the tenant's sessions and waits until they are gone; a session survives NOLOGIN, and even DROP ROLE.
+    pub async fn end_sessions(&self) -> Result<u64> {
+        let mut connection = self.target.acquire().await?;
+        let roles = existing(&mut connection, &tenant_ddl::login_roles(self.placement)).await?;
+        let mut tx = connection.begin().await.map_err(doing("begin to end the sessions"))?;
+        for role in &roles {
+            execute(&mut tx, self.membership("grant {role} to {provisioner}", role), "join a login role")
+                .await?;
+        }
+        let ended: i64 = sqlx::query_scalar(
+            "select count(*) from (select pg_terminate_backend(pid) from pg_stat_activity where usename = any($1)) as ended",
+        )
+        .bind(&roles)
+        .fetch_one(&mut *tx)
+        .await
+        .map_err(doing("end the tenant's sessions"))?;
+        for role in &roles {
+            execute(&mut tx, self.membership("revoke {role} from {provisioner}", role), "leave a login role")
+                .await?;
+        }
+        tx.commit().await.map_err(doing("commit the end of the sessions"))?;
+        let deadline = Instant::now() + SESSIONS_TIMEOUT;
+        loop {
+            let left: i64 =
+                sqlx::query_scalar("select count(*) from pg_stat_activity where usename = any($1)")
+                    .bind(&roles)
+                    .fetch_one(&mut *connection)
+                    .await
+                    .map_err(doing("count the tenant's sessions"))?;
+            if left == 0 {
+                return Ok(ended.unsigned_abs());
+            }
+            if Instant::now() > deadline {
+                return Err(Error::Refused(format!("{left} sessions of the tenant do not end")));
+            }
+            tokio::time::sleep(SESSIONS_POLL).await;
+        }
+    }
+
+    /// Drops the schema, tables first and in batches.
+    pub async fn drop_objects(&self) -> Result<()> {
+        let mut connection = self.target.acquire().await?;
+        let owner = self.placement.to_string();
+        while !existing(&mut connection, std::slice::from_ref(&owner)).await?.is_empty() {
+            let mut tx = connection.begin().await.map_err(doing("begin to drop the tenant's objects"))?;
+            execute(&mut tx, self.membership("grant {role} to {provisioner}", &owner), "join the owner")
+                .await?;
+            let tables: Vec<(String, String)> = sqlx::query_as(
+                "select n.nspname::text, c.relname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                 where n.nspname = $1 and c.relkind in ('r', 'p', 'f') and not c.relispartition
+                 order by c.oid limit $2",
+            )
+            .bind(&owner)
+            .bind(TABLES_A_BATCH)
+            .fetch_all(&mut *tx)
+            .await
+            .map_err(doing("list the tenant's tables"))?;
+            let done = tables.is_empty();
+            let sql = if done {
+                format!("drop schema if exists {owner} cascade")
+            } else {
+                let names: Vec<String> = tables
+                    .iter()
+                    .map(|(schema, table)| format!("{}.{}", identifier(schema), identifier(table)))
+                    .collect();
+                format!("drop table if exists {} cascade", names.join(", "))
+            };
+            execute(&mut tx, sql, "drop the tenant's objects").await?;
+            execute(&mut tx, self.membership("revoke {role} from {provisioner}", &owner), "leave the owner")
+                .await?;
+            tx.commit().await.map_err(doing("commit the drop of the tenant's objects"))?;
+            if done {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops the roles with what still hangs on them (default privileges, large objects), and closes the books.
+    pub async fn drop_roles(&self) -> Result<()> {
+        let mut connection = self.target.acquire().await?;
+        let mut tx = connection.begin().await.map_err(doing("begin to drop the tenant's roles"))?;
+        let roles = existing(&mut tx, &tenant_ddl::all_roles(self.placement)).await?;
+        for role in &roles {
+            execute(&mut tx, self.membership("grant {role} to {provisioner}", role), "join a role").await?;
+        }
+        if !roles.is_empty() {
+            let list = roles.iter().map(|role| identifier(role)).collect::<Vec<_>>().join(", ");
+            execute(&mut tx, format!("drop owned by {list} cascade"), "drop what hangs on the roles").await?;
+            execute(&mut tx, format!("drop role {list}"), "drop the tenant's roles").await?;
+        }
+        sqlx::query("delete from tenantry.migration_history where placement = $1")
+            .bind(self.placement.as_str())
+            .execute(&mut *tx)
+            .await
+            .map_err(doing("remove the migrations' history"))?;
+        bookkeeping::set_state(&mut tx, self.provision, "removed").await?;
+        tx.commit().await.map_err(doing("commit the drop of the tenant's roles"))
+    }
+
+    /// What of the placement the catalog still shows; empty when it is gone.
+    pub async fn leftovers(&self) -> Result<Vec<String>> {
+        let mut connection = self.target.acquire().await?;
+        sqlx::query_scalar(
+            "select 'role ' || rolname from pg_roles where rolname = any($1)
+             union all select 'schema ' || nspname from pg_namespace where nspname = $2
+             union all select 'session ' || pid from pg_stat_activity where usename = any($1)",
+        )
+        .bind(tenant_ddl::all_roles(self.placement))
+        .bind(self.placement.as_str())
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(doing("look for what is left"))
+    }
+
+    fn membership(&self, template: &str, role: &str) -> String {
+        let provisioner = Value::Identifier(&self.ready.provisioner);
+        render(template, &[("role", Value::Identifier(role)), ("provisioner", provisioner)])
+    }
+}
+
+/// Those of `roles` that exist, in the same order.
+async fn existing(connection: &mut PgConnection, roles: &[String]) -> Result<Vec<String>> {
+    let found: Vec<String> = sqlx::query_scalar("select rolname::text from pg_roles where rolname = any($1)")
+        .bind(roles)
+        .fetch_all(connection)
+        .await
+        .map_err(doing("look for the tenant's roles"))?;
+    Ok(roles.iter().filter(|role| found.contains(role)).cloned().collect())
+}
+
+async fn execute(connection: &mut PgConnection, sql: String, what: &'static str) -> Result<()> {
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(connection).await.map(|_| ()).map_err(doing(what))
+}

@@ -1,0 +1,278 @@
+//! The one transaction in which a tenant comes to be.
+//!
+//! Invariants: no byte of a migration executes where RESET ROLE, SET SESSION AUTHORIZATION or COMMIT reaches the
+//! provisioner, and nothing that a migration left behind runs at COMMIT. Role statements and migrations go in messages
+//! of their own; COMMIT goes alone. A build that is dropped takes its connection with it.
+
+use std::time::{Duration, Instant};
+
+use sqlx::{PgConnection, Row as _};
+use tenantry_protocol::id::OperationId;
+use tenantry_protocol::name::PlacementName;
+
+use super::bookkeeping::{self, HistoryRow, Owner};
+use super::error::{Error, Result, ServerError, doing};
+use super::quote::{Value, identifier, render};
+use super::secret::Verifier;
+use super::target::{Ready, Target, TargetConnection};
+use super::tenant_ddl;
+
+/// The open transaction of a build.
+#[derive(Debug)]
+pub struct Build {
+    connection: TargetConnection,
+    placement: PlacementName,
+    provisioner: String,
+    group: String,
+    /// The transaction's id: a file that ends the transaction is noticed by it.
+    xid: String,
+    files: i32,
+}
+
+/// A migration or seed file, as it is executed.
+#[derive(Debug, Clone, Copy)]
+pub struct File<'a> {
+    pub path: &'a str,
+    /// SHA-256, hexadecimal.
+    pub checksum: &'a str,
+    pub statements: &'a [String],
+}
+
+/// Why a file could not be applied.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The server refused a statement of the file. `statement` counts from 0; `position` is in characters from 1 within
+    /// that statement, where the server gave one.
+    #[error("{}", server.message)]
+    Statement { statement: Option<usize>, position: Option<usize>, server: ServerError },
+    /// The file left something that would have run at COMMIT, outside its bounds.
+    #[error("{0}")]
+    Unsafe(String),
+    #[error(transparent)]
+    Database(#[from] Error),
+}
+
+impl Build {
+    /// Opens the transaction; its first statement is the marker.
+    pub async fn begin(
+        target: &Target,
+        ready: &Ready,
+        operation: OperationId,
+        placement: &PlacementName,
+        owner: Owner,
+    ) -> Result<Self> {
+        let mut connection = target.acquire().await?;
+        sqlx::raw_sql("begin").execute(&mut *connection).await.map_err(doing("begin the build"))?;
+        bookkeeping::insert_marker(&mut connection, operation, placement, owner).await?;
+        let xid = current_xid(&mut connection).await?;
+        Ok(Self {
+            connection,
+            placement: placement.clone(),
+            provisioner: ready.provisioner.clone(),
+            group: ready.group.clone(),
+            xid,
+            files: 0,
+        })
+    }
+
+    pub async fn create_roles(&mut self, connection_limit: i64, probe: &Verifier) -> Result<()> {
+        let sql = render(
+            tenant_ddl::ROLES,
+            &[
+                ("placement", Value::Placement(&self.placement)),
+                ("group", Value::Identifier(&self.group)),
+                ("provisioner", Value::Identifier(&self.provisioner)),
+                ("connection_limit", Value::Number(connection_limit)),
+                ("verifier", Value::Verifier(probe)),
+            ],
+        );
+        self.execute(sql, "create the tenant's roles").await
+    }
+
+    pub async fn create_schema(&mut self) -> Result<()> {
+        let sql = render(tenant_ddl::SCHEMA, &[("placement", Value::Placement(&self.placement))]);
+        self.execute(sql, "create the tenant's schema").await
+    }
+
+    /// Applies one file as the owner, checks that it stayed within its bounds, and writes its history.
+    pub async fn apply(&mut self, file: File<'_>) -> Result<Duration, FileError> {
+        let begin = Instant::now();
+        let runner = render(tenant_ddl::RUNNER, &[("placement", Value::Placement(&self.placement))]);
+        self.execute(runner, "make the runner").await?;
+        // The number comes back in the server's account of an error, and names the statement.
+        let numbered: Vec<String> = file
+            .statements
+            .iter()
+            .enumerate()
+            .map(|(number, text)| format!("{}{text}", prefix(number)))
+            .collect();
+        let call = format!("select {}.tenantry_run($1)", self.placement);
+        sqlx::query(sqlx::AssertSqlSafe(call))
+            .persistent(false)
+            .bind(&numbered)
+            .execute(&mut *self.connection)
+            .await
+            .map_err(doing("apply the migration"))
+            .map_err(file_error)?;
+        self.check_bounds().await?;
+        let duration = begin.elapsed();
+        let row = HistoryRow {
+            position: self.files,
+            file: file.path,
+            checksum: file.checksum,
+            statements: i32::try_from(file.statements.len()).unwrap_or(i32::MAX),
+            duration_us: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX),
+        };
+        bookkeeping::insert_history(&mut self.connection, &self.placement, row).await?;
+        self.files += 1;
+        Ok(duration)
+    }
+
+    /// Lets the provisioner read the canary, whose fingerprint it takes.
+    pub async fn open_canary(&mut self) -> Result<()> {
+        let values = [
+            ("placement", Value::Placement(&self.placement)),
+            ("provisioner", Value::Identifier(&self.provisioner)),
+        ];
+        self.execute(render(tenant_ddl::CANARY_FINGERPRINT, &values), "open the canary to its fingerprint")
+            .await
+    }
+
+    /// Takes the provisioner's membership back and commits. An error here says nothing about the outcome: ask the marker.
+    pub async fn commit(mut self) -> Result<()> {
+        let values = [
+            ("placement", Value::Placement(&self.placement)),
+            ("provisioner", Value::Identifier(&self.provisioner)),
+        ];
+        self.execute(render(tenant_ddl::SEAL, &values), "seal the build").await?;
+        sqlx::raw_sql("commit")
+            .execute(&mut *self.connection)
+            .await
+            .map(|_| ())
+            .map_err(doing("commit the build"))
+    }
+
+    /// Gives the transaction up, and its connection with it.
+    pub async fn abandon(self) {
+        self.connection.close().await.ok();
+    }
+
+    /// After a file: everything that it could have left for COMMIT is gone, and the session is the provisioner's again.
+    async fn check_bounds(&mut self) -> Result<(), FileError> {
+        // A cursor WITH HOLD runs its query at COMMIT, as the provisioner; settings would outlive the file.
+        self.execute("close all; reset all;".to_owned(), "clean up after the migration").await?;
+        let row = sqlx::query(
+            "select current_user = $1 and session_user = $1 as same_user,
+                    pg_current_xact_id_if_assigned()::text as xid,
+                    exists (select from pg_namespace n join pg_roles r on r.oid = n.nspowner
+                            where n.nspname = $2 and r.rolname = $2) as schema_stands",
+        )
+        .persistent(false)
+        .bind(&self.provisioner)
+        .bind(self.placement.as_str())
+        .fetch_one(&mut *self.connection)
+        .await
+        .map_err(doing("check the build's bounds"))?;
+        let same_user: bool = row.try_get("same_user").map_err(doing("check the build's bounds"))?;
+        let xid: Option<String> = row.try_get("xid").map_err(doing("check the build's bounds"))?;
+        let schema_stands: bool = row.try_get("schema_stands").map_err(doing("check the build's bounds"))?;
+        if !same_user || xid.as_deref() != Some(self.xid.as_str()) {
+            return Err(FileError::Unsafe("the migration left its transaction or its role".to_owned()));
+        }
+        if !schema_stands {
+            return Err(FileError::Unsafe(
+                "the migration dropped or gave away the tenant's own schema".to_owned(),
+            ));
+        }
+        self.check_deferred_triggers().await
+    }
+
+    /// The runner makes all deferred triggers fire within its bounds, but a trigger can defer again and queue more,
+    /// which before PostgreSQL 18 would fire at COMMIT, as the provisioner. The server refuses to alter a table with
+    /// pending events; a change of owner to the same owner changes nothing else.
+    async fn check_deferred_triggers(&mut self) -> Result<(), FileError> {
+        let tables: Vec<(String, String)> = sqlx::query_as(
+            "select distinct n.nspname::text, c.relname::text
+             from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.oid = c.relnamespace
+             join pg_roles r on r.oid = c.relowner
+             where t.tgdeferrable and r.rolname = $1",
+        )
+        .persistent(false)
+        .bind(self.placement.as_str())
+        .fetch_all(&mut *self.connection)
+        .await
+        .map_err(doing("look for deferrable triggers"))?;
+        for (schema, table) in tables {
+            let sql = format!(
+                "alter table only {}.{} owner to {}",
+                identifier(&schema),
+                identifier(&table),
+                self.placement
+            );
+            if let Err(error) = self.execute(sql, "look for pending triggers").await {
+                return Err(match error.server() {
+                    Some(server) if server.sqlstate == "55006" => FileError::Unsafe(format!(
+                        "the migration leaves deferred triggers of table {table} pending: let them fire within the file"
+                    )),
+                    _ => error.into(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    async fn execute(&mut self, sql: String, what: &'static str) -> Result<()> {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+            .execute(&mut *self.connection)
+            .await
+            .map(|_| ())
+            .map_err(doing(what))
+    }
+}
+
+async fn current_xid(connection: &mut PgConnection) -> Result<String> {
+    sqlx::query_scalar("select pg_current_xact_id()::text")
+        .persistent(false)
+        .fetch_one(connection)
+        .await
+        .map_err(doing("read the transaction's id"))
+}
+
+fn prefix(number: usize) -> String {
+    format!("/*{number}*/")
+}
+
+/// Finds the statement that failed: the server quotes it, with the number that we put before it.
+fn file_error(error: Error) -> FileError {
+    let Some(server) = error.server() else { return FileError::Database(error) };
+    if error.is_unreachable() {
+        return FileError::Database(error);
+    }
+    let statement = server.inner_query.as_deref().and_then(number_of).or_else(|| {
+        // The outermost call stands last in the context; what a trigger or function ran stands before it.
+        let context = server.context.as_deref()?;
+        number_of(&context[context.rfind("SQL statement \"/*")? + "SQL statement \"".len()..])
+    });
+    let in_statement = server.inner_query.as_deref().and_then(number_of).is_some();
+    let position = match (statement, server.inner_position) {
+        (Some(number), Some(position)) if in_statement => position.checked_sub(prefix(number).len()),
+        _ => None,
+    };
+    FileError::Statement { statement, position, server }
+}
+
+fn number_of(text: &str) -> Option<usize> {
+    text.strip_prefix("/*")?.split_once("*/")?.0.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number_of;
+
+    #[test]
+    fn a_statement_is_known_by_its_number() {
+        assert_eq!(number_of("/*17*/create table a ()"), Some(17));
+        assert_eq!(number_of("create table a ()"), None);
+        assert_eq!(number_of("/*x*/"), None);
+    }
+}

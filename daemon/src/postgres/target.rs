@@ -1,0 +1,271 @@
+//! A target database as the daemon uses it: a pool of provisioner connections, and what was found or made on it before
+//! the first tenant.
+//!
+//! Invariant: a connection goes back to the pool only after DISCARD ALL; on any doubt it is closed. The provisioner is
+//! never a superuser: a target whose role is one is refused.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{Connection as _, Executor as _, PgConnection, Postgres};
+use tenantry_protocol::name::{PlacementName, TargetName};
+use tokio::sync::Mutex;
+
+use super::error::{Error, Result, doing};
+use super::quote::{Value, render};
+use super::secret::Password;
+use super::{canary, schema};
+
+/// The oldest server that Tenantry works on.
+pub const MINIMUM_VERSION_NUM: i32 = 150_000;
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the configuration says of a target.
+#[derive(Clone)]
+pub struct TargetOptions {
+    pub name: TargetName,
+    pub connection: PgConnectOptions,
+    pub capacity: Option<u64>,
+    pub in_maintenance: bool,
+    pub max_connections: u32,
+    pub lock_timeout: Duration,
+    pub statement_timeout: Duration,
+}
+
+/// A target; connects when it is first needed, so that one that is down hurts nobody else.
+pub struct Target {
+    options: TargetOptions,
+    pool: PgPool,
+    ready: Mutex<Option<Arc<Ready>>>,
+}
+
+/// What holds for a target that was reached and prepared.
+#[derive(Debug, Clone)]
+pub struct Ready {
+    /// As the server says it: `15.20`.
+    pub server_version: String,
+    pub version_num: i32,
+    /// The daemon's role here.
+    pub provisioner: String,
+    pub database: String,
+    /// Holds CONNECT on this database for its tenants.
+    pub group: String,
+    /// The tenant that probes attack.
+    pub canary: PlacementName,
+}
+
+/// A connection of the provisioner. Dropped, it is cleaned or closed.
+pub type TargetConnection = PoolConnection<Postgres>;
+
+impl std::fmt::Debug for TargetOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The driver's own Debug shows the password.
+        f.debug_struct("TargetOptions").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Target").field("name", &self.options.name).finish_non_exhaustive()
+    }
+}
+
+impl Target {
+    pub fn new(options: TargetOptions) -> Self {
+        // As start-up parameters, so that a migration's RESET ALL brings these back, and not the server's defaults.
+        let connection =
+            options.connection.clone().application_name("tenantryd").statement_cache_capacity(0).options([
+                ("search_path", "pg_catalog, pg_temp".to_owned()),
+                ("lock_timeout", format!("{}ms", options.lock_timeout.as_millis())),
+                ("statement_timeout", format!("{}ms", options.statement_timeout.as_millis())),
+                ("idle_in_transaction_session_timeout", "60s".to_owned()),
+                ("client_min_messages", "warning".to_owned()),
+            ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(options.max_connections)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .idle_timeout(Duration::from_secs(300))
+            .test_before_acquire(true)
+            .after_release(|connection, _| {
+                // Fails inside a transaction, which then ends with its connection.
+                Box::pin(async move { Ok(connection.execute("discard all").await.is_ok()) })
+            })
+            .connect_lazy_with(connection);
+        Self { options, pool, ready: Mutex::new(None) }
+    }
+
+    pub const fn options(&self) -> &TargetOptions {
+        &self.options
+    }
+
+    pub const fn name(&self) -> &TargetName {
+        &self.options.name
+    }
+
+    /// Where it is, without credentials.
+    pub fn address(&self) -> String {
+        let (host, port) = self.endpoint();
+        format!("{host}:{port}/{}", self.database())
+    }
+
+    /// Host name or socket directory, and port.
+    pub fn endpoint(&self) -> (String, u16) {
+        let connection = &self.options.connection;
+        let host = connection
+            .get_socket()
+            .map_or_else(|| connection.get_host().to_owned(), |directory| directory.display().to_string());
+        (host, connection.get_port())
+    }
+
+    pub fn database(&self) -> &str {
+        self.options.connection.get_database().unwrap_or("postgres")
+    }
+
+    /// The target made ready: reached, found fit, with our bookkeeping, the group and the canary. Made once, kept after.
+    pub async fn ready(&self) -> Result<Arc<Ready>> {
+        let mut ready = self.ready.lock().await;
+        if let Some(known) = ready.as_ref() {
+            return Ok(Arc::clone(known));
+        }
+        let made = Arc::new(self.prepare().await?);
+        *ready = Some(Arc::clone(&made));
+        Ok(made)
+    }
+
+    /// What is known of it without asking it.
+    pub async fn known(&self) -> Option<Arc<Ready>> {
+        self.ready.lock().await.clone()
+    }
+
+    /// Forgets what is known, so that the next use looks again: somebody may have changed the server.
+    pub async fn forget(&self) {
+        *self.ready.lock().await = None;
+    }
+
+    pub async fn acquire(&self) -> Result<TargetConnection> {
+        self.pool.acquire().await.map_err(doing("connect to the target"))
+    }
+
+    /// One round trip, over a connection that is already open where there is one.
+    pub async fn ping(&self) -> Result<Duration> {
+        let begin = Instant::now();
+        self.pool.execute("select 1").await.map_err(doing("ask the target"))?;
+        Ok(begin.elapsed())
+    }
+
+    /// A session as one of a tenant's own roles, over the way that the tenant's application takes.
+    pub async fn login(&self, role: &str, password: &Password) -> Result<PgConnection> {
+        let options = self
+            .options
+            .connection
+            .clone()
+            .username(role)
+            .password(password.expose())
+            .application_name("tenantry-probe")
+            .statement_cache_capacity(0);
+        PgConnection::connect_with(&options).await.map_err(doing("log in as the tenant"))
+    }
+
+    pub async fn close(&self) {
+        let _ = tokio::time::timeout(ACQUIRE_TIMEOUT, self.pool.close()).await;
+    }
+
+    /// Connects and looks, and changes nothing: what it is, if it will do.
+    pub async fn probe(&self) -> Result<String> {
+        let mut connection = self.acquire().await?;
+        let (version, _, role, database) = identify(&mut connection).await?;
+        Ok(format!("PostgreSQL {version}, database {database}, as {role}"))
+    }
+
+    async fn prepare(&self) -> Result<Ready> {
+        // Not a pooled connection: an error in the middle leaves it in no known state.
+        let mut connection = self.acquire().await?.detach();
+        let result = self.prepare_on(&mut connection).await;
+        connection.close().await.ok();
+        result
+    }
+
+    async fn prepare_on(&self, connection: &mut PgConnection) -> Result<Ready> {
+        let (server_version, version_num, provisioner, database) = identify(connection).await?;
+        schema::TARGET.migrate(connection).await?;
+        let group = match find_group(connection).await? {
+            Some(group) => group,
+            None => make_group(connection, &database).await?,
+        };
+        let mut ready = Ready {
+            server_version,
+            version_num,
+            provisioner,
+            database,
+            group,
+            canary: PlacementName::from_random(rand::random()),
+        };
+        ready.canary = canary::ensure(self, &ready).await?;
+        Ok(ready)
+    }
+}
+
+/// Version, role and database, if they will do.
+async fn identify(connection: &mut PgConnection) -> Result<(String, i32, String, String)> {
+    let (version, version_num, role, database, is_superuser, may_create_roles): (String, i32, String, String, bool, bool) =
+        sqlx::query_as(
+            "select current_setting('server_version'), current_setting('server_version_num')::int, current_user::text,
+                    current_database()::text, rolsuper, rolcreaterole
+             from pg_catalog.pg_roles where rolname = current_user",
+        )
+        .fetch_one(connection)
+        .await
+        .map_err(doing("identify the target"))?;
+    let short = version.split_whitespace().next().unwrap_or(&version).to_owned();
+    if version_num < MINIMUM_VERSION_NUM {
+        return Err(Error::Refused(format!("the server is PostgreSQL {short}; Tenantry needs 15 or later")));
+    }
+    if is_superuser {
+        return Err(Error::Refused(format!(
+            "the role {role} is a superuser, and migrations are other people's code: give the target a role made with \
+             CREATE ROLE … LOGIN CREATEROLE CREATEDB that owns the database"
+        )));
+    }
+    if !may_create_roles {
+        return Err(Error::Refused(format!(
+            "the role {role} may not create roles: have an administrator run ALTER ROLE {role} CREATEROLE"
+        )));
+    }
+    Ok((short, version_num, role, database))
+}
+
+async fn find_group(connection: &mut PgConnection) -> Result<Option<String>> {
+    sqlx::query_scalar("select group_role from tenantry.target_identity")
+        .fetch_optional(connection)
+        .await
+        .map_err(doing("look for the target's group"))
+}
+
+async fn make_group(connection: &mut PgConnection, database: &str) -> Result<String> {
+    // The random part of a placement name: groups belong to a cluster, which can hold several targets.
+    let random = PlacementName::from_random(rand::random());
+    let group = format!("tenantry_g_{}", random.as_str().trim_start_matches("t_"));
+    let sql =
+        render(GROUP, &[("group", Value::Identifier(&group)), ("database", Value::Identifier(database))]);
+    let mut tx = connection.begin().await.map_err(doing("begin to make the target's group"))?;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+        .execute(&mut *tx)
+        .await
+        .map_err(doing("make the target's group"))?;
+    sqlx::query("insert into tenantry.target_identity (group_role) values ($1)")
+        .bind(&group)
+        .execute(&mut *tx)
+        .await
+        .map_err(doing("note the target's group"))?;
+    tx.commit().await.map_err(doing("commit the target's group"))?;
+    Ok(group)
+}
+
+/// A refused REVOKE is only a warning; the check of a target reads the privileges back.
+const GROUP: &str = "\
+create role {group} nologin;
+grant connect on database {database} to {group};
+revoke connect, temporary on database {database} from public;
+";

@@ -1,0 +1,154 @@
+//! Reads a target's privileges and limits back: a refused REVOKE or GRANT is only a warning when it happens.
+//!
+//! Each finding says what an administrator would run. Nothing is changed here.
+
+use sqlx::{PgConnection, Row as _};
+use tenantry_protocol::plan::{Finding, Severity};
+
+use super::error::{Result, doing};
+use super::quote::identifier;
+use super::target::{Ready, Target};
+
+/// What a target has room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    pub connections_used: i64,
+    pub connections_max: i64,
+    /// `max_locks_per_transaction × (max_connections + max_prepared_transactions)`
+    pub locks_max: i64,
+}
+
+/// Connections and locks, as the server counts them.
+pub async fn room(connection: &mut PgConnection) -> Result<Room> {
+    let row = sqlx::query(
+        "select (select count(*) from pg_stat_activity where backend_type = 'client backend') as used,
+                current_setting('max_connections')::bigint as max_connections,
+                current_setting('max_locks_per_transaction')::bigint
+                  * (current_setting('max_connections')::bigint + current_setting('max_prepared_transactions')::bigint) as locks",
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(doing("read the target's limits"))?;
+    let read = |column| row.try_get::<i64, _>(column).map_err(doing("read the target's limits"));
+    Ok(Room {
+        connections_used: read("used")?,
+        connections_max: read("max_connections")?,
+        locks_max: read("locks")?,
+    })
+}
+
+/// Which of `wanted` extensions the target does not have.
+pub async fn missing_extensions(connection: &mut PgConnection, wanted: &[String]) -> Result<Vec<String>> {
+    sqlx::query_scalar(
+        "select name from unnest($1::text[]) as wanted(name)
+         where not exists (select from pg_extension where extname = name)",
+    )
+    .bind(wanted)
+    .fetch_all(connection)
+    .await
+    .map_err(doing("look for extensions"))
+}
+
+/// Everything that can be read back about a target.
+pub async fn findings(target: &Target, ready: &Ready) -> Result<Vec<Finding>> {
+    let mut connection = target.acquire().await?;
+    let mut findings = vec![
+        ok("server_version", format!("PostgreSQL {}", ready.server_version)),
+        ok("provisioner", format!("{} creates roles and is no superuser", ready.provisioner)),
+    ];
+    let room = room(&mut connection).await?;
+    findings.push(ok(
+        "room",
+        format!(
+            "connections {} of {} · {} locks in all",
+            room.connections_used, room.connections_max, room.locks_max
+        ),
+    ));
+    findings.extend(database_privileges(&mut connection, ready).await?);
+    findings.extend(public_functions(&mut connection).await?);
+    Ok(findings)
+}
+
+async fn database_privileges(connection: &mut PgConnection, ready: &Ready) -> Result<Vec<Finding>> {
+    // A database whose ACL is null has the built-in default: CONNECT and TEMPORARY for PUBLIC.
+    let open: Vec<(String, String)> = sqlx::query_as(
+        "select d.datname::text, string_agg(a.privilege_type, ', ' order by a.privilege_type)
+         from pg_database d, aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
+         where d.datallowconn and a.grantee = 0 and a.privilege_type in ('CONNECT', 'TEMPORARY')
+         group by d.datname order by d.datname",
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(doing("read the privileges on databases"))?;
+    let mut findings: Vec<Finding> = open
+        .iter()
+        .map(|(database, privileges)| {
+            let statement = format!(
+                "revoke {} on database {} from public",
+                privileges.to_lowercase(),
+                identifier(database)
+            );
+            warning(
+                "public_database",
+                format!(
+                    "everybody has {privileges} on database {database}; an administrator runs: {statement}"
+                ),
+            )
+        })
+        .collect();
+    if open.is_empty() {
+        findings.push(ok("public_database", "nobody connects to a database by default".to_owned()));
+    }
+    let group_connects: bool = sqlx::query_scalar("select has_database_privilege($1, $2, 'CONNECT')")
+        .bind(&ready.group)
+        .bind(&ready.database)
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(doing("read the group's privileges"))?;
+    if !group_connects {
+        findings.push(Finding {
+            severity: Severity::Error,
+            ..warning(
+                "group_connect",
+                format!(
+                    "the tenants' group cannot connect; an administrator runs: grant connect on database {} to {}",
+                    identifier(&ready.database),
+                    identifier(&ready.group)
+                ),
+            )
+        });
+    }
+    Ok(findings)
+}
+
+async fn public_functions(connection: &mut PgConnection) -> Result<Vec<Finding>> {
+    let open: Vec<String> = sqlx::query_scalar(
+        "select distinct p.proname::text from pg_proc p
+         where p.pronamespace = 'pg_catalog'::regnamespace
+           and (p.proname like 'pg\\_advisory\\_%lock%' or p.proname like 'pg\\_try\\_advisory%' or p.proname = 'pg_logical_emit_message')
+           and has_function_privilege('public', p.oid, 'EXECUTE') order by 1",
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(doing("read the privileges on functions"))?;
+    Ok(if open.is_empty() {
+        vec![ok("public_functions", "advisory locks and logical messages are closed to tenants".to_owned())]
+    } else {
+        vec![warning(
+            "public_functions",
+            format!(
+                "tenants can take advisory locks until the server's lock table is full; an administrator revokes EXECUTE \
+                 from PUBLIC on: {}",
+                open.join(", ")
+            ),
+        )]
+    })
+}
+
+fn ok(code: &str, message: String) -> Finding {
+    Finding { severity: Severity::Ok, code: code.to_owned(), message, file: None, line: None }
+}
+
+fn warning(code: &str, message: String) -> Finding {
+    Finding { severity: Severity::Warning, code: code.to_owned(), message, file: None, line: None }
+}

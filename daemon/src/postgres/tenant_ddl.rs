@@ -1,0 +1,93 @@
+//! The statements that make a tenant's roles and schema, as templates: what a plan shows is what runs.
+//!
+//! Roles of a placement `p`: `p` owns the schema and cannot log in; `p_app` holds the application's rights; `p_a` and
+//! `p_b` are the two login slots; `p_probe` logs in only while the isolation is attacked.
+
+use tenantry_protocol::name::PlacementName;
+
+/// The suffixes of a placement's roles besides the owner, members before what they are members of.
+pub const ROLE_SUFFIXES: [&str; 4] = ["_a", "_b", "_probe", "_app"];
+/// Of these, the ones that can log in.
+pub const LOGIN_SUFFIXES: [&str; 3] = ["_a", "_b", "_probe"];
+
+/// The provisioner's membership of the owner lasts as long as the transaction: a standing one slows every later build.
+pub const ROLES: &str = "\
+create role {placement} nologin;
+create role {placement}_app nologin in role {group};
+create role {placement}_a nologin connection limit {connection_limit} in role {placement}_app;
+create role {placement}_b nologin connection limit {connection_limit} in role {placement}_app;
+create role {placement}_probe login connection limit 4 password {verifier} in role {placement}_app;
+alter role {placement}_a set search_path = {placement}, tenantry_ext;
+alter role {placement}_b set search_path = {placement}, tenantry_ext;
+grant {placement} to {provisioner};
+";
+
+/// Rights come by default privileges that are set before anything is created: `grant … on all tables` gets slower with
+/// every tenant on the server. The application never gets TRUNCATE, TRIGGER, REFERENCES or CREATE. EXECUTE is taken
+/// from PUBLIC by the global form; the form `in schema` would do nothing.
+pub const SCHEMA: &str = "\
+create schema {placement} authorization {placement};
+grant usage on schema {placement} to {placement}_app;
+alter default privileges for role {placement} revoke execute on functions from public;
+alter default privileges for role {placement} in schema {placement} grant select, insert, update, delete on tables to {placement}_app;
+alter default privileges for role {placement} in schema {placement} grant usage, select on sequences to {placement}_app;
+alter default privileges for role {placement} in schema {placement} grant execute on functions to {placement}_app;
+";
+
+/// What runs a migration file. Inside a SECURITY DEFINER function RESET ROLE, SET SESSION AUTHORIZATION and COMMIT are
+/// refused, so the file's code has no way to the provisioner, whose session this is. Made anew for each file, because
+/// the file before could have replaced it: it belongs to the owner.
+pub const RUNNER: &str = "\
+set local role {placement};
+drop function if exists {placement}.tenantry_run(text[]);
+create function {placement}.tenantry_run(statements text[]) returns void language plpgsql security definer
+    set search_path = {placement}, tenantry_ext, pg_temp as
+$tenantry$
+declare
+    statement text;
+begin
+    foreach statement in array statements loop
+        execute statement;
+    end loop;
+    set constraints all immediate;
+end
+$tenantry$;
+reset role;
+";
+
+/// Ends the build: the runner goes, and with it the provisioner's membership.
+pub const SEAL: &str = "\
+drop function if exists {placement}.tenantry_run(text[]);
+revoke {placement} from {provisioner};
+";
+
+/// Makes the tenant's current slot a login with a new secret.
+pub const ISSUE: &str = "alter role {placement}_a login password {verifier};\n";
+
+/// The probe logs in only while it attacks.
+pub const CLOSE_PROBE: &str = "alter role {placement}_probe nologin password null;\n";
+
+/// The canary's rows may be read by the provisioner, which takes the victim's fingerprint.
+pub const CANARY_FINGERPRINT: &str = "\
+grant usage on schema {placement} to {provisioner};
+grant select on {placement}.record to {provisioner};
+";
+
+/// The role that a tenant's application logs in as.
+pub fn current_slot(placement: &PlacementName) -> String {
+    format!("{placement}_a")
+}
+
+/// The role that attacks on the tenant's behalf.
+pub fn probe_role(placement: &PlacementName) -> String {
+    format!("{placement}_probe")
+}
+
+/// All roles that a placement has.
+pub fn all_roles(placement: &PlacementName) -> Vec<String> {
+    ROLE_SUFFIXES.iter().map(|suffix| format!("{placement}{suffix}")).chain([placement.to_string()]).collect()
+}
+
+pub fn login_roles(placement: &PlacementName) -> Vec<String> {
+    LOGIN_SUFFIXES.iter().map(|suffix| format!("{placement}{suffix}")).collect()
+}

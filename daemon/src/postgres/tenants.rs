@@ -1,0 +1,238 @@
+//! Tenants in the registry.
+
+use sqlx::postgres::PgRow;
+use sqlx::types::Json;
+use sqlx::{PgConnection, PgPool, Row as _};
+use tenantry_protocol::id::{OperationId, TenantId};
+use tenantry_protocol::name::{BlueprintName, BlueprintVersion, PlacementName, Slug, TargetName};
+use tenantry_protocol::tenant::{CredentialsIssued, LastOperation, Tenant, TenantState};
+use uuid::Uuid;
+
+use super::error::{Error, Result, doing};
+
+/// A tenant as it is first written.
+#[derive(Debug, Clone)]
+pub struct NewTenant {
+    pub id: TenantId,
+    pub slug: Slug,
+    pub display_name: String,
+    pub labels: std::collections::BTreeMap<String, String>,
+    pub blueprint: BlueprintName,
+    pub version: BlueprintVersion,
+    pub target: TargetName,
+    pub placement: PlacementName,
+    pub settings: std::collections::BTreeMap<String, i64>,
+}
+
+/// Which tenants a list holds.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// By name; all but the ended ones if empty.
+    pub states: Vec<String>,
+    /// The ended ones too.
+    pub all: bool,
+}
+
+/// Where a page begins: after this tenant.
+pub type Cursor = (String, Uuid);
+
+pub async fn insert(tx: &mut PgConnection, tenant: &NewTenant) -> Result<()> {
+    sqlx::query(
+        "insert into control.tenant (id, slug, display_name, labels, blueprint, major, minor, target, placement, settings, state)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'provisioning')",
+    )
+    .bind(tenant.id.as_uuid())
+    .bind(tenant.slug.as_str())
+    .bind(&tenant.display_name)
+    .bind(Json(&tenant.labels))
+    .bind(tenant.blueprint.as_str())
+    .bind(i32::from(tenant.version.major()))
+    .bind(i32::from(tenant.version.minor()))
+    .bind(tenant.target.as_str())
+    .bind(tenant.placement.as_str())
+    .bind(Json(&tenant.settings))
+    .execute(tx)
+    .await
+    .map(|_| ())
+    .map_err(doing("register the tenant"))
+}
+
+/// Moves a tenant to `state`, if it is in one of `from`; otherwise nothing changes and the answer is false.
+pub async fn set_state(
+    tx: &mut PgConnection,
+    id: TenantId,
+    from: &[&str],
+    state: &TenantState,
+) -> Result<bool> {
+    let changed = sqlx::query(
+        "update control.tenant set state = $3, state_detail = $4, updated_at = now()
+         where id = $1 and state = any($2)",
+    )
+    .bind(id.as_uuid())
+    .bind(from)
+    .bind(state.name())
+    .bind(Json(state_detail(state)))
+    .execute(tx)
+    .await
+    .map_err(doing("change the tenant's state"))?;
+    Ok(changed.rows_affected() == 1)
+}
+
+/// Notes that a secret was issued; gives the time of it.
+pub async fn set_credentials_issued(
+    tx: &mut PgConnection,
+    id: TenantId,
+    role: &str,
+) -> Result<time::OffsetDateTime> {
+    sqlx::query_scalar(
+        "update control.tenant set credentials_role = $2, credentials_issued_at = now(), updated_at = now()
+         where id = $1 returning credentials_issued_at",
+    )
+    .bind(id.as_uuid())
+    .bind(role)
+    .fetch_one(tx)
+    .await
+    .map_err(doing("note that credentials were issued"))
+}
+
+const COLUMNS: &str = "
+    select t.*, o.id as operation_id, o.kind as operation_kind, o.state as operation_state, o.requested_at
+    from control.tenant t
+    left join lateral (select id, kind, state, requested_at from control.operation
+                       where tenant_id = t.id order by id desc limit 1) o on true ";
+
+/// The tenant of this name that lives, else the newest that had it.
+pub async fn by_slug(pool: &PgPool, slug: &str) -> Result<Option<Tenant>> {
+    let sql = format!(
+        "{COLUMNS} where t.slug = $1 order by (t.state not in ('rolled_back', 'retired')) desc, t.id desc limit 1"
+    );
+    one(sqlx::query(sqlx::AssertSqlSafe(sql)).bind(slug).fetch_optional(pool).await)
+}
+
+pub async fn by_id(pool: &PgPool, id: TenantId) -> Result<Option<Tenant>> {
+    let sql = format!("{COLUMNS} where t.id = $1");
+    one(sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id.as_uuid()).fetch_optional(pool).await)
+}
+
+/// A page of tenants by slug, the newest of a name first, and how many match in all.
+pub async fn page(
+    pool: &PgPool,
+    filter: &Filter,
+    after: Option<&Cursor>,
+    limit: i64,
+) -> Result<(Vec<Tenant>, u64)> {
+    const MATCH: &str =
+        "($1::text[] = '{}' and ($2 or t.state not in ('rolled_back', 'retired')) or t.state = any($1))";
+    let sql = format!(
+        "{COLUMNS} where {MATCH} and ($3::text is null or t.slug > $3 or (t.slug = $3 and t.id < $4))
+         order by t.slug, t.id desc limit $5"
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(&filter.states)
+        .bind(filter.all)
+        .bind(after.map(|(slug, _)| slug.as_str()))
+        .bind(after.map(|(_, id)| *id))
+        .bind(limit)
+        .fetch_all(pool)
+        .await
+        .map_err(doing("list the tenants"))?;
+    let total: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+        "select count(*) from control.tenant t where {MATCH}"
+    )))
+    .bind(&filter.states)
+    .bind(filter.all)
+    .fetch_one(pool)
+    .await
+    .map_err(doing("count the tenants"))?;
+    Ok((rows.iter().map(tenant).collect::<Result<_>>()?, total.unsigned_abs()))
+}
+
+/// Number of tenants in each state, and of living ones on each target.
+pub async fn counts(pool: &PgPool) -> Result<Vec<(String, TargetName, u64)>> {
+    let rows = sqlx::query("select state, target, count(*) as n from control.tenant group by state, target")
+        .fetch_all(pool)
+        .await
+        .map_err(doing("count the tenants"))?;
+    rows.iter()
+        .map(|row| {
+            let target: String = read(row, "target")?;
+            let target = TargetName::parse(&target).map_err(corrupt)?;
+            Ok((read(row, "state")?, target, read::<i64>(row, "n")?.unsigned_abs()))
+        })
+        .collect()
+}
+
+/// Of [`counts`], the tenants that live on a target.
+pub fn living(counts: &[(String, TargetName, u64)], target: &TargetName) -> u64 {
+    let lives = |state: &str| !matches!(state, "rolled_back" | "retired");
+    counts.iter().filter(|(state, name, _)| name == target && lives(state)).map(|(_, _, count)| count).sum()
+}
+
+fn one(row: Result<Option<PgRow>, sqlx::Error>) -> Result<Option<Tenant>> {
+    row.map_err(doing("look for the tenant"))?.as_ref().map(tenant).transpose()
+}
+
+fn tenant(row: &PgRow) -> Result<Tenant> {
+    let last_operation = match read::<Option<Uuid>>(row, "operation_id")? {
+        None => None,
+        Some(id) => Some(LastOperation {
+            id: OperationId::from_uuid(id),
+            kind: read(row, "operation_kind")?,
+            state: read(row, "operation_state")?,
+            requested_at: read(row, "requested_at")?,
+        }),
+    };
+    let credentials = match read::<Option<String>>(row, "credentials_role")? {
+        None => None,
+        Some(role) => Some(CredentialsIssued { role, issued_at: read(row, "credentials_issued_at")? }),
+    };
+    let Json(detail) = read::<Json<serde_json::Value>>(row, "state_detail")?;
+    Ok(Tenant {
+        id: TenantId::from_uuid(read(row, "id")?),
+        slug: Slug::parse(&read::<String>(row, "slug")?).map_err(corrupt)?,
+        display_name: read(row, "display_name")?,
+        labels: read::<Json<_>>(row, "labels")?.0,
+        blueprint: BlueprintName::parse(&read::<String>(row, "blueprint")?).map_err(corrupt)?,
+        version: version(row)?,
+        target: TargetName::parse(&read::<String>(row, "target")?).map_err(corrupt)?,
+        placement: PlacementName::parse(&read::<String>(row, "placement")?).map_err(corrupt)?,
+        settings: read::<Json<_>>(row, "settings")?.0,
+        state: state(&read::<String>(row, "state")?, detail)?,
+        created_at: read(row, "created_at")?,
+        updated_at: read(row, "updated_at")?,
+        credentials,
+        last_operation,
+    })
+}
+
+/// The version in the columns `major` and `minor`.
+pub(super) fn version(row: &PgRow) -> Result<BlueprintVersion> {
+    let part = |column| read::<i32>(row, column).and_then(|n| u16::try_from(n).map_err(corrupt));
+    Ok(BlueprintVersion::new(part("major")?, part("minor")?))
+}
+
+fn state_detail(state: &TenantState) -> serde_json::Value {
+    let mut value = serde_json::to_value(state).unwrap_or_default();
+    if let Some(object) = value.as_object_mut() {
+        object.remove("name");
+    }
+    value
+}
+
+fn state(name: &str, mut detail: serde_json::Value) -> Result<TenantState> {
+    if let Some(object) = detail.as_object_mut() {
+        object.insert("name".to_owned(), name.into());
+    }
+    serde_json::from_value(detail).map_err(corrupt)
+}
+
+pub(super) fn read<'r, T: sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>>(
+    row: &'r PgRow,
+    column: &'static str,
+) -> Result<T> {
+    row.try_get(column).map_err(doing("read a row of the registry"))
+}
+
+pub(super) fn corrupt(error: impl std::fmt::Display) -> Error {
+    Error::Corrupt { what: "a row of the registry", why: error.to_string() }
+}

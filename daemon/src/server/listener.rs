@@ -1,0 +1,166 @@
+//! The control socket: made safely, accepted in a loop of our own, one task for each connection.
+//!
+//! Order of making: lock → unlink what a dead daemon left → bind → chmod → listen. One task for each connection, so that
+//! what a peer provokes in the RPC library ends with its own connection.
+
+use std::fs::{self, File, Permissions, TryLockError};
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use tarpc::server::{BaseChannel, Channel as _, Config};
+use tarpc::{ClientMessage, Response};
+use tenantry_protocol::frame::{JsonCodec, MAX_FRAME_BYTES};
+use tenantry_protocol::service::Tenantry as _;
+use tenantry_protocol::{TenantryRequest, TenantryResponse};
+use tokio::net::{UnixListener, UnixStream};
+use tokio_util::codec::LengthDelimitedCodec;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::commands::App;
+
+use super::guard::{Connections, Guarded};
+use super::peer;
+use super::rpc::Session;
+
+/// Requests of one connection at a time; 20,000 unread ones took 1 GB without a bound.
+const REQUESTS_PER_CONNECTION: usize = 32;
+/// A pause after a failed accept: out of file descriptors, mostly, which others must give back.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long open requests may take to be answered when the daemon stops.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// The bound socket, not yet served.
+#[derive(Debug)]
+pub struct Listener {
+    listener: UnixListener,
+    /// Where it is, and the lock beside it; none for a socket that the service manager made and keeps.
+    own: Option<Own>,
+}
+
+#[derive(Debug)]
+struct Own {
+    path: PathBuf,
+    _lock: File,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ListenerError {
+    #[error("another tenantryd listens on {}: stop it, or choose another socket with --socket", path.display())]
+    InUse { path: PathBuf },
+    #[error("the socket {} cannot be made: {source}", path.display())]
+    Make { path: PathBuf, source: io::Error },
+    #[error("{} is in the way, and it is no socket: move it, or choose another socket with --socket", path.display())]
+    NotASocket { path: PathBuf },
+    #[error("the socket that the service manager passed cannot be used: {0}")]
+    Passed(io::Error),
+}
+
+impl Listener {
+    /// The socket that the service manager passed, else a new one at `path`.
+    pub fn open(path: &Path) -> Result<Self, ListenerError> {
+        let passed = listenfd::ListenFd::from_env().take_unix_listener(0).map_err(ListenerError::Passed)?;
+        if let Some(listener) = passed {
+            listener.set_nonblocking(true).map_err(ListenerError::Passed)?;
+            let listener = UnixListener::from_std(listener).map_err(ListenerError::Passed)?;
+            return Ok(Self { listener, own: None });
+        }
+        let make = |source| ListenerError::Make { path: path.to_owned(), source };
+        if let Some(directory) = path.parent()
+            && !directory.exists()
+        {
+            fs::create_dir_all(directory).map_err(make)?;
+            fs::set_permissions(directory, Permissions::from_mode(0o750)).map_err(make)?;
+        }
+        let lock = File::create(path.with_extension("lock")).map_err(make)?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => ListenerError::InUse { path: path.to_owned() },
+            TryLockError::Error(source) => make(source),
+        })?;
+        remove_stale(path)?;
+        let listener = UnixListener::bind(path).map_err(make)?;
+        fs::set_permissions(path, Permissions::from_mode(0o660)).map_err(make)?;
+        Ok(Self { listener, own: Some(Own { path: path.to_owned(), _lock: lock }) })
+    }
+
+    /// Serves until `stop`; then lets open requests finish, and takes the socket away.
+    pub async fn serve(self, app: Arc<App>, stop: CancellationToken) {
+        let tasks = TaskTracker::new();
+        let connections = Arc::new(Connections::default());
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = stop.cancelled() => break,
+            };
+            match accepted {
+                Ok((stream, _)) => admit(stream, &app, &connections, &tasks, &stop),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        tasks.close();
+        let _ = tokio::time::timeout(DRAIN, tasks.wait()).await;
+        if let Some(own) = &self.own {
+            // The lock's file stays: removing it would let two daemons hold locks on different files of one name.
+            let _ = fs::remove_file(&own.path);
+        }
+    }
+}
+
+/// A socket at `path` belongs to a dead daemon, since we hold the lock. Anything else there is not ours to remove.
+fn remove_stale(path: &Path) -> Result<(), ListenerError> {
+    use std::os::unix::fs::FileTypeExt as _;
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.file_type().is_socket() => {
+            fs::remove_file(path).map_err(|source| ListenerError::Make { path: path.to_owned(), source })
+        }
+        Ok(_) => Err(ListenerError::NotASocket { path: path.to_owned() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(ListenerError::Make { path: path.to_owned(), source }),
+    }
+}
+
+fn admit(
+    stream: UnixStream,
+    app: &Arc<App>,
+    connections: &Arc<Connections>,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) {
+    let peer = match peer::identify(&stream) {
+        Ok(peer) => peer,
+        Err(error) => {
+            tracing::warn!(%error, "a peer could not be identified");
+            return;
+        }
+    };
+    let Some(place) = Connections::enter(connections, peer.uid) else {
+        tracing::warn!(uid = peer.uid, "too many connections");
+        return;
+    };
+    let session = Session::new(Arc::clone(app), peer);
+    let stop = stop.clone();
+    tasks.spawn(async move {
+        let _place = place;
+        tokio::select! {
+            () = serve_connection(stream, session) => {}
+            () = stop.cancelled() => {}
+        }
+    });
+}
+
+async fn serve_connection(stream: UnixStream, session: Session) {
+    let framed = LengthDelimitedCodec::builder().max_frame_length(MAX_FRAME_BYTES).new_framed(stream);
+    let codec = JsonCodec::<ClientMessage<TenantryRequest>, Response<TenantryResponse>>::default();
+    let transport = Guarded::new(tarpc::serde_transport::new(framed, codec));
+    let config = Config { pending_response_buffer: REQUESTS_PER_CONNECTION };
+    let channel = BaseChannel::new(config, transport).max_concurrent_requests(REQUESTS_PER_CONNECTION);
+    // The answers run in this task: they end with the connection, and mutations have tasks of their own.
+    channel.execute(session.serve()).for_each_concurrent(REQUESTS_PER_CONNECTION, |answer| answer).await;
+}

@@ -1,0 +1,258 @@
+//! The only wiring: from a configuration to a running daemon, and back to nothing.
+//!
+//! Order: socket (which only one daemon can have) → private cluster → control database → targets → serving. A start
+//! that fails takes back what it made.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tenantry_protocol::error::ApiError;
+use tenantry_protocol::name::TargetName;
+use tenantry_protocol::session::DaemonMode;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::commands::{App, AppOptions};
+use crate::config::{Config, ConfiguredServers, Servers};
+use crate::embedded::{Cluster, ClusterOptions, EmbeddedError};
+use crate::pipeline::{Engine, EngineOptions, Events, recover};
+use crate::postgres::control::{Control, ControlOptions};
+use crate::postgres::target::{Target, TargetOptions};
+use crate::postgres::{Error, error::doing, targets};
+use crate::server::{Listener, ListenerError};
+
+/// How long operations in flight may take to end when the daemon stops; what is left is taken up by the next start.
+const DRAIN: Duration = Duration::from_secs(20);
+/// The embedded target's name.
+const EMBEDDED_TARGET: &str = "local";
+
+/// A running daemon.
+#[derive(Debug)]
+pub struct Server {
+    socket: PathBuf,
+    stop: CancellationToken,
+    serving: JoinHandle<()>,
+    engine: Engine,
+    servers: Databases,
+    /// Removed when everything in it has ended.
+    _ephemeral: Option<TempDir>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Listener(#[from] ListenerError),
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
+    #[error("the control database cannot be used: {}", .0.explain())]
+    Control(Error),
+    #[error("the registry cannot be prepared: {0}")]
+    Registry(ApiError),
+}
+
+/// The opened servers.
+#[derive(Debug)]
+struct Databases {
+    control: Arc<Control>,
+    targets: Vec<Arc<Target>>,
+    cluster: Option<Cluster>,
+}
+
+/// Where the servers are.
+struct Places {
+    control: ControlOptions,
+    targets: Vec<TargetOptions>,
+}
+
+impl Server {
+    /// Starts everything; when this returns, the daemon answers.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let listener = Listener::open(&config.socket)?;
+        let mode = config.mode();
+        let servers = Databases::open(&config).await?;
+        let events = Arc::new(Events::new());
+        let options = EngineOptions {
+            budget: config.limits.operation_budget,
+            operations_per_target: config.limits.max_operations_per_target as usize,
+        };
+        let engine = Engine::new(Arc::clone(&servers.control), Arc::clone(&events), &servers.targets, options);
+        let app = match Self::open_app(&config, mode, &servers, engine.clone(), events).await {
+            Ok(app) => app,
+            Err(error) => {
+                servers.close().await;
+                return Err(StartError::Registry(error));
+            }
+        };
+        // In its own tasks: reads are served at once.
+        recover(&engine, &servers.targets).await.map_err(StartError::Control)?;
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(listener.serve(Arc::new(app), stop.clone()));
+        Ok(Self { socket: config.socket, stop, serving, engine, servers, _ephemeral: config.ephemeral })
+    }
+
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Lets what is in flight end, closes everything, and stops the private cluster.
+    pub async fn stop(self) -> Result<(), StartError> {
+        self.stop.cancel();
+        if let Err(error) = self.serving.await {
+            tracing::error!(%error, "the listener panicked");
+        }
+        self.engine.tasks().close();
+        if tokio::time::timeout(DRAIN, self.engine.tasks().wait()).await.is_err() {
+            tracing::warn!(running = self.engine.running(), "operations in flight are left to the next start");
+        }
+        self.servers.close_and_stop().await
+    }
+
+    async fn open_app(
+        config: &Config,
+        mode: DaemonMode,
+        servers: &Databases,
+        engine: Engine,
+        events: Arc<Events>,
+    ) -> Result<App, ApiError> {
+        App::open(AppOptions {
+            label: config.label.clone(),
+            mode,
+            access: config.access.clone(),
+            control: Arc::clone(&servers.control),
+            targets: servers.targets.clone(),
+            engine,
+            events,
+        })
+        .await
+    }
+}
+
+impl Databases {
+    async fn open(config: &Config) -> Result<Self, StartError> {
+        let (places, cluster) = match &config.servers {
+            Servers::Configured(servers) => (configured(servers, config), None),
+            Servers::Embedded(embedded) => {
+                let cluster = Cluster::start(ClusterOptions::from_config(embedded)?).await?;
+                (embedded_places(&cluster, config), Some(cluster))
+            }
+        };
+        match Self::connect(places).await {
+            Ok((control, targets)) => Ok(Self { control, targets, cluster }),
+            Err(error) => {
+                if let Some(cluster) = cluster
+                    && let Err(error) = cluster.stop().await
+                {
+                    tracing::warn!(%error, "the private cluster could not be stopped after a failed start");
+                }
+                Err(StartError::Control(error))
+            }
+        }
+    }
+
+    async fn connect(places: Places) -> Result<(Arc<Control>, Vec<Arc<Target>>), Error> {
+        let holder = format!("pid {} on {}", std::process::id(), host_name());
+        let control = Control::open(places.control, &holder).await?;
+        let targets: Vec<_> = places.targets.into_iter().map(|options| Arc::new(Target::new(options))).collect();
+        let mut tx = control.begin().await?;
+        for target in &targets {
+            let options = target.options();
+            targets::upsert(&mut tx, target.name(), &target.address(), options.capacity, options.in_maintenance).await?;
+        }
+        tx.commit().await.map_err(doing("commit the targets"))?;
+        Ok((Arc::new(control), targets))
+    }
+
+    async fn close(self) {
+        if let Err(error) = self.close_and_stop().await {
+            tracing::warn!(%error, "the servers could not be closed");
+        }
+    }
+
+    async fn close_and_stop(self) -> Result<(), StartError> {
+        for target in &self.targets {
+            target.close().await;
+        }
+        self.control.close().await;
+        if let Some(cluster) = self.cluster {
+            cluster.stop().await?;
+        }
+        Ok(())
+    }
+}
+
+fn configured(servers: &ConfiguredServers, config: &Config) -> Places {
+    let targets = servers.targets.iter().map(|target| TargetOptions {
+        name: target.name.clone(),
+        connection: target.connection.options(),
+        capacity: target.capacity,
+        in_maintenance: target.maintenance,
+        max_connections: config.limits.max_connections_per_target,
+        lock_timeout: config.limits.lock_timeout,
+        statement_timeout: config.limits.statement_timeout,
+    });
+    let control = ControlOptions {
+        runtime: servers.control.runtime.options(),
+        owner: servers.control.owner.as_ref().map(crate::config::Connection::options),
+    };
+    Places { control, targets: targets.collect() }
+}
+
+fn embedded_places(cluster: &Cluster, config: &Config) -> Places {
+    // The name is a constant that fits the grammar; without it there is simply no target.
+    let targets = TargetName::parse(EMBEDDED_TARGET).into_iter().map(|name| TargetOptions {
+        name,
+        connection: cluster.provisioner_options(),
+        capacity: None,
+        in_maintenance: false,
+        max_connections: config.limits.max_connections_per_target,
+        lock_timeout: config.limits.lock_timeout,
+        statement_timeout: config.limits.statement_timeout,
+    });
+    let control =
+        ControlOptions { runtime: cluster.control_options(), owner: Some(cluster.control_owner_options()) };
+    Places { control, targets: targets.collect() }
+}
+
+fn host_name() -> String {
+    nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_else(|| "this host".to_owned())
+}
+
+/// What `--check` found: a line each, and whether everything is in order.
+#[derive(Debug, Default)]
+pub struct CheckReport {
+    pub lines: Vec<String>,
+    pub problems: usize,
+}
+
+/// Connects to everything that the configuration names and says what it found; changes nothing.
+pub async fn check(config: &Config) -> CheckReport {
+    let mut report = CheckReport::default();
+    let places = match &config.servers {
+        Servers::Embedded(embedded) => {
+            report.lines.push(format!("ok: a private cluster in {}", embedded.data_dir.display()));
+            return report;
+        }
+        Servers::Configured(servers) => configured(servers, config),
+    };
+    report.add("control", Control::probe(&places.control).await);
+    for options in places.targets {
+        let target = Target::new(options);
+        report.add(&format!("target {}", target.name()), target.probe().await);
+        target.close().await;
+    }
+    report
+}
+
+impl CheckReport {
+    fn add(&mut self, what: &str, result: Result<String, Error>) {
+        match result {
+            Ok(found) => self.lines.push(format!("ok: {what}: {found}")),
+            Err(error) => {
+                self.problems += 1;
+                self.lines.push(format!("error: {what}: {}", error.explain()));
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Where the programs under test and the PostgreSQL servers are.
+//!
+//! The binaries of other packages are built once per test process, so that a test never runs a stale daemon.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use super::Version;
+
+/// The folder that holds the whole project.
+pub(crate) fn project_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// Cargo's target folder: this test runs as `TARGET/debug/deps/e2e-…`.
+fn target_dir() -> PathBuf {
+    std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned()
+}
+
+/// The folder of `tenantryd` and `tenantry`, freshly built.
+fn binary_dir() -> &'static Path {
+    static DIR: OnceLock<PathBuf> = OnceLock::new();
+    DIR.get_or_init(|| {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let target = target_dir();
+        // The whole workspace, as `make test` does: another choice of packages means other features and a rebuild.
+        let status = Command::new(cargo)
+            .args(["build", "--quiet", "--workspace"])
+            .current_dir(project_dir())
+            .env("CARGO_TARGET_DIR", &target)
+            .status()
+            .expect("cargo can be run");
+        assert!(status.success(), "the workspace does not build");
+        target.join("debug")
+    })
+}
+
+/// The daemon.
+pub(crate) fn tenantryd() -> PathBuf {
+    binary_dir().join("tenantryd")
+}
+
+/// The client.
+pub(crate) fn tenantry() -> PathBuf {
+    binary_dir().join("tenantry")
+}
+
+/// The folder of initdb, pg_ctl and postgres of that version.
+pub(crate) fn server_bin(version: Version) -> PathBuf {
+    match version {
+        Version::Packaged => packaged_server_bin(),
+        Version::V18 => match std::env::var_os("TENANTRY_TEST_PG18_BIN") {
+            Some(dir) => dir.into(),
+            None => {
+                let dir = target_dir().join("postgresql-18/server/bin");
+                assert!(
+                    dir.join("postgres").exists(),
+                    "PostgreSQL 18 is not at {}: fetch it with scripts/fetch-postgresql-18 {}",
+                    dir.display(),
+                    target_dir().join("postgresql-18").display()
+                );
+                dir
+            }
+        },
+    }
+}
+
+/// The newest server that Debian's packages installed.
+fn packaged_server_bin() -> PathBuf {
+    let mut found: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
+        .filter(|(version, bin)| *version >= 15 && bin.join("initdb").exists())
+        .collect();
+    found.sort();
+    found.pop().expect("a PostgreSQL server is installed: run scripts/install-deps test").1
+}

@@ -1,0 +1,267 @@
+//! A test's own installation: a control database, a target database, roles as production has them, and the daemon.
+//!
+//! The daemon's roles are no superusers. Every name is the test's own, so tests on one cluster do not meet.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command as StdCommand, Stdio};
+use std::sync::Arc;
+
+use serde_json::Value;
+use sqlx::postgres::PgConnection;
+use tenantry_protocol::TenantryClient;
+use tenantry_protocol::operation::{Operation, OperationRequest};
+use tenantry_protocol::tenant::{Credentials, Tenant, TenantDetail, TenantRequest};
+use tokio::process::Command;
+
+use super::cli::{self, Output};
+use super::daemon::Daemon;
+use super::rpc::{self, RawSocket};
+use super::{Cluster, eventually};
+
+pub(crate) struct Env {
+    pub(crate) cluster: Arc<Cluster>,
+    pub(crate) dir: PathBuf,
+    pub(crate) control_db: String,
+    pub(crate) target_db: String,
+    /// Owns the control database and its schema.
+    pub(crate) control_owner: String,
+    /// What the daemon works as there; it owns nothing.
+    pub(crate) control_role: String,
+    pub(crate) provisioner: String,
+    daemon: Option<Daemon>,
+}
+
+/// What `tenant create --json` gives for a tenant that became active.
+#[derive(Debug)]
+pub(crate) struct Provisioned {
+    pub(crate) tenant: Tenant,
+    pub(crate) operation: Operation,
+    pub(crate) credentials: Credentials,
+}
+
+pub(crate) const PASSWORD: &str = "only-for-tests";
+
+impl Env {
+    /// On the cluster that tests share.
+    pub(crate) async fn new() -> Self {
+        Self::on(Cluster::shared()).await
+    }
+
+    pub(crate) async fn on(cluster: Arc<Cluster>) -> Self {
+        Self::with_config(cluster, "").await
+    }
+
+    /// With more lines of configuration, before the tables that every test's has.
+    pub(crate) async fn with_config(cluster: Arc<Cluster>, lines: &str) -> Self {
+        let number = cluster.next_number();
+        let mut env = Self {
+            dir: cluster.new_dir(),
+            control_db: format!("control_{number}"),
+            target_db: format!("target_{number}"),
+            control_owner: format!("control_owner_{number}"),
+            control_role: format!("control_role_{number}"),
+            provisioner: format!("provisioner_{number}"),
+            cluster,
+            daemon: None,
+        };
+        env.make_databases().await;
+        env.write_config(lines, &[("local", env.target_url())]);
+        env.start_daemon().await;
+        env
+    }
+
+    async fn make_databases(&self) {
+        let Self { control_db, target_db, control_owner, control_role, provisioner, .. } = self;
+        let roles = format!(
+            "create role {control_owner} login nosuperuser password '{PASSWORD}';
+             create role {control_role} login nosuperuser password '{PASSWORD}';
+             create role {provisioner} login nosuperuser createrole createdb password '{PASSWORD}'"
+        );
+        self.cluster.execute("postgres", roles).await;
+        for (database, owner) in [(control_db, control_owner), (target_db, provisioner)] {
+            // Not from template1: another test's connection to it would refuse this one.
+            let sql = format!("create database {database} owner {owner} template template0");
+            self.cluster.execute("postgres", sql).await;
+            self.cluster
+                .execute("postgres", format!("revoke connect on database {database} from public"))
+                .await;
+        }
+        self.cluster
+            .execute("postgres", format!("grant connect on database {control_db} to {control_role}"))
+            .await;
+    }
+
+    fn url(&self, role: &str, database: &str) -> String {
+        let host = self.cluster.socket_dir().to_str().unwrap().replace('/', "%2F");
+        format!("postgres://{role}:{PASSWORD}@{host}/{database}")
+    }
+
+    pub(crate) fn target_url(&self) -> String {
+        self.url(&self.provisioner, &self.target_db)
+    }
+
+    /// Writes the configuration anew; it holds for daemons that are started after.
+    pub(crate) fn write_config(&self, lines: &str, targets: &[(&str, String)]) {
+        let dir = self.dir.display();
+        let control = self.url(&self.control_role, &self.control_db);
+        let owner = self.url(&self.control_owner, &self.control_db);
+        let mut text = format!(
+            "state_dir = \"{dir}/state\"\nsocket = \"{dir}/run/tenantryd.sock\"\n{lines}\n[control]\nurl = \"{control}\"\nmigrate_url = \"{owner}\"\n"
+        );
+        for (name, url) in targets {
+            text += &format!("\n[[targets]]\nname = \"{name}\"\nurl = \"{url}\"\n");
+        }
+        let mut options = OpenOptions::new();
+        let mut file =
+            options.write(true).create(true).truncate(true).mode(0o600).open(self.config_path()).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
+    pub(crate) fn config_path(&self) -> PathBuf {
+        self.dir.join("tenantryd.toml")
+    }
+
+    pub(crate) async fn start_daemon(&mut self) {
+        let config = self.config_path();
+        self.daemon = Some(Daemon::start(&["--config", config.to_str().unwrap()], &self.dir).await);
+    }
+
+    /// The running daemon, to stop or kill it.
+    pub(crate) fn take_daemon(&mut self) -> Daemon {
+        self.daemon.take().expect("the daemon runs")
+    }
+
+    pub(crate) fn daemon(&self) -> &Daemon {
+        self.daemon.as_ref().expect("the daemon runs")
+    }
+
+    pub(crate) fn socket(&self) -> &Path {
+        self.daemon().socket()
+    }
+
+    pub(crate) async fn rpc(&self) -> TenantryClient {
+        rpc::client(self.socket()).await
+    }
+
+    pub(crate) async fn raw_socket(&self) -> RawSocket {
+        RawSocket::introduced(self.socket()).await
+    }
+
+    /// A connection to the target database that sees everything.
+    pub(crate) async fn target(&self) -> PgConnection {
+        self.cluster.superuser(&self.target_db).await
+    }
+
+    /// A connection to the control database that sees everything.
+    pub(crate) async fn control(&self) -> PgConnection {
+        self.cluster.superuser(&self.control_db).await
+    }
+
+    /// Runs the client against this daemon.
+    pub(crate) async fn tenantry(&self, arguments: &[&str]) -> Output {
+        let mut all = vec!["--socket", self.socket().to_str().unwrap()];
+        all.extend(arguments);
+        cli::run(cli::tenantry_command(&all, &self.dir)).await
+    }
+
+    /// Provisions a tenant of the built-in blueprint.
+    pub(crate) async fn provision(&self, slug: &str) -> Provisioned {
+        self.provision_of(slug, "projects").await
+    }
+
+    pub(crate) async fn provision_of(&self, slug: &str, blueprint: &str) -> Provisioned {
+        let output = self.tenantry(&["tenant", "create", slug, "--blueprint", blueprint, "--json"]).await;
+        Provisioned::from(&output.assert_status(0).json())
+    }
+
+    /// Rolls a tenant back completely.
+    pub(crate) async fn rollback(&self, slug: &str) {
+        let arguments = ["tenant", "rollback", slug, "--confirm", slug, "--discard-data"];
+        self.tenantry(&arguments).await.assert_status(0);
+    }
+
+    /// Uploads a blueprint folder.
+    pub(crate) async fn add_blueprint(&self, path: &str) {
+        self.tenantry(&["blueprint", "add", path]).await.assert_status(0);
+    }
+
+    /// What the daemon says of a tenant: the living one of that slug, else the newest.
+    pub(crate) async fn tenant(&self, slug: &str) -> TenantDetail {
+        let request = TenantRequest { slug: slug.into() };
+        self.rpc().await.tenant(rpc::context(), request).await.unwrap().unwrap()
+    }
+
+    /// Waits until the operation is in that state; panics if it ends in another.
+    pub(crate) async fn wait_for_operation(&self, id: &str, state: &str) -> Operation {
+        let client = self.rpc().await;
+        eventually(&format!("operation {id} is {state}"), async || {
+            let request = OperationRequest { id: id.into() };
+            let operation = client.operation(rpc::context(), request).await.unwrap().unwrap();
+            let reached = operation.state.name() == state;
+            assert!(reached || !operation.state.is_final(), "{id} ended otherwise: {operation:?}");
+            reached.then_some(operation)
+        })
+        .await
+    }
+
+    /// Runs SQL with a tenant's credentials, as its application would.
+    pub(crate) async fn psql(&self, login: &Credentials, sql: &str) -> Output {
+        let mut command = Command::new("psql");
+        command
+            .args(["--no-psqlrc", "--no-align", "--tuples-only", "--quiet", "--set=ON_ERROR_STOP=1"])
+            .args(["--set=VERBOSITY=verbose", "--command", sql])
+            .env("PGHOST", &login.host)
+            .env("PGPORT", login.port.to_string())
+            .env("PGUSER", &login.role)
+            .env("PGDATABASE", &login.database)
+            .env("PGPASSWORD", login.password.as_deref().expect("the password was given"))
+            .env_remove("PGOPTIONS")
+            .env_remove("PGSERVICE");
+        cli::run(command).await
+    }
+}
+
+impl From<&Value> for Provisioned {
+    fn from(document: &Value) -> Self {
+        let part =
+            |name: &str| document.get(name).unwrap_or_else(|| panic!("no '{name}' in {document}")).clone();
+        let this = Self {
+            tenant: serde_json::from_value(part("tenant")).expect("a tenant"),
+            operation: serde_json::from_value(part("operation")).expect("an operation"),
+            credentials: serde_json::from_value(part("credentials")).expect("credentials"),
+        };
+        assert_eq!(this.tenant.state.name(), "active", "{document}");
+        this
+    }
+}
+
+impl Drop for Env {
+    fn drop(&mut self) {
+        drop(self.daemon.take());
+        // Hundreds of databases would fill a small /tmp. Left for the cluster's end where a test failed or psql is missing.
+        if std::thread::panicking() {
+            return;
+        }
+        for database in [&self.control_db, &self.target_db] {
+            let _ = StdCommand::new("psql")
+                .args([
+                    "--no-psqlrc",
+                    "--quiet",
+                    "--username",
+                    super::cluster::SUPERUSER,
+                    "--dbname",
+                    "postgres",
+                ])
+                .arg("--host")
+                .arg(self.cluster.socket_dir())
+                .args(["--command", &format!("drop database {database} with (force)")])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status();
+        }
+    }
+}
