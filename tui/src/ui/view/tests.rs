@@ -52,7 +52,20 @@ fn at_operation(state_of_it: OperationState) -> State {
 #[test]
 fn the_list_of_tenants() {
     let state = console(&["acme", "globex", "initech"]);
-    insta::assert_snapshot!(drawn(&state, 80, 12), @"");
+    insta::assert_snapshot!(drawn(&state, 80, 12), @r#"
+    tenantry › tenants                        local · PRODUCTION · operator ● live
+    3 tenants
+      TENANT           STATE          BLUEPRINT     TARGET   LAST OPERATION
+    ▌ acme             ● active       projects 1.0  local    provision        2 m
+      globex           ● active       projects 1.0  local    provision        2 m
+      initech          ● active       projects 1.0  local    provision        2 m
+
+
+
+
+
+    enter open  n new  / filter  o operation  a audit  R rollback  ? help
+    "#);
 }
 
 #[test]
@@ -60,7 +73,21 @@ fn the_wizards_first_step() {
     let mut state = console(&[]);
     press(&mut state, KeyCode::Char('n'));
     type_text(&mut state, "Acme GmbH");
-    insta::assert_snapshot!(drawn(&state, 80, 13), @"");
+    insta::assert_snapshot!(drawn(&state, 80, 13), @r#"
+     tenantry › new tenant                     local · PRODUCTION · operator ● live
+     ▸ 1 details ─── 2 configuration ─── 3 confirmation
+
+    ▌display name          Acme GmbH
+                           for people; anything goes
+     name                  acme-gmbh
+                           derived from the display name
+     labels
+                           name=value, name=value
+
+
+
+     enter continue  tab ↓ next field  ↑ previous  esc back  f1 help
+    "#);
 }
 
 #[test]
@@ -69,17 +96,60 @@ fn the_wizards_second_step() {
     press(&mut state, KeyCode::Char('n'));
     type_text(&mut state, "Acme GmbH");
     press(&mut state, KeyCode::Enter);
-    insta::assert_snapshot!(drawn(&state, 80, 16), @"");
+    insta::assert_snapshot!(drawn(&state, 80, 16), @r#"
+     tenantry › new tenant                     local · PRODUCTION · operator ● live
+     1 details ✓ ─── ▸ 2 configuration ─── 3 confirmation
+
+    ▌blueprint            ◂ projects ▸
+                           Projects, tasks and time
+     version               1.0
+                           0 migrations
+     target                local
+                           /run/pg, 3 tenants
+     connection limit      20
+                           connections, 1 to 100
+     seed                  no
+                           sample data from the blueprint
+
+
+     enter continue  tab ↓ next field  ↑ previous  ← → choose  esc back
+    "#);
 }
 
 #[test]
 fn the_plan() {
-    insta::assert_snapshot!(drawn(&at_plan(), 80, 12), @"");
+    insta::assert_snapshot!(drawn(&at_plan(), 80, 12), @r#"
+    tenantry › new tenant                     local · PRODUCTION · operator ● live
+    1 details ✓ ─── 2 configuration ✓ ─── ▸ 3 confirmation
+    acme-gmbh · "Acme GmbH" · projects 1.0 on local · connection_limit 20 · no seed
+    plan 7f3a7f3a7f3a  1 steps, ┃ one transaction, budget 2 m 00 s
+    ✓ ok[locks]: 556 of 6,400
+    └ roles        three roles · 1 piece of SQL ┃
+
+
+
+
+
+    ctrl-s approve and run  s show or fold SQL  r plan again  esc back  ? help
+    "#);
 }
 
 #[test]
 fn a_running_operation() {
-    insta::assert_snapshot!(drawn(&at_operation(OperationState::Running), 80, 12), @"");
+    insta::assert_snapshot!(drawn(&at_operation(OperationState::Running), 80, 12), @r#"
+    tenantry › operations › provision acme-gmbh local · PRODUCTION · opera… ● live
+    ▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓░░░░░░░░░░░░░░░░ step 3 of 4     130 ms of 2 m 00 s budget
+    ✓ preflight                        6.0 ms
+    ✓ roles                            6.0 ms  ┐
+    ◐ migrations                               ┘ one transaction: all or nothing
+    · verify isolation
+
+
+
+
+
+    esc leave it running  ? help
+    "#);
 }
 
 #[test]
@@ -127,7 +197,22 @@ fn the_rollback_dialog_names_its_effects() {
     let mut state = console(&["acme"]);
     press(&mut state, KeyCode::Char('R'));
     type_text(&mut state, "ac");
-    insta::assert_snapshot!(drawn(&state, 80, 14), @"");
+    insta::assert_snapshot!(drawn(&state, 80, 14), @r#"
+    tenantry › acme › rollback                local · PRODUCTION · operator ● live
+    This removes tenant acme (acme Ltd) from local:
+    · schema t_hyboqd4ahyboa with every table and row in it
+    · its roles, t_hyboqd4ahyboa and those that begin with it; sessions under them
+    are cut
+    It is active since it was made 3 h ago, with projects 1.0.
+    ! No archive is made (--discard-data): the data cannot be brought back.
+
+    Type the tenant's name to roll it back: ac
+
+        ▸ Cancel ◂      Roll back
+
+
+    enter press Cancel  esc cancel  f1 help
+    "#);
 }
 
 #[test]
