@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::commands::{App, AppOptions};
 use crate::config::{Config, ConfiguredServers, Servers};
-use crate::embedded::{Cluster, ClusterOptions, EmbeddedError};
+use crate::embedded::{Cluster, ClusterOptions, EmbeddedError, remove_abandoned};
 use crate::pipeline::{Engine, EngineOptions, Events, recover};
 use crate::postgres::control::{Control, ControlOptions};
 use crate::postgres::target::{Target, TargetOptions};
@@ -71,6 +71,10 @@ impl Server {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let listener = Listener::open(&config.socket)?;
         let mode = config.mode();
+        if let Some(own) = &config.ephemeral {
+            // What temporary daemons that were killed could not take with them.
+            remove_abandoned(own.path().parent().unwrap_or(own.path())).await;
+        }
         let servers = Databases::open(&config).await?;
         let events = Arc::new(Events::new());
         let options = EngineOptions {
