@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tempfile::TempDir;
 use tenantry_protocol::error::ApiError;
 use tenantry_protocol::name::TargetName;
 use tenantry_protocol::session::DaemonMode;
-use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::commands::{App, AppOptions};
 use crate::config::{Config, ConfiguredServers, Servers};
-use crate::embedded::{Cluster, ClusterOptions, EmbeddedError};
+use crate::embedded::{Cluster, ClusterOptions, EmbeddedError, remove_abandoned};
 use crate::pipeline::{Engine, EngineOptions, Events, recover};
 use crate::postgres::control::{Control, ControlOptions};
 use crate::postgres::target::{Target, TargetOptions};
@@ -71,13 +71,18 @@ impl Server {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let listener = Listener::open(&config.socket)?;
         let mode = config.mode();
+        if let Some(own) = &config.ephemeral {
+            // What temporary daemons that were killed could not take with them.
+            remove_abandoned(own.path().parent().unwrap_or(own.path())).await;
+        }
         let servers = Databases::open(&config).await?;
         let events = Arc::new(Events::new());
         let options = EngineOptions {
             budget: config.limits.operation_budget,
             operations_per_target: config.limits.max_operations_per_target as usize,
         };
-        let engine = Engine::new(Arc::clone(&servers.control), Arc::clone(&events), &servers.targets, options);
+        let engine =
+            Engine::new(Arc::clone(&servers.control), Arc::clone(&events), &servers.targets, options);
         let app = match Self::open_app(&config, mode, &servers, engine.clone(), events).await {
             Ok(app) => app,
             Err(error) => {
@@ -104,7 +109,10 @@ impl Server {
         }
         self.engine.tasks().close();
         if tokio::time::timeout(DRAIN, self.engine.tasks().wait()).await.is_err() {
-            tracing::warn!(running = self.engine.running(), "operations in flight are left to the next start");
+            tracing::warn!(
+                running = self.engine.running(),
+                "operations in flight are left to the next start"
+            );
         }
         self.servers.close_and_stop().await
     }
@@ -154,11 +162,19 @@ impl Databases {
     async fn connect(places: Places) -> Result<(Arc<Control>, Vec<Arc<Target>>), Error> {
         let holder = format!("pid {} on {}", std::process::id(), host_name());
         let control = Control::open(places.control, &holder).await?;
-        let targets: Vec<_> = places.targets.into_iter().map(|options| Arc::new(Target::new(options))).collect();
+        let targets: Vec<_> =
+            places.targets.into_iter().map(|options| Arc::new(Target::new(options))).collect();
         let mut tx = control.begin().await?;
         for target in &targets {
             let options = target.options();
-            targets::upsert(&mut tx, target.name(), &target.address(), options.capacity, options.in_maintenance).await?;
+            targets::upsert(
+                &mut tx,
+                target.name(),
+                &target.address(),
+                options.capacity,
+                options.in_maintenance,
+            )
+            .await?;
         }
         tx.commit().await.map_err(doing("commit the targets"))?;
         Ok((Arc::new(control), targets))
@@ -216,7 +232,10 @@ fn embedded_places(cluster: &Cluster, config: &Config) -> Places {
 }
 
 fn host_name() -> String {
-    nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_else(|| "this host".to_owned())
+    nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok())
+        .unwrap_or_else(|| "this host".to_owned())
 }
 
 /// What `--check` found: a line each, and whether everything is in order.

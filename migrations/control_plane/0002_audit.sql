@@ -13,21 +13,26 @@ create table control.audit_head (
 );
 insert into control.audit_head (seq, hash) values (0, decode(repeat('00', 32), 'hex'));
 
+-- The payload as JSON. Truly immutable: UTF-8 is the database's own encoding, so that no conversion is looked up.
+create function control.audit_json(payload bytea) returns jsonb
+    language sql immutable strict parallel safe set search_path = pg_catalog, pg_temp
+    return convert_from(payload, 'UTF8')::jsonb;
+
 create table control.audit_event (
     seq bigint not null constraint audit_event_seq_positive check (seq > 0),
     prev_hash bytea not null constraint audit_event_prev_hash_length check (octet_length(prev_hash) = 32),
     payload bytea not null,
     hash bytea not null constraint audit_event_hash_length check (octet_length(hash) = 32),
     at_us bigint not null
-        generated always as ((convert_from(payload, 'UTF8')::jsonb ->> 'at_us')::bigint) stored,
+        generated always as ((control.audit_json(payload) ->> 'at_us')::bigint) stored,
     action text not null
-        generated always as (convert_from(payload, 'UTF8')::jsonb ->> 'action') stored,
+        generated always as (control.audit_json(payload) ->> 'action') stored,
     tenant_id uuid
-        generated always as ((convert_from(payload, 'UTF8')::jsonb ->> 'tenant_id')::uuid) stored,
+        generated always as ((control.audit_json(payload) ->> 'tenant_id')::uuid) stored,
     operation_id uuid
-        generated always as ((convert_from(payload, 'UTF8')::jsonb ->> 'operation_id')::uuid) stored,
+        generated always as ((control.audit_json(payload) ->> 'operation_id')::uuid) stored,
     outcome text
-        generated always as (convert_from(payload, 'UTF8')::jsonb ->> 'outcome') stored,
+        generated always as (control.audit_json(payload) ->> 'outcome') stored,
     constraint audit_event_pk primary key (seq)
 ) partition by range (seq);
 

@@ -10,7 +10,7 @@ use tenantry_protocol::session::Role;
 use tenantry_protocol::tenant::{OperationStarted, ProvisionRequest};
 
 use crate::model::plan_hash;
-use crate::pipeline::{Actor, ProvisionJob, Started};
+use crate::pipeline::{Actor, ProvisionJob};
 use crate::postgres::Error;
 use crate::postgres::tenants::NewTenant;
 
@@ -94,8 +94,7 @@ async fn start(
         key: key.as_ref().map(Key::lend),
     };
     match app.engine.provision(job).await {
-        Ok(Started::Running(operation)) => Ok(OperationStarted { operation, replayed: false }),
-        Ok(Started::WrongState) => Err(errors::internal()),
+        Ok(operation) => Ok(OperationStarted { operation, replayed: false }),
         // Two asked at once. With the same key the other one's operation is ours too.
         Err(Error::SlugTaken | Error::KeyTaken) => match app.replayed(key.as_ref()).await? {
             Some(started) => Ok(started),

@@ -6,7 +6,7 @@ use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::session::Role;
 use tenantry_protocol::tenant::{OperationStarted, RollbackRequest, Tenant};
 
-use crate::pipeline::{Actor, RollbackJob, Started};
+use crate::pipeline::{Actor, RollbackJob};
 use crate::postgres::{Error, operations};
 
 use super::idempotency::Key;
@@ -63,8 +63,8 @@ async fn start(
     let target = Arc::clone(app.target(tenant.target.as_str())?);
     let job = RollbackJob { actor, tenant, target, provision, key: key.as_ref().map(Key::lend) };
     match app.engine.rollback(job).await {
-        Ok(Started::Running(operation)) => Ok(OperationStarted { operation, replayed: false }),
-        Ok(Started::WrongState) => {
+        Ok(Some(operation)) => Ok(OperationStarted { operation, replayed: false }),
+        Ok(None) => {
             let message = format!(
                 "{} changed its state meanwhile: look at it with `tenantry tenant show {0}`",
                 tenant.slug

@@ -22,6 +22,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use sqlx::postgres::PgConnectOptions;
 use tokio::process::Child;
 use tokio::time::timeout;
@@ -200,14 +201,18 @@ async fn ensure_running(layout: &Layout, options: &ClusterOptions) -> Result<Ser
     }
     let settings = Settings::render(options, &layout.socket_dir, &user.administrators()?);
     if let Some(running) = postmaster::running(&layout.data) {
-        match reuse(layout, options, &binaries, &settings, &running).await {
-            Some(version) => return Ok(Server { pid: running.pid, child: None, version }),
-            None => {
+        match judge(layout, options, &binaries, &settings, &running).await {
+            Running::Usable { version } => return Ok(Server { pid: running.pid, child: None, version }),
+            Running::Outdated => {
                 tracing::info!(
                     pid = running.pid,
-                    "restarting the private server: its settings or programs changed"
+                    "restarting the private server: settings or programs changed"
                 );
                 postmaster::stop(running.pid, &layout.data).await?;
+            }
+            Running::Silent => {
+                tracing::warn!(pid = running.pid, "replacing the private server, which does not answer");
+                postmaster::end_all(&layout.data, Signal::SIGQUIT).await?;
             }
         }
     }
@@ -224,23 +229,34 @@ async fn ensure_running(layout: &Layout, options: &ClusterOptions) -> Result<Ser
     Ok(Server { pid, child: Some(child), version })
 }
 
-/// The version of a running server that can be used as it is; none if it must be restarted.
-async fn reuse(
+/// What a server is worth that was running before us.
+enum Running {
+    Usable { version: String },
+    Outdated,
+    Silent,
+}
+
+async fn judge(
     layout: &Layout,
     options: &ClusterOptions,
     binaries: &Binaries,
     settings: &Settings,
     running: &postmaster::PidFile,
-) -> Option<String> {
+) -> Running {
     // A package upgrade replaces the file, and then this link says so; such a server can't load its modules.
     let same_program = fs::canonicalize(binaries.postgres()).ok() == postmaster::program_of(running.pid);
     let same_socket = running.port == Some(options.port()) && running.socket_dir == layout.socket_dir;
     if !same_program || !same_socket {
-        return None;
+        return Running::Outdated;
     }
     let superuser = superuser_options(layout, options.port(), bootstrap::MAINTENANCE_DATABASE);
-    let (version, hash) = timeout(REUSE_DEADLINE, bootstrap::identify(superuser)).await.ok()?.ok()?;
-    (hash.as_deref() == Some(settings.hash.as_str())).then_some(version)
+    match timeout(REUSE_DEADLINE, bootstrap::identify(superuser)).await {
+        Ok(Ok((version, hash))) if hash.as_deref() == Some(settings.hash.as_str()) => {
+            Running::Usable { version }
+        }
+        Ok(_) => Running::Outdated,
+        Err(_) => Running::Silent,
+    }
 }
 
 fn superuser_options(layout: &Layout, port: u16, database: &str) -> PgConnectOptions {

@@ -108,8 +108,8 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("the event {event:?} does not fit an operation that is {at:?}")]
 pub struct IllegalEvent {
-    event: Event,
-    at: Progress,
+    event: Box<Event>,
+    at: Box<Progress>,
 }
 
 const PROVISION: [Step; 6] =
@@ -228,7 +228,7 @@ impl Progress {
                 let message = format!("{}; then the undo failed: {}", failure.message, undo.message);
                 Ok(Self::NeedsAttention { kind, failure: Failure { message, ..failure }, left })
             }
-            (at, event) => Err(IllegalEvent { event, at }),
+            (at, event) => Err(IllegalEvent { event: Box::new(event), at: Box::new(at) }),
         }
     }
 }

@@ -77,14 +77,6 @@ pub struct RollbackJob<'a> {
     pub key: Option<IdempotencyKey<'a>>,
 }
 
-/// What became of a request to start.
-#[derive(Debug)]
-pub enum Started {
-    Running(Operation),
-    /// The tenant is in no state for it.
-    WrongState,
-}
-
 /// Owns the running operations. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Engine {
@@ -144,7 +136,7 @@ impl Engine {
     }
 
     /// Records the intent and starts the operation. Call it from a task that nobody cancels.
-    pub async fn provision(&self, job: ProvisionJob<'_>) -> postgres::Result<Started> {
+    pub async fn provision(&self, job: ProvisionJob<'_>) -> postgres::Result<Operation> {
         let kind = Kind::Provision { seed: job.seed };
         let target = job.target.name().clone();
         let operation = self.operation(
@@ -173,11 +165,12 @@ impl Engine {
             probe: Password::generate(),
             report: None,
         }));
-        Ok(Started::Running(self.start(run, kind, operation, job.actor, seq).await))
+        Ok(self.start(run, kind, operation, job.actor, seq).await)
     }
 
-    /// Records the intent and starts the removal. Call it from a task that nobody cancels.
-    pub async fn rollback(&self, job: RollbackJob<'_>) -> postgres::Result<Started> {
+    /// Records the intent and starts the removal; `None` if the tenant is in no state for it. Call it from a task that
+    /// nobody cancels.
+    pub async fn rollback(&self, job: RollbackJob<'_>) -> postgres::Result<Option<Operation>> {
         let target = job.target.name().clone();
         let tenant = job.tenant;
         let operation = self.operation(
@@ -196,14 +189,14 @@ impl Engine {
             key: job.key,
         };
         let Some(seq) = record::begin_rollback(&self.control, &intent).await? else {
-            return Ok(Started::WrongState);
+            return Ok(None);
         };
         let run = Run::Rollback(RollbackRun {
             target: job.target,
             provision: job.provision,
             placement: tenant.placement.clone(),
         });
-        Ok(Started::Running(self.start(run, Kind::Rollback, operation, job.actor, seq).await))
+        Ok(Some(self.start(run, Kind::Rollback, operation, job.actor, seq).await))
     }
 
     fn operation(

@@ -15,6 +15,6 @@ mod step;
 mod steps;
 mod tracker;
 
-pub use engine::{Actor, Engine, EngineOptions, ProvisionJob, RollbackJob, Started};
+pub use engine::{Actor, Engine, EngineOptions, ProvisionJob, RollbackJob};
 pub use events::Events;
 pub use recovery::recover;

@@ -33,7 +33,9 @@ pub async fn recover(engine: &Engine, targets: &[Arc<Target>]) -> Result<()> {
 }
 
 async fn take_up(engine: &Engine, mut operation: Operation, target: Arc<Target>) -> Result<()> {
-    let Some(tenant) = tenants::by_id(engine.control().pool(), operation.tenant_id).await? else { return Ok(()) };
+    let Some(tenant) = tenants::by_id(engine.control().pool(), operation.tenant_id).await? else {
+        return Ok(());
+    };
     let (provision, progress) = match operation.kind {
         OperationKind::Rollback => {
             operation.steps = waiting_steps(Kind::Rollback);

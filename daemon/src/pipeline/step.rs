@@ -11,7 +11,7 @@ use crate::postgres::{self, error::ServerError};
 pub(super) enum StepError {
     /// A statement of a migration or seed file was refused. Lines and statements count from 1.
     #[error("{}", server.message)]
-    Migration { file: String, line: Option<u32>, statement: Option<u32>, server: ServerError },
+    Migration { file: String, line: Option<u32>, statement: Option<u32>, server: Box<ServerError> },
     /// A file tried to reach beyond its bounds, or left something that would have.
     #[error("{problem}")]
     Unsafe { file: String, problem: String },

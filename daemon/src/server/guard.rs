@@ -130,7 +130,8 @@ mod tests {
     #[test]
     fn one_user_cannot_take_every_place() {
         let connections = Arc::new(Connections::default());
-        let mut places: Vec<Place> = (0..CONNECTIONS_PER_UID).filter_map(|_| Connections::enter(&connections, 7)).collect();
+        let mut places: Vec<Place> =
+            (0..CONNECTIONS_PER_UID).filter_map(|_| Connections::enter(&connections, 7)).collect();
         assert_eq!(places.len(), CONNECTIONS_PER_UID);
         assert!(Connections::enter(&connections, 7).is_none());
         assert!(Connections::enter(&connections, 8).is_some());

@@ -45,7 +45,10 @@ impl Session {
 
     fn caller(&self) -> Result<&Caller, ApiError> {
         self.greeted.get().ok_or_else(|| {
-            ApiError::new(ErrorCode::Precondition, "the first call of a connection is hello: say hello, then ask again")
+            ApiError::new(
+                ErrorCode::Precondition,
+                "the first call of a connection is hello: say hello, then ask again",
+            )
         })
     }
 }
@@ -84,11 +87,19 @@ impl Tenantry for Session {
         contained(commands::targets(&self.app, self.caller()?, &request)).await
     }
 
-    async fn blueprints(self, _: Context, request: BlueprintsRequest) -> Result<BlueprintsResponse, ApiError> {
+    async fn blueprints(
+        self,
+        _: Context,
+        request: BlueprintsRequest,
+    ) -> Result<BlueprintsResponse, ApiError> {
         contained(commands::blueprints(&self.app, self.caller()?, &request)).await
     }
 
-    async fn blueprint_check(self, _: Context, request: BlueprintUpload) -> Result<BlueprintReport, ApiError> {
+    async fn blueprint_check(
+        self,
+        _: Context,
+        request: BlueprintUpload,
+    ) -> Result<BlueprintReport, ApiError> {
         contained(commands::blueprint_check(&self.app, self.caller()?, request)).await
     }
 
@@ -104,7 +115,11 @@ impl Tenantry for Session {
         contained(commands::provision(&self.app, self.caller()?, request)).await
     }
 
-    async fn operations(self, _: Context, request: OperationsRequest) -> Result<OperationsResponse, ApiError> {
+    async fn operations(
+        self,
+        _: Context,
+        request: OperationsRequest,
+    ) -> Result<OperationsResponse, ApiError> {
         contained(commands::operations(&self.app, self.caller()?, &request)).await
     }
 
@@ -120,7 +135,11 @@ impl Tenantry for Session {
         contained(commands::rollback(&self.app, self.caller()?, request)).await
     }
 
-    async fn issue_credentials(self, _: Context, request: IssueCredentialsRequest) -> Result<Credentials, ApiError> {
+    async fn issue_credentials(
+        self,
+        _: Context,
+        request: IssueCredentialsRequest,
+    ) -> Result<Credentials, ApiError> {
         contained(commands::issue_credentials(&self.app, self.caller()?, request)).await
     }
 

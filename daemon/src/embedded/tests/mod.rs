@@ -9,7 +9,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
@@ -288,7 +288,6 @@ async fn a_server_that_hangs_is_replaced() {
     let pid = cluster.pid;
     kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
     drop(cluster);
-    // The stop's patience is for checkpoints; a stopped process gets all of it.
     let cluster = timeout(Duration::from_secs(60), place.start()).await.unwrap();
     assert_ne!(cluster.pid, pid);
     cluster.stop().await.unwrap();

@@ -34,7 +34,12 @@ fn step_error(file: &Migration, error: FileError) -> StepError {
             let line =
                 text.map(|statement| position.map_or(statement.line, |position| statement.line_at(position)));
             let number = statement.and_then(|number| u32::try_from(number + 1).ok());
-            StepError::Migration { file: file.path.clone(), line, statement: number, server }
+            StepError::Migration {
+                file: file.path.clone(),
+                line,
+                statement: number,
+                server: Box::new(server),
+            }
         }
         FileError::Unsafe(problem) => StepError::Unsafe { file: file.path.clone(), problem },
         FileError::Database(error) => StepError::Database(error),

@@ -140,7 +140,6 @@ impl State {
         self.screens.last().unwrap_or(&Screen::Tenants)
     }
 
-
     pub(crate) const fn ticket(&mut self) -> Ticket {
         self.last_ticket += 1;
         Ticket(self.last_ticket)

@@ -233,7 +233,9 @@ impl Wizard {
                     labels.insert(name.trim().to_owned(), value.trim().to_owned());
                 }
                 _ => {
-                    return Err(format!("'{part}' is no label: write name=value, with commas between labels"));
+                    return Err(format!(
+                        "'{part}' is no label: write name=value, with commas between labels"
+                    ));
                 }
             }
         }

@@ -1,1 +1,250 @@
-//! t
+//! The screens as text, drawn on a backend of cells.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use crossterm::event::KeyCode;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use tenantry_protocol::operation::{Failure, OperationState, StepStatus};
+use tenantry_protocol::tenant::Credentials;
+
+use super::view;
+use crate::ui::event::{Effect, Event};
+use crate::ui::state::State;
+use crate::ui::testing::{console, ctrl, now, operation, plan, press, type_text};
+use crate::ui::update::update;
+
+fn drawn(state: &State, columns: u16, rows: u16) -> String {
+    let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
+    terminal.draw(|frame| view(state, frame)).unwrap();
+    let buffer = terminal.backend().buffer();
+    let line = |row: u16| -> String {
+        (0..columns).map(|column| buffer[(column, row)].symbol().to_owned()).collect()
+    };
+    (0..rows).map(|row| line(row).trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+fn at_plan() -> State {
+    let mut state = console(&[]);
+    press(&mut state, KeyCode::Char('n'));
+    type_text(&mut state, "Acme GmbH");
+    press(&mut state, KeyCode::Enter);
+    let effects = press(&mut state, KeyCode::Enter);
+    let Some(Effect::Plan { ticket, .. }) = effects.first() else { panic!("{effects:?}") };
+    let result = Ok(Box::new(plan("acme-gmbh")));
+    update(&mut state, Event::Planned { ticket: *ticket, key: "key".into(), result });
+    state
+}
+
+fn at_operation(state_of_it: OperationState) -> State {
+    let mut state = at_plan();
+    let effects = ctrl(&mut state, 's');
+    let Some(Effect::Provision { ticket, .. }) = effects.first() else { panic!("{effects:?}") };
+    let mut running = operation("acme-gmbh", state_of_it);
+    if running.state == OperationState::Succeeded {
+        for step in &mut running.steps {
+            step.status = StepStatus::Done;
+        }
+    }
+    update(&mut state, Event::Started { ticket: *ticket, result: Ok(Box::new(running)) });
+    state
+}
+
+#[test]
+fn the_list_of_tenants() {
+    let state = console(&["acme", "globex", "initech"]);
+    insta::assert_snapshot!(drawn(&state, 80, 12), @r#"
+    tenantry › tenants                        local · PRODUCTION · operator ● live
+    3 tenants
+      TENANT           STATE          BLUEPRINT     TARGET   LAST OPERATION
+    ▌ acme             ● active       projects 1.0  local    provision        2 m
+      globex           ● active       projects 1.0  local    provision        2 m
+      initech          ● active       projects 1.0  local    provision        2 m
+
+
+
+
+
+    enter open  n new  / filter  o operation  a audit  R rollback  ? help
+    "#);
+}
+
+#[test]
+fn the_wizards_first_step() {
+    let mut state = console(&[]);
+    press(&mut state, KeyCode::Char('n'));
+    type_text(&mut state, "Acme GmbH");
+    insta::assert_snapshot!(drawn(&state, 80, 13), @r#"
+     tenantry › new tenant                     local · PRODUCTION · operator ● live
+     ▸ 1 details ─── 2 configuration ─── 3 confirmation
+
+    ▌display name          Acme GmbH
+                           for people; anything goes
+     name                  acme-gmbh
+                           derived from the display name
+     labels
+                           name=value, name=value
+
+
+
+     enter continue  tab ↓ next field  ↑ previous  esc back  f1 help
+    "#);
+}
+
+#[test]
+fn the_wizards_second_step() {
+    let mut state = console(&[]);
+    press(&mut state, KeyCode::Char('n'));
+    type_text(&mut state, "Acme GmbH");
+    press(&mut state, KeyCode::Enter);
+    insta::assert_snapshot!(drawn(&state, 80, 16), @r#"
+     tenantry › new tenant                     local · PRODUCTION · operator ● live
+     1 details ✓ ─── ▸ 2 configuration ─── 3 confirmation
+
+    ▌blueprint            ◂ projects ▸
+                           Projects, tasks and time
+     version               1.0
+                           0 migrations
+     target                local
+                           /run/pg, 3 tenants
+     connection limit      20
+                           connections, 1 to 100
+     seed                  no
+                           sample data from the blueprint
+
+
+     enter continue  tab ↓ next field  ↑ previous  ← → choose  esc back
+    "#);
+}
+
+#[test]
+fn the_plan() {
+    insta::assert_snapshot!(drawn(&at_plan(), 80, 12), @r#"
+    tenantry › new tenant                     local · PRODUCTION · operator ● live
+    1 details ✓ ─── 2 configuration ✓ ─── ▸ 3 confirmation
+    acme-gmbh · "Acme GmbH" · projects 1.0 on local · connection_limit 20 · no seed
+    plan 7f3a7f3a7f3a  1 steps, ┃ one transaction, budget 2 m 00 s
+    ✓ ok[locks]: 556 of 6,400
+    └ roles        three roles · 1 piece of SQL ┃
+
+
+
+
+
+    ctrl-s approve and run  s show or fold SQL  r plan again  esc back  ? help
+    "#);
+}
+
+#[test]
+fn a_running_operation() {
+    insta::assert_snapshot!(drawn(&at_operation(OperationState::Running), 80, 12), @r#"
+    tenantry › operations › provision acme-gmbh local · PRODUCTION · opera… ● live
+    ▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓░░░░░░░░░░░░░░░░ step 3 of 4     130 ms of 2 m 00 s budget
+    ✓ preflight                        6.0 ms
+    ✓ roles                            6.0 ms  ┐
+    ◐ migrations                               ┘ one transaction: all or nothing
+    · verify isolation
+
+
+
+
+
+    esc leave it running  ? help
+    "#);
+}
+
+#[test]
+fn a_failed_operation_says_cause_undone_and_next() {
+    let failure = Failure {
+        step: "migrations".into(),
+        file: Some("V5__comments.sql".into()),
+        line: Some(12),
+        statement: Some(2),
+        sqlstate: Some("42601".into()),
+        message: "syntax error at or near \"TABEL\"".into(),
+        hint: None,
+    };
+    let text = drawn(&at_operation(OperationState::RolledBack { failure }), 80, 24);
+    for part in ["V5__comments.sql:12", "(42601)", "nothing is left on local", "edit the draft and retry"] {
+        assert!(text.contains(part), "{part} is missing in\n{text}");
+    }
+}
+
+#[test]
+fn credentials_are_on_the_screen_until_they_are_closed() {
+    let mut state = at_operation(OperationState::Succeeded);
+    let effects = press(&mut state, KeyCode::Char('c'));
+    let Some(Effect::IssueCredentials { ticket, slug }) = effects.first() else { panic!("{effects:?}") };
+    let credentials = Credentials {
+        slug: tenantry_protocol::name::Slug::parse(slug).unwrap(),
+        role: "t_x_a".into(),
+        password: Some("geheim-77".into()),
+        host: "/run/pg".into(),
+        port: 5432,
+        database: "tenants".into(),
+        issued_at: now(),
+    };
+    update(&mut state, Event::Credentials { ticket: *ticket, result: Ok(credentials) });
+    assert!(drawn(&state, 80, 24).contains("geheim-77"));
+    let effects = press(&mut state, KeyCode::Char('y'));
+    assert!(matches!(effects.as_slice(), [Effect::Copy(url)] if url.contains("geheim-77")));
+    press(&mut state, KeyCode::Esc);
+    assert!(!drawn(&state, 80, 24).contains("geheim-77"));
+    assert!(!format!("{state:?}").contains("geheim-77"));
+}
+
+#[test]
+fn the_rollback_dialog_names_its_effects() {
+    let mut state = console(&["acme"]);
+    press(&mut state, KeyCode::Char('R'));
+    type_text(&mut state, "ac");
+    insta::assert_snapshot!(drawn(&state, 80, 14), @r#"
+    tenantry › acme › rollback                local · PRODUCTION · operator ● live
+    This removes tenant acme (acme Ltd) from local:
+    · schema t_hyboqd4ahyboa with every table and row in it
+    · its roles, t_hyboqd4ahyboa and those that begin with it; sessions under them
+    are cut
+    It is active since it was made 3 h ago, with projects 1.0.
+    ! No archive is made (--discard-data): the data cannot be brought back.
+
+    Type the tenant's name to roll it back: ac
+
+        ▸ Cancel ◂      Roll back
+
+
+    enter press Cancel  esc cancel  f1 help
+    "#);
+}
+
+#[test]
+fn a_lost_connection_is_said_beside_the_rows() {
+    let mut state = console(&["acme"]);
+    update(&mut state, Event::Lost("no daemon listens on /run/x".into()));
+    update(&mut state, Event::Tick(now() + time::Duration::seconds(12)));
+    let text = drawn(&state, 80, 24);
+    assert!(
+        text.contains("✗ lost 12 s") && text.contains("acme") && text.contains("no daemon listens"),
+        "{text}"
+    );
+}
+
+#[test]
+fn every_screen_fits_every_size() {
+    let mut rollback = console(&["acme"]);
+    press(&mut rollback, KeyCode::Char('R'));
+    let mut form = console(&["acme"]);
+    press(&mut form, KeyCode::Char('n'));
+    let mut audit = console(&["acme"]);
+    press(&mut audit, KeyCode::Char('a'));
+    let mut detail = console(&["acme"]);
+    press(&mut detail, KeyCode::Enter);
+    let mut help = console(&["acme"]);
+    press(&mut help, KeyCode::Char('?'));
+    let running = at_operation(OperationState::Running);
+    for state in [console(&["acme"]), rollback, form, audit, detail, help, running, at_plan()] {
+        for (columns, rows) in [(80, 24), (200, 60), (40, 10), (20, 5), (4, 2), (1, 1)] {
+            let text = drawn(&state, columns, rows);
+            assert!(columns < 40 || text.contains("tenantry"), "{columns}x{rows}\n{text}");
+            assert!(columns < 40 || text.contains("live"), "{columns}x{rows}\n{text}");
+        }
+    }
+}
