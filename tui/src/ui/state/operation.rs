@@ -35,6 +35,8 @@ pub(crate) enum CredentialsState {
     NotAsked,
     Asked(Ticket),
     Shown(Box<Credentials>),
+    /// They were shown; asking again sets a new secret.
+    Closed,
     Refused(ApiError),
 }
 

@@ -52,7 +52,7 @@ fn at_operation(state_of_it: OperationState) -> State {
 #[test]
 fn the_list_of_tenants() {
     let state = console(&["acme", "globex", "initech"]);
-    insta::assert_snapshot!(drawn(&state, 80, 12), @r#"
+    insta::assert_snapshot!(drawn(&state, 80, 12),  @r#"
     tenantry › tenants                        local · PRODUCTION · operator ● live
     3 tenants
       TENANT           STATE          BLUEPRINT     TARGET   LAST OPERATION
@@ -73,7 +73,7 @@ fn the_wizards_first_step() {
     let mut state = console(&[]);
     press(&mut state, KeyCode::Char('n'));
     type_text(&mut state, "Acme GmbH");
-    insta::assert_snapshot!(drawn(&state, 80, 13), @r#"
+    insta::assert_snapshot!(drawn(&state, 80, 13),  @r#"
      tenantry › new tenant                     local · PRODUCTION · operator ● live
      ▸ 1 details ─── 2 configuration ─── 3 confirmation
 
@@ -96,7 +96,7 @@ fn the_wizards_second_step() {
     press(&mut state, KeyCode::Char('n'));
     type_text(&mut state, "Acme GmbH");
     press(&mut state, KeyCode::Enter);
-    insta::assert_snapshot!(drawn(&state, 80, 16), @r#"
+    insta::assert_snapshot!(drawn(&state, 80, 16),  @r#"
      tenantry › new tenant                     local · PRODUCTION · operator ● live
      1 details ✓ ─── ▸ 2 configuration ─── 3 confirmation
 
@@ -118,14 +118,14 @@ fn the_wizards_second_step() {
 
 #[test]
 fn the_plan() {
-    insta::assert_snapshot!(drawn(&at_plan(), 80, 12), @r#"
+    insta::assert_snapshot!(drawn(&at_plan(), 80, 12),  @r#"
     tenantry › new tenant                     local · PRODUCTION · operator ● live
     1 details ✓ ─── 2 configuration ✓ ─── ▸ 3 confirmation
-    acme-gmbh · "Acme GmbH" · projects 1.0 on local · connection_limit 20 · no seed
+    acme-gmbh · "Acme GmbH" · projects 1.0 on local · connection_limit 20 · no
+    seed
     plan 7f3a7f3a7f3a  1 steps, ┃ one transaction, budget 2 m 00 s
     ✓ ok[locks]: 556 of 6,400
     └ roles        three roles · 1 piece of SQL ┃
-
 
 
 
@@ -136,12 +136,12 @@ fn the_plan() {
 
 #[test]
 fn a_running_operation() {
-    insta::assert_snapshot!(drawn(&at_operation(OperationState::Running), 80, 12), @r#"
+    insta::assert_snapshot!(drawn(&at_operation(OperationState::Running), 80, 12),  @r#"
     tenantry › operations › provision acme-gmbh local · PRODUCTION · opera… ● live
     ▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓░░░░░░░░░░░░░░░░ step 3 of 4     130 ms of 2 m 00 s budget
-    ✓ preflight                        6.0 ms
-    ✓ roles                            6.0 ms  ┐
-    ◐ migrations                               ┘ one transaction: all or nothing
+    ✓ preflight                                       6.0 ms
+    ✓ roles                                           6.0 ms  ┐
+    ◐ migrations                                              ┘ one transaction
     · verify isolation
 
 
@@ -164,7 +164,7 @@ fn a_failed_operation_says_cause_undone_and_next() {
         hint: None,
     };
     let text = drawn(&at_operation(OperationState::RolledBack { failure }), 80, 24);
-    for part in ["V5__comments.sql:12", "(42601)", "nothing is left on local", "edit the draft and retry"] {
+    for part in ["V5__comments.sql:12", "(42601)", "nothing is left on local", "edit and retry"] {
         assert!(text.contains(part), "{part} is missing in\n{text}");
     }
 }
@@ -197,7 +197,7 @@ fn the_rollback_dialog_names_its_effects() {
     let mut state = console(&["acme"]);
     press(&mut state, KeyCode::Char('R'));
     type_text(&mut state, "ac");
-    insta::assert_snapshot!(drawn(&state, 80, 14), @r#"
+    insta::assert_snapshot!(drawn(&state, 80, 14),  @r#"
     tenantry › acme › rollback                local · PRODUCTION · operator ● live
     This removes tenant acme (acme Ltd) from local:
     · schema t_hyboqd4ahyboa with every table and row in it
