@@ -10,7 +10,7 @@ use crate::format;
 use crate::ui::state::State;
 use crate::ui::state::rollback::{Asking, Button, RollbackDialog};
 
-const QUESTION: &str = " Type the tenant's name to roll it back: ";
+const QUESTION: &str = " Type its name to roll it back: ";
 
 pub(super) fn draw(state: &State, dialog: &RollbackDialog, frame: &mut Frame<'_>, area: Rect) {
     let theme = Theme(state.colours);
@@ -42,7 +42,7 @@ pub(super) fn draw(state: &State, dialog: &RollbackDialog, frame: &mut Frame<'_>
             .map(|text| Line::styled(format!(" {text}"), theme.bad())),
     );
     lines.push(Line::default());
-    let question = lines.len();
+    let mut question = lines.len();
     lines.push(Line::from(vec![
         Span::styled(QUESTION, Theme::strong()),
         Span::raw(dialog.typed.value().to_owned()),

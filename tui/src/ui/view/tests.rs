@@ -52,7 +52,7 @@ fn at_operation(state_of_it: OperationState) -> State {
 #[test]
 fn the_list_of_tenants() {
     let state = console(&["acme", "globex", "initech"]);
-    insta::assert_snapshot!(drawn(&state, 80, 12),  @r#"
+    insta::assert_snapshot!(drawn(&state, 80, 12),   @r#"
     tenantry › tenants                        local · PRODUCTION · operator ● live
     3 tenants
       TENANT           STATE          BLUEPRINT     TARGET   LAST OPERATION
@@ -73,7 +73,7 @@ fn the_wizards_first_step() {
     let mut state = console(&[]);
     press(&mut state, KeyCode::Char('n'));
     type_text(&mut state, "Acme GmbH");
-    insta::assert_snapshot!(drawn(&state, 80, 13),  @r#"
+    insta::assert_snapshot!(drawn(&state, 80, 13),   @r#"
      tenantry › new tenant                     local · PRODUCTION · operator ● live
      ▸ 1 details ─── 2 configuration ─── 3 confirmation
 
@@ -96,7 +96,7 @@ fn the_wizards_second_step() {
     press(&mut state, KeyCode::Char('n'));
     type_text(&mut state, "Acme GmbH");
     press(&mut state, KeyCode::Enter);
-    insta::assert_snapshot!(drawn(&state, 80, 16),  @r#"
+    insta::assert_snapshot!(drawn(&state, 80, 16),   @r#"
      tenantry › new tenant                     local · PRODUCTION · operator ● live
      1 details ✓ ─── ▸ 2 configuration ─── 3 confirmation
 
@@ -118,7 +118,7 @@ fn the_wizards_second_step() {
 
 #[test]
 fn the_plan() {
-    insta::assert_snapshot!(drawn(&at_plan(), 80, 12),  @r#"
+    insta::assert_snapshot!(drawn(&at_plan(), 80, 12),   @r#"
     tenantry › new tenant                     local · PRODUCTION · operator ● live
     1 details ✓ ─── 2 configuration ✓ ─── ▸ 3 confirmation
     acme-gmbh · "Acme GmbH" · projects 1.0 on local · connection_limit 20 · no
@@ -136,7 +136,7 @@ fn the_plan() {
 
 #[test]
 fn a_running_operation() {
-    insta::assert_snapshot!(drawn(&at_operation(OperationState::Running), 80, 12),  @r#"
+    insta::assert_snapshot!(drawn(&at_operation(OperationState::Running), 80, 12),   @r#"
     tenantry › operations › provision acme-gmbh local · PRODUCTION · opera… ● live
     ▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓░░░░░░░░░░░░░░░░ step 3 of 4     130 ms of 2 m 00 s budget
     ✓ preflight                                       6.0 ms
@@ -197,7 +197,7 @@ fn the_rollback_dialog_names_its_effects() {
     let mut state = console(&["acme"]);
     press(&mut state, KeyCode::Char('R'));
     type_text(&mut state, "ac");
-    insta::assert_snapshot!(drawn(&state, 80, 14),  @r#"
+    insta::assert_snapshot!(drawn(&state, 80, 14),   @r#"
     tenantry › acme › rollback                local · PRODUCTION · operator ● live
     This removes tenant acme (acme Ltd) from local:
     · schema t_hyboqd4ahyboa with every table and row in it
@@ -206,7 +206,7 @@ fn the_rollback_dialog_names_its_effects() {
     It is active since it was made 3 h ago, with projects 1.0.
     ! No archive is made (--discard-data): the data cannot be brought back.
 
-    Type the tenant's name to roll it back: ac
+    Type its name to roll it back: ac
 
         ▸ Cancel ◂      Roll back
 
