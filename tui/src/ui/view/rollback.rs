@@ -58,6 +58,12 @@ pub(super) fn draw(state: &State, dialog: &RollbackDialog, frame: &mut Frame<'_>
                 .map(|text| Line::styled(format!(" {text}"), theme.bad())),
         ),
     }
+    // On a small screen the middle of the explanation gives way: what goes, and the question, stay.
+    let excess = lines.len().saturating_sub(usize::from(area.height).max(5));
+    if excess > 0 && question > excess + 1 {
+        lines.drain(1..=excess);
+        question -= excess;
+    }
     let column =
         (QUESTION.len() + dialog.typed.visual_cursor()).min(usize::from(area.width).saturating_sub(1));
     if question < usize::from(area.height) {
