@@ -1,4 +1,5 @@
 //! The newest events of the audit trail, with the hashes of the one that is selected.
+//! Shows what was read; whether the chain holds is the daemon's to say, so no verdict is drawn here.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;

@@ -135,8 +135,8 @@ fn hint_line(state: &State, columns: u16) -> Line<'static> {
     let mut spans = Vec::new();
     let mut room = usize::from(columns).saturating_sub(1);
     for binding in keymap::bindings(state, keymap::mode(state)) {
-        let needed = width(binding.shown) + width(binding.hint) + 4;
-        if binding.prominence == Prominence::HelpOnly || needed > room + 2 {
+        let needed = width(binding.shown) + width(binding.hint) + 3;
+        if binding.prominence == Prominence::HelpOnly || needed > room + 1 {
             continue;
         }
         room = room.saturating_sub(needed);

@@ -1,4 +1,5 @@
 //! A live operation: gauge, steps, and the newest lines of its log; at the end what came of it.
+//! Shows what the daemon said; only the elapsed time is reckoned here, from the time of the last tick.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;

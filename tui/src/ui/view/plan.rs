@@ -1,4 +1,5 @@
 //! The third step: what will be done, before anything is.
+//! What is drawn is what `ctrl-s` approves: the plan in the state, whose hash travels with the request.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;

@@ -1,4 +1,5 @@
 //! The dialog that removes a tenant: the exact effects, the name to type, and Cancel in focus.
+//! Shows the tenant that was frozen when the dialog opened, never the one that the list has selected now.
 
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};

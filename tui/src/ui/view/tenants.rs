@@ -1,4 +1,5 @@
 //! The list of tenants. Only the rows on the screen are looked at, however many there are.
+//! Columns give way by width, the name and the state never do.
 
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};

@@ -1,4 +1,5 @@
 //! The screens as text, drawn on a backend of cells.
+//! Snapshots freeze the layouts at 80 columns; that nothing breaks at other sizes is one test for all screens.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use crossterm::event::KeyCode;
@@ -52,7 +53,7 @@ fn at_operation(state_of_it: OperationState) -> State {
 #[test]
 fn the_list_of_tenants() {
     let state = console(&["acme", "globex", "initech"]);
-    insta::assert_snapshot!(drawn(&state, 80, 12),   @r#"
+    insta::assert_snapshot!(drawn(&state, 80, 12), @r#"
     tenantry › tenants                        local · PRODUCTION · operator ● live
     3 tenants
       TENANT           STATE          BLUEPRINT     TARGET   LAST OPERATION
@@ -64,7 +65,7 @@ fn the_list_of_tenants() {
 
 
 
-    enter open  n new  / filter  o operation  a audit  R rollback  ? help
+    enter open  n new  / filter  o operation  a audit  R rollback  ? help  q quit
     "#);
 }
 
@@ -73,7 +74,7 @@ fn the_wizards_first_step() {
     let mut state = console(&[]);
     press(&mut state, KeyCode::Char('n'));
     type_text(&mut state, "Acme GmbH");
-    insta::assert_snapshot!(drawn(&state, 80, 13),   @r#"
+    insta::assert_snapshot!(drawn(&state, 80, 13), @r#"
      tenantry › new tenant                     local · PRODUCTION · operator ● live
      ▸ 1 details ─── 2 configuration ─── 3 confirmation
 
@@ -96,7 +97,7 @@ fn the_wizards_second_step() {
     press(&mut state, KeyCode::Char('n'));
     type_text(&mut state, "Acme GmbH");
     press(&mut state, KeyCode::Enter);
-    insta::assert_snapshot!(drawn(&state, 80, 16),   @r#"
+    insta::assert_snapshot!(drawn(&state, 80, 16), @r#"
      tenantry › new tenant                     local · PRODUCTION · operator ● live
      1 details ✓ ─── ▸ 2 configuration ─── 3 confirmation
 
@@ -112,13 +113,13 @@ fn the_wizards_second_step() {
                            sample data from the blueprint
 
 
-     enter continue  tab ↓ next field  ↑ previous  ← → choose  esc back
+     enter continue  tab ↓ next field  ↑ previous  ← → choose  esc back  f1 help
     "#);
 }
 
 #[test]
 fn the_plan() {
-    insta::assert_snapshot!(drawn(&at_plan(), 80, 12),   @r#"
+    insta::assert_snapshot!(drawn(&at_plan(), 80, 12), @r#"
     tenantry › new tenant                     local · PRODUCTION · operator ● live
     1 details ✓ ─── 2 configuration ✓ ─── ▸ 3 confirmation
     acme-gmbh · "Acme GmbH" · projects 1.0 on local · connection_limit 20 · no
@@ -136,7 +137,7 @@ fn the_plan() {
 
 #[test]
 fn a_running_operation() {
-    insta::assert_snapshot!(drawn(&at_operation(OperationState::Running), 80, 12),   @r#"
+    insta::assert_snapshot!(drawn(&at_operation(OperationState::Running), 80, 12), @r#"
     tenantry › operations › provision acme-gmbh local · PRODUCTION · opera… ● live
     ▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓░░░░░░░░░░░░░░░░ step 3 of 4     130 ms of 2 m 00 s budget
     ✓ preflight                                       6.0 ms
@@ -197,7 +198,7 @@ fn the_rollback_dialog_names_its_effects() {
     let mut state = console(&["acme"]);
     press(&mut state, KeyCode::Char('R'));
     type_text(&mut state, "ac");
-    insta::assert_snapshot!(drawn(&state, 80, 14),   @r#"
+    insta::assert_snapshot!(drawn(&state, 80, 14), @r#"
     tenantry › acme › rollback                local · PRODUCTION · operator ● live
     This removes tenant acme (acme Ltd) from local:
     · schema t_hyboqd4ahyboa with every table and row in it
