@@ -3,7 +3,7 @@
 //! The binaries of other packages are built once per test process, so that a test never runs a stale daemon.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::sync::OnceLock;
 
 use super::Version;
@@ -20,8 +20,8 @@ fn target_dir() -> PathBuf {
 
 /// The folder of `tenantryd` and `tenantry`, freshly built.
 fn binary_dir() -> &'static Path {
-    static DIR: OnceLock<PathBuf> = OnceLock::new();
-    DIR.get_or_init(|| {
+    static DIR: OnceLock<Result<PathBuf, ExitStatus>> = OnceLock::new();
+    let built = DIR.get_or_init(|| {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let target = target_dir();
         // The whole workspace, as `make test` does: another choice of packages means other features and a rebuild.
@@ -31,9 +31,9 @@ fn binary_dir() -> &'static Path {
             .env("CARGO_TARGET_DIR", &target)
             .status()
             .expect("cargo can be run");
-        assert!(status.success(), "the workspace does not build");
-        target.join("debug")
-    })
+        if status.success() { Ok(target.join("debug")) } else { Err(status) }
+    });
+    built.as_ref().unwrap_or_else(|status| panic!("the workspace does not build: {status}"))
 }
 
 /// The daemon.
