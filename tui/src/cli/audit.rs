@@ -1,4 +1,5 @@
 //! `audit list`: the newest events of the trail.
+//! Reads only. Older pages by `--before`; whether the chain holds is not this command's to say.
 
 use tenantry_protocol::audit::{AuditEvent, AuditRequest};
 

@@ -1,4 +1,5 @@
 //! `blueprint list | show | check | add`. The client reads the folder; the daemon opens no path that a client names.
+//! Findings are printed as compilers print them, so that editors can jump to the line.
 
 use serde_json::json;
 use tenantry_protocol::blueprint::{Blueprint as Stored, BlueprintReport, BlueprintsRequest, Tenancy};

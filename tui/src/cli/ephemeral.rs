@@ -3,12 +3,12 @@
 //! Invariant: we hold its standard input open; it ends when that closes, so it ends with us whatever happens to us.
 //! Putting it away is waited for, with a bound.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use tempfile::TempDir;
 use tenantry_protocol::endpoint::Announcement;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -29,31 +29,33 @@ pub(super) struct Daemon {
     /// Dropping it is the order to stop.
     stdin: Option<ChildStdin>,
     stdout: Option<BufReader<ChildStdout>>,
-    folder: TempDir,
+    /// Its standard error. The file has no name, so nothing is left of it whatever happens.
+    log: File,
     socket: Option<PathBuf>,
 }
 
 impl Daemon {
     pub(super) fn spawn() -> Result<Self, CliError> {
         let program = binary();
-        let folder = tempfile::Builder::new().prefix("tenantry-demo-").tempdir().map_err(|error| {
-            CliError::Demo(format!("a temporary folder cannot be made: {error}; make room, or set TMPDIR"))
-        })?;
-        let log = std::fs::File::create(folder.path().join("tenantryd.log")).map_err(|error| {
+        let no_log = |error: io::Error| {
             CliError::Demo(format!("the daemon's log cannot be made: {error}; make room, or set TMPDIR"))
-        })?;
+        };
+        let log = tempfile::tempfile().map_err(no_log)?;
+        let stderr = log.try_clone().map_err(no_log)?;
         let mut child = Command::new(&program)
             .args(["--ephemeral", "--announce", "--exit-with-stdin"])
+            // It is private: where another daemon listens does not concern it.
+            .env_remove(tenantry_protocol::endpoint::SOCKET_VARIABLE)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(log)
+            .stderr(stderr)
             // A Ctrl-C on the terminal is for us alone; we put the daemon away in order.
             .process_group(0)
             .spawn()
             .map_err(|error| CliError::Demo(cannot_start(&program, &error)))?;
         let stdin = child.stdin.take();
         let stdout = child.stdout.take().map(BufReader::new);
-        Ok(Self { child, stdin, stdout, folder, socket: None })
+        Ok(Self { child, stdin, stdout, log, socket: None })
     }
 
     /// Waits until it listens, and says where.
@@ -110,16 +112,19 @@ impl Daemon {
         }
     }
 
+    /// The last lines of its standard error.
     fn log(&self) -> String {
-        let text = std::fs::read(self.folder.path().join("tenantryd.log")).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
+        let mut bytes = Vec::new();
+        let mut log = &self.log;
+        // What cannot be read is not worth an error of its own beside the one that is being reported.
+        let _ = log.rewind().and_then(|()| log.read_to_end(&mut bytes));
+        let text = String::from_utf8_lossy(&bytes);
         let lines: Vec<&str> = text.lines().collect();
         let tail = &lines[lines.len().saturating_sub(LOG_LINES)..];
         if tail.is_empty() {
-            "  (it is empty)".to_owned()
-        } else {
-            tail.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+            return "  (it is empty)".to_owned();
         }
+        tail.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
     }
 }
 

@@ -2,7 +2,6 @@
 //!
 //! `watch ID` ends with the operation and with its exit status; `watch` alone follows everything until interrupted.
 
-use serde_json::json;
 use tenantry_protocol::operation::{Operation as Done, OperationState, OperationsRequest};
 use tenantry_protocol::watch::{Event, EventBody, WatchRequest};
 
@@ -87,9 +86,9 @@ async fn watch_one(context: &Context, id: String) -> Result<(), CliError> {
     }
     let mut outcome = Ok(());
     let finished = follower
-        .finish(operation, &mut |body| {
+        .finish(operation, &mut |event| {
             if outcome.is_ok() {
-                outcome = context.output.document_line(&json!({ "body": body }));
+                outcome = context.output.document_line(event);
             }
         })
         .await?;

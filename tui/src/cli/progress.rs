@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use tenantry_protocol::operation::{Operation, OperationState, StepStatus};
-use tenantry_protocol::watch::EventBody;
+use tenantry_protocol::watch::{Event, EventBody};
 
 use super::Context;
 use super::error::CliError;
@@ -58,8 +58,8 @@ impl Reporter {
         Self { output, bar, said: Vec::new() }
     }
 
-    pub(crate) fn hear(&mut self, news: &EventBody) {
-        match news {
+    pub(crate) fn hear(&mut self, news: &Event) {
+        match &news.body {
             EventBody::Operation { operation } => self.operation(operation),
             EventBody::Log { line, .. } => match &self.bar {
                 Some(bar) => bar.set_message(text::line(line)),

@@ -1,4 +1,5 @@
 //! `status`: how the daemon, its control database and the targets are. A problem that it reports is its exit status too.
+//! Always prints what it knows before it complains, so that a broken part does not hide the others.
 
 use serde_json::json;
 use tenantry_protocol::session::Health;

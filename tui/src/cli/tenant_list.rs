@@ -1,4 +1,5 @@
 //! `tenant list`: every page of the registry's tenants, as one table or one document.
+//! Pages are put together here: a script sees all tenants or an error, never a part.
 
 use serde_json::json;
 use tenantry_protocol::tenant::{Tenant, TenantsRequest};

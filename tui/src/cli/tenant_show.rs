@@ -1,4 +1,5 @@
 //! `tenant show`: one tenant's facts, its operations, and what the attack on its isolation found.
+//! Reads only; the slug of a tenant that was removed still finds its history.
 
 use tenantry_protocol::tenant::{TenantDetail, TenantState};
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tenantry_protocol::id::OperationId;
 use tenantry_protocol::operation::Operation;
 use tenantry_protocol::watch::{Event, EventBody, WatchRequest};
+use time::OffsetDateTime;
 use tokio::time::{Instant, sleep};
 
 use super::{Client, ClientError};
@@ -36,20 +37,21 @@ impl Follower {
         &self.client
     }
 
-    /// Waits until `operation` is final. `news` hears every event of it, and an `Operation` event for each re-reading.
+    /// Waits until `operation` is final. `news` hears every event of it, and one in their shape for each
+    /// re-reading.
     pub(crate) async fn finish(
         &mut self,
         mut operation: Operation,
-        news: &mut (dyn FnMut(&EventBody) + Send),
+        news: &mut (dyn FnMut(&Event) + Send),
     ) -> Result<Operation, ClientError> {
         let id = operation.id;
         let patience = Duration::from_millis(operation.budget_ms.max(1_000));
-        news(&EventBody::Operation { operation: Box::new(operation.clone()) });
+        news(&self.reading(&operation));
         while !operation.state.is_final() {
             match self.next(id).await {
                 Ok(events) => {
                     for event in events {
-                        news(&event.body);
+                        news(&event);
                         if let EventBody::Operation { operation: newer } = event.body {
                             operation = *newer;
                         }
@@ -58,7 +60,7 @@ impl Follower {
                 Err(error) if error.is_loss() => {
                     self.reconnect(patience, error).await?;
                     operation = self.client.operation(id.to_string()).await?;
-                    news(&EventBody::Operation { operation: Box::new(operation.clone()) });
+                    news(&self.reading(&operation));
                 }
                 Err(error) => return Err(error),
             }
@@ -75,11 +77,16 @@ impl Follower {
         let mut events: Vec<Event> =
             answer.events.into_iter().filter(|event| is_of(&event.body, id)).collect();
         if answer.resync || events.is_empty() {
-            let operation = Box::new(self.client.operation(id.to_string()).await?);
-            let at = operation.requested_at;
-            events.push(Event { cursor: self.cursor, at, body: EventBody::Operation { operation } });
+            let operation = self.client.operation(id.to_string()).await?;
+            events.push(self.reading(&operation));
         }
         Ok(events)
+    }
+
+    /// An operation that was read, in the shape of an event.
+    fn reading(&self, operation: &Operation) -> Event {
+        let body = EventBody::Operation { operation: Box::new(operation.clone()) };
+        Event { cursor: self.cursor, at: OffsetDateTime::now_utc(), body }
     }
 
     /// Tries again until the operation must be over; then the first error is the answer.

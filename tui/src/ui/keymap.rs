@@ -185,9 +185,9 @@ const PLAN: &[Binding] = &[
 ];
 
 const OPERATION: &[Binding] = &[
-    hint(&[plain('c')], "c", "credentials, shown once", Action::Credentials).when(can_ask_credentials),
-    hint(&[plain('r')], "r", "edit the draft and retry", Action::Retry).when(can_retry),
-    hint(&[key(KeyCode::Enter)], "enter", "open the tenant", Action::Open).when(is_over),
+    hint(&[plain('c')], "c", "credentials (once)", Action::Credentials).when(can_ask_credentials),
+    hint(&[plain('r')], "r", "edit and retry", Action::Retry).when(can_retry),
+    hint(&[key(KeyCode::Enter)], "enter", "tenant", Action::Open).when(is_over),
     hint(&[plain('y')], "y", "copy the error", Action::Copy).when(has_failure),
     hint(&[key(KeyCode::Esc), plain('q')], "esc", "leave it running", Action::Back).when(is_running),
     hint(&[key(KeyCode::Esc), plain('q')], "esc", "back", Action::Back).when(is_over),
@@ -365,7 +365,7 @@ fn has_failure(state: &State) -> bool {
 fn can_ask_credentials(state: &State) -> bool {
     match state.screen() {
         Screen::Operation(screen) => {
-            matches!(screen.credentials, CredentialsState::NotAsked | CredentialsState::Refused(_))
+            !matches!(screen.credentials, CredentialsState::Asked(_) | CredentialsState::Shown(_))
                 && state.live(screen).is_some_and(|live| offers_credentials(&live.operation))
         }
         _ => false,

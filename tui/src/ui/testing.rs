@@ -1,4 +1,5 @@
 //! Wire values for the console's tests.
+//! Made up, but each one is a value that the daemon could send; nothing here talks to one.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;

@@ -1,4 +1,5 @@
 //! A live operation, and the screen that shows it.
+//! Log lines are bounded; a secret is held only while it is on the screen.
 
 use std::collections::VecDeque;
 
@@ -35,6 +36,8 @@ pub(crate) enum CredentialsState {
     NotAsked,
     Asked(Ticket),
     Shown(Box<Credentials>),
+    /// They were shown; asking again sets a new secret.
+    Closed,
     Refused(ApiError),
 }
 

@@ -27,7 +27,7 @@ pub(super) fn perform(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Quit => return vec![Effect::Quit],
         Action::Suspend => return vec![Effect::Suspend],
         Action::Help => state.overlay = Overlay::Help { top: 0 },
-        Action::Back => back(state),
+        Action::Back => return back(state),
         Action::Up => scroll(state, -1),
         Action::Down => scroll(state, 1),
         Action::PageUp => scroll(state, -(list_rows(state) as isize)),
@@ -110,28 +110,33 @@ fn edit(state: &mut State, request: InputRequest) {
     }
 }
 
-fn back(state: &mut State) {
+fn back(state: &mut State) -> Vec<Effect> {
     if state.overlay != Overlay::None {
         state.overlay = Overlay::None;
-        return;
+        return Vec::new();
     }
     match state.screens.last_mut() {
-        Some(Screen::Wizard(_)) => return wizard::go_back(state),
+        Some(Screen::Wizard(_)) => {
+            wizard::go_back(state);
+            return Vec::new();
+        }
         Some(Screen::Operation(screen)) if matches!(screen.credentials, CredentialsState::Shown(_)) => {
-            screen.credentials = CredentialsState::NotAsked;
-            return;
+            screen.credentials = CredentialsState::Closed;
+            return Vec::new();
         }
         _ => {}
     }
     if state.screens.len() > 1 {
         state.screens.pop();
-        return;
+        // What is below may have changed while it was covered.
+        return if matches!(state.screen(), Screen::Tenants) { Vec::new() } else { reload(state) };
     }
     state.tenants.typing = Typing::No;
     state.tenants.filter.reset();
     state.tenants.refilter();
     let page = list_rows(state);
     state.tenants.keep_in_view(page);
+    Vec::new()
 }
 
 fn scroll(state: &mut State, by: isize) {

@@ -2,10 +2,10 @@
 //!
 //! Invariant: an answer changes only the screen that asked for it, recognised by its ticket or its id.
 
-use tenantry_protocol::ApiError;
 use tenantry_protocol::operation::Operation;
 use tenantry_protocol::tenant::{Credentials, TenantDetail};
 use tenantry_protocol::watch::{EventBody, WatchResponse};
+use tenantry_protocol::{ApiError, ErrorCode};
 
 use super::list_rows;
 use super::wizard::{adopt, plan_arrived};
@@ -21,6 +21,7 @@ pub(super) fn happened(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Connected(session) => {
             state.session = Some(*session);
             state.connection = Connection::Live;
+            forget_outage(state);
             return resync(state);
         }
         Event::Lost(reason) => {
@@ -59,6 +60,17 @@ pub(super) fn happened(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Key(_) | Event::Paste(_) | Event::Resize(..) | Event::Tick(_) | Event::Terminate => {}
     }
     Vec::new()
+}
+
+/// A refusal for want of a connection is no news once there is one.
+fn forget_outage(state: &mut State) {
+    let open = state.screens.iter_mut().filter_map(|screen| match screen {
+        Screen::Wizard(wizard) => Some(wizard),
+        _ => None,
+    });
+    for wizard in open.chain(&mut state.draft) {
+        wizard.refusal = wizard.refusal.take().filter(|error| error.code != ErrorCode::Unavailable);
+    }
 }
 
 /// After a gap: operations that we think are running may be over, and the open screen may be out of date.

@@ -1,4 +1,5 @@
 //! The console's behaviour, driven by events alone.
+//! Nothing is drawn and nobody is asked: what counts is the state afterwards, and which effects were asked for.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use crossterm::event::KeyCode;

@@ -1,4 +1,5 @@
 //! The newest events of the audit trail, with the hashes of the one that is selected.
+//! Shows what was read; whether the chain holds is the daemon's to say, so no verdict is drawn here.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -28,10 +29,10 @@ pub(super) fn draw(state: &State, screen: &AuditScreen, frame: &mut Frame<'_>, a
 
 fn list(events: &[AuditEvent], selected: usize, columns: usize, height: usize) -> Vec<Line<'static>> {
     let header = format!(
-        " {:>8}  {} {} {} {} OUTCOME",
+        " {:>6}  {} {} {} {} OUTCOME",
         "SEQ",
         cell("TIME (UTC)", 12),
-        cell("ACTOR", 18),
+        cell("ACTOR", 13),
         cell("ACTION", 18),
         cell("TENANT", 12)
     );
@@ -42,11 +43,11 @@ fn list(events: &[AuditEvent], selected: usize, columns: usize, height: usize) -
         let outcome = event.outcome.as_deref().unwrap_or("–");
         let took = event.duration_ms.map(|ms| format!(" {}", format::duration(ms))).unwrap_or_default();
         let text = format!(
-            "{}{:>8}  {} {} {} {} {outcome}{took}",
+            "{}{:>6}  {} {} {} {} {outcome}{took}",
             if at == selected { '▌' } else { ' ' },
             event.seq,
             cell(&format::clock(event.at), 12),
-            cell(&event.actor, 18),
+            cell(&event.actor, 13),
             cell(&event.action, 18),
             cell(event.slug.as_deref().unwrap_or("–"), 12)
         );

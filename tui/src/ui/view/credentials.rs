@@ -1,4 +1,5 @@
 //! Credentials, once: a panel over the operation that made the tenant.
+//! The only place that draws a password; closing the panel drops it from the state.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;

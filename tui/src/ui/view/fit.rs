@@ -1,4 +1,5 @@
 //! Making text fit columns: widths as a terminal counts them.
+//! Pure. Everything that has a column of its own goes through here, so that wide characters move nothing.
 
 use ratatui::text::Span;
 

@@ -1,4 +1,5 @@
 //! The keys of the screen, from the keymap.
+//! Made from the same table that the keys are looked up in; it holds no text of its own.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;

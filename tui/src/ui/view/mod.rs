@@ -23,6 +23,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::keymap::{self, Prominence};
+use super::state::tenants::Loaded;
 use super::state::{Connection, Overlay, Screen, State};
 use crate::format;
 use fit::{cut, width};
@@ -121,7 +122,10 @@ fn notice_line(state: &State) -> Line<'_> {
     let theme = Theme(state.colours);
     match (&state.notice, &state.connection) {
         (Some(notice), _) => Line::styled(format!(" {notice}"), theme.warning()),
-        (None, Connection::Lost { reason, .. }) => Line::styled(format!(" {reason}"), theme.bad()),
+        // Before anything was loaded the list itself says it, in full.
+        (None, Connection::Lost { reason, .. }) if state.tenants.loaded == Loaded::Yes => {
+            Line::styled(format!(" {reason}"), theme.bad())
+        }
         (None, _) => Line::default(),
     }
 }
@@ -131,8 +135,8 @@ fn hint_line(state: &State, columns: u16) -> Line<'static> {
     let mut spans = Vec::new();
     let mut room = usize::from(columns).saturating_sub(1);
     for binding in keymap::bindings(state, keymap::mode(state)) {
-        let needed = width(binding.shown) + width(binding.hint) + 4;
-        if binding.prominence == Prominence::HelpOnly || needed > room + 2 {
+        let needed = width(binding.shown) + width(binding.hint) + 3;
+        if binding.prominence == Prominence::HelpOnly || needed > room + 1 {
             continue;
         }
         room = room.saturating_sub(needed);

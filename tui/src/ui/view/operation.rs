@@ -1,4 +1,5 @@
 //! A live operation: gauge, steps, and the newest lines of its log; at the end what came of it.
+//! Shows what the daemon said; only the elapsed time is reckoned here, from the time of the last tick.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -77,9 +78,9 @@ fn steps(state: &State, live: &Live, columns: usize) -> Vec<Line<'static>> {
         steps.iter().enumerate().filter(|(_, step)| step.atomic).map(|(at, _)| at).collect();
     let (first, last) = (atomic.first().copied(), atomic.last().copied());
     let bracket = |at: usize| match (first, last) {
-        (Some(first), Some(last)) if first == last && at == first => "╶ one transaction: all or nothing",
+        (Some(first), Some(last)) if first == last && at == first => "╶ one transaction",
         (Some(first), _) if at == first => "┐",
-        (_, Some(last)) if at == last => "┘ one transaction: all or nothing",
+        (_, Some(last)) if at == last => "┘ one transaction",
         (Some(first), Some(last)) if first < at && at < last => "│",
         _ => "",
     };
@@ -101,7 +102,7 @@ fn step_line(state: &State, step: &StepProgress, bracket: &str, columns: usize) 
         (StepStatus::Done, Some(ms)) => format::duration(ms),
         (status, _) => format::step_word(status).to_owned(),
     };
-    let title = columns.saturating_sub(48).clamp(16, 34);
+    let title = columns.saturating_sub(33).clamp(16, 46);
     Line::from(vec![
         Span::styled(format!(" {} ", format::step_glyph(step.status)), style),
         Span::raw(cell(&format!("{}{count}", step.title), title)),
@@ -132,6 +133,13 @@ fn outcome(state: &State, screen: &OperationScreen, live: &Live, columns: usize)
             CredentialsState::Asked(_) => parts.push(("◐ issuing credentials …".to_owned(), theme.busy())),
             CredentialsState::Refused(error) => {
                 parts.push((format!("✗ credentials: {}", error.message), theme.bad()))
+            }
+            CredentialsState::Closed => {
+                let slug = &operation.slug;
+                parts.push((
+                    format!("✓ {slug} is active, its login was shown; c sets a new secret"),
+                    theme.good(),
+                ));
             }
             CredentialsState::NotAsked | CredentialsState::Shown(_) => {
                 parts.push((

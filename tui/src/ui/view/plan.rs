@@ -1,4 +1,5 @@
 //! The third step: what will be done, before anything is.
+//! What is drawn is what `ctrl-s` approves: the plan in the state, whose hash travels with the request.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -6,7 +7,7 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 use tenantry_protocol::plan::Plan;
 
-use super::fit::cut;
+use super::fit::{cut, wrap};
 use super::theme::Theme;
 use super::wizard::refusal;
 use crate::format;
@@ -22,6 +23,7 @@ pub(super) fn draw(
     mut lines: Vec<Line<'static>>,
 ) {
     let theme = Theme(state.colours);
+    let columns = usize::from(area.width).saturating_sub(2);
     lines.extend(refusal(state, wizard, area.width));
     match &wizard.confirmation {
         Confirmation::NotPlanned if wizard.refusal.is_none() => {
@@ -31,9 +33,9 @@ pub(super) fn draw(
             lines.push(Line::styled(" esc goes back to the input, r plans again", Theme::dim()))
         }
         Confirmation::Planning(_) => lines.push(Line::styled(" ◐ planning …", theme.busy())),
-        Confirmation::Planned { plan, .. } => summary(state, plan, &mut lines),
+        Confirmation::Planned { plan, .. } => summary(state, plan, columns, &mut lines),
         Confirmation::Starting { plan, .. } => {
-            summary(state, plan, &mut lines);
+            summary(state, plan, columns, &mut lines);
             lines.push(Line::styled(" ◐ starting …", theme.busy()));
         }
     }
@@ -52,13 +54,14 @@ pub(super) fn draw(
     super::lines(frame, area, lines);
 }
 
-fn summary(state: &State, plan: &Plan, lines: &mut Vec<Line<'static>>) {
+fn summary(state: &State, plan: &Plan, columns: usize, lines: &mut Vec<Line<'static>>) {
     let settings: String = plan.settings.iter().map(|(name, value)| format!(" · {name} {value}")).collect();
     let seed = if plan.seed { "with seed" } else { "no seed" };
-    lines.push(Line::raw(format!(
-        " {} · \"{}\" · {} {} on {}{settings} · {seed}",
+    let what = format!(
+        "{} · \"{}\" · {} {} on {}{settings} · {seed}",
         plan.slug, plan.display_name, plan.blueprint, plan.version, plan.target
-    )));
+    );
+    lines.extend(wrap(&what, columns).into_iter().map(|text| Line::raw(format!(" {text}"))));
     let hash: String = plan.hash.chars().take(12).collect();
     lines.push(Line::styled(
         format!(

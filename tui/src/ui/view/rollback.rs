@@ -1,4 +1,5 @@
 //! The dialog that removes a tenant: the exact effects, the name to type, and Cancel in focus.
+//! Shows the tenant that was frozen when the dialog opened, never the one that the list has selected now.
 
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
@@ -10,7 +11,7 @@ use crate::format;
 use crate::ui::state::State;
 use crate::ui::state::rollback::{Asking, Button, RollbackDialog};
 
-const QUESTION: &str = " Type the tenant's name to roll it back: ";
+const QUESTION: &str = " Type its name to roll it back: ";
 
 pub(super) fn draw(state: &State, dialog: &RollbackDialog, frame: &mut Frame<'_>, area: Rect) {
     let theme = Theme(state.colours);
@@ -42,7 +43,7 @@ pub(super) fn draw(state: &State, dialog: &RollbackDialog, frame: &mut Frame<'_>
             .map(|text| Line::styled(format!(" {text}"), theme.bad())),
     );
     lines.push(Line::default());
-    let question = lines.len();
+    let mut question = lines.len();
     lines.push(Line::from(vec![
         Span::styled(QUESTION, Theme::strong()),
         Span::raw(dialog.typed.value().to_owned()),
@@ -57,6 +58,12 @@ pub(super) fn draw(state: &State, dialog: &RollbackDialog, frame: &mut Frame<'_>
                 .into_iter()
                 .map(|text| Line::styled(format!(" {text}"), theme.bad())),
         ),
+    }
+    // On a small screen the middle of the explanation gives way: what goes, and the question, stay.
+    let excess = lines.len().saturating_sub(usize::from(area.height).max(5));
+    if excess > 0 && question > excess + 1 {
+        lines.drain(1..=excess);
+        question -= excess;
     }
     let column =
         (QUESTION.len() + dialog.typed.visual_cursor()).min(usize::from(area.width).saturating_sub(1));

@@ -1,4 +1,5 @@
 //! One tenant: facts, isolation, operations.
+//! The facts follow the events; isolation and operations are as they were read, and are read anew when one ends.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;

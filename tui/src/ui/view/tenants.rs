@@ -1,4 +1,5 @@
 //! The list of tenants. Only the rows on the screen are looked at, however many there are.
+//! Columns give way by width, the name and the state never do.
 
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
@@ -6,7 +7,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use tenantry_protocol::tenant::{Tenant, TenantState};
 
-use super::fit::{cell, width};
+use super::fit::{cell, width, wrap};
 use super::theme::Theme;
 use crate::format;
 use crate::ui::state::tenants::{Loaded, Selection, Typing};
@@ -43,6 +44,11 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
     if tenants.visible_len() == 0 {
         lines.push(Line::default());
         lines.push(Line::styled(format!("   {}", nothing(state)), Theme::dim()));
+        if let (Connection::Lost { reason, .. }, Loaded::NotYet) = (&state.connection, tenants.loaded) {
+            let columns = usize::from(area.width).saturating_sub(6);
+            lines.push(Line::default());
+            lines.extend(wrap(reason, columns).into_iter().map(|text| Line::raw(format!("   {text}"))));
+        }
     } else {
         let columns = Columns::for_width(area.width);
         lines.push(header(&columns));

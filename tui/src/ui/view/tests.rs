@@ -1,4 +1,5 @@
 //! The screens as text, drawn on a backend of cells.
+//! Snapshots freeze the layouts at 80 columns; that nothing breaks at other sizes is one test for all screens.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use crossterm::event::KeyCode;
@@ -64,7 +65,7 @@ fn the_list_of_tenants() {
 
 
 
-    enter open  n new  / filter  o operation  a audit  R rollback  ? help
+    enter open  n new  / filter  o operation  a audit  R rollback  ? help  q quit
     "#);
 }
 
@@ -112,7 +113,7 @@ fn the_wizards_second_step() {
                            sample data from the blueprint
 
 
-     enter continue  tab ↓ next field  ↑ previous  ← → choose  esc back
+     enter continue  tab ↓ next field  ↑ previous  ← → choose  esc back  f1 help
     "#);
 }
 
@@ -121,11 +122,11 @@ fn the_plan() {
     insta::assert_snapshot!(drawn(&at_plan(), 80, 12), @r#"
     tenantry › new tenant                     local · PRODUCTION · operator ● live
     1 details ✓ ─── 2 configuration ✓ ─── ▸ 3 confirmation
-    acme-gmbh · "Acme GmbH" · projects 1.0 on local · connection_limit 20 · no seed
+    acme-gmbh · "Acme GmbH" · projects 1.0 on local · connection_limit 20 · no
+    seed
     plan 7f3a7f3a7f3a  1 steps, ┃ one transaction, budget 2 m 00 s
     ✓ ok[locks]: 556 of 6,400
     └ roles        three roles · 1 piece of SQL ┃
-
 
 
 
@@ -139,9 +140,9 @@ fn a_running_operation() {
     insta::assert_snapshot!(drawn(&at_operation(OperationState::Running), 80, 12), @r#"
     tenantry › operations › provision acme-gmbh local · PRODUCTION · opera… ● live
     ▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓░░░░░░░░░░░░░░░░ step 3 of 4     130 ms of 2 m 00 s budget
-    ✓ preflight                        6.0 ms
-    ✓ roles                            6.0 ms  ┐
-    ◐ migrations                               ┘ one transaction: all or nothing
+    ✓ preflight                                       6.0 ms
+    ✓ roles                                           6.0 ms  ┐
+    ◐ migrations                                              ┘ one transaction
     · verify isolation
 
 
@@ -164,7 +165,7 @@ fn a_failed_operation_says_cause_undone_and_next() {
         hint: None,
     };
     let text = drawn(&at_operation(OperationState::RolledBack { failure }), 80, 24);
-    for part in ["V5__comments.sql:12", "(42601)", "nothing is left on local", "edit the draft and retry"] {
+    for part in ["V5__comments.sql:12", "(42601)", "nothing is left on local", "edit and retry"] {
         assert!(text.contains(part), "{part} is missing in\n{text}");
     }
 }
@@ -206,7 +207,7 @@ fn the_rollback_dialog_names_its_effects() {
     It is active since it was made 3 h ago, with projects 1.0.
     ! No archive is made (--discard-data): the data cannot be brought back.
 
-    Type the tenant's name to roll it back: ac
+    Type its name to roll it back: ac
 
         ▸ Cancel ◂      Roll back
 

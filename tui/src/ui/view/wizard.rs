@@ -1,4 +1,5 @@
 //! The wizard: its progress line, the forms of the first two steps, and the plan of the third.
+//! What is wrong with a field stands below it as it is typed; judging it is the state's business.
 
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
@@ -8,7 +9,7 @@ use super::fit::{cell, cut, width, wrap};
 use super::plan;
 use super::theme::Theme;
 use crate::ui::state::State;
-use crate::ui::state::wizard::{Catalogue, Confirmation, Field, Seed, SlugOrigin, Step, Wizard};
+use crate::ui::state::wizard::{Catalogue, Field, Seed, SlugOrigin, Step, Wizard};
 
 const LABEL: usize = 20;
 
@@ -177,10 +178,11 @@ fn meaning(wizard: &Wizard, field: &Field, offer: Catalogue<'_>) -> String {
 pub(super) fn refusal(state: &State, wizard: &Wizard, columns: u16) -> Vec<Line<'static>> {
     let Some(error) = &wizard.refusal else { return Vec::new() };
     let field = error.field.as_ref().map(|field| format!("{field}: ")).unwrap_or_default();
-    let wait = matches!(wizard.confirmation, Confirmation::Starting { .. });
-    let again = if wait { "" } else { " Your input is kept." };
-    wrap(&format!("✗ {field}{}{again}", error.message), usize::from(columns).saturating_sub(2))
-        .into_iter()
-        .map(|text| Line::styled(format!(" {text}"), Theme(state.colours).bad()))
-        .collect()
+    wrap(
+        &format!("✗ {field}{}. Your input is kept.", error.message.trim_end_matches('.')),
+        usize::from(columns).saturating_sub(2),
+    )
+    .into_iter()
+    .map(|text| Line::styled(format!(" {text}"), Theme(state.colours).bad()))
+    .collect()
 }
