@@ -73,7 +73,7 @@ async fn an_ephemeral_daemon_works_and_leaves_nothing() {
     let made = Provisioned::from(&tenantry(&daemon, &scratch, &create).await.assert_status(0).json());
     assert_eq!(made.tenant.target.as_str(), "local");
     let status = tenantry(&daemon, &scratch, &["status", "--json"]).await.assert_status(0).json();
-    assert_eq!(status["daemon"]["mode"], "ephemeral", "{status}");
+    assert_eq!(status["health"]["daemon"]["mode"], "ephemeral", "{status}");
     let ended = daemon.stop().await;
     assert!(ended.status.success(), "{}\n{}", ended.status, ended.log);
     assert_nothing_runs(&scratch).await;
