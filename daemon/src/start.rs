@@ -87,11 +87,9 @@ impl Server {
             Ok(app) => app,
             Err(error) => {
                 servers.close().await;
-                return Err(StartError::Registry(error));
+                return Err(error);
             }
         };
-        // In its own tasks: reads are served at once.
-        recover(&engine, &servers.targets).await.map_err(StartError::Control)?;
         let stop = CancellationToken::new();
         let serving = tokio::spawn(listener.serve(Arc::new(app), stop.clone()));
         Ok(Self { socket: config.socket, stop, serving, engine, servers, _ephemeral: config.ephemeral })
@@ -123,17 +121,21 @@ impl Server {
         servers: &Databases,
         engine: Engine,
         events: Arc<Events>,
-    ) -> Result<App, ApiError> {
-        App::open(AppOptions {
+    ) -> Result<App, StartError> {
+        let app = App::open(AppOptions {
             label: config.label.clone(),
             mode,
             access: config.access.clone(),
             control: Arc::clone(&servers.control),
             targets: servers.targets.clone(),
-            engine,
+            engine: engine.clone(),
             events,
         })
         .await
+        .map_err(StartError::Registry)?;
+        // In tasks of its own: reads are served at once.
+        recover(&engine, &servers.targets).await.map_err(StartError::Control)?;
+        Ok(app)
     }
 }
 

@@ -61,7 +61,8 @@ impl App {
             Some((operation, true)) => Ok(Some(operation)),
             Some((operation, false)) => {
                 let message = format!(
-                    "this idempotency key was used for another request (operation {operation}): choose a new key"
+                    "the idempotency key '{}' was used for another request (operation {operation}): choose a new key",
+                    key.key
                 );
                 Err(ApiError::new(ErrorCode::Conflict, message).on_field("idempotency_key"))
             }

@@ -114,12 +114,21 @@ pub(super) struct Source<'a> {
 
 impl Source<'_> {
     pub(super) fn parse(&self) -> Result<FileConfig, ConfigError> {
-        toml::from_str(self.text).map_err(|error| {
-            let (line, column) = self.position(error.span().unwrap_or_default());
-            // Only the message: the error's own display quotes the line, which may hold a password.
-            let message = error.message().lines().collect::<Vec<_>>().join(", ");
-            ConfigError::Syntax { path: self.path.to_owned(), line, column, message }
+        let parsed = toml::Deserializer::parse(self.text).map_err(|error| self.syntax("", &error))?;
+        serde_path_to_error::deserialize(parsed).map_err(|error| {
+            let key = match error.path().to_string().as_str() {
+                "." => String::new(),
+                key => format!("{key}: "),
+            };
+            self.syntax(&key, error.inner())
         })
+    }
+
+    fn syntax(&self, key: &str, error: &toml::de::Error) -> ConfigError {
+        let (line, column) = self.position(error.span().unwrap_or_default());
+        // Only the message: the error's own display quotes the line, which may hold a password.
+        let message = format!("{key}{}", error.message().lines().collect::<Vec<_>>().join(", "));
+        ConfigError::Syntax { path: self.path.to_owned(), line, column, message }
     }
 
     /// An error about a value, at its line.

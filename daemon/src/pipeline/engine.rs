@@ -356,7 +356,7 @@ impl Engine {
         tracing::info!(operation = %operation.id, kind = operation.kind.name(), state = operation.state.name(),
             ms = operation.duration_ms, "an operation ended");
         self.announce(&operation, seq).await;
-        drive.tracker.set_state(operation.state);
+        drive.tracker.ended(operation);
         Ok(())
     }
 

@@ -60,7 +60,7 @@ impl Run {
         if let Self::Provision(run) = self
             && let Some(build) = run.build.take()
         {
-            build.abandon().await;
+            build.abandon(&run.target).await;
         }
     }
 

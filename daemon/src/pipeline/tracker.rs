@@ -79,13 +79,12 @@ impl Tracker {
     }
 
     pub(super) fn set_state(&self, state: OperationState) {
-        let elapsed = self.begin.elapsed();
-        self.change(|operation| {
-            if state.is_final() {
-                operation.duration_ms = Some(millis(elapsed));
-            }
-            operation.state = state;
-        });
+        self.change(|operation| operation.state = state);
+    }
+
+    /// The end, exactly as it was recorded.
+    pub(super) fn ended(&self, recorded: Operation) {
+        self.change(|operation| *operation = recorded);
     }
 
     pub(super) fn started(&self, step: Step) {

@@ -53,7 +53,7 @@ pub async fn insert(
 pub async fn update(tx: &mut PgConnection, operation: &Operation) -> Result<()> {
     sqlx::query(
         "update control.operation set state = $2, state_detail = $3, steps = $4,
-                finished_at = case when $5 then now() end
+                finished_at = case when $5 then requested_at + make_interval(secs => $6) end
          where id = $1",
     )
     .bind(operation.id.as_uuid())
@@ -61,6 +61,8 @@ pub async fn update(tx: &mut PgConnection, operation: &Operation) -> Result<()> 
     .bind(Json(detail(&operation.state)))
     .bind(Json(&operation.steps))
     .bind(operation.state.is_final())
+    // The daemon's own measure; the database's clock may be another machine's.
+    .bind(operation.duration_ms.unwrap_or_default() / 1_000.0)
     .execute(tx)
     .await
     .map(|_| ())

@@ -26,6 +26,8 @@ pub struct Build {
     group: String,
     /// The transaction's id: a file that ends the transaction is noticed by it.
     xid: String,
+    /// The server's process for this connection.
+    backend: i32,
     files: i32,
 }
 
@@ -64,13 +66,14 @@ impl Build {
         let mut connection = target.acquire().await?;
         sqlx::raw_sql("begin").execute(&mut *connection).await.map_err(doing("begin the build"))?;
         bookkeeping::insert_marker(&mut connection, operation, placement, owner).await?;
-        let xid = current_xid(&mut connection).await?;
+        let (xid, backend) = identify(&mut connection).await?;
         Ok(Self {
             connection,
             placement: placement.clone(),
             provisioner: ready.provisioner.clone(),
             group: ready.group.clone(),
             xid,
+            backend,
             files: 0,
         })
     }
@@ -152,9 +155,23 @@ impl Build {
             .map_err(doing("commit the build"))
     }
 
-    /// Gives the transaction up, and its connection with it.
-    pub async fn abandon(self) {
-        self.connection.close().await.ok();
+    /// Gives the transaction up, and its connection with it. A statement that still runs would go on, with all its
+    /// locks, until the server next writes to the connection: so its process is ended too.
+    pub async fn abandon(self, target: &Target) {
+        drop(self.connection.detach());
+        let end = async {
+            let mut connection = target.acquire().await?;
+            sqlx::query("select pg_terminate_backend(pid) from pg_stat_activity where pid = $1 and backend_xid::text = $2")
+                .bind(self.backend)
+                .bind(&self.xid)
+                .execute(&mut *connection)
+                .await
+                .map_err(doing("end the build's session"))
+        };
+        if let Err(error) = end.await {
+            // The tombstone waits for the transaction in any case.
+            tracing::warn!(error = %error.explain(), "an abandoned build's session could not be ended");
+        }
     }
 
     /// After a file: everything that it could have left for COMMIT is gone, and the session is the provisioner's again.
@@ -163,7 +180,7 @@ impl Build {
         self.execute("close all; reset all;".to_owned(), "clean up after the migration").await?;
         let row = sqlx::query(
             "select current_user = $1 and session_user = $1 as same_user,
-                    pg_current_xact_id_if_assigned()::text as xid,
+                    (pg_current_xact_id_if_assigned()::xid)::text as xid,
                     exists (select from pg_namespace n join pg_roles r on r.oid = n.nspowner
                             where n.nspname = $2 and r.rolname = $2) as schema_stands",
         )
@@ -230,12 +247,13 @@ impl Build {
     }
 }
 
-async fn current_xid(connection: &mut PgConnection) -> Result<String> {
-    sqlx::query_scalar("select pg_current_xact_id()::text")
+/// The open transaction's id, and the server's process that runs it.
+async fn identify(connection: &mut PgConnection) -> Result<(String, i32)> {
+    sqlx::query_as("select (pg_current_xact_id()::xid)::text, pg_backend_pid()")
         .persistent(false)
         .fetch_one(connection)
         .await
-        .map_err(doing("read the transaction's id"))
+        .map_err(doing("identify the transaction"))
 }
 
 fn prefix(number: usize) -> String {

@@ -82,6 +82,8 @@ impl Target {
                 ("statement_timeout", format!("{}ms", options.statement_timeout.as_millis())),
                 ("idle_in_transaction_session_timeout", "60s".to_owned()),
                 ("client_min_messages", "warning".to_owned()),
+                // A statement whose daemon is gone ends by itself, and with it the transaction that recovery waits for.
+                ("client_connection_check_interval", "1s".to_owned()),
             ]);
         let pool = PgPoolOptions::new()
             .max_connections(options.max_connections)

@@ -38,8 +38,8 @@ const DRAIN: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Listener {
     listener: UnixListener,
-    /// Where it is, and the lock beside it; none for a socket that the service manager made and keeps.
-    own: Option<Own>,
+    /// Where it is, and the lock beside it; taken away when it is dropped. None for a socket that the service manager made and keeps.
+    _own: Option<Own>,
 }
 
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl Listener {
         if let Some(listener) = passed {
             listener.set_nonblocking(true).map_err(ListenerError::Passed)?;
             let listener = UnixListener::from_std(listener).map_err(ListenerError::Passed)?;
-            return Ok(Self { listener, own: None });
+            return Ok(Self { listener, _own: None });
         }
         let make = |source| ListenerError::Make { path: path.to_owned(), source };
         if let Some(directory) = path.parent()
@@ -84,7 +84,7 @@ impl Listener {
         remove_stale(path)?;
         let listener = UnixListener::bind(path).map_err(make)?;
         fs::set_permissions(path, Permissions::from_mode(0o660)).map_err(make)?;
-        Ok(Self { listener, own: Some(Own { path: path.to_owned(), _lock: lock }) })
+        Ok(Self { listener, _own: Some(Own { path: path.to_owned(), _lock: lock }) })
     }
 
     /// Serves until `stop`; then lets open requests finish, and takes the socket away.
@@ -106,10 +106,13 @@ impl Listener {
         }
         tasks.close();
         let _ = tokio::time::timeout(DRAIN, tasks.wait()).await;
-        if let Some(own) = &self.own {
-            // The lock's file stays: removing it would let two daemons hold locks on different files of one name.
-            let _ = fs::remove_file(&own.path);
-        }
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        // The lock's file stays: removing it would let two daemons hold locks on different files of one name.
+        let _ = fs::remove_file(&self.path);
     }
 }
 
