@@ -127,7 +127,7 @@ async fn a_second_daemon_on_the_same_state_is_refused_and_the_first_goes_on() {
         "it names the other's pid:\n{}",
         ended.log
     );
-    tenantry(&first, &scratch, &["status"]).await.assert_status(0);
+    tenantry(&first, &scratch, &["tenant", "list"]).await.assert_status(0);
     assert!(first.stop().await.status.success());
     assert_nothing_runs(&scratch).await;
 }

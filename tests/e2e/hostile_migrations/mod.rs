@@ -108,6 +108,13 @@ impl Field {
             Err(error) => return vec![format!("provision was refused: {error}")],
         };
         let operation = self.finished(&started.operation.id.to_string()).await;
+        // Shown when the test fails, or with --nocapture.
+        eprintln!(
+            "{}: {} {:?}",
+            attack.0,
+            operation.state.name(),
+            operation.state.failure().map(|why| why.summary())
+        );
         let mut wrong = Vec::new();
         match operation.state.name() {
             "succeeded" => wrong.extend(self.misuse_and_remove(&slug).await),
