@@ -36,6 +36,7 @@ async fn each_mutation_has_its_intent_and_its_outcome() {
         [
             ("provision.intent", None),
             ("provision", Some("ok")),
+            ("credentials.issue.intent", None),
             ("credentials.issue", Some("ok")),
             ("rollback.intent", None),
             ("rollback", Some("ok"))
@@ -48,7 +49,7 @@ async fn each_mutation_has_its_intent_and_its_outcome() {
     for event in &all {
         assert!(event.actor.contains("uid") || event.actor == "tenantryd", "who: {event:?}");
     }
-    for pair in [(&acme[0], &acme[1]), (&acme[3], &acme[4])] {
+    for pair in [(&acme[0], &acme[1]), (&acme[4], &acme[5])] {
         assert_eq!(pair.0.operation_id, pair.1.operation_id, "intent and outcome are of one operation");
         assert!(pair.1.duration_ms.is_some_and(|ms| ms > 0.0));
     }

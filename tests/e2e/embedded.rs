@@ -73,7 +73,7 @@ async fn an_ephemeral_daemon_works_and_leaves_nothing() {
     let made = Provisioned::from(&tenantry(&daemon, &scratch, &create).await.assert_status(0).json());
     assert_eq!(made.tenant.target.as_str(), "local");
     let status = tenantry(&daemon, &scratch, &["status", "--json"]).await.assert_status(0).json();
-    assert_eq!(status["daemon"]["mode"], "ephemeral", "{status}");
+    assert_eq!(status["health"]["daemon"]["mode"], "ephemeral", "{status}");
     let ended = daemon.stop().await;
     assert!(ended.status.success(), "{}\n{}", ended.status, ended.log);
     assert_nothing_runs(&scratch).await;
@@ -127,7 +127,7 @@ async fn a_second_daemon_on_the_same_state_is_refused_and_the_first_goes_on() {
         "it names the other's pid:\n{}",
         ended.log
     );
-    tenantry(&first, &scratch, &["status"]).await.assert_status(0);
+    tenantry(&first, &scratch, &["tenant", "list"]).await.assert_status(0);
     assert!(first.stop().await.status.success());
     assert_nothing_runs(&scratch).await;
 }

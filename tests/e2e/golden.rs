@@ -13,7 +13,7 @@ use tokio::net::UnixListener;
 
 use crate::harness::binaries::project_dir;
 use crate::harness::rpc::{self, RawSocket};
-use crate::harness::{Cluster, Env};
+use crate::harness::{Cluster, Env, Version};
 use mask::Mask;
 
 fn golden_dir() -> PathBuf {
@@ -48,7 +48,8 @@ const METHODS: [&str; 16] = [
 
 #[tokio::test]
 async fn every_golden_request_is_answered_as_it_always_was() {
-    let env = Env::new().await;
+    // What a target's check finds depends on every database of its cluster.
+    let env = Env::on(Cluster::private(Version::Packaged)).await;
     let mut raw = RawSocket::connect(env.socket()).await;
     let mut different = Vec::new();
     let mut operation = String::new();
@@ -62,7 +63,7 @@ async fn every_golden_request_is_answered_as_it_always_was() {
             operation = id.as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
             env.wait_for_operation(&operation, "succeeded").await;
         }
-        let masked = Mask::of(&env).apply(answer);
+        let masked = Mask::of(&env, method).apply(answer);
         different.extend(compare(method, &masked));
     }
     assert!(different.is_empty(), "{}", different.join("\n"));

@@ -9,16 +9,17 @@ use crate::harness::Env;
 pub(super) struct Mask {
     /// Texts of this run and what stands for them, the longest first.
     texts: Vec<(String, &'static str)>,
+    /// How far an operation is that was just started is a race; its state, steps and durations come and go.
+    racing: bool,
 }
 
 /// Numbers under these keys are measured or counted by the machine.
-const MEASURED: [&str; 8] =
-    ["pid", "epoch", "latency_ms", "duration_ms", "cursor", "audit_seq", "request_id", "bytes"];
+const MEASURED: [&str; 6] = ["pid", "epoch", "latency_ms", "duration_ms", "cursor", "audit_seq"];
 /// Texts under these keys are made anew each time, or say what the machine is.
 const MADE: [&str; 7] = ["password", "version", "server_version", "actor", "evidence", "message", "text"];
 
 impl Mask {
-    pub(super) fn of(env: &Env) -> Self {
+    pub(super) fn of(env: &Env, method: &str) -> Self {
         let mut texts = vec![
             (env.cluster.socket_dir().display().to_string(), "<socket directory>"),
             (env.target_db.clone(), "<target database>"),
@@ -26,7 +27,7 @@ impl Mask {
             (env.provisioner.clone(), "<provisioner>"),
         ];
         texts.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
-        Self { texts }
+        Self { texts, racing: ["provision", "rollback"].contains(&method) }
     }
 
     pub(super) fn apply(&self, value: Value) -> Value {
@@ -39,23 +40,19 @@ impl Mask {
     }
 
     fn object(&self, map: Map<String, Value>) -> Map<String, Value> {
-        // The state of an operation that was just started, and how far it is, is a race.
-        let racing = map.get("kind").is_some_and(|kind| kind == "provision" || kind == "rollback");
         let masked = map.into_iter().map(|(key, value)| {
             let value = match (key.as_str(), value) {
                 (key, Value::Number(_)) if MEASURED.contains(&key) => "<number>".into(),
                 // A blueprint's version is the blueprint's; a program's is the program's.
                 ("version", Value::String(text)) if text.matches('.').count() == 1 => text.into(),
                 (key, Value::String(_)) if MADE.contains(&key) => format!("<{key}>").into(),
-                ("state", _) if racing => "<state>".into(),
-                ("status", _) => "<status>".into(),
-                ("events", Value::Array(_)) => "<events>".into(),
+                ("state", _) if self.racing => "<state>".into(),
+                ("status", _) if self.racing => "<status>".into(),
                 (_, value) => self.apply(value),
             };
             (key, value)
         });
-        // What is there only once a step has ended.
-        masked.filter(|(key, _)| !(key == "duration_ms" || key == "count")).collect()
+        masked.filter(|(key, _)| !(self.racing && (key == "duration_ms" || key == "count"))).collect()
     }
 
     fn text(&self, mut text: String) -> String {

@@ -339,8 +339,11 @@ const BEYOND: &[Attack] = &[
         &["do $$ begin execute 'reassign owned by current_user to {provisioner}'; end $$;"],
     ),
     ("everything it owns dropped", &["do $$ begin execute 'drop owned by current_user cascade'; end $$;"]),
-    ("a program of the operating system", &["copy bait to program 'touch {marker}';"]),
-    ("a program, by execute", &["do $$ begin execute 'copy bait from program ''touch {marker}'''; end $$;"]),
+    (
+        "a program of the operating system",
+        &["do $$ begin execute 'copy bait to program ''touch {marker}'''; end $$;"],
+    ),
+    ("a program to read from", &["do $$ begin execute 'copy bait from program ''touch {marker}'''; end $$;"]),
     ("a file of the server", &["select pg_read_file('postgresql.conf');"]),
     ("a folder of the server", &["select pg_ls_dir('.');"]),
     ("a large object from a file", &["select lo_import('/etc/passwd');"]),
