@@ -14,6 +14,7 @@
 
 mod audit;
 mod bad_input;
+mod configuration;
 mod console;
 mod embedded;
 mod failures;
