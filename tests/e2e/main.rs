@@ -23,4 +23,5 @@ mod harness_works;
 mod hostile_clients;
 mod hostile_migrations;
 mod provisioning;
+mod recovery;
 mod tidy;
