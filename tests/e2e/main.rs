@@ -12,6 +12,7 @@
     reason = "a test says what went wrong by panicking"
 )]
 
+mod any_language;
 mod audit;
 mod bad_input;
 mod console;
