@@ -75,7 +75,7 @@ impl Slug {
     /// The slug that a display name suggests (`Acme GmbH` → `acme-gmbh`); `None` if too little is left of it.
     pub fn suggest(display_name: &str) -> Option<Self> {
         let mut text = String::new();
-        for c in display_name.chars().flat_map(char::to_lowercase) {
+        for c in deunicode::deunicode(display_name).chars().map(|c| c.to_ascii_lowercase()) {
             if c.is_ascii_lowercase() || (c.is_ascii_digit() && !text.is_empty()) {
                 text.push(c);
             } else if !text.is_empty() && !text.ends_with('-') {
@@ -313,7 +313,8 @@ mod tests {
         let slug = |name| Slug::suggest(name).map(|s| s.to_string());
         assert_eq!(slug("Acme GmbH"), Some("acme-gmbh".into()));
         assert_eq!(slug("  4 Dogs & a Cat!  "), Some("dogs-a-cat".into()));
-        assert_eq!(slug("日本"), None);
+        assert_eq!(slug("Über Größe & Söhne"), Some("uber-grosse-sohne".into()));
+        assert_eq!(slug("!?"), None);
     }
 
     #[test]

@@ -12,6 +12,7 @@
     reason = "a test says what went wrong by panicking"
 )]
 
+mod any_language;
 mod audit;
 mod bad_input;
 mod configuration;
@@ -24,4 +25,5 @@ mod harness_works;
 mod hostile_clients;
 mod hostile_migrations;
 mod provisioning;
+mod recovery;
 mod tidy;

@@ -1,0 +1,55 @@
+//! A daemon dies in the middle of an operation: the next one takes it up.
+
+use serde_json::Value;
+use sqlx::Connection as _;
+
+use crate::harness::{Env, Folder, eventually};
+
+/// Starts a provision of `acme` that waits inside its migration, and gives the operation's id once it waits there.
+async fn stuck_in_a_migration(env: &Env) -> String {
+    let folder = Folder::new(&env.dir, "slow", "1.0")
+        .migration("first", "create table first (id bigint primary key);")
+        .migration("wait", "select pg_sleep(600);");
+    env.add_blueprint(folder.path()).await;
+    let create = ["tenant", "create", "acme", "--blueprint", "slow", "--no-wait", "--json"];
+    let started: Value = env.tenantry(&create).await.assert_status(0).json();
+    let mut target = env.target().await;
+    let waits = "select exists (select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep')";
+    let waits = tokio::sync::Mutex::new((&mut target, waits));
+    eventually("the migration runs", async || {
+        let (connection, query) = &mut *waits.lock().await;
+        sqlx::query_scalar::<_, bool>(*query).fetch_one(&mut **connection).await.unwrap().then_some(())
+    })
+    .await;
+    target.close().await.unwrap();
+    started["operation"]["id"].as_str().expect("an operation").to_owned()
+}
+
+#[tokio::test]
+async fn a_provision_that_a_killed_daemon_left_is_undone_by_the_next() {
+    let mut env = Env::new().await;
+    let id = stuck_in_a_migration(&env).await;
+    let before = env.tenant("acme").await;
+    assert_eq!(before.tenant.state.name(), "provisioning");
+    env.take_daemon().kill().await;
+    env.start_daemon().await;
+    let operation = env.wait_for_operation(&id, "rolled_back").await;
+    assert!(operation.state.failure().expect("a failure").message.contains("the daemon stopped"));
+    assert_eq!(env.tenant("acme").await.tenant.state.name(), "rolled_back");
+    env.assert_clean_slate(&before.tenant.placement).await;
+    // The name is free again.
+    env.provision("acme").await;
+}
+
+#[tokio::test]
+async fn a_tenant_that_was_active_when_the_daemon_was_killed_is_still_there() {
+    let mut env = Env::new().await;
+    let made = env.provision("acme").await;
+    env.take_daemon().kill().await;
+    env.start_daemon().await;
+    let detail = env.tenant("acme").await;
+    assert_eq!(detail.tenant.id, made.tenant.id);
+    assert_eq!(detail.tenant.state.name(), "active");
+    env.rollback("acme").await;
+    env.assert_clean_slate(&made.tenant.placement).await;
+}
