@@ -24,4 +24,5 @@ mod hostile_clients;
 mod hostile_migrations;
 mod provisioning;
 mod recovery;
+mod removal;
 mod tidy;
