@@ -25,5 +25,7 @@ mod harness_works;
 mod hostile_clients;
 mod hostile_migrations;
 mod provisioning;
+mod races;
 mod recovery;
+mod removal;
 mod tidy;

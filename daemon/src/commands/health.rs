@@ -30,7 +30,7 @@ pub async fn health(app: &App, caller: &Caller, _request: &HealthRequest) -> Res
     }
     let mut targets = Vec::with_capacity(app.targets.len());
     for (target, ping) in app.targets.iter().zip(pings) {
-        targets.push(target_health(target, ping, &counts).await);
+        targets.push(target_health(target, ping, &counts));
     }
     Ok(Health {
         daemon: DaemonHealth {
@@ -55,12 +55,12 @@ pub(super) async fn ping(target: &Target) -> Result<Duration, String> {
     }
 }
 
-pub(super) async fn target_health(
+pub(super) fn target_health(
     target: &Target,
     ping: Result<Duration, String>,
     counts: &Counts,
 ) -> TargetHealth {
-    let known = target.known().await;
+    let known = target.known();
     TargetHealth {
         name: target.name().clone(),
         reachable: ping.is_ok(),

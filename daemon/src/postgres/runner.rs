@@ -11,7 +11,7 @@ use tenantry_protocol::id::OperationId;
 use tenantry_protocol::name::PlacementName;
 
 use super::bookkeeping::{self, HistoryRow, Owner};
-use super::error::{Error, Result, ServerError, doing};
+use super::error::{Error, Result, ServerError, doing, doing_for_a_tenant};
 use super::quote::{Value, identifier, render};
 use super::secret::Verifier;
 use super::target::{Ready, Target, TargetConnection};
@@ -115,7 +115,7 @@ impl Build {
             .bind(&numbered)
             .execute(&mut *self.connection)
             .await
-            .map_err(doing("apply the migration"))
+            .map_err(doing_for_a_tenant("apply the migration"))
             .map_err(file_error)?;
         self.check_bounds().await?;
         let duration = begin.elapsed();
