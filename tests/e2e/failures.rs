@@ -131,3 +131,19 @@ async fn a_migration_cannot_pretend_that_the_server_is_down() {
         fails(&env, &with_fifth(&env, "1.0", sql), &["V5__fifth.sql:1", "57P01", "pretended"]).await;
     assert_eq!(failure["file"], "V5__fifth.sql");
 }
+
+#[tokio::test]
+async fn a_migration_that_makes_its_transaction_read_only_is_told_so_with_its_file() {
+    let env = Env::new().await;
+    let folder = with_fifth(&env, "1.0", "do $$ begin execute 'set transaction read only'; end $$;");
+    let failure = fails(&env, &folder, &["V5__fifth.sql", "read only"]).await;
+    assert_eq!(failure["file"], "V5__fifth.sql");
+}
+
+#[tokio::test]
+async fn a_migration_that_listens_and_notifies_does_not_disturb_the_build() {
+    let env = Env::new().await;
+    let sql = "do $$ begin execute 'listen news'; perform pg_notify('news', 'for whom?'); end $$;";
+    env.add_blueprint(with_fifth(&env, "1.0", sql).path()).await;
+    env.provision_of("acme", "broken").await;
+}
