@@ -24,6 +24,7 @@ mod harness;
 mod harness_works;
 mod hostile_clients;
 mod hostile_migrations;
+mod lost_commits;
 mod provisioning;
 mod races;
 mod recovery;
