@@ -108,6 +108,16 @@ impl Error {
         matches!(self, Self::Unreachable { .. })
     }
 
+    /// A lost connection, a lock that was not free, a race between two transactions: later it can work.
+    pub fn is_passing(&self) -> bool {
+        let passing = |server: &ServerError| match server.sqlstate.as_str() {
+            "40001" | "40P01" | "55P03" | "55006" | "25006" => true,
+            "XX000" => server.message.contains("tuple concurrently updated"),
+            _ => false,
+        };
+        self.is_unreachable() || self.server().as_ref().is_some_and(passing)
+    }
+
     /// One line with the whole chain of causes, for a person; the server's message rather than the driver's.
     pub fn explain(&self) -> String {
         match (self, self.server()) {
