@@ -131,7 +131,7 @@ const CREDENTIALS: &[Binding] = &[
 ];
 
 const ROLLBACK: &[Binding] = &[
-    hint(&[ctrl('x')], "ctrl-x", "roll it back now", Action::RollBackNow).when(when::rollback_is_named),
+    hint(&[ctrl('x')], "ctrl-x", "roll back", Action::RollBackNow).when(when::rollback_is_named),
     // Enter never removes anything.
     hint(&[key(KeyCode::Enter)], "enter", "press Cancel", Action::Continue),
     hint(&[key(KeyCode::Esc)], "esc", "cancel", Action::Back),

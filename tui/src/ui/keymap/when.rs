@@ -37,7 +37,7 @@ fn is_active(tenant: &Tenant) -> bool {
 
 pub(super) fn is_filtered(state: &State) -> bool {
     match state.screen() {
-        Screen::Audit(screen) => !screen.filter.value().is_empty(),
+        Screen::Audit(screen) => screen.is_narrowed(),
         _ => !state.tenants.filter.value().is_empty(),
     }
 }

@@ -21,6 +21,8 @@ pub(crate) struct AuditScreen {
     /// Newest first.
     pub(crate) events: Answer<Vec<AuditEvent>>,
     pub(crate) filter: Input,
+    /// The filter that it was opened with: clearing goes back to this.
+    pub(crate) origin: String,
     pub(crate) typing: Typing,
     /// Only events about this tenant are read; all if absent.
     pub(crate) tenant: Option<String>,
@@ -41,7 +43,8 @@ impl AuditScreen {
     pub(crate) fn new(filter: String) -> Self {
         Self {
             events: Answer::Awaited,
-            filter: Input::new(filter),
+            filter: Input::new(filter.clone()),
+            origin: filter,
             typing: Typing::No,
             tenant: None,
             selection: None,
@@ -65,6 +68,18 @@ impl AuditScreen {
     pub(crate) fn selected_row(&self, visible: &[&AuditEvent]) -> usize {
         let row = self.selection.map_or(0, |seq| visible.partition_point(|event| event.seq > seq));
         row.min(visible.len().saturating_sub(1))
+    }
+
+    pub(crate) fn is_narrowed(&self) -> bool {
+        self.filter.value() != self.origin
+    }
+
+    /// Forgets what was read, since it was read for another tenant.
+    pub(crate) fn begin_anew(&mut self, tenant: Option<String>) {
+        self.events = Answer::Awaited;
+        self.tenant = tenant;
+        self.selection = None;
+        self.older = Older::Unread;
     }
 
     /// The tenant that the filter names in full, if it names one.

@@ -166,12 +166,19 @@ fn everything(state: &State) -> Vec<Entry> {
             .find(|binding| Some(binding.action) == action)
             .map_or("", |found| found.shown)
     };
+    let mut seen = Vec::new();
     let mut entries: Vec<Entry> = keymap::bindings(state, mode)
         .filter(|binding| !binding.is_movement())
         .filter(|binding| !COMMANDS.iter().any(|command| command.action == Some(binding.action)))
+        .filter(|binding| {
+            // Two keys for one thing are one entry.
+            let known = seen.contains(&binding.action);
+            seen.push(binding.action);
+            !known
+        })
         .map(|binding| Entry {
             name: binding.hint.to_owned(),
-            meaning: "here".to_owned(),
+            meaning: format!("in {}", mode.title()),
             key: binding.shown,
             run: Run::Act(binding.action),
         })

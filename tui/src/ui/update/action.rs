@@ -5,8 +5,8 @@
 use crossterm::event::{Event as TerminalEvent, KeyEvent};
 use tenantry_protocol::operation::Failure;
 use tenantry_protocol::tenant::RollbackRequest;
-use tui_input::InputRequest;
 use tui_input::backend::crossterm::to_input_request;
+use tui_input::{Input, InputRequest};
 
 use super::{help_rows, list_rows, open, palette, wizard};
 use crate::format;
@@ -159,11 +159,9 @@ fn back(state: &mut State) -> Vec<Effect> {
             wizard::go_back(state);
             return Vec::new();
         }
-        Some(Screen::Audit(screen))
-            if screen.typing == Typing::Filter || !screen.filter.value().is_empty() =>
-        {
+        Some(Screen::Audit(screen)) if screen.typing == Typing::Filter || screen.is_narrowed() => {
             screen.typing = Typing::No;
-            screen.filter.reset();
+            screen.filter = Input::new(screen.origin.clone());
             return open::read_audit(state);
         }
         Some(Screen::Rollback(dialog)) => {

@@ -68,9 +68,7 @@ pub(super) fn read_audit(state: &mut State) -> Vec<Effect> {
     let named = screen.named_tenant().and_then(|slug| state.tenants.named(slug));
     let named = named.map(|tenant| tenant.slug.to_string());
     if named != screen.tenant {
-        let filter = screen.filter.value().to_owned();
-        **screen = AuditScreen::new(filter);
-        screen.tenant.clone_from(&named);
+        screen.begin_anew(named.clone());
     }
     vec![Effect::LoadAudit { tenant: named, before: None }]
 }

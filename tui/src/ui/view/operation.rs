@@ -44,19 +44,18 @@ fn gauge(state: &State, live: &Live, columns: usize) -> Line<'static> {
     let (done, all) = live.progress();
     let elapsed = format::duration(live.elapsed_ms(state.now));
     let budget = format::duration(live.operation.budget_ms as f64);
+    let budget = if columns < 60 { budget } else { format!("{budget} budget") };
     let (text, style) = match &live.operation.state {
         OperationState::Succeeded if all == 0 => (format!("✓ done in {elapsed}"), theme.good()),
         OperationState::Succeeded => (format!("✓ done: {all} steps in {elapsed}"), theme.good()),
         OperationState::RolledBack { .. } => (format!("✗ failed after {elapsed}, and undone"), theme.bad()),
         OperationState::NeedsAttention { .. } => (format!("! needs you, after {elapsed}"), theme.bad()),
-        OperationState::Unwinding { .. } => {
-            (format!("↺ undoing     {elapsed} of {budget} budget"), theme.warning())
-        }
-        OperationState::Queued => (format!("· waiting     {elapsed} of {budget} budget"), Theme::dim()),
+        OperationState::Unwinding { .. } => (format!("↺ undoing     {elapsed} of {budget}"), theme.warning()),
+        OperationState::Queued => (format!("· waiting     {elapsed} of {budget}"), Theme::dim()),
         OperationState::Cancelled => ("✗ cancelled before it began".to_owned(), theme.warning()),
         OperationState::Other => ("? in a state that this release does not know".to_owned(), theme.warning()),
         OperationState::Running => {
-            (format!("step {} of {all}     {elapsed} of {budget} budget", (done + 1).min(all)), Theme::text())
+            (format!("step {} of {all}     {elapsed} of {budget}", (done + 1).min(all)), Theme::text())
         }
     };
     let room = columns.saturating_sub(46).min(33);
@@ -102,7 +101,10 @@ fn step_line(state: &State, step: &StepProgress, bracket: &str, columns: usize) 
         (StepStatus::Done, Some(ms)) => format::duration(ms),
         (status, _) => format::step_word(status).to_owned(),
     };
-    let title = columns.saturating_sub(33).clamp(16, 46);
+    // Where it is narrow what is done matters more than which steps stand and fall together.
+    let narrow = columns < 60;
+    let title = if narrow { columns.saturating_sub(13) } else { columns.saturating_sub(33).clamp(16, 46) };
+    let bracket = if narrow { "" } else { bracket };
     Line::from(vec![
         Span::styled(format!(" {} ", format::step_glyph(step.status)), style),
         Span::raw(cell(&format!("{}{count}", step.title), title)),

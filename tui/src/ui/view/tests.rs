@@ -225,7 +225,7 @@ fn the_palette_shows_names_meanings_and_keys() {
     │   credentials  a login for a tenant, shown once                      c       │
     │   tenants      the list of tenants                                           │
     │   rollback     remove a tenant; asks first                           R       │
-    │   reload       here                                                  r       │
+    │   reload       in tenants                                            r       │
     └──────────────────────────────────────────────────────────────────────────────┘
 
 

@@ -10,6 +10,7 @@ use super::{watched, wizard};
 use crate::ui::event::{Effect, Event};
 use crate::ui::keymap;
 use crate::ui::state::credentials::Secret;
+use crate::ui::state::palette::Run;
 use crate::ui::state::{Overlay, Screen};
 use crate::ui::testing::{audit_event, console, ctrl, now, operation, press, tenant, type_text};
 use crate::ui::update::update;
@@ -76,13 +77,18 @@ fn the_palette_asks_for_the_tenant_and_offers_the_selected_one_first() {
 }
 
 #[test]
-fn the_palette_names_every_key_of_the_screen() {
+fn the_palette_has_every_action_of_the_screen() {
     let mut state = console(&["acme"]);
     press(&mut state, KeyCode::Char(':'));
     let Overlay::Palette(palette) = &state.overlay else { panic!() };
     let missing: Vec<_> = keymap::bindings(&state, keymap::screen_mode(&state))
         .filter(|binding| !binding.is_movement())
-        .filter(|binding| !palette.entries.iter().any(|entry| entry.key == binding.shown))
+        .filter(|binding| {
+            !palette
+                .entries
+                .iter()
+                .any(|entry| entry.key == binding.shown || entry.run == Run::Act(binding.action))
+        })
         .map(|binding| binding.shown)
         .collect();
     assert!(missing.is_empty(), "{missing:?}");
@@ -123,8 +129,12 @@ fn audit_of_a_tenant_is_read_for_that_tenant_and_follows_new_events() {
         "its event is still there"
     );
     press(&mut state, KeyCode::Esc);
-    let everything = Effect::LoadAudit { tenant: None, before: None };
-    assert_eq!(press(&mut state, KeyCode::Esc), [everything], "esc clears the filter first");
+    press(&mut state, KeyCode::Char('/'));
+    type_text(&mut state, " failed");
+    press(&mut state, KeyCode::Enter);
+    assert_eq!(press(&mut state, KeyCode::Esc), [acme(None)], "what was typed is cleared first");
+    press(&mut state, KeyCode::Esc);
+    assert!(matches!(state.screen(), Screen::Tenant(_)), "then one is back where one came from");
 }
 
 #[test]
