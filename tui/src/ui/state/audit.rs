@@ -29,6 +29,16 @@ pub(crate) struct AuditScreen {
     /// The selected event's number; the newest one if absent.
     pub(crate) selection: Option<i64>,
     pub(crate) older: Older,
+    pub(crate) reading: Reading,
+}
+
+/// Whether the newest page is being read. One reading at a time, however many events are announced meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    Idle,
+    Asked,
+    /// There is more since it was asked for.
+    Outdated,
 }
 
 /// Whether the trail goes on before the oldest event that was read.
@@ -49,7 +59,15 @@ impl AuditScreen {
             tenant: None,
             selection: None,
             older: Older::Unread,
+            reading: Reading::Idle,
         }
+    }
+
+    /// Something was recorded: whether it is to be read now.
+    pub(crate) const fn announced(&mut self) -> bool {
+        let now = matches!(self.reading, Reading::Idle);
+        self.reading = if now { Reading::Asked } else { Reading::Outdated };
+        now
     }
 
     /// The events that match the filter, newest first.
@@ -177,8 +195,10 @@ impl<'a> Term<'a> {
     }
 }
 
+/// Without regard to the case of ASCII letters; asked for each event and each key, so it copies nothing.
 fn contains(field: &str, text: &str) -> bool {
-    text.is_empty() || field.to_lowercase().contains(&text.to_lowercase())
+    let wanted = text.as_bytes();
+    wanted.is_empty() || field.as_bytes().windows(wanted.len()).any(|part| part.eq_ignore_ascii_case(wanted))
 }
 
 /// `90s`, `15m`, `3h`, `2d`; nothing while it is being typed.

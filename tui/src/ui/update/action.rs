@@ -164,6 +164,10 @@ fn back(state: &mut State) -> Vec<Effect> {
             screen.filter = Input::new(screen.origin.clone());
             return open::read_audit(state);
         }
+        Some(Screen::Credentials(screen)) if matches!(screen.secret, Secret::Asked(_)) => {
+            let slug = &screen.slug;
+            state.notice = Some(format!("{slug} may have a new secret that nobody has seen; c sets another"));
+        }
         Some(Screen::Rollback(dialog)) => {
             let slug = dialog.tenant.slug.clone();
             state.notice = Some(if dialog.is_sent() {

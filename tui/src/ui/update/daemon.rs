@@ -11,6 +11,7 @@ use tenantry_protocol::{ApiError, ErrorCode};
 use super::list_rows;
 use super::wizard::{adopt, plan_arrived};
 use crate::ui::event::{Effect, Event, Ticket};
+use crate::ui::state::audit::Reading;
 use crate::ui::state::credentials::Secret;
 use crate::ui::state::operation::OperationScreen;
 use crate::ui::state::rollback::Asking;
@@ -53,7 +54,7 @@ pub(super) fn happened(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Started { ticket, result } => return started(state, ticket, result.map(|boxed| *boxed)),
         Event::Credentials { ticket, result } => credentials(state, ticket, result),
         Event::Detail(result) => detail(state, result),
-        Event::Audit { tenant, before, result } => audit(state, tenant, before, result),
+        Event::Audit { tenant, before, result } => return audit(state, tenant, before, result),
         Event::Key(_) | Event::Paste(_) | Event::Resize(..) | Event::Tick(_) | Event::Terminate => {}
     }
     Vec::new()
@@ -113,12 +114,10 @@ fn watched(state: &mut State, news: WatchResponse) -> Vec<Effect> {
                 state.dirty |= matches!(state.screen(), Screen::Tenants | Screen::Tenant(_));
             }
             EventBody::Audit { .. } => {
-                if let Screen::Audit(screen) = state.screen() {
-                    let again = Effect::LoadAudit { tenant: screen.tenant.clone(), before: None };
-                    // One reading for however many events came together.
-                    if !effects.contains(&again) {
-                        effects.push(again);
-                    }
+                if let Some(Screen::Audit(screen)) = state.screens.last_mut()
+                    && screen.announced()
+                {
+                    effects.push(Effect::LoadAudit { tenant: screen.tenant.clone(), before: None });
                 }
             }
             EventBody::Other => {}
@@ -215,15 +214,19 @@ fn audit(
     tenant: Option<String>,
     before: Option<i64>,
     result: Result<Vec<AuditEvent>, ApiError>,
-) {
-    let Some(Screen::Audit(screen)) = state.screens.last_mut() else { return };
+) -> Vec<Effect> {
+    let Some(Screen::Audit(screen)) = state.screens.last_mut() else { return Vec::new() };
     if screen.tenant != tenant {
-        return;
+        return Vec::new();
     }
-    match before {
-        Some(_) => screen.older_arrived(result),
-        None => screen.newest_arrived(result),
+    if before.is_some() {
+        screen.older_arrived(result);
+        return Vec::new();
     }
+    let outdated = screen.reading == Reading::Outdated && result.is_ok();
+    screen.newest_arrived(result);
+    screen.reading = if outdated { Reading::Asked } else { Reading::Idle };
+    if outdated { vec![Effect::LoadAudit { tenant, before: None }] } else { Vec::new() }
 }
 
 fn detail(state: &mut State, result: Result<Box<TenantDetail>, ApiError>) {

@@ -7,7 +7,7 @@ use tenantry_protocol::name::Slug;
 
 use super::wizard;
 use crate::ui::event::Effect;
-use crate::ui::state::audit::AuditScreen;
+use crate::ui::state::audit::{AuditScreen, Reading};
 use crate::ui::state::credentials::{CredentialsScreen, Secret};
 use crate::ui::state::operation::OperationScreen;
 use crate::ui::state::rollback::RollbackDialog;
@@ -70,6 +70,7 @@ pub(super) fn read_audit(state: &mut State) -> Vec<Effect> {
     if named != screen.tenant {
         screen.begin_anew(named.clone());
     }
+    screen.reading = Reading::Asked;
     vec![Effect::LoadAudit { tenant: named, before: None }]
 }
 

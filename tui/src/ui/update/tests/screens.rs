@@ -147,3 +147,25 @@ fn no_plain_enter_asks_for_a_removal_or_a_new_secret() {
         assert!(!effects.iter().any(|effect| matches!(effect, Effect::Rollback { .. })));
     }
 }
+
+#[test]
+fn a_flood_of_audit_events_is_one_reading_at_a_time() {
+    let mut state = console(&["acme"]);
+    press(&mut state, KeyCode::Char('a'));
+    let everything = || Effect::LoadAudit { tenant: None, before: None };
+    let arrived = || Event::Audit { tenant: None, before: None, result: Ok(vec![]) };
+    for seq in 1..50 {
+        assert!(update(&mut state, watched(EventBody::Audit { seq })).is_empty(), "one is under way");
+    }
+    assert_eq!(update(&mut state, arrived()), [everything()], "what came meanwhile is read once");
+    assert!(update(&mut state, arrived()).is_empty());
+    assert_eq!(update(&mut state, watched(EventBody::Audit { seq: 51 })), [everything()]);
+}
+
+#[test]
+fn leaving_before_the_secret_came_says_what_may_have_happened() {
+    let mut state = console(&["acme"]);
+    press(&mut state, KeyCode::Char('c'));
+    press(&mut state, KeyCode::Esc);
+    assert!(state.notice.as_deref().is_some_and(|notice| notice.contains("nobody has seen")));
+}
