@@ -2,6 +2,7 @@
 //!
 //! Pure. Each state is a glyph and a word, so that no meaning hangs on colour.
 
+use tenantry_protocol::audit::AuditEvent;
 use tenantry_protocol::isolation::IsolationReport;
 use tenantry_protocol::operation::{OperationState, StepStatus};
 use tenantry_protocol::plan::{Finding, Severity};
@@ -143,6 +144,20 @@ pub(crate) fn isolation(report: Option<&IsolationReport>) -> String {
     let held = report.verdicts.iter().filter(|verdict| verdict.held).count();
     let victim = if report.victim_unchanged { "" } else { ", VICTIM CHANGED" };
     format!("held {held} of {}{victim}", report.verdicts.len())
+}
+
+/// One event on a line, for a report about it: number, time, who, what, about whom, how it ended, hash.
+pub(crate) fn audit_event(event: &AuditEvent) -> String {
+    format!(
+        "{} {} UTC {} {} {} {} {}",
+        event.seq,
+        timestamp(event.at),
+        event.actor,
+        event.action,
+        event.slug.as_deref().unwrap_or("-"),
+        event.outcome.as_deref().unwrap_or("-"),
+        event.hash
+    )
 }
 
 /// A libpq connection URL. A Unix socket's directory travels as a parameter, as libpq wants it.

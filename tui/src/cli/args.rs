@@ -4,7 +4,20 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
+
+/// The states that a tenant can be listed by; a word that no daemon knows would match nothing, silently.
+const TENANT_STATES: [&str; 8] = [
+    "provisioning",
+    "active",
+    "suspended",
+    "rolling_back",
+    "rolled_back",
+    "retiring",
+    "retired",
+    "needs_attention",
+];
 
 #[derive(Debug, Parser)]
 #[command(
@@ -58,6 +71,17 @@ pub(crate) enum Command {
     Audit(Audit),
     /// Call any method of the daemon with a JSON request
     Rpc(Rpc),
+    /// Print what makes your shell complete our commands; load it in the shell's start file
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, for `man -l -`
+    Man {
+        /// Write a page for each command to this folder in place of printing one
+        #[arg(long, value_name = "DIR")]
+        directory: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -119,8 +143,8 @@ pub(crate) struct Create {
 
 #[derive(Debug, Args)]
 pub(crate) struct TenantList {
-    /// Only tenants in this state (repeatable): active, provisioning, needs_attention …
-    #[arg(long = "state", value_name = "STATE")]
+    /// Only tenants in this state (repeatable)
+    #[arg(long = "state", value_name = "STATE", value_parser = PossibleValuesParser::new(TENANT_STATES))]
     pub(crate) states: Vec<String>,
     /// Also those that were rolled back or retired
     #[arg(long)]
@@ -305,6 +329,8 @@ mod tests {
             "tenantry tenant create acme --blueprint p --label x",
             "tenantry tenant create acme --blueprint p --plan --no-wait",
             "tenantry operation list --limit 0",
+            "tenantry tenant list --state asleep",
+            "tenantry completions cmd.exe",
             "tenantry tenant credentials acme",
         ] {
             assert!(parse(line).is_err(), "{line}");

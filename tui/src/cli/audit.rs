@@ -14,6 +14,9 @@ pub(super) async fn run(context: &Context, command: Audit) -> Result<(), CliErro
     if context.output.is_json() {
         return context.output.document(&answer);
     }
+    if answer.events.is_empty() {
+        return context.output.lines("no events match; `tenantry audit list` shows the newest of all");
+    }
     let header = ["seq", "time (UTC)", "actor", "action", "tenant", "outcome", "took", "hash"];
     context.output.table(&header, answer.events.iter().map(row).collect())
 }

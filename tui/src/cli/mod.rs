@@ -6,11 +6,13 @@
 mod args;
 mod audit;
 mod blueprint;
+mod completions;
 mod credentials;
 mod demo;
 mod ephemeral;
 mod error;
 mod folder;
+mod manual;
 mod operation;
 mod output;
 mod progress;
@@ -28,6 +30,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use tenantry_protocol::operation::Operation;
 
@@ -110,6 +113,12 @@ async fn execute(arguments: Arguments, output: Output) -> Result<(), CliError> {
         // It has a daemon to put away: it minds interruptions itself.
         return Box::pin(demo::run(output)).await;
     }
+    match &command {
+        // These are about the command line itself and need no daemon, nor a place where one would be.
+        Command::Completions { shell } => return completions::run(*shell),
+        Command::Man { directory } => return manual::run(directory.as_deref()),
+        _ => {}
+    }
     let socket = client::socket(arguments.global.socket.as_deref())?;
     let context = Context { output, socket, waiting_for: Mutex::new(None) };
     tokio::select! {
@@ -120,7 +129,9 @@ async fn execute(arguments: Arguments, output: Output) -> Result<(), CliError> {
 
 async fn dispatch(context: &Context, command: Command) -> Result<(), CliError> {
     match command {
-        Command::Demo => Err(CliError::Bug("demo was dispatched twice".to_owned())),
+        Command::Demo | Command::Completions { .. } | Command::Man { .. } => {
+            Err(CliError::Bug("a command that needs no daemon was given one".to_owned()))
+        }
         Command::Status => status::run(context).await,
         Command::Tenant(Tenant::Create(create)) => tenant_create::run(context, *create).await,
         Command::Tenant(Tenant::List(list)) => tenant_list::run(context, list).await,
@@ -181,7 +192,10 @@ fn usage(words: &[OsString], error: &clap::Error) -> ExitCode {
         let _ = output.lines(&help);
         return ExitCode::from(2);
     }
-    let message = text.strip_prefix("error: ").unwrap_or(&text).trim_end().to_owned();
+    let mut message = text.strip_prefix("error: ").unwrap_or(&text).trim_end().to_owned();
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        message = format!("one of its commands is missing\n\n{message}");
+    }
     let error = CliError::Invalid { field: None, message };
     let format = if json { Format::Json } else { Format::People };
     report(Output { format, ..output }, &error)

@@ -94,9 +94,18 @@ pub(crate) fn complain(sentence: &str) {
     write_stderr(&format!("tenantry: {sentence}"));
 }
 
+/// Bytes that are for a program and were made by us: a shell's script, a manual page.
+pub(super) fn verbatim(bytes: &[u8]) -> Result<(), CliError> {
+    write_bytes(bytes)
+}
+
 fn write_stdout(text: &str) -> Result<(), CliError> {
+    write_bytes(text.as_bytes())
+}
+
+fn write_bytes(bytes: &[u8]) -> Result<(), CliError> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(CliError::ReaderGone),
         Err(error) => Err(CliError::Output(error)),

@@ -28,6 +28,11 @@ pub(super) async fn run(context: &Context, list: TenantList) -> Result<(), CliEr
     if context.output.is_json() {
         return context.output.document(&json!({ "total": tenants.len(), "tenants": tenants }));
     }
+    if tenants.is_empty() && !list.states.is_empty() {
+        return context
+            .output
+            .lines("no tenants in that state; `tenantry tenant list --all` shows all of them");
+    }
     if tenants.is_empty() {
         return context
             .output
@@ -46,7 +51,7 @@ fn row(tenant: &Tenant, now: OffsetDateTime) -> Vec<String> {
         format::tenant_state(&tenant.state),
         format!("{} {}", tenant.blueprint, tenant.version),
         tenant.target.to_string(),
-        last.map_or_else(|| "–".to_owned(), |last| format!("{} {}", last.kind, last.state)),
+        last.map_or_else(|| "–".to_owned(), |last| format!("{} {}", last.kind, last.state).replace('_', " ")),
         format::age(tenant.created_at, now),
     ]
 }

@@ -61,7 +61,10 @@ async fn ask(context: &Context, client: &Client, slug: &str, discard_data: bool)
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() || context.output.is_json() {
         return Err(CliError::invalid(
             "confirm",
-            format!("a rollback removes a tenant completely; confirm it with --confirm {slug}"),
+            format!(
+                "a rollback removes a tenant completely; confirm it with --confirm {slug}, and with \
+                 --discard-data that its data may go"
+            ),
         ));
     }
     let tenant = client.tenant(slug.to_owned()).await?.tenant;

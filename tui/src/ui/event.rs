@@ -51,7 +51,12 @@ pub(crate) enum Event {
         result: Result<Credentials, ApiError>,
     },
     Detail(Result<Box<TenantDetail>, ApiError>),
-    Audit(Result<Vec<AuditEvent>, ApiError>),
+    /// A page of the audit trail, with what was asked for.
+    Audit {
+        tenant: Option<String>,
+        before: Option<i64>,
+        result: Result<Vec<AuditEvent>, ApiError>,
+    },
 }
 
 #[derive(Debug, PartialEq)]
@@ -64,7 +69,11 @@ pub(crate) enum Effect {
     LoadTenants,
     /// By tenant id.
     LoadDetail(String),
-    LoadAudit,
+    /// The newest events about this tenant, or about all; only those before a number, if one is given.
+    LoadAudit {
+        tenant: Option<String>,
+        before: Option<i64>,
+    },
     LoadOperation(OperationId),
     Plan {
         ticket: Ticket,

@@ -20,6 +20,7 @@ use tokio::time::{Instant, timeout_at};
 use super::UiError;
 use super::event::{Effect, Event};
 use super::link::{self, Events};
+use super::state::audit::PAGE;
 use super::state::{Colours, State};
 use super::terminal::Screen;
 use super::update::update;
@@ -31,6 +32,10 @@ use crate::text;
 const QUEUE: usize = 1_024;
 /// Events between two frames at most, so that a flood cannot keep the screen from being drawn.
 const BATCH: usize = 512;
+/// No key for so long: nothing that was typed ahead is left.
+const SILENCE: Duration = Duration::from_millis(30);
+/// Somebody who never stops typing sees the dialog nevertheless.
+const STALE_AT_MOST: Duration = Duration::from_millis(500);
 
 /// Shows the console until it is left. Gives the operations that go on without it.
 pub(crate) async fn run(socket: PathBuf) -> Result<Vec<Operation>, UiError> {
@@ -45,7 +50,7 @@ pub(crate) async fn run(socket: PathBuf) -> Result<Vec<Operation>, UiError> {
     let colours = if no_colours { Colours::None } else { Colours::Sixteen };
     let size = crossterm::terminal::size().unwrap_or((80, 24));
     let state = State::new(OffsetDateTime::now_utc(), size, colours);
-    let mut runner = Runner { state, screen, events, inbox, client, tasks };
+    let mut runner = Runner { state, screen, events, inbox, client, tasks, input: Input::Fresh };
     runner.run().await?;
     let running = runner.state.operations.into_values().map(|live| live.operation);
     Ok(running.filter(|operation| !operation.state.is_final()).collect())
@@ -59,6 +64,14 @@ struct Runner {
     inbox: mpsc::Receiver<Event>,
     client: watch::Receiver<Option<Client>>,
     tasks: JoinSet<()>,
+    input: Input,
+}
+
+/// Whether keys that are waiting may be for what is on the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Input {
+    Fresh,
+    Stale,
 }
 
 /// Whether the console goes on.
@@ -72,6 +85,9 @@ impl Runner {
     async fn run(&mut self) -> Result<(), UiError> {
         let mut last_tick = Instant::now();
         loop {
+            if self.input == Input::Stale && self.drop_input().await? == Flow::Stop {
+                return Ok(());
+            }
             if self.state.dirty {
                 self.state.dirty = false;
                 let state = &self.state;
@@ -92,7 +108,8 @@ impl Runner {
                     return Ok(());
                 }
                 handled += 1;
-                next = if handled < BATCH { self.inbox.try_recv().ok() } else { None };
+                let go_on = handled < BATCH && self.input == Input::Fresh;
+                next = if go_on { self.inbox.try_recv().ok() } else { None };
             }
             if self.state.dirty {
                 // What is drawn shows the time of drawing.
@@ -112,7 +129,7 @@ impl Runner {
                     self.state.dirty = true;
                 }
                 Effect::Copy(text) => self.screen.copy(&text)?,
-                Effect::DropInput => self.drop_input(),
+                Effect::DropInput => self.input = Input::Stale,
                 other => {
                     let client = self.client.borrow().clone();
                     self.tasks.spawn(perform(other, client, self.events.clone()));
@@ -122,21 +139,21 @@ impl Runner {
         Ok(Flow::Go)
     }
 
-    /// Forgets keys that are waiting; everything else is handled as it comes.
-    fn drop_input(&mut self) {
-        let mut kept = Vec::new();
-        while let Ok(event) = self.inbox.try_recv() {
-            if !matches!(event, Event::Key(_) | Event::Paste(_)) {
-                kept.push(event);
+    /// Forgets what was typed before the dialog that just opened can be seen. Everything else is handled as it comes.
+    async fn drop_input(&mut self) -> Result<Flow, UiError> {
+        let until = Instant::now() + STALE_AT_MOST;
+        self.input = Input::Fresh;
+        // Keys lie in three places: our queue, the reader's, the terminal's. A moment without any means that all are empty.
+        while let Ok(Some(event)) = timeout_at(until.min(Instant::now() + SILENCE), self.inbox.recv()).await {
+            let stale = matches!(event, Event::Key(_) | Event::Paste(_));
+            if !stale && self.handle(event)? == Flow::Stop {
+                return Ok(Flow::Stop);
+            }
+            if Instant::now() >= until {
+                break;
             }
         }
-        for event in kept {
-            // These come from the daemon or the terminal; what they ask for is to read again.
-            for effect in update(&mut self.state, event) {
-                let client = self.client.borrow().clone();
-                self.tasks.spawn(perform(effect, client, self.events.clone()));
-            }
-        }
+        Ok(Flow::Go)
     }
 }
 
@@ -160,9 +177,10 @@ async fn perform(effect: Effect, client: Option<Client>, events: Events) {
         Effect::LoadDetail(id) => {
             Some(Event::Detail(clean(client.tenant(id).await.map(|detail| Box::new(text::wire(detail))))))
         }
-        Effect::LoadAudit => {
-            let request = AuditRequest { limit: Some(200), ..AuditRequest::default() };
-            Some(Event::Audit(clean(client.audit(request).await.map(|answer| text::wire(answer).events))))
+        Effect::LoadAudit { tenant, before } => {
+            let request = AuditRequest { slug: tenant.clone(), before, limit: Some(PAGE) };
+            let result = clean(client.audit(request).await.map(|answer| text::wire(answer).events));
+            Some(Event::Audit { tenant, before, result })
         }
         Effect::LoadOperation(id) => {
             let operation = client.operation(id.to_string()).await.ok();
@@ -208,7 +226,7 @@ fn refused(effect: Effect, error: ApiError) -> Option<Event> {
         }
         Effect::IssueCredentials { ticket, .. } => Some(Event::Credentials { ticket, result: Err(error) }),
         Effect::LoadDetail(_) => Some(Event::Detail(Err(error))),
-        Effect::LoadAudit => Some(Event::Audit(Err(error))),
+        Effect::LoadAudit { tenant, before } => Some(Event::Audit { tenant, before, result: Err(error) }),
         _ => None,
     }
 }

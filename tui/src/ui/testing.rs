@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use tenantry_protocol::audit::AuditEvent;
 use tenantry_protocol::blueprint::{Blueprint, BlueprintFile, Setting, Tenancy};
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::name::{BlueprintName, BlueprintVersion, PlacementName, Slug, TargetName};
@@ -44,6 +45,21 @@ pub(crate) fn tenant(slug: &str) -> Tenant {
             state: "succeeded".into(),
             requested_at: now() - time::Duration::minutes(2),
         }),
+    }
+}
+
+pub(crate) fn audit_event(seq: i64, action: &str, slug: &str) -> AuditEvent {
+    AuditEvent {
+        seq,
+        at: now() - time::Duration::seconds(1_000 - seq),
+        actor: "ops1 (uid 1003)".into(),
+        action: action.into(),
+        slug: Some(slug.into()),
+        operation_id: None,
+        outcome: Some("ok".into()),
+        duration_ms: Some(310.0),
+        prev_hash: "77c0".repeat(16),
+        hash: "9b1e".repeat(16),
     }
 }
 

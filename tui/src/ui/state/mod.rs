@@ -3,7 +3,11 @@
 //! Invariant: `screens` is never empty and begins with the list of tenants; the last one is shown.
 //! No I/O, no clock: the time is what the last tick said.
 
+pub(crate) mod audit;
+pub(crate) mod credentials;
+pub(crate) mod fuzzy;
 pub(crate) mod operation;
+pub(crate) mod palette;
 pub(crate) mod plan_text;
 pub(crate) mod rollback;
 pub(crate) mod tenants;
@@ -12,17 +16,19 @@ pub(crate) mod wizard;
 use std::collections::BTreeMap;
 
 use tenantry_protocol::ApiError;
-use tenantry_protocol::audit::AuditEvent;
 use tenantry_protocol::blueprint::Blueprint;
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::name::Slug;
 use tenantry_protocol::session::HelloResponse;
 use tenantry_protocol::target::Target;
-use tenantry_protocol::tenant::TenantDetail;
+use tenantry_protocol::tenant::{Tenant, TenantDetail};
 use time::OffsetDateTime;
 
 use super::event::Ticket;
+use audit::AuditScreen;
+use credentials::CredentialsScreen;
 use operation::{Live, OperationScreen};
+use palette::Palette;
 use rollback::RollbackDialog;
 use tenants::Tenants;
 use wizard::Wizard;
@@ -68,10 +74,11 @@ pub(crate) enum Connection {
     Lost { since: OffsetDateTime, reason: String },
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Overlay {
     None,
-    Help { top: u16 },
+    Help { top: usize },
+    Palette(Box<Palette>),
 }
 
 #[derive(Debug)]
@@ -80,8 +87,9 @@ pub(crate) enum Screen {
     Tenant(Box<TenantScreen>),
     Wizard(Box<Wizard>),
     Operation(Box<OperationScreen>),
+    Credentials(Box<CredentialsScreen>),
     Rollback(Box<RollbackDialog>),
-    Audit(AuditScreen),
+    Audit(Box<AuditScreen>),
 }
 
 #[derive(Debug)]
@@ -90,12 +98,6 @@ pub(crate) struct TenantScreen {
     pub(crate) slug: Slug,
     pub(crate) detail: Answer<Box<TenantDetail>>,
     pub(crate) top: u16,
-}
-
-#[derive(Debug)]
-pub(crate) struct AuditScreen {
-    pub(crate) events: Answer<Vec<AuditEvent>>,
-    pub(crate) selected: usize,
 }
 
 /// Something that was asked of the daemon.
@@ -153,6 +155,44 @@ impl State {
     /// The operation on screen, as it is now.
     pub(crate) fn live(&self, screen: &OperationScreen) -> Option<&Live> {
         self.operations.get(&screen.id)
+    }
+
+    /// The tenant that the screen, or what is selected on it, is about.
+    pub(crate) fn tenant_at_hand(&self) -> Option<&Tenant> {
+        match self.screen() {
+            Screen::Tenants => self.tenants.selected(),
+            Screen::Tenant(screen) => self.tenants.get(screen.id),
+            Screen::Operation(screen) => {
+                self.live(screen).and_then(|live| self.tenants.get(live.operation.tenant_id))
+            }
+            Screen::Audit(screen) => {
+                screen.selected(self.now)?.slug.as_deref().and_then(|slug| self.tenants.named(slug))
+            }
+            Screen::Credentials(screen) => self.tenants.living(screen.slug.as_str()),
+            Screen::Wizard(_) | Screen::Rollback(_) => None,
+        }
+    }
+
+    /// The operation that what is selected, or the screen, leads to.
+    pub(crate) fn operation_at_hand(&self) -> Option<OperationId> {
+        match self.screen() {
+            Screen::Tenants => self.tenants.selected()?.last_operation.as_ref().map(|last| last.id),
+            Screen::Tenant(screen) => match &screen.detail {
+                Answer::Given(detail) => detail.operations.first().map(|operation| operation.id),
+                _ => None,
+            },
+            Screen::Audit(screen) => screen.selected(self.now)?.operation_id.as_deref()?.parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// Back to the list of tenants; a wizard that is left on the way stays as the draft.
+    pub(crate) fn leave_to_list(&mut self) {
+        for screen in self.screens.drain(1..) {
+            if let Screen::Wizard(wizard) = screen {
+                self.draft = Some(wizard);
+            }
+        }
     }
 
     /// Keeps the newest state of an operation, and forgets old finished ones.

@@ -1,16 +1,13 @@
 //! A live operation, and the screen that shows it.
-//! Log lines are bounded; a secret is held only while it is on the screen.
+//! Log lines are bounded; what is shown is what the daemon said last.
 
 use std::collections::VecDeque;
 
-use tenantry_protocol::ApiError;
 use tenantry_protocol::id::OperationId;
 use tenantry_protocol::operation::{Operation, OperationKind, OperationState, StepStatus};
-use tenantry_protocol::tenant::Credentials;
 use time::OffsetDateTime;
 
 use super::wizard::Wizard;
-use crate::ui::event::Ticket;
 
 /// Log lines that are kept of one operation.
 const MAX_LOG: usize = 500;
@@ -27,18 +24,8 @@ pub(crate) struct OperationScreen {
     pub(crate) id: OperationId,
     /// What was asked for, so that a failure can be tried again with changes.
     pub(crate) draft: Option<Box<Wizard>>,
-    pub(crate) credentials: CredentialsState,
-}
-
-/// The secret lives here and nowhere else, from the answer until it is closed.
-#[derive(Debug)]
-pub(crate) enum CredentialsState {
-    NotAsked,
-    Asked(Ticket),
-    Shown(Box<Credentials>),
-    /// They were shown; asking again sets a new secret.
-    Closed,
-    Refused(ApiError),
+    /// Log lines that are scrolled past, from the newest.
+    pub(crate) top: usize,
 }
 
 impl Live {
@@ -70,11 +57,12 @@ impl Live {
 
 impl OperationScreen {
     pub(crate) const fn new(id: OperationId, draft: Option<Box<Wizard>>) -> Self {
-        Self { id, draft, credentials: CredentialsState::NotAsked }
+        Self { id, draft, top: 0 }
     }
 }
 
-/// A new tenant is there, and can be given a login.
-pub(crate) fn offers_credentials(operation: &Operation) -> bool {
-    operation.kind == OperationKind::Provision && operation.state == OperationState::Succeeded
+/// Nothing is left of it, so that the same can be asked for again.
+pub(crate) const fn can_be_retried(operation: &Operation) -> bool {
+    matches!(operation.kind, OperationKind::Provision)
+        && matches!(operation.state, OperationState::RolledBack { .. } | OperationState::Cancelled)
 }

@@ -1,7 +1,7 @@
 //! The dialog that removes a tenant.
 //!
 //! Invariant: its tenant is frozen when it opens; nothing that happens behind it changes what it is about.
-//! It confirms only with the tenant's name typed and the focus moved away from Cancel.
+//! It confirms only with the tenant's name typed in full, and by a key that is on no other screen.
 
 use tenantry_protocol::ApiError;
 use tenantry_protocol::tenant::Tenant;
@@ -13,14 +13,7 @@ use crate::ui::event::Ticket;
 pub(crate) struct RollbackDialog {
     pub(crate) tenant: Tenant,
     pub(crate) typed: Input,
-    pub(crate) focus: Button,
     pub(crate) progress: Asking,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Button {
-    Cancel,
-    RollBack,
 }
 
 #[derive(Debug)]
@@ -32,10 +25,10 @@ pub(crate) enum Asking {
 
 impl RollbackDialog {
     pub(crate) fn new(tenant: Tenant) -> Self {
-        Self { tenant, typed: Input::default(), focus: Button::Cancel, progress: Asking::NotYet }
+        Self { tenant, typed: Input::default(), progress: Asking::NotYet }
     }
 
-    /// The name is typed in full; only then can the focus reach "Roll back".
+    /// The name is typed in full; only then does the key that removes work.
     pub(crate) fn is_named(&self) -> bool {
         self.typed.value() == self.tenant.slug.as_str()
     }

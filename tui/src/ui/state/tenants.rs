@@ -5,10 +5,11 @@
 
 use std::collections::HashMap;
 
-use frizbee::{Config, Matcher};
 use tenantry_protocol::id::TenantId;
 use tenantry_protocol::tenant::{Tenant, TenantState};
 use tui_input::Input;
+
+use super::fuzzy;
 
 #[derive(Debug, Default)]
 pub(crate) struct Tenants {
@@ -77,9 +78,7 @@ impl Tenants {
         }
         let names: Vec<String> =
             self.rows.iter().map(|row| format!("{} {}", row.slug, row.display_name)).collect();
-        let config = Config::default().max_typos(Some(0));
-        let matches = Matcher::new(needle, &config).match_list(&names);
-        self.visible = matches.into_iter().map(|found| found.index as usize).collect();
+        self.visible = fuzzy::search(needle, &names);
     }
 
     pub(crate) fn filter_changed(&mut self) {
@@ -105,6 +104,16 @@ impl Tenants {
             .iter()
             .take_while(|row| row.slug.as_str() == slug)
             .find(|row| is_living(&row.state))
+    }
+
+    /// The tenant of this name that lives, else the newest one that did.
+    pub(crate) fn named(&self, slug: &str) -> Option<&Tenant> {
+        let first = self.rows.partition_point(|row| row.slug.as_str() < slug);
+        self.living(slug).or_else(|| self.rows.get(first).filter(|row| row.slug.as_str() == slug))
+    }
+
+    pub(crate) fn rows(&self) -> &[Tenant] {
+        &self.rows
     }
 
     /// Where the selection is among the visible rows.

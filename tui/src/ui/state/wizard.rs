@@ -10,7 +10,7 @@ use tenantry_protocol::blueprint::{Blueprint, Setting};
 use tenantry_protocol::name::{BlueprintName, BlueprintVersion, Slug, TargetName};
 use tenantry_protocol::plan::{Plan, Severity};
 use tenantry_protocol::target::Target;
-use tenantry_protocol::tenant::ProvisionRequest;
+use tenantry_protocol::tenant::{ProvisionRequest, Tenant};
 use tui_input::Input;
 
 use super::tenants::Tenants;
@@ -109,6 +109,26 @@ impl Wizard {
             top: 0,
             sql: Sql::Folded,
             refusal: None,
+        }
+    }
+
+    /// The draft that would make this tenant once more, as far as the registry knows.
+    pub(crate) fn again(tenant: &Tenant) -> Self {
+        let settings = &tenant.settings;
+        let labels: Vec<String> =
+            tenant.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        Self {
+            name: Input::new(tenant.display_name.clone()),
+            slug: Input::new(tenant.slug.to_string()),
+            slug_origin: SlugOrigin::Typed,
+            labels: Input::new(labels.join(", ")),
+            blueprint: Some((tenant.blueprint.clone(), tenant.version)),
+            target: Some(tenant.target.clone()),
+            settings: settings
+                .iter()
+                .map(|(name, value)| (name.clone(), Input::new(value.to_string())))
+                .collect(),
+            ..Self::new()
         }
     }
 

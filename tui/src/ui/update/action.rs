@@ -1,55 +1,57 @@
 //! What keys do. The keymap has decided that an action applies now; here it is carried out.
 //!
-//! Invariant: the only way to remove a tenant is `Press` on "Roll back" with the name typed in full.
+//! Invariant: the only way to remove a tenant is `RollBackNow` in its dialog, with the name typed in full.
 
 use crossterm::event::{Event as TerminalEvent, KeyEvent};
 use tenantry_protocol::operation::Failure;
-use tenantry_protocol::tenant::{RollbackRequest, Tenant};
-use tui_input::InputRequest;
+use tenantry_protocol::tenant::RollbackRequest;
 use tui_input::backend::crossterm::to_input_request;
+use tui_input::{Input, InputRequest};
 
-use super::{list_rows, wizard};
+use super::{help_rows, list_rows, open, palette, wizard};
 use crate::format;
 use crate::text;
 use crate::ui::event::Effect;
 use crate::ui::keymap::{self, Action, Mode};
-use crate::ui::state::operation::{CredentialsState, OperationScreen};
-use crate::ui::state::rollback::{Asking, Button, RollbackDialog};
+use crate::ui::state::credentials::Secret;
+use crate::ui::state::rollback::Asking;
 use crate::ui::state::tenants::Typing;
-use crate::ui::state::wizard::{Confirmation, Sql, Step};
-use crate::ui::state::{Answer, AuditScreen, Overlay, Screen, State, TenantScreen, plan_text};
+use crate::ui::state::wizard::{Sql, Step};
+use crate::ui::state::{Overlay, Screen, State, plan_text};
 
 /// Characters that a field takes at most; more than any name or label needs.
 const MAX_INPUT: usize = 400;
 
 pub(super) fn perform(state: &mut State, action: Action) -> Vec<Effect> {
+    let at_hand = state.tenant_at_hand().map(|tenant| tenant.id);
     match action {
         Action::Quit => return vec![Effect::Quit],
         Action::Suspend => return vec![Effect::Suspend],
         Action::Help => state.overlay = Overlay::Help { top: 0 },
+        Action::Palette => palette::open_it(state),
         Action::Back => return back(state),
-        Action::Up => scroll(state, -1),
-        Action::Down => scroll(state, 1),
-        Action::PageUp => scroll(state, -(list_rows(state) as isize)),
-        Action::PageDown => scroll(state, list_rows(state) as isize),
-        Action::Home => scroll(state, isize::MIN / 2),
-        Action::End => scroll(state, isize::MAX / 2),
-        Action::Open => return open_tenant(state),
+        Action::Up => return scroll(state, -1),
+        Action::Down => return scroll(state, 1),
+        Action::PageUp => return scroll(state, -(list_rows(state) as isize)),
+        Action::PageDown => return scroll(state, list_rows(state) as isize),
+        Action::Home => return scroll(state, isize::MIN / 2),
+        Action::End => return scroll(state, isize::MAX / 2),
+        Action::Open => return open::tenant_at_hand(state),
         Action::New => wizard::open(state),
-        Action::Rollback => return open_rollback(state),
-        Action::Filter => state.tenants.typing = Typing::Filter,
-        Action::Audit => {
-            state.screens.push(Screen::Audit(AuditScreen { events: Answer::Awaited, selected: 0 }));
-            return vec![Effect::LoadAudit];
-        }
-        Action::LastOperation => return open_operation(state),
-        Action::Reload => return reload(state),
-        Action::NextField => next_field(state, 1),
-        Action::PreviousField => next_field(state, -1),
+        Action::Rollback => return open::rollback(state, at_hand),
+        Action::Filter => match state.screens.last_mut() {
+            Some(Screen::Audit(screen)) => screen.typing = Typing::Filter,
+            _ => state.tenants.typing = Typing::Filter,
+        },
+        Action::Audit => return open::audit_here(state),
+        Action::LastOperation => return open::operation(state, state.operation_at_hand()),
+        Action::Reload => return open::reload(state),
+        Action::NextField => wizard::move_focus(state, 1),
+        Action::PreviousField => wizard::move_focus(state, -1),
         Action::NextChoice => wizard::choose(state, 1),
         Action::PreviousChoice => wizard::choose(state, -1),
-        Action::Continue if keymap::mode(state) == Mode::Filter => state.tenants.typing = Typing::No,
-        Action::Continue => return wizard::go_on(state),
+        Action::Continue => return go_on(state),
+        Action::Complete => palette::complete(state),
         Action::Approve => return wizard::approve(state),
         Action::ToggleSql => {
             if let Some(Screen::Wizard(wizard)) = state.screens.last_mut() {
@@ -57,11 +59,46 @@ pub(super) fn perform(state: &mut State, action: Action) -> Vec<Effect> {
                 wizard.top = 0;
             }
         }
-        Action::Credentials => return ask_credentials(state),
-        Action::Copy => return copy(state),
-        Action::Retry => retry(state),
-        Action::Press => return press(state),
+        Action::Credentials => return open::credentials(state, at_hand),
+        Action::IssueCredentials => return open::issue_credentials(state),
+        Action::Copy | Action::CopyPassword => return copy(state, action),
+        Action::Retry => return open::retry(state),
+        Action::RollBackNow => return roll_back(state),
     }
+    Vec::new()
+}
+
+/// Enter where it means "go on": never a removal.
+fn go_on(state: &mut State) -> Vec<Effect> {
+    match keymap::mode(state) {
+        Mode::Palette => return palette::run(state),
+        Mode::Filter => state.tenants.typing = Typing::No,
+        Mode::AuditFilter => {
+            if let Some(Screen::Audit(screen)) = state.screens.last_mut() {
+                screen.typing = Typing::No;
+            }
+            return open::read_audit(state);
+        }
+        Mode::Rollback => return enter_in_rollback(state),
+        _ => return wizard::go_on(state),
+    }
+    Vec::new()
+}
+
+/// Cancel has the focus; but whoever typed a name did not mean to throw it away.
+fn enter_in_rollback(state: &mut State) -> Vec<Effect> {
+    let Some(Screen::Rollback(dialog)) = state.screens.last() else { return Vec::new() };
+    if dialog.is_sent() {
+        return Vec::new();
+    }
+    if dialog.typed.value().is_empty() {
+        return back(state);
+    }
+    state.notice = Some(if dialog.is_named() {
+        "enter removes nothing: ctrl-x rolls it back, esc cancels".to_owned()
+    } else {
+        format!("that is not its name yet: type {} in full, or esc", dialog.tenant.slug)
+    });
     Vec::new()
 }
 
@@ -84,7 +121,12 @@ pub(super) fn paste(state: &mut State, pasted: &str) -> Vec<Effect> {
 fn edit(state: &mut State, request: InputRequest) {
     let mode = keymap::mode(state);
     let input = match (mode, state.screens.last_mut()) {
+        (Mode::Palette, _) => match &mut state.overlay {
+            Overlay::Palette(palette) => Some(&mut palette.input),
+            _ => None,
+        },
         (Mode::Filter, _) => Some(&mut state.tenants.filter),
+        (Mode::AuditFilter, Some(Screen::Audit(screen))) => Some(&mut screen.filter),
         (Mode::Form, Some(Screen::Wizard(wizard))) => wizard.focused_input(),
         (Mode::Rollback, Some(Screen::Rollback(dialog))) if !dialog.is_sent() => Some(&mut dialog.typed),
         _ => None,
@@ -100,18 +142,15 @@ fn edit(state: &mut State, request: InputRequest) {
         return;
     }
     match (mode, state.screens.last_mut()) {
-        (Mode::Filter, _) => {
-            state.tenants.filter_changed();
-        }
+        (Mode::Palette, _) => palette::search(state),
+        (Mode::Filter, _) => state.tenants.filter_changed(),
         (_, Some(Screen::Wizard(wizard))) => wizard.edited(),
-        // Any change takes the focus back to where nothing can happen.
-        (_, Some(Screen::Rollback(dialog))) => dialog.focus = Button::Cancel,
         _ => {}
     }
 }
 
 fn back(state: &mut State) -> Vec<Effect> {
-    if state.overlay != Overlay::None {
+    if !matches!(state.overlay, Overlay::None) {
         state.overlay = Overlay::None;
         return Vec::new();
     }
@@ -120,16 +159,29 @@ fn back(state: &mut State) -> Vec<Effect> {
             wizard::go_back(state);
             return Vec::new();
         }
-        Some(Screen::Operation(screen)) if matches!(screen.credentials, CredentialsState::Shown(_)) => {
-            screen.credentials = CredentialsState::Closed;
-            return Vec::new();
+        Some(Screen::Audit(screen)) if screen.typing == Typing::Filter || screen.is_narrowed() => {
+            screen.typing = Typing::No;
+            screen.filter = Input::new(screen.origin.clone());
+            return open::read_audit(state);
+        }
+        Some(Screen::Credentials(screen)) if matches!(screen.secret, Secret::Asked(_)) => {
+            let slug = &screen.slug;
+            state.notice = Some(format!("{slug} may have a new secret that nobody has seen; c sets another"));
+        }
+        Some(Screen::Rollback(dialog)) => {
+            let slug = dialog.tenant.slug.clone();
+            state.notice = Some(if dialog.is_sent() {
+                format!("the rollback of {slug} was asked for already; the list shows what becomes of it")
+            } else {
+                format!("cancelled: nothing was done to {slug}")
+            });
         }
         _ => {}
     }
     if state.screens.len() > 1 {
+        // A secret on it is gone with it.
         state.screens.pop();
-        // What is below may have changed while it was covered.
-        return if matches!(state.screen(), Screen::Tenants) { Vec::new() } else { reload(state) };
+        return if matches!(state.screen(), Screen::Tenants) { Vec::new() } else { open::reload(state) };
     }
     state.tenants.typing = Typing::No;
     state.tenants.filter.reset();
@@ -139,12 +191,22 @@ fn back(state: &mut State) -> Vec<Effect> {
     Vec::new()
 }
 
-fn scroll(state: &mut State, by: isize) {
+fn scroll(state: &mut State, by: isize) -> Vec<Effect> {
     let page = list_rows(state);
-    if let Overlay::Help { top } = &mut state.overlay {
-        *top = top.saturating_add_signed(by.clamp(-100, 100) as i16);
-        return;
+    let body = state.body_rows();
+    let help = help_rows(state);
+    match &mut state.overlay {
+        Overlay::Help { top } => {
+            *top = top.saturating_add_signed(by).min(help.saturating_sub(body.saturating_sub(2)));
+            return Vec::new();
+        }
+        Overlay::Palette(palette) => {
+            palette::scroll(palette, by);
+            return Vec::new();
+        }
+        Overlay::None => {}
     }
+    let now = state.now;
     match state.screens.last_mut() {
         Some(Screen::Tenants) => {
             let row = state.tenants.selected_row().unwrap_or(0).saturating_add_signed(by);
@@ -157,101 +219,39 @@ fn scroll(state: &mut State, by: isize) {
             let lines = wizard.plan().map_or(0, |plan| plan_text::lines(plan, wizard.sql).len());
             wizard.top = wizard.top.saturating_add_signed(by).min(lines.saturating_sub(page));
         }
+        Some(Screen::Operation(screen)) => {
+            let lines = state.operations.get(&screen.id).map_or(0, |live| live.log.len());
+            screen.top = screen.top.saturating_add_signed(by).min(lines.saturating_sub(1));
+        }
         Some(Screen::Audit(screen)) => {
-            if let Answer::Given(events) = &screen.events {
-                let last = events.len().saturating_sub(1);
-                screen.selected = screen.selected.saturating_add_signed(by).min(last);
+            let visible = screen.visible(now);
+            let row = screen.selected_row(&visible).saturating_add_signed(by);
+            let row = row.min(visible.len().saturating_sub(1));
+            // On the newest the selection stays with whatever is newest.
+            screen.selection = if row == 0 { None } else { visible.get(row).map(|event| event.seq) };
+            if let Some(before) = screen.wants_older(now) {
+                screen.older = crate::ui::state::audit::Older::Asked;
+                return vec![Effect::LoadAudit { tenant: screen.tenant.clone(), before: Some(before) }];
             }
         }
         _ => {}
     }
+    Vec::new()
 }
 
-fn next_field(state: &mut State, by: isize) {
-    match state.screens.last_mut() {
-        Some(Screen::Rollback(dialog)) if dialog.is_named() => {
-            dialog.focus = if dialog.focus == Button::Cancel { Button::RollBack } else { Button::Cancel };
-        }
-        Some(Screen::Wizard(_)) => wizard::move_focus(state, by),
-        _ => {}
-    }
-}
-
-/// The tenant that the screen is about.
-fn tenant_at_hand(state: &State) -> Option<Tenant> {
-    match state.screen() {
-        Screen::Tenants => state.tenants.selected().cloned(),
-        Screen::Tenant(screen) => state.tenants.get(screen.id).cloned(),
-        _ => None,
-    }
-}
-
-fn open_tenant(state: &mut State) -> Vec<Effect> {
-    let found = match state.screen() {
-        Screen::Operation(screen) => {
-            state.live(screen).map(|live| (live.operation.tenant_id, live.operation.slug.clone()))
-        }
-        _ => tenant_at_hand(state).map(|tenant| (tenant.id, tenant.slug)),
-    };
-    let Some((id, slug)) = found else { return Vec::new() };
-    // From an operation one goes to its tenant, and from there back to the list.
-    state.screens.truncate(1);
-    state.screens.push(Screen::Tenant(Box::new(TenantScreen { id, slug, detail: Answer::Awaited, top: 0 })));
-    vec![Effect::LoadDetail(id.to_string())]
-}
-
-fn open_operation(state: &mut State) -> Vec<Effect> {
-    let id = match state.screen() {
-        Screen::Tenant(screen) => match &screen.detail {
-            Answer::Given(detail) => detail.operations.first().map(|operation| operation.id),
-            _ => None,
-        },
-        _ => tenant_at_hand(state).and_then(|tenant| tenant.last_operation).map(|last| last.id),
-    };
-    let Some(id) = id else { return Vec::new() };
-    state.screens.push(Screen::Operation(Box::new(OperationScreen::new(id, None))));
-    vec![Effect::LoadOperation(id)]
-}
-
-fn open_rollback(state: &mut State) -> Vec<Effect> {
-    let Some(tenant) = tenant_at_hand(state) else { return Vec::new() };
-    state.screens.push(Screen::Rollback(Box::new(RollbackDialog::new(tenant))));
-    vec![Effect::DropInput]
-}
-
-fn reload(state: &mut State) -> Vec<Effect> {
-    match state.screen() {
-        Screen::Tenants => vec![Effect::LoadTenants],
-        Screen::Tenant(screen) => vec![Effect::LoadDetail(screen.id.to_string())],
-        Screen::Audit(_) => vec![Effect::LoadAudit],
-        Screen::Wizard(_) => wizard::plan_again(state),
-        Screen::Operation(_) | Screen::Rollback(_) => Vec::new(),
-    }
-}
-
-fn ask_credentials(state: &mut State) -> Vec<Effect> {
-    let ticket = state.ticket();
-    let slug = match state.screen() {
-        Screen::Operation(screen) => state.live(screen).map(|live| live.operation.slug.to_string()),
-        _ => None,
-    };
-    match (slug, state.screens.last_mut()) {
-        (Some(slug), Some(Screen::Operation(screen))) => {
-            screen.credentials = CredentialsState::Asked(ticket);
-            vec![Effect::IssueCredentials { ticket, slug }]
-        }
-        _ => Vec::new(),
-    }
-}
-
-fn copy(state: &mut State) -> Vec<Effect> {
+fn copy(state: &mut State, action: Action) -> Vec<Effect> {
     let text = match state.screen() {
-        Screen::Operation(screen) => match &screen.credentials {
-            CredentialsState::Shown(credentials) => {
+        Screen::Credentials(screen) => match &screen.secret {
+            Secret::Shown(credentials) if action == Action::CopyPassword => credentials.password.clone(),
+            Secret::Shown(credentials) => {
                 credentials.password.as_ref().map(|password| format::url(credentials, password))
             }
-            _ => state.live(screen).and_then(|live| live.operation.state.failure().map(Failure::summary)),
+            _ => None,
         },
+        Screen::Operation(screen) => {
+            state.live(screen).and_then(|live| live.operation.state.failure().map(Failure::summary))
+        }
+        Screen::Audit(screen) => screen.selected(state.now).map(format::audit_event),
         _ => None,
     };
     let Some(text) = text else { return Vec::new() };
@@ -259,28 +259,10 @@ fn copy(state: &mut State) -> Vec<Effect> {
     vec![Effect::Copy(text)]
 }
 
-/// Back to the draft of a failed provision, with all its input.
-fn retry(state: &mut State) {
-    let Some(Screen::Operation(screen)) = state.screens.pop() else { return };
-    if let Some(mut draft) = screen.draft {
-        draft.step = Step::Configuration;
-        draft.focus = crate::ui::state::wizard::Field::Blueprint;
-        draft.confirmation = Confirmation::NotPlanned;
-        draft.refusal = None;
-        state.draft = Some(draft);
-    }
-    wizard::open(state);
-}
-
-fn press(state: &mut State) -> Vec<Effect> {
+fn roll_back(state: &mut State) -> Vec<Effect> {
     let ticket = state.ticket();
     let Some(Screen::Rollback(dialog)) = state.screens.last_mut() else { return Vec::new() };
-    if dialog.focus == Button::Cancel {
-        state.screens.pop();
-        return Vec::new();
-    }
     if !dialog.is_named() {
-        dialog.focus = Button::Cancel;
         return Vec::new();
     }
     dialog.progress = Asking::Sent(ticket);

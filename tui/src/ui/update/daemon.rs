@@ -2,6 +2,7 @@
 //!
 //! Invariant: an answer changes only the screen that asked for it, recognised by its ticket or its id.
 
+use tenantry_protocol::audit::AuditEvent;
 use tenantry_protocol::operation::Operation;
 use tenantry_protocol::tenant::{Credentials, TenantDetail};
 use tenantry_protocol::watch::{EventBody, WatchResponse};
@@ -10,7 +11,9 @@ use tenantry_protocol::{ApiError, ErrorCode};
 use super::list_rows;
 use super::wizard::{adopt, plan_arrived};
 use crate::ui::event::{Effect, Event, Ticket};
-use crate::ui::state::operation::{CredentialsState, OperationScreen};
+use crate::ui::state::audit::Reading;
+use crate::ui::state::credentials::Secret;
+use crate::ui::state::operation::OperationScreen;
 use crate::ui::state::rollback::Asking;
 use crate::ui::state::wizard::{Confirmation, Wizard};
 use crate::ui::state::{Answer, Connection, Screen, State};
@@ -51,12 +54,7 @@ pub(super) fn happened(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Started { ticket, result } => return started(state, ticket, result.map(|boxed| *boxed)),
         Event::Credentials { ticket, result } => credentials(state, ticket, result),
         Event::Detail(result) => detail(state, result),
-        Event::Audit(result) => {
-            if let Some(Screen::Audit(screen)) = state.screens.last_mut() {
-                screen.events = result.into();
-                screen.selected = 0;
-            }
-        }
+        Event::Audit { tenant, before, result } => return audit(state, tenant, before, result),
         Event::Key(_) | Event::Paste(_) | Event::Resize(..) | Event::Tick(_) | Event::Terminate => {}
     }
     Vec::new()
@@ -79,7 +77,9 @@ fn resync(state: &State) -> Vec<Effect> {
     let mut effects: Vec<Effect> = unfinished.map(|live| Effect::LoadOperation(live.operation.id)).collect();
     match state.screen() {
         Screen::Tenant(screen) => effects.push(Effect::LoadDetail(screen.id.to_string())),
-        Screen::Audit(_) => effects.push(Effect::LoadAudit),
+        Screen::Audit(screen) => {
+            effects.push(Effect::LoadAudit { tenant: screen.tenant.clone(), before: None })
+        }
         _ => {}
     }
     effects
@@ -113,7 +113,14 @@ fn watched(state: &mut State, news: WatchResponse) -> Vec<Effect> {
                 state.tenants.keep_in_view(page);
                 state.dirty |= matches!(state.screen(), Screen::Tenants | Screen::Tenant(_));
             }
-            EventBody::Audit { .. } | EventBody::Other => {}
+            EventBody::Audit { .. } => {
+                if let Some(Screen::Audit(screen)) = state.screens.last_mut()
+                    && screen.announced()
+                {
+                    effects.push(Effect::LoadAudit { tenant: screen.tenant.clone(), before: None });
+                }
+            }
+            EventBody::Other => {}
         }
     }
     effects
@@ -188,20 +195,38 @@ fn refuse_wizard(wizard: &mut Wizard, error: ApiError) {
 
 fn credentials(state: &mut State, ticket: Ticket, result: Result<Credentials, ApiError>) {
     let waiting = state.screens.iter_mut().find_map(|screen| match screen {
-        Screen::Operation(screen)
-            if matches!(screen.credentials, CredentialsState::Asked(asked) if asked == ticket) =>
-        {
+        Screen::Credentials(screen) if matches!(screen.secret, Secret::Asked(asked) if asked == ticket) => {
             Some(screen)
         }
         _ => None,
     });
     // Nobody waits: the secret is dropped here, and can be issued anew.
     if let Some(screen) = waiting {
-        screen.credentials = match result {
-            Ok(credentials) => CredentialsState::Shown(Box::new(credentials)),
-            Err(error) => CredentialsState::Refused(error),
+        screen.secret = match result {
+            Ok(credentials) => Secret::Shown(Box::new(credentials)),
+            Err(error) => Secret::Refused(error),
         };
     }
+}
+
+fn audit(
+    state: &mut State,
+    tenant: Option<String>,
+    before: Option<i64>,
+    result: Result<Vec<AuditEvent>, ApiError>,
+) -> Vec<Effect> {
+    let Some(Screen::Audit(screen)) = state.screens.last_mut() else { return Vec::new() };
+    if screen.tenant != tenant {
+        return Vec::new();
+    }
+    if before.is_some() {
+        screen.older_arrived(result);
+        return Vec::new();
+    }
+    let outdated = screen.reading == Reading::Outdated && result.is_ok();
+    screen.newest_arrived(result);
+    screen.reading = if outdated { Reading::Asked } else { Reading::Idle };
+    if outdated { vec![Effect::LoadAudit { tenant, before: None }] } else { Vec::new() }
 }
 
 fn detail(state: &mut State, result: Result<Box<TenantDetail>, ApiError>) {

@@ -4,6 +4,8 @@
 
 mod action;
 mod daemon;
+mod open;
+mod palette;
 mod wizard;
 
 #[cfg(test)]
@@ -47,6 +49,11 @@ pub(crate) fn update(state: &mut State, event: Event) -> Vec<Effect> {
 /// Rows of the tenants table on the screen: the body without the line above it and the header.
 pub(crate) fn list_rows(state: &State) -> usize {
     state.body_rows().saturating_sub(2).max(1)
+}
+
+/// Lines of the help: a key each.
+fn help_rows(state: &State) -> usize {
+    keymap::bindings(state, keymap::screen_mode(state)).count()
 }
 
 /// Ages or elapsed times are on the screen.

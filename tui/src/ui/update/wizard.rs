@@ -5,6 +5,7 @@
 use tenantry_protocol::ApiError;
 use tenantry_protocol::name::BlueprintName;
 use tenantry_protocol::plan::Plan;
+use tui_input::Input;
 
 use crate::ui::event::{Effect, Ticket};
 use crate::ui::state::wizard::{Catalogue, Confirmation, Field, Seed, Step, Wizard};
@@ -24,6 +25,9 @@ fn at_hand(state: &mut State) -> Option<(&mut Wizard, Catalogue<'_>, Ticket)> {
 pub(super) fn adopt(state: &mut State) {
     if let Some((wizard, offer, _)) = at_hand(state) {
         wizard.adopt(offer);
+        if wizard.first_problem(offer).is_none() {
+            state.notice = None;
+        }
     }
 }
 
@@ -32,6 +36,17 @@ pub(super) fn open(state: &mut State) {
     let wizard = state.draft.take().unwrap_or_else(|| Box::new(Wizard::new()));
     state.screens.push(Screen::Wizard(wizard));
     adopt(state);
+}
+
+/// A draft with this display name; with none, as [`open`].
+pub(super) fn open_named(state: &mut State, name: &str) {
+    if !name.is_empty() {
+        let mut wizard = Wizard::new();
+        wizard.name = Input::new(name.to_owned());
+        wizard.edited();
+        state.draft = Some(Box::new(wizard));
+    }
+    open(state);
 }
 
 pub(super) fn move_focus(state: &mut State, by: isize) {

@@ -1,4 +1,4 @@
-//! The keys of the screen, from the keymap.
+//! What can be done on the screen now, from the keymap.
 //! Made from the same table that the keys are looked up in; it holds no text of its own.
 
 use ratatui::Frame;
@@ -11,8 +11,9 @@ use super::theme::Theme;
 use crate::ui::keymap;
 use crate::ui::state::State;
 
-pub(super) fn draw(state: &State, top: u16, frame: &mut Frame<'_>, area: Rect) {
-    let lines: Vec<Line<'static>> = keymap::bindings(state, keymap::screen_mode(state))
+pub(super) fn draw(state: &State, top: usize, frame: &mut Frame<'_>, area: Rect) {
+    let mode = keymap::screen_mode(state);
+    let lines: Vec<Line<'static>> = keymap::bindings(state, mode)
         .map(|binding| {
             Line::from(vec![
                 Span::styled(format!("  {}", cell(binding.shown, 14)), Theme::strong()),
@@ -20,10 +21,14 @@ pub(super) fn draw(state: &State, top: u16, frame: &mut Frame<'_>, area: Rect) {
             ])
         })
         .collect();
-    let height = (lines.len() as u16 + 2).min(area.height);
+    let all = lines.len();
+    let height = (all as u16 + 2).min(area.height);
+    let rows = usize::from(height.saturating_sub(2));
+    let top = top.min(all.saturating_sub(rows));
+    let below = all.saturating_sub(top + rows);
+    let more = if below > 0 { format!(" {below} more below ") } else { String::new() };
     let panel = Rect { height, ..area };
-    let top = top.min((lines.len() as u16).saturating_sub(height.saturating_sub(2)));
     frame.render_widget(Clear, panel);
-    let block = Block::bordered().title(" keys that work here now ");
-    frame.render_widget(Paragraph::new(lines).scroll((top, 0)).block(block), panel);
+    let block = Block::bordered().title(format!(" {}: keys that work now ", mode.title())).title_bottom(more);
+    frame.render_widget(Paragraph::new(lines).scroll((top as u16, 0)).block(block), panel);
 }

@@ -8,6 +8,7 @@ mod credentials;
 mod fit;
 mod help;
 mod operation;
+mod palette;
 mod plan;
 mod rollback;
 mod tenant;
@@ -22,7 +23,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::keymap::{self, Prominence};
+use super::keymap::{self, Action, Binding, Prominence};
 use super::state::tenants::Loaded;
 use super::state::{Connection, Overlay, Screen, State};
 use crate::format;
@@ -43,13 +44,16 @@ pub(crate) fn view(state: &State, frame: &mut Frame<'_>) {
         Screen::Tenant(screen) => tenant::draw(state, screen, frame, body),
         Screen::Wizard(wizard) => wizard::draw(state, wizard, frame, body),
         Screen::Operation(screen) => operation::draw(state, screen, frame, body),
+        Screen::Credentials(screen) => credentials::draw(state, screen, frame, body),
         Screen::Rollback(dialog) => rollback::draw(state, dialog, frame, body),
         Screen::Audit(screen) => audit::draw(state, screen, frame, body),
     }
     frame.render_widget(notice_line(state), notice);
     frame.render_widget(hint_line(state, hints.width), hints);
-    if let Overlay::Help { top } = state.overlay {
-        help::draw(state, top, frame, body);
+    match &state.overlay {
+        Overlay::None => {}
+        Overlay::Help { top } => help::draw(state, *top, frame, body),
+        Overlay::Palette(palette) => palette::draw(palette, frame, body),
     }
 }
 
@@ -95,6 +99,7 @@ fn breadcrumb(state: &State) -> String {
                 format!("operations › {kind} {}", live.operation.slug)
             },
         ),
+        Screen::Credentials(screen) => format!("{} › credentials", screen.slug),
         Screen::Rollback(dialog) => format!("{} › rollback", dialog.tenant.slug),
         Screen::Audit(_) => "audit".to_owned(),
     };
@@ -124,24 +129,37 @@ fn notice_line(state: &State) -> Line<'_> {
         (Some(notice), _) => Line::styled(format!(" {notice}"), theme.warning()),
         // Before anything was loaded the list itself says it, in full.
         (None, Connection::Lost { reason, .. }) if state.tenants.loaded == Loaded::Yes => {
-            Line::styled(format!(" {reason}"), theme.bad())
+            // The first clause is what happened; the advice after it is for someone who has no console open.
+            let what = reason.split("; ").next().unwrap_or(reason);
+            Line::styled(format!(" {what}; trying again"), theme.bad())
         }
         (None, _) => Line::default(),
     }
 }
 
-/// As many of the keys that work now as fit.
+/// As many of the keys that work now as fit; the ways out and to the help before all others.
 fn hint_line(state: &State, columns: u16) -> Line<'static> {
-    let mut spans = Vec::new();
-    let mut room = usize::from(columns).saturating_sub(1);
-    for binding in keymap::bindings(state, keymap::mode(state)) {
-        let needed = width(binding.shown) + width(binding.hint) + 3;
-        if binding.prominence == Prominence::HelpOnly || needed > room + 1 {
-            continue;
+    let needed = |binding: &Binding| width(binding.shown) + width(binding.hint) + 3;
+    let hints: Vec<&Binding> = keymap::bindings(state, keymap::mode(state))
+        .filter(|binding| binding.prominence == Prominence::Hint)
+        .collect();
+    let first = |binding: &Binding| matches!(binding.action, Action::Back | Action::Help);
+    // One more than there is: the last hint's closing space may fall off the edge.
+    let mut room = usize::from(columns);
+    let mut fits = vec![false; hints.len()];
+    for wanted in [true, false] {
+        for (at, binding) in hints.iter().enumerate().filter(|(_, binding)| first(binding) == wanted) {
+            if needed(binding) <= room {
+                room -= needed(binding);
+                fits[at] = true;
+            }
         }
-        room = room.saturating_sub(needed);
-        spans.push(Span::styled(format!(" {}", binding.shown), Theme::strong()));
-        spans.push(Span::styled(format!(" {} ", binding.hint), Theme::dim()));
     }
-    Line::from(spans)
+    let shown = hints.iter().zip(fits).filter(|(_, fits)| *fits);
+    Line::from_iter(shown.flat_map(|(binding, _)| {
+        [
+            Span::styled(format!(" {}", binding.shown), Theme::strong()),
+            Span::styled(format!(" {} ", binding.hint), Theme::dim()),
+        ]
+    }))
 }

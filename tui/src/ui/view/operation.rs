@@ -5,14 +5,14 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use tenantry_protocol::operation::{OperationState, StepProgress, StepStatus};
+use tenantry_protocol::operation::{OperationKind, OperationState, StepProgress, StepStatus};
+use tenantry_protocol::tenant::TenantState;
 
-use super::credentials;
 use super::fit::{cell, cut, wrap};
 use super::theme::Theme;
 use crate::format;
 use crate::ui::state::State;
-use crate::ui::state::operation::{CredentialsState, Live, OperationScreen, offers_credentials};
+use crate::ui::state::operation::{Live, OperationScreen, can_be_retried};
 
 pub(super) fn draw(state: &State, screen: &OperationScreen, frame: &mut Frame<'_>, area: Rect) {
     let Some(live) = state.live(screen) else {
@@ -22,13 +22,14 @@ pub(super) fn draw(state: &State, screen: &OperationScreen, frame: &mut Frame<'_
     let columns = usize::from(area.width).saturating_sub(2);
     let mut lines = vec![gauge(state, live, columns)];
     lines.extend(steps(state, live, columns));
-    lines.extend(outcome(state, screen, live, columns));
+    lines.extend(outcome(state, live, columns));
     let room = usize::from(area.height).saturating_sub(lines.len());
     if room >= 2 && !live.log.is_empty() {
-        let rule = "─".repeat(columns.saturating_sub(4));
-        lines.push(Line::styled(format!(" log {rule}"), Theme::dim()));
+        let newer = if screen.top > 0 { format!("{} newer above ", screen.top) } else { String::new() };
+        let rule = "─".repeat(columns.saturating_sub(4 + newer.len()));
+        lines.push(Line::styled(format!(" log {newer}{rule}"), Theme::dim()));
         // Newest first, so that a growing log moves nothing out of sight that is new.
-        lines.extend(live.log.iter().rev().take(room - 1).map(|(at, line)| {
+        lines.extend(live.log.iter().rev().skip(screen.top).take(room - 1).map(|(at, line)| {
             Line::styled(
                 format!(" {} {}", format::clock(*at), cut(line, columns.saturating_sub(14))),
                 Theme::dim(),
@@ -36,9 +37,6 @@ pub(super) fn draw(state: &State, screen: &OperationScreen, frame: &mut Frame<'_
         }));
     }
     super::lines(frame, area, lines);
-    if let CredentialsState::Shown(credentials) = &screen.credentials {
-        credentials::draw(state, credentials, frame, area);
-    }
 }
 
 fn gauge(state: &State, live: &Live, columns: usize) -> Line<'static> {
@@ -46,22 +44,23 @@ fn gauge(state: &State, live: &Live, columns: usize) -> Line<'static> {
     let (done, all) = live.progress();
     let elapsed = format::duration(live.elapsed_ms(state.now));
     let budget = format::duration(live.operation.budget_ms as f64);
+    let budget = if columns < 60 { budget } else { format!("{budget} budget") };
     let (text, style) = match &live.operation.state {
+        OperationState::Succeeded if all == 0 => (format!("✓ done in {elapsed}"), theme.good()),
         OperationState::Succeeded => (format!("✓ done: {all} steps in {elapsed}"), theme.good()),
         OperationState::RolledBack { .. } => (format!("✗ failed after {elapsed}, and undone"), theme.bad()),
         OperationState::NeedsAttention { .. } => (format!("! needs you, after {elapsed}"), theme.bad()),
-        OperationState::Unwinding { .. } => {
-            (format!("↺ undoing     {elapsed} of {budget} budget"), theme.warning())
-        }
-        OperationState::Queued => (format!("· waiting     {elapsed} of {budget} budget"), Theme::dim()),
+        OperationState::Unwinding { .. } => (format!("↺ undoing     {elapsed} of {budget}"), theme.warning()),
+        OperationState::Queued => (format!("· waiting     {elapsed} of {budget}"), Theme::dim()),
         OperationState::Cancelled => ("✗ cancelled before it began".to_owned(), theme.warning()),
         OperationState::Other => ("? in a state that this release does not know".to_owned(), theme.warning()),
         OperationState::Running => {
-            (format!("step {} of {all}     {elapsed} of {budget} budget", (done + 1).min(all)), Theme::text())
+            (format!("step {} of {all}     {elapsed} of {budget}", (done + 1).min(all)), Theme::text())
         }
     };
     let room = columns.saturating_sub(46).min(33);
-    if room < 8 {
+    // Some kinds have no steps to fill a gauge with.
+    if room < 8 || all == 0 {
         return Line::styled(format!(" {text}"), style);
     }
     let full = (room * done).checked_div(all).unwrap_or(0).min(room);
@@ -102,7 +101,10 @@ fn step_line(state: &State, step: &StepProgress, bracket: &str, columns: usize) 
         (StepStatus::Done, Some(ms)) => format::duration(ms),
         (status, _) => format::step_word(status).to_owned(),
     };
-    let title = columns.saturating_sub(33).clamp(16, 46);
+    // Where it is narrow what is done matters more than which steps stand and fall together.
+    let narrow = columns < 60;
+    let title = if narrow { columns.saturating_sub(13) } else { columns.saturating_sub(33).clamp(16, 46) };
+    let bracket = if narrow { "" } else { bracket };
     Line::from(vec![
         Span::styled(format!(" {} ", format::step_glyph(step.status)), style),
         Span::raw(cell(&format!("{}{count}", step.title), title)),
@@ -111,7 +113,7 @@ fn step_line(state: &State, step: &StepProgress, bracket: &str, columns: usize) 
     ])
 }
 
-fn outcome(state: &State, screen: &OperationScreen, live: &Live, columns: usize) -> Vec<Line<'static>> {
+fn outcome(state: &State, live: &Live, columns: usize) -> Vec<Line<'static>> {
     let theme = Theme(state.colours);
     let operation = &live.operation;
     let mut parts: Vec<(String, Style)> = Vec::new();
@@ -124,32 +126,23 @@ fn outcome(state: &State, screen: &OperationScreen, live: &Live, columns: usize)
     match &operation.state {
         OperationState::RolledBack { .. } => {
             parts.push((format!("↺ undone: nothing is left on {}", operation.target), theme.warning()));
+            if can_be_retried(operation) {
+                parts.push((
+                    "→ r opens the draft with all its input, to mend it and try again".to_owned(),
+                    Theme::text(),
+                ));
+            }
         }
         OperationState::NeedsAttention { left, next_command, .. } => {
             parts.push((format!("! left: {left}"), theme.bad()));
             parts.push((format!("→ next: {next_command}"), Theme::strong()));
         }
-        OperationState::Succeeded if offers_credentials(operation) => match &screen.credentials {
-            CredentialsState::Asked(_) => parts.push(("◐ issuing credentials …".to_owned(), theme.busy())),
-            CredentialsState::Refused(error) => {
-                parts.push((format!("✗ credentials: {}", error.message), theme.bad()))
-            }
-            CredentialsState::Closed => {
-                let slug = &operation.slug;
-                parts.push((
-                    format!("✓ {slug} is active, its login was shown; c sets a new secret"),
-                    theme.good(),
-                ));
-            }
-            CredentialsState::NotAsked | CredentialsState::Shown(_) => {
-                parts.push((
-                    format!("✓ {} is active; c issues its login, shown once", operation.slug),
-                    theme.good(),
-                ));
-            }
-        },
+        OperationState::Succeeded if operation.kind == OperationKind::Provision => {
+            parts.push((format!("✓ {} {}", operation.slug, what_now(state, live)), theme.good()));
+        }
         OperationState::Succeeded => {
-            parts.push((format!("✓ {} of {}: done", operation.kind.name(), operation.slug), theme.good()));
+            let kind = operation.kind.name().replace('_', " ");
+            parts.push((format!("✓ {kind} of {}: done", operation.slug), theme.good()));
         }
         _ => {}
     }
@@ -159,4 +152,17 @@ fn outcome(state: &State, screen: &OperationScreen, live: &Live, columns: usize)
             wrap(&text, columns).into_iter().map(move |line| Line::styled(format!(" {line}"), style))
         })
         .collect()
+}
+
+/// How the tenant that was made is now, and what one does next.
+fn what_now(state: &State, live: &Live) -> String {
+    match state.tenants.get(live.operation.tenant_id) {
+        Some(tenant) if tenant.state != TenantState::Active => {
+            format!("was made then; it is {} now", tenant.state.name().replace('_', " "))
+        }
+        Some(tenant) if tenant.credentials.is_some() => {
+            "is active, its login was shown; c sets a new secret".to_owned()
+        }
+        _ => "is active; c issues its login, shown once".to_owned(),
+    }
 }

@@ -4,12 +4,13 @@
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
+use tenantry_protocol::tenant::Tenant;
 
 use super::fit::wrap;
 use super::theme::Theme;
 use crate::format;
 use crate::ui::state::State;
-use crate::ui::state::rollback::{Asking, Button, RollbackDialog};
+use crate::ui::state::rollback::{Asking, RollbackDialog};
 
 const QUESTION: &str = " Type its name to roll it back: ";
 
@@ -17,19 +18,23 @@ pub(super) fn draw(state: &State, dialog: &RollbackDialog, frame: &mut Frame<'_>
     let theme = Theme(state.colours);
     let tenant = &dialog.tenant;
     let columns = usize::from(area.width).saturating_sub(2);
+    let login = tenant.credentials.as_ref().map_or_else(
+        || "no login was issued".to_owned(),
+        |login| {
+            format!("its login {} was issued {} ago", login.role, format::age(login.issued_at, state.now))
+        },
+    );
     let effects = [
         format!("This removes tenant {} ({}) from {}:", tenant.slug, tenant.display_name, tenant.target),
-        format!("· schema {} with every table and row in it", tenant.placement),
+        format!("· schema {} with every table, row and function in it", tenant.placement),
+        format!("· its roles {0}, {0}_…; {login}; their sessions are cut", tenant.placement),
         format!(
-            "· its roles, {} and those that begin with it; sessions under them are cut",
-            tenant.placement
-        ),
-        format!(
-            "It is {} since it was made {} ago, with {} {}.",
+            "It is {}, was made {} ago, with {} {}{}.",
             tenant.state.name().replace('_', " "),
             format::age(tenant.created_at, state.now),
             tenant.blueprint,
-            tenant.version
+            tenant.version,
+            settings(tenant)
         ),
     ];
     let mut lines: Vec<Line<'static>> = effects
@@ -73,20 +78,21 @@ pub(super) fn draw(state: &State, dialog: &RollbackDialog, frame: &mut Frame<'_>
     super::lines(frame, area, lines);
 }
 
+fn settings(tenant: &Tenant) -> String {
+    tenant.settings.iter().map(|(name, value)| format!(", {} {value}", name.replace('_', " "))).collect()
+}
+
+/// Cancel is what Enter presses; the other has a key of its own, and only once the name is typed.
 fn buttons(dialog: &RollbackDialog) -> Line<'static> {
-    let button = |text: &str, which: Button| {
-        if dialog.focus == which {
-            Span::styled(format!("▸ {text} ◂"), Theme::selected())
-        } else if which == Button::RollBack && !dialog.is_named() {
-            Span::styled(format!("  {text}  "), Theme::dim())
-        } else {
-            Span::raw(format!("  {text}  "))
-        }
+    let (style, text) = if dialog.is_named() {
+        (Theme::strong(), "Roll back: ctrl-x")
+    } else {
+        (Theme::dim(), "Roll back: type the name first")
     };
     Line::from(vec![
         Span::raw("     "),
-        button("Cancel", Button::Cancel),
+        Span::styled("▸ Cancel ◂", Theme::selected()),
         Span::raw("    "),
-        button("Roll back", Button::RollBack),
+        Span::styled(text, style),
     ])
 }

@@ -66,8 +66,11 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
 
 fn filter_line(state: &State) -> Line<'static> {
     let tenants = &state.tenants;
+    if tenants.loaded == Loaded::NotYet {
+        return Line::default();
+    }
     let count = if tenants.visible_len() == tenants.len() {
-        format!("{} tenants", tenants.len())
+        format!("{} tenant{}", tenants.len(), if tenants.len() == 1 { "" } else { "s" })
     } else {
         format!("{} of {} tenants", tenants.visible_len(), tenants.len())
     };

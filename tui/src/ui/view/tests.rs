@@ -11,7 +11,7 @@ use tenantry_protocol::tenant::Credentials;
 use super::view;
 use crate::ui::event::{Effect, Event};
 use crate::ui::state::State;
-use crate::ui::testing::{console, ctrl, now, operation, plan, press, type_text};
+use crate::ui::testing::{audit_event, console, ctrl, now, operation, plan, press, type_text};
 use crate::ui::update::update;
 
 fn drawn(state: &State, columns: u16, rows: u16) -> String {
@@ -65,7 +65,7 @@ fn the_list_of_tenants() {
 
 
 
-    enter open  n new  / filter  o operation  a audit  R rollback  ? help  q quit
+    enter open  n new  / filter  : command  a audit  R rollback  ? help
     "#);
 }
 
@@ -149,7 +149,7 @@ fn a_running_operation() {
 
 
 
-    esc leave it running  ? help
+    a its audit  : command  esc leave it running  ? help
     "#);
 }
 
@@ -172,7 +172,7 @@ fn a_failed_operation_says_cause_undone_and_next() {
 
 #[test]
 fn credentials_are_on_the_screen_until_they_are_closed() {
-    let mut state = at_operation(OperationState::Succeeded);
+    let mut state = console(&["acme"]);
     let effects = press(&mut state, KeyCode::Char('c'));
     let Some(Effect::IssueCredentials { ticket, slug }) = effects.first() else { panic!("{effects:?}") };
     let credentials = Credentials {
@@ -185,12 +185,130 @@ fn credentials_are_on_the_screen_until_they_are_closed() {
         issued_at: now(),
     };
     update(&mut state, Event::Credentials { ticket: *ticket, result: Ok(credentials) });
-    assert!(drawn(&state, 80, 24).contains("geheim-77"));
+    insta::assert_snapshot!(drawn(&state, 80, 13), @r#"
+    tenantry › acme › credentials             local · PRODUCTION · operator ● live
+    ! shown this once, and stored nowhere
+    role      t_x_a
+    password  geheim-77
+    host      /run/pg
+    port      5432
+    database  tenants
+    postgres://t_x_a:geheim-77@/tenants?host=%2Frun%2Fpg&port=5432
+
+
+
+
+    y copy the URL  p copy the password  esc close; it is not shown again
+    "#);
+    assert!(drawn(&state, 40, 10).contains("geheim-77"), "the smallest screen has it too");
     let effects = press(&mut state, KeyCode::Char('y'));
-    assert!(matches!(effects.as_slice(), [Effect::Copy(url)] if url.contains("geheim-77")));
+    assert!(matches!(effects.as_slice(), [Effect::Copy(url)] if url.contains(":geheim-77@")));
+    assert_eq!(press(&mut state, KeyCode::Char('p')), [Effect::Copy("geheim-77".to_owned())]);
+    press(&mut state, KeyCode::Char('q'));
+    assert!(drawn(&state, 80, 24).contains("geheim-77"), "only esc closes it");
     press(&mut state, KeyCode::Esc);
     assert!(!drawn(&state, 80, 24).contains("geheim-77"));
     assert!(!format!("{state:?}").contains("geheim-77"));
+}
+
+#[test]
+fn the_palette_shows_names_meanings_and_keys() {
+    let mut state = console(&["acme"]);
+    press(&mut state, KeyCode::Char(':'));
+    type_text(&mut state, "o");
+    insta::assert_snapshot!(drawn(&state, 80, 18), @r#"
+     tenantry › tenants                        local · PRODUCTION · operator ● live
+    ┌ command 1 of 6 ──────────────────────────────────────────────────────────────┐
+    │ : o                                                                          │
+    │ ▌ operation    a tenant's last operation                             o       │
+    │   tenant       open a tenant                                         enter   │
+    │   credentials  a login for a tenant, shown once                      c       │
+    │   tenants      the list of tenants                                           │
+    │   rollback     remove a tenant; asks first                           R       │
+    │   reload       in tenants                                            r       │
+    └──────────────────────────────────────────────────────────────────────────────┘
+
+
+
+
+
+
+
+     enter run  tab complete  ↑ ↓ choose  esc close
+    "#);
+}
+
+#[test]
+fn the_audit_trail_has_a_filter_and_everything_about_one_event() {
+    let mut state = console(&["acme"]);
+    press(&mut state, KeyCode::Char('a'));
+    let mut denied = audit_event(2, "rollback", "acme");
+    denied.outcome = Some("denied".to_owned());
+    let events = vec![audit_event(3, "provision", "globex"), denied, audit_event(1, "provision", "acme")];
+    update(&mut state, Event::Audit { tenant: None, before: None, result: Ok(events) });
+    press(&mut state, KeyCode::Char('/'));
+    type_text(&mut state, "acme");
+    press(&mut state, KeyCode::Enter);
+    insta::assert_snapshot!(drawn(&state, 80, 20), @r#"
+    tenantry › audit                          local · PRODUCTION · operator ● live
+    filter: acme    2 of 3 events
+        SEQ  UTC      ACTOR         ACTION             TENANT           OUTCOME
+    ▌     2  23:43:22 ops1 (uid 10… rollback           acme             denied
+          1  23:43:21 ops1 (uid 10… provision          acme             ok
+
+
+
+
+
+
+    ──────────────────────────────────────────────────────────────────────────────
+    event     2 rollback at 2024-10-03 23:43:22 UTC, took 310 ms
+    by        ops1 (uid 1003)
+    tenant    acme · outcome denied
+    operation –
+    hash      9b1e9b1e9b1e9b1e9b1e9b1e9b1e9b1e9b1e9b1e9b1e9b1e9b1e9b1e9b1e9b1e
+    prev      77c077c077c077c077c077c077c077c077c077c077c077c077c077c077c077c0
+
+    / filter  t tenant  y copy the event  : command  esc clear the filter  ? help
+    "#);
+}
+
+#[test]
+fn the_help_of_a_screen_is_its_keymap() {
+    let mut state = console(&["acme"]);
+    update(&mut state, Event::Resize(40, 10));
+    press(&mut state, KeyCode::Enter);
+    press(&mut state, KeyCode::Char('?'));
+    insta::assert_snapshot!(drawn(&state, 40, 10), @r#"
+     tenantry › tenants › acme loca… ● live
+    ┌ tenant: keys that work now ──────────┐
+    │  c             credentials           │
+    │  a             its audit             │
+    │  R             rollback              │
+    │  :             command               │
+    │  esc           back                  │
+    └ 9 more below ────────────────────────┘
+
+     esc close  ↑ ↓ scroll
+    "#);
+    for _ in 0..50 {
+        press(&mut state, KeyCode::Down);
+    }
+    let bottom = drawn(&state, 40, 10);
+    assert!(bottom.contains("suspend"), "{bottom}");
+    press(&mut state, KeyCode::Up);
+    assert!(drawn(&state, 40, 10) != bottom, "scrolling past the end is not remembered");
+}
+
+#[test]
+fn the_ways_out_and_to_the_help_are_named_at_every_width() {
+    let mut form = console(&[]);
+    press(&mut form, KeyCode::Char('n'));
+    for columns in [40, 60, 80, 120] {
+        let text = drawn(&form, columns, 10);
+        let hints = text.lines().last().unwrap();
+        assert!(hints.contains("esc back") && hints.contains("f1 help"), "{columns}: {hints}");
+    }
 }
 
 #[test]
@@ -201,15 +319,15 @@ fn the_rollback_dialog_names_its_effects() {
     insta::assert_snapshot!(drawn(&state, 80, 14), @r#"
     tenantry › acme › rollback                local · PRODUCTION · operator ● live
     This removes tenant acme (acme Ltd) from local:
-    · schema t_hyboqd4ahyboa with every table and row in it
-    · its roles, t_hyboqd4ahyboa and those that begin with it; sessions under them
-    are cut
-    It is active since it was made 3 h ago, with projects 1.0.
+    · schema t_hyboqd4ahyboa with every table, row and function in it
+    · its roles t_hyboqd4ahyboa, t_hyboqd4ahyboa_…; no login was issued; their
+    sessions are cut
+    It is active, was made 3 h ago, with projects 1.0.
     ! No archive is made (--discard-data): the data cannot be brought back.
 
     Type its name to roll it back: ac
 
-        ▸ Cancel ◂      Roll back
+        ▸ Cancel ◂    Roll back: type the name first
 
 
     enter press Cancel  esc cancel  f1 help
@@ -240,8 +358,14 @@ fn every_screen_fits_every_size() {
     press(&mut detail, KeyCode::Enter);
     let mut help = console(&["acme"]);
     press(&mut help, KeyCode::Char('?'));
+    let mut palette = console(&["acme"]);
+    press(&mut palette, KeyCode::Char(':'));
+    let mut credentials = console(&["acme"]);
+    press(&mut credentials, KeyCode::Char('c'));
     let running = at_operation(OperationState::Running);
-    for state in [console(&["acme"]), rollback, form, audit, detail, help, running, at_plan()] {
+    for state in
+        [palette, credentials, console(&["acme"]), rollback, form, audit, detail, help, running, at_plan()]
+    {
         for (columns, rows) in [(80, 24), (200, 60), (40, 10), (20, 5), (4, 2), (1, 1)] {
             let text = drawn(&state, columns, rows);
             assert!(columns < 40 || text.contains("tenantry"), "{columns}x{rows}\n{text}");

@@ -2,6 +2,8 @@
 //! Nothing is drawn and nobody is asked: what counts is the state afterwards, and which effects were asked for.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod screens;
+
 use crossterm::event::KeyCode;
 use tenantry_protocol::operation::{Failure, OperationState};
 use tenantry_protocol::tenant::TenantState;
@@ -10,7 +12,6 @@ use tenantry_protocol::{ApiError, ErrorCode};
 
 use super::update;
 use crate::ui::event::{Effect, Event, Ticket};
-use crate::ui::state::rollback::Button;
 use crate::ui::state::wizard::{Confirmation, Step, Wizard};
 use crate::ui::state::{Connection, Screen, State};
 use crate::ui::testing::{console, ctrl, now, operation, plan, press, tenant, type_text};
@@ -206,29 +207,32 @@ fn a_late_reading_does_not_revive_a_finished_operation() {
 }
 
 #[test]
-fn a_rollback_needs_the_name_and_the_button() {
+fn a_rollback_needs_the_whole_name_and_a_key_that_is_not_enter() {
     let mut state = console(&["acme"]);
     assert_eq!(press(&mut state, KeyCode::Char('R')), [Effect::DropInput]);
     type_text(&mut state, "acm");
-    press(&mut state, KeyCode::Tab);
-    let effects = press(&mut state, KeyCode::Enter);
-    assert!(effects.is_empty() && matches!(state.screen(), Screen::Tenants), "enter is Cancel: {effects:?}");
-
-    press(&mut state, KeyCode::Char('R'));
-    type_text(&mut state, "acme");
-    press(&mut state, KeyCode::Tab);
-    press(&mut state, KeyCode::Char('x'));
-    let Screen::Rollback(dialog) = state.screen() else { panic!() };
-    assert_eq!(dialog.focus, Button::Cancel, "a changed name takes the focus back");
-    press(&mut state, KeyCode::Backspace);
-    press(&mut state, KeyCode::Tab);
-    let effects = press(&mut state, KeyCode::Enter);
+    assert!(ctrl(&mut state, 'x').is_empty(), "half a name removes nothing");
+    type_text(&mut state, "e");
+    assert!(press(&mut state, KeyCode::Enter).is_empty(), "enter removes nothing");
+    assert!(matches!(state.screen(), Screen::Rollback(_)), "nor does it throw away what was typed");
+    let effects = ctrl(&mut state, 'x');
     let Some(Effect::Rollback { request, .. }) = effects.first() else { panic!("{effects:?}") };
     assert_eq!(
         (request.slug.as_str(), request.confirm.as_str(), request.discard_data),
         ("acme", "acme", true)
     );
-    assert!(press(&mut state, KeyCode::Enter).is_empty(), "it is asked for once");
+    assert!(ctrl(&mut state, 'x').is_empty(), "it is asked for once");
+}
+
+#[test]
+fn cancel_is_what_enter_presses_first_and_it_says_so() {
+    for code in [KeyCode::Enter, KeyCode::Esc] {
+        let mut state = console(&["acme"]);
+        press(&mut state, KeyCode::Char('R'));
+        assert!(press(&mut state, code).is_empty());
+        assert!(matches!(state.screen(), Screen::Tenants));
+        assert_eq!(state.notice.as_deref(), Some("cancelled: nothing was done to acme"));
+    }
 }
 
 #[test]

@@ -1,0 +1,15 @@
+//! `completions`: the script that makes a shell complete our commands, made from the grammar itself.
+//! Asks nobody; names of tenants are not completed, since a key press must not wait for a daemon.
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+
+use super::args::Arguments;
+use super::error::CliError;
+use super::output;
+
+pub(super) fn run(shell: Shell) -> Result<(), CliError> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "tenantry", &mut script);
+    output::verbatim(&script)
+}

@@ -1,0 +1,26 @@
+//! `man`: the manual pages, made from the grammar itself, so that they cannot say what the commands don't do.
+//! Pages go to standard output or into a folder that exists; a page that is there already is written anew.
+
+use std::path::Path;
+
+use clap::CommandFactory;
+
+use super::args::Arguments;
+use super::error::CliError;
+use super::output;
+
+pub(super) fn run(directory: Option<&Path>) -> Result<(), CliError> {
+    let Some(directory) = directory else {
+        let mut page = Vec::new();
+        clap_mangen::Man::new(Arguments::command()).render(&mut page).map_err(CliError::Output)?;
+        return output::verbatim(&page);
+    };
+    clap_mangen::generate_to(Arguments::command(), directory).map_err(|error| CliError::File {
+        doing: "cannot write the manual pages to",
+        path: directory.to_owned(),
+        problem: match error.kind() {
+            std::io::ErrorKind::NotFound => "the folder does not exist; make it first".to_owned(),
+            _ => error.to_string(),
+        },
+    })
+}

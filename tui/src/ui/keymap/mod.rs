@@ -1,0 +1,191 @@
+//! Which key does what on which screen. Hints, help and palette are made from this, so they cannot lie.
+//!
+//! Invariant: a binding whose condition does not hold neither works nor is shown. No binding that removes something
+//! is on a plain Enter.
+
+mod tables;
+mod when;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use super::state::tenants::Typing;
+use super::state::wizard::Step;
+use super::state::{Overlay, Screen, State};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    Quit,
+    Suspend,
+    Help,
+    Palette,
+    Back,
+    Up,
+    Down,
+    PageUp,
+    PageDown,
+    Home,
+    End,
+    Open,
+    New,
+    Rollback,
+    Filter,
+    Audit,
+    LastOperation,
+    Reload,
+    NextField,
+    PreviousField,
+    NextChoice,
+    PreviousChoice,
+    Continue,
+    Complete,
+    Approve,
+    ToggleSql,
+    Credentials,
+    IssueCredentials,
+    Copy,
+    CopyPassword,
+    Retry,
+    RollBackNow,
+}
+
+/// One line of the keymap.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Binding {
+    keys: &'static [Key],
+    /// How the keys are written for people.
+    pub(crate) shown: &'static str,
+    /// What they do, in a few words.
+    pub(crate) hint: &'static str,
+    pub(crate) action: Action,
+    /// Shown at the bottom of the screen; the others are in the help only.
+    pub(crate) prominence: Prominence,
+    condition: fn(&State) -> bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Prominence {
+    Hint,
+    HelpOnly,
+}
+
+type Key = (KeyCode, KeyModifiers);
+
+const fn plain(c: char) -> Key {
+    (KeyCode::Char(c), KeyModifiers::NONE)
+}
+
+const fn ctrl(c: char) -> Key {
+    (KeyCode::Char(c), KeyModifiers::CONTROL)
+}
+
+const fn key(code: KeyCode) -> Key {
+    (code, KeyModifiers::NONE)
+}
+
+const fn hint(keys: &'static [Key], shown: &'static str, hint: &'static str, action: Action) -> Binding {
+    Binding { keys, shown, hint, action, prominence: Prominence::Hint, condition: when::always }
+}
+
+impl Binding {
+    const fn when(mut self, condition: fn(&State) -> bool) -> Self {
+        self.condition = condition;
+        self
+    }
+
+    const fn quiet(mut self) -> Self {
+        self.prominence = Prominence::HelpOnly;
+        self
+    }
+
+    /// Moves about on the screen and nothing else: no business of the palette.
+    pub(crate) const fn is_movement(&self) -> bool {
+        matches!(
+            self.action,
+            Action::Up
+                | Action::Down
+                | Action::PageUp
+                | Action::PageDown
+                | Action::Home
+                | Action::End
+                | Action::NextField
+                | Action::PreviousField
+                | Action::NextChoice
+                | Action::PreviousChoice
+                | Action::Palette
+        )
+    }
+}
+
+/// Where keys go now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Tenants,
+    Filter,
+    Tenant,
+    Form,
+    Plan,
+    Operation,
+    Credentials,
+    Rollback,
+    Audit,
+    AuditFilter,
+    Help,
+    Palette,
+}
+
+impl Mode {
+    /// The screen's name, for the help.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Tenants => "tenants",
+            Self::Filter | Self::AuditFilter => "filter",
+            Self::Tenant => "tenant",
+            Self::Form => "new tenant",
+            Self::Plan => "confirmation",
+            Self::Operation => "operation",
+            Self::Credentials => "credentials",
+            Self::Rollback => "rollback",
+            Self::Audit => "audit",
+            Self::Help => "help",
+            Self::Palette => "commands",
+        }
+    }
+}
+
+/// Where keys go on the screen itself, whatever lies over it.
+pub(crate) fn screen_mode(state: &State) -> Mode {
+    match state.screen() {
+        Screen::Tenants if state.tenants.typing == Typing::Filter => Mode::Filter,
+        Screen::Tenants => Mode::Tenants,
+        Screen::Tenant(_) => Mode::Tenant,
+        Screen::Wizard(wizard) if wizard.step == Step::Confirmation => Mode::Plan,
+        Screen::Wizard(_) => Mode::Form,
+        Screen::Operation(_) => Mode::Operation,
+        Screen::Credentials(_) => Mode::Credentials,
+        Screen::Rollback(_) => Mode::Rollback,
+        Screen::Audit(screen) if screen.typing == Typing::Filter => Mode::AuditFilter,
+        Screen::Audit(_) => Mode::Audit,
+    }
+}
+
+pub(crate) fn mode(state: &State) -> Mode {
+    match state.overlay {
+        Overlay::Help { .. } => Mode::Help,
+        Overlay::Palette(_) => Mode::Palette,
+        Overlay::None => screen_mode(state),
+    }
+}
+
+/// The bindings that work in this mode now.
+pub(crate) fn bindings(state: &State, mode: Mode) -> impl Iterator<Item = &'static Binding> {
+    tables::table(mode).iter().chain(tables::EVERYWHERE).filter(|binding| (binding.condition)(state))
+}
+
+/// What a key does now; `None` for one that is text, or nothing.
+pub(crate) fn resolve(state: &State, event: &KeyEvent) -> Option<Action> {
+    // Shift is part of the character; terminals differ in whether they report it as well.
+    let modifiers = event.modifiers - KeyModifiers::SHIFT;
+    bindings(state, mode(state))
+        .find(|binding| binding.keys.contains(&(event.code, modifiers)))
+        .map(|binding| binding.action)
+}

@@ -1,0 +1,201 @@
+//! The keymap's lines, a table for each mode. Order is the order of hints and help.
+//! A line says what a key does and under which condition; what the action means is the update's business.
+
+use crossterm::event::KeyCode;
+
+use super::{Action, Binding, Mode, ctrl, hint, key, plain, when};
+
+const UP: Binding = hint(&[key(KeyCode::Up), plain('k')], "↑ k", "up", Action::Up).quiet();
+const DOWN: Binding = hint(&[key(KeyCode::Down), plain('j')], "↓ j", "down", Action::Down).quiet();
+const PAGE_UP: Binding =
+    hint(&[key(KeyCode::PageUp), ctrl('b')], "pgup ctrl-b", "page up", Action::PageUp).quiet();
+const PAGE_DOWN: Binding =
+    hint(&[key(KeyCode::PageDown), ctrl('f')], "pgdn ctrl-f", "page down", Action::PageDown).quiet();
+const HOME: Binding = hint(&[key(KeyCode::Home), plain('g')], "home g", "first", Action::Home).quiet();
+const END: Binding = hint(&[key(KeyCode::End), plain('G')], "end G", "last", Action::End).quiet();
+const BACK: Binding = hint(&[key(KeyCode::Esc)], "esc", "back", Action::Back);
+const BACK_Q: Binding = hint(&[key(KeyCode::Esc), plain('q')], "esc", "back", Action::Back);
+const HELP: Binding = hint(&[plain('?'), key(KeyCode::F(1))], "?", "help", Action::Help);
+const HELP_F1: Binding = hint(&[key(KeyCode::F(1))], "f1", "help", Action::Help);
+const PALETTE: Binding = hint(&[plain(':'), ctrl('p')], ":", "command", Action::Palette);
+/// Where `:` is a character like any other.
+const PALETTE_CTRL_P: Binding = hint(&[ctrl('p')], "ctrl-p", "command", Action::Palette).quiet();
+
+/// These work everywhere.
+pub(super) const EVERYWHERE: &[Binding] = &[
+    hint(&[ctrl('c')], "ctrl-c", "quit", Action::Quit).quiet(),
+    hint(&[ctrl('z')], "ctrl-z", "suspend", Action::Suspend).quiet(),
+];
+
+const TENANTS: &[Binding] = &[
+    hint(&[key(KeyCode::Enter)], "enter", "open", Action::Open).when(when::has_selection),
+    hint(&[plain('n')], "n", "new", Action::New),
+    hint(&[plain('/')], "/", "filter", Action::Filter),
+    PALETTE,
+    hint(&[plain('o')], "o", "operation", Action::LastOperation).when(when::has_operation).quiet(),
+    hint(&[plain('a')], "a", "audit", Action::Audit),
+    hint(&[plain('R')], "R", "rollback", Action::Rollback).when(when::can_roll_back),
+    HELP,
+    hint(&[key(KeyCode::Esc)], "esc", "clear the filter", Action::Back).when(when::is_filtered),
+    hint(&[plain('c')], "c", "credentials", Action::Credentials).when(when::can_issue_credentials).quiet(),
+    hint(&[plain('r')], "r", "reload", Action::Reload).quiet(),
+    hint(&[plain('q')], "q", "quit", Action::Quit).quiet(),
+    UP,
+    DOWN,
+    PAGE_UP,
+    PAGE_DOWN,
+    HOME,
+    END,
+];
+
+const FILTER: &[Binding] = &[
+    hint(&[key(KeyCode::Enter)], "enter", "keep the filter", Action::Continue),
+    hint(&[key(KeyCode::Esc)], "esc", "clear it", Action::Back),
+    hint(&[key(KeyCode::Up)], "↑", "up", Action::Up),
+    hint(&[key(KeyCode::Down)], "↓", "down", Action::Down),
+    PALETTE_CTRL_P,
+    HELP_F1,
+];
+
+const TENANT: &[Binding] = &[
+    hint(&[plain('o'), key(KeyCode::Enter)], "o", "operation", Action::LastOperation)
+        .when(when::has_operation),
+    hint(&[plain('c')], "c", "credentials", Action::Credentials).when(when::can_issue_credentials),
+    hint(&[plain('a')], "a", "its audit", Action::Audit),
+    hint(&[plain('R')], "R", "rollback", Action::Rollback).when(when::can_roll_back),
+    PALETTE,
+    BACK_Q,
+    HELP,
+    hint(&[plain('r')], "r", "reload", Action::Reload).quiet(),
+    UP,
+    DOWN,
+    PAGE_UP,
+    PAGE_DOWN,
+    HOME,
+];
+
+const FORM: &[Binding] = &[
+    hint(&[key(KeyCode::Enter)], "enter", "continue", Action::Continue),
+    hint(&[key(KeyCode::Tab), key(KeyCode::Down)], "tab ↓", "next field", Action::NextField),
+    hint(&[key(KeyCode::BackTab), key(KeyCode::Up)], "↑", "previous", Action::PreviousField),
+    hint(&[key(KeyCode::Right), plain(' '), plain('l')], "← →", "choose", Action::NextChoice)
+        .when(when::is_choice),
+    hint(&[key(KeyCode::Left), plain('h')], "←", "choose backwards", Action::PreviousChoice)
+        .when(when::is_choice)
+        .quiet(),
+    PALETTE_CTRL_P,
+    BACK,
+    HELP_F1,
+];
+
+const PLAN: &[Binding] = &[
+    hint(&[ctrl('s')], "ctrl-s", "approve and run", Action::Approve).when(when::can_approve),
+    hint(&[plain('s'), plain(' ')], "s", "show or fold SQL", Action::ToggleSql).when(when::has_plan),
+    hint(&[plain('r')], "r", "plan again", Action::Reload).when(when::can_replan),
+    PALETTE.quiet(),
+    BACK,
+    HELP,
+    UP,
+    DOWN,
+    PAGE_UP,
+    PAGE_DOWN,
+    HOME,
+    END,
+];
+
+const OPERATION: &[Binding] = &[
+    hint(&[plain('c')], "c", "credentials", Action::Credentials).when(when::can_issue_credentials),
+    hint(&[plain('r')], "r", "edit and retry", Action::Retry).when(when::can_retry),
+    hint(&[key(KeyCode::Enter)], "enter", "tenant", Action::Open).when(when::is_over),
+    hint(&[plain('y')], "y", "copy the error", Action::Copy).when(when::has_failure),
+    hint(&[plain('a')], "a", "its audit", Action::Audit),
+    PALETTE,
+    hint(&[key(KeyCode::Esc), plain('q')], "esc", "leave it running", Action::Back).when(when::is_running),
+    hint(&[key(KeyCode::Esc), plain('q')], "esc", "back", Action::Back).when(when::is_over),
+    HELP,
+    UP,
+    DOWN,
+    PAGE_UP,
+    PAGE_DOWN,
+    HOME,
+];
+
+/// No palette here: the secret is closed first, and on purpose.
+const CREDENTIALS: &[Binding] = &[
+    hint(&[plain('y')], "y", "copy the URL", Action::Copy).when(when::secret_is_shown),
+    hint(&[plain('p')], "p", "copy the password", Action::CopyPassword).when(when::secret_is_shown),
+    hint(&[ctrl('s')], "ctrl-s", "set a new secret", Action::IssueCredentials).when(when::secret_can_be_set),
+    hint(&[key(KeyCode::Esc)], "esc", "close; it is not shown again", Action::Back)
+        .when(when::secret_is_shown),
+    BACK.when(when::secret_is_not_shown),
+];
+
+const ROLLBACK: &[Binding] = &[
+    hint(&[ctrl('x')], "ctrl-x", "roll back", Action::RollBackNow).when(when::rollback_is_named),
+    // Enter never removes anything.
+    hint(&[key(KeyCode::Enter)], "enter", "press Cancel", Action::Continue),
+    hint(&[key(KeyCode::Esc)], "esc", "cancel", Action::Back),
+    HELP_F1,
+];
+
+const AUDIT: &[Binding] = &[
+    hint(&[plain('/')], "/", "filter", Action::Filter),
+    hint(&[key(KeyCode::Enter), plain('o')], "enter", "operation", Action::LastOperation)
+        .when(when::has_operation),
+    hint(&[plain('t')], "t", "tenant", Action::Open).when(when::event_has_tenant),
+    hint(&[plain('y')], "y", "copy the event", Action::Copy).when(when::has_event),
+    PALETTE,
+    hint(&[key(KeyCode::Esc)], "esc", "clear the filter", Action::Back).when(when::is_filtered),
+    hint(&[key(KeyCode::Esc), plain('q')], "esc", "back", Action::Back).when(when::is_not_filtered),
+    HELP,
+    hint(&[plain('r')], "r", "reload", Action::Reload).quiet(),
+    UP,
+    DOWN,
+    PAGE_UP,
+    PAGE_DOWN,
+    HOME,
+    END,
+];
+
+const AUDIT_FILTER: &[Binding] = &[
+    hint(&[key(KeyCode::Enter)], "enter", "keep the filter", Action::Continue),
+    hint(&[key(KeyCode::Esc)], "esc", "clear it", Action::Back),
+    hint(&[key(KeyCode::Up)], "↑", "up", Action::Up),
+    hint(&[key(KeyCode::Down)], "↓", "down", Action::Down),
+    HELP_F1,
+];
+
+const HELP_OPEN: &[Binding] = &[
+    hint(&[key(KeyCode::Esc), plain('q'), plain('?'), key(KeyCode::F(1))], "esc", "close", Action::Back),
+    hint(&[key(KeyCode::Up), plain('k')], "↑ ↓", "scroll", Action::Up),
+    DOWN,
+    PAGE_UP,
+    PAGE_DOWN,
+];
+
+const PALETTE_OPEN: &[Binding] = &[
+    hint(&[key(KeyCode::Enter)], "enter", "run", Action::Continue),
+    hint(&[key(KeyCode::Tab)], "tab", "complete", Action::Complete),
+    hint(&[key(KeyCode::Up), ctrl('p')], "↑ ↓", "choose", Action::Up),
+    hint(&[key(KeyCode::Down), ctrl('n')], "↓", "down", Action::Down).quiet(),
+    hint(&[key(KeyCode::PageUp)], "pgup", "page up", Action::PageUp).quiet(),
+    hint(&[key(KeyCode::PageDown)], "pgdn", "page down", Action::PageDown).quiet(),
+    hint(&[key(KeyCode::Esc)], "esc", "close", Action::Back),
+];
+
+pub(super) const fn table(mode: Mode) -> &'static [Binding] {
+    match mode {
+        Mode::Tenants => TENANTS,
+        Mode::Filter => FILTER,
+        Mode::Tenant => TENANT,
+        Mode::Form => FORM,
+        Mode::Plan => PLAN,
+        Mode::Operation => OPERATION,
+        Mode::Credentials => CREDENTIALS,
+        Mode::Rollback => ROLLBACK,
+        Mode::Audit => AUDIT,
+        Mode::AuditFilter => AUDIT_FILTER,
+        Mode::Help => HELP_OPEN,
+        Mode::Palette => PALETTE_OPEN,
+    }
+}

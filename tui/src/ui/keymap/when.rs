@@ -1,0 +1,127 @@
+//! When a binding applies: questions to the state, each a sentence.
+//! Pure, and cheap enough to be asked for each key and each frame.
+
+use tenantry_protocol::operation::OperationState;
+use tenantry_protocol::tenant::{Tenant, TenantState};
+
+use crate::ui::state::credentials::Secret;
+use crate::ui::state::operation::can_be_retried;
+use crate::ui::state::tenants;
+use crate::ui::state::wizard::{Confirmation, is_runnable};
+use crate::ui::state::{Screen, State};
+
+pub(super) const fn always(_: &State) -> bool {
+    true
+}
+
+pub(super) fn has_selection(state: &State) -> bool {
+    state.tenants.selected().is_some()
+}
+
+/// There is an operation to be opened from here.
+pub(super) fn has_operation(state: &State) -> bool {
+    state.operation_at_hand().is_some()
+}
+
+pub(super) fn can_roll_back(state: &State) -> bool {
+    state.tenant_at_hand().is_some_and(|tenant| tenants::can_roll_back(&tenant.state))
+}
+
+pub(super) fn can_issue_credentials(state: &State) -> bool {
+    state.tenant_at_hand().is_some_and(is_active)
+}
+
+fn is_active(tenant: &Tenant) -> bool {
+    tenant.state == TenantState::Active
+}
+
+pub(super) fn is_filtered(state: &State) -> bool {
+    match state.screen() {
+        Screen::Audit(screen) => screen.is_narrowed(),
+        _ => !state.tenants.filter.value().is_empty(),
+    }
+}
+
+pub(super) fn is_not_filtered(state: &State) -> bool {
+    !is_filtered(state)
+}
+
+pub(super) fn is_choice(state: &State) -> bool {
+    matches!(state.screen(), Screen::Wizard(wizard) if wizard.is_choice())
+}
+
+pub(super) fn can_approve(state: &State) -> bool {
+    matches!(state.screen(), Screen::Wizard(wizard)
+        if matches!(&wizard.confirmation, Confirmation::Planned { plan, .. } if is_runnable(plan)))
+}
+
+pub(super) fn has_plan(state: &State) -> bool {
+    matches!(state.screen(), Screen::Wizard(wizard) if wizard.plan().is_some())
+}
+
+pub(super) fn can_replan(state: &State) -> bool {
+    matches!(state.screen(), Screen::Wizard(wizard)
+        if matches!(wizard.confirmation, Confirmation::NotPlanned | Confirmation::Planned { .. }))
+}
+
+fn operation_state(state: &State) -> Option<&OperationState> {
+    match state.screen() {
+        Screen::Operation(screen) => state.live(screen).map(|live| &live.operation.state),
+        _ => None,
+    }
+}
+
+pub(super) fn is_over(state: &State) -> bool {
+    operation_state(state).is_some_and(OperationState::is_final)
+}
+
+pub(super) fn is_running(state: &State) -> bool {
+    !is_over(state)
+}
+
+pub(super) fn has_failure(state: &State) -> bool {
+    operation_state(state).is_some_and(|state| state.failure().is_some())
+}
+
+/// The draft is at hand, or can be made again from what the registry kept of the tenant.
+pub(super) fn can_retry(state: &State) -> bool {
+    match state.screen() {
+        Screen::Operation(screen) => state.live(screen).is_some_and(|live| {
+            can_be_retried(&live.operation)
+                && (screen.draft.is_some() || state.tenants.get(live.operation.tenant_id).is_some())
+        }),
+        _ => false,
+    }
+}
+
+fn secret(state: &State) -> Option<&Secret> {
+    match state.screen() {
+        Screen::Credentials(screen) => Some(&screen.secret),
+        _ => None,
+    }
+}
+
+pub(super) fn secret_is_shown(state: &State) -> bool {
+    matches!(secret(state), Some(Secret::Shown(_)))
+}
+
+pub(super) fn secret_is_not_shown(state: &State) -> bool {
+    !secret_is_shown(state)
+}
+
+pub(super) fn secret_can_be_set(state: &State) -> bool {
+    matches!(secret(state), Some(Secret::Unconfirmed | Secret::Refused(_)))
+}
+
+pub(super) fn rollback_is_named(state: &State) -> bool {
+    matches!(state.screen(), Screen::Rollback(dialog) if dialog.is_named() && !dialog.is_sent())
+}
+
+pub(super) fn has_event(state: &State) -> bool {
+    matches!(state.screen(), Screen::Audit(screen) if screen.selected(state.now).is_some())
+}
+
+/// The event is about a tenant that is known here.
+pub(super) fn event_has_tenant(state: &State) -> bool {
+    state.tenant_at_hand().is_some()
+}

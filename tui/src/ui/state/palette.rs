@@ -1,0 +1,232 @@
+//! The command palette: every action by name, and the tenants that an action can be about.
+//!
+//! Invariant: what is offered is what would work now, and an entry is frozen when it is listed: what happens behind the
+//! palette changes neither its order nor what it does. The palette itself removes nothing; it opens the dialog that may.
+
+use tenantry_protocol::id::TenantId;
+use tenantry_protocol::tenant::{Tenant, TenantState};
+use tui_input::Input;
+
+use super::{State, fuzzy, tenants};
+use crate::ui::keymap::{self, Action};
+
+/// Tenants that are offered at most; whoever has more types more.
+const MAX_TENANTS: usize = 200;
+
+#[derive(Debug)]
+pub(crate) struct Palette {
+    pub(crate) input: Input,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) selected: usize,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Entry {
+    /// What one types for it.
+    pub(crate) name: String,
+    pub(crate) meaning: String,
+    /// The key that does the same on this screen, if one does.
+    pub(crate) key: &'static str,
+    pub(crate) run: Run,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Run {
+    /// As if its key had been pressed.
+    Act(Action),
+    /// The command wants a word more.
+    Ask(&'static str),
+    ShowTenants,
+    Open(TenantId),
+    Operation(TenantId),
+    Credentials(TenantId),
+    Rollback(TenantId),
+    New(String),
+    Filter(String),
+    Audit(String),
+}
+
+/// A command that is there on every screen.
+struct Command {
+    name: &'static str,
+    meaning: &'static str,
+    /// The key's action where a screen has one for it.
+    action: Option<Action>,
+    argument: Argument,
+}
+
+enum Argument {
+    None(Run),
+    /// Of these tenants, and what to do with the one that is chosen.
+    Tenant(fn(&Tenant) -> bool, fn(TenantId) -> Run),
+    /// Any text; nothing is a text too.
+    Text(&'static str, fn(String) -> Run),
+}
+
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "new",
+        meaning: "a new tenant",
+        action: Some(Action::New),
+        argument: Argument::Text("display name", Run::New),
+    },
+    Command {
+        name: "tenant",
+        meaning: "open a tenant",
+        action: Some(Action::Open),
+        argument: Argument::Tenant(|_| true, Run::Open),
+    },
+    Command {
+        name: "operation",
+        meaning: "a tenant's last operation",
+        action: Some(Action::LastOperation),
+        argument: Argument::Tenant(|tenant| tenant.last_operation.is_some(), Run::Operation),
+    },
+    Command {
+        name: "credentials",
+        meaning: "a login for a tenant, shown once",
+        action: Some(Action::Credentials),
+        argument: Argument::Tenant(|tenant| tenant.state == TenantState::Active, Run::Credentials),
+    },
+    Command {
+        name: "rollback",
+        meaning: "remove a tenant; asks first",
+        action: Some(Action::Rollback),
+        argument: Argument::Tenant(|tenant| tenants::can_roll_back(&tenant.state), Run::Rollback),
+    },
+    Command {
+        name: "audit",
+        meaning: "the audit trail",
+        action: Some(Action::Audit),
+        argument: Argument::Text("tenant:… actor:… action:… outcome:… since:1d", Run::Audit),
+    },
+    Command {
+        name: "tenants",
+        meaning: "the list of tenants",
+        action: None,
+        argument: Argument::None(Run::ShowTenants),
+    },
+    Command {
+        name: "filter",
+        meaning: "tenants that match",
+        action: Some(Action::Filter),
+        argument: Argument::Text("letters of a name", Run::Filter),
+    },
+];
+
+impl Palette {
+    pub(crate) fn open(state: &State) -> Self {
+        let mut palette = Self { input: Input::default(), entries: Vec::new(), selected: 0 };
+        palette.search(state);
+        palette
+    }
+
+    /// Lists anew what fits the input.
+    pub(crate) fn search(&mut self, state: &State) {
+        self.selected = 0;
+        let text = self.input.value();
+        let asked = text.split_once(' ').and_then(|(name, rest)| {
+            let command = COMMANDS.iter().find(|command| command.name == name)?;
+            (!matches!(command.argument, Argument::None(_))).then_some((command, rest))
+        });
+        self.entries = match asked {
+            Some((command, rest)) => with_argument(state, command, rest),
+            None => {
+                let all = everything(state);
+                let names: Vec<String> =
+                    all.iter().map(|entry| format!("{} {}", entry.name, entry.meaning)).collect();
+                let mut found: Vec<Entry> =
+                    fuzzy::search(text, &names).into_iter().map(|at| all[at].clone()).collect();
+                // A name that begins as was typed is what is meant, whatever else matches well.
+                found.sort_by_key(|entry| !entry.name.starts_with(text.trim()));
+                found
+            }
+        };
+    }
+
+    pub(crate) fn chosen(&self) -> Option<&Entry> {
+        self.entries.get(self.selected)
+    }
+
+    /// What the input becomes when the chosen entry is completed.
+    pub(crate) fn completed(&self) -> Option<String> {
+        let entry = self.chosen()?;
+        Some(match &entry.run {
+            Run::Ask(name) => format!("{name} "),
+            _ => entry.name.clone(),
+        })
+    }
+}
+
+/// The commands, then what else this screen's keys do.
+fn everything(state: &State) -> Vec<Entry> {
+    let mode = keymap::screen_mode(state);
+    let key = |action: Option<Action>| {
+        keymap::bindings(state, mode)
+            .find(|binding| Some(binding.action) == action)
+            .map_or("", |found| found.shown)
+    };
+    let mut seen = Vec::new();
+    let mut entries: Vec<Entry> = keymap::bindings(state, mode)
+        .filter(|binding| !binding.is_movement())
+        .filter(|binding| !COMMANDS.iter().any(|command| command.action == Some(binding.action)))
+        .filter(|binding| {
+            // Two keys for one thing are one entry.
+            let known = seen.contains(&binding.action);
+            seen.push(binding.action);
+            !known
+        })
+        .map(|binding| Entry {
+            name: binding.hint.to_owned(),
+            meaning: format!("in {}", mode.title()),
+            key: binding.shown,
+            run: Run::Act(binding.action),
+        })
+        .collect();
+    let commands = COMMANDS.iter().map(|command| Entry {
+        name: command.name.to_owned(),
+        meaning: command.meaning.to_owned(),
+        key: key(command.action),
+        run: match &command.argument {
+            Argument::None(run) => run.clone(),
+            // Where the word may be left out, the command runs as it is.
+            Argument::Text(_, run) => run(String::new()),
+            Argument::Tenant(..) => Run::Ask(command.name),
+        },
+    });
+    entries.splice(0..0, commands);
+    entries
+}
+
+fn with_argument(state: &State, command: &Command, rest: &str) -> Vec<Entry> {
+    let entry = |text: &str, meaning: String, run: Run| Entry {
+        name: format!("{} {text}", command.name).trim_end().to_owned(),
+        meaning,
+        key: "",
+        run,
+    };
+    match &command.argument {
+        Argument::None(_) => Vec::new(),
+        Argument::Text(what, run) => {
+            vec![entry(rest.trim(), (*what).to_owned(), run(rest.trim().to_owned()))]
+        }
+        Argument::Tenant(fits, run) => {
+            let here = state.tenant_at_hand().map(|tenant| tenant.id);
+            let mut offered: Vec<&Tenant> =
+                state.tenants.rows().iter().filter(|tenant| fits(tenant)).collect();
+            // The one that the screen is about comes first: usually it is meant.
+            offered.sort_by_key(|tenant| Some(tenant.id) != here);
+            let names: Vec<String> =
+                offered.iter().map(|tenant| format!("{} {}", tenant.slug, tenant.display_name)).collect();
+            fuzzy::search(rest, &names)
+                .into_iter()
+                .take(MAX_TENANTS)
+                .map(|at| {
+                    let tenant = offered[at];
+                    let state = tenant.state.name().replace('_', " ");
+                    entry(tenant.slug.as_str(), format!("{} · {state}", tenant.display_name), run(tenant.id))
+                })
+                .collect()
+        }
+    }
+}

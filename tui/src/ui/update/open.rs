@@ -1,0 +1,123 @@
+//! Going to a screen, and asking the daemon for what it shows.
+//!
+//! Invariant: whoever opens a screen says which tenant it is about; nothing is looked up by its place in a list later.
+
+use tenantry_protocol::id::{OperationId, TenantId};
+use tenantry_protocol::name::Slug;
+
+use super::wizard;
+use crate::ui::event::Effect;
+use crate::ui::state::audit::{AuditScreen, Reading};
+use crate::ui::state::credentials::{CredentialsScreen, Secret};
+use crate::ui::state::operation::OperationScreen;
+use crate::ui::state::rollback::RollbackDialog;
+use crate::ui::state::wizard::{Step, Wizard};
+use crate::ui::state::{Answer, Screen, State, TenantScreen};
+
+pub(super) fn tenant_at_hand(state: &mut State) -> Vec<Effect> {
+    let known = state.tenant_at_hand().map(|tenant| (tenant.id, tenant.slug.clone()));
+    let found = known.or_else(|| match state.screen() {
+        // One that is not on the list any more can still be asked for.
+        Screen::Operation(screen) => {
+            state.live(screen).map(|live| (live.operation.tenant_id, live.operation.slug.clone()))
+        }
+        _ => None,
+    });
+    found.map(|(id, slug)| tenant(state, id, slug)).unwrap_or_default()
+}
+
+/// From wherever one is one goes to the tenant, and from there back to the list.
+pub(super) fn tenant(state: &mut State, id: TenantId, slug: Slug) -> Vec<Effect> {
+    state.leave_to_list();
+    state.screens.push(Screen::Tenant(Box::new(TenantScreen { id, slug, detail: Answer::Awaited, top: 0 })));
+    vec![Effect::LoadDetail(id.to_string())]
+}
+
+pub(super) fn operation(state: &mut State, id: Option<OperationId>) -> Vec<Effect> {
+    let Some(id) = id else { return Vec::new() };
+    state.screens.push(Screen::Operation(Box::new(OperationScreen::new(id, None))));
+    vec![Effect::LoadOperation(id)]
+}
+
+pub(super) fn rollback(state: &mut State, id: Option<TenantId>) -> Vec<Effect> {
+    let Some(tenant) = id.and_then(|id| state.tenants.get(id)).cloned() else { return Vec::new() };
+    state.screens.push(Screen::Rollback(Box::new(RollbackDialog::new(tenant))));
+    vec![Effect::DropInput]
+}
+
+/// The trail; of the tenant that the screen is about, if it is about one.
+pub(super) fn audit_here(state: &mut State) -> Vec<Effect> {
+    let filter = match state.screen() {
+        Screen::Tenant(_) | Screen::Operation(_) => {
+            state.tenant_at_hand().map(|tenant| format!("tenant:{}", tenant.slug))
+        }
+        _ => None,
+    };
+    audit(state, filter.unwrap_or_default())
+}
+
+pub(super) fn audit(state: &mut State, filter: String) -> Vec<Effect> {
+    state.screens.push(Screen::Audit(Box::new(AuditScreen::new(filter))));
+    read_audit(state)
+}
+
+/// Reads the newest page anew, of the tenant that the filter names now.
+pub(super) fn read_audit(state: &mut State) -> Vec<Effect> {
+    let Some(Screen::Audit(screen)) = state.screens.last_mut() else { return Vec::new() };
+    // Only a name that is one: half a name would find nothing, where the filter finds something.
+    let named = screen.named_tenant().and_then(|slug| state.tenants.named(slug));
+    let named = named.map(|tenant| tenant.slug.to_string());
+    if named != screen.tenant {
+        screen.begin_anew(named.clone());
+    }
+    screen.reading = Reading::Asked;
+    vec![Effect::LoadAudit { tenant: named, before: None }]
+}
+
+/// A tenant without a login gets one; where there is one already, that is said first.
+pub(super) fn credentials(state: &mut State, id: Option<TenantId>) -> Vec<Effect> {
+    let Some(tenant) = id.and_then(|id| state.tenants.get(id)) else { return Vec::new() };
+    let screen = CredentialsScreen::new(tenant);
+    let first = screen.login.is_none();
+    state.screens.push(Screen::Credentials(Box::new(screen)));
+    if first { issue_credentials(state) } else { Vec::new() }
+}
+
+pub(super) fn issue_credentials(state: &mut State) -> Vec<Effect> {
+    let ticket = state.ticket();
+    let Some(Screen::Credentials(screen)) = state.screens.last_mut() else { return Vec::new() };
+    screen.secret = Secret::Asked(ticket);
+    vec![Effect::IssueCredentials { ticket, slug: screen.slug.to_string() }]
+}
+
+/// Back to the draft of a provision that came to nothing, with all its input.
+pub(super) fn retry(state: &mut State) -> Vec<Effect> {
+    let again = match state.screen() {
+        Screen::Operation(screen) => state
+            .live(screen)
+            .and_then(|live| state.tenants.get(live.operation.tenant_id))
+            .map(|tenant| Box::new(Wizard::again(tenant))),
+        _ => None,
+    };
+    let Some(Screen::Operation(screen)) = state.screens.pop() else { return Vec::new() };
+    if let Some(mut draft) = screen.draft.or(again) {
+        draft.edited();
+        draft.step = Step::Configuration;
+        draft.focus = crate::ui::state::wizard::Field::Blueprint;
+        state.draft = Some(draft);
+    }
+    wizard::open(state);
+    Vec::new()
+}
+
+/// What is below a screen that was left may have changed while it was covered.
+pub(super) fn reload(state: &mut State) -> Vec<Effect> {
+    match state.screen() {
+        Screen::Tenants => vec![Effect::LoadTenants],
+        Screen::Tenant(screen) => vec![Effect::LoadDetail(screen.id.to_string())],
+        Screen::Audit(_) => read_audit(state),
+        Screen::Wizard(_) => wizard::plan_again(state),
+        Screen::Operation(screen) => vec![Effect::LoadOperation(screen.id)],
+        Screen::Credentials(_) | Screen::Rollback(_) => Vec::new(),
+    }
+}

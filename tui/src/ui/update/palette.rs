@@ -1,0 +1,97 @@
+//! What the command palette's keys do: choosing, completing, running.
+//!
+//! Invariant: it is closed before what was chosen runs, so that this finds the screens as its own key would have.
+
+use tenantry_protocol::id::TenantId;
+use tui_input::Input;
+
+use super::{action, open, wizard};
+use crate::ui::event::Effect;
+use crate::ui::state::palette::{Palette, Run};
+use crate::ui::state::tenants::Typing;
+use crate::ui::state::{Overlay, State};
+
+pub(super) fn open_it(state: &mut State) {
+    state.overlay = Overlay::Palette(Box::new(Palette::open(state)));
+}
+
+/// The input changed: the list follows.
+pub(super) fn search(state: &mut State) {
+    let Overlay::Palette(mut palette) = std::mem::replace(&mut state.overlay, Overlay::None) else { return };
+    palette.search(state);
+    state.overlay = Overlay::Palette(palette);
+}
+
+pub(super) fn scroll(palette: &mut Palette, by: isize) {
+    let last = palette.entries.len().saturating_sub(1);
+    palette.selected = palette.selected.saturating_add_signed(by).min(last);
+}
+
+pub(super) fn complete(state: &mut State) {
+    if let Overlay::Palette(palette) = &mut state.overlay
+        && let Some(text) = palette.completed()
+    {
+        palette.input = Input::new(text);
+        search(state);
+    }
+}
+
+pub(super) fn run(state: &mut State) -> Vec<Effect> {
+    let Overlay::Palette(palette) = &state.overlay else { return Vec::new() };
+    let Some(entry) = palette.chosen().cloned() else {
+        state.notice = Some("no command of this name; esc closes".to_owned());
+        return Vec::new();
+    };
+    if matches!(entry.run, Run::Ask(_)) {
+        complete(state);
+        return Vec::new();
+    }
+    state.overlay = Overlay::None;
+    match entry.run {
+        Run::Act(action) => action::perform(state, action),
+        Run::Ask(_) => Vec::new(),
+        Run::ShowTenants => {
+            state.leave_to_list();
+            Vec::new()
+        }
+        Run::Open(id) => {
+            let slug = state.tenants.get(id).map(|tenant| tenant.slug.clone());
+            slug.map(|slug| open::tenant(state, id, slug)).unwrap_or_default()
+        }
+        Run::Operation(id) => {
+            let last = state.tenants.get(id).and_then(|tenant| tenant.last_operation.as_ref());
+            let last = last.map(|last| last.id);
+            beside_the_list(state, id);
+            open::operation(state, last)
+        }
+        Run::Credentials(id) => {
+            beside_the_list(state, id);
+            open::credentials(state, Some(id))
+        }
+        Run::Rollback(id) => {
+            beside_the_list(state, id);
+            open::rollback(state, Some(id))
+        }
+        Run::New(name) => {
+            state.leave_to_list();
+            wizard::open_named(state, &name);
+            Vec::new()
+        }
+        Run::Filter(text) => {
+            state.leave_to_list();
+            state.tenants.typing = if text.is_empty() { Typing::Filter } else { Typing::No };
+            state.tenants.filter = Input::new(text);
+            state.tenants.filter_changed();
+            Vec::new()
+        }
+        Run::Audit(filter) if filter.is_empty() => open::audit_here(state),
+        Run::Audit(filter) => open::audit(state, filter),
+    }
+}
+
+/// A command about another tenant than the screen's leads back to the list, not to a screen it has nothing to do with.
+fn beside_the_list(state: &mut State, id: TenantId) {
+    if state.tenant_at_hand().map(|tenant| tenant.id) != Some(id) {
+        state.leave_to_list();
+    }
+}

@@ -1,0 +1,171 @@
+//! Palette, retry, credentials and audit: ways between screens, driven by events alone.
+//! As in the module above, nothing is drawn and nobody is asked.
+
+use crossterm::event::KeyCode;
+use tenantry_protocol::operation::{Failure, OperationState};
+use tenantry_protocol::tenant::{CredentialsIssued, TenantState};
+use tenantry_protocol::watch::EventBody;
+
+use super::{watched, wizard};
+use crate::ui::event::{Effect, Event};
+use crate::ui::keymap;
+use crate::ui::state::credentials::Secret;
+use crate::ui::state::palette::Run;
+use crate::ui::state::{Overlay, Screen};
+use crate::ui::testing::{audit_event, console, ctrl, now, operation, press, tenant, type_text};
+use crate::ui::update::update;
+
+#[test]
+fn a_failure_of_somebody_elses_is_retried_from_the_registry() {
+    let mut state = console(&[]);
+    let mut failed = operation("acme", OperationState::RolledBack { failure: Failure::default() });
+    let mut gone = tenant("acme");
+    gone.state = TenantState::RolledBack { reason: "syntax error".into() };
+    gone.settings = [("connection_limit".to_owned(), 42)].into();
+    failed.tenant_id = gone.id;
+    gone.last_operation.as_mut().unwrap().id = failed.id;
+    update(&mut state, Event::Tenants(vec![gone]));
+    update(&mut state, Event::Operation(Box::new(failed)));
+    press(&mut state, KeyCode::Char('o'));
+    press(&mut state, KeyCode::Char('r'));
+    assert_eq!((wizard(&state).slug.value(), wizard(&state).name.value()), ("acme", "acme Ltd"));
+    let effects = press(&mut state, KeyCode::Enter);
+    let Some(Effect::Plan { request, .. }) = effects.first() else { panic!("{effects:?}") };
+    assert_eq!(request.settings.get("connection_limit"), Some(&42));
+}
+
+#[test]
+fn a_login_in_use_gets_a_new_secret_only_when_that_was_confirmed() {
+    let mut state = console(&[]);
+    let mut used = tenant("acme");
+    used.credentials = Some(CredentialsIssued { role: "t_x_a".into(), issued_at: now() });
+    update(&mut state, Event::Tenants(vec![used, tenant("fresh")]));
+    assert!(press(&mut state, KeyCode::Char('c')).is_empty(), "there is a login already");
+    assert!(press(&mut state, KeyCode::Enter).is_empty());
+    let effects = ctrl(&mut state, 's');
+    assert!(matches!(effects.as_slice(), [Effect::IssueCredentials { slug, .. }] if slug == "acme"));
+    press(&mut state, KeyCode::Esc);
+    press(&mut state, KeyCode::Char('j'));
+    let effects = press(&mut state, KeyCode::Char('c'));
+    assert!(matches!(effects.as_slice(), [Effect::IssueCredentials { slug, .. }] if slug == "fresh"));
+    let Screen::Credentials(screen) = state.screen() else { panic!() };
+    assert!(matches!(screen.secret, Secret::Asked(_)));
+}
+
+#[test]
+fn the_palette_runs_what_was_typed() {
+    let mut state = console(&["acme", "globex"]);
+    press(&mut state, KeyCode::Char(':'));
+    type_text(&mut state, "rollback glob");
+    assert_eq!(press(&mut state, KeyCode::Enter), [Effect::DropInput]);
+    let Screen::Rollback(dialog) = state.screen() else { panic!("{:?}", state.screen()) };
+    assert_eq!(dialog.tenant.slug.as_str(), "globex");
+    press(&mut state, KeyCode::Char(':'));
+    let Screen::Rollback(dialog) = state.screen() else { panic!() };
+    assert_eq!(dialog.typed.value(), ":", "a dialog has no palette over it");
+}
+
+#[test]
+fn the_palette_asks_for_the_tenant_and_offers_the_selected_one_first() {
+    let mut state = console(&["acme", "globex"]);
+    press(&mut state, KeyCode::Char('j'));
+    press(&mut state, KeyCode::Char(':'));
+    type_text(&mut state, "cred");
+    assert!(press(&mut state, KeyCode::Enter).is_empty());
+    let effects = press(&mut state, KeyCode::Enter);
+    assert!(matches!(effects.as_slice(), [Effect::IssueCredentials { slug, .. }] if slug == "globex"));
+}
+
+#[test]
+fn the_palette_has_every_action_of_the_screen() {
+    let mut state = console(&["acme"]);
+    press(&mut state, KeyCode::Char(':'));
+    let Overlay::Palette(palette) = &state.overlay else { panic!() };
+    let missing: Vec<_> = keymap::bindings(&state, keymap::screen_mode(&state))
+        .filter(|binding| !binding.is_movement())
+        .filter(|binding| {
+            !palette
+                .entries
+                .iter()
+                .any(|entry| entry.key == binding.shown || entry.run == Run::Act(binding.action))
+        })
+        .map(|binding| binding.shown)
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn a_new_tenant_from_the_palette_has_its_name_and_leaves_an_older_wizard_as_it_was() {
+    let mut state = console(&[]);
+    press(&mut state, KeyCode::Char(':'));
+    type_text(&mut state, "new Acme GmbH");
+    press(&mut state, KeyCode::Enter);
+    assert_eq!((wizard(&state).name.value(), wizard(&state).slug.value()), ("Acme GmbH", "acme-gmbh"));
+    ctrl(&mut state, 'p');
+    type_text(&mut state, "tenants");
+    press(&mut state, KeyCode::Enter);
+    assert!(matches!(state.screen(), Screen::Tenants));
+    press(&mut state, KeyCode::Char('n'));
+    assert_eq!(wizard(&state).slug.value(), "acme-gmbh", "the draft stayed");
+}
+
+#[test]
+fn audit_of_a_tenant_is_read_for_that_tenant_and_follows_new_events() {
+    let mut state = console(&["acme"]);
+    press(&mut state, KeyCode::Enter);
+    let acme = |before| Effect::LoadAudit { tenant: Some("acme".to_owned()), before };
+    assert_eq!(press(&mut state, KeyCode::Char('a')), [acme(None)]);
+    let mut event = audit_event(7, "provision", "acme");
+    let wanted = operation("acme", OperationState::Succeeded).id;
+    event.operation_id = Some(wanted.to_string());
+    let tenant = Some("acme".to_owned());
+    update(&mut state, Event::Audit { tenant, before: None, result: Ok(vec![event]) });
+    assert_eq!(update(&mut state, watched(EventBody::Audit { seq: 8 })), [acme(None)]);
+    let stranger = Event::Audit { tenant: None, before: None, result: Ok(vec![]) };
+    update(&mut state, stranger);
+    assert_eq!(
+        press(&mut state, KeyCode::Enter),
+        [Effect::LoadOperation(wanted)],
+        "its event is still there"
+    );
+    press(&mut state, KeyCode::Esc);
+    press(&mut state, KeyCode::Char('/'));
+    type_text(&mut state, " failed");
+    press(&mut state, KeyCode::Enter);
+    assert_eq!(press(&mut state, KeyCode::Esc), [acme(None)], "what was typed is cleared first");
+    press(&mut state, KeyCode::Esc);
+    assert!(matches!(state.screen(), Screen::Tenant(_)), "then one is back where one came from");
+}
+
+#[test]
+fn no_plain_enter_asks_for_a_removal_or_a_new_secret() {
+    let mut state = console(&["acme"]);
+    press(&mut state, KeyCode::Char('R'));
+    type_text(&mut state, "acme");
+    for _ in 0..5 {
+        let effects = press(&mut state, KeyCode::Enter);
+        assert!(!effects.iter().any(|effect| matches!(effect, Effect::Rollback { .. })));
+    }
+}
+
+#[test]
+fn a_flood_of_audit_events_is_one_reading_at_a_time() {
+    let mut state = console(&["acme"]);
+    press(&mut state, KeyCode::Char('a'));
+    let everything = || Effect::LoadAudit { tenant: None, before: None };
+    let arrived = || Event::Audit { tenant: None, before: None, result: Ok(vec![]) };
+    for seq in 1..50 {
+        assert!(update(&mut state, watched(EventBody::Audit { seq })).is_empty(), "one is under way");
+    }
+    assert_eq!(update(&mut state, arrived()), [everything()], "what came meanwhile is read once");
+    assert!(update(&mut state, arrived()).is_empty());
+    assert_eq!(update(&mut state, watched(EventBody::Audit { seq: 51 })), [everything()]);
+}
+
+#[test]
+fn leaving_before_the_secret_came_says_what_may_have_happened() {
+    let mut state = console(&["acme"]);
+    press(&mut state, KeyCode::Char('c'));
+    press(&mut state, KeyCode::Esc);
+    assert!(state.notice.as_deref().is_some_and(|notice| notice.contains("nobody has seen")));
+}
