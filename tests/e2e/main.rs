@@ -15,6 +15,7 @@
 mod audit;
 mod bad_input;
 mod console;
+mod conventions;
 mod embedded;
 mod failures;
 mod golden;
@@ -22,6 +23,7 @@ mod harness;
 mod harness_works;
 mod hostile_clients;
 mod hostile_migrations;
+mod projects;
 mod provisioning;
 mod recovery;
 mod tidy;
