@@ -12,8 +12,10 @@
     reason = "a test says what went wrong by panicking"
 )]
 
+mod any_language;
 mod audit;
 mod bad_input;
+mod configuration;
 mod console;
 mod conventions;
 mod embedded;
@@ -23,7 +25,10 @@ mod harness;
 mod harness_works;
 mod hostile_clients;
 mod hostile_migrations;
+mod lost_commits;
 mod projects;
 mod provisioning;
+mod races;
 mod recovery;
+mod removal;
 mod tidy;

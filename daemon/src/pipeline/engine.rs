@@ -29,15 +29,13 @@ use crate::postgres::{self, tenants};
 
 use super::events::Events;
 use super::patience::Patience;
-use super::record::{self, Intent};
+use super::record::{self, Intent, Outcome};
 use super::run::{ProvisionRun, RollbackRun, Run};
 use super::step::StepError;
 use super::tracker::{Live, Tracker, millis, waiting_steps};
 
 /// An undo gets at least this long, however much of the budget is gone.
 const LEAST_UNDO_TIME: Duration = Duration::from_secs(30);
-/// How long the outcome is tried to be recorded while the control database does not answer.
-const RECORD_TIME: Duration = Duration::from_secs(60);
 
 /// Who asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -266,13 +264,13 @@ impl Engine {
                         drive.tracker.set_state(OperationState::Unwinding { failure: failure.clone() });
                         let journal = std::mem::take(&mut drive.journal);
                         let operation = drive.tracker.snapshot();
-                        let mut patience = Patience::lasting(RECORD_TIME);
-                        let seq = loop {
-                            match record::unwinding(&self.control, &operation, &drive.actor, &journal).await {
-                                Ok(seq) => break seq,
-                                Err(error) => patience.outlast(error).await?,
-                            }
+                        let outcome = Outcome {
+                            operation: &operation,
+                            actor: &drive.actor,
+                            journal: &journal,
+                            report: None,
                         };
+                        let seq = record::outcome(&self.control, &outcome).await?;
                         self.announce(&operation, seq).await;
                     }
                 }
@@ -346,13 +344,8 @@ impl Engine {
         operation.state = final_state(&drive.progress, operation.slug.as_str());
         let journal = std::mem::take(&mut drive.journal);
         let report = drive.run.report();
-        let mut patience = Patience::lasting(RECORD_TIME);
-        let seq = loop {
-            match record::finish(&self.control, &operation, &drive.actor, &journal, report).await {
-                Ok(seq) => break seq,
-                Err(error) => patience.outlast(error).await?,
-            }
-        };
+        let outcome = Outcome { operation: &operation, actor: &drive.actor, journal: &journal, report };
+        let seq = record::outcome(&self.control, &outcome).await?;
         tracing::info!(operation = %operation.id, kind = operation.kind.name(), state = operation.state.name(),
             ms = operation.duration_ms, "an operation ended");
         self.announce(&operation, seq).await;

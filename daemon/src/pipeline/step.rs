@@ -62,8 +62,12 @@ impl StepError {
             },
             Self::Database(error) => {
                 let server = error.server();
+                // The SQLSTATE has a field of its own.
+                let message = server
+                    .as_ref()
+                    .map_or_else(|| error.explain(), |server| format!("{error}: {}", server.message));
                 Failure {
-                    message: error.explain(),
+                    message,
                     sqlstate: server.map(|server| server.sqlstate),
                     hint: error
                         .is_unreachable()
