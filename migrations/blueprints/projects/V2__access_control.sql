@@ -47,6 +47,33 @@ create table role_assignments (
 create index role_assignments_role_idx on role_assignments (role_id);
 create index role_assignments_assigned_by_idx on role_assignments (assigned_by);
 
+-- Somebody who is asked in, until they accept. Only a digest of the link's token is kept: reading this table opens no door.
+create table invitations (
+    id           bigint generated always as identity,
+    email        text not null,
+    role_id      bigint not null,
+    team_id      bigint,
+    invited_by   bigint,
+    token_sha256 bytea not null,
+    created_at   timestamptz not null default now(),
+    expires_at   timestamptz not null default now() + interval '14 days',
+    accepted_at  timestamptz,
+    constraint invitations_pkey primary key (id),
+    constraint invitations_token_key unique (token_sha256),
+    constraint invitations_email_shape check (email like '%_@_%' and length(email) <= 254),
+    constraint invitations_token_length check (octet_length(token_sha256) = 32),
+    constraint invitations_dates_in_order check (expires_at > created_at),
+    constraint invitations_role_fkey foreign key (role_id) references roles (id) on delete cascade,
+    constraint invitations_team_fkey foreign key (team_id) references teams (id) on delete set null,
+    constraint invitations_invited_by_fkey foreign key (invited_by) references users (id) on delete set null
+);
+
+-- One open invitation for each address; those that were accepted stay as a record.
+create unique index invitations_open_key on invitations (lower(email)) where accepted_at is null;
+create index invitations_role_idx on invitations (role_id);
+create index invitations_team_idx on invitations (team_id);
+create index invitations_invited_by_idx on invitations (invited_by);
+
 create trigger roles_set_updated_at
     before update on roles
     for each row execute function set_updated_at();

@@ -92,18 +92,53 @@ create trigger tasks_set_updated_at
     before update on tasks
     for each row execute function set_updated_at();
 
+-- What must be done before a task can begin, within one project.
 create table task_dependencies (
+    project_id    bigint not null,
     task_id       bigint not null,
     depends_on_id bigint not null,
     created_at    timestamptz not null default now(),
     constraint task_dependencies_pkey primary key (task_id, depends_on_id),
-    -- Longer circles are refused by the application, which can show them.
     constraint task_dependencies_not_itself check (task_id <> depends_on_id),
-    constraint task_dependencies_task_fkey foreign key (task_id) references tasks (id) on delete cascade,
-    constraint task_dependencies_depends_on_fkey foreign key (depends_on_id) references tasks (id) on delete cascade
+    constraint task_dependencies_task_fkey foreign key (project_id, task_id)
+        references tasks (project_id, id) on delete cascade,
+    constraint task_dependencies_depends_on_fkey foreign key (project_id, depends_on_id)
+        references tasks (project_id, id) on delete cascade
 );
 
-create index task_dependencies_depends_on_idx on task_dependencies (depends_on_id);
+create index task_dependencies_task_idx on task_dependencies (project_id, task_id);
+create index task_dependencies_depends_on_idx on task_dependencies (project_id, depends_on_id);
+
+-- A circle would leave all of its tasks waiting for ever, and no check constraint can see more than one row.
+create function refuse_dependency_cycle() returns trigger
+    language plpgsql
+as $$
+begin
+    -- One change of a project's dependencies at a time: two that are harmless alone could close a circle together.
+    perform from task_counters where project_id = new.project_id for update;
+    if exists (
+        with recursive before (id) as (
+            select new.depends_on_id
+            union
+            select d.depends_on_id
+              from task_dependencies d
+              join before on before.id = d.task_id
+        )
+        select from before where id = new.task_id
+    ) then
+        raise exception 'task % already has to wait for task %, directly or through others', new.depends_on_id, new.task_id
+            using errcode = 'check_violation',
+                  constraint = 'task_dependencies_no_cycle',
+                  table = 'task_dependencies';
+    end if;
+    return new;
+end;
+$$;
+
+create trigger task_dependencies_refuse_cycle
+    before insert or update on task_dependencies
+    for each row when (new.task_id <> new.depends_on_id)
+    execute function refuse_dependency_cycle();
 
 create table labels (
     id         bigint generated always as identity,

@@ -45,3 +45,49 @@ create index files_task_idx on files (project_id, task_id);
 create index files_uploaded_by_idx on files (uploaded_by);
 
 comment on column files.size_bytes is 'at most 5 GiB, which is what one upload to the object storage may have';
+
+-- Who wants to hear of a task. Whoever is in charge of it, reports it or writes about it is added by itself.
+create table task_watchers (
+    task_id  bigint not null,
+    user_id  bigint not null,
+    added_at timestamptz not null default now(),
+    constraint task_watchers_pkey primary key (task_id, user_id),
+    constraint task_watchers_task_fkey foreign key (task_id) references tasks (id) on delete cascade,
+    constraint task_watchers_user_fkey foreign key (user_id) references users (id) on delete cascade
+);
+
+create index task_watchers_user_idx on task_watchers (user_id);
+
+create function watch_own_task() returns trigger
+    language plpgsql
+as $$
+begin
+    insert into task_watchers (task_id, user_id)
+    select new.id, person
+      from unnest(array[new.assignee_id, new.reporter_id]) as person
+     where person is not null
+    on conflict do nothing;
+    return null;
+end;
+$$;
+
+-- Triggers fire in the order of their names: this one comes before the one that records, and so tells, what happened.
+create trigger tasks_add_watchers
+    after insert or update of assignee_id, reporter_id on tasks
+    for each row execute function watch_own_task();
+
+create function watch_commented_task() returns trigger
+    language plpgsql
+as $$
+begin
+    insert into task_watchers (task_id, user_id)
+    values (new.task_id, new.author_id)
+    on conflict do nothing;
+    return null;
+end;
+$$;
+
+create trigger comments_add_watcher
+    after insert on comments
+    for each row when (new.author_id is not null)
+    execute function watch_commented_task();

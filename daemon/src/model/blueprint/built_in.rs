@@ -23,6 +23,12 @@ const PROJECTS: &[(&str, &str)] = &[
         include_str!("../../../../migrations/blueprints/projects/V6__time_tracking.sql"),
     ),
     ("V7__activity.sql", include_str!("../../../../migrations/blueprints/projects/V7__activity.sql")),
+    (
+        "V8__notifications.sql",
+        include_str!("../../../../migrations/blueprints/projects/V8__notifications.sql"),
+    ),
+    ("V9__integrations.sql", include_str!("../../../../migrations/blueprints/projects/V9__integrations.sql")),
+    ("R__board.sql", include_str!("../../../../migrations/blueprints/projects/R__board.sql")),
     ("R__reports.sql", include_str!("../../../../migrations/blueprints/projects/R__reports.sql")),
     ("seed/demo.sql", include_str!("../../../../migrations/blueprints/projects/seed/demo.sql")),
 ];

@@ -121,7 +121,7 @@ pub(super) fn migrations<'a>(
     for (path, file) in files.iter().filter(|(path, _)| **path != MANIFEST && !seed.contains(*path)) {
         match naming::read(path) {
             Name::Migration { shape, order, version, title } => {
-                let marker = sections::marker(&file.content);
+                let marker = sections::markers(&file.content).next();
                 found.push(Found { file, evidence: Evidence { path, shape, marker }, order, version, title });
             }
             Name::Undo { shape, order } => undo.push((*path, shape, order)),

@@ -127,7 +127,7 @@ fn read_one(named: Named<'_>, linter: &mut Linter, findings: &mut Findings) -> M
 
 /// Directives in comments, which the lints do not see: those of a tool that the folder is not written for, and sqlx's.
 fn directives(file: &SourceFile, own: Option<Sections>, findings: &mut Findings) {
-    if let Some(marker) = sections::marker(&file.content).filter(|marker| Some(marker.sections) != own) {
+    if let Some(marker) = sections::markers(&file.content).find(|marker| Some(marker.sections) != own) {
         let message = format!(
             "the file has sections for up and down in the manner of {}, and running it would run both: keep only the \
              part for up, without its directive",

@@ -21,7 +21,7 @@ pub(super) enum Sections {
     SqlMigrate,
 }
 
-/// The first directive of a file.
+/// A line that is a directive of one of these tools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Marker {
     pub(super) sections: Sections,
@@ -73,9 +73,9 @@ struct Directive {
     line: u32,
 }
 
-/// The first line that divides the file in the manner of one of these tools.
-pub(super) fn marker(content: &str) -> Option<Marker> {
-    comments(content).find_map(|(directive, text)| {
+/// The lines that divide the file in the manner of one of these tools.
+pub(super) fn markers(content: &str) -> impl Iterator<Item = Marker> {
+    comments(content).filter_map(|(directive, text)| {
         let text = text.trim_start().to_ascii_lowercase();
         let sections = if text.starts_with("migrate:up") || text.starts_with("migrate:down") {
             Sections::Dbmate

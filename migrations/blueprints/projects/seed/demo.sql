@@ -1,5 +1,5 @@
 -- A small agency at work, for demonstrations. Rows find each other by their names, never by number: identities
--- are given by the database and may start anywhere.
+-- are given by the database and may start anywhere. Days count from today, so that something is always overdue.
 
 insert into users (email, display_name, time_zone, locale) values
     ('maren.vogt@example.com',    'Maren Vogt',      'Europe/Berlin',    'de'),
@@ -39,6 +39,30 @@ select u.id, r.id, boss.id
   join roles r on r.name = v.role
   join users boss on boss.email = 'maren.vogt@example.com';
 
+insert into invitations (email, role_id, team_id, invited_by, token_sha256)
+select 'new.designer@example.com', r.id, t.id, u.id, sha256('only-for-demonstrations')
+  from roles r
+  join teams t on t.slug = 'web'
+  join users u on u.email = 'maren.vogt@example.com'
+ where r.name = 'member';
+
+-- Before the projects, so that what happens in them is on its way to be told.
+insert into integrations (kind, name, settings, created_by)
+select v.kind, v.name, v.settings::jsonb, u.id
+  from (values
+           ('chat',         'Team chat',    '{"channel": "#projects"}'),
+           ('code_hosting', 'Code hosting', '{"organisation": "example-agency"}')
+       ) as v (kind, name, settings)
+  join users u on u.email = 'maren.vogt@example.com';
+
+insert into webhooks (integration_id, url, actions)
+select i.id, v.url, v.actions
+  from (values
+           ('Team chat',    'https://chat.example.com/hooks/projects', array['comment.created', 'milestone.changed']),
+           ('Code hosting', 'https://code.example.com/hooks/tasks',    array['task.created', 'task.changed'])
+       ) as v (integration, url, actions)
+  join integrations i on i.name = v.integration;
+
 insert into projects (key, name, description, status, team_id, owner_id, starts_on, due_on)
 select v.key, v.name, v.description, v.status, t.id, u.id, current_date + v.starts_in, current_date + v.due_in
   from (values
@@ -75,34 +99,50 @@ select p.id, v.name, current_date + v.due_in, case when v.due_in < 0 then now() 
        ) as v (key, name, due_in, position)
   join projects p on p.key = v.key;
 
-insert into tasks (project_id, milestone_id, title, status, priority, assignee_id, reporter_id, estimate_minutes, due_on)
-select p.id, m.id, v.title, v.status, v.priority, a.id, p.owner_id, v.minutes, current_date + v.due_in
+-- Days from today: when it was written down, when it was done, when it is due.
+insert into tasks (project_id, milestone_id, title, status, priority, assignee_id, reporter_id, estimate_minutes,
+                   created_at, completed_at, due_on)
+select p.id, m.id, v.title, v.status, v.priority, a.id, p.owner_id, v.minutes,
+       (current_date + v.made_in + time '09:30') at time zone 'UTC',
+       (current_date + v.done_in + time '15:00') at time zone 'UTC',
+       current_date + v.due_in
   from (values
-           (1, 'SHOP', 'Design approved', 'Draw the product page for phones',     'done',        2, 'lena.fischer@example.com',  960, -24),
-           (2, 'SHOP', 'Catalogue live',  'Import 2,400 articles from the ERP',   'in_progress', 3, 'tomas.herrera@example.com', 1440, 6),
-           (3, 'SHOP', 'Catalogue live',  'Search that forgives spelling',        'open',        2, 'tomas.herrera@example.com', 960, 10),
-           (4, 'SHOP', 'Catalogue live',  'Redirect the old addresses',           'in_review',   1, 'lena.fischer@example.com',  240, -2),
-           (5, 'SHOP', 'Checkout live',   'Payment by card and by invoice',       'open',        4, 'maren.vogt@example.com',    1920, 30),
-           (6, 'SHOP', 'Checkout live',   'Shipping costs by weight and country', 'open',        2, null,                        480, 35),
-           (7, 'RIDE', 'Clickable draft', 'Interview eight riders',               'done',        2, 'aiko.tanaka@example.com',   720, -6),
-           (8, 'RIDE', 'Clickable draft', 'Draft the tour planner',               'in_progress', 3, 'samuel.okoro@example.com',  1200, 5),
-           (9, 'RIDE', 'Closed beta',     'Maps without a connection',            'open',        3, 'samuel.okoro@example.com',  2400, 50),
-           (10, 'RIDE', 'Closed beta',    'Push messages for service dates',      'cancelled',   1, null,                        600, 60),
-           (11, 'SITE', null,             'Write the case study on the shop',     'open',        0, 'lena.fischer@example.com',  480, 90)
-       ) as v (place, key, milestone, title, status, priority, assignee, minutes, due_in)
+           ( 1, 'SHOP', 'Design approved', 'Draw the product page for phones',     'done',        2, 'lena.fischer@example.com',  960, -44, -26, -24),
+           ( 2, 'SHOP', 'Design approved', 'Agree on colours and type',            'done',        2, 'lena.fischer@example.com',  480, -44, -31, -30),
+           ( 3, 'SHOP', 'Design approved', 'Try the draft with five customers',    'done',        3, 'maren.vogt@example.com',    600, -38, -22, -22),
+           ( 4, 'SHOP', 'Catalogue live',  'Import 2,400 articles from the ERP',   'in_progress', 3, 'tomas.herrera@example.com', 1440, -20, null, 6),
+           ( 5, 'SHOP', 'Catalogue live',  'Search that forgives spelling',        'open',        2, 'tomas.herrera@example.com', 960, -20, null, 10),
+           ( 6, 'SHOP', 'Catalogue live',  'Redirect the old addresses',           'in_review',   1, 'lena.fischer@example.com',  240, -18, null, -2),
+           ( 7, 'SHOP', 'Catalogue live',  'Pictures in three sizes',              'done',        2, 'lena.fischer@example.com',  360, -20, -12, -10),
+           ( 8, 'SHOP', 'Catalogue live',  'Filter by wheel size and frame',       'done',        2, 'tomas.herrera@example.com', 540, -19, -7, -8),
+           ( 9, 'SHOP', 'Catalogue live',  'Show what is in stock',                'done',        3, 'tomas.herrera@example.com', 720, -15, -3, -4),
+           (10, 'SHOP', 'Catalogue live',  'Ask for the missing weights',          'open',        4, 'maren.vogt@example.com',    60, -6, null, -3),
+           (11, 'SHOP', 'Checkout live',   'Payment by card and by invoice',       'open',        4, 'maren.vogt@example.com',    1920, -20, null, 30),
+           (12, 'SHOP', 'Checkout live',   'Shipping costs by weight and country', 'open',        2, null,                        480, -20, null, 35),
+           (13, 'SHOP', 'Checkout live',   'Confirmations by mail',                'open',        1, null,                        360, -5, null, 40),
+           (14, 'RIDE', 'Clickable draft', 'Interview eight riders',               'done',        2, 'aiko.tanaka@example.com',   720, -19, -6, -6),
+           (15, 'RIDE', 'Clickable draft', 'Draft the tour planner',               'in_progress', 3, 'samuel.okoro@example.com',  1200, -16, null, 5),
+           (16, 'RIDE', 'Clickable draft', 'Draft the service calendar',           'open',        2, 'aiko.tanaka@example.com',   600, -16, null, -1),
+           (17, 'RIDE', 'Closed beta',     'Maps without a connection',            'open',        3, 'samuel.okoro@example.com',  2400, -10, null, 50),
+           (18, 'RIDE', 'Closed beta',     'Push messages for service dates',      'cancelled',   1, null,                        600, -10, null, 60),
+           (19, 'RIDE', 'Closed beta',     'Find fifty testers',                   'open',        2, 'aiko.tanaka@example.com',   240, -4, null, 40),
+           (20, 'SITE', null,              'Write the case study on the shop',     'open',        0, 'lena.fischer@example.com',  480, -60, null, 90),
+           (21, 'SITE', null,              'Renew the certificate',                'done',        4, 'tomas.herrera@example.com', 30, -90, -88, -85)
+       ) as v (place, key, milestone, title, status, priority, assignee, minutes, made_in, done_in, due_in)
   join projects p on p.key = v.key
   left join milestones m on m.project_id = p.id and m.name = v.milestone
   left join users a on a.email = v.assignee
  order by v.place;
 
-insert into task_dependencies (task_id, depends_on_id)
-select later.id, earlier.id
+insert into task_dependencies (project_id, task_id, depends_on_id)
+select later.project_id, later.id, earlier.id
   from (values
-           ('Search that forgives spelling',   'Import 2,400 articles from the ERP'),
-           ('Payment by card and by invoice',  'Shipping costs by weight and country'),
-           ('Draft the tour planner',          'Interview eight riders'),
-           ('Maps without a connection',       'Draft the tour planner'),
-           ('Write the case study on the shop', 'Payment by card and by invoice')
+           ('Search that forgives spelling',      'Import 2,400 articles from the ERP'),
+           ('Import 2,400 articles from the ERP', 'Ask for the missing weights'),
+           ('Payment by card and by invoice',     'Shipping costs by weight and country'),
+           ('Confirmations by mail',              'Payment by card and by invoice'),
+           ('Draft the tour planner',             'Interview eight riders'),
+           ('Maps without a connection',          'Draft the tour planner')
        ) as v (later, earlier)
   join tasks later on later.title = v.later
   join tasks earlier on earlier.title = v.earlier;
@@ -159,22 +199,75 @@ select t.assignee_id, t.id, current_date - v.days_ago, v.minutes, v.note, v.is_b
        case when v.days_ago > 7 then p.owner_id end,
        case when v.days_ago > 7 then now() - interval '3 days' end
   from (values
+           ('Agree on colours and type',          33, 240, '', true),
+           ('Agree on colours and type',          32, 210, 'Two rounds with the customer', true),
            ('Draw the product page for phones',   28, 420, 'First version', true),
            ('Draw the product page for phones',   26, 390, 'Changes after the review', true),
+           ('Try the draft with five customers',  23, 480, '', true),
+           ('Pictures in three sizes',            13, 330, '', true),
+           ('Filter by wheel size and frame',      8, 405, '', true),
+           ('Show what is in stock',               4, 450, 'Stock comes every ten minutes', true),
            ('Import 2,400 articles from the ERP',  5, 360, 'Mapping of the fields', true),
            ('Import 2,400 articles from the ERP',  3, 275, 'Trial run, 1,900 articles', true),
+           ('Import 2,400 articles from the ERP',  0,  95, 'Articles without a weight', true),
            ('Redirect the old addresses',          2, 150, '', true),
            ('Interview eight riders',             10, 480, 'Four interviews', true),
            ('Interview eight riders',              9, 300, 'Four more, and the summary', true),
            ('Draft the tour planner',              1, 405, 'Height profile', true),
-           ('Write the case study on the shop',   14,  60, 'Outline', false)
+           ('Draft the service calendar',          2,  75, 'Sketches', true),
+           ('Write the case study on the shop',   14,  60, 'Outline', false),
+           ('Renew the certificate',              88,  25, '', false)
        ) as v (title, days_ago, minutes, note, is_billable)
   join tasks t on t.title = v.title
   join projects p on p.id = t.project_id;
 
--- Everybody on a project has its latest news to read, except what they did themselves.
-insert into notifications (user_id, activity_id)
-select m.user_id, a.id
+-- The trail that the triggers left tells of this minute; it should tell of the days when these things were done.
+update activity a
+   set happened_at = t.created_at,
+       actor_id = t.reporter_id
+  from tasks t
+ where a.action = 'task.created'
+   and t.id = a.task_id;
+
+update activity a
+   set happened_at = c.created_at,
+       actor_id = c.author_id
+  from comments c
+ where a.action = 'comment.created'
+   and a.subject_id = c.id::text;
+
+-- A day's work, as the application does it: it says who acts, and the triggers do the rest.
+select set_config('app.user_id', u.id::text, true) from users u where u.email = 'tomas.herrera@example.com';
+
+update tasks set status = 'in_review' where title = 'Import 2,400 articles from the ERP';
+
+update tasks set priority = 3 where title = 'Search that forgives spelling';
+
+select set_config('app.user_id', u.id::text, true) from users u where u.email = 'maren.vogt@example.com';
+
+update tasks
+   set assignee_id = (select id from users where email = 'tomas.herrera@example.com')
+ where title = 'Shipping costs by weight and country';
+
+update milestones set due_on = due_on + 1 where name = 'Catalogue live';
+
+select set_config('app.user_id', '', true);
+
+-- Nobody tells themselves what they did, and what is older than a week was read.
+delete from notifications n using activity a where a.id = n.activity_id and a.actor_id = n.user_id;
+
+update notifications n
+   set read_at = a.happened_at + interval '2 hours'
   from activity a
-  join project_members m on m.project_id = a.project_id
- where a.actor_id is distinct from m.user_id;
+ where a.id = n.activity_id
+   and a.happened_at < now() - interval '7 days';
+
+update webhook_deliveries d
+   set status = 'delivered',
+       attempts = 1,
+       response_code = 204,
+       next_attempt_at = null,
+       delivered_at = a.happened_at + interval '1 second'
+  from activity a
+ where a.id = d.activity_id
+   and a.happened_at < now() - interval '1 day';

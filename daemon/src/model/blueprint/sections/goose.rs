@@ -5,12 +5,23 @@
 use super::{Direction, Directive, Reading, comments, is_indented, no_transaction};
 use crate::model::blueprint::findings::shown;
 
+const TAG: &str = "+goose";
+
 pub(super) fn read(content: &str) -> Reading {
     let mut reading = Reading::default();
     let mut open: Option<Directive> = None;
     for (directive, text) in comments(content) {
-        let Some(rest) = text.trim_start().strip_prefix("+goose") else { continue };
+        let text = text.trim_start();
+        let Some(tag) = text.get(..TAG.len()).filter(|tag| tag.eq_ignore_ascii_case(TAG)) else { continue };
+        let rest = &text[tag.len()..];
         let (name, line) = (rest.split_whitespace().collect::<Vec<_>>().join(" "), directive.line);
+        if tag != TAG {
+            let message = format!(
+                "goose knows its directives by {TAG} in lower case, and {tag} is nothing to it: write {TAG}"
+            );
+            reading.fault(line, "unknown_directive", message);
+            continue;
+        }
         if is_indented(content, directive) {
             let message =
                 "goose takes a directive only at the beginning of a line: remove the blanks before `--`";
@@ -32,11 +43,11 @@ pub(super) fn read(content: &str) -> Reading {
             "no transaction" => {
                 reading.fault(line, "no_transaction", no_transaction("NO TRANSACTION"));
             }
-            "envsub off" => {}
-            "envsub on" => reading.fault(
+            "envsub off" | "envsubst off" => {}
+            "envsub on" | "envsubst on" => reading.fault(
                 line,
                 "placeholder",
-                "placeholders are not filled in from the environment: remove ENVSUB and write the SQL as it has to run",
+                "placeholders are not filled in from the environment: remove this line and write the SQL as it has to run",
             ),
             _ => {
                 let message = format!(

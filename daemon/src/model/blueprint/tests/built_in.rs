@@ -20,7 +20,7 @@ fn every_built_in_blueprint_is_without_findings() {
 fn projects_is_a_blueprint_of_some_size() {
     let projects = parse(&built_in()[0]).blueprint.unwrap();
     assert_eq!((projects.name.as_str(), projects.version.to_string().as_str()), ("projects", "1.0"));
-    assert_eq!((projects.tables, projects.migrations.len(), projects.seed.len()), (20, 8, 1));
+    assert_eq!((projects.tables, projects.migrations.len(), projects.seed.len()), (25, 11, 1));
     assert_eq!(projects.migrations.last().unwrap().path, "R__reports.sql");
     assert_eq!(parse(&projects.source_files()).blueprint, Some(projects));
 }

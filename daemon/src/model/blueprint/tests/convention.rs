@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::model::blueprint::naming::{self, Name};
-use crate::model::blueprint::sections::marker;
+use crate::model::blueprint::sections::markers;
 
 /// The convention of these files, or the two that do not fit: `a.sql (tool), b.sql (tool)`.
 fn detected(files: &[&str]) -> String {
@@ -13,7 +13,7 @@ fn detected(files: &[&str]) -> String {
         .map(|file| {
             let (path, content) = file.split_once(' ').unwrap_or((file, ""));
             match naming::read(path) {
-                Name::Migration { shape, .. } => Evidence { path, shape, marker: marker(content) },
+                Name::Migration { shape, .. } => Evidence { path, shape, marker: markers(content).next() },
                 other => panic!("{path} is {other:?}"),
             }
         })

@@ -94,6 +94,9 @@ fn files_of_other_tools_are_not_run_up_and_down() {
         let parsed = parse(&with_manifest(&[(path, &format!("-- x\n{marker}\n{create}"))]));
         assert_eq!(summary(&parsed), [format!("foreign_format {path}:2")], "{marker}");
     }
+    // Below a directive of its own tool too.
+    let both = format!("-- migrate:up\n{create}\n-- +goose Down\ndrop table a;");
+    assert_eq!(summary(&parse(&with_manifest(&[("1_a.sql", &both)]))), ["foreign_format 1_a.sql:3"]);
 }
 
 #[test]

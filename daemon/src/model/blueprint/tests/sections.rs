@@ -108,7 +108,14 @@ fn faults_of_gooses_directives_have_their_lines() {
     check_faults(Goose, "select 1;", &["missing_up:1"]);
     check_faults(Goose, "-- +goose Up\nselect 1;\n-- +goose Dwon\n", &["unknown_directive:3"]);
     check_faults(Goose, "-- +goose Up\n -- +goose Down\n", &["unknown_directive:2"]);
+    check_faults(Goose, "-- +goose Up\n-- +GOOSE DOWN\n", &["unknown_directive:2"]);
+    check_faults(
+        Goose,
+        "-- +goose Up\n-- +goose\n-- +goose Down;",
+        &["unknown_directive:2", "unknown_directive:3"],
+    );
     check_faults(Goose, "-- +goose NO TRANSACTION\n-- +goose Up\nselect 1;", &["no_transaction:1"]);
+    check_faults(Goose, "-- +goose ENVSUBST ON\n-- +goose Up\nselect 1;", &["placeholder:1"]);
     check_faults(Goose, "-- +goose ENVSUB ON\n-- +goose Up\nselect 1;", &["placeholder:1"]);
     check_faults(Goose, "-- +goose Up\n\n-- +goose StatementBegin\nselect 1;\n", &["statement_block:3"]);
     check_faults(

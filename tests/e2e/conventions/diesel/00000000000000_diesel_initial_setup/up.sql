@@ -1,0 +1,1 @@
+-- Made by the tool; nothing to set up.
