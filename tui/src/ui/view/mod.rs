@@ -131,7 +131,8 @@ fn notice_line(state: &State) -> Line<'_> {
         (None, Connection::Lost { reason, .. }) if state.tenants.loaded == Loaded::Yes => {
             // The first clause is what happened; the advice after it is for someone who has no console open.
             let what = reason.split("; ").next().unwrap_or(reason);
-            Line::styled(format!(" {what}; trying again"), theme.bad())
+            let room = usize::from(state.size.0).saturating_sub(1);
+            Line::styled(format!(" {}", cut(&format!("trying again: {what}"), room)), theme.bad())
         }
         (None, _) => Line::default(),
     }
