@@ -4,7 +4,7 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test build lint fmt deps test-deps
+.PHONY: demo test bench build lint fmt deps test-deps
 
 # The demo reads this terminal: with one it opens the console, without one it prints a summary.
 demo: deps
@@ -15,6 +15,11 @@ demo: deps
 test: test-deps
 	cargo build --workspace
 	cargo test --workspace
+
+# Ours beside the least that PostgreSQL needs, interleaved; BENCH="--rounds 5 --tenants 100 --blueprint PATH" changes it.
+bench: test-deps
+	cargo build --release
+	cargo bench -p tenantry-tests --bench provision -- --json "$(abspath $(TARGET))/bench.json" $(BENCH)
 
 build:
 	cargo build --workspace

@@ -26,7 +26,13 @@ pub fn start(log: &Log) -> io::Result<Option<WorkerGuard>> {
         LogLevel::Trace => LevelFilter::TRACE,
     };
     // What libraries say below a warning is theirs: the driver would log statements, the RPC every request.
-    let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("tenantryd", level);
+    // A client that closes right after its answer is a warning of tarpc's, and nobody's problem. A migration can raise
+    // as many warnings as it likes; they are the server's to log.
+    let filter = Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_target("tarpc", level.min(LevelFilter::ERROR))
+        .with_target("sqlx::postgres::notice", LevelFilter::OFF)
+        .with_target("tenantryd", level);
     let (writer, guard) = match &log.dir {
         None => (BoxMakeWriter::new(io::stderr), None),
         Some(dir) => {

@@ -35,6 +35,7 @@ pub struct Server {
     stop: CancellationToken,
     serving: JoinHandle<()>,
     engine: Engine,
+    events: Arc<Events>,
     servers: Databases,
     /// Removed when everything in it has ended.
     _ephemeral: Option<TempDir>,
@@ -83,7 +84,7 @@ impl Server {
         };
         let engine =
             Engine::new(Arc::clone(&servers.control), Arc::clone(&events), &servers.targets, options);
-        let app = match Self::open_app(&config, mode, &servers, engine.clone(), events).await {
+        let app = match Self::open_app(&config, mode, &servers, engine.clone(), Arc::clone(&events)).await {
             Ok(app) => app,
             Err(error) => {
                 servers.close().await;
@@ -92,7 +93,15 @@ impl Server {
         };
         let stop = CancellationToken::new();
         let serving = tokio::spawn(listener.serve(Arc::new(app), stop.clone()));
-        Ok(Self { socket: config.socket, stop, serving, engine, servers, _ephemeral: config.ephemeral })
+        Ok(Self {
+            socket: config.socket,
+            stop,
+            serving,
+            engine,
+            events,
+            servers,
+            _ephemeral: config.ephemeral,
+        })
     }
 
     pub fn socket(&self) -> &Path {
@@ -102,6 +111,7 @@ impl Server {
     /// Lets what is in flight end, closes everything, and stops the private cluster.
     pub async fn stop(self) -> Result<(), StartError> {
         self.stop.cancel();
+        self.events.close();
         if let Err(error) = self.serving.await {
             tracing::error!(%error, "the listener panicked");
         }

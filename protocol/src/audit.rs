@@ -1,14 +1,16 @@
 //! The audit trail, as it is read.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 /// Who did what, with what outcome.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditEvent {
     /// Position in the chain, from 1, without gaps.
     pub seq: i64,
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub at: OffsetDateTime,
     /// Who the kernel says it was: `ops1 (uid 1003)`; `tenantryd` for what the daemon does of itself.
     pub actor: String,
@@ -29,7 +31,7 @@ pub struct AuditEvent {
     pub hash: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct AuditRequest {
     /// Only events about this tenant.
     #[serde(default)]
@@ -42,7 +44,7 @@ pub struct AuditRequest {
     pub limit: Option<u32>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditResponse {
     /// Newest first.
     pub events: Vec<AuditEvent>,

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::name::{BlueprintName, BlueprintVersion};
 use crate::plan::Finding;
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Blueprint {
     pub name: BlueprintName,
     pub version: BlueprintVersion,
@@ -24,10 +25,11 @@ pub struct Blueprint {
     pub checksum: String,
     /// Absent for an answer to `blueprint_check`, which stores nothing.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub added_at: Option<OffsetDateTime>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Tenancy {
     /// A schema of its own for each tenant.
@@ -41,7 +43,7 @@ pub enum Tenancy {
 }
 
 /// A whole number that may be set for each tenant, with its range.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Setting {
     pub title: String,
     pub default: i64,
@@ -49,7 +51,7 @@ pub struct Setting {
     pub max: i64,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BlueprintFile {
     /// Path in the blueprint's folder.
     pub path: String,
@@ -64,7 +66,7 @@ pub struct BlueprintFile {
     pub sql: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct BlueprintsRequest {
     /// Only blueprints of this name.
     #[serde(default)]
@@ -77,26 +79,26 @@ pub struct BlueprintsRequest {
     pub with_sql: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BlueprintsResponse {
     /// By name, the newest version first.
     pub blueprints: Vec<Blueprint>,
 }
 
 /// A folder's files, read by the client: the daemon opens no path that a client names.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct BlueprintUpload {
     pub files: Vec<UploadedFile>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UploadedFile {
     /// Path in the folder, with `/` between its parts: `blueprint.toml`, `V1__identity.sql`, `seed/demo.sql`.
     pub path: String,
     pub content: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BlueprintReport {
     /// Absent if the folder is so broken that it is no blueprint at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]

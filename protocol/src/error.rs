@@ -1,9 +1,10 @@
 //! What a request can be refused with: a stable code, a sentence that says what to do, and the field it concerns.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The stable part of an error; scripts branch on it, and the client's exit status follows from it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
     /// The request itself is wrong; `field` says where.
@@ -43,7 +44,7 @@ impl ErrorCode {
 }
 
 /// The error of every RPC.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, thiserror::Error)]
 #[error("{message}")]
 pub struct ApiError {
     pub code: ErrorCode,

@@ -1,14 +1,16 @@
 //! The result of attacking a tenant's isolation.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 /// What a battery of probes found, run through a real login as the tenant.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct IsolationReport {
     /// Number of the battery's make-up; a report of an older battery proves less.
     pub battery_version: u32,
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub at: OffsetDateTime,
     pub verdicts: Vec<Verdict>,
     /// The victim's fingerprint was the same before and after.
@@ -17,7 +19,7 @@ pub struct IsolationReport {
 }
 
 /// One probe's outcome.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Verdict {
     /// Stable name of the probe, for example `read`.
     pub probe: String,

@@ -14,6 +14,7 @@ pub mod isolation;
 pub mod name;
 pub mod operation;
 pub mod plan;
+pub mod schema;
 pub mod service;
 pub mod session;
 pub mod target;

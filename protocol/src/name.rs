@@ -5,6 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Why a text is not a name of the wanted kind.
@@ -25,31 +26,36 @@ impl NameError {
 }
 
 /// A tenant's name for people: `[a-z][a-z0-9-]{1,38}[a-z0-9]`, unique among living tenants.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
 pub struct Slug(String);
 
 /// A blueprint's name; the grammar of a slug.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
 pub struct BlueprintName(String);
 
 /// A target's name in the configuration; the grammar of a slug.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
 pub struct TargetName(String);
 
 /// `MAJOR.MINOR`, each at most 65535; ordered by number, so 1.10 is later than 1.9.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
 pub struct BlueprintVersion {
     major: u16,
     minor: u16,
 }
 
 /// What a tenant is called on its target: `t_` and 13 characters of lower-case base32. Says nothing about the customer.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
 pub struct PlacementName(String);
 
 const SLUG_RULE: &str = "is not allowed: use 3 to 40 characters, lower-case letters, digits and hyphens, \
@@ -75,7 +81,7 @@ impl Slug {
     /// The slug that a display name suggests (`Acme GmbH` → `acme-gmbh`); `None` if too little is left of it.
     pub fn suggest(display_name: &str) -> Option<Self> {
         let mut text = String::new();
-        for c in display_name.chars().flat_map(char::to_lowercase) {
+        for c in deunicode::deunicode(display_name).chars().map(|c| c.to_ascii_lowercase()) {
             if c.is_ascii_lowercase() || (c.is_ascii_digit() && !text.is_empty()) {
                 text.push(c);
             } else if !text.is_empty() && !text.ends_with('-') {
@@ -313,7 +319,8 @@ mod tests {
         let slug = |name| Slug::suggest(name).map(|s| s.to_string());
         assert_eq!(slug("Acme GmbH"), Some("acme-gmbh".into()));
         assert_eq!(slug("  4 Dogs & a Cat!  "), Some("dogs-a-cat".into()));
-        assert_eq!(slug("日本"), None);
+        assert_eq!(slug("Über Größe & Söhne"), Some("uber-grosse-sohne".into()));
+        assert_eq!(slug("!?"), None);
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Operations: one thing done to a tenant, in steps, with live progress and a final outcome.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::id::{OperationId, TenantId};
 use crate::name::{Slug, TargetName};
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Operation {
     pub id: OperationId,
     pub kind: OperationKind,
@@ -18,6 +19,7 @@ pub struct Operation {
     /// Who asked: `ops1 (uid 1003)`.
     pub actor: String,
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub requested_at: OffsetDateTime,
     /// From request to end, in ms; absent while it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -26,7 +28,7 @@ pub struct Operation {
     pub budget_ms: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OperationKind {
     Provision,
@@ -48,7 +50,7 @@ impl OperationKind {
 }
 
 /// `queued → running → succeeded`, or `→ unwinding → rolled_back | needs_attention`; `cancelled` when nothing had begun.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "name", rename_all = "snake_case")]
 pub enum OperationState {
     Queued,
@@ -109,7 +111,7 @@ impl OperationState {
 }
 
 /// Why an operation is being, or was, undone.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
     /// The step that failed.
     pub step: String,
@@ -144,7 +146,7 @@ impl Failure {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StepProgress {
     /// Stable name, as in the plan.
     pub step: String,
@@ -159,13 +161,13 @@ pub struct StepProgress {
     pub duration_ms: Option<f64>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StepCount {
     pub done: u32,
     pub total: u32,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StepStatus {
     Waiting,
@@ -177,7 +179,7 @@ pub enum StepStatus {
     Other,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct OperationsRequest {
     /// Only operations on this tenant.
     #[serde(default)]
@@ -193,13 +195,13 @@ pub struct OperationsRequest {
     pub before: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OperationsResponse {
     /// Newest first.
     pub operations: Vec<Operation>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct OperationRequest {
     pub id: String,
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::name::{BlueprintName, BlueprintVersion, Slug, TargetName};
 
 /// What an operation will do: its steps with the SQL (placement names as placeholders), the findings, and the hash.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     /// SHA-256, as 64 hexadecimal digits, over everything that matters: steps, blueprint checksum, settings, target,
     /// SQL and the codes of the findings. Never over measurements, random names or secrets.
@@ -25,7 +26,7 @@ pub struct Plan {
     pub budget_ms: u64,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanStep {
     /// Stable name, for example `migrations`.
     pub step: String,
@@ -37,7 +38,7 @@ pub struct PlanStep {
 }
 
 /// A piece of SQL that a step runs. `{placement}` stands for the tenant's opaque name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanSql {
     /// The migration's file name; absent for statements of our own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,7 +47,7 @@ pub struct PlanSql {
 }
 
 /// One thing that preflight, a check of a target or a lint of a blueprint noticed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     pub severity: Severity,
     /// Stable name of the rule, for example `transaction_control`; part of the plan's hash.
@@ -60,7 +61,7 @@ pub struct Finding {
     pub line: Option<u32>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Checked, and in order.

@@ -1,11 +1,12 @@
 //! Targets: the databases where tenants live.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::name::TargetName;
 use crate::plan::Finding;
 
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct TargetsRequest {
     /// Only the target of this name.
     #[serde(default)]
@@ -15,12 +16,12 @@ pub struct TargetsRequest {
     pub check: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TargetsResponse {
     pub targets: Vec<Target>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Target {
     pub health: TargetHealth,
     /// Where it is, without credentials: `db1.example:5432/app`, or the socket directory.
@@ -33,7 +34,7 @@ pub struct Target {
     pub findings: Vec<Finding>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TargetHealth {
     pub name: TargetName,
     pub reachable: bool,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -11,7 +12,7 @@ use crate::isolation::IsolationReport;
 use crate::name::{BlueprintName, BlueprintVersion, PlacementName, Slug, TargetName};
 use crate::operation::Operation;
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Tenant {
     pub id: TenantId,
     pub slug: Slug,
@@ -24,8 +25,10 @@ pub struct Tenant {
     pub settings: BTreeMap<String, i64>,
     pub state: TenantState,
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub created_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub updated_at: OffsetDateTime,
     /// When a secret was last issued, and for which login role; absent if never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,17 +38,18 @@ pub struct Tenant {
     pub last_operation: Option<LastOperation>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LastOperation {
     pub id: OperationId,
     pub kind: String,
     pub state: String,
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub requested_at: OffsetDateTime,
 }
 
 /// Where a tenant is in its life, with what belongs to that state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "name", rename_all = "snake_case")]
 pub enum TenantState {
     Provisioning,
@@ -85,16 +89,17 @@ impl TenantState {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CredentialsIssued {
     /// The login role on the target.
     pub role: String,
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub issued_at: OffsetDateTime,
 }
 
 /// Asks for a new tenant. The same fields make a plan and a provision, so that what is approved is what runs.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ProvisionRequest {
     pub slug: String,
     /// Defaults to the slug.
@@ -124,7 +129,7 @@ pub struct ProvisionRequest {
 }
 
 /// An operation was accepted; it goes on whether or not anybody watches.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OperationStarted {
     pub operation: Operation,
     /// The idempotency key had been used for this operation before; nothing new was started.
@@ -132,7 +137,7 @@ pub struct OperationStarted {
 }
 
 /// Undoes a tenant completely.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct RollbackRequest {
     pub slug: String,
     /// The slug again, typed by the operator.
@@ -144,7 +149,7 @@ pub struct RollbackRequest {
     pub idempotency_key: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct IssueCredentialsRequest {
     pub slug: String,
     #[serde(default)]
@@ -152,7 +157,7 @@ pub struct IssueCredentialsRequest {
 }
 
 /// A login for the tenant's application. The secret is in this answer and nowhere else.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Credentials {
     pub slug: Slug,
     pub role: String,
@@ -164,6 +169,7 @@ pub struct Credentials {
     pub port: u16,
     pub database: String,
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub issued_at: OffsetDateTime,
 }
 
@@ -177,7 +183,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct TenantsRequest {
     /// Only these states, by name; all if empty.
     #[serde(default)]
@@ -193,7 +199,7 @@ pub struct TenantsRequest {
     pub after: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TenantsResponse {
     /// Ordered by slug, then newest first.
     pub tenants: Vec<Tenant>,
@@ -204,13 +210,13 @@ pub struct TenantsResponse {
     pub total: u64,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct TenantRequest {
     /// A slug (the living tenant of that name, else the newest), or a tenant's id.
     pub slug: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TenantDetail {
     pub tenant: Tenant,
     /// Newest first, at most 50.

@@ -1,5 +1,6 @@
 //! Following what happens: a long poll over the daemon's ring of recent events.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -7,7 +8,7 @@ use crate::id::OperationId;
 use crate::operation::Operation;
 use crate::tenant::Tenant;
 
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct WatchRequest {
     /// `cursor` of the answer before; absent to begin with what happens from now on.
     #[serde(default)]
@@ -20,7 +21,7 @@ pub struct WatchRequest {
     pub wait_ms: u64,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WatchResponse {
     /// Where to go on. Never goes back, not even over a restart of the daemon.
     pub cursor: u64,
@@ -29,15 +30,16 @@ pub struct WatchResponse {
     pub resync: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     pub cursor: u64,
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub at: OffsetDateTime,
     pub body: EventBody,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum EventBody {
     /// An operation began, moved to another step or state, or ended: the whole of it as it is now.

@@ -2,10 +2,14 @@
 
 use serde_json::json;
 use tenantry_protocol::PROTOCOL_VERSION;
+use tenantry_protocol::audit::AuditRequest;
+use tenantry_protocol::error::ErrorCode;
+use tenantry_protocol::operation::OperationsRequest;
+use tenantry_protocol::tenant::{TenantRequest, TenantsRequest};
 use tokio::net::UnixListener;
 
 use crate::harness::cli::{run, tenantry_command};
-use crate::harness::rpc::{RawSocket, hello_json};
+use crate::harness::rpc::{RawSocket, context, hello_json};
 use crate::harness::{Cluster, Env, eventually};
 
 #[tokio::test]
@@ -247,4 +251,26 @@ async fn interrupting_a_waiting_client_does_not_stop_the_operation() {
     assert_eq!(status.code(), Some(130));
     let id = env.tenant("acme").await.operations[0].id.to_string();
     env.wait_for_operation(&id, "succeeded").await;
+}
+
+#[tokio::test]
+async fn a_zero_byte_in_a_name_is_the_callers_mistake() {
+    let env = Env::new().await;
+    let client = env.rpc().await;
+    let name = "ac\0me".to_owned();
+    let tenant = client.tenant(context(), TenantRequest { slug: name.clone() }).await.unwrap().unwrap_err();
+    assert_eq!(tenant.code, ErrorCode::NotFound, "{tenant:?}");
+    let request = OperationsRequest { slug: Some(name.clone()), ..OperationsRequest::default() };
+    let operations = client.operations(context(), request).await.unwrap().unwrap_err();
+    assert_eq!(operations.code, ErrorCode::InvalidArgument, "{operations:?}");
+    let request = AuditRequest { slug: Some(name.clone()), ..AuditRequest::default() };
+    let audit = client.audit(context(), request).await.unwrap().unwrap_err();
+    assert_eq!(audit.code, ErrorCode::InvalidArgument, "{audit:?}");
+    let states = TenantsRequest { states: vec![name.clone()], ..TenantsRequest::default() };
+    let after =
+        TenantsRequest { after: Some(format!("{name}/{}", uuid::Uuid::nil())), ..TenantsRequest::default() };
+    for request in [states, after] {
+        let tenants = client.tenants(context(), request).await.unwrap().unwrap_err();
+        assert_eq!(tenants.code, ErrorCode::InvalidArgument, "{tenants:?}");
+    }
 }

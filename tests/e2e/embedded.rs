@@ -132,26 +132,42 @@ async fn a_second_daemon_on_the_same_state_is_refused_and_the_first_goes_on() {
     assert_nothing_runs(&scratch).await;
 }
 
-/// A state directory of this size on a file system of its own, seen by the daemon alone (a mount namespace), so that
-/// nothing stays mounted. As root that needs the right to mount; an ordinary user gets it in a user namespace.
-fn on_a_small_disk(scratch: &Scratch, size: &str) -> Command {
-    let mount = format!("mount -t tmpfs -o size={size},mode=0755 tmpfs {}", scratch.text("disk"));
+/// The daemon with its state on a file system of this size, which it alone sees (a mount namespace), so that nothing
+/// stays mounted. Mounting takes root, or a user namespace where the system allows them, or sudo.
+async fn on_a_small_disk(scratch: &Scratch, size: &str) -> Command {
+    let mount = format!("mount -t tmpfs -o size={size},mode=0777 tmpfs {}", scratch.text("disk"));
     let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
-    let daemon = binaries::tenantryd();
-    let arguments = format!("--state-dir {} --socket {}", scratch.text("disk/state"), scratch.text("d.sock"));
+    let program = binaries::tenantryd();
+    let daemon = format!(
+        "{} --state-dir {} --socket {}",
+        program.display(),
+        scratch.text("disk/state"),
+        scratch.text("d.sock")
+    );
     let mut command = Command::new("unshare");
     if uid.is_root() {
+        command.args(["--mount", "sh", "-c"]).arg(format!("{mount} && exec {daemon}"));
+    } else if has_user_namespaces().await {
+        let back = format!("unshare --user --map-user={uid} --map-group={gid}");
         command
-            .args(["--mount", "sh", "-c"])
-            .arg(format!("{mount} && exec {} {arguments}", daemon.display()));
+            .args(["--map-root-user", "--mount", "sh", "-c"])
+            .arg(format!("{mount} && exec {back} {daemon}"));
     } else {
-        command.args(["--map-root-user", "--mount", "sh", "-c"]).arg(format!(
-            "{mount} && exec unshare --user --map-user={uid} --map-group={gid} {} {arguments}",
-            daemon.display()
-        ));
+        let back =
+            format!("setpriv --reuid={uid} --regid={gid} --clear-groups env HOME={}", scratch.text(""));
+        command = Command::new("sudo");
+        command
+            .args(["-n", "unshare", "--mount", "sh", "-c"])
+            .arg(format!("{mount} && exec {back} {daemon}"));
     }
     command.env("HOME", scratch.path()).env_remove("XDG_RUNTIME_DIR");
     command
+}
+
+async fn has_user_namespaces() -> bool {
+    let mut probe = Command::new("unshare");
+    probe.args(["--map-root-user", "--mount", "true"]);
+    run(probe).await.status == 0
 }
 
 #[tokio::test]
@@ -159,11 +175,10 @@ async fn a_full_disk_is_a_sentence_and_leaves_nothing_running_or_mounted() {
     for size in ["64k", "8m", "30m"] {
         let scratch = Scratch::new();
         scratch.make_dir("disk");
-        let output = run(on_a_small_disk(&scratch, size)).await;
-        assert!(
-            !output.stderr.contains("mount:"),
-            "this machine does not let the test mount a small disk\n{output}"
-        );
+        let output = run(on_a_small_disk(&scratch, size).await).await;
+        let mounted =
+            !["mount:", "unshare:", "sudo: a "].iter().any(|program| output.stderr.contains(program));
+        assert!(mounted, "this test mounts a small disk, and this machine does not let it\n{output}");
         assert_ne!(output.status, 0, "{output}");
         let output = output.assert_says(&[&scratch.text("disk/state")]);
         let said = output.stderr.to_lowercase();

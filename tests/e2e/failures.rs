@@ -101,3 +101,49 @@ async fn a_migration_that_never_ends_is_cut_and_undone_within_its_budget() {
     let failure = fails(&env, &folder, &["nothing is left"]).await;
     assert_eq!(failure["step"], "migrations", "{failure}");
 }
+
+#[tokio::test]
+async fn an_error_as_long_as_a_book_is_cut_and_lists_still_work() {
+    let env = Env::new().await;
+    let sql = "do $$ begin raise exception '%', repeat('long ', 4000000); end $$;";
+    let failure = fails(&env, &with_fifth(&env, "1.0", sql), &["V5__fifth.sql:1", "P0001"]).await;
+    let message = failure["message"].as_str().unwrap();
+    assert!(message.len() < 10_000 && message.starts_with("long long"), "{} bytes", message.len());
+    for list in [["operation", "list"], ["tenant", "list"], ["audit", "list"]] {
+        env.tenantry(&list).await.assert_status(0);
+    }
+}
+
+#[tokio::test]
+async fn a_constraint_with_the_name_of_one_of_ours_is_reported_like_any_other() {
+    let env = Env::new().await;
+    let sql = "create table placement (id int constraint placement_pk primary key);\n\
+               insert into placement values (1), (1);";
+    let failure = fails(&env, &with_fifth(&env, "1.0", sql), &["V5__fifth.sql:2", "23505"]).await;
+    assert_eq!(failure["file"], "V5__fifth.sql");
+}
+
+#[tokio::test]
+async fn a_migration_cannot_pretend_that_the_server_is_down() {
+    let env = Env::new().await;
+    let sql = "do $$ begin raise exception 'pretended' using errcode = '57P01'; end $$;";
+    let failure =
+        fails(&env, &with_fifth(&env, "1.0", sql), &["V5__fifth.sql:1", "57P01", "pretended"]).await;
+    assert_eq!(failure["file"], "V5__fifth.sql");
+}
+
+#[tokio::test]
+async fn a_migration_that_makes_its_transaction_read_only_is_told_so_with_its_file() {
+    let env = Env::new().await;
+    let folder = with_fifth(&env, "1.0", "do $$ begin execute 'set transaction read only'; end $$;");
+    let failure = fails(&env, &folder, &["V5__fifth.sql", "read only"]).await;
+    assert_eq!(failure["file"], "V5__fifth.sql");
+}
+
+#[tokio::test]
+async fn a_migration_that_listens_and_notifies_does_not_disturb_the_build() {
+    let env = Env::new().await;
+    let sql = "do $$ begin execute 'listen news'; perform pg_notify('news', 'for whom?'); end $$;";
+    env.add_blueprint(with_fifth(&env, "1.0", sql).path()).await;
+    env.provision_of("acme", "broken").await;
+}

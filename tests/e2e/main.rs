@@ -12,8 +12,10 @@
     reason = "a test says what went wrong by panicking"
 )]
 
+mod any_language;
 mod audit;
 mod bad_input;
+mod configuration;
 mod console;
 mod embedded;
 mod failures;
@@ -22,6 +24,9 @@ mod harness;
 mod harness_works;
 mod hostile_clients;
 mod hostile_migrations;
+mod lost_commits;
 mod provisioning;
+mod races;
 mod recovery;
+mod removal;
 mod tidy;

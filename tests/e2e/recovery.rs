@@ -3,7 +3,9 @@
 use serde_json::Value;
 use sqlx::Connection as _;
 
-use crate::harness::{Env, Folder, eventually};
+use tenantry_protocol::watch::WatchRequest;
+
+use crate::harness::{Env, Folder, eventually, rpc};
 
 /// Starts a provision of `acme` that waits inside its migration, and gives the operation's id once it waits there.
 async fn stuck_in_a_migration(env: &Env) -> String {
@@ -52,4 +54,18 @@ async fn a_tenant_that_was_active_when_the_daemon_was_killed_is_still_there() {
     assert_eq!(detail.tenant.state.name(), "active");
     env.rollback("acme").await;
     env.assert_clean_slate(&made.tenant.placement).await;
+}
+
+#[tokio::test]
+async fn a_daemon_that_stops_answers_what_it_was_asked() {
+    let mut env = Env::new().await;
+    let client = env.rpc().await;
+    let waits = WatchRequest { wait_ms: 30_000, ..WatchRequest::default() };
+    let asked = tokio::spawn(async move { client.watch(rpc::context(), waits).await });
+    // Another connection's answer shows that the daemon is at work; the long poll was sent before it.
+    env.tenantry(&["status"]).await.assert_status(0);
+    let ended = env.take_daemon().terminate().await;
+    assert!(ended.status.success(), "{}\n{}", ended.status, ended.log);
+    let answer = asked.await.unwrap().expect("the connection lasts until the answer").expect("an answer");
+    assert!(answer.events.is_empty());
 }

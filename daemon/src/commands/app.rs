@@ -14,6 +14,7 @@ use crate::postgres::target::Target;
 
 use super::access::Denials;
 use super::catalog::Catalog;
+use super::turns::Turns;
 
 /// What an [`App`] is made of.
 #[derive(Debug)]
@@ -41,6 +42,7 @@ pub struct App {
     pub(super) engine: Engine,
     pub(super) events: Arc<Events>,
     pub(super) catalog: Catalog,
+    pub(super) secrets: Turns,
     pub(super) denials: Mutex<HashMap<(u32, &'static str), Denials>>,
     pub(super) started_at: OffsetDateTime,
 }
@@ -58,6 +60,7 @@ impl App {
             engine: options.engine,
             events: options.events,
             catalog: Catalog::default(),
+            secrets: Turns::default(),
             denials: Mutex::default(),
             started_at: OffsetDateTime::now_utc(),
         };

@@ -6,7 +6,7 @@ use tenantry_protocol::session::Role;
 
 use crate::postgres::audit_rows;
 
-use super::operations::limit;
+use super::operations::{limit, parse_slug};
 use super::{App, Caller, errors};
 
 const DEFAULT_LIMIT: u32 = 50;
@@ -15,7 +15,8 @@ const MOST: u32 = 500;
 pub async fn audit(app: &App, caller: &Caller, request: &AuditRequest) -> Result<AuditResponse, ApiError> {
     app.authorise(caller, Role::Viewer, "audit").await?;
     let limit = limit(request.limit, DEFAULT_LIMIT, MOST)?;
-    let events = audit_rows::page(app.control.pool(), request.slug.as_deref(), request.before, limit)
+    let slug = request.slug.as_deref().map(parse_slug).transpose()?;
+    let events = audit_rows::page(app.control.pool(), slug.as_deref(), request.before, limit)
         .await
         .map_err(errors::control)?;
     Ok(AuditResponse { events })

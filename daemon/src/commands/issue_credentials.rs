@@ -17,6 +17,7 @@ use time::OffsetDateTime;
 use crate::audit;
 use crate::model::audit_chain::{Entry, Outcome};
 use crate::pipeline::Actor;
+use crate::postgres::credentials::Issue;
 use crate::postgres::secret::Password;
 use crate::postgres::target::Target;
 use crate::postgres::{self, credentials, error::doing, operations, tenant_ddl, tenants};
@@ -34,20 +35,27 @@ pub async fn issue_credentials(
     let key = Key::new(caller, "issue_credentials", request.idempotency_key.as_deref(), &same)?;
     let tenant = app.find_tenant(&request.slug).await?;
     let target = Arc::clone(app.target(tenant.target.as_str())?);
-    if let Some(operation) = app.replay(key.as_ref()).await? {
-        let issued_at = app.find_operation(operation).await?.requested_at;
-        return Ok(answer(&tenant, &target, None, issued_at));
-    }
-    if tenant.state != TenantState::Active {
-        let message = format!(
-            "{} is {}, and only an active tenant gets credentials: look at it with `tenantry tenant show {0}`",
-            tenant.slug,
-            tenant.state.name()
-        );
-        return Err(ApiError::new(ErrorCode::Precondition, message));
-    }
     let (task, actor) = (Arc::clone(app), caller.actor());
-    app.detached(async move { issue(&task, &actor, &tenant, &target, key).await }).await
+    app.detached(async move {
+        let _turn = task.secrets.wait(tenant.id).await;
+        if let Some(operation) = task.replay(key.as_ref()).await? {
+            let issued_at = task.find_operation(operation).await?.requested_at;
+            return Ok(answer(&tenant, &target, None, issued_at));
+        }
+        if tenant.state != TenantState::Active {
+            return Err(not_active(&tenant, tenant.state.name()));
+        }
+        issue(&task, &actor, &tenant, &target, key).await
+    })
+    .await
+}
+
+fn not_active(tenant: &Tenant, state: &str) -> ApiError {
+    let message = format!(
+        "{} is {state}, and only an active tenant gets credentials: look at it with `tenantry tenant show {0}`",
+        tenant.slug
+    );
+    ApiError::new(ErrorCode::Precondition, message)
 }
 
 async fn issue(
@@ -63,13 +71,16 @@ async fn issue(
     app.record_alone(&intent).await.map_err(errors::control)?;
     let password = Password::generate();
     let set = credentials::issue(target, &tenant.placement, &password.verifier()).await;
-    let outcome = if set.is_ok() { Outcome::Ok } else { Outcome::Failed };
+    let outcome = if matches!(set, Ok(Issue::Done)) { Outcome::Ok } else { Outcome::Failed };
     let duration_ms = begin.elapsed().as_secs_f64() * 1_000.0;
     operation.duration_ms = Some(duration_ms);
     let entry = entry("credentials.issue", actor, tenant, operation.id, Some(outcome), Some(duration_ms));
-    if let Err(error) = set {
+    if outcome != Outcome::Ok {
         app.record_alone(&entry).await.map_err(errors::control)?;
-        return Err(errors::target(target.name(), error));
+        return Err(match set {
+            Err(error) => errors::target(target.name(), error),
+            Ok(_) => not_active(tenant, "being removed"),
+        });
     }
     let (issued_at, seq) =
         record(app, tenant, &operation, key.as_ref(), &entry).await.map_err(errors::control)?;

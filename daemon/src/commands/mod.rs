@@ -25,6 +25,7 @@ mod rollback;
 mod targets;
 mod tenant;
 mod tenants;
+mod turns;
 mod watch;
 
 pub use app::{App, AppOptions};

@@ -1,6 +1,7 @@
 //! `operations`: the newest operations, live while they run.
 
 use tenantry_protocol::error::ApiError;
+use tenantry_protocol::name::Slug;
 use tenantry_protocol::operation::{Operation, OperationsRequest, OperationsResponse};
 use tenantry_protocol::session::Role;
 
@@ -21,7 +22,7 @@ pub async fn operations(
     app.authorise(caller, Role::Viewer, "operations").await?;
     let limit = limit(request.limit, DEFAULT_LIMIT, MOST)?;
     let filter = Filter {
-        slug: request.slug.clone(),
+        slug: request.slug.as_deref().map(parse_slug).transpose()?,
         tenant: None,
         unfinished: request.unfinished,
         before: request.before.as_deref().map(|id| parse_id("before", id)).transpose()?,
@@ -29,6 +30,12 @@ pub async fn operations(
     let stored =
         stored_operations::page(app.control.pool(), &filter, limit).await.map_err(errors::control)?;
     Ok(OperationsResponse { operations: app.with_live(stored) })
+}
+
+/// A filter's slug.
+pub(super) fn parse_slug(text: &str) -> Result<String, ApiError> {
+    let slug = Slug::parse(text).map_err(|error| ApiError::invalid("slug", error.to_string()))?;
+    Ok(slug.to_string())
 }
 
 /// A page's size, within its bounds.

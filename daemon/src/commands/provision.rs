@@ -30,11 +30,20 @@ pub async fn provision(
     if let Some(started) = app.replayed(key.as_ref()).await? {
         return Ok(started);
     }
-    let resolved = app.resolve(&request).await?;
-    let plan = app.plan_of(&resolved).await?;
-    check_plan(&plan, request.approve.as_deref())?;
+    let (resolved, plan) = match prepare(app, &request).await {
+        Ok(prepared) => prepared,
+        // The same request, sent twice at once, may have taken the name or the last place a moment earlier.
+        Err(error) => return app.replayed(key.as_ref()).await?.ok_or(error),
+    };
     let (task, actor) = (Arc::clone(app), caller.actor());
     app.detached(async move { start(&task, actor, resolved, &plan.hash, key).await }).await
+}
+
+async fn prepare(app: &App, request: &ProvisionRequest) -> Result<(Resolved, Plan), ApiError> {
+    let resolved = app.resolve(request).await?;
+    let plan = app.plan_of(&resolved).await?;
+    check_plan(&plan, request.approve.as_deref())?;
+    Ok((resolved, plan))
 }
 
 /// The plan is the approved one, and nothing stands against it.

@@ -20,6 +20,8 @@ use super::{App, errors};
 const LONGEST_DISPLAY_NAME: usize = 200;
 const MOST_LABELS: usize = 64;
 const LONGEST_LABEL: usize = 255;
+/// All labels of a tenant together, in bytes: a page of 1,000 tenants must fit a frame.
+const MOST_LABEL_BYTES: usize = 4_096;
 /// States in which a name is free again.
 pub(super) const ENDED: [&str; 2] = ["rolled_back", "retired"];
 
@@ -156,6 +158,12 @@ fn settings(
 fn check_labels(labels: &BTreeMap<String, String>) -> Result<(), ApiError> {
     if labels.len() > MOST_LABELS {
         let message = format!("there are {} labels, and at most {MOST_LABELS} are kept", labels.len());
+        return Err(ApiError::invalid("labels", message));
+    }
+    let bytes: usize = labels.iter().map(|(key, value)| key.len() + value.len()).sum();
+    if bytes > MOST_LABEL_BYTES {
+        let message =
+            format!("the labels are {bytes} bytes long together, and at most {MOST_LABEL_BYTES} are kept");
         return Err(ApiError::invalid("labels", message));
     }
     for (key, value) in labels {

@@ -28,7 +28,10 @@ pub async fn rollback(
         let message = format!("to remove {0}, repeat its name exactly: --confirm {0}", tenant.slug);
         return Err(ApiError::invalid("confirm", message));
     }
-    check_state(&tenant)?;
+    if let Err(error) = check_state(&tenant) {
+        // The same request, sent twice at once, may have found the tenant a moment earlier.
+        return app.replayed(key.as_ref()).await?.ok_or(error);
+    }
     if !request.discard_data {
         let message = format!(
             "{} would be removed without an archive, which this version cannot make: back it up, then say that its \
@@ -65,6 +68,9 @@ async fn start(
     match app.engine.rollback(job).await {
         Ok(Some(operation)) => Ok(OperationStarted { operation, replayed: false }),
         Ok(None) => {
+            if let Some(started) = app.replayed(key.as_ref()).await? {
+                return Ok(started);
+            }
             let message = format!(
                 "{} changed its state meanwhile: look at it with `tenantry tenant show {0}`",
                 tenant.slug

@@ -26,7 +26,7 @@ pub async fn targets(
     for target in chosen {
         let findings = if request.check { check(target).await } else { Vec::new() };
         targets.push(WireTarget {
-            health: target_health(target, ping(target).await, &counts).await,
+            health: target_health(target, ping(target).await, &counts),
             address: target.address(),
             capacity: target.options().capacity,
             findings,
@@ -37,7 +37,7 @@ pub async fn targets(
 
 /// Looks anew, as if the target had never been seen: that is what the check is for.
 async fn check(target: &Target) -> Vec<Finding> {
-    target.forget().await;
+    target.forget();
     let result = match target.ready().await {
         Ok(ready) => target_check::findings(target, &ready).await,
         Err(error) => Err(error),

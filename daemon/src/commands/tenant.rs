@@ -2,6 +2,7 @@
 
 use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::id::TenantId;
+use tenantry_protocol::name::Slug;
 use tenantry_protocol::session::Role;
 use tenantry_protocol::tenant::{Tenant, TenantDetail, TenantRequest};
 use uuid::Uuid;
@@ -29,7 +30,11 @@ impl App {
         let pool = self.control.pool();
         let found = match Uuid::parse_str(slug_or_id) {
             Ok(id) => tenants::by_id(pool, TenantId::from_uuid(id)).await,
-            Err(_) => tenants::by_slug(pool, slug_or_id).await,
+            // What is no name was never given to anybody; the database would refuse some of it.
+            Err(_) => match Slug::parse(slug_or_id) {
+                Ok(slug) => tenants::by_slug(pool, slug.as_str()).await,
+                Err(_) => Ok(None),
+            },
         };
         found.map_err(errors::control)?.ok_or_else(|| {
             let message = format!(

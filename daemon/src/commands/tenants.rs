@@ -1,6 +1,7 @@
 //! `tenants`: a page of tenants.
 
 use tenantry_protocol::error::ApiError;
+use tenantry_protocol::name::Slug;
 use tenantry_protocol::session::Role;
 use tenantry_protocol::tenant::{TenantsRequest, TenantsResponse};
 use uuid::Uuid;
@@ -13,6 +14,16 @@ use super::{App, Caller, errors};
 
 const DEFAULT_LIMIT: u32 = 200;
 const MOST: u32 = 1_000;
+const STATES: [&str; 8] = [
+    "provisioning",
+    "active",
+    "suspended",
+    "rolling_back",
+    "rolled_back",
+    "retiring",
+    "retired",
+    "needs_attention",
+];
 
 pub async fn tenants(
     app: &App,
@@ -21,6 +32,11 @@ pub async fn tenants(
 ) -> Result<TenantsResponse, ApiError> {
     app.authorise(caller, Role::Viewer, "tenants").await?;
     let limit = limit(request.limit, DEFAULT_LIMIT, MOST)?;
+    if let Some(unknown) = request.states.iter().find(|state| !STATES.contains(&state.as_str())) {
+        let message =
+            format!("'{}' is no state of a tenant; there are: {}", unknown.escape_debug(), STATES.join(", "));
+        return Err(ApiError::invalid("states", message));
+    }
     let filter = Filter { states: request.states.clone(), all: request.all };
     let after = request.after.as_deref().map(parse_cursor).transpose()?;
     let (tenants, total) = stored_tenants::page(app.control.pool(), &filter, after.as_ref(), limit)
@@ -32,7 +48,8 @@ pub async fn tenants(
 }
 
 fn parse_cursor(text: &str) -> Result<Cursor, ApiError> {
-    let parts =
-        text.split_once('/').and_then(|(slug, id)| Some((slug.to_owned(), Uuid::parse_str(id).ok()?)));
+    let parts = text
+        .split_once('/')
+        .and_then(|(slug, id)| Some((Slug::parse(slug).ok()?.to_string(), Uuid::parse_str(id).ok()?)));
     parts.ok_or_else(|| ApiError::invalid("after", "after is not the 'next' of a page"))
 }

@@ -166,6 +166,18 @@ impl Step {
         }
     }
 
+    /// Can be done again by itself. The steps of a build share a transaction that an error ends.
+    pub const fn is_repeatable(self) -> bool {
+        matches!(
+            self,
+            Self::CloseLogins
+                | Self::EndSessions
+                | Self::DropObjects
+                | Self::DropRoles
+                | Self::ConfirmAbsence
+        )
+    }
+
     /// Part of the one transaction that makes a tenant appear at once or not at all.
     pub const fn is_atomic(self) -> bool {
         matches!(self, Self::Roles | Self::Schema | Self::Migrations | Self::Seed | Self::Commit)

@@ -4,11 +4,9 @@
 //! unfinished in the registry for the next start to take up; a panic in a step is a failure of that step.
 
 use std::collections::HashMap;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::FutureExt as _;
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::name::TargetName;
 use tenantry_protocol::operation::{Failure, Operation, OperationKind, OperationState};
@@ -19,7 +17,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::model::blueprint::Blueprint;
-use crate::model::operation::{Action, Event, IllegalEvent, Kind, Progress, Seeding, Step};
+use crate::model::operation::{Action, IllegalEvent, Kind, Progress, Seeding};
 use crate::postgres::control::Control;
 use crate::postgres::operations::IdempotencyKey;
 use crate::postgres::secret::Password;
@@ -27,17 +25,11 @@ use crate::postgres::target::Target;
 use crate::postgres::tenants::NewTenant;
 use crate::postgres::{self, tenants};
 
+use super::drive::Drive;
 use super::events::Events;
-use super::patience::Patience;
-use super::record::{self, Intent};
+use super::record::{self, Intent, Outcome};
 use super::run::{ProvisionRun, RollbackRun, Run};
-use super::step::StepError;
-use super::tracker::{Live, Tracker, millis, waiting_steps};
-
-/// An undo gets at least this long, however much of the budget is gone.
-const LEAST_UNDO_TIME: Duration = Duration::from_secs(30);
-/// How long the outcome is tried to be recorded while the control database does not answer.
-const RECORD_TIME: Duration = Duration::from_secs(60);
+use super::tracker::{Live, millis, waiting_steps};
 
 /// Who asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,16 +78,6 @@ pub struct Engine {
     tasks: TaskTracker,
     permits: Arc<HashMap<TargetName, Arc<Semaphore>>>,
     options: EngineOptions,
-}
-
-/// One operation on its way through [`Engine::drive`].
-struct Drive {
-    run: Run,
-    progress: Progress,
-    actor: Actor,
-    tracker: Arc<Tracker>,
-    /// What happened since the journal was last written.
-    journal: Vec<Event>,
 }
 
 impl Engine {
@@ -232,7 +214,8 @@ impl Engine {
     /// Runs an operation whose intent is on record, from `progress` on.
     pub(super) fn resume(&self, run: Run, progress: Progress, operation: Operation, actor: Actor) {
         let tracker = self.live.add(operation, &self.events);
-        let drive = Drive { run, progress, actor, tracker, journal: Vec::new() };
+        let deadline = Instant::now() + self.options.budget;
+        let drive = Drive { run, progress, actor, tracker, journal: Vec::new(), deadline };
         let engine = self.clone();
         self.tasks.spawn(async move { engine.drive(drive).await });
     }
@@ -246,6 +229,7 @@ impl Engine {
             Some(permits) => permits.acquire().await.ok(),
             None => None,
         };
+        drive.deadline = Instant::now() + self.options.budget;
         if matches!(drive.progress, Progress::Forward { .. }) {
             drive.tracker.set_state(OperationState::Running);
         }
@@ -260,81 +244,27 @@ impl Engine {
         loop {
             match drive.progress.action() {
                 Action::Run(step) => {
-                    let event = self.run_step(drive, step).await;
-                    apply(drive, event).map_err(illegal)?;
+                    let event = drive.step(step).await;
+                    drive.apply(event).map_err(illegal)?;
                     if let Progress::Unwinding { failure, .. } = &drive.progress {
                         drive.tracker.set_state(OperationState::Unwinding { failure: failure.clone() });
                         let journal = std::mem::take(&mut drive.journal);
                         let operation = drive.tracker.snapshot();
-                        let mut patience = Patience::lasting(RECORD_TIME);
-                        let seq = loop {
-                            match record::unwinding(&self.control, &operation, &drive.actor, &journal).await {
-                                Ok(seq) => break seq,
-                                Err(error) => patience.outlast(error).await?,
-                            }
+                        let outcome = Outcome {
+                            operation: &operation,
+                            actor: &drive.actor,
+                            journal: &journal,
+                            report: None,
                         };
+                        let seq = record::outcome(&self.control, &outcome).await?;
                         self.announce(&operation, seq).await;
                     }
                 }
                 Action::Undo => {
-                    let event = self.undo(drive).await;
-                    apply(drive, event).map_err(illegal)?;
+                    let event = drive.undo().await;
+                    drive.apply(event).map_err(illegal)?;
                 }
                 Action::Finish => return self.finish(drive).await,
-            }
-        }
-    }
-
-    async fn run_step(&self, drive: &mut Drive, step: Step) -> Event {
-        let begin = Instant::now();
-        let tracker = Arc::clone(&drive.tracker);
-        tracker.started(step);
-        let left = self.options.budget.saturating_sub(tracker.elapsed());
-        let work = AssertUnwindSafe(drive.run.step(step, &tracker)).catch_unwind();
-        let result = match tokio::time::timeout(left, work).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_panic)) => Err(StepError::Panicked),
-            Err(_elapsed) => Err(StepError::Budget { budget_ms: tracker.snapshot().budget_ms }),
-        };
-        match result {
-            Ok(()) => {
-                tracker.done(step, begin.elapsed());
-                Event::StepDone { step }
-            }
-            Err(error) => {
-                let failure = error.failure(step);
-                tracing::warn!(operation = %tracker.snapshot().id, step = step.name(), error = %failure.summary(), "a step failed");
-                drive.run.abandon().await;
-                tracker.failed(step, begin.elapsed());
-                tracker.log(format!("{} failed: {}", step.name(), failure.summary()));
-                Event::StepFailed { step, failure }
-            }
-        }
-    }
-
-    /// Undoes until it is undone or the time for it is over.
-    async fn undo(&self, drive: &mut Drive) -> Event {
-        let left = self.options.budget.saturating_sub(drive.tracker.elapsed()).max(LEAST_UNDO_TIME);
-        let mut patience = Patience::lasting(left);
-        loop {
-            let result = match AssertUnwindSafe(drive.run.undo()).catch_unwind().await {
-                Ok(result) => result,
-                Err(_panic) => Err(StepError::Panicked),
-            };
-            match result {
-                Ok(()) => {
-                    drive.tracker.undone();
-                    drive.tracker.log("undone: nothing is left on the target".to_owned());
-                    return Event::Undone;
-                }
-                Err(error) => {
-                    drive.tracker.log(format!("the undo failed: {error}"));
-                    if patience.pause().await {
-                        continue;
-                    }
-                    let left = "roles and objects of the placement may be left on the target".to_owned();
-                    return Event::Stuck { failure: error.failure(Step::ConfirmAbsence), left };
-                }
             }
         }
     }
@@ -346,13 +276,8 @@ impl Engine {
         operation.state = final_state(&drive.progress, operation.slug.as_str());
         let journal = std::mem::take(&mut drive.journal);
         let report = drive.run.report();
-        let mut patience = Patience::lasting(RECORD_TIME);
-        let seq = loop {
-            match record::finish(&self.control, &operation, &drive.actor, &journal, report).await {
-                Ok(seq) => break seq,
-                Err(error) => patience.outlast(error).await?,
-            }
-        };
+        let outcome = Outcome { operation: &operation, actor: &drive.actor, journal: &journal, report };
+        let seq = record::outcome(&self.control, &outcome).await?;
         tracing::info!(operation = %operation.id, kind = operation.kind.name(), state = operation.state.name(),
             ms = operation.duration_ms, "an operation ended");
         self.announce(&operation, seq).await;
@@ -369,12 +294,6 @@ impl Engine {
         }
         self.events.publish(EventBody::Audit { seq });
     }
-}
-
-fn apply(drive: &mut Drive, event: Event) -> Result<(), IllegalEvent> {
-    drive.journal.push(event.clone());
-    drive.progress = drive.progress.clone().apply(event)?;
-    Ok(())
 }
 
 fn illegal(error: IllegalEvent) -> postgres::Error {

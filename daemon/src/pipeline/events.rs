@@ -10,6 +10,7 @@ use std::time::Duration;
 use tenantry_protocol::watch::{Event, EventBody, WatchResponse};
 use time::OffsetDateTime;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// Events kept. A provision of 12 files makes about 40.
 const CAPACITY: usize = 4_096;
@@ -22,13 +23,21 @@ pub struct Events {
     ring: Mutex<VecDeque<Event>>,
     /// The newest cursor; waiting watchers are woken by it.
     newest: watch::Sender<u64>,
+    /// Nothing more will come; nobody waits any longer.
+    closed: CancellationToken,
 }
 
 impl Events {
     pub fn new() -> Self {
         let start = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000;
         let (newest, _) = watch::channel(u64::try_from(start).unwrap_or(0));
-        Self { ring: Mutex::new(VecDeque::with_capacity(CAPACITY)), newest }
+        let closed = CancellationToken::new();
+        Self { ring: Mutex::new(VecDeque::with_capacity(CAPACITY)), newest, closed }
+    }
+
+    /// Ends all waiting, when the daemon stops.
+    pub fn close(&self) {
+        self.closed.cancel();
     }
 
     pub fn publish(&self, body: EventBody) {
@@ -62,7 +71,11 @@ impl Events {
             if *news.borrow() > from {
                 continue;
             }
-            if !matches!(tokio::time::timeout_at(deadline, news.changed()).await, Ok(Ok(()))) {
+            let came = tokio::select! {
+                came = tokio::time::timeout_at(deadline, news.changed()) => matches!(came, Ok(Ok(()))),
+                () = self.closed.cancelled() => false,
+            };
+            if !came {
                 return answer;
             }
         }
@@ -74,9 +87,10 @@ impl Events {
         let oldest = ring.front().map_or(newest + 1, |event| event.cursor);
         // A cursor from the future is one of another daemon, whose clock was ahead.
         let resync = from + 1 < oldest || from > newest;
+        // Cursors rise: with many watchers at the end of the ring, looking through all of it for each adds up.
         let mut events: Vec<Event> = ring
-            .iter()
-            .filter(|event| event.cursor > from && wanted(&event.body))
+            .range(ring.partition_point(|event| event.cursor <= from)..)
+            .filter(|event| wanted(&event.body))
             .take(PAGE + 1)
             .cloned()
             .collect();

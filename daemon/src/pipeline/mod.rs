@@ -3,6 +3,7 @@
 //! Invariants: an intent is on record before any effect; a tenant appears at once or not at all; an operation runs in a
 //! task of its own, never inside a request. What comes next is decided by [`crate::model::operation`], nowhere else.
 
+mod drive;
 pub mod engine;
 pub mod events;
 mod patience;

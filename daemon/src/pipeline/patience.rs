@@ -10,19 +10,24 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How much longer to try.
 #[derive(Debug)]
 pub(super) struct Patience {
-    deadline: Instant,
+    /// None: for ever.
+    deadline: Option<Instant>,
     pause: Duration,
 }
 
 impl Patience {
     pub(super) fn lasting(time: Duration) -> Self {
-        Self { deadline: Instant::now() + time, pause: FIRST_PAUSE }
+        Self { deadline: Some(Instant::now() + time), pause: FIRST_PAUSE }
+    }
+
+    pub(super) const fn endless() -> Self {
+        Self { deadline: None, pause: FIRST_PAUSE }
     }
 
     /// Waits a while; false, at once, when the time is over.
     pub(super) async fn pause(&mut self) -> bool {
         let pause = self.pause.mul_f64(rand::random_range(0.5..1.5));
-        if Instant::now() + pause >= self.deadline {
+        if self.deadline.is_some_and(|deadline| Instant::now() + pause >= deadline) {
             return false;
         }
         tokio::time::sleep(pause).await;

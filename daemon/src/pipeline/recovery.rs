@@ -42,7 +42,7 @@ async fn take_up(engine: &Engine, mut operation: Operation, target: Arc<Target>)
             let built_by = operations::provision_of(engine.control().pool(), tenant.id).await?;
             (built_by, Progress::new(Kind::Rollback))
         }
-        _ => {
+        OperationKind::Provision => {
             let failure = operation.state.failure().cloned().unwrap_or_else(|| Failure {
                 step: "recovery".to_owned(),
                 message: "the daemon stopped in the middle of the operation".to_owned(),
@@ -52,8 +52,13 @@ async fn take_up(engine: &Engine, mut operation: Operation, target: Arc<Target>)
             let kind = Kind::Provision { seed: Seeding::Without };
             (Some(operation.id), Progress::Unwinding { kind, failure })
         }
+        // Nothing else is ever left unfinished; undoing what is not understood could remove a living tenant.
+        OperationKind::IssueCredentials | OperationKind::Other => (None, Progress::new(Kind::Rollback)),
     };
-    let Some(provision) = provision else { return Ok(()) };
+    let Some(provision) = provision else {
+        tracing::error!(operation = %operation.id, kind = operation.kind.name(), "this unfinished operation is left as it is");
+        return Ok(());
+    };
     let run = Run::Rollback(RollbackRun { target, provision, placement: tenant.placement });
     let actor = Actor { uid: nix::unistd::geteuid().as_raw(), name: operation.actor.clone() };
     engine.resume(run, progress, operation, actor);

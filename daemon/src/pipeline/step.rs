@@ -33,6 +33,11 @@ pub(super) enum StepError {
 }
 
 impl StepError {
+    /// It can be gone when the step is done again.
+    pub(super) fn is_passing(&self) -> bool {
+        matches!(self, Self::Database(error) if error.is_passing())
+    }
+
     /// The operator's account of it.
     pub(super) fn failure(&self, step: Step) -> Failure {
         let base = Failure { step: step.name().to_owned(), message: self.to_string(), ..Failure::default() };
@@ -62,8 +67,12 @@ impl StepError {
             },
             Self::Database(error) => {
                 let server = error.server();
+                // The SQLSTATE has a field of its own.
+                let message = server
+                    .as_ref()
+                    .map_or_else(|| error.explain(), |server| format!("{error}: {}", server.message));
                 Failure {
-                    message: error.explain(),
+                    message,
                     sqlstate: server.map(|server| server.sqlstate),
                     hint: error
                         .is_unreachable()

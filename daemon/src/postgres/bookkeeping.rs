@@ -99,6 +99,18 @@ pub async fn set_state(connection: &mut PgConnection, operation: OperationId, st
     }
 }
 
+/// Whether a tenant is active; if so, its marker stays as it is until the transaction ends.
+pub async fn hold_active(connection: &mut PgConnection, placement: &PlacementName) -> Result<bool> {
+    let state: Option<String> = sqlx::query_scalar(
+        "select state from tenantry.placement where placement = $1 and kind = 'tenant' for update",
+    )
+    .bind(placement.as_str())
+    .fetch_optional(connection)
+    .await
+    .map_err(doing("hold the marker"))?;
+    Ok(state.as_deref() == Some("active"))
+}
+
 /// A file that was applied.
 #[derive(Debug, Clone, Copy)]
 pub struct HistoryRow<'a> {

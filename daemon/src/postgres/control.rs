@@ -64,7 +64,7 @@ impl Control {
             .max_connections(CONNECTIONS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .idle_timeout(Duration::from_secs(60))
-            .connect_with(options.runtime)
+            .connect_with(bounded(options.runtime))
             .await
             .map_err(doing("connect to the control database"))?;
         let epoch = sqlx::query_scalar(
@@ -125,6 +125,16 @@ impl Control {
         // Bounded: a connection that hangs must not hold up the daemon's end.
         let _ = tokio::time::timeout(ACQUIRE_TIMEOUT, self.pool.close()).await;
     }
+}
+
+/// Nothing waits for ever: not for somebody who holds the trail's head, and a stopped daemon's transaction does not
+/// hold up the one that takes over.
+fn bounded(runtime: PgConnectOptions) -> PgConnectOptions {
+    runtime.application_name("tenantryd").options([
+        ("lock_timeout", "10s"),
+        ("statement_timeout", "30s"),
+        ("idle_in_transaction_session_timeout", "10s"),
+    ])
 }
 
 /// What the daemon's runtime role may do where it does not own the schema. The audit trail: add, and read.

@@ -1,6 +1,6 @@
 //! The layer's one error, and what PostgreSQL said.
 
-use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
+use sqlx::postgres::{PgDatabaseError, PgErrorPosition, PgSeverity};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -35,7 +35,11 @@ pub enum Error {
     Refused(String),
 }
 
-/// The server's own words about an error.
+/// Characters of a server's text that are kept: a migration can raise an error of any length, and its text goes into
+/// the registry, into every list and to every watcher.
+const LONGEST_TEXT: usize = 2_000;
+
+/// The server's own words about an error, each cut to a bounded length.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerError {
     pub sqlstate: String,
@@ -51,6 +55,14 @@ pub struct ServerError {
 /// For `map_err`: names what was being done.
 pub fn doing(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Error {
     move |source| Error::from_sqlx(doing, source)
+}
+
+/// For `map_err` where a tenant's own statement ran: its constraints and codes are its own, whatever their names.
+pub fn doing_for_a_tenant(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Error {
+    move |source| match &source {
+        sqlx::Error::Database(error) if !ends_the_session(error.as_ref()) => Error::Query { doing, source },
+        _ => Error::from_sqlx(doing, source),
+    }
 }
 
 impl Error {
@@ -80,20 +92,30 @@ impl Error {
         let (Self::Query { source, .. } | Self::Unreachable { source, .. }) = self else { return None };
         let error = source.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
         let (inner_position, inner_query) = match error.position() {
-            Some(PgErrorPosition::Internal { position, query }) => (Some(position), Some(query.to_owned())),
+            Some(PgErrorPosition::Internal { position, query }) => (Some(position), Some(beginning(query))),
             _ => (None, None),
         };
         Some(ServerError {
             sqlstate: error.code().to_owned(),
-            message: error.message().to_owned(),
+            message: with_detail(error),
             inner_position,
             inner_query,
-            context: error.r#where().map(str::to_owned),
+            context: error.r#where().map(end),
         })
     }
 
     pub const fn is_unreachable(&self) -> bool {
         matches!(self, Self::Unreachable { .. })
+    }
+
+    /// A lost connection, a lock that was not free, a race between two transactions: later it can work.
+    pub fn is_passing(&self) -> bool {
+        let passing = |server: &ServerError| match server.sqlstate.as_str() {
+            "40001" | "40P01" | "55P03" | "55006" | "25006" => true,
+            "XX000" => server.message.contains("tuple concurrently updated"),
+            _ => false,
+        };
+        self.is_unreachable() || self.server().as_ref().is_some_and(passing)
     }
 
     /// One line with the whole chain of causes, for a person; the server's message rather than the driver's.
@@ -108,8 +130,52 @@ impl Error {
     }
 }
 
+/// A statement can raise an error with any code, but only the server ends a session.
+fn ends_the_session(error: &dyn sqlx::error::DatabaseError) -> bool {
+    error
+        .try_downcast_ref::<PgDatabaseError>()
+        .is_some_and(|error| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic))
+}
+
+/// What the server said; where the message only says that something depends on it, also what.
+fn with_detail(error: &PgDatabaseError) -> String {
+    const DEPENDENTS_EXIST: &str = "2BP01";
+    match error.detail().filter(|_| error.code() == DEPENDENTS_EXIST) {
+        Some(detail) => beginning(&format!("{}: {}", beginning(error.message()), detail.replace('\n', "; "))),
+        None => beginning(error.message()),
+    }
+}
+
+fn beginning(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_TEXT) {
+        Some((at, _)) => format!("{}… ({} bytes in all)", &text[..at], text.len()),
+        None => text.to_owned(),
+    }
+}
+
+/// The outermost call stands last in the server's account of its calls.
+fn end(text: &str) -> String {
+    match text.char_indices().nth_back(LONGEST_TEXT) {
+        Some((at, _)) => text[at..].to_owned(),
+        None => text.to_owned(),
+    }
+}
+
 /// The server goes down, starts up, or has no room for another connection.
 fn is_shutdown(sqlstate: Option<&str>) -> bool {
     sqlstate
         .is_some_and(|code| code.starts_with("08") || matches!(code, "57P01" | "57P02" | "57P03" | "53300"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        let long = "ä".repeat(LONGEST_TEXT + 1);
+        assert!(beginning(&long).starts_with("ää") && beginning(&long).contains("4002 bytes"));
+        assert_eq!(end(&format!("x{long}")).chars().count(), LONGEST_TEXT + 1);
+        assert_eq!((beginning("short"), end("short")), ("short".to_owned(), "short".to_owned()));
+    }
 }

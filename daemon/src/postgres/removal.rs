@@ -47,11 +47,12 @@ impl<'a> Removal<'a> {
     pub async fn close_logins(&self) -> Result<()> {
         let mut connection = self.target.acquire().await?;
         let mut tx = connection.begin().await.map_err(doing("begin to close the logins"))?;
+        // The marker first: whoever opens a login holds it, so a login is closed after it was opened, or never opened.
+        bookkeeping::set_state(&mut tx, self.provision, "removing").await?;
         for role in existing(&mut tx, &tenant_ddl::login_roles(self.placement)).await? {
             let sql = render("alter role {role} nologin", &[("role", Value::Identifier(&role))]);
             execute(&mut tx, sql, "close a login").await?;
         }
-        bookkeeping::set_state(&mut tx, self.provision, "removing").await?;
         tx.commit().await.map_err(doing("commit the closing of the logins"))
     }
 
@@ -138,13 +139,18 @@ impl<'a> Removal<'a> {
         let mut connection = self.target.acquire().await?;
         let mut tx = connection.begin().await.map_err(doing("begin to drop the tenant's roles"))?;
         let roles = existing(&mut tx, &tenant_ddl::all_roles(self.placement)).await?;
-        for role in &roles {
+        let givers = givers(&mut tx, &roles).await?;
+        for role in roles.iter().chain(&givers) {
             execute(&mut tx, self.membership("grant {role} to {provisioner}", role), "join a role").await?;
         }
         if !roles.is_empty() {
             let list = roles.iter().map(|role| identifier(role)).collect::<Vec<_>>().join(", ");
             execute(&mut tx, format!("drop owned by {list} cascade"), "drop what hangs on the roles").await?;
             execute(&mut tx, format!("drop role {list}"), "drop the tenant's roles").await?;
+        }
+        for role in &givers {
+            execute(&mut tx, self.membership("revoke {role} from {provisioner}", role), "leave a role")
+                .await?;
         }
         sqlx::query("delete from tenantry.migration_history where placement = $1")
             .bind(self.placement.as_str())
@@ -184,6 +190,26 @@ async fn existing(connection: &mut PgConnection, roles: &[String]) -> Result<Vec
         .await
         .map_err(doing("look for the tenant's roles"))?;
     Ok(roles.iter().filter(|role| found.contains(role)).cloned().collect())
+}
+
+/// Roles of other tenants that gave `roles` rights on something of theirs. Any tenant can, and only the giver's member
+/// can take such a right back, without which the roles could not be dropped.
+async fn givers(connection: &mut PgConnection, roles: &[String]) -> Result<Vec<String>> {
+    sqlx::query_scalar(
+        "select distinct giver.rolname::text
+         from pg_roles ours
+         join pg_shdepend given on given.refclassid = 'pg_authid'::regclass and given.refobjid = ours.oid
+         join pg_shdepend owned on owned.dbid = given.dbid and owned.classid = given.classid
+              and owned.objid = given.objid and owned.deptype = 'o'
+         join pg_roles giver on giver.oid = owned.refobjid
+         join pg_database here on here.oid = given.dbid and here.datname = current_database()
+         where ours.rolname = any($1) and giver.rolname <> all($1)
+           and exists (select from tenantry.placement p where starts_with(giver.rolname::text, p.placement))",
+    )
+    .bind(roles)
+    .fetch_all(connection)
+    .await
+    .map_err(doing("look for rights that other tenants gave"))
 }
 
 async fn execute(connection: &mut PgConnection, sql: String, what: &'static str) -> Result<()> {

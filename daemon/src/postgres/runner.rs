@@ -6,12 +6,12 @@
 
 use std::time::{Duration, Instant};
 
-use sqlx::{PgConnection, Row as _};
+use sqlx::PgConnection;
 use tenantry_protocol::id::OperationId;
 use tenantry_protocol::name::PlacementName;
 
 use super::bookkeeping::{self, HistoryRow, Owner};
-use super::error::{Error, Result, ServerError, doing};
+use super::error::{Error, Result, ServerError, doing, doing_for_a_tenant};
 use super::quote::{Value, identifier, render};
 use super::secret::Verifier;
 use super::target::{Ready, Target, TargetConnection};
@@ -115,7 +115,7 @@ impl Build {
             .bind(&numbered)
             .execute(&mut *self.connection)
             .await
-            .map_err(doing("apply the migration"))
+            .map_err(doing_for_a_tenant("apply the migration"))
             .map_err(file_error)?;
         self.check_bounds().await?;
         let duration = begin.elapsed();
@@ -176,32 +176,31 @@ impl Build {
 
     /// After a file: everything that it could have left for COMMIT is gone, and the session is the provisioner's again.
     async fn check_bounds(&mut self) -> Result<(), FileError> {
-        // A cursor WITH HOLD runs its query at COMMIT, as the provisioner; settings would outlive the file.
-        self.execute("close all; reset all;".to_owned(), "clean up after the migration").await?;
-        let row = sqlx::query(
-            "select current_user = $1 and session_user = $1 as same_user,
-                    (pg_current_xact_id_if_assigned()::xid)::text as xid,
+        // A cursor WITH HOLD runs its query at COMMIT, as the provisioner; settings would outlive the file; a
+        // notification would come to this session.
+        self.execute("close all; reset all; unlisten *;".to_owned(), "clean up after the migration").await?;
+        let (same_user, same_transaction, writable, schema_stands): (bool, bool, bool, bool) =
+            sqlx::query_as(
+                "select current_user = $1 and session_user = $1,
+                    coalesce((pg_current_xact_id_if_assigned()::xid)::text = $3, false),
+                    not current_setting('transaction_read_only')::boolean,
                     exists (select from pg_namespace n join pg_roles r on r.oid = n.nspowner
-                            where n.nspname = $2 and r.rolname = $2) as schema_stands",
-        )
-        .persistent(false)
-        .bind(&self.provisioner)
-        .bind(self.placement.as_str())
-        .fetch_one(&mut *self.connection)
-        .await
-        .map_err(doing("check the build's bounds"))?;
-        let same_user: bool = row.try_get("same_user").map_err(doing("check the build's bounds"))?;
-        let xid: Option<String> = row.try_get("xid").map_err(doing("check the build's bounds"))?;
-        let schema_stands: bool = row.try_get("schema_stands").map_err(doing("check the build's bounds"))?;
-        if !same_user || xid.as_deref() != Some(self.xid.as_str()) {
-            return Err(FileError::Unsafe("the migration left its transaction or its role".to_owned()));
-        }
-        if !schema_stands {
-            return Err(FileError::Unsafe(
-                "the migration dropped or gave away the tenant's own schema".to_owned(),
-            ));
-        }
-        self.check_deferred_triggers().await
+                            where n.nspname = $2 and r.rolname = $2)",
+            )
+            .persistent(false)
+            .bind(&self.provisioner)
+            .bind(self.placement.as_str())
+            .bind(&self.xid)
+            .fetch_one(&mut *self.connection)
+            .await
+            .map_err(doing("check the build's bounds"))?;
+        let problem = match (same_user && same_transaction, writable, schema_stands) {
+            (false, _, _) => "the migration left its transaction or its role",
+            (_, false, _) => "the migration made its transaction read only, so that nothing could follow it",
+            (_, _, false) => "the migration dropped or gave away the tenant's own schema",
+            (true, true, true) => return self.check_deferred_triggers().await,
+        };
+        Err(FileError::Unsafe(problem.to_owned()))
     }
 
     /// The runner makes all deferred triggers fire within its bounds, but a trigger can defer again and queue more,

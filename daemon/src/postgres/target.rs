@@ -4,7 +4,7 @@
 //! Invariant: a connection goes back to the pool only after DISCARD ALL; on any doubt it is closed. The provisioner is
 //! never a superuser: a target whose role is one is refused.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
@@ -38,7 +38,9 @@ pub struct TargetOptions {
 pub struct Target {
     options: TargetOptions,
     pool: PgPool,
-    ready: Mutex<Option<Arc<Ready>>>,
+    ready: RwLock<Option<Arc<Ready>>>,
+    /// Held while it is made ready, which can take as long as a connection to a server that is mute.
+    preparing: Mutex<()>,
 }
 
 /// What holds for a target that was reached and prepared.
@@ -95,7 +97,7 @@ impl Target {
                 Box::pin(async move { Ok(connection.execute("discard all").await.is_ok()) })
             })
             .connect_lazy_with(connection);
-        Self { options, pool, ready: Mutex::new(None) }
+        Self { options, pool, ready: RwLock::default(), preparing: Mutex::default() }
     }
 
     pub const fn options(&self) -> &TargetOptions {
@@ -126,24 +128,33 @@ impl Target {
     }
 
     /// The target made ready: reached, found fit, with our bookkeeping, the group and the canary. Made once, kept after.
+    /// Whoever waits for somebody else's attempt waits no longer than for one of its own.
     pub async fn ready(&self) -> Result<Arc<Ready>> {
-        let mut ready = self.ready.lock().await;
-        if let Some(known) = ready.as_ref() {
-            return Ok(Arc::clone(known));
+        if let Some(known) = self.known() {
+            return Ok(known);
+        }
+        let turn = tokio::time::timeout(ACQUIRE_TIMEOUT, self.preparing.lock()).await;
+        let _turn = turn.map_err(|_| doing("prepare the target")(sqlx::Error::PoolTimedOut))?;
+        if let Some(known) = self.known() {
+            return Ok(known);
         }
         let made = Arc::new(self.prepare().await?);
-        *ready = Some(Arc::clone(&made));
+        self.know(Some(Arc::clone(&made)));
         Ok(made)
     }
 
-    /// What is known of it without asking it.
-    pub async fn known(&self) -> Option<Arc<Ready>> {
-        self.ready.lock().await.clone()
+    /// What is known of it without asking it, or waiting for anybody who does.
+    pub fn known(&self) -> Option<Arc<Ready>> {
+        self.ready.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Forgets what is known, so that the next use looks again: somebody may have changed the server.
-    pub async fn forget(&self) {
-        *self.ready.lock().await = None;
+    pub fn forget(&self) {
+        self.know(None);
+    }
+
+    fn know(&self, ready: Option<Arc<Ready>>) {
+        *self.ready.write().unwrap_or_else(PoisonError::into_inner) = ready;
     }
 
     pub async fn acquire(&self) -> Result<TargetConnection> {

@@ -136,32 +136,34 @@ fn admit(
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) {
-    let peer = match peer::identify(&stream) {
-        Ok(peer) => peer,
+    let credentials = match stream.peer_cred() {
+        Ok(credentials) => credentials,
         Err(error) => {
             tracing::warn!(%error, "a peer could not be identified");
             return;
         }
     };
-    let Some(place) = Connections::enter(connections, peer.uid) else {
-        tracing::warn!(uid = peer.uid, "too many connections");
+    let Some(place) = Connections::enter(connections, credentials.uid()) else {
+        tracing::warn!(uid = credentials.uid(), "too many connections");
         return;
     };
-    let session = Session::new(Arc::clone(app), peer);
-    let stop = stop.clone();
+    let (app, stop) = (Arc::clone(app), stop.clone());
     tasks.spawn(async move {
         let _place = place;
-        tokio::select! {
-            () = serve_connection(stream, session) => {}
-            () = stop.cancelled() => {}
+        // The account is looked up aside: a directory service that is slow must not hold up others.
+        let peer = tokio::task::spawn_blocking(move || peer::identify(credentials)).await;
+        match peer.map_err(io::Error::other).flatten() {
+            Ok(peer) => serve_connection(stream, Session::new(app, peer), stop).await,
+            Err(error) => tracing::warn!(%error, "a peer's account could not be looked up"),
         }
     });
 }
 
-async fn serve_connection(stream: UnixStream, session: Session) {
+/// Answers until the peer goes, or until what was asked before `stop` is answered.
+async fn serve_connection(stream: UnixStream, session: Session, stop: CancellationToken) {
     let framed = LengthDelimitedCodec::builder().max_frame_length(MAX_FRAME_BYTES).new_framed(stream);
     let codec = JsonCodec::<ClientMessage<TenantryRequest>, Response<TenantryResponse>>::default();
-    let transport = Guarded::new(tarpc::serde_transport::new(framed, codec));
+    let transport = Guarded::new(tarpc::serde_transport::new(framed, codec), stop);
     let config = Config { pending_response_buffer: REQUESTS_PER_CONNECTION };
     let channel = BaseChannel::new(config, transport).max_concurrent_requests(REQUESTS_PER_CONNECTION);
     // The answers run in this task: they end with the connection, and mutations have tasks of their own.

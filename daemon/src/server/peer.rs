@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::io;
 
 use nix::unistd::{Gid, Uid, User, getgrouplist};
-use tokio::net::UnixStream;
+use tokio::net::unix::UCred;
 
 use crate::commands::Caller;
 
-/// The peer of `stream`: uid by the kernel, groups by its account (the socket's own credentials hold only one group).
-pub(super) fn identify(stream: &UnixStream) -> io::Result<Caller> {
-    let credentials = stream.peer_cred()?;
+/// The peer with these credentials: uid by the kernel, groups by its account (the credentials hold only one group).
+/// Blocks while the account is looked up.
+pub(super) fn identify(credentials: UCred) -> io::Result<Caller> {
     let (uid, gid) = (credentials.uid(), credentials.gid());
     let account = User::from_uid(Uid::from_raw(uid)).map_err(io::Error::from)?;
     let mut gids = vec![gid];

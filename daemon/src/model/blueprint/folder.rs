@@ -1,19 +1,22 @@
-//! Sorts a folder's files into manifest, migrations and seed, by their paths alone.
+//! Sorts a folder's files into manifest, migrations and seed.
 //!
 //! Invariant: every path in the result is relative, plain and unique, and no two migrations have the same version.
-//! A path is only a name here: nothing is ever opened by it.
+//! A path is only a name here: nothing is ever opened by it. It must not look at the SQL.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::SourceFile;
+use super::convention::{self, Convention, Evidence, Mix};
 use super::findings::{Findings, Place, shown};
-use super::manifest::{Listed, MANIFEST};
-use super::naming::{self, Convention, Name, Order};
+use super::manifest::{Listed, MANIFEST, Manifest};
+use super::naming::{self, Name, Order, Shape};
+use super::sections::{self, Sections, no_transaction};
 
 const MAX_FILES: usize = 1_000;
 /// Leaves room within a frame of 8 MiB for the escapes of JSON.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 const MAX_PATH_BYTES: usize = 200;
+const DIESEL_METADATA: &str = "metadata.toml";
 
 /// The files of a folder by path, without those that have no place in a blueprint.
 pub(super) type Files<'a> = BTreeMap<&'a str, &'a SourceFile>;
@@ -24,6 +27,8 @@ pub(super) struct Named<'a> {
     pub(super) file: &'a SourceFile,
     pub(super) version: Option<String>,
     pub(super) title: String,
+    /// How the file is divided into up and down, if it is.
+    pub(super) sections: Option<Sections>,
 }
 
 /// The files with good and unique paths; `None` if there are so many that reading them is refused.
@@ -88,7 +93,7 @@ pub(super) fn seed<'a>(listed: &[Listed], files: &Files<'a>, findings: &mut Find
         match files.get(path.as_str()) {
             Some(file) if path.ends_with(".sql") => {
                 let title = file_name(path).trim_end_matches(".sql").replace('_', " ");
-                seed.push(Named { file, version: None, title });
+                seed.push(Named { file, version: None, title, sections: None });
             }
             Some(_) => {
                 findings.error("seed_file", place, format!("seed lists {name}, which is no .sql file"))
@@ -106,57 +111,141 @@ pub(super) fn seed<'a>(listed: &[Listed], files: &Files<'a>, findings: &mut Find
 
 /// The migrations in the order in which they run.
 pub(super) fn migrations<'a>(
-    listed: &[Listed],
+    manifest: &Manifest,
     files: &Files<'a>,
     findings: &mut Findings,
 ) -> Vec<Named<'a>> {
-    let seed: BTreeSet<&str> = listed.iter().map(|entry| entry.path.as_str()).collect();
-    let mut ordered: BTreeMap<Order, Named<'a>> = BTreeMap::new();
-    let mut conventions: [Option<&str>; 2] = [None; 2];
-    for (path, file) in files {
-        if *path == MANIFEST || seed.contains(path) {
-            continue;
-        }
-        match naming::read(file_name(path)) {
-            Name::Migration { convention, order, version, title } => {
-                let slot = usize::from(convention == Convention::Sqlx);
-                conventions[slot].get_or_insert(path);
-                if let Some(other) = ordered.get(&order) {
-                    let message = format!(
-                        "{path} has the same place in the order as {}: give each migration a version of its own",
-                        other.file.path
-                    );
-                    findings.file_error("duplicate_version", path, message);
-                } else {
-                    ordered.insert(order, Named { file, version, title });
-                }
+    let seed: BTreeSet<&str> = manifest.seed.iter().map(|entry| entry.path.as_str()).collect();
+    let mut found = Vec::new();
+    let mut undo = Vec::new();
+    for (path, file) in files.iter().filter(|(path, _)| **path != MANIFEST && !seed.contains(*path)) {
+        match naming::read(path) {
+            Name::Migration { shape, order, version, title } => {
+                let marker = sections::marker(&file.content);
+                found.push(Found { file, evidence: Evidence { path, shape, marker }, order, version, title });
             }
-            Name::Undo => {
-                let message =
-                    format!("{path} is ignored: a tenant is undone as a whole, never by undo files");
-                findings.file_warning("undo_ignored", path, message);
-            }
+            Name::Undo { shape, order } => undo.push((*path, shape, order)),
             Name::Broken(fault) => {
-                findings.file_error(
-                    "unrecognised_file",
-                    path,
-                    format!("{path} cannot be placed in the order: {fault}"),
-                );
+                let message = format!("{path} cannot be placed in the order: {fault}");
+                findings.file_error("unrecognised_file", path, message);
             }
+            Name::Unknown if file_name(path) == DIESEL_METADATA => diesel_metadata(file, findings),
             Name::Unknown => unknown(path, findings),
         }
     }
-    if let [Some(flyway), Some(sqlx)] = conventions {
-        let message = format!(
-            "{flyway} is named as for Flyway and {sqlx} as for sqlx, so their order is open: use one convention"
-        );
-        findings.file_error("mixed_conventions", sqlx, message);
-    }
-    if ordered.is_empty() {
+    let convention = convention(manifest.convention, &found, findings);
+    undo_files(&undo, &found, findings);
+    if found.is_empty() {
         let message = "the folder holds no migration: add files named V1__title.sql or 0001_title.sql";
         findings.folder_error("no_migrations", message);
     }
+    in_order(found, convention, findings)
+}
+
+/// A migration before its place among the others is sure.
+struct Found<'a> {
+    file: &'a SourceFile,
+    evidence: Evidence<'a>,
+    order: Order,
+    version: Option<String>,
+    title: String,
+}
+
+/// What the manifest says or the files show; a file that does not fit is an error.
+fn convention(said: Option<Convention>, found: &[Found<'_>], findings: &mut Findings) -> Option<Convention> {
+    if let Some(said) = said {
+        for Evidence { path, .. } in
+            found.iter().map(|file| file.evidence).filter(|file| !said.takes(file.shape))
+        {
+            let message = format!(
+                "{path} is not named as {said} names its files, and {MANIFEST} says convention = \"{said}\": rename it \
+                 as in {}, or correct the convention",
+                said.example()
+            );
+            findings.file_error("mixed_conventions", path, message);
+        }
+        return Some(said);
+    }
+    let evidence: Vec<Evidence<'_>> = found.iter().map(|file| file.evidence).collect();
+    convention::detect(&evidence).unwrap_or_else(|Mix { first, second }| {
+        let message = format!(
+            "{} is written as for {} and {} as for {}, so their order is open: use one convention in a folder",
+            first.0, first.1, second.0, second.1
+        );
+        findings.file_error("mixed_conventions", second.0, message);
+        None
+    })
+}
+
+fn in_order<'a>(
+    found: Vec<Found<'a>>,
+    convention: Option<Convention>,
+    findings: &mut Findings,
+) -> Vec<Named<'a>> {
+    let mut ordered: BTreeMap<Order, Named<'a>> = BTreeMap::new();
+    for Found { file, evidence, order, version, title } in found {
+        let path = evidence.path;
+        let order = match (&version, convention) {
+            (Some(version), Some(Convention::Dbmate)) => Order::Textual(version.clone()),
+            (_, Some(Convention::Goose)) if order.is_zero() => {
+                let message =
+                    format!("{path} has the version 0, and goose counts from 1: give it a higher one");
+                findings.file_error("unrecognised_file", path, message);
+                order
+            }
+            _ => order,
+        };
+        if let Some(other) = ordered.get(&order) {
+            let message = format!(
+                "{path} has the same place in the order as {}: give each migration a version of its own",
+                other.file.path
+            );
+            findings.file_error("duplicate_version", path, message);
+            continue;
+        }
+        // In a mixed folder each file is read as it is written, so that the mix is the only thing said of it.
+        let sections = match convention {
+            Some(convention) => convention.sections(),
+            None => evidence.marker.map(|marker| marker.sections).filter(|own| *own != Sections::SqlMigrate),
+        };
+        ordered.insert(order, Named { file, version, title, sections });
+    }
     ordered.into_values().collect()
+}
+
+/// Files that undo: said once that they never run, and each that has nothing to undo.
+fn undo_files(undo: &[(&str, Shape, Order)], found: &[Found<'_>], findings: &mut Findings) {
+    if let Some((path, _, _)) = undo.first() {
+        let message = match undo.len() {
+            1 => format!("{path} is ignored: a tenant is undone as a whole, never by undo files"),
+            count => format!(
+                "{path} and {} more files are ignored: a tenant is undone as a whole, never by undo files",
+                count - 1
+            ),
+        };
+        findings.file_warning("undo_ignored", path, message);
+    }
+    let paired = |wanted: Shape| matches!(wanted, Shape::Pair | Shape::Folder);
+    for (path, shape, order) in undo.iter().filter(|(_, shape, _)| paired(*shape)) {
+        if !found.iter().any(|file| file.evidence.shape == *shape && file.order == *order) {
+            let message =
+                format!("{path} has no way up beside it: add {}", path.replace("down.sql", "up.sql"));
+            findings.file_error("missing_up", path, message);
+        }
+    }
+}
+
+/// What diesel is told about one migration.
+fn diesel_metadata(file: &SourceFile, findings: &mut Findings) {
+    let asks = |line: &str| {
+        let line: String = line.split('#').next().unwrap_or("").split_whitespace().collect();
+        line == "run_in_transaction=false"
+    };
+    if let Some(at) = file.content.lines().position(asks) {
+        let line = u32::try_from(at).map_or(u32::MAX, |at| at + 1);
+        let message = no_transaction("run_in_transaction = false");
+        findings.error("no_transaction", Place { file: &file.path, line }, message);
+    }
 }
 
 fn unknown(path: &str, findings: &mut Findings) {
@@ -166,7 +255,7 @@ fn unknown(path: &str, findings: &mut Findings) {
     if lower.ends_with(".sql") {
         let message = format!(
             "{path} is no migration by its name and not in the manifest's seed: name it V1__title.sql, R__title.sql \
-             or 0001_title.sql, or list it in seed"
+             or 0001_title.sql, list it in seed, or move it out of the folder"
         );
         findings.file_error("unrecognised_file", path, message);
     } else if !is_text {

@@ -12,16 +12,21 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::Setting;
+use super::convention::{CONVENTIONS, Convention};
 use super::findings::{Findings, Place, shown};
 
 pub const MANIFEST: &str = "blueprint.toml";
+
+/// What a folder needs at least, to paste.
+pub(super) const MINIMAL: &str =
+    "name = \"my-product\"\nversion = \"1.0\"\ntitle = \"My product\"\ntenancy = \"schema\"";
 
 /// The one setting that the pipeline itself understands: how many connections each login role may have at once.
 pub const CONNECTION_LIMIT: &str = "connection_limit";
 const CONNECTION_LIMIT_RANGE: std::ops::RangeInclusive<i64> = 1..=200;
 const CONNECTION_LIMIT_DEFAULT: i64 = 20;
 
-const KEYS: &str = "name, version, title, tenancy, extensions, seed and [settings.NAME]";
+const KEYS: &str = "name, version, title, tenancy, convention, extensions, seed and [settings.NAME]";
 const SETTING_KEYS: &str = "title, default, min and max";
 const CODE: &str = "manifest";
 /// Enough to mend a file by; a file that is no TOML at all has one for each line.
@@ -34,6 +39,8 @@ pub(super) struct Manifest {
     pub(super) version: Option<BlueprintVersion>,
     pub(super) title: Option<String>,
     pub(super) tenancy: Option<Tenancy>,
+    /// Said by the manifest; otherwise the files tell.
+    pub(super) convention: Option<Convention>,
     pub(super) settings: BTreeMap<String, Setting>,
     pub(super) extensions: Vec<String>,
     pub(super) seed: Vec<Listed>,
@@ -92,6 +99,7 @@ impl Reader<'_> {
                 "version" => manifest.version = self.version(value),
                 "title" => manifest.title = self.title("title", value),
                 "tenancy" => manifest.tenancy = self.tenancy(value),
+                "convention" => manifest.convention = self.convention(value),
                 "extensions" => manifest.extensions = self.extensions(value),
                 "seed" => manifest.seed = self.seed(value),
                 "settings" => manifest.settings = self.settings(value),
@@ -150,6 +158,18 @@ impl Reader<'_> {
         };
         self.fault(value.span(), message);
         None
+    }
+
+    fn convention(&mut self, value: &Entry<'_>) -> Option<Convention> {
+        let name = self.text("convention", value)?;
+        let convention = Convention::from_name(name);
+        if convention.is_none() {
+            let known: Vec<&str> = CONVENTIONS.iter().map(|(known, _)| *known).collect();
+            let message =
+                format!("convention \"{}\" is not known; known are {}", shown(name), known.join(", "));
+            self.fault(value.span(), message);
+        }
+        convention
     }
 
     /// The texts of a list, each with its line; doubled ones are reported and left out.

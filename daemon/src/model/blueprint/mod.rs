@@ -6,12 +6,14 @@
 
 mod built_in;
 mod checksum;
+mod convention;
 mod findings;
 mod folder;
 mod lint;
 mod manifest;
 mod naming;
 mod parse;
+mod sections;
 mod split;
 mod token;
 
@@ -87,7 +89,10 @@ pub struct Migration {
     /// Of the content alone.
     pub checksum: Checksum,
     pub bytes: u64,
+    /// What runs: the whole file, or its way up where the file holds the way down as well.
     pub sql: Arc<str>,
+    /// The whole file.
+    pub content: Arc<str>,
 }
 
 /// Whether an answer carries the SQL of its files.
@@ -103,7 +108,7 @@ impl Blueprint {
         let manifest = SourceFile { path: MANIFEST.to_owned(), content: self.manifest.to_string() };
         let sql = self.migrations.iter().chain(&self.seed);
         std::iter::once(manifest)
-            .chain(sql.map(|file| SourceFile { path: file.path.clone(), content: file.sql.to_string() }))
+            .chain(sql.map(|file| SourceFile { path: file.path.clone(), content: file.content.to_string() }))
             .collect()
     }
 
@@ -133,7 +138,7 @@ impl Migration {
             statements: u32::try_from(self.statements.len()).unwrap_or(u32::MAX),
             bytes: self.bytes,
             checksum: self.checksum.to_string(),
-            sql: (sql == SqlText::Included).then(|| self.sql.to_string()),
+            sql: (sql == SqlText::Included).then(|| self.content.to_string()),
         }
     }
 }

@@ -1,35 +1,50 @@
-//! What a file's name says: its place in the order of migrations. Flyway's and sqlx's conventions are understood.
+//! What a file's path says: its place in the order of migrations, and which tools name their files so.
 //!
-//! Flyway: `V1__x.sql`, `V1_2__x.sql` and `V1.2__x.sql` by number, then `R__x.sql` by name; `U1__x.sql` undoes and is
-//! never run. sqlx: `20240101120000_x.sql` or `….up.sql` by number; `….down.sql` undoes and is never run.
-//! It must not look at a file's content.
+//! By number: Flyway's `V1__x.sql`, `V1_2__x.sql`, `V1.2__x.sql`; `0001_x.sql`, `1-x.sql` and `01.sql`; pairs such as
+//! `0001_x.up.sql`; diesel's folders, `2024-01-01-120000_x/up.sql`. By name, after them: Flyway's `R__x.sql`. Files that
+//! undo (`U1__x.sql`, `….down.sql`, `…/down.sql`) are told apart and never run.
+//! It must not look at a file's content, nor decide which tool a folder belongs to.
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Name {
     Migration {
-        convention: Convention,
+        shape: Shape,
         order: Order,
         version: Option<String>,
         title: String,
     },
     /// Undoes a migration; never run, since a tenant is undone as a whole.
-    Undo,
+    Undo {
+        shape: Shape,
+        order: Order,
+    },
     /// A migration's name that breaks its convention; what is wrong, for a person.
     Broken(&'static str),
     /// No migration at all.
     Unknown,
 }
 
+/// How the name is built; several tools can share one shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Convention {
+pub(super) enum Shape {
+    /// `V1__x.sql`, `R__x.sql`
     Flyway,
-    Sqlx,
+    /// `0001_x.sql`
+    Underscore,
+    /// `1-x.sql`, `01.sql`
+    Loose,
+    /// `0001_x.up.sql`
+    Pair,
+    /// `2024-01-01-120000_x/up.sql`
+    Folder,
 }
 
 /// The position of a migration among the others; equal positions are a conflict.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Order {
     Versioned(Numbers),
+    /// By version as text, for tools that compare so: there 10 comes before 9.
+    Textual(String),
     /// After all versioned ones, by title.
     Repeatable(String),
 }
@@ -38,21 +53,29 @@ pub(super) enum Order {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Numbers(Vec<u64>);
 
+impl Order {
+    pub(super) fn is_zero(&self) -> bool {
+        matches!(self, Self::Versioned(Numbers(numbers)) if numbers == &[0])
+    }
+}
+
 const BROKEN_VERSION: &str =
     "the version must be numbers joined by . or _, each below 2^63, as in V1_2__title.sql";
 const BROKEN_SEPARATOR: &str =
     "two underscores must stand between the version and the title, as in V1__title.sql";
 const BROKEN_TITLE: &str = "a title must follow the version, as in V1__title.sql or 0001_title.sql";
-const BROKEN_NUMBER: &str = "the number before the first _ must be below 2^63";
+const BROKEN_NUMBER: &str = "the number that it begins with must be below 2^63";
 
-/// Reads the last part of a path that ends in `.sql`.
-pub(super) fn read(file_name: &str) -> Name {
+/// Reads a path with `/` between its parts.
+pub(super) fn read(path: &str) -> Name {
+    let (folder, file_name) = path.rsplit_once('/').unwrap_or(("", path));
     let Some(stem) = file_name.strip_suffix(".sql") else { return Name::Unknown };
     match stem.as_bytes() {
         [b'V', b'0'..=b'9', ..] => flyway_versioned(&stem[1..]),
-        [b'U', b'0'..=b'9', ..] => Name::Undo,
+        [b'U', b'0'..=b'9', ..] => flyway_undo(&stem[1..]),
         [b'R', b'_', b'_', ..] => flyway_repeatable(&stem[3..]),
-        [b'0'..=b'9', ..] => sqlx(stem),
+        [b'0'..=b'9', ..] => numbered(stem),
+        b"up" | b"down" => in_a_folder(folder.rsplit('/').next().unwrap_or(folder), stem),
         _ => Name::Unknown,
     }
 }
@@ -64,11 +87,17 @@ fn flyway_versioned(stem: &str) -> Name {
         return Name::Broken(BROKEN_TITLE);
     }
     Name::Migration {
-        convention: Convention::Flyway,
+        shape: Shape::Flyway,
         order: Order::Versioned(numbers),
         version: Some(version.to_owned()),
         title: spaced(title),
     }
+}
+
+fn flyway_undo(stem: &str) -> Name {
+    let version = stem.split_once("__").map_or(stem, |(version, _)| version);
+    let Some(numbers) = numbers(version) else { return Name::Broken(BROKEN_VERSION) };
+    Name::Undo { shape: Shape::Flyway, order: Order::Versioned(numbers) }
 }
 
 fn flyway_repeatable(title: &str) -> Name {
@@ -76,31 +105,59 @@ fn flyway_repeatable(title: &str) -> Name {
         return Name::Broken("a title must follow R__, as in R__title.sql");
     }
     Name::Migration {
-        convention: Convention::Flyway,
+        shape: Shape::Flyway,
         order: Order::Repeatable(title.to_owned()),
         version: None,
         title: spaced(title),
     }
 }
 
-fn sqlx(stem: &str) -> Name {
-    if stem.ends_with(".down") {
-        return Name::Undo;
+/// A stem that begins with a digit.
+fn numbered(stem: &str) -> Name {
+    let (stem, undoes) = match stem.strip_suffix(".down") {
+        Some(stem) => (stem, true),
+        None => (stem, false),
+    };
+    let up = stem.strip_suffix(".up").filter(|_| !undoes);
+    let stem = up.unwrap_or(stem);
+    let end = stem.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(stem.len());
+    let (version, rest) = stem.split_at(end);
+    let Some(numbers) = numbers(version) else { return Name::Broken(BROKEN_NUMBER) };
+    let (shape, title) = match rest.as_bytes() {
+        [] => (Shape::Loose, version),
+        [b'_', title @ ..] if title.iter().all(|byte| *byte == b'_') => return Name::Broken(BROKEN_TITLE),
+        [b'-', title @ ..] if title.iter().all(|byte| *byte == b'-') => return Name::Broken(BROKEN_TITLE),
+        [b'_', ..] => (Shape::Underscore, &rest[1..]),
+        [b'-', ..] => (Shape::Loose, &rest[1..]),
+        _ => return Name::Unknown,
+    };
+    let shape = if undoes || up.is_some() { Shape::Pair } else { shape };
+    let order = Order::Versioned(numbers);
+    if undoes {
+        return Name::Undo { shape, order };
     }
-    let stem = stem.strip_suffix(".up").unwrap_or(stem);
-    let Some((version, title)) = stem.split_once('_') else { return Name::Broken(BROKEN_TITLE) };
-    if !version.bytes().all(|b| b.is_ascii_digit()) {
+    Name::Migration { shape, order, version: Some(version.to_owned()), title: spaced(title) }
+}
+
+/// `up.sql` or `down.sql` in a folder that is a migration, whose version is what stands before the first underscore.
+fn in_a_folder(folder: &str, stem: &str) -> Name {
+    let (version, title) = folder.split_once('_').unwrap_or((folder, ""));
+    let is_version = version.starts_with(|c: char| c.is_ascii_digit())
+        && version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    if !is_version {
         return Name::Unknown;
     }
-    let Some(numbers) = numbers(version) else { return Name::Broken(BROKEN_NUMBER) };
-    if title.trim_matches('_').is_empty() {
-        return Name::Broken(BROKEN_TITLE);
-    }
-    Name::Migration {
-        convention: Convention::Sqlx,
-        order: Order::Versioned(numbers),
-        version: Some(version.to_owned()),
-        title: spaced(title),
+    // The hyphens of a date are there for people; the tool leaves them out.
+    let order = Order::Textual(version.replace('-', ""));
+    let title = if title.is_empty() { version } else { title };
+    match stem {
+        "down" => Name::Undo { shape: Shape::Folder, order },
+        _ => Name::Migration {
+            shape: Shape::Folder,
+            order,
+            version: Some(version.to_owned()),
+            title: spaced(title),
+        },
     }
 }
 
@@ -119,7 +176,7 @@ fn numbers(version: &str) -> Option<Numbers> {
 
 /// `time_entries` → `time entries`
 fn spaced(title: &str) -> String {
-    title.replace('_', " ").trim().to_owned()
+    title.replace(['_', '-'], " ").trim().to_owned()
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ use tenantry_protocol::plan::Finding;
 use super::findings::{Findings, Place};
 use super::folder::{self, Named};
 use super::lint::Linter;
-use super::manifest::{self, MANIFEST, Manifest};
+use super::manifest::{self, MANIFEST, MINIMAL, Manifest};
+use super::sections::{self, Fault, Sections, no_transaction};
 use super::split;
 use super::{Blueprint, Checksum, Migration, SourceFile};
 
@@ -37,14 +38,15 @@ fn read(files: &[SourceFile], findings: &mut Findings) -> Option<Blueprint> {
     let manifest = match source {
         Some(source) => manifest::read(&source.content, findings),
         None => {
-            let message =
-                format!("there is no {MANIFEST}: add one with name, version and title to the folder");
+            let message = format!(
+                "there is no {MANIFEST}, which says what the blueprint is called: add one to the folder, such as\n{MINIMAL}"
+            );
             findings.folder_error("no_manifest", message);
             Manifest::default()
         }
     };
     let mut linter = Linter::default();
-    let migrations = folder::migrations(&manifest.seed, &files, findings);
+    let migrations = folder::migrations(&manifest, &files, findings);
     let migrations = read_all(migrations, &mut linter, findings);
     let tables = linter.tables();
     let seed = folder::seed(&manifest.seed, &files, findings);
@@ -75,38 +77,79 @@ fn read_all(files: Vec<Named<'_>>, linter: &mut Linter, findings: &mut Findings)
 }
 
 fn read_one(named: Named<'_>, linter: &mut Linter, findings: &mut Findings) -> Migration {
-    let Named { file, version, title } = named;
-    if let Some(line) = sections_of_another_tool(&file.content) {
-        let message = "the file has sections for up and down in the manner of dbmate or goose, and running it would \
-                       run both: keep only the part for up, without its marker";
-        findings.error("foreign_format", Place { file: &file.path, line }, message);
-    }
-    let statements = match split::split(&file.content) {
-        Ok(pieces) => {
-            for piece in &pieces {
-                linter.look_at(&file.path, piece, findings);
+    let Named { file, sections, .. } = named;
+    directives(file, sections, findings);
+    let up = match sections.map(|sections| sections::up(sections, &file.content)) {
+        Some(Ok(up)) => Some(up),
+        Some(Err(faults)) => {
+            for Fault { code, line, message } in faults {
+                findings.error(code, Place { file: &file.path, line }, message);
             }
-            pieces.into_iter().map(|piece| piece.statement).collect::<Vec<_>>()
+            return migration(named, Vec::new(), &file.content);
         }
+        None => None,
+    };
+    let pieces = match split::split(up.as_ref().map_or(file.content.as_str(), |up| &up.masked)) {
+        Ok(pieces) => pieces,
         Err(error) => {
             let place = Place { file: &file.path, line: error.line };
             findings.error(error.problem.code(), place, error.to_string());
-            return migration(file, version, title, Vec::new());
+            return migration(named, Vec::new(), &file.content);
         }
     };
-    if statements.is_empty() {
-        let message = format!("{} holds no statement: fill it or remove it", file.path);
-        findings.file_warning("empty_file", &file.path, message);
+    if let Some(at) = up.as_ref().and_then(|up| up.cuts(&pieces)) {
+        let place = Place { file: &file.path, line: split::line_of(&file.content, at) };
+        let message = "this directive stands inside a statement or a quoted text: end that above it, with a semicolon or \
+                       its quote";
+        findings.error("statement_block", place, message);
     }
-    migration(file, version, title, statements)
+    for piece in &pieces {
+        linter.look_at(&file.path, piece, findings);
+    }
+    match &up {
+        Some(up) if pieces.is_empty() => {
+            let place = Place { file: &file.path, line: up.line };
+            findings.warning(
+                "empty_file",
+                place,
+                "the way up holds no statement: fill it or remove the file",
+            );
+        }
+        None if pieces.is_empty() => {
+            let message = format!("{} holds no statement: fill it or remove it", file.path);
+            findings.file_warning("empty_file", &file.path, message);
+        }
+        _ => {}
+    }
+    let sql = up.map_or(file.content.as_str(), |up| &file.content[up.range]);
+    migration(named, pieces.into_iter().map(|piece| piece.statement).collect(), sql)
 }
 
-fn migration(
-    file: &SourceFile,
-    version: Option<String>,
-    title: String,
-    statements: Vec<split::Statement>,
-) -> Migration {
+/// Directives in comments, which the lints do not see: those of a tool that the folder is not written for, and sqlx's.
+fn directives(file: &SourceFile, own: Option<Sections>, findings: &mut Findings) {
+    if let Some(marker) = sections::marker(&file.content).filter(|marker| Some(marker.sections) != own) {
+        let message = format!(
+            "the file has sections for up and down in the manner of {}, and running it would run both: keep only the \
+             part for up, without its directive",
+            marker.sections
+        );
+        findings.error("foreign_format", Place { file: &file.path, line: marker.line }, message);
+    }
+    let opening = file.content.lines().map(|line| line.trim_start_matches('\u{feff}').trim());
+    let is_opening = |line: &&str| line.is_empty() || line.starts_with("--");
+    let mut opening = opening.take_while(is_opening);
+    if let Some(at) = opening.position(|line| line == "-- no-transaction") {
+        let line = u32::try_from(at).map_or(u32::MAX, |at| at + 1);
+        findings.error(
+            "no_transaction",
+            Place { file: &file.path, line },
+            no_transaction("-- no-transaction"),
+        );
+    }
+}
+
+fn migration(named: Named<'_>, statements: Vec<split::Statement>, sql: &str) -> Migration {
+    let Named { file, version, title, .. } = named;
     Migration {
         path: file.path.clone(),
         version,
@@ -114,19 +157,9 @@ fn migration(
         statements,
         checksum: Checksum::of(file.content.as_bytes()),
         bytes: file.content.len() as u64,
-        sql: Arc::from(file.content.as_str()),
+        sql: Arc::from(sql),
+        content: Arc::from(file.content.as_str()),
     }
-}
-
-/// The line, from 1, of a marker such as `-- migrate:down`; these stand in comments, which the lints do not see.
-fn sections_of_another_tool(content: &str) -> Option<u32> {
-    let is_marker = |line: &str| {
-        let comment = line.trim_start().strip_prefix("--").map(|rest| rest.trim_start().to_ascii_lowercase());
-        comment.is_some_and(|rest| {
-            ["migrate:up", "migrate:down", "+goose", "+migrate"].iter().any(|marker| rest.starts_with(marker))
-        })
-    };
-    content.lines().position(is_marker).map(|at| u32::try_from(at).map_or(u32::MAX, |at| at + 1))
 }
 
 #[cfg(test)]

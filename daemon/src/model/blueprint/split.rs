@@ -203,12 +203,12 @@ fn is_word(sql: &str, token: Token, word: &str) -> bool {
 }
 
 /// The line, from 1, of a position in bytes.
-fn line_of(sql: &str, offset: usize) -> u32 {
+pub(super) fn line_of(sql: &str, offset: usize) -> u32 {
     1 + newlines(&sql.as_bytes()[..offset])
 }
 
 /// Line ends, where `\r\n` is one and a lone `\r` (which ends a comment for the server) is one too.
-fn newlines(bytes: &[u8]) -> u32 {
+pub(super) fn newlines(bytes: &[u8]) -> u32 {
     let ends = bytes.iter().enumerate().filter(|(at, byte)| match byte {
         b'\n' => true,
         b'\r' => bytes.get(at + 1) != Some(&b'\n'),

@@ -55,6 +55,12 @@ fn doubtful_orders_are_errors() {
     check(&["V1__a.sql", "V1_0__b.sql"], &[("duplicate_version", Some("V1__a.sql"))]);
     check(&["V1__a.sql", "x/V1__a.sql"], &[("duplicate_version", Some("x/V1__a.sql"))]);
     check(&["V1__a.sql", "2024_b.sql"], &[("mixed_conventions", Some("2024_b.sql"))]);
+    check(&["1_a.sql", "01-b.sql"], &[("duplicate_version", Some("1_a.sql"))]);
+    check(&["1_a/up.sql", "2_b/up.sql", "2_b/more.sql"], &[("unrecognised_file", Some("2_b/more.sql"))]);
+    check(
+        &["1_a.up.sql", "2_b.down.sql"],
+        &[("missing_up", Some("2_b.down.sql")), ("undo_ignored", Some("2_b.down.sql"))],
+    );
     check(&["V1__a.sql", "extra.sql"], &[("unrecognised_file", Some("extra.sql"))]);
     check(&["V1__a.sql", "V2_b.sql"], &[("unrecognised_file", Some("V2_b.sql"))]);
     check(&["V1__a.sql", "V2__b.SQL"], &[("unrecognised_file", Some("V2__b.SQL"))]);
@@ -65,7 +71,39 @@ fn doubtful_orders_are_errors() {
 fn files_that_are_left_out_are_named() {
     check(&["V1__a.sql", "U1__a.sql"], &[("undo_ignored", Some("U1__a.sql"))]);
     check(&["1_a.up.sql", "1_a.down.sql"], &[("undo_ignored", Some("1_a.down.sql"))]);
+    check(
+        &["1_a/up.sql", "1_a/down.sql", "2_b/up.sql", "2_b/down.sql"],
+        &[("undo_ignored", Some("1_a/down.sql"))],
+    );
     check(&["V1__a.sql", "V1__a.sql.conf"], &[("file_ignored", Some("V1__a.sql.conf"))]);
+}
+
+#[test]
+fn each_tool_orders_by_its_own_rule() {
+    let order = |files: &[(&str, &str)]| {
+        let manifest = file(MANIFEST, "name = \"shop\"\nversion = \"1.0\"\ntitle = \"Shop\"\n");
+        let files: Vec<_> = files.iter().map(|(path, sql)| file(path, sql)).chain([manifest]).collect();
+        let parsed = parse(&files);
+        assert_eq!(parsed.findings, []);
+        parsed.blueprint.unwrap().migrations.into_iter().map(|m| m.path).collect::<Vec<_>>()
+    };
+    let dbmate = "-- migrate:up\nselect 1;";
+    assert_eq!(order(&[("9_a.sql", dbmate), ("10_b.sql", dbmate)]), ["10_b.sql", "9_a.sql"]);
+    let goose = "-- +goose Up\nselect 1;";
+    assert_eq!(order(&[("9_a.sql", goose), ("00010_b.sql", goose)]), ["9_a.sql", "00010_b.sql"]);
+    let plain = "select 1;";
+    assert_eq!(
+        order(&[("10.sql", plain), ("2-a.sql", plain), ("1_b.sql", plain)]),
+        ["1_b.sql", "2-a.sql", "10.sql"]
+    );
+}
+
+#[test]
+fn goose_counts_from_1() {
+    let manifest = file(MANIFEST, "name = \"shop\"\nversion = \"1.0\"\ntitle = \"Shop\"\n");
+    let findings = parse(&[manifest, file("00000_a.sql", "-- +goose Up\nselect 1;")]).findings;
+    assert_eq!(findings[0].code, "unrecognised_file");
+    assert!(findings[0].message.contains("counts from 1"), "{findings:#?}");
 }
 
 #[test]

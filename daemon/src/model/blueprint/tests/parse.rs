@@ -50,6 +50,10 @@ fn without_a_manifest_there_is_no_blueprint_but_the_files_are_still_read() {
     assert_eq!(parsed.blueprint, None);
     assert_eq!(summary(&parsed), ["no_manifest -:0", "transaction_control V1__a.sql:2"]);
     assert_eq!(summary(&parse(&[])), ["no_manifest -:0", "no_migrations -:0"]);
+    // What it shows can be pasted as it is.
+    let pasted: Vec<&str> = parsed.findings[0].message.lines().skip(1).collect();
+    let files = [file(MANIFEST, &pasted.join("\n")), file("V1__a.sql", "select 1;")];
+    assert_eq!(summary(&parse(&files)), [""; 0]);
 }
 
 #[test]
@@ -79,11 +83,96 @@ fn faults_do_not_hide_each_other() {
 
 #[test]
 fn files_of_other_tools_are_not_run_up_and_down() {
-    for marker in ["-- migrate:up", "--migrate:down", "-- +goose Up", "  -- +migrate Down"] {
-        let content = format!("-- x\n{marker}\ncreate table a (x int primary key);");
-        let parsed = parse(&with_manifest(&[("20240101120000_a.sql", &content)]));
-        assert_eq!(summary(&parsed), ["foreign_format 20240101120000_a.sql:2"], "{marker}");
+    let create = "create table a (x int primary key);";
+    for (path, marker) in [
+        ("20240101120000_a.sql", "  -- +migrate Up"),
+        ("V1__a.sql", "-- migrate:up"),
+        ("V1__a.sql", "-- +goose Up"),
+        ("1_a.up.sql", "--migrate:down"),
+        ("2024-01-01-120000_a/up.sql", "-- +goose Up"),
+    ] {
+        let parsed = parse(&with_manifest(&[(path, &format!("-- x\n{marker}\n{create}"))]));
+        assert_eq!(summary(&parsed), [format!("foreign_format {path}:2")], "{marker}");
     }
+}
+
+#[test]
+fn what_is_undone_does_not_run_and_is_not_looked_at() {
+    let parsed = parse(&with_manifest(&[
+        (
+            "00002_b.sql",
+            "-- +goose Up\ncreate table b (x int primary key);\n-- +goose Down\ndrop table b;\ncommit;",
+        ),
+        ("00010_c.sql", "-- +goose Up\ninsert into b values (1);\n"),
+        ("00001_a.sql", "-- a\n-- +goose Up\ncreate table a (x int primary key);"),
+    ]));
+    assert_eq!(summary(&parsed), [""; 0]);
+    let blueprint = parsed.blueprint.unwrap();
+    let files: Vec<_> = blueprint.migrations.iter().map(|m| (m.path.as_str(), m.sql.as_ref())).collect();
+    assert_eq!(
+        files,
+        [
+            ("00001_a.sql", "create table a (x int primary key);"),
+            ("00002_b.sql", "create table b (x int primary key);\n"),
+            ("00010_c.sql", "insert into b values (1);\n"),
+        ]
+    );
+    assert_eq!((blueprint.tables, blueprint.migrations[0].statements[0].line), (2, 3));
+    // What is stored is the whole file, so that the blueprint can be read again.
+    assert_eq!(parse(&blueprint.source_files()).blueprint, Some(blueprint));
+}
+
+#[test]
+fn wishes_for_no_transaction_are_refused_with_their_line() {
+    for (path, content, line) in [
+        ("1_a.sql", "-- no-transaction\nselect 1;", 1),
+        ("V1__a.sql", "\u{feff}-- x\r\n\r\n-- no-transaction\r\nselect 1;", 3),
+        ("1_a.sql", "-- x\n-- migrate:up transaction:false\nselect 1;", 2),
+        ("1_a.sql", "-- +goose Up\nselect 1;\n-- +goose NO TRANSACTION\n", 3),
+    ] {
+        let parsed = parse(&with_manifest(&[(path, content)]));
+        assert_eq!(summary(&parsed), [format!("no_transaction {path}:{line}")], "{content}");
+    }
+    // Behind the first statement it is a remark like any other.
+    assert_eq!(summary(&parse(&with_manifest(&[("1_a.sql", "select 1;\n-- no-transaction\n")]))), [""; 0]);
+    let metadata = ("1_a/metadata.toml", "# x\nrun_in_transaction = false # x\n");
+    let parsed = parse(&with_manifest(&[("1_a/up.sql", "select 1"), metadata]));
+    assert_eq!(summary(&parsed), ["no_transaction 1_a/metadata.toml:2"]);
+}
+
+#[test]
+fn lines_are_those_of_the_file_in_sections_too() {
+    let up = "\u{feff}-- ä\r\n-- +goose Up\r\n";
+    for (sql, expect) in [
+        ("select 1;\r\n\\i x.sql\r\n", "psql_command 1_a.sql:4"),
+        ("copy a from stdin;\r\n1\r\n\\.\r\n", "copy_from_stdin 1_a.sql:3"),
+        ("\r\ncommit;", "transaction_control 1_a.sql:4"),
+        ("do $x$ begin\r\n", "unterminated 1_a.sql:3"),
+        (
+            "select 1\r\n-- +goose StatementBegin\r\n+ 2;\r\n-- +goose StatementEnd",
+            "statement_block 1_a.sql:4",
+        ),
+        ("select '\r\n-- +goose Down\r\n';", "unterminated 1_a.sql:3"),
+        ("-- +goose Down\r\nselect 1;", "empty_file 1_a.sql:2"),
+    ] {
+        assert_eq!(summary(&parse(&with_manifest(&[("1_a.sql", &format!("{up}{sql}"))]))), [expect], "{sql}");
+    }
+}
+
+#[test]
+fn the_manifest_may_say_the_convention() {
+    let check = |convention: &str, files: &[(&str, &str)], expect: &[&str]| {
+        let manifest = format!("{GOOD_MANIFEST}convention = \"{convention}\"\n");
+        let sql = files.iter().map(|(path, content)| file(path, content));
+        let files: Vec<SourceFile> = sql.chain([file(MANIFEST, &manifest)]).collect();
+        assert_eq!(summary(&parse(&files)), expect, "{convention}");
+    };
+    check("goose", &[("1_a.sql", "select 1;")], &["missing_up 1_a.sql:1"]);
+    check("sqlx", &[("1_a.sql", "-- +goose Up\nselect 1;")], &["foreign_format 1_a.sql:1"]);
+    check("numbered", &[("1_a.sql", "select 1;"), ("2.sql", "select 1")], &[]);
+    check("sqlx", &[("1_a.sql", "select 1;"), ("2.sql", "select 1")], &["mixed_conventions 2.sql:0"]);
+    check("flyway", &[("V1__a.sql", "select 1;"), ("2_a.up.sql", "x")], &["mixed_conventions 2_a.up.sql:0"]);
+    check("rails", &[("1_a.sql", "select 1;")], &["manifest blueprint.toml:4"]);
 }
 
 #[test]

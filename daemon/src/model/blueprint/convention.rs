@@ -1,0 +1,155 @@
+//! Which tool a folder of migrations was written for: seven are understood, and one folder follows one of them.
+//!
+//! Told by the names, and where several tools name alike by the markers in the files; or said in the manifest. A mix
+//! is never sorted out by guessing. It must not change what is in a file: the sections do.
+
+use std::fmt;
+
+use super::naming::Shape;
+use super::sections::{Marker, Sections};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Convention {
+    Flyway,
+    Sqlx,
+    Dbmate,
+    Goose,
+    GolangMigrate,
+    Diesel,
+    Numbered,
+}
+
+/// As `convention = "…"` in the manifest names them.
+pub(super) const CONVENTIONS: &[(&str, Convention)] = &[
+    ("flyway", Convention::Flyway),
+    ("sqlx", Convention::Sqlx),
+    ("dbmate", Convention::Dbmate),
+    ("goose", Convention::Goose),
+    ("golang-migrate", Convention::GolangMigrate),
+    ("diesel", Convention::Diesel),
+    ("numbered", Convention::Numbered),
+];
+
+impl Convention {
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        CONVENTIONS.iter().find(|(known, _)| *known == name).map(|(_, convention)| *convention)
+    }
+
+    /// The sections that the files of this convention are divided into.
+    pub(super) const fn sections(self) -> Option<Sections> {
+        match self {
+            Self::Dbmate => Some(Sections::Dbmate),
+            Self::Goose => Some(Sections::Goose),
+            Self::Flyway | Self::Sqlx | Self::GolangMigrate | Self::Diesel | Self::Numbered => None,
+        }
+    }
+
+    /// A file of this shape can be one of this convention.
+    pub(super) const fn takes(self, shape: Shape) -> bool {
+        matches!(
+            (self, shape),
+            (Self::Flyway, Shape::Flyway)
+                | (Self::Sqlx, Shape::Underscore | Shape::Pair)
+                | (Self::Dbmate | Self::Numbered, Shape::Underscore | Shape::Loose)
+                | (Self::Goose, Shape::Underscore)
+                | (Self::GolangMigrate, Shape::Pair)
+                | (Self::Diesel, Shape::Folder)
+        )
+    }
+
+    /// A name that fits, for messages.
+    pub(super) const fn example(self) -> &'static str {
+        match self {
+            Self::Flyway => "V1__title.sql",
+            Self::Sqlx | Self::Numbered => "0001_title.sql",
+            Self::Dbmate => "20240101120000_title.sql",
+            Self::Goose => "00001_title.sql",
+            Self::GolangMigrate => "000001_title.up.sql",
+            Self::Diesel => "2024-01-01-120000_title/up.sql",
+        }
+    }
+}
+
+impl fmt::Display for Convention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = CONVENTIONS.iter().find(|(_, convention)| convention == self);
+        f.write_str(name.map_or("", |(name, _)| *name))
+    }
+}
+
+/// What is known of one migration before its folder's convention is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Evidence<'a> {
+    pub(super) path: &'a str,
+    pub(super) shape: Shape,
+    pub(super) marker: Option<Marker>,
+}
+
+/// Two files of one folder that no convention has both.
+#[derive(Debug)]
+pub(super) struct Mix<'a> {
+    pub(super) first: (&'a str, &'static str),
+    pub(super) second: (&'a str, &'static str),
+}
+
+/// The convention of all these files; `None` where there is none.
+pub(super) fn detect<'a>(files: &[Evidence<'a>]) -> Result<Option<Convention>, Mix<'a>> {
+    let mut certain: Option<(Evidence<'a>, Convention)> = None;
+    for file in files {
+        let Some(own) = certain_of(file) else { continue };
+        match certain {
+            Some((first, known)) if known != own => return Err(mix(&first, file)),
+            Some(_) => {}
+            None => certain = Some((*file, own)),
+        }
+    }
+    let any = |shape| files.iter().any(|file| file.shape == shape);
+    let convention = match certain {
+        // sqlx knows pairs and single files, side by side too.
+        Some((_, Convention::GolangMigrate)) if any(Shape::Underscore) => Convention::Sqlx,
+        Some((_, convention)) => convention,
+        None if files.is_empty() => return Ok(None),
+        None if any(Shape::Loose) => Convention::Numbered,
+        None => Convention::Sqlx,
+    };
+    let witness = certain.map(|(file, _)| file).or_else(|| files.first().copied());
+    match (witness, files.iter().find(|file| !convention.takes(file.shape))) {
+        (Some(witness), Some(stranger)) => Err(mix(&witness, stranger)),
+        _ => Ok(Some(convention)),
+    }
+}
+
+/// The one convention that a file can have by itself; plain numbered names are open.
+fn certain_of(file: &Evidence<'_>) -> Option<Convention> {
+    match (file.shape, file.marker.map(|marker| marker.sections)) {
+        (Shape::Flyway, _) => Some(Convention::Flyway),
+        (Shape::Folder, _) => Some(Convention::Diesel),
+        (Shape::Pair, _) => Some(Convention::GolangMigrate),
+        (Shape::Underscore | Shape::Loose, Some(Sections::Dbmate)) => Some(Convention::Dbmate),
+        (Shape::Underscore | Shape::Loose, Some(Sections::Goose)) => Some(Convention::Goose),
+        (Shape::Underscore | Shape::Loose, Some(Sections::SqlMigrate) | None) => None,
+    }
+}
+
+fn mix<'a>(first: &Evidence<'a>, second: &Evidence<'a>) -> Mix<'a> {
+    Mix { first: (first.path, manner(first)), second: (second.path, manner(second)) }
+}
+
+/// How a file is written, for a person.
+fn manner(file: &Evidence<'_>) -> &'static str {
+    match certain_of(file) {
+        Some(Convention::Flyway) => "Flyway",
+        Some(Convention::Diesel) => "diesel",
+        Some(Convention::GolangMigrate) => "golang-migrate or sqlx",
+        Some(Convention::Dbmate) => "dbmate",
+        Some(Convention::Goose) => "goose",
+        Some(Convention::Sqlx | Convention::Numbered) | None if file.shape == Shape::Loose => {
+            "plain numbered files"
+        }
+        Some(Convention::Sqlx | Convention::Numbered) | None => "sqlx or plain numbered files",
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/convention.rs"]
+mod tests;

@@ -1,0 +1,255 @@
+//! The part of a file that runs, where its tool keeps the way up and the way down in one file (dbmate, goose).
+//!
+//! Invariant: what is cut away is blanked, never removed, so positions and lines are those of the file; and a statement
+//! that is kept is the file's own, byte for byte. Directives count where the tool looks for them: at a line's beginning,
+//! in quotes and comments too. It must not judge the SQL.
+
+mod dbmate;
+mod goose;
+
+use std::ops::Range;
+
+use super::split::{Piece, line_of};
+use super::token::Lexer;
+
+/// Whose directives divide a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sections {
+    Dbmate,
+    Goose,
+    /// Known so that its files are not taken for plain ones and run up and down.
+    SqlMigrate,
+}
+
+/// The first directive of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Marker {
+    pub(super) sections: Sections,
+    /// From 1.
+    pub(super) line: u32,
+}
+
+/// What is wrong with a file's directives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub(super) code: &'static str,
+    /// From 1.
+    pub(super) line: u32,
+    pub(super) message: String,
+}
+
+/// The part of a file that runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Up {
+    /// As long as the file, with blanks for what does not run.
+    pub(super) masked: String,
+    /// Where the part stands in the file, in bytes.
+    pub(super) range: Range<usize>,
+    /// The line of its directive, from 1.
+    pub(super) line: u32,
+    /// Where directives stand within the part, in bytes: between statements, or the file is cut wrong.
+    boundaries: Vec<usize>,
+}
+
+/// What the lines of a file say, before anything is cut.
+#[derive(Debug, Default)]
+struct Reading {
+    faults: Vec<Fault>,
+    up: Option<Directive>,
+    down: Option<Directive>,
+    /// Where a block of its own ends, which ends a statement as a semicolon would.
+    ends: Vec<Directive>,
+    /// Where one begins.
+    begins: Vec<Directive>,
+}
+
+/// A line of a file that is a directive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Directive {
+    start: usize,
+    /// Behind the line's end.
+    end: usize,
+    /// From 1.
+    line: u32,
+}
+
+/// The first line that divides the file in the manner of one of these tools.
+pub(super) fn marker(content: &str) -> Option<Marker> {
+    comments(content).find_map(|(directive, text)| {
+        let text = text.trim_start().to_ascii_lowercase();
+        let sections = if text.starts_with("migrate:up") || text.starts_with("migrate:down") {
+            Sections::Dbmate
+        } else if text.starts_with("+goose") {
+            Sections::Goose
+        } else if text.starts_with("+migrate") {
+            Sections::SqlMigrate
+        } else {
+            return None;
+        };
+        Some(Marker { sections, line: directive.line })
+    })
+}
+
+/// The part of the file that runs, or everything that is wrong with its directives.
+pub(super) fn up(sections: Sections, content: &str) -> Result<Up, Vec<Fault>> {
+    let mut reading = match sections {
+        Sections::Dbmate => dbmate::read(content),
+        Sections::Goose => goose::read(content),
+        Sections::SqlMigrate => Reading::default(),
+    };
+    let Some(directive) = reading.up else {
+        if reading.faults.is_empty() {
+            reading.fault(1, "missing_up", format!("the file has no line `{}`, below which the way up stands: add it above the first statement", sections.up()));
+        }
+        return Err(reading.faults);
+    };
+    if let Some(line) = first_statement(&content[..directive.start]) {
+        let message =
+            format!("this stands above `{}`, where {sections} runs nothing: move it below", sections.up());
+        reading.fault(line, "outside_sections", message);
+    }
+    if !reading.faults.is_empty() {
+        return Err(reading.faults);
+    }
+    let end = reading.down.map_or(content.len(), |down| down.start);
+    let within = |directives: &[Directive]| -> Vec<Directive> {
+        directives.iter().filter(|found| found.start < end).copied().collect()
+    };
+    let (begins, ends) = (within(&reading.begins), within(&reading.ends));
+    Ok(Up {
+        masked: mask(content, directive.end..end, &ends),
+        range: directive.end..end,
+        line: directive.line,
+        boundaries: begins.iter().chain(&ends).map(|found| found.start).collect(),
+    })
+}
+
+/// What is said of the wish for a migration outside the transaction.
+pub(super) fn no_transaction(directive: &str) -> String {
+    format!(
+        "`{directive}` is not supported: a tenant is made in one transaction, and a step of its own outside of it is not \
+         possible yet. Remove it, and what needs it (new tables are empty, so CREATE INDEX needs no CONCURRENTLY)"
+    )
+}
+
+impl Up {
+    /// A directive that stands inside a statement, by its position in the file: its tool cuts the statement in two there.
+    pub(super) fn cuts(&self, pieces: &[Piece]) -> Option<usize> {
+        self.boundaries.iter().copied().find(|at| {
+            let before = pieces.partition_point(|piece| piece.statement.offset <= *at);
+            let last = before.checked_sub(1).and_then(|index| pieces.get(index));
+            last.is_some_and(|piece| *at < piece.statement.offset + piece.statement.text.len())
+        })
+    }
+}
+
+impl Sections {
+    /// The directive that the way up begins with.
+    const fn up(self) -> &'static str {
+        match self {
+            Self::Dbmate => "-- migrate:up",
+            Self::Goose => "-- +goose Up",
+            Self::SqlMigrate => "-- +migrate Up",
+        }
+    }
+}
+
+impl std::fmt::Display for Sections {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Dbmate => "dbmate",
+            Self::Goose => "goose",
+            Self::SqlMigrate => "sql-migrate",
+        })
+    }
+}
+
+impl Reading {
+    fn fault(&mut self, line: u32, code: &'static str, message: impl Into<String>) {
+        self.faults.push(Fault { code, line, message: message.into() });
+    }
+
+    /// Takes note of where the way up or down begins.
+    fn open(&mut self, direction: Direction, directive: Directive) {
+        let Directive { line, .. } = directive;
+        let (slot, name) = match direction {
+            Direction::Up => (&mut self.up, "up"),
+            Direction::Down => (&mut self.down, "down"),
+        };
+        if let Some(first) = slot {
+            let message = format!(
+                "the way {name} began in line {} already: keep one section for each direction",
+                first.line
+            );
+            self.fault(line, "doubled_section", message);
+            return;
+        }
+        *slot = Some(directive);
+        if direction == Direction::Up
+            && let Some(down) = self.down
+        {
+            let message =
+                format!("the way up must stand above the way down, which begins in line {}", down.line);
+            self.fault(line, "section_order", message);
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Up,
+    Down,
+}
+
+/// The lines that are comments with two hyphens, and what stands behind these.
+fn comments(content: &str) -> impl Iterator<Item = (Directive, &str)> {
+    let mut start = 0;
+    let mut line = 1;
+    content.split_inclusive('\n').filter_map(move |text| {
+        let directive = Directive { start, end: start + text.len(), line };
+        start = directive.end;
+        line += super::split::newlines(text.as_bytes());
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        text.trim_start().strip_prefix("--").map(|rest| (directive, rest.trim_end()))
+    })
+}
+
+/// A directive is one for its tool only at the very beginning of a line.
+fn is_indented(content: &str, directive: Directive) -> bool {
+    let text = &content[directive.start..directive.end];
+    text.strip_prefix('\u{feff}').unwrap_or(text).starts_with(char::is_whitespace)
+}
+
+/// The line of the first thing that is neither blank nor a comment. Text that never ends counts as something.
+fn first_statement(text: &str) -> Option<u32> {
+    match Lexer::new(text).next() {
+        Ok(token) => token.map(|token| line_of(text, token.start)),
+        Err(open) => Some(line_of(text, open.offset)),
+    }
+}
+
+/// The text with blanks for all but the range, and a semicolon at each of the ends.
+fn mask(content: &str, keep: Range<usize>, ends: &[Directive]) -> String {
+    let mut masked = String::with_capacity(content.len());
+    blank(&mut masked, &content[..keep.start]);
+    let mut at = keep.start;
+    for end in ends {
+        masked.push_str(&content[at..end.start]);
+        masked.push(';');
+        blank(&mut masked, &content[end.start + 1..end.end]);
+        at = end.end;
+    }
+    masked.push_str(&content[at..keep.end]);
+    blank(&mut masked, &content[keep.end..]);
+    masked
+}
+
+/// One blank for each byte; line ends stay.
+fn blank(masked: &mut String, text: &str) {
+    masked
+        .extend(text.bytes().map(|byte| if matches!(byte, b'\n' | b'\r') { char::from(byte) } else { ' ' }));
+}
+
+#[cfg(test)]
+#[path = "tests/sections.rs"]
+mod tests;
