@@ -283,6 +283,26 @@ async fn a_lost_daemon_leaves_a_dialog_that_says_so_and_does_nothing() {
 }
 
 #[tokio::test]
+async fn a_provision_that_died_with_the_daemon_is_shown_and_can_be_retried() {
+    let mut env = Env::new().await;
+    let slow = Folder::new(&env.dir, "slow", "1.0").migration("wait", "select pg_sleep(600);");
+    env.add_blueprint(slow.path()).await;
+    let mut keys = Keys { console: open(&env), pressed: 0 };
+    let create = ["tenant", "create", "acme", "--blueprint", "slow", "--no-wait", "--json"];
+    env.tenantry(&create).await.assert_status(0);
+    keys.console.wait_for_text("◐ provisioning");
+    env.take_daemon().kill().await;
+    let stale = keys.console.wait_for_text("✗ lost");
+    assert!(stale.contains("acme"), "what was there stays\n{stale}");
+    env.start_daemon().await;
+    // Of the living it is none any more, but whoever saw it run is told.
+    keys.console.wait_for_text("✗ rolled back");
+    keys.press("o", "edit and retry");
+    keys.press("r", "◂ slow ▸");
+    keys.press(ENTER, "approve and run");
+}
+
+#[tokio::test]
 async fn completions_and_manual_need_no_daemon() {
     let env = Env::new().await;
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {

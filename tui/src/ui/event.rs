@@ -50,7 +50,11 @@ pub(crate) enum Event {
         ticket: Ticket,
         result: Result<Credentials, ApiError>,
     },
-    Detail(Result<Box<TenantDetail>, ApiError>),
+    /// One tenant, read for itself by its id.
+    Detail {
+        id: String,
+        result: Result<Box<TenantDetail>, ApiError>,
+    },
     /// A page of the audit trail, with what was asked for.
     Audit {
         tenant: Option<String>,

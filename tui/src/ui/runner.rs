@@ -175,7 +175,8 @@ async fn perform(effect: Effect, client: Option<Client>, events: Events) {
             loaded.err().map(|error| Event::Lost(text::line(&error.to_string())))
         }
         Effect::LoadDetail(id) => {
-            Some(Event::Detail(clean(client.tenant(id).await.map(|detail| Box::new(text::wire(detail))))))
+            let detail = client.tenant(id.clone()).await.map(|detail| Box::new(text::wire(detail)));
+            Some(Event::Detail { id, result: clean(detail) })
         }
         Effect::LoadAudit { tenant, before } => {
             let request = AuditRequest { slug: tenant.clone(), before, limit: Some(PAGE) };
@@ -225,7 +226,7 @@ fn refused(effect: Effect, error: ApiError) -> Option<Event> {
             Some(Event::Started { ticket, result: Err(error) })
         }
         Effect::IssueCredentials { ticket, .. } => Some(Event::Credentials { ticket, result: Err(error) }),
-        Effect::LoadDetail(_) => Some(Event::Detail(Err(error))),
+        Effect::LoadDetail(id) => Some(Event::Detail { id, result: Err(error) }),
         Effect::LoadAudit { tenant, before } => Some(Event::Audit { tenant, before, result: Err(error) }),
         _ => None,
     }

@@ -97,7 +97,22 @@ pub(crate) struct TenantScreen {
     pub(crate) id: TenantId,
     pub(crate) slug: Slug,
     pub(crate) detail: Answer<Box<TenantDetail>>,
-    pub(crate) top: u16,
+    /// First line on the screen.
+    pub(crate) top: usize,
+}
+
+impl TenantScreen {
+    /// Lines that the screen can have at most, give or take a wrapped sentence: how far it scrolls.
+    pub(crate) fn lines(&self) -> usize {
+        const FACTS: usize = 14;
+        match &self.detail {
+            Answer::Given(detail) => {
+                let verdicts = detail.isolation.as_ref().map_or(0, |report| report.verdicts.len());
+                FACTS + verdicts + detail.operations.len()
+            }
+            Answer::Awaited | Answer::Refused(_) => FACTS,
+        }
+    }
 }
 
 /// Something that was asked of the daemon.

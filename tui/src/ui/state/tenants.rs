@@ -3,7 +3,7 @@
 //! Invariant: the selection is a tenant's id, so no refresh moves it to another tenant. `visible` holds indices of
 //! `rows` in the order in which they are shown.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use tenantry_protocol::id::TenantId;
 use tenantry_protocol::tenant::{Tenant, TenantState};
@@ -41,15 +41,20 @@ pub(crate) enum Loaded {
 }
 
 impl Tenants {
-    /// Takes the daemon's list in place of ours.
-    pub(crate) fn replace(&mut self, mut rows: Vec<Tenant>) {
+    /// Takes the daemon's list in place of ours. Gives those that lived when we last heard of them and are not on it
+    /// any more: they ended unseen, and whoever watches is to be told how.
+    pub(crate) fn replace(&mut self, mut rows: Vec<Tenant>) -> Vec<TenantId> {
         let place = self.selected_row();
+        let listed: HashSet<TenantId> = rows.iter().map(|row| row.id).collect();
+        let lived = self.rows.iter().filter(|row| is_living(&row.state) && !listed.contains(&row.id));
+        let ended = lived.map(|row| row.id).collect();
         rows.sort_by(order);
         self.rows = rows;
         self.loaded = Loaded::Yes;
         self.reindex();
         self.refilter();
         self.reselect(place);
+        ended
     }
 
     /// One tenant as it is now. One that was removed stays on the list until the next reload, so that it is seen.

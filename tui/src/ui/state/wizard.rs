@@ -16,6 +16,9 @@ use tui_input::Input;
 use super::tenants::Tenants;
 use crate::ui::event::Ticket;
 
+/// Characters of a display name at most; the daemon's rule.
+const MAX_NAME: usize = 200;
+
 #[derive(Debug, Clone)]
 pub(crate) struct Wizard {
     pub(crate) step: Step,
@@ -215,6 +218,9 @@ impl Wizard {
     /// What is wrong with a field, as a sentence; nothing if it is in order.
     pub(crate) fn problem(&self, field: &Field, offer: Catalogue<'_>) -> Option<String> {
         match field {
+            Field::Name if self.name.value().trim().chars().count() > MAX_NAME => {
+                Some(format!("at most {MAX_NAME} characters"))
+            }
             Field::Slug => self.slug_problem(offer.tenants),
             Field::Labels => self.parsed_labels().err(),
             Field::Blueprint if self.blueprint.is_none() => Some("no blueprint is known yet".to_owned()),

@@ -213,7 +213,7 @@ fn scroll(state: &mut State, by: isize) -> Vec<Effect> {
             state.tenants.select_row(row, page);
         }
         Some(Screen::Tenant(screen)) => {
-            screen.top = screen.top.saturating_add_signed(by.clamp(-10_000, 10_000) as i16).min(500);
+            screen.top = screen.top.saturating_add_signed(by).min(screen.lines().saturating_sub(body));
         }
         Some(Screen::Wizard(wizard)) if wizard.step == Step::Confirmation => {
             let lines = wizard.plan().map_or(0, |plan| plan_text::lines(plan, wizard.sql).len());

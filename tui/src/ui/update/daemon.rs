@@ -18,6 +18,9 @@ use crate::ui::state::rollback::Asking;
 use crate::ui::state::wizard::{Confirmation, Wizard};
 use crate::ui::state::{Answer, Connection, Screen, State};
 
+/// Tenants that ended unseen, of which the record is read; more than that is a matter for the audit trail.
+const MAX_ENDED: usize = 50;
+
 pub(super) fn happened(state: &mut State, event: Event) -> Vec<Effect> {
     state.dirty = true;
     match event {
@@ -36,9 +39,11 @@ pub(super) fn happened(state: &mut State, event: Event) -> Vec<Effect> {
             state.connection = Connection::Lost { since, reason };
         }
         Event::Tenants(rows) => {
-            state.tenants.replace(rows);
+            let ended = state.tenants.replace(rows);
             let page = list_rows(state);
             state.tenants.keep_in_view(page);
+            // Their own record says what became of them, and brings them back to the list for as long as it is open.
+            return ended.into_iter().take(MAX_ENDED).map(|id| Effect::LoadDetail(id.to_string())).collect();
         }
         Event::Blueprints(blueprints) => {
             state.blueprints = blueprints;
@@ -49,11 +54,11 @@ pub(super) fn happened(state: &mut State, event: Event) -> Vec<Effect> {
             adopt(state);
         }
         Event::Watched(news) => return watched(state, news),
-        Event::Operation(operation) => state.keep_operation(*operation),
+        Event::Operation(operation) => learn(state, *operation),
         Event::Planned { ticket, key, result } => plan_arrived(state, ticket, key, result),
         Event::Started { ticket, result } => return started(state, ticket, result.map(|boxed| *boxed)),
         Event::Credentials { ticket, result } => credentials(state, ticket, result),
-        Event::Detail(result) => detail(state, result),
+        Event::Detail { id, result } => detail(state, &id, result),
         Event::Audit { tenant, before, result } => return audit(state, tenant, before, result),
         Event::Key(_) | Event::Paste(_) | Event::Resize(..) | Event::Tick(_) | Event::Terminate => {}
     }
@@ -98,7 +103,8 @@ fn watched(state: &mut State, news: WatchResponse) -> Vec<Effect> {
                 {
                     effects.push(Effect::LoadDetail(screen.id.to_string()));
                 }
-                state.keep_operation(*operation);
+                learn(state, *operation);
+                state.dirty |= state.notice.is_some();
                 state.dirty |= matches!(state.screen(), Screen::Operation(_) | Screen::Tenants);
             }
             EventBody::Log { operation_id, line } => {
@@ -229,22 +235,38 @@ fn audit(
     if outdated { vec![Effect::LoadAudit { tenant, before: None }] } else { Vec::new() }
 }
 
-fn detail(state: &mut State, result: Result<Box<TenantDetail>, ApiError>) {
+/// Keeps what an operation is now. A failure that nobody looks at is said.
+fn learn(state: &mut State, operation: Operation) {
+    let ran = state.operations.get(&operation.id).is_some_and(|live| !live.operation.state.is_final());
+    let seen = matches!(state.screen(), Screen::Operation(screen) if screen.id == operation.id);
+    if ran
+        && !seen
+        && operation.state.is_final()
+        && let Some(failure) = operation.state.failure()
+    {
+        let kind = operation.kind.name().replace('_', " ");
+        state.notice = Some(format!("✗ {kind} of {}: {}", operation.slug, failure.summary()));
+    }
+    state.keep_operation(operation);
+}
+
+fn detail(state: &mut State, id: &str, result: Result<Box<TenantDetail>, ApiError>) {
     if let Ok(detail) = &result {
         for operation in &detail.operations {
-            state.keep_operation(operation.clone());
+            learn(state, operation.clone());
         }
         state.tenants.put(detail.tenant.clone());
     }
-    if let Some(Screen::Tenant(screen)) = state.screens.last_mut() {
+    if let Some(Screen::Tenant(screen)) = state.screens.last_mut()
+        && screen.id.to_string() == id
+    {
         match result {
-            Ok(detail) if detail.tenant.id == screen.id => screen.detail = Answer::Given(detail),
+            Ok(detail) => screen.detail = Answer::Given(detail),
             Err(error) if !matches!(screen.detail, Answer::Given(_)) => {
                 screen.detail = Answer::Refused(error)
             }
             // What is on the screen is older, but better than an error in its place.
             Err(error) => state.notice = Some(error.message),
-            Ok(_) => {}
         }
     }
 }

@@ -72,10 +72,15 @@ fn top_line(state: &State, columns: u16) -> Line<'static> {
     };
     let mut about = whereabouts(state);
     let mut crumbs = breadcrumb(state);
-    // The connection is always there; the whereabouts give way before the breadcrumb does.
+    // The connection is always there. Where one is working, and in which mode, gives way only on a narrow screen.
     let room = columns.saturating_sub(width(&connection) + 3);
-    if width(&crumbs) + width(&about) + 1 > room {
+    if columns < 60 && width(&crumbs) + width(&about) + 1 > room {
         about = cut(&about, room.saturating_sub(width(&crumbs) + 1));
+    }
+    // A label as long as the line would leave no room to say what is on it.
+    about = cut(&about, room.saturating_sub(12));
+    if width(&crumbs) + width(&about) + 1 > room && !about.is_empty() {
+        crumbs = cut(&crumbs, room.saturating_sub(width(&about) + 1));
     }
     crumbs = cut(&crumbs, room.saturating_sub(width(&about)));
     let gap = room.saturating_sub(width(&crumbs) + width(&about));
@@ -96,7 +101,7 @@ fn breadcrumb(state: &State) -> String {
             || "operation".to_owned(),
             |live| {
                 let kind = live.operation.kind.name().replace('_', " ");
-                format!("operations › {kind} {}", live.operation.slug)
+                format!("{kind} {}", live.operation.slug)
             },
         ),
         Screen::Credentials(screen) => format!("{} › credentials", screen.slug),
@@ -131,7 +136,8 @@ fn notice_line(state: &State) -> Line<'_> {
         (None, Connection::Lost { reason, .. }) if state.tenants.loaded == Loaded::Yes => {
             // The first clause is what happened; the advice after it is for someone who has no console open.
             let what = reason.split("; ").next().unwrap_or(reason);
-            Line::styled(format!(" {what}; trying again"), theme.bad())
+            let room = usize::from(state.size.0).saturating_sub(1);
+            Line::styled(format!(" {}", cut(&format!("trying again: {what}"), room)), theme.bad())
         }
         (None, _) => Line::default(),
     }

@@ -31,7 +31,7 @@ pub(super) fn draw(state: &State, screen: &TenantScreen, frame: &mut Frame<'_>, 
         ),
         Answer::Given(detail) => more(state, detail, columns, &mut lines),
     }
-    let top = usize::from(screen.top).min(lines.len().saturating_sub(usize::from(area.height)));
+    let top = screen.top.min(lines.len().saturating_sub(usize::from(area.height)));
     super::lines(frame, area, lines.split_off(top));
 }
 

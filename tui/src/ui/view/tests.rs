@@ -138,7 +138,7 @@ fn the_plan() {
 #[test]
 fn a_running_operation() {
     insta::assert_snapshot!(drawn(&at_operation(OperationState::Running), 80, 12), @r#"
-    tenantry › operations › provision acme-gmbh local · PRODUCTION · opera… ● live
+    tenantry › provision acme-gmbh            local · PRODUCTION · operator ● live
     ▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓░░░░░░░░░░░░░░░░ step 3 of 4     130 ms of 2 m 00 s budget
     ✓ preflight                                       6.0 ms
     ✓ roles                                           6.0 ms  ┐
@@ -344,6 +344,21 @@ fn a_lost_connection_is_said_beside_the_rows() {
         text.contains("✗ lost 12 s") && text.contains("acme") && text.contains("no daemon listens"),
         "{text}"
     );
+}
+
+#[test]
+fn where_one_works_is_said_whatever_the_tenant_is_called() {
+    let long = "a".repeat(40);
+    let mut state = console(&[&long]);
+    press(&mut state, KeyCode::Enter);
+    for screen in ["tenant", "rollback"] {
+        let text = drawn(&state, 80, 24);
+        assert!(
+            text.lines().next().unwrap().contains("local · PRODUCTION · operator ● live"),
+            "{screen}\n{text}"
+        );
+        press(&mut state, KeyCode::Char('R'));
+    }
 }
 
 #[test]

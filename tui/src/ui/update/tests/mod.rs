@@ -134,6 +134,18 @@ fn a_setting_out_of_its_range_is_not_planned() {
 }
 
 #[test]
+fn a_name_that_the_daemon_would_refuse_is_refused_as_it_is_typed() {
+    let mut state = console(&[]);
+    press(&mut state, KeyCode::Char('n'));
+    update(&mut state, Event::Paste("x".repeat(201)));
+    press(&mut state, KeyCode::Enter);
+    assert_eq!(wizard(&state).step, Step::Details);
+    press(&mut state, KeyCode::Backspace);
+    press(&mut state, KeyCode::Enter);
+    assert_eq!(wizard(&state).step, Step::Configuration);
+}
+
+#[test]
 fn esc_goes_back_through_the_wizard_and_loses_nothing() {
     let mut state = planned();
     for step in [Step::Configuration, Step::Details] {

@@ -3,7 +3,7 @@
 
 use crossterm::event::KeyCode;
 use tenantry_protocol::operation::{Failure, OperationState};
-use tenantry_protocol::tenant::{CredentialsIssued, TenantState};
+use tenantry_protocol::tenant::{CredentialsIssued, TenantDetail, TenantState};
 use tenantry_protocol::watch::EventBody;
 
 use super::{watched, wizard};
@@ -168,4 +168,27 @@ fn leaving_before_the_secret_came_says_what_may_have_happened() {
     press(&mut state, KeyCode::Char('c'));
     press(&mut state, KeyCode::Esc);
     assert!(state.notice.as_deref().is_some_and(|notice| notice.contains("nobody has seen")));
+}
+
+#[test]
+fn a_tenant_that_ended_while_the_daemon_was_away_is_not_forgotten() {
+    let mut state = console(&["acme"]);
+    let mut cut = tenant("zeta");
+    cut.state = TenantState::Provisioning;
+    let mut running = operation("zeta", OperationState::Running);
+    running.tenant_id = cut.id;
+    update(&mut state, watched(EventBody::Tenant { tenant: Box::new(cut.clone()) }));
+    update(&mut state, Event::Operation(Box::new(running.clone())));
+    update(&mut state, Event::Lost("gone".into()));
+    let asked = update(&mut state, Event::Tenants(vec![tenant("acme")]));
+    // The other row is a new tenant of the same name, as far as ids go.
+    assert!(asked.contains(&Effect::LoadDetail(cut.id.to_string())), "{asked:?}");
+    cut.state = TenantState::RolledBack { reason: "the daemon ended".into() };
+    let failure = Failure { step: "migrations".into(), message: "cut short".into(), ..Failure::default() };
+    running.state = OperationState::RolledBack { failure };
+    let detail = TenantDetail { tenant: cut.clone(), operations: vec![running], isolation: None };
+    let id = cut.id.to_string();
+    update(&mut state, Event::Detail { id, result: Ok(Box::new(detail)) });
+    assert_eq!(state.tenants.get(cut.id).map(|row| row.state.name()), Some("rolled_back"));
+    assert!(state.notice.as_deref().is_some_and(|notice| notice.contains("zeta: cut short")));
 }
