@@ -104,7 +104,11 @@ impl<'a> Removal<'a> {
             execute(&mut tx, self.membership("grant {role} to {provisioner}", &owner), "join the owner")
                 .await?;
             let tables: Vec<(String, String)> = sqlx::query_as(
-                "select n.nspname::text, c.relname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                "select n.nspname::text, c.relname::text
+                 from pg_namespace n
+                 join pg_depend d on d.refclassid = 'pg_namespace'::regclass and d.refobjid = n.oid
+                                 and d.classid = 'pg_class'::regclass
+                 join pg_class c on c.oid = d.objid
                  where n.nspname = $1 and c.relkind in ('r', 'p', 'f') and not c.relispartition
                  order by c.oid limit $2",
             )

@@ -12,7 +12,7 @@ use tenantry_protocol::name::PlacementName;
 
 use super::bookkeeping::{self, HistoryRow, Owner};
 use super::error::{Error, Result, ServerError, doing, doing_for_a_tenant};
-use super::quote::{Value, identifier, render};
+use super::quote::{Value, render};
 use super::secret::Verifier;
 use super::target::{Ready, Target, TargetConnection};
 use super::tenant_ddl;
@@ -179,14 +179,13 @@ impl Build {
         // A cursor WITH HOLD runs its query at COMMIT, as the provisioner; settings would outlive the file; a
         // notification would come to this session.
         self.execute("close all; reset all; unlisten *;".to_owned(), "clean up after the migration").await?;
-        let (same_user, same_transaction, writable, schema_stands): (bool, bool, bool, bool) =
-            sqlx::query_as(
-                "select current_user = $1 and session_user = $1,
-                    coalesce((pg_current_xact_id_if_assigned()::xid)::text = $3, false),
-                    not current_setting('transaction_read_only')::boolean,
-                    exists (select from pg_namespace n join pg_roles r on r.oid = n.nspowner
-                            where n.nspname = $2 and r.rolname = $2)",
-            )
+        let (same_user, same_transaction, writable, schema_stands, deferrable): (
+            bool,
+            bool,
+            bool,
+            bool,
+            Vec<String>,
+        ) = sqlx::query_as(BOUNDS)
             .persistent(false)
             .bind(&self.provisioner)
             .bind(self.placement.as_str())
@@ -198,7 +197,7 @@ impl Build {
             (false, _, _) => "the migration left its transaction or its role",
             (_, false, _) => "the migration made its transaction read only, so that nothing could follow it",
             (_, _, false) => "the migration dropped or gave away the tenant's own schema",
-            (true, true, true) => return self.check_deferred_triggers().await,
+            (true, true, true) => return self.check_deferred_triggers(&deferrable).await,
         };
         Err(FileError::Unsafe(problem.to_owned()))
     }
@@ -206,25 +205,9 @@ impl Build {
     /// The runner makes all deferred triggers fire within its bounds, but a trigger can defer again and queue more,
     /// which before PostgreSQL 18 would fire at COMMIT, as the provisioner. The server refuses to alter a table with
     /// pending events; a change of owner to the same owner changes nothing else.
-    async fn check_deferred_triggers(&mut self) -> Result<(), FileError> {
-        let tables: Vec<(String, String)> = sqlx::query_as(
-            "select distinct n.nspname::text, c.relname::text
-             from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.oid = c.relnamespace
-             join pg_roles r on r.oid = c.relowner
-             where t.tgdeferrable and r.rolname = $1",
-        )
-        .persistent(false)
-        .bind(self.placement.as_str())
-        .fetch_all(&mut *self.connection)
-        .await
-        .map_err(doing("look for deferrable triggers"))?;
-        for (schema, table) in tables {
-            let sql = format!(
-                "alter table only {}.{} owner to {}",
-                identifier(&schema),
-                identifier(&table),
-                self.placement
-            );
+    async fn check_deferred_triggers(&mut self, tables: &[String]) -> Result<(), FileError> {
+        for table in tables {
+            let sql = format!("alter table only {table} owner to {}", self.placement);
             if let Err(error) = self.execute(sql, "look for pending triggers").await {
                 return Err(match error.server() {
                     Some(server) if server.sqlstate == "55006" => FileError::Unsafe(format!(
@@ -245,6 +228,24 @@ impl Build {
             .map_err(doing(what))
     }
 }
+
+/// Where the session stands after a file, and which of the owner's tables have deferrable triggers (names quoted by the
+/// server). What a role owns is read from the shared dependencies, which are indexed: a scan of the catalog would make
+/// each build slower with every tenant that is there.
+const BOUNDS: &str = "
+    select current_user = $1 and session_user = $1,
+           coalesce((pg_current_xact_id_if_assigned()::xid)::text = $3, false),
+           not current_setting('transaction_read_only')::boolean,
+           exists (select from pg_namespace n join pg_roles r on r.oid = n.nspowner
+                   where n.nspname = $2 and r.rolname = $2),
+           array(select distinct format('%I.%I', n.nspname, c.relname)
+                 from pg_shdepend d
+                 join pg_trigger t on t.tgrelid = d.objid
+                 join pg_class c on c.oid = d.objid join pg_namespace n on n.oid = c.relnamespace
+                 where d.refclassid = 'pg_authid'::regclass
+                   and d.refobjid = (select oid from pg_roles where rolname = $2)
+                   and d.dbid = (select oid from pg_database where datname = current_database())
+                   and d.classid = 'pg_class'::regclass and d.deptype = 'o' and t.tgdeferrable)";
 
 /// The open transaction's id, and the server's process that runs it.
 async fn identify(connection: &mut PgConnection) -> Result<(String, i32)> {
