@@ -80,7 +80,10 @@ async fn run(arguments: &Arguments) -> Result<Vec<Bar>> {
             let whole = side.batch_with_roles(&blueprint).await?;
             let psql = side.psql(&blueprint).await?;
             if round > 0 {
-                series.add(side.name(), "provision", provision);
+                series.add(side.name(), "provision", provision.whole);
+                for step in &provision.steps {
+                    series.add_step(side.name(), &step.step, step.duration_ms.unwrap_or_default());
+                }
                 series.add(side.name(), "batch", batch);
                 series.add(side.name(), "batch with roles and grants", whole);
                 series.add(side.name(), "psql", psql);

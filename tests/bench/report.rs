@@ -26,6 +26,11 @@ impl Series {
         self.durations.entry((side.to_owned(), contender.to_owned())).or_default().push(millis(duration));
     }
 
+    /// A part of the daemon's own time, in ms.
+    pub(crate) fn add_step(&mut self, side: &str, step: &str, duration_ms: f64) {
+        self.durations.entry((side.to_owned(), format!("  {step}"))).or_default().push(duration_ms);
+    }
+
     pub(crate) fn median(&self, side: &str, contender: &str) -> f64 {
         let key = (side.to_owned(), contender.to_owned());
         self.durations.get(&key).map_or(f64::NAN, |values| summary(values).0)

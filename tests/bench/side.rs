@@ -13,6 +13,7 @@ use tarpc::context::Context;
 use tempfile::TempDir;
 use tenantry_protocol::endpoint::Announcement;
 use tenantry_protocol::frame::{JsonCodec, MAX_FRAME_BYTES};
+use tenantry_protocol::operation::StepProgress;
 use tenantry_protocol::session::{ClientInfo, HelloRequest};
 use tenantry_protocol::tenant::ProvisionRequest;
 use tenantry_protocol::watch::{EventBody, WatchRequest};
@@ -29,6 +30,12 @@ const SUPERUSER: &str = "tenantry_bootstrap";
 const DATABASE: &str = "tenantry_local";
 /// How many tenants are asked for at once while a server is filled.
 const FILL_AT_ONCE: usize = 4;
+
+/// A tenant that became active: how long it took as its client saw it, and where the daemon says it went.
+pub(crate) struct Provisioned {
+    pub(crate) whole: Duration,
+    pub(crate) steps: Vec<StepProgress>,
+}
 
 pub(crate) struct Side {
     name: &'static str,
@@ -90,7 +97,7 @@ impl Side {
     }
 
     /// Ours: from the request to the event that says active.
-    pub(crate) async fn provision(&mut self) -> Result<Duration> {
+    pub(crate) async fn provision(&mut self) -> Result<Provisioned> {
         let slug = self.next_slug();
         provision(self.client.clone(), slug, self.blueprint.clone()).await
     }
@@ -165,7 +172,7 @@ impl Side {
     }
 }
 
-async fn provision(client: TenantryClient, slug: String, blueprint: String) -> Result<Duration> {
+async fn provision(client: TenantryClient, slug: String, blueprint: String) -> Result<Provisioned> {
     let start = client.watch(context(), WatchRequest::default()).await??;
     let begin = Instant::now();
     let request = ProvisionRequest { slug, blueprint, ..ProvisionRequest::default() };
@@ -181,7 +188,7 @@ async fn provision(client: TenantryClient, slug: String, blueprint: String) -> R
                 && operation.state.is_final()
             {
                 return match operation.state.failure() {
-                    None => Ok(begin.elapsed()),
+                    None => Ok(Provisioned { whole: begin.elapsed(), steps: operation.steps }),
                     Some(failure) => Err(failure.summary().into()),
                 };
             }

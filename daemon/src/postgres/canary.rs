@@ -77,7 +77,7 @@ async fn make(target: &Target, ready: &Ready) -> Result<PlacementName> {
         other => Error::Refused(format!("the canary cannot be made: {other}")),
     })?;
     build.open_canary().await?;
-    build.commit().await?;
+    build.commit(target).await?;
     let mut connection = target.acquire().await?;
     let close =
         quote::render(tenant_ddl::CLOSE_PROBE, &[("placement", quote::Value::Placement(&ready.canary))]);

@@ -142,17 +142,15 @@ impl Build {
     }
 
     /// Takes the provisioner's membership back and commits. An error here says nothing about the outcome: ask the marker.
-    pub async fn commit(mut self) -> Result<()> {
+    pub async fn commit(mut self, target: &Target) -> Result<()> {
         let values = [
             ("placement", Value::Placement(&self.placement)),
             ("provisioner", Value::Identifier(&self.provisioner)),
         ];
         self.execute(render(tenant_ddl::SEAL, &values), "seal the build").await?;
-        sqlx::raw_sql("commit")
-            .execute(&mut *self.connection)
-            .await
-            .map(|_| ())
-            .map_err(doing("commit the build"))
+        sqlx::raw_sql("commit").execute(&mut *self.connection).await.map_err(doing("commit the build"))?;
+        target.take_back(self.connection, self.backend).await;
+        Ok(())
     }
 
     /// Gives the transaction up, and its connection with it. A statement that still runs would go on, with all its

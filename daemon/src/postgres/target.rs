@@ -4,7 +4,8 @@
 //! Invariant: a connection goes back to the pool only after DISCARD ALL; on any doubt it is closed. The provisioner is
 //! never a superuser: a target whose role is one is refused.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex as SyncMutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
@@ -21,6 +22,9 @@ use super::{canary, schema};
 /// The oldest server that Tenantry works on.
 pub const MINIMUM_VERSION_NUM: i32 = 150_000;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A server process keeps every function that it ever compiled, and walks their plans at each change of the catalog: a
+/// hundred builds later the same build takes twice as long. A new process costs a few ms.
+const BUILDS_PER_CONNECTION: u32 = 8;
 
 /// What the configuration says of a target.
 #[derive(Clone)]
@@ -41,6 +45,8 @@ pub struct Target {
     ready: RwLock<Option<Arc<Ready>>>,
     /// Held while it is made ready, which can take as long as a connection to a server that is mute.
     preparing: Mutex<()>,
+    /// Builds so far, by server process.
+    worn: SyncMutex<HashMap<i32, u32>>,
 }
 
 /// What holds for a target that was reached and prepared.
@@ -97,7 +103,13 @@ impl Target {
                 Box::pin(async move { Ok(connection.execute("discard all").await.is_ok()) })
             })
             .connect_lazy_with(connection);
-        Self { options, pool, ready: RwLock::default(), preparing: Mutex::default() }
+        Self {
+            options,
+            pool,
+            ready: RwLock::default(),
+            preparing: Mutex::default(),
+            worn: SyncMutex::default(),
+        }
     }
 
     pub const fn options(&self) -> &TargetOptions {
@@ -159,6 +171,31 @@ impl Target {
 
     pub async fn acquire(&self) -> Result<TargetConnection> {
         self.pool.acquire().await.map_err(doing("connect to the target"))
+    }
+
+    /// Takes back a connection on which a build was committed: for the next use, or worn out, and then replaced.
+    pub async fn take_back(&self, connection: TargetConnection, backend: i32) {
+        if !self.is_worn(backend) {
+            return;
+        }
+        connection.close().await.ok();
+        let pool = self.pool.clone();
+        // Opened now, so that the next operation need not wait for it. If that fails, the next operation says so.
+        tokio::spawn(async move { drop(pool.acquire().await) });
+    }
+
+    /// Counts a build of this server process, and says whether it was its last.
+    fn is_worn(&self, backend: i32) -> bool {
+        let mut worn = self.worn.lock().unwrap_or_else(PoisonError::into_inner);
+        // Processes that ended otherwise are never heard of again.
+        if worn.len() > 16 * self.options.max_connections as usize {
+            worn.clear();
+        }
+        let builds = worn.remove(&backend).unwrap_or(0) + 1;
+        if builds < BUILDS_PER_CONNECTION {
+            worn.insert(backend, builds);
+        }
+        builds >= BUILDS_PER_CONNECTION
     }
 
     /// One round trip, over a connection that is already open where there is one.
