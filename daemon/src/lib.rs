@@ -6,6 +6,7 @@ pub mod commands;
 pub mod config;
 pub mod embedded;
 pub mod isolation;
+mod leader;
 pub mod logging;
 pub mod model;
 pub mod pipeline;

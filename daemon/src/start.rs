@@ -10,21 +10,24 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tenantry_protocol::error::ApiError;
 use tenantry_protocol::name::TargetName;
-use tenantry_protocol::session::DaemonMode;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::commands::{App, AppOptions};
 use crate::config::{Config, ConfiguredServers, Servers};
 use crate::embedded::{Cluster, ClusterOptions, EmbeddedError, remove_abandoned};
-use crate::pipeline::{Engine, EngineOptions, Events, recover};
+use crate::leader::{BeginError, Leader};
+use crate::pipeline::{Engine, EngineOptions, Events};
+use crate::postgres::Error;
 use crate::postgres::control::{Control, ControlOptions};
+use crate::postgres::lease::Holder;
 use crate::postgres::target::{Target, TargetOptions};
-use crate::postgres::{Error, error::doing, targets};
 use crate::server::{Listener, ListenerError};
 
 /// How long operations in flight may take to end when the daemon stops; what is left is taken up by the next start.
 const DRAIN: Duration = Duration::from_secs(20);
+/// How long the control database may take to hear that nobody holds it any more.
+const RELEASE: Duration = Duration::from_secs(5);
 /// The embedded target's name.
 const EMBEDDED_TARGET: &str = "local";
 
@@ -34,6 +37,9 @@ pub struct Server {
     socket: PathBuf,
     stop: CancellationToken,
     serving: JoinHandle<()>,
+    /// Gives up the hold on the control database, when nothing is written any more.
+    release: CancellationToken,
+    leading: JoinHandle<()>,
     engine: Engine,
     events: Arc<Events>,
     servers: Databases,
@@ -51,6 +57,15 @@ pub enum StartError {
     Control(Error),
     #[error("the registry cannot be prepared: {0}")]
     Registry(ApiError),
+}
+
+impl From<BeginError> for StartError {
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::Control(error) => Self::Control(error),
+            BeginError::Registry(error) => Self::Registry(error),
+        }
+    }
 }
 
 /// The opened servers.
@@ -84,19 +99,37 @@ impl Server {
         };
         let engine =
             Engine::new(Arc::clone(&servers.control), Arc::clone(&events), &servers.targets, options);
-        let app = match Self::open_app(&config, mode, &servers, engine.clone(), Arc::clone(&events)).await {
-            Ok(app) => app,
+        let app = Arc::new(App::new(AppOptions {
+            label: config.label.clone(),
+            mode,
+            access: config.access.clone(),
+            control: Arc::clone(&servers.control),
+            targets: servers.targets.clone(),
+            engine: engine.clone(),
+            events: Arc::clone(&events),
+        }));
+        let leader = Leader {
+            control: Arc::clone(&servers.control),
+            app: Arc::clone(&app),
+            engine: engine.clone(),
+            targets: servers.targets.clone(),
+        };
+        let held = match leader.begin().await {
+            Ok(held) => held,
             Err(error) => {
                 servers.close().await;
-                return Err(error);
+                return Err(error.into());
             }
         };
-        let stop = CancellationToken::new();
-        let serving = tokio::spawn(listener.serve(Arc::new(app), stop.clone()));
+        let (stop, release) = (CancellationToken::new(), CancellationToken::new());
+        let leading = tokio::spawn(leader.run(held, release.clone()));
+        let serving = tokio::spawn(listener.serve(app, stop.clone()));
         Ok(Self {
             socket: config.socket,
             stop,
             serving,
+            release,
+            leading,
             engine,
             events,
             servers,
@@ -122,30 +155,11 @@ impl Server {
                 "operations in flight are left to the next start"
             );
         }
+        self.release.cancel();
+        if tokio::time::timeout(RELEASE, self.leading).await.is_err() {
+            tracing::warn!("the hold on the control database ends with its lease");
+        }
         self.servers.close_and_stop().await
-    }
-
-    async fn open_app(
-        config: &Config,
-        mode: DaemonMode,
-        servers: &Databases,
-        engine: Engine,
-        events: Arc<Events>,
-    ) -> Result<App, StartError> {
-        let app = App::open(AppOptions {
-            label: config.label.clone(),
-            mode,
-            access: config.access.clone(),
-            control: Arc::clone(&servers.control),
-            targets: servers.targets.clone(),
-            engine: engine.clone(),
-            events,
-        })
-        .await
-        .map_err(StartError::Registry)?;
-        // In tasks of its own: reads are served at once.
-        recover(&engine, &servers.targets).await.map_err(StartError::Control)?;
-        Ok(app)
     }
 }
 
@@ -158,7 +172,7 @@ impl Databases {
                 (embedded_places(&cluster, config), Some(cluster))
             }
         };
-        match Self::connect(places).await {
+        match Self::connect(places, config.limits.lease).await {
             Ok((control, targets)) => Ok(Self { control, targets, cluster }),
             Err(error) => {
                 if let Some(cluster) = cluster
@@ -171,24 +185,10 @@ impl Databases {
         }
     }
 
-    async fn connect(places: Places) -> Result<(Arc<Control>, Vec<Arc<Target>>), Error> {
-        let holder = format!("pid {} on {}", std::process::id(), host_name());
-        let control = Control::open(places.control, &holder).await?;
-        let targets: Vec<_> =
-            places.targets.into_iter().map(|options| Arc::new(Target::new(options))).collect();
-        let mut tx = control.begin().await?;
-        for target in &targets {
-            let options = target.options();
-            targets::upsert(
-                &mut tx,
-                target.name(),
-                &target.address(),
-                options.capacity,
-                options.in_maintenance,
-            )
-            .await?;
-        }
-        tx.commit().await.map_err(doing("commit the targets"))?;
+    async fn connect(places: Places, lease: Duration) -> Result<(Arc<Control>, Vec<Arc<Target>>), Error> {
+        let holder = Holder::of_this_process(&host_name());
+        let control = Control::open(places.control, holder, lease).await?;
+        let targets = places.targets.into_iter().map(|options| Arc::new(Target::new(options))).collect();
         Ok((Arc::new(control), targets))
     }
 

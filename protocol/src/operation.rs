@@ -33,7 +33,15 @@ pub struct Operation {
 pub enum OperationKind {
     Provision,
     Rollback,
+    Suspend,
+    Resume,
+    Update,
+    Retire,
+    /// Removes what a retirement left, when its grace is over.
+    Purge,
     IssueCredentials,
+    RotateCredentials,
+    FinishRotation,
     #[serde(other)]
     Other,
 }
@@ -43,7 +51,14 @@ impl OperationKind {
         match self {
             Self::Provision => "provision",
             Self::Rollback => "rollback",
+            Self::Suspend => "suspend",
+            Self::Resume => "resume",
+            Self::Update => "update",
+            Self::Retire => "retire",
+            Self::Purge => "purge",
             Self::IssueCredentials => "issue_credentials",
+            Self::RotateCredentials => "rotate_credentials",
+            Self::FinishRotation => "finish_rotation",
             Self::Other => "other",
         }
     }
@@ -204,4 +219,20 @@ pub struct OperationsResponse {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct OperationRequest {
     pub id: String,
+}
+
+/// Stops an operation that runs and undoes what it did.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct CancelRequest {
+    /// The operation's id.
+    pub operation: String,
+}
+
+/// Does again what an operation that was undone, cancelled or left for a person was meant to do, as a new operation.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct RetryRequest {
+    /// The operation's id.
+    pub operation: String,
+    #[serde(default)]
+    pub idempotency_key: Option<String>,
 }

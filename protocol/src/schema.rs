@@ -4,13 +4,16 @@ use schemars::{JsonSchema, Schema, schema_for};
 
 use crate::audit::{AuditRequest, AuditResponse};
 use crate::blueprint::{BlueprintReport, BlueprintUpload, BlueprintsRequest, BlueprintsResponse};
-use crate::operation::{Operation, OperationRequest, OperationsRequest, OperationsResponse};
+use crate::operation::{
+    CancelRequest, Operation, OperationRequest, OperationsRequest, OperationsResponse, RetryRequest,
+};
 use crate::plan::Plan;
 use crate::session::{Health, HealthRequest, HelloRequest, HelloResponse};
 use crate::target::{TargetsRequest, TargetsResponse};
 use crate::tenant::{
-    Credentials, IssueCredentialsRequest, OperationStarted, ProvisionRequest, RollbackRequest, TenantDetail,
-    TenantRequest, TenantsRequest, TenantsResponse,
+    Credentials, FinishRotationRequest, IssueCredentialsRequest, OperationStarted, ProvisionRequest,
+    RetireRequest, RollbackRequest, RotateCredentialsRequest, RotationFinished, TenantChangeRequest,
+    TenantDetail, TenantRequest, TenantsRequest, TenantsResponse, UpdateTenantRequest,
 };
 use crate::watch::{WatchRequest, WatchResponse};
 
@@ -39,6 +42,14 @@ pub fn methods() -> Vec<MethodSchema> {
         method::<WatchRequest, WatchResponse>("watch"),
         method::<RollbackRequest, OperationStarted>("rollback"),
         method::<IssueCredentialsRequest, Credentials>("issue_credentials"),
+        method::<CancelRequest, Operation>("cancel"),
+        method::<RetryRequest, OperationStarted>("retry"),
+        method::<TenantChangeRequest, OperationStarted>("suspend"),
+        method::<TenantChangeRequest, OperationStarted>("resume"),
+        method::<UpdateTenantRequest, OperationStarted>("update_tenant"),
+        method::<RetireRequest, OperationStarted>("retire"),
+        method::<RotateCredentialsRequest, Credentials>("rotate_credentials"),
+        method::<FinishRotationRequest, RotationFinished>("finish_rotation"),
         method::<TenantsRequest, TenantsResponse>("tenants"),
         method::<TenantRequest, TenantDetail>("tenant"),
         method::<AuditRequest, AuditResponse>("audit"),

@@ -6,13 +6,16 @@
 use crate::audit::{AuditRequest, AuditResponse};
 use crate::blueprint::{BlueprintReport, BlueprintUpload, BlueprintsRequest, BlueprintsResponse};
 use crate::error::ApiError;
-use crate::operation::{Operation, OperationRequest, OperationsRequest, OperationsResponse};
+use crate::operation::{
+    CancelRequest, Operation, OperationRequest, OperationsRequest, OperationsResponse, RetryRequest,
+};
 use crate::plan::Plan;
 use crate::session::{Health, HealthRequest, HelloRequest, HelloResponse};
 use crate::target::{TargetsRequest, TargetsResponse};
 use crate::tenant::{
-    Credentials, IssueCredentialsRequest, OperationStarted, ProvisionRequest, RollbackRequest, TenantDetail,
-    TenantRequest, TenantsRequest, TenantsResponse,
+    Credentials, FinishRotationRequest, IssueCredentialsRequest, OperationStarted, ProvisionRequest,
+    RetireRequest, RollbackRequest, RotateCredentialsRequest, RotationFinished, TenantChangeRequest,
+    TenantDetail, TenantRequest, TenantsRequest, TenantsResponse, UpdateTenantRequest,
 };
 use crate::watch::{WatchRequest, WatchResponse};
 
@@ -42,6 +45,21 @@ pub trait Tenantry {
     async fn rollback(request: RollbackRequest) -> Result<OperationStarted, ApiError>;
     /// Sets a new secret on the tenant's current login role and returns it once.
     async fn issue_credentials(request: IssueCredentialsRequest) -> Result<Credentials, ApiError>;
+    /// Stops an operation and undoes what it did; answers at once, follow it with `watch`.
+    async fn cancel(request: CancelRequest) -> Result<Operation, ApiError>;
+    /// Does again what an operation that ended badly was meant to do.
+    async fn retry(request: RetryRequest) -> Result<OperationStarted, ApiError>;
+    /// Closes a tenant's logins and ends its sessions; its data stays.
+    async fn suspend(request: TenantChangeRequest) -> Result<OperationStarted, ApiError>;
+    /// Opens the logins of a suspended tenant, or of a retiring one within its grace.
+    async fn resume(request: TenantChangeRequest) -> Result<OperationStarted, ApiError>;
+    async fn update_tenant(request: UpdateTenantRequest) -> Result<OperationStarted, ApiError>;
+    /// Ends a tenant as planned: suspended, archived, and removed after a grace in which `resume` takes it back.
+    async fn retire(request: RetireRequest) -> Result<OperationStarted, ApiError>;
+    /// Opens the tenant's other login with a new secret, beside the current one.
+    async fn rotate_credentials(request: RotateCredentialsRequest) -> Result<Credentials, ApiError>;
+    /// Closes the login that a rotation replaced.
+    async fn finish_rotation(request: FinishRotationRequest) -> Result<RotationFinished, ApiError>;
     async fn tenants(request: TenantsRequest) -> Result<TenantsResponse, ApiError>;
     async fn tenant(request: TenantRequest) -> Result<TenantDetail, ApiError>;
     async fn audit(request: AuditRequest) -> Result<AuditResponse, ApiError>;

@@ -94,8 +94,12 @@ pub struct ControlHealth {
     /// Why it is not reachable, and what to do; absent if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
-    /// The fence: the daemon that holds the highest epoch is the only one that may write.
+    /// The fence: the daemon that holds the highest epoch is the only one that may write. 0 if this one never did.
     pub epoch: i64,
+    /// The daemon that holds the fence in this one's place (`pid 4711 on db1`): this one only reads, and takes over when
+    /// the other's lease lapses. Absent where this daemon holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing_by_for: Option<String>,
     /// `seq` of the newest audit event.
     pub audit_seq: i64,
 }

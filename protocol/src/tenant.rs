@@ -60,7 +60,14 @@ pub enum TenantState {
     RolledBack {
         reason: String,
     },
-    Retiring,
+    /// Its logins are closed and it is archived; until `purge_after` it can be taken back with `resume`. Without the
+    /// date, the retirement itself is still running.
+    Retiring {
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
+        #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+        purge_after: Option<OffsetDateTime>,
+    },
+    /// Nothing of it is left on its target.
     Retired,
     /// An unwinding could not finish: what is left, and the exact next command.
     NeedsAttention {
@@ -81,7 +88,7 @@ impl TenantState {
             Self::Suspended => "suspended",
             Self::RollingBack => "rolling_back",
             Self::RolledBack { .. } => "rolled_back",
-            Self::Retiring => "retiring",
+            Self::Retiring { .. } => "retiring",
             Self::Retired => "retired",
             Self::NeedsAttention { .. } => "needs_attention",
             Self::Other => "other",
@@ -96,6 +103,9 @@ pub struct CredentialsIssued {
     #[serde(with = "time::serde::rfc3339")]
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub issued_at: OffsetDateTime,
+    /// During a rotation: the login role that still works beside it, until the rotation is finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_role: Option<String>,
 }
 
 /// Asks for a new tenant. The same fields make a plan and a provision, so that what is approved is what runs.
@@ -147,6 +157,71 @@ pub struct RollbackRequest {
     pub discard_data: bool,
     #[serde(default)]
     pub idempotency_key: Option<String>,
+}
+
+/// Names a tenant for `suspend` and `resume`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct TenantChangeRequest {
+    pub slug: String,
+    #[serde(default)]
+    pub idempotency_key: Option<String>,
+}
+
+/// Changes what is set here, and leaves the rest.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct UpdateTenantRequest {
+    pub slug: String,
+    #[serde(default)]
+    pub display_name: Option<String>,
+    /// A value sets the label, null removes it.
+    #[serde(default)]
+    pub labels: BTreeMap<String, Option<String>>,
+    #[serde(default)]
+    pub settings: BTreeMap<String, i64>,
+    #[serde(default)]
+    pub idempotency_key: Option<String>,
+}
+
+/// Ends a tenant as planned: logins closed, archive made, and after the grace removed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct RetireRequest {
+    pub slug: String,
+    /// The slug again, typed by the operator.
+    pub confirm: String,
+    /// In seconds; the configuration's `retire_grace` if absent. 0 removes at once.
+    #[serde(default)]
+    pub grace_s: Option<u64>,
+    /// Remove without making an archive first.
+    #[serde(default)]
+    pub discard_data: bool,
+    #[serde(default)]
+    pub idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct RotateCredentialsRequest {
+    pub slug: String,
+    #[serde(default)]
+    pub idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct FinishRotationRequest {
+    pub slug: String,
+    #[serde(default)]
+    pub idempotency_key: Option<String>,
+}
+
+/// A rotation's old login is closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RotationFinished {
+    pub slug: Slug,
+    /// The login role that stays.
+    pub role: String,
+    /// The login role that was closed.
+    pub closed: String,
+    /// Sessions of the closed role that were ended.
+    pub sessions_ended: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]

@@ -1,8 +1,10 @@
 //! The console in a pseudo terminal, by keys alone.
 
+use tenantry_protocol::operation::CancelRequest;
 use tenantry_protocol::tenant::Credentials;
 
 use crate::harness::console::Console;
+use crate::harness::rpc::context;
 use crate::harness::{Env, Folder};
 
 const ESCAPE: &str = "\u{1b}";
@@ -295,7 +297,12 @@ async fn a_provision_that_died_with_the_daemon_is_shown_and_can_be_retried() {
     let stale = keys.console.wait_for_text("✗ lost");
     assert!(stale.contains("acme"), "what was there stays\n{stale}");
     env.start_daemon().await;
-    // Of the living it is none any more, but whoever saw it run is told.
+    // The next daemon builds it again; given up, it is none of the living any more, but whoever saw it run is told.
+    keys.console.wait_for_text("◐ provisioning");
+    let listed = env.tenantry(&["operation", "list", "--json"]).await.assert_status(0).json();
+    let id = listed["operations"][0]["id"].as_str().expect("the operation");
+    let cancelled = env.rpc().await.cancel(context(), CancelRequest { operation: id.to_owned() }).await;
+    cancelled.unwrap().unwrap();
     keys.console.wait_for_text("✗ rolled back");
     keys.press("o", "edit and retry");
     keys.press("r", "◂ slow ▸");

@@ -1,11 +1,14 @@
 //! A daemon dies in the middle of an operation: the next one takes it up.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 use sqlx::Connection as _;
 
+use tenantry_protocol::operation::StepStatus;
 use tenantry_protocol::watch::WatchRequest;
 
-use crate::harness::{Env, Folder, eventually, rpc};
+use crate::harness::{Cluster, Env, Folder, eventually, rpc};
 
 /// Starts a provision of `acme` that waits inside its migration, and gives the operation's id once it waits there.
 async fn stuck_in_a_migration(env: &Env) -> String {
@@ -28,15 +31,40 @@ async fn stuck_in_a_migration(env: &Env) -> String {
 }
 
 #[tokio::test]
-async fn a_provision_that_a_killed_daemon_left_is_undone_by_the_next() {
+async fn a_provision_that_a_killed_daemon_left_is_built_again_by_the_next() {
     let mut env = Env::new().await;
-    let id = stuck_in_a_migration(&env).await;
-    let before = env.tenant("acme").await;
-    assert_eq!(before.tenant.state.name(), "provisioning");
+    let folder = Folder::new(&env.dir, "slow", "1.0")
+        .migration("first", "create table first (id bigint primary key);")
+        .migration("wait", "select pg_sleep(1.5);");
+    env.add_blueprint(folder.path()).await;
+    let create = ["tenant", "create", "acme", "--blueprint", "slow", "--no-wait", "--json"];
+    let started: Value = env.tenantry(&create).await.assert_status(0).json();
+    let id = started["operation"]["id"].as_str().expect("an operation").to_owned();
+    eventually("its roles are made", async || {
+        let steps = env.operation(&id).await.steps;
+        steps.iter().any(|step| step.step == "migrations" && step.status == StepStatus::Running).then_some(())
+    })
+    .await;
     env.take_daemon().kill().await;
     env.start_daemon().await;
+    env.wait_for_operation(&id, "succeeded").await;
+    let detail = env.tenant("acme").await;
+    assert_eq!(detail.tenant.state.name(), "active");
+    env.rollback("acme").await;
+    env.assert_clean_slate(&detail.tenant.placement).await;
+}
+
+#[tokio::test]
+async fn a_provision_whose_time_ran_out_while_no_daemon_ran_is_undone() {
+    let mut env = Env::with_config(Cluster::shared(), "[limits]\noperation_budget_ms = 1000\n").await;
+    let begin = Instant::now();
+    let id = stuck_in_a_migration(&env).await;
+    let before = env.tenant("acme").await;
+    env.take_daemon().kill().await;
+    eventually("its time is over", async || (begin.elapsed() > Duration::from_secs(1)).then_some(())).await;
+    env.start_daemon().await;
     let operation = env.wait_for_operation(&id, "rolled_back").await;
-    assert!(operation.state.failure().expect("a failure").message.contains("the daemon stopped"));
+    assert!(operation.state.failure().expect("a failure").message.contains("its time is over"));
     assert_eq!(env.tenant("acme").await.tenant.state.name(), "rolled_back");
     env.assert_clean_slate(&before.tenant.placement).await;
     // The name is free again.

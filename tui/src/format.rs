@@ -52,7 +52,7 @@ pub(crate) fn clock(at: OffsetDateTime) -> String {
 pub(crate) fn tenant_state(state: &TenantState) -> String {
     let glyph = match state {
         TenantState::Active => '●',
-        TenantState::Provisioning | TenantState::RollingBack | TenantState::Retiring => '◐',
+        TenantState::Provisioning | TenantState::RollingBack | TenantState::Retiring { .. } => '◐',
         TenantState::Suspended => '○',
         TenantState::RolledBack { .. } => '✗',
         TenantState::Retired => '·',

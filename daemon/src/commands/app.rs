@@ -48,9 +48,9 @@ pub struct App {
 }
 
 impl App {
-    /// Puts the parts together, and stores the built-in blueprints that are not in the registry yet.
-    pub async fn open(options: AppOptions) -> Result<Self, ApiError> {
-        let app = Self {
+    /// Puts the parts together.
+    pub fn new(options: AppOptions) -> Self {
+        Self {
             label: options.label,
             mode: options.mode,
             access: options.access,
@@ -63,9 +63,12 @@ impl App {
             secrets: Turns::default(),
             denials: Mutex::default(),
             started_at: OffsetDateTime::now_utc(),
-        };
-        super::blueprint_add::add_built_in(&app).await?;
-        Ok(app)
+        }
+    }
+
+    /// Stores the built-in blueprints that are not in the registry yet.
+    pub async fn publish_built_in(&self) -> Result<(), ApiError> {
+        super::blueprint_add::add_built_in(self).await
     }
 
     /// The target of this name.

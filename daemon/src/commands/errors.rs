@@ -14,7 +14,16 @@ pub(super) fn control(error: Error) -> ApiError {
         ),
         Error::Fenced => ApiError::new(
             ErrorCode::Unavailable,
-            "another daemon has taken over this control database: stop one of the two, then restart this one",
+            "this daemon stands by for another one, which holds the control database: ask that one, or stop it and \
+             this one takes over; `tenantry status` names it",
+        ),
+        Error::LeaseLapsed => ApiError::new(
+            ErrorCode::Unavailable,
+            "the control database was out of reach for too long; the daemon tries again by itself: see `tenantry status`",
+        ),
+        Error::Busy => ApiError::new(
+            ErrorCode::Conflict,
+            "another operation on this tenant is running: `tenantry operation list`",
         ),
         Error::SlugTaken => {
             ApiError::new(ErrorCode::Conflict, "a living tenant has this name").on_field("slug")

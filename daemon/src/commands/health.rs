@@ -87,12 +87,22 @@ async fn control(app: &App) -> (ControlHealth, Counts) {
         latency_ms: None,
         problem: Some(problem),
         epoch,
+        standing_by_for: app.control.standing_by_for(),
         audit_seq: 0,
     };
     match tokio::time::timeout(CONTROL_PATIENCE, ask).await {
         Ok(Ok((latency, audit_seq, counts))) => {
             let latency_ms = Some(latency.as_secs_f64() * 1_000.0);
-            (ControlHealth { reachable: true, latency_ms, problem: None, epoch, audit_seq }, counts)
+            let standing_by_for = app.control.standing_by_for();
+            let health = ControlHealth {
+                reachable: true,
+                latency_ms,
+                problem: None,
+                epoch,
+                standing_by_for,
+                audit_seq,
+            };
+            (health, counts)
         }
         Ok(Err::<_, crate::postgres::Error>(error)) => (down(error.explain()), Vec::new()),
         Err(_) => (down(format!("no answer within {} ms", CONTROL_PATIENCE.as_millis())), Vec::new()),

@@ -30,6 +30,16 @@ pub async fn provision(
     if let Some(started) = app.replayed(key.as_ref()).await? {
         return Ok(started);
     }
+    provision_again(app, caller, request, key).await
+}
+
+/// Provisions under a key that was looked at already.
+pub(super) async fn provision_again(
+    app: &Arc<App>,
+    caller: &Caller,
+    request: ProvisionRequest,
+    key: Option<Key>,
+) -> Result<OperationStarted, ApiError> {
     let (resolved, plan) = match prepare(app, &request).await {
         Ok(prepared) => prepared,
         // The same request, sent twice at once, may have taken the name or the last place a moment earlier.

@@ -43,7 +43,7 @@ impl App {
         let slug =
             Slug::parse(&request.slug).map_err(|error| ApiError::invalid("slug", error.to_string()))?;
         let display_name = request.display_name.clone().unwrap_or_else(|| slug.to_string());
-        check_text("display_name", &display_name, LONGEST_DISPLAY_NAME)?;
+        check_display_name(&display_name)?;
         check_labels(&request.labels)?;
         let name = BlueprintName::parse(&request.blueprint)
             .map_err(|error| ApiError::invalid("blueprint", error.to_string()))?;
@@ -128,7 +128,7 @@ fn seeding(seed: bool, blueprint: &Blueprint) -> Result<Seeding, ApiError> {
     }
 }
 
-fn settings(
+pub(super) fn settings(
     known: &BTreeMap<String, Setting>,
     asked: &BTreeMap<String, i64>,
 ) -> Result<BTreeMap<String, i64>, ApiError> {
@@ -155,7 +155,11 @@ fn settings(
     Ok(known.iter().map(|(name, setting)| (name.clone(), value(name, setting))).collect())
 }
 
-fn check_labels(labels: &BTreeMap<String, String>) -> Result<(), ApiError> {
+pub(super) fn check_display_name(name: &str) -> Result<(), ApiError> {
+    check_text("display_name", name, LONGEST_DISPLAY_NAME)
+}
+
+pub(super) fn check_labels(labels: &BTreeMap<String, String>) -> Result<(), ApiError> {
     if labels.len() > MOST_LABELS {
         let message = format!("there are {} labels, and at most {MOST_LABELS} are kept", labels.len());
         return Err(ApiError::invalid("labels", message));

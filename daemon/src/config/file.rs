@@ -74,6 +74,7 @@ pub(super) struct FileLimits {
     pub(super) operation_budget_ms: Value<u64>,
     pub(super) statement_timeout_ms: Value<u64>,
     pub(super) lock_timeout_ms: Value<u64>,
+    pub(super) lease_ms: Value<u64>,
     pub(super) max_connections_per_target: Value<u64>,
     pub(super) max_operations_per_target: Value<u64>,
 }

@@ -61,6 +61,8 @@ pub struct Limits {
     pub operation_budget: Duration,
     pub statement_timeout: Duration,
     pub lock_timeout: Duration,
+    /// How long the control database is this daemon's after its last sign of life.
+    pub lease: Duration,
     pub max_connections_per_target: u32,
     pub max_operations_per_target: u32,
 }
@@ -143,6 +145,7 @@ impl Default for Limits {
             operation_budget: Duration::from_secs(120),
             statement_timeout: Duration::from_secs(60),
             lock_timeout: Duration::from_secs(5),
+            lease: Duration::from_secs(3),
             max_connections_per_target: 16,
             max_operations_per_target: 8,
         }
@@ -193,6 +196,7 @@ impl Limits {
                 10..=600_000,
                 default.lock_timeout,
             )?,
+            lease: duration(&file.lease_ms, "lease_ms", 500..=600_000, default.lease)?,
             max_connections_per_target: connections,
             max_operations_per_target: count(
                 &file.max_operations_per_target,

@@ -6,3 +6,5 @@ pub mod audit_chain;
 pub mod blueprint;
 pub mod operation;
 pub mod plan_hash;
+pub mod step;
+pub mod tenant;

@@ -4,42 +4,42 @@
 //! Nothing here knows time, SQL or a socket.
 
 use serde::{Deserialize, Serialize};
-use tenantry_protocol::operation::Failure;
+use tenantry_protocol::operation::{Failure, OperationKind};
 
-/// A unit of an operation. The order within an operation is [`Kind::steps`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Step {
-    /// Roles, with the marker before them. Opens the one transaction on the target.
-    Roles,
-    Schema,
-    Migrations,
-    Seed,
-    /// Closes the transaction: from here on the tenant is there, whole.
-    Commit,
-    Verify,
-    Activate,
-    /// No new sessions of the tenant.
-    CloseLogins,
-    /// No old ones either.
-    EndSessions,
-    DropObjects,
-    DropRoles,
-    /// Reads the catalog: nothing of the tenant is left.
-    ConfirmAbsence,
-}
+pub use super::step::Step;
 
-/// What kinds of operation there are, each a fixed list of steps.
+/// What kinds of operation there are, each a fixed list of steps. Persisted in the journal: kinds are added, never
+/// changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    Provision { seed: Seeding },
-    Rollback,
+    Provision {
+        seed: Seeding,
+    },
+    /// Back to before the provisioning, now.
+    Rollback {
+        archive: Archiving,
+    },
+    Suspend,
+    Resume,
+    Update,
+    /// The first half of a planned end: closed, and archived. [`Kind::Purge`] is the second.
+    Retire {
+        archive: Archiving,
+    },
+    Purge,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Seeding {
+    With,
+    Without,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Archiving {
     With,
     Without,
 }
@@ -58,6 +58,18 @@ pub enum Event {
     StepFailed {
         step: Step,
         failure: Failure,
+    },
+    /// Somebody asked for the operation's end, or its time was over, before its next step.
+    Interrupted {
+        failure: Failure,
+    },
+    /// Somebody asked for its end before it had begun.
+    Cancelled,
+    /// The build came to nothing, as its marker proves, and another one begins.
+    Rebuilt,
+    /// A daemon took the operation up; what the marker says of the build, where there is one.
+    TakenUp {
+        committed: bool,
     },
     /// Nothing of the operation's effects is left on the target.
     Undone,
@@ -92,13 +104,16 @@ pub enum Progress {
         failure: Failure,
         left: String,
     },
+    Cancelled {
+        kind: Kind,
+    },
 }
 
 /// What to do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     Run(Step),
-    /// Remove whatever the operation may have left on the target.
+    /// Take back whatever the operation may have done on the target.
     Undo,
     /// All is said; record the outcome.
     Finish,
@@ -112,75 +127,56 @@ pub struct IllegalEvent {
     at: Box<Progress>,
 }
 
-const PROVISION: [Step; 6] =
-    [Step::Roles, Step::Schema, Step::Migrations, Step::Commit, Step::Verify, Step::Activate];
-const PROVISION_SEEDED: [Step; 7] =
-    [Step::Roles, Step::Schema, Step::Migrations, Step::Seed, Step::Commit, Step::Verify, Step::Activate];
-const ROLLBACK: [Step; 5] =
-    [Step::CloseLogins, Step::EndSessions, Step::DropObjects, Step::DropRoles, Step::ConfirmAbsence];
+const PROVISION: &[Step] =
+    &[Step::Roles, Step::Schema, Step::Migrations, Step::Commit, Step::Verify, Step::Activate];
+const PROVISION_SEEDED: &[Step] =
+    &[Step::Roles, Step::Schema, Step::Migrations, Step::Seed, Step::Commit, Step::Verify, Step::Activate];
+const ROLLBACK: &[Step] =
+    &[Step::CloseLogins, Step::EndSessions, Step::DropObjects, Step::DropRoles, Step::ConfirmAbsence];
+const ROLLBACK_ARCHIVED: &[Step] = &[
+    Step::CloseLogins,
+    Step::EndSessions,
+    Step::Archive,
+    Step::DropObjects,
+    Step::DropRoles,
+    Step::ConfirmAbsence,
+];
+const SUSPEND: &[Step] = &[Step::CloseLogins, Step::EndSessions];
+const RETIRE_ARCHIVED: &[Step] = &[Step::CloseLogins, Step::EndSessions, Step::Archive];
+const RESUME: &[Step] = &[Step::OpenLogins];
+const UPDATE: &[Step] = &[Step::ApplySettings];
+const PURGE: &[Step] = &[Step::DropObjects, Step::DropRoles, Step::ConfirmAbsence];
 
 impl Kind {
     pub const fn steps(self) -> &'static [Step] {
         match self {
-            Self::Provision { seed: Seeding::Without } => &PROVISION,
-            Self::Provision { seed: Seeding::With } => &PROVISION_SEEDED,
-            Self::Rollback => &ROLLBACK,
+            Self::Provision { seed: Seeding::Without } => PROVISION,
+            Self::Provision { seed: Seeding::With } => PROVISION_SEEDED,
+            Self::Rollback { archive: Archiving::Without } => ROLLBACK,
+            Self::Rollback { archive: Archiving::With } => ROLLBACK_ARCHIVED,
+            Self::Suspend | Self::Retire { archive: Archiving::Without } => SUSPEND,
+            Self::Retire { archive: Archiving::With } => RETIRE_ARCHIVED,
+            Self::Resume => RESUME,
+            Self::Update => UPDATE,
+            Self::Purge => PURGE,
         }
     }
-}
 
-impl Step {
-    /// Stable name, in plans and progress.
-    pub const fn name(self) -> &'static str {
+    pub const fn wire(self) -> OperationKind {
         match self {
-            Self::Roles => "roles",
-            Self::Schema => "schema",
-            Self::Migrations => "migrations",
-            Self::Seed => "seed",
-            Self::Commit => "commit",
-            Self::Verify => "verify",
-            Self::Activate => "activate",
-            Self::CloseLogins => "close_logins",
-            Self::EndSessions => "end_sessions",
-            Self::DropObjects => "drop_objects",
-            Self::DropRoles => "drop_roles",
-            Self::ConfirmAbsence => "confirm_absence",
+            Self::Provision { .. } => OperationKind::Provision,
+            Self::Rollback { .. } => OperationKind::Rollback,
+            Self::Suspend => OperationKind::Suspend,
+            Self::Resume => OperationKind::Resume,
+            Self::Update => OperationKind::Update,
+            Self::Retire { .. } => OperationKind::Retire,
+            Self::Purge => OperationKind::Purge,
         }
     }
 
-    /// One line for people.
-    pub const fn title(self) -> &'static str {
-        match self {
-            Self::Roles => "create the marker and the tenant's roles",
-            Self::Schema => "create the schema and its default privileges",
-            Self::Migrations => "apply the blueprint's migrations",
-            Self::Seed => "load the seed data",
-            Self::Commit => "commit: everything appears at once",
-            Self::Verify => "attack the isolation as the tenant",
-            Self::Activate => "activate, and close the probe's login",
-            Self::CloseLogins => "close the tenant's logins",
-            Self::EndSessions => "end the tenant's sessions",
-            Self::DropObjects => "drop the schema in lock-bounded batches",
-            Self::DropRoles => "drop the roles",
-            Self::ConfirmAbsence => "check that nothing is left",
-        }
-    }
-
-    /// Can be done again by itself. The steps of a build share a transaction that an error ends.
-    pub const fn is_repeatable(self) -> bool {
-        matches!(
-            self,
-            Self::CloseLogins
-                | Self::EndSessions
-                | Self::DropObjects
-                | Self::DropRoles
-                | Self::ConfirmAbsence
-        )
-    }
-
-    /// Part of the one transaction that makes a tenant appear at once or not at all.
-    pub const fn is_atomic(self) -> bool {
-        matches!(self, Self::Roles | Self::Schema | Self::Migrations | Self::Seed | Self::Commit)
+    /// How many steps are behind an operation whose build is committed.
+    fn built(self) -> usize {
+        self.steps().iter().position(|step| *step == Step::Commit).map_or(0, |commit| commit + 1)
     }
 }
 
@@ -189,13 +185,20 @@ impl Progress {
         Self::Forward { kind, done: 0 }
     }
 
+    /// Where the journal says that an operation is; `None` for one that says nothing.
+    pub fn of_journal(events: &[Event]) -> Result<Option<Self>, IllegalEvent> {
+        let Some(Event::Begun { kind }) = events.first() else { return Ok(None) };
+        events.iter().cloned().try_fold(Self::new(*kind), Self::apply).map(Some)
+    }
+
     pub const fn kind(&self) -> Kind {
         match self {
             Self::Forward { kind, .. }
             | Self::Unwinding { kind, .. }
             | Self::Succeeded { kind }
             | Self::RolledBack { kind, .. }
-            | Self::NeedsAttention { kind, .. } => *kind,
+            | Self::NeedsAttention { kind, .. }
+            | Self::Cancelled { kind } => *kind,
         }
     }
 
@@ -206,19 +209,23 @@ impl Progress {
                 kind.steps().get(*done).map_or(Action::Finish, |step| Action::Run(*step))
             }
             Self::Unwinding { .. } => Action::Undo,
-            Self::Succeeded { .. } | Self::RolledBack { .. } | Self::NeedsAttention { .. } => Action::Finish,
+            _ => Action::Finish,
         }
+    }
+
+    /// It can still be given up: what it did so far can be taken back.
+    pub fn has_way_back(&self) -> bool {
+        matches!(self.action(), Action::Run(step) if !step.is_final())
     }
 
     /// Where the operation is after `event`.
     pub fn apply(self, event: Event) -> Result<Self, IllegalEvent> {
+        let next = self.action();
         match (self, event) {
             (Self::Forward { kind, done: 0 }, Event::Begun { kind: begun }) if begun == kind => {
                 Ok(Self::new(kind))
             }
-            (Self::Forward { kind, done }, Event::StepDone { step })
-                if kind.steps().get(done) == Some(&step) =>
-            {
+            (Self::Forward { kind, done }, Event::StepDone { step }) if next == Action::Run(step) => {
                 let done = done + 1;
                 Ok(if done == kind.steps().len() {
                     Self::Succeeded { kind }
@@ -226,15 +233,25 @@ impl Progress {
                     Self::Forward { kind, done }
                 })
             }
-            (Self::Forward { kind, done }, Event::StepFailed { step, failure })
-                if kind.steps().get(done) == Some(&step) =>
+            (Self::Forward { kind, .. }, Event::StepFailed { step, failure })
+                if next == Action::Run(step) =>
             {
-                Ok(match kind {
-                    Kind::Provision { .. } => Self::Unwinding { kind, failure },
+                Ok(if step.is_final() {
                     // A removal has no way back: what is gone is gone, and what is left is for a person.
-                    Kind::Rollback => Self::NeedsAttention { kind, left: leftover(step).to_owned(), failure },
+                    Self::NeedsAttention { kind, left: leftover(step).to_owned(), failure }
+                } else {
+                    Self::Unwinding { kind, failure }
                 })
             }
+            (at @ Self::Forward { kind, .. }, Event::Interrupted { failure }) if at.has_way_back() => {
+                Ok(Self::Unwinding { kind, failure })
+            }
+            (Self::Forward { kind, done: 0 }, Event::Cancelled) => Ok(Self::Cancelled { kind }),
+            (Self::Forward { kind, done }, Event::Rebuilt) if done < kind.built() => Ok(Self::new(kind)),
+            (Self::Forward { kind, .. }, Event::TakenUp { committed }) => {
+                Ok(Self::Forward { kind, done: if committed { kind.built() } else { 0 } })
+            }
+            (at @ Self::Unwinding { .. }, Event::TakenUp { .. }) => Ok(at),
             (Self::Unwinding { kind, failure }, Event::Undone) => Ok(Self::RolledBack { kind, failure }),
             (Self::Unwinding { kind, failure }, Event::Stuck { left, failure: undo }) => {
                 let message = format!("{}; then the undo failed: {}", failure.message, undo.message);
@@ -248,8 +265,7 @@ impl Progress {
 /// What a removal that stopped at `step` has not removed.
 const fn leftover(step: Step) -> &'static str {
     match step {
-        Step::CloseLogins => "everything: its logins may still be open",
-        Step::EndSessions | Step::DropObjects => "its data and roles; its logins are closed",
+        Step::DropObjects => "its data and roles; its logins are closed",
         Step::DropRoles => "its roles; its data is gone",
         _ => "something that the last check found",
     }
@@ -268,8 +284,23 @@ mod tests {
         kind.steps()[..count].iter().map(|step| Event::StepDone { step: *step }).collect()
     }
 
-    const KINDS: [Kind; 3] =
-        [Kind::Provision { seed: Seeding::Without }, Kind::Provision { seed: Seeding::With }, Kind::Rollback];
+    fn failure(message: &str) -> Failure {
+        Failure { message: message.into(), ..Failure::default() }
+    }
+
+    const SEEDED: Kind = Kind::Provision { seed: Seeding::With };
+    const KINDS: [Kind; 10] = [
+        Kind::Provision { seed: Seeding::Without },
+        SEEDED,
+        Kind::Rollback { archive: Archiving::With },
+        Kind::Rollback { archive: Archiving::Without },
+        Kind::Suspend,
+        Kind::Resume,
+        Kind::Update,
+        Kind::Retire { archive: Archiving::With },
+        Kind::Retire { archive: Archiving::Without },
+        Kind::Purge,
+    ];
 
     #[test]
     fn every_step_done_in_order_succeeds() {
@@ -279,23 +310,30 @@ mod tests {
     }
 
     #[test]
-    fn a_provision_that_fails_anywhere_unwinds_to_rolled_back() {
-        let kind = KINDS[1];
-        let failure = Failure { message: "no".into(), ..Failure::default() };
-        for (at, step) in kind.steps().iter().enumerate() {
-            let mut events = done(kind, at);
-            events.push(Event::StepFailed { step: *step, failure: failure.clone() });
-            assert_eq!(run(kind, events.clone()).unwrap().action(), Action::Undo);
-            events.push(Event::Undone);
-            assert_eq!(run(kind, events), Ok(Progress::RolledBack { kind, failure: failure.clone() }));
+    fn what_fails_before_data_is_dropped_unwinds_and_after_is_left_for_a_person() {
+        for kind in KINDS {
+            for (at, step) in kind.steps().iter().enumerate() {
+                let mut events = done(kind, at);
+                events.push(Event::StepFailed { step: *step, failure: failure("no") });
+                let reached = run(kind, events.clone()).unwrap();
+                if step.is_final() {
+                    assert!(matches!(reached, Progress::NeedsAttention { .. }), "{kind:?} {step:?}");
+                    continue;
+                }
+                assert_eq!(reached.action(), Action::Undo);
+                events.push(Event::Undone);
+                assert_eq!(run(kind, events), Ok(Progress::RolledBack { kind, failure: failure("no") }));
+            }
         }
     }
 
     #[test]
     fn steps_out_of_order_are_refused() {
         for kind in KINDS {
-            assert!(run(kind, [Event::StepDone { step: kind.steps()[1] }]).is_err());
             assert!(run(kind, [Event::Undone]).is_err());
+            if let Some(second) = kind.steps().get(1) {
+                assert!(run(kind, [Event::StepDone { step: *second }]).is_err());
+            }
             let mut events = done(kind, kind.steps().len());
             events.push(Event::Undone);
             assert!(run(kind, events).is_err());
@@ -303,12 +341,55 @@ mod tests {
     }
 
     #[test]
+    fn a_provision_taken_up_goes_on_behind_its_commit_or_from_the_beginning() {
+        let committed = run(SEEDED, [Event::TakenUp { committed: true }]).unwrap();
+        assert_eq!(committed.action(), Action::Run(Step::Verify));
+        let void = run(SEEDED, [Event::TakenUp { committed: false }, Event::Rebuilt]).unwrap();
+        assert_eq!(void, Progress::new(SEEDED));
+        let unwinding = [
+            Event::StepFailed { step: Step::Roles, failure: failure("no") },
+            Event::TakenUp { committed: false },
+        ];
+        assert_eq!(run(SEEDED, unwinding).unwrap().action(), Action::Undo);
+    }
+
+    #[test]
+    fn a_cancelled_operation_unwinds_unless_its_data_is_going() {
+        for kind in KINDS {
+            assert_eq!(run(kind, [Event::Cancelled]), Ok(Progress::Cancelled { kind }));
+            for (at, step) in kind.steps().iter().enumerate() {
+                let mut events = done(kind, at);
+                events.push(Event::Interrupted { failure: failure("stop") });
+                assert_eq!(run(kind, events).is_err(), step.is_final(), "{kind:?} {step:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_build_that_is_committed_is_not_built_again() {
+        let mut events = done(SEEDED, SEEDED.built());
+        events.push(Event::Rebuilt);
+        assert!(run(SEEDED, events).is_err());
+    }
+
+    #[test]
     fn journaled_events_keep_their_form() {
         let event = Event::StepDone { step: Step::Commit };
         assert_eq!(serde_json::to_string(&event).unwrap(), r#"{"event":"step_done","step":"commit"}"#);
-        let begun = Event::Begun { kind: Kind::Provision { seed: Seeding::With } };
+        let begun = Event::Begun { kind: SEEDED };
         let text = serde_json::to_string(&begun).unwrap();
         assert_eq!(text, r#"{"event":"begun","kind":{"provision":{"seed":"with"}}}"#);
         assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), begun);
+        let archived = serde_json::to_string(&Kind::Rollback { archive: Archiving::With }).unwrap();
+        assert_eq!(archived, r#"{"rollback":{"archive":"with"}}"#);
+        assert_eq!(serde_json::to_string(&Kind::Purge).unwrap(), r#""purge""#);
+    }
+
+    #[test]
+    fn the_journal_gives_the_position_again() {
+        let mut events = vec![Event::Begun { kind: SEEDED }];
+        events.extend(done(SEEDED, 3));
+        assert_eq!(Progress::of_journal(&events).unwrap(), Some(Progress::Forward { kind: SEEDED, done: 3 }));
+        assert_eq!(Progress::of_journal(&[]).unwrap(), None);
     }
 }

@@ -1,14 +1,17 @@
 //! One operation on its way: runs a step, tries it again where that makes sense, and undoes what has to be undone.
 //!
-//! Invariant: whatever happens in a step (an error, a panic, the end of its time) comes out as an event of the model.
+//! Invariant: whatever happens in a step (an error, a panic, the end of its time, a cancel) comes out as an event of
+//! the model. A build whose transaction failed is settled by its marker before anything else happens.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
+use tenantry_protocol::operation::Failure;
 
 use crate::model::operation::{Event, IllegalEvent, Progress, Step};
+use crate::postgres::bookkeeping::Settled;
 
 use super::engine::Actor;
 use super::patience::Patience;
@@ -18,6 +21,8 @@ use super::tracker::Tracker;
 
 /// An undo gets at least this long, however much of the budget is gone.
 const LEAST_UNDO_TIME: Duration = Duration::from_secs(30);
+/// Builds of one operation after an error that passes; a server that is away is waited for until the budget ends.
+const MOST_BUILDS: u32 = 5;
 
 pub(super) struct Drive {
     pub(super) run: Run,
@@ -28,6 +33,7 @@ pub(super) struct Drive {
     pub(super) journal: Vec<Event>,
     /// When its budget ends; waiting for a place in the queue does not count.
     pub(super) deadline: Instant,
+    pub(super) builds: u32,
 }
 
 impl Drive {
@@ -42,6 +48,11 @@ impl Drive {
     pub(super) async fn step(&mut self, step: Step) -> Event {
         let begin = Instant::now();
         let tracker = Arc::clone(&self.tracker);
+        if let Some(by) = tracker.cancelled_by()
+            && self.progress.has_way_back()
+        {
+            return Event::Interrupted { failure: StepError::Cancelled { by }.failure(step) };
+        }
         tracker.started(step);
         let error = match self.attempt(step).await {
             Ok(()) => {
@@ -52,10 +63,52 @@ impl Drive {
         };
         let failure = error.failure(step);
         tracing::warn!(operation = %tracker.snapshot().id, step = step.name(), error = %failure.summary(), "a step failed");
+        if step.is_atomic()
+            && error.is_passing()
+            && let Some(event) = self.build_again(step, &error).await
+        {
+            return event;
+        }
         self.run.abandon().await;
         tracker.failed(step, begin.elapsed());
         tracker.log(format!("{} failed: {}", step.name(), failure.summary()));
         Event::StepFailed { step, failure }
+    }
+
+    /// After an error of a build that passes: what the marker says, and another build if there is none. `None` if the
+    /// operation has no time for it.
+    async fn build_again(&mut self, step: Step, error: &StepError) -> Option<Event> {
+        self.builds += 1;
+        if self.builds >= MOST_BUILDS && !error.is_unreachable() {
+            return None;
+        }
+        self.tracker.log(format!("{} failed: {error}; the build is tried again", step.name()));
+        let mut patience = Patience::lasting(self.time_left());
+        while patience.pause().await && self.tracker.cancelled_by().is_none() {
+            match self.run.settle().await {
+                Ok(Settled::Committed) => return Some(Event::TakenUp { committed: true }),
+                Ok(Settled::Void) => return Some(Event::Rebuilt),
+                Err(error) if error.is_passing() => {}
+                Err(_) => return None,
+            }
+        }
+        None
+    }
+
+    /// What to do first about an operation that another daemon began.
+    pub(super) async fn take_up(&mut self) -> Event {
+        let is_build = matches!(self.run, Run::Provision(_));
+        if !is_build || !matches!(self.progress, Progress::Forward { .. }) {
+            return Event::TakenUp { committed: false };
+        }
+        let mut patience = Patience::lasting(self.time_left().max(LEAST_UNDO_TIME));
+        loop {
+            match self.run.settle().await {
+                Ok(settled) => return Event::TakenUp { committed: settled == Settled::Committed },
+                Err(error) if error.is_passing() && patience.pause().await => {}
+                Err(error) => return Event::Interrupted { failure: error.failure(Step::Roles) },
+            }
+        }
     }
 
     /// Undoes until it is undone or the time for it is over.
@@ -68,7 +121,7 @@ impl Drive {
             };
             let Err(error) = result else {
                 self.tracker.undone();
-                self.tracker.log("undone: nothing is left on the target".to_owned());
+                self.tracker.log("undone: everything is as it was before".to_owned());
                 return Event::Undone;
             };
             self.tracker.log(format!("the undo failed: {error}"));
@@ -82,14 +135,19 @@ impl Drive {
     /// One step within the budget. A step that can be done again is tried again after a passing fault.
     async fn attempt(&mut self, step: Step) -> Result<(), StepError> {
         let mut patience = Patience::lasting(self.time_left());
+        let tracker = Arc::clone(&self.tracker);
+        // A commit that is given up half-way may have happened; what is being dropped cannot be brought back.
+        let can_be_given_up = step != Step::Commit && !step.is_final();
         loop {
-            let tracker = Arc::clone(&self.tracker);
             let left = self.time_left();
             let work = AssertUnwindSafe(self.run.step(step, &tracker)).catch_unwind();
-            let result = match tokio::time::timeout(left, work).await {
-                Ok(Ok(result)) => result,
-                Ok(Err(_panic)) => Err(StepError::Panicked),
-                Err(_elapsed) => Err(StepError::Budget { budget_ms: tracker.snapshot().budget_ms }),
+            let result = tokio::select! {
+                result = tokio::time::timeout(left, work) => match result {
+                    Ok(Ok(result)) => result,
+                    Ok(Err(_panic)) => Err(StepError::Panicked),
+                    Err(_elapsed) => Err(StepError::Budget { budget_ms: tracker.snapshot().budget_ms }),
+                },
+                by = tracker.wait_for_cancel(), if can_be_given_up => Err(StepError::Cancelled { by }),
             };
             match result {
                 Err(error) if step.is_repeatable() && error.is_passing() && patience.pause().await => {
@@ -98,6 +156,16 @@ impl Drive {
                 result => return result,
             }
         }
+    }
+
+    /// Why an operation that was taken up is not carried on.
+    pub(super) fn too_late(&self) -> Option<Failure> {
+        self.time_left().is_zero().then(|| Failure {
+            step: "recovery".to_owned(),
+            message: "the daemon stopped in the middle of the operation, and its time is over".to_owned(),
+            hint: Some("do it again with `tenantry operation retry`".to_owned()),
+            ..Failure::default()
+        })
     }
 
     fn time_left(&self) -> Duration {

@@ -1,34 +1,37 @@
 //! Runs operations: each in a tracked task of its own, step by step as [`crate::model::operation`] decides.
 //!
 //! Invariants: nothing here is cancelled by a caller that goes away; every end is recorded, or the operation stays
-//! unfinished in the registry for the next start to take up; a panic in a step is a failure of that step.
+//! unfinished in the registry for the next daemon to take up; a panic in a step is a failure of that step. A daemon that
+//! lost the fence lets go of everything at once.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use tenantry_protocol::id::{OperationId, TenantId};
-use tenantry_protocol::name::TargetName;
-use tenantry_protocol::operation::{Failure, Operation, OperationKind, OperationState};
+use tenantry_protocol::name::{Slug, TargetName};
+use tenantry_protocol::operation::{Failure, Operation, OperationState};
 use tenantry_protocol::tenant::Tenant;
 use tenantry_protocol::watch::EventBody;
 use time::OffsetDateTime;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::model::blueprint::Blueprint;
-use crate::model::operation::{Action, IllegalEvent, Kind, Progress, Seeding};
+use crate::model::operation::{Action, Event, IllegalEvent, Kind, Progress, Seeding};
+use crate::postgres::bookkeeping::Mark;
 use crate::postgres::control::Control;
 use crate::postgres::operations::IdempotencyKey;
-use crate::postgres::secret::Password;
 use crate::postgres::target::Target;
 use crate::postgres::tenants::NewTenant;
 use crate::postgres::{self, tenants};
 
+use super::arguments::Arguments;
 use super::drive::Drive;
 use super::events::Events;
 use super::record::{self, Intent, Outcome};
-use super::run::{ProvisionRun, RollbackRun, Run};
+use super::run::{ChangeRun, ProvisionRun, Run};
 use super::tracker::{Live, millis, waiting_steps};
 
 /// Who asked.
@@ -58,15 +61,27 @@ pub struct ProvisionJob<'a> {
     pub key: Option<IdempotencyKey<'a>>,
 }
 
-/// A tenant to be removed.
+/// A change of a tenant that stands, up to its removal.
 #[derive(Debug)]
-pub struct RollbackJob<'a> {
+pub struct ChangeJob<'a> {
     pub actor: Actor,
-    pub tenant: &'a Tenant,
+    pub kind: Kind,
+    pub tenant: Tenant,
     pub target: Arc<Target>,
-    /// The operation that built it.
-    pub provision: OperationId,
+    /// The key of the marker of the tenant's build.
+    pub build: OperationId,
+    pub arguments: Arguments,
     pub key: Option<IdempotencyKey<'a>>,
+}
+
+/// What came of a cancel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancelling {
+    Asked,
+    /// It does not run here.
+    NotRunning,
+    /// Data is being dropped: there is no way back.
+    TooLate,
 }
 
 /// Owns the running operations. Clones share them.
@@ -78,6 +93,8 @@ pub struct Engine {
     tasks: TaskTracker,
     permits: Arc<HashMap<TargetName, Arc<Semaphore>>>,
     options: EngineOptions,
+    /// Cancelled when the fence is lost; a new one with each hold on it.
+    term: Arc<RwLock<CancellationToken>>,
 }
 
 impl Engine {
@@ -91,8 +108,15 @@ impl Engine {
             .iter()
             .map(|target| (target.name().clone(), Arc::new(Semaphore::new(options.operations_per_target))))
             .collect();
-        let live = Arc::new(Live::default());
-        Self { control, events, live, tasks: TaskTracker::new(), permits: Arc::new(permits), options }
+        Self {
+            control,
+            events,
+            live: Arc::default(),
+            tasks: TaskTracker::new(),
+            permits: Arc::new(permits),
+            options,
+            term: Arc::default(),
+        }
     }
 
     pub(super) fn control(&self) -> &Control {
@@ -117,82 +141,74 @@ impl Engine {
         self.live.len()
     }
 
+    /// Another daemon has the fence: what runs here is its now, and no step of it is done here any more.
+    pub fn let_go(&self) {
+        let mut term = self.term.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *term).cancel();
+    }
+
+    /// Asks a running operation to end and to undo what it did.
+    pub fn cancel(&self, id: OperationId, by: &Actor) -> Cancelling {
+        let Some(tracker) = self.live.get(id) else { return Cancelling::NotRunning };
+        if tracker.is_past_return() {
+            return Cancelling::TooLate;
+        }
+        tracker.cancel(by.name.clone());
+        Cancelling::Asked
+    }
+
     /// Records the intent and starts the operation. Call it from a task that nobody cancels.
     pub async fn provision(&self, job: ProvisionJob<'_>) -> postgres::Result<Operation> {
         let kind = Kind::Provision { seed: job.seed };
-        let target = job.target.name().clone();
-        let operation = self.operation(
-            OperationKind::Provision,
-            kind,
-            job.tenant.id,
-            &job.tenant.slug,
-            target,
-            &job.actor,
-        );
+        let operation =
+            self.operation(kind, job.tenant.id, &job.tenant.slug, job.target.name().clone(), &job.actor);
         let intent = Intent {
             operation: &operation,
             kind,
             actor: &job.actor,
             plan_hash: Some(job.plan_hash),
+            arguments: &Arguments::default(),
             key: job.key,
         };
-        let seq = record::begin_provision(&self.control, &intent, &job.tenant).await?;
-        let run = Run::Provision(Box::new(ProvisionRun {
-            operation: operation.id,
-            tenant: job.tenant,
-            blueprint: job.blueprint,
-            target: job.target,
-            ready: None,
-            build: None,
-            probe: Password::generate(),
-            report: None,
-        }));
-        Ok(self.start(run, kind, operation, job.actor, seq).await)
+        let mark = Mark { build: operation.id, fence: self.control.may_write()? };
+        let recorded = Box::pin(record::intent(&self.control, &intent, Some(&job.tenant))).await?;
+        let run = ProvisionRun::new(mark, job.tenant, job.blueprint, job.target);
+        let seq = recorded.map_or(0, |recorded| recorded.seq);
+        Ok(self.start(Run::Provision(Box::new(run)), kind, operation, job.actor, seq).await)
     }
 
-    /// Records the intent and starts the removal; `None` if the tenant is in no state for it. Call it from a task that
+    /// Records the intent and starts the change; `None` if the tenant is in no state for it. Call it from a task that
     /// nobody cancels.
-    pub async fn rollback(&self, job: RollbackJob<'_>) -> postgres::Result<Option<Operation>> {
-        let target = job.target.name().clone();
-        let tenant = job.tenant;
-        let operation = self.operation(
-            OperationKind::Rollback,
-            Kind::Rollback,
-            tenant.id,
-            &tenant.slug,
-            target,
-            &job.actor,
-        );
+    pub async fn change(&self, job: ChangeJob<'_>) -> postgres::Result<Option<Operation>> {
+        let ChangeJob { actor, kind, tenant, target, build, arguments, key } = job;
+        let operation = self.operation(kind, tenant.id, &tenant.slug, target.name().clone(), &actor);
         let intent = Intent {
             operation: &operation,
-            kind: Kind::Rollback,
-            actor: &job.actor,
+            kind,
+            actor: &actor,
             plan_hash: None,
-            key: job.key,
+            arguments: &arguments,
+            key,
         };
-        let Some(seq) = record::begin_rollback(&self.control, &intent).await? else {
+        let mark = Mark { build, fence: self.control.may_write()? };
+        let Some(recorded) = Box::pin(record::intent(&self.control, &intent, None)).await? else {
             return Ok(None);
         };
-        let run = Run::Rollback(RollbackRun {
-            target: job.target,
-            provision: job.provision,
-            placement: tenant.placement.clone(),
-        });
-        Ok(Some(self.start(run, Kind::Rollback, operation, job.actor, seq).await))
+        let run = ChangeRun { target, mark, kind, tenant, before: recorded.before, arguments };
+        Ok(Some(self.start(Run::Change(Box::new(run)), kind, operation, actor, recorded.seq).await))
     }
 
     fn operation(
         &self,
-        wire: OperationKind,
         kind: Kind,
         tenant_id: TenantId,
-        slug: &tenantry_protocol::name::Slug,
+        slug: &Slug,
         target: TargetName,
         actor: &Actor,
     ) -> Operation {
         Operation {
             id: OperationId::generate(),
-            kind: wire,
+            kind: kind.wire(),
             tenant_id,
             slug: slug.clone(),
             target,
@@ -207,58 +223,68 @@ impl Engine {
 
     async fn start(&self, run: Run, kind: Kind, operation: Operation, actor: Actor, seq: i64) -> Operation {
         self.announce(&operation, seq).await;
-        self.resume(run, Progress::new(kind), operation.clone(), actor);
+        self.spawn(run, Progress::new(kind), operation.clone(), actor, false);
         operation
     }
 
-    /// Runs an operation whose intent is on record, from `progress` on.
-    pub(super) fn resume(&self, run: Run, progress: Progress, operation: Operation, actor: Actor) {
-        let tracker = self.live.add(operation, &self.events);
-        let deadline = Instant::now() + self.options.budget;
-        let drive = Drive { run, progress, actor, tracker, journal: Vec::new(), deadline };
-        let engine = self.clone();
-        self.tasks.spawn(async move { engine.drive(drive).await });
+    /// Carries on an operation that another daemon began.
+    pub(super) fn take_up(&self, run: Run, progress: Progress, operation: Operation, actor: Actor) {
+        self.spawn(run, progress, operation, actor, true);
     }
 
-    /// Runs one operation to its end.
-    async fn drive(&self, mut drive: Drive) {
-        let id = drive.tracker.snapshot().id;
+    fn spawn(&self, run: Run, progress: Progress, operation: Operation, actor: Actor, is_inherited: bool) {
+        let budget = Duration::from_millis(operation.budget_ms);
+        let deadline = Instant::now() + budget;
+        let used = Duration::try_from(OffsetDateTime::now_utc() - operation.requested_at).unwrap_or_default();
+        let tracker = self.live.add(operation, &self.events);
+        let mut drive = Drive { run, progress, actor, tracker, journal: Vec::new(), deadline, builds: 0 };
+        let (engine, id) = (self.clone(), drive.tracker.snapshot().id);
+        let term = self.term.read().unwrap_or_else(PoisonError::into_inner).clone();
+        self.tasks.spawn(async move {
+            let work = async {
+                let _permit = engine.wait_for_place(&mut drive).await;
+                // An inherited one has had its time in the queue: its budget runs from when it was asked for.
+                let left = if is_inherited { budget.saturating_sub(used) } else { budget };
+                drive.deadline = Instant::now() + left;
+                engine.advance(&mut drive, is_inherited).await
+            };
+            let ended = tokio::select! {
+                result = work => result,
+                () = term.cancelled() => Err(postgres::Error::Fenced),
+            };
+            if let Err(error) = ended {
+                // The registry still says that it is unfinished; the daemon that has the fence takes it up.
+                tracing::error!(operation = %id, error = %error.explain(), "an operation is left to the next daemon");
+            }
+            engine.live.remove(id);
+        });
+    }
+
+    /// Waits for a place on the target, or for a cancel.
+    async fn wait_for_place(&self, drive: &mut Drive) -> Option<SemaphorePermit<'_>> {
         let target = drive.tracker.snapshot().target;
         // A target that left the configuration has no permits; its operations find it unreachable by themselves.
-        let _permit = match self.permits.get(&target) {
-            Some(permits) => permits.acquire().await.ok(),
-            None => None,
-        };
-        drive.deadline = Instant::now() + self.options.budget;
+        let permits = self.permits.get(&target)?;
+        tokio::select! {
+            permit = permits.acquire() => permit.ok(),
+            _ = drive.tracker.wait_for_cancel() => None,
+        }
+    }
+
+    async fn advance(&self, drive: &mut Drive, is_inherited: bool) -> postgres::Result<()> {
+        if is_inherited {
+            self.take_over(drive).await?;
+        } else if drive.tracker.cancelled_by().is_some() {
+            drive.apply(Event::Cancelled).map_err(illegal)?;
+        }
         if matches!(drive.progress, Progress::Forward { .. }) {
             drive.tracker.set_state(OperationState::Running);
         }
-        if let Err(error) = self.advance(&mut drive).await {
-            // The registry still says that it is unfinished; the next start takes it up.
-            tracing::error!(operation = %id, error = %error.explain(), "an operation could not be recorded");
-        }
-        self.live.remove(id);
-    }
-
-    async fn advance(&self, drive: &mut Drive) -> postgres::Result<()> {
         loop {
             match drive.progress.action() {
                 Action::Run(step) => {
                     let event = drive.step(step).await;
-                    drive.apply(event).map_err(illegal)?;
-                    if let Progress::Unwinding { failure, .. } = &drive.progress {
-                        drive.tracker.set_state(OperationState::Unwinding { failure: failure.clone() });
-                        let journal = std::mem::take(&mut drive.journal);
-                        let operation = drive.tracker.snapshot();
-                        let outcome = Outcome {
-                            operation: &operation,
-                            actor: &drive.actor,
-                            journal: &journal,
-                            report: None,
-                        };
-                        let seq = record::outcome(&self.control, &outcome).await?;
-                        self.announce(&operation, seq).await;
-                    }
+                    self.note(drive, event).await?;
                 }
                 Action::Undo => {
                     let event = drive.undo().await;
@@ -269,19 +295,71 @@ impl Engine {
         }
     }
 
+    /// Finds out how far the daemon before came, and goes on from there.
+    async fn take_over(&self, drive: &mut Drive) -> postgres::Result<()> {
+        let event = drive.take_up().await;
+        let is_void = event == Event::TakenUp { committed: false };
+        drive.apply(event).map_err(illegal)?;
+        match (&drive.progress, drive.too_late()) {
+            (Progress::Forward { kind: Kind::Provision { .. }, done: 0 }, Some(failure)) => {
+                self.note(drive, Event::Interrupted { failure }).await
+            }
+            (Progress::Forward { kind: Kind::Provision { .. }, .. }, None) if is_void => {
+                self.note(drive, Event::Rebuilt).await
+            }
+            _ => {
+                let journal = std::mem::take(&mut drive.journal);
+                record::journal(&self.control, &drive.tracker.snapshot(), &journal, None).await
+            }
+        }
+    }
+
+    /// Applies an event, and records what must be on record before anything follows it.
+    async fn note(&self, drive: &mut Drive, event: Event) -> postgres::Result<()> {
+        let is_rebuilt = event == Event::Rebuilt;
+        let is_settled = matches!(event, Event::TakenUp { .. });
+        drive.apply(event).map_err(illegal)?;
+        if is_rebuilt {
+            drive.tracker.rewound(drive.progress.kind());
+            let build = drive.run.rebuild();
+            let journal = std::mem::take(&mut drive.journal);
+            record::journal(&self.control, &drive.tracker.snapshot(), &journal, build).await?;
+        } else if is_settled {
+            drive.tracker.built();
+        }
+        if let Progress::Unwinding { failure, .. } = &drive.progress {
+            drive.tracker.set_state(OperationState::Unwinding { failure: failure.clone() });
+            self.record(drive, &drive.tracker.snapshot(), false).await?;
+            drive.journal.clear();
+        }
+        Ok(())
+    }
+
     async fn finish(&self, drive: &mut Drive) -> postgres::Result<()> {
         // The picture is final only once it is recorded; until then the record gets it from here.
         let mut operation = drive.tracker.snapshot();
         operation.duration_ms = Some(millis(drive.tracker.elapsed()));
-        operation.state = final_state(&drive.progress, operation.slug.as_str());
-        let journal = std::mem::take(&mut drive.journal);
-        let report = drive.run.report();
-        let outcome = Outcome { operation: &operation, actor: &drive.actor, journal: &journal, report };
-        let seq = record::outcome(&self.control, &outcome).await?;
+        operation.state = final_state(&drive.progress, &operation);
+        self.record(drive, &operation, true).await?;
         tracing::info!(operation = %operation.id, kind = operation.kind.name(), state = operation.state.name(),
             ms = operation.duration_ms, "an operation ended");
-        self.announce(&operation, seq).await;
         drive.tracker.ended(operation);
+        Ok(())
+    }
+
+    /// Writes where the operation is, and tells watchers.
+    async fn record(&self, drive: &Drive, operation: &Operation, is_end: bool) -> postgres::Result<()> {
+        let outcome = Outcome {
+            operation,
+            kind: drive.progress.kind(),
+            actor: &drive.actor,
+            before: &drive.run.before(),
+            arguments: drive.run.arguments(),
+            journal: &drive.journal,
+            report: drive.run.report().filter(|_| is_end),
+        };
+        let seq = record::outcome(&self.control, &outcome).await?;
+        self.announce(operation, seq).await;
         Ok(())
     }
 
@@ -300,14 +378,15 @@ fn illegal(error: IllegalEvent) -> postgres::Error {
     postgres::Error::Corrupt { what: "the operation's progress", why: error.to_string() }
 }
 
-fn final_state(progress: &Progress, slug: &str) -> OperationState {
+fn final_state(progress: &Progress, operation: &Operation) -> OperationState {
     match progress {
         Progress::RolledBack { failure, .. } => OperationState::RolledBack { failure: failure.clone() },
         Progress::NeedsAttention { failure, left, .. } => OperationState::NeedsAttention {
             failure: Failure { hint: None, ..failure.clone() },
             left: left.clone(),
-            next_command: format!("tenantry tenant rollback {slug} --confirm {slug} --discard-data"),
+            next_command: format!("tenantry operation retry {}", operation.id),
         },
+        Progress::Cancelled { .. } => OperationState::Cancelled,
         _ => OperationState::Succeeded,
     }
 }

@@ -3,6 +3,7 @@
 //! Invariants: an intent is on record before any effect; a tenant appears at once or not at all; an operation runs in a
 //! task of its own, never inside a request. What comes next is decided by [`crate::model::operation`], nowhere else.
 
+mod arguments;
 mod drive;
 pub mod engine;
 pub mod events;
@@ -16,6 +17,7 @@ mod step;
 mod steps;
 mod tracker;
 
-pub use engine::{Actor, Engine, EngineOptions, ProvisionJob, RollbackJob};
+pub use arguments::{Arguments, Update};
+pub use engine::{Actor, Cancelling, ChangeJob, Engine, EngineOptions, ProvisionJob};
 pub use events::Events;
 pub use recovery::recover;

@@ -3,19 +3,22 @@
 
 use std::time::Duration;
 
-use tenantry_protocol::id::TenantId;
+use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::isolation::IsolationReport;
 use tenantry_protocol::operation::{Operation, OperationKind, OperationState};
 use tenantry_protocol::tenant::TenantState;
+use time::OffsetDateTime;
 
 use crate::audit;
 use crate::model::audit_chain::{self, Entry};
 use crate::model::operation::{Event, Kind};
+use crate::model::tenant::{after, beginning};
 use crate::postgres::control::{Control, ControlTx};
-use crate::postgres::operations::IdempotencyKey;
+use crate::postgres::operations::{Context, IdempotencyKey};
 use crate::postgres::tenants::NewTenant;
 use crate::postgres::{Error, Result, audit_rows, error::doing, operations, reports, tenants};
 
+use super::arguments::Arguments;
 use super::engine::Actor;
 use super::patience::Patience;
 
@@ -25,71 +28,90 @@ pub(super) struct Intent<'a> {
     pub(super) kind: Kind,
     pub(super) actor: &'a Actor,
     pub(super) plan_hash: Option<&'a str>,
+    pub(super) arguments: &'a Arguments,
     pub(super) key: Option<IdempotencyKey<'a>>,
 }
 
-/// States from which a rollback may begin.
-const ROLLBACK_FROM: [&str; 3] = ["active", "suspended", "needs_attention"];
+/// What came of an intent.
+#[derive(Debug)]
+pub(super) struct Recorded {
+    /// The audit event's.
+    pub(super) seq: i64,
+    /// Where the tenant was.
+    pub(super) before: TenantState,
+}
 
 /// How long a request waits for the answer to a COMMIT that was lost.
 const INTENT_TIME: Duration = Duration::from_secs(10);
 
 /// What came of an attempt to write an intent.
-enum Attempt<T> {
-    Done(T),
+enum Attempt {
+    Done(Recorded),
+    /// The tenant is in no state for it.
+    Unfit,
     /// Nobody answered the COMMIT: it may have happened, or happen yet.
     Lost(Error),
 }
 
-/// T0 of a provision: tenant, operation, intent and audit event. Gives the event's `seq`.
-pub(super) async fn begin_provision(
+/// T0: the intent and its audit event, with the new tenant or with the hold on the one that stands. `None` if that one is
+/// in no state for the operation.
+pub(super) async fn intent(
     control: &Control,
     intent: &Intent<'_>,
-    tenant: &NewTenant,
-) -> Result<i64> {
+    new: Option<&NewTenant>,
+) -> Result<Option<Recorded>> {
     let mut lost = Lost::default();
     loop {
-        let attempt = async {
-            let mut tx = control.begin().await?;
-            tenants::insert(&mut tx, tenant).await?;
-            begin(tx, control, intent).await
-        };
-        match attempt.await {
-            Ok(Attempt::Done(seq)) => return Ok(seq),
-            Ok(Attempt::Lost(error)) => lost.wait(error).await?,
+        match attempt(control, intent, new).await {
+            Ok(Attempt::Done(recorded)) => return Ok(Some(recorded)),
             // A second attempt waits for the first one's rows, and then runs into them.
+            Ok(Attempt::Unfit) => return Ok(lost.found(control, intent).await),
+            Ok(Attempt::Lost(error)) => lost.wait(error).await?,
             Err(error) => match lost.found(control, intent).await {
-                Some(seq) => return Ok(seq),
+                Some(recorded) => return Ok(Some(recorded)),
                 None => lost.go_on(error).await?,
             },
         }
     }
 }
 
-/// T0 of a rollback; `None` if the tenant is in no state to be rolled back.
-pub(super) async fn begin_rollback(control: &Control, intent: &Intent<'_>) -> Result<Option<i64>> {
-    let mut lost = Lost::default();
-    let id = intent.operation.tenant_id;
-    loop {
-        let attempt = async {
-            let mut tx = control.begin().await?;
-            if !tenants::set_state(&mut tx, id, &ROLLBACK_FROM, &TenantState::RollingBack).await? {
-                return Ok(Attempt::Done(None));
-            }
-            Ok(match begin(tx, control, intent).await? {
-                Attempt::Done(seq) => Attempt::Done(Some(seq)),
-                Attempt::Lost(error) => Attempt::Lost(error),
-            })
-        };
-        match attempt.await {
-            Ok(Attempt::Done(None)) => return Ok(lost.found(control, intent).await),
-            Ok(Attempt::Done(seq)) => return Ok(seq),
-            Ok(Attempt::Lost(error)) => lost.wait(error).await?,
-            Err(error) => match lost.found(control, intent).await {
-                Some(seq) => return Ok(Some(seq)),
-                None => lost.go_on(error).await?,
-            },
+async fn attempt(control: &Control, intent: &Intent<'_>, new: Option<&NewTenant>) -> Result<Attempt> {
+    let operation = intent.operation;
+    let mut tx = control.begin().await?;
+    let before = match new {
+        Some(tenant) => {
+            tenants::insert(&mut tx, tenant, operation.id).await?;
+            TenantState::Provisioning
         }
+        None => {
+            let begins = beginning(intent.kind);
+            let state = tenants::hold_state(&mut tx, operation.tenant_id).await?;
+            let Some(before) = state.filter(|state| begins.from.contains(&state.name())) else {
+                return Ok(Attempt::Unfit);
+            };
+            if let Some(during) = &begins.during {
+                tenants::set_state(&mut tx, operation.tenant_id, begins.from, during).await?;
+            }
+            before
+        }
+    };
+    let arguments = serde_json::to_value(intent.arguments).unwrap_or_default();
+    let context = Context {
+        plan_hash: intent.plan_hash,
+        arguments: Some(&arguments),
+        state_before: Some(&before),
+        epoch: control.epoch(),
+    };
+    operations::insert(&mut tx, operation, context).await?;
+    if let Some(key) = intent.key {
+        operations::insert_key(&mut tx, key, operation.id).await?;
+    }
+    operations::journal(&mut tx, operation.id, &Event::Begun { kind: intent.kind }).await?;
+    let seq = audit::record(&mut tx, &entry(operation, intent.actor, Phase::Intent)).await?;
+    match tx.commit().await.map_err(doing("commit the intent")) {
+        Ok(()) => Ok(Attempt::Done(Recorded { seq, before })),
+        Err(error) if error.is_unreachable() => Ok(Attempt::Lost(error)),
+        Err(error) => Err(error),
     }
 }
 
@@ -114,9 +136,11 @@ impl Lost {
     }
 
     /// The lost COMMIT happened: the intent is there.
-    async fn found(&self, control: &Control, intent: &Intent<'_>) -> Option<i64> {
+    async fn found(&self, control: &Control, intent: &Intent<'_>) -> Option<Recorded> {
         self.patience.as_ref()?;
-        recorded(control, intent.operation).await
+        let seq = recorded(control, intent.operation).await?;
+        let stored = operations::stored(control.pool(), intent.operation.id).await.ok()??;
+        Some(Recorded { seq, before: stored.state_before? })
     }
 }
 
@@ -130,32 +154,21 @@ async fn recorded(control: &Control, operation: &Operation) -> Option<i64> {
     }
 }
 
-async fn begin(mut tx: ControlTx, control: &Control, intent: &Intent<'_>) -> Result<Attempt<i64>> {
-    let operation = intent.operation;
-    operations::insert(&mut tx, operation, intent.plan_hash, control.epoch()).await?;
-    if let Some(key) = intent.key {
-        operations::insert_key(&mut tx, key, operation.id).await?;
-    }
-    operations::journal(&mut tx, operation.id, &Event::Begun { kind: intent.kind }).await?;
-    let seq = audit::record(&mut tx, &entry(operation, intent.actor, Phase::Intent)).await?;
-    match tx.commit().await.map_err(doing("commit the intent")) {
-        Ok(()) => Ok(Attempt::Done(seq)),
-        Err(error) if error.is_unreachable() => Ok(Attempt::Lost(error)),
-        Err(error) => Err(error),
-    }
-}
-
 /// How an operation went on or ended; its own state says which.
 pub(super) struct Outcome<'a> {
     pub(super) operation: &'a Operation,
+    pub(super) kind: Kind,
     pub(super) actor: &'a Actor,
+    /// Where the tenant was before the operation.
+    pub(super) before: &'a TenantState,
+    pub(super) arguments: Option<&'a Arguments>,
     /// What happened since the journal was last written.
     pub(super) journal: &'a [Event],
     pub(super) report: Option<&'a IsolationReport>,
 }
 
 /// Records that an operation is being undone, or its outcome (T3). Tries for as long as it takes: given up, the
-/// operation would be nobody's until the next start, which would undo what succeeded. A later daemon ends that.
+/// operation would be nobody's until the next start. A later daemon ends that.
 pub(super) async fn outcome(control: &Control, outcome: &Outcome<'_>) -> Result<i64> {
     let mut patience = Patience::endless();
     let mut is_first = true;
@@ -178,15 +191,56 @@ pub(super) async fn outcome(control: &Control, outcome: &Outcome<'_>) -> Result<
     }
 }
 
+/// Records that an operation was taken up, or that its tenant is built again as `build`.
+pub(super) async fn journal(
+    control: &Control,
+    operation: &Operation,
+    events: &[Event],
+    build: Option<(TenantId, OperationId)>,
+) -> Result<()> {
+    let mut patience = Patience::endless();
+    loop {
+        let write = async {
+            let mut tx = control.begin().await?;
+            for event in events {
+                operations::journal(&mut tx, operation.id, event).await?;
+            }
+            if let Some((tenant, build)) = build {
+                tenants::set_build(&mut tx, tenant, build).await?;
+            }
+            tx.commit().await.map_err(doing("commit the journal"))
+        };
+        match write.await {
+            Ok(()) => return Ok(()),
+            Err(error) if !error.is_passing() => return Err(error),
+            // Written twice, these events say the same.
+            Err(_) => _ = patience.pause().await,
+        }
+    }
+}
+
 async fn write_outcome(control: &Control, outcome: &Outcome<'_>) -> Result<i64> {
-    let operation = outcome.operation;
-    let (phase, state) = match operation.state {
-        OperationState::Unwinding { .. } => (Phase::Unwinding, TenantState::RollingBack),
-        _ => (Phase::End, end_state(operation)),
+    let Outcome { operation, kind, arguments, .. } = *outcome;
+    let phase = if matches!(operation.state, OperationState::Unwinding { .. }) {
+        Phase::Unwinding
+    } else {
+        Phase::End
     };
+    let grace = arguments.and_then(|arguments| arguments.grace_s).unwrap_or(0);
+    let purge_after = OffsetDateTime::now_utc() + Duration::from_secs(grace);
+    let state = after(kind, operation, outcome.before, Some(purge_after));
     let mut tx = control.begin().await?;
-    write_progress(&mut tx, operation, outcome.journal).await?;
-    move_tenant(&mut tx, operation.tenant_id, &["provisioning", "rolling_back"], &state).await?;
+    for event in outcome.journal {
+        operations::journal(&mut tx, operation.id, event).await?;
+    }
+    operations::update(&mut tx, operation).await?;
+    move_tenant(&mut tx, operation.tenant_id, kind, &state).await?;
+    if let (OperationState::Succeeded, Some(update)) =
+        (&operation.state, arguments.and_then(|arguments| arguments.update.as_ref()))
+    {
+        tenants::update(&mut tx, operation.tenant_id, &update.display_name, &update.labels, &update.settings)
+            .await?;
+    }
     if let Some(report) = outcome.report {
         reports::insert(&mut tx, operation.id, operation.tenant_id, report).await?;
     }
@@ -195,56 +249,48 @@ async fn write_outcome(control: &Control, outcome: &Outcome<'_>) -> Result<i64> 
     Ok(seq)
 }
 
-async fn write_progress(tx: &mut ControlTx, operation: &Operation, journal: &[Event]) -> Result<()> {
-    for event in journal {
-        operations::journal(tx, operation.id, event).await?;
+async fn move_tenant(tx: &mut ControlTx, id: TenantId, kind: Kind, to: &TenantState) -> Result<()> {
+    let begins = beginning(kind);
+    let mut from = begins.from.to_vec();
+    from.extend(begins.during.as_ref().map(TenantState::name));
+    if let Kind::Provision { .. } = kind {
+        from.push("rolling_back");
     }
-    operations::update(tx, operation).await
-}
-
-async fn move_tenant(tx: &mut ControlTx, id: TenantId, from: &[&str], to: &TenantState) -> Result<()> {
-    if tenants::set_state(tx, id, from, to).await? {
+    if tenants::set_state(tx, id, &from, to).await? {
         Ok(())
     } else {
         Err(Error::Corrupt { what: "the tenant's state", why: format!("{id} cannot become {}", to.name()) })
     }
 }
 
-/// The tenant's state after an operation that ended.
-fn end_state(operation: &Operation) -> TenantState {
-    match (&operation.state, operation.kind) {
-        (OperationState::Succeeded, OperationKind::Rollback) => {
-            TenantState::RolledBack { reason: format!("rolled back by {}", operation.actor) }
-        }
-        (OperationState::Succeeded, _) => TenantState::Active,
-        (OperationState::NeedsAttention { failure, next_command, .. }, _) => {
-            TenantState::NeedsAttention { reason: failure.summary(), next_command: next_command.clone() }
-        }
-        (state, _) => TenantState::RolledBack {
-            reason: state.failure().map_or_else(|| state.name().to_owned(), |failure| failure.summary()),
-        },
-    }
-}
-
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Intent,
     Unwinding,
     End,
 }
 
+/// The names of a kind's events in the trail: intent, undo, end.
+const fn actions(kind: OperationKind) -> [&'static str; 3] {
+    match kind {
+        OperationKind::Provision => ["provision.intent", "provision.undo", "provision"],
+        OperationKind::Rollback => ["rollback.intent", "rollback.undo", "rollback"],
+        OperationKind::Suspend => ["suspend.intent", "suspend.undo", "suspend"],
+        OperationKind::Resume => ["resume.intent", "resume.undo", "resume"],
+        OperationKind::Update => ["update.intent", "update.undo", "update"],
+        OperationKind::Retire => ["retire.intent", "retire.undo", "retire"],
+        OperationKind::Purge => ["purge.intent", "purge.undo", "purge"],
+        _ => ["operation.intent", "operation.undo", "operation"],
+    }
+}
+
 fn entry(operation: &Operation, actor: &Actor, phase: Phase) -> Entry {
-    let action = match (operation.kind, &phase) {
-        (OperationKind::Rollback, Phase::Intent) => "rollback.intent",
-        (OperationKind::Rollback, Phase::Unwinding) => "rollback.undo",
-        (OperationKind::Rollback, Phase::End) => "rollback",
-        (_, Phase::Intent) => "provision.intent",
-        (_, Phase::Unwinding) => "provision.undo",
-        (_, Phase::End) => "provision",
-    };
-    let outcome = match (&phase, &operation.state) {
-        (Phase::Intent | Phase::Unwinding, _) => None,
-        (Phase::End, OperationState::Succeeded) => Some(audit_chain::Outcome::Ok),
-        (Phase::End, _) => Some(audit_chain::Outcome::Failed),
+    let [intent, undo, end] = actions(operation.kind);
+    let (action, outcome) = match (phase, &operation.state) {
+        (Phase::Intent, _) => (intent, None),
+        (Phase::Unwinding, _) => (undo, None),
+        (Phase::End, OperationState::Succeeded) => (end, Some(audit_chain::Outcome::Ok)),
+        (Phase::End, _) => (end, Some(audit_chain::Outcome::Failed)),
     };
     Entry {
         action,

@@ -1,66 +1,95 @@
-//! What a start does about operations that an earlier daemon left unfinished: a provision is undone, a removal is taken
-//! up again. The marker on the target says what there is to do; the same engine does it.
+//! What a daemon that takes the fence does about operations that were left unfinished: it takes each up where the journal
+//! and the marker say that it is, and carries it on or undoes it. The same engine does it, by the same transitions.
 
 use std::sync::Arc;
 
-use tenantry_protocol::operation::{Failure, Operation, OperationKind};
+use tenantry_protocol::operation::Operation;
 
-use crate::model::operation::{Kind, Progress, Seeding};
-use crate::postgres::operations::{self, Filter};
+use crate::model::blueprint;
+use crate::model::operation::{Kind, Progress};
+use crate::postgres::bookkeeping::Mark;
+use crate::postgres::operations::{self, Filter, Stored};
 use crate::postgres::target::Target;
-use crate::postgres::{Result, tenants};
+use crate::postgres::tenants::NewTenant;
+use crate::postgres::{Error, Result, blueprints, tenants};
 
+use super::arguments::Arguments;
 use super::engine::{Actor, Engine};
-use super::run::{RollbackRun, Run};
+use super::run::{ChangeRun, ProvisionRun, Run};
 use super::tracker::waiting_steps;
 
 /// More than one daemon ever has in flight.
 const MOST: i64 = 10_000;
 
-/// Takes up everything unfinished, each in a task of its own; a target that is gone from the configuration is left.
-pub async fn recover(engine: &Engine, targets: &[Arc<Target>]) -> Result<()> {
+/// Takes up everything unfinished, each in a task of its own, and gives their number; what cannot be taken up is named
+/// in the log, and left.
+pub async fn recover(engine: &Engine, targets: &[Arc<Target>]) -> Result<usize> {
     let unfinished = Filter { unfinished: true, ..Filter::default() };
+    let mut taken_up = 0;
     for operation in operations::page(engine.control().pool(), &unfinished, MOST).await? {
+        let (id, kind) = (operation.id, operation.kind.name());
         let Some(target) = targets.iter().find(|target| *target.name() == operation.target) else {
-            tracing::error!(operation = %operation.id, target = %operation.target,
+            tracing::error!(operation = %id, target = %operation.target,
                 "an unfinished operation waits for a target that is not in the configuration");
             continue;
         };
-        tracing::warn!(operation = %operation.id, kind = operation.kind.name(), "taking up an unfinished operation");
-        take_up(engine, operation, Arc::clone(target)).await?;
+        match take_up(engine, &operation, Arc::clone(target)).await {
+            Ok(()) => {
+                tracing::warn!(operation = %id, kind, "taking up an unfinished operation");
+                taken_up += 1;
+            }
+            Err(Error::Corrupt { what, why }) => {
+                tracing::error!(operation = %id, kind, what, why, "this unfinished operation is left as it is");
+            }
+            Err(error) => return Err(error),
+        }
     }
-    Ok(())
+    Ok(taken_up)
 }
 
-async fn take_up(engine: &Engine, mut operation: Operation, target: Arc<Target>) -> Result<()> {
-    let Some(tenant) = tenants::by_id(engine.control().pool(), operation.tenant_id).await? else {
-        return Ok(());
+async fn take_up(engine: &Engine, operation: &Operation, target: Arc<Target>) -> Result<()> {
+    let pool = engine.control().pool();
+    let corrupt = |what, why: String| Error::Corrupt { what, why };
+    let stored = operations::stored(pool, operation.id).await?;
+    let Some(Stored { mut operation, arguments, state_before, journal }) = stored else { return Ok(()) };
+    let progress =
+        Progress::of_journal(&journal).map_err(|error| corrupt("the journal", error.to_string()))?;
+    let progress = progress.ok_or_else(|| corrupt("the journal", "it is empty".to_owned()))?;
+    let build = tenants::build_of(pool, operation.tenant_id).await?;
+    let tenant = tenants::by_id(pool, operation.tenant_id).await?;
+    let (Some(build), Some(tenant)) = (build, tenant) else {
+        return Err(corrupt("the operation's tenant", "there is none".to_owned()));
     };
-    let (provision, progress) = match operation.kind {
-        OperationKind::Rollback => {
-            operation.steps = waiting_steps(Kind::Rollback);
-            let built_by = operations::provision_of(engine.control().pool(), tenant.id).await?;
-            (built_by, Progress::new(Kind::Rollback))
+    let mark = Mark { build, fence: engine.control().may_write()? };
+    let kind = progress.kind();
+    let run = match kind {
+        Kind::Provision { .. } => {
+            let files = blueprints::files(pool, &tenant.blueprint, tenant.version).await?;
+            let Some(blueprint) = blueprint::parse(&files).blueprint else {
+                return Err(corrupt("the blueprint", format!("{} {}", tenant.blueprint, tenant.version)));
+            };
+            let tenant = NewTenant {
+                id: tenant.id,
+                slug: tenant.slug,
+                display_name: tenant.display_name,
+                labels: tenant.labels,
+                blueprint: tenant.blueprint,
+                version: tenant.version,
+                target: tenant.target,
+                placement: tenant.placement,
+                settings: tenant.settings,
+            };
+            Run::Provision(Box::new(ProvisionRun::new(mark, tenant, Arc::new(blueprint), target)))
         }
-        OperationKind::Provision => {
-            let failure = operation.state.failure().cloned().unwrap_or_else(|| Failure {
-                step: "recovery".to_owned(),
-                message: "the daemon stopped in the middle of the operation".to_owned(),
-                hint: Some("provision it again".to_owned()),
-                ..Failure::default()
-            });
-            let kind = Kind::Provision { seed: Seeding::Without };
-            (Some(operation.id), Progress::Unwinding { kind, failure })
+        kind => {
+            let arguments: Arguments = serde_json::from_value(arguments)
+                .map_err(|error| corrupt("the operation's arguments", error.to_string()))?;
+            let before = state_before.unwrap_or_else(|| tenant.state.clone());
+            Run::Change(Box::new(ChangeRun { target, mark, kind, tenant, before, arguments }))
         }
-        // Nothing else is ever left unfinished; undoing what is not understood could remove a living tenant.
-        OperationKind::IssueCredentials | OperationKind::Other => (None, Progress::new(Kind::Rollback)),
     };
-    let Some(provision) = provision else {
-        tracing::error!(operation = %operation.id, kind = operation.kind.name(), "this unfinished operation is left as it is");
-        return Ok(());
-    };
-    let run = Run::Rollback(RollbackRun { target, provision, placement: tenant.placement });
+    operation.steps = waiting_steps(kind);
     let actor = Actor { uid: nix::unistd::geteuid().as_raw(), name: operation.actor.clone() };
-    engine.resume(run, progress, operation, actor);
+    engine.take_up(run, progress, operation, actor);
     Ok(())
 }

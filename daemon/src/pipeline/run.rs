@@ -2,25 +2,28 @@
 
 use std::sync::Arc;
 
-use tenantry_protocol::id::OperationId;
+use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::isolation::IsolationReport;
 use tenantry_protocol::name::PlacementName;
+use tenantry_protocol::tenant::{Tenant, TenantState};
 
 use crate::model::blueprint::Blueprint;
-use crate::model::operation::Step;
+use crate::model::operation::{Kind, Step};
+use crate::postgres::bookkeeping::{self, Mark, Settled};
 use crate::postgres::removal::Removal;
 use crate::postgres::runner::Build;
 use crate::postgres::secret::Password;
 use crate::postgres::target::{Ready, Target};
 use crate::postgres::tenants::NewTenant;
 
+use super::arguments::Arguments;
 use super::step::StepError;
 use super::steps;
 use super::tracker::Tracker;
 
 /// A provision on its way.
 pub(super) struct ProvisionRun {
-    pub(super) operation: OperationId,
+    pub(super) mark: Mark,
     pub(super) tenant: NewTenant,
     pub(super) blueprint: Arc<Blueprint>,
     pub(super) target: Arc<Target>,
@@ -30,28 +33,34 @@ pub(super) struct ProvisionRun {
     pub(super) build: Option<Build>,
     /// Lets the probe in while it attacks; made anew for each run, kept nowhere.
     pub(super) probe: Password,
+    /// The build was committed by another daemon, or by an attempt whose secret is gone.
+    pub(super) is_inherited: bool,
     pub(super) report: Option<IsolationReport>,
 }
 
-/// A removal on its way.
-pub(super) struct RollbackRun {
+/// A change of a tenant that stands: from a suspension to its removal.
+pub(super) struct ChangeRun {
     pub(super) target: Arc<Target>,
-    /// The operation that built the tenant: its marker says what is ours.
-    pub(super) provision: OperationId,
-    pub(super) placement: PlacementName,
+    /// Its build's marker says what is ours.
+    pub(super) mark: Mark,
+    pub(super) kind: Kind,
+    /// As it was before.
+    pub(super) tenant: Tenant,
+    pub(super) before: TenantState,
+    pub(super) arguments: Arguments,
 }
 
 /// An operation on its way.
 pub(super) enum Run {
     Provision(Box<ProvisionRun>),
-    Rollback(RollbackRun),
+    Change(Box<ChangeRun>),
 }
 
 impl Run {
     pub(super) async fn step(&mut self, step: Step, tracker: &Tracker) -> Result<(), StepError> {
         match self {
             Self::Provision(run) => run.step(step, tracker).await,
-            Self::Rollback(run) => steps::removal::run(run, step, tracker).await,
+            Self::Change(run) => steps::change(run, step, tracker).await,
         }
     }
 
@@ -64,28 +73,77 @@ impl Run {
         }
     }
 
-    /// Removes whatever the operation may have left on its target; can be done again.
+    /// Takes back whatever the operation may have done on its target; can be done again.
     pub(super) async fn undo(&mut self) -> Result<(), StepError> {
         self.abandon().await;
-        let (target, provision, placement) = match self {
-            Self::Provision(run) => (&run.target, run.operation, &run.tenant.placement),
-            Self::Rollback(run) => (&run.target, run.provision, &run.placement),
-        };
-        let ready = target.ready().await?;
-        let (removal, settled) = Removal::begin(target, &ready, provision, placement).await?;
-        steps::removal::all(&removal, settled).await
+        match self {
+            Self::Provision(run) => {
+                let ready = run.target.ready().await?;
+                let (removal, settled) =
+                    Removal::begin(&run.target, &ready, run.mark, &run.tenant.placement).await?;
+                steps::removal::all(&removal, settled).await
+            }
+            Self::Change(run) => steps::undo_change(run).await,
+        }
+    }
+
+    /// Whether the build was committed; if not, it never will be.
+    pub(super) async fn settle(&mut self) -> Result<Settled, StepError> {
+        self.abandon().await;
+        let Self::Provision(run) = self else { return Ok(Settled::Void) };
+        // The bookkeeping may not be there yet, if the daemon before came no further.
+        run.target.ready().await?;
+        let settled = bookkeeping::settle(&run.target, run.mark.build, &run.tenant.placement).await?;
+        run.is_inherited = settled == Settled::Committed;
+        Ok(settled)
+    }
+
+    /// Another build of the same tenant, under a marker of its own: the old one is void for ever.
+    pub(super) fn rebuild(&mut self) -> Option<(TenantId, OperationId)> {
+        let Self::Provision(run) = self else { return None };
+        run.mark.build = OperationId::generate();
+        Some((run.tenant.id, run.mark.build))
     }
 
     /// The isolation report, if there is one.
     pub(super) fn report(&self) -> Option<&IsolationReport> {
         match self {
             Self::Provision(run) => run.report.as_ref(),
-            Self::Rollback(_) => None,
+            Self::Change(_) => None,
+        }
+    }
+
+    /// Where the tenant was before the operation.
+    pub(super) fn before(&self) -> TenantState {
+        match self {
+            Self::Provision(_) => TenantState::Provisioning,
+            Self::Change(run) => run.before.clone(),
+        }
+    }
+
+    pub(super) fn arguments(&self) -> Option<&Arguments> {
+        match self {
+            Self::Provision(_) => None,
+            Self::Change(run) => Some(&run.arguments),
         }
     }
 }
 
 impl ProvisionRun {
+    pub(super) fn new(mark: Mark, tenant: NewTenant, blueprint: Arc<Blueprint>, target: Arc<Target>) -> Self {
+        Self {
+            mark,
+            tenant,
+            blueprint,
+            target,
+            ready: None,
+            build: None,
+            probe: Password::generate(),
+            is_inherited: false,
+            report: None,
+        }
+    }
+
     async fn step(&mut self, step: Step, tracker: &Tracker) -> Result<(), StepError> {
         match step {
             Step::Roles => steps::roles::run(self).await,
@@ -95,11 +153,7 @@ impl ProvisionRun {
             Step::Commit => steps::commit::run(self).await,
             Step::Verify => steps::verify::run(self, tracker).await,
             Step::Activate => steps::activate::run(self).await,
-            Step::CloseLogins
-            | Step::EndSessions
-            | Step::DropObjects
-            | Step::DropRoles
-            | Step::ConfirmAbsence => Err(misplaced(step)),
+            _ => Err(misplaced(step)),
         }
     }
 
@@ -115,6 +169,21 @@ impl ProvisionRun {
         let ready = self.target.ready().await?;
         self.ready = Some(Arc::clone(&ready));
         Ok(ready)
+    }
+}
+
+impl ChangeRun {
+    pub(super) const fn placement(&self) -> &PlacementName {
+        &self.tenant.placement
+    }
+
+    /// The login roles whose secrets the tenant has.
+    pub(super) fn issued_roles(&self) -> Vec<String> {
+        let issued = self.tenant.credentials.iter();
+        issued
+            .flat_map(|issued| [Some(issued.role.clone()), issued.previous_role.clone()])
+            .flatten()
+            .collect()
     }
 }
 

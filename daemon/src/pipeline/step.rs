@@ -27,6 +27,8 @@ pub(super) enum StepError {
     Leftovers(Vec<String>),
     #[error("the operation's time budget of {budget_ms} ms is used up")]
     Budget { budget_ms: u64 },
+    #[error("cancelled by {by}")]
+    Cancelled { by: String },
     /// A bug; the panic's text is in the log.
     #[error("the step panicked")]
     Panicked,
@@ -35,7 +37,17 @@ pub(super) enum StepError {
 impl StepError {
     /// It can be gone when the step is done again.
     pub(super) fn is_passing(&self) -> bool {
-        matches!(self, Self::Database(error) if error.is_passing())
+        match self {
+            Self::Database(error) => error.is_passing(),
+            // Two builds that got in each other's way, not the file's own doing.
+            Self::Migration { server, .. } => matches!(server.sqlstate.as_str(), "40001" | "40P01" | "55P03"),
+            _ => false,
+        }
+    }
+
+    /// The server is away, or this daemon's hold on the control database is.
+    pub(super) const fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Database(postgres::Error::Unreachable { .. } | postgres::Error::LeaseLapsed))
     }
 
     /// The operator's account of it.
@@ -82,7 +94,7 @@ impl StepError {
             }
             Self::Attack(error) => Failure { message: format!("{self}: {error}"), ..base },
             Self::Panicked => Failure { hint: Some("see the daemon's log, and report it".into()), ..base },
-            Self::Leftovers(_) | Self::Budget { .. } => base,
+            Self::Leftovers(_) | Self::Budget { .. } | Self::Cancelled { .. } => base,
         }
     }
 }

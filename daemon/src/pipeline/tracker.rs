@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tenantry_protocol::id::OperationId;
 use tenantry_protocol::operation::{Operation, OperationState, StepCount, StepProgress, StepStatus};
 use tenantry_protocol::watch::EventBody;
+use tokio::sync::watch;
 
 use crate::model::operation::{Kind, Step};
 
@@ -20,6 +21,8 @@ pub(super) struct Tracker {
     operation: Mutex<Operation>,
     begin: Instant,
     events: Arc<Events>,
+    /// Who asked for its end.
+    cancel: watch::Sender<Option<String>>,
 }
 
 /// The operations that run now, by id.
@@ -35,6 +38,7 @@ impl Live {
             operation: Mutex::new(operation),
             begin: Instant::now(),
             events: Arc::clone(events),
+            cancel: watch::channel(None).0,
         });
         self.trackers.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&tracker));
         tracker.publish();
@@ -54,6 +58,9 @@ impl Live {
     }
 }
 
+/// Steps after which nothing can be taken back.
+const FINAL: [Step; 3] = [Step::DropObjects, Step::DropRoles, Step::ConfirmAbsence];
+
 /// The steps of a kind, none of them begun.
 pub(super) fn waiting_steps(kind: Kind) -> Vec<StepProgress> {
     kind.steps()
@@ -72,6 +79,52 @@ pub(super) fn waiting_steps(kind: Kind) -> Vec<StepProgress> {
 impl Tracker {
     pub(super) fn snapshot(&self) -> Operation {
         self.operation.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Asks for the operation's end; the first who does is named.
+    pub(super) fn cancel(&self, by: String) {
+        self.cancel.send_if_modified(|cancelled| {
+            let is_first = cancelled.is_none();
+            cancelled.get_or_insert(by);
+            is_first
+        });
+    }
+
+    pub(super) fn cancelled_by(&self) -> Option<String> {
+        self.cancel.borrow().clone()
+    }
+
+    /// Waits until somebody asks for the operation's end.
+    pub(super) async fn wait_for_cancel(&self) -> String {
+        let mut cancel = self.cancel.subscribe();
+        let by = cancel.wait_for(Option::is_some).await.ok().and_then(|by| by.clone());
+        match by {
+            Some(by) => by,
+            // The sender lives as long as this tracker does.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// What runs now, or ran last, has no way back.
+    pub(super) fn is_past_return(&self) -> bool {
+        let operation = self.snapshot();
+        let begun = |step: &StepProgress| step.status != StepStatus::Waiting;
+        let is_final = |step: &StepProgress| FINAL.iter().any(|last| last.name() == step.step);
+        operation.state.is_final() || operation.steps.iter().any(|step| begun(step) && is_final(step))
+    }
+
+    /// The build turned out to be committed.
+    pub(super) fn built(&self) {
+        self.change(|operation| {
+            for step in operation.steps.iter_mut().filter(|step| step.atomic) {
+                step.status = StepStatus::Done;
+            }
+        });
+    }
+
+    /// Another build begins: no step is done any more.
+    pub(super) fn rewound(&self, kind: Kind) {
+        self.change(|operation| operation.steps = waiting_steps(kind));
     }
 
     pub(super) fn elapsed(&self) -> Duration {

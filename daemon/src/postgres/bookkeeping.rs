@@ -17,6 +17,15 @@ pub enum Owner {
     Canary,
 }
 
+/// The build that a placement comes from, and the epoch under which it is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// The key of the marker.
+    pub build: OperationId,
+    /// The epoch of the daemon's hold on the control database.
+    pub fence: i64,
+}
+
 /// What became of a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
@@ -29,7 +38,7 @@ pub enum Settled {
 /// The marker; must be the first statement of the build's transaction.
 pub async fn insert_marker(
     connection: &mut PgConnection,
-    operation: OperationId,
+    mark: Mark,
     placement: &PlacementName,
     owner: Owner,
 ) -> Result<()> {
@@ -38,13 +47,15 @@ pub async fn insert_marker(
         Owner::Canary => ("canary", None),
     };
     sqlx::query(
-        "insert into tenantry.placement (operation_id, kind, placement, tenant_id, state) values ($1, $2, $3, $4, 'building')",
+        "insert into tenantry.placement (operation_id, kind, placement, tenant_id, state, fence)
+         values ($1, $2, $3, $4, 'building', $5)",
     )
     .persistent(false)
-    .bind(operation.as_uuid())
+    .bind(mark.build.as_uuid())
     .bind(kind)
     .bind(placement.as_str())
     .bind(tenant)
+    .bind(mark.fence)
     .execute(connection)
     .await
     .map(|_| ())
@@ -99,16 +110,23 @@ pub async fn set_state(connection: &mut PgConnection, operation: OperationId, st
     }
 }
 
-/// Whether a tenant is active; if so, its marker stays as it is until the transaction ends.
-pub async fn hold_active(connection: &mut PgConnection, placement: &PlacementName) -> Result<bool> {
-    let state: Option<String> = sqlx::query_scalar(
-        "select state from tenantry.placement where placement = $1 and kind = 'tenant' for update",
+/// Takes hold of a placement that stands until the transaction ends, and raises its fence; the first statement of each
+/// change. Gives the marker's state. [`Error::Fenced`] if a later daemon changed it.
+pub async fn hold(connection: &mut PgConnection, mark: Mark) -> Result<String> {
+    let held: Option<(String, bool)> = sqlx::query_as(
+        "update tenantry.placement set fence = greatest(fence, $2)
+         where operation_id = $1 and kind <> 'tombstone' returning state, fence = $2",
     )
-    .bind(placement.as_str())
+    .bind(mark.build.as_uuid())
+    .bind(mark.fence)
     .fetch_optional(connection)
     .await
     .map_err(doing("hold the marker"))?;
-    Ok(state.as_deref() == Some("active"))
+    match held {
+        Some((state, true)) => Ok(state),
+        Some((_, false)) => Err(Error::Fenced),
+        None => Err(Error::Corrupt { what: "the marker", why: format!("build {} has none", mark.build) }),
+    }
 }
 
 /// A file that was applied.

@@ -4,7 +4,7 @@ use sqlx::Row as _;
 use tenantry_protocol::id::OperationId;
 use tenantry_protocol::name::PlacementName;
 
-use super::bookkeeping::{self, Owner};
+use super::bookkeeping::{self, Mark, Owner};
 use super::error::{Error, Result, doing};
 use super::runner::{Build, File, FileError};
 use super::secret::Password;
@@ -66,8 +66,9 @@ const FINGERPRINT: &str = "
     from pg_namespace n where n.nspname = $1";
 
 async fn make(target: &Target, ready: &Ready) -> Result<PlacementName> {
-    let operation = OperationId::generate();
-    let mut build = Build::begin(target, ready, operation, &ready.canary, Owner::Canary).await?;
+    // Made once for a target, by whichever daemon comes first: no epoch fences it.
+    let mark = Mark { build: OperationId::generate(), fence: 0 };
+    let mut build = Build::begin(target, ready, mark, &ready.canary, Owner::Canary).await?;
     build.create_roles(0, &Password::generate().verifier()).await?;
     build.create_schema().await?;
     let statements = STATEMENTS.map(str::to_owned);
@@ -85,6 +86,6 @@ async fn make(target: &Target, ready: &Ready) -> Result<PlacementName> {
         .execute(&mut *connection)
         .await
         .map_err(doing("close the canary's login"))?;
-    bookkeeping::set_state(&mut connection, operation, "active").await?;
+    bookkeeping::set_state(&mut connection, mark.build, "active").await?;
     Ok(ready.canary.clone())
 }

@@ -9,12 +9,15 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection, Postgres, Transaction};
 
 use super::error::{Error, Result, doing};
+use super::lease::{Holder, Lease, Taken};
 use super::quote::{Value, render};
 use super::schema;
 
 /// How long a request waits for a free connection, or for the server to answer at all.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 const CONNECTIONS: u32 = 8;
+/// A transaction of ours that waits for us: a busy machine can keep us from it for a while.
+const LEAST_IDLE_TIME: Duration = Duration::from_secs(3);
 
 /// Where the control database is. Without an owner of its own the runtime role owns the schema too.
 #[derive(Clone)]
@@ -23,11 +26,15 @@ pub struct ControlOptions {
     pub owner: Option<PgConnectOptions>,
 }
 
-/// The opened control database, at the epoch that this daemon took.
+/// The opened control database.
 #[derive(Debug)]
 pub struct Control {
     pool: PgPool,
-    epoch: i64,
+    runtime: PgConnectOptions,
+    holder: Holder,
+    /// How long a sign of life is good for.
+    lease_time: Duration,
+    lease: Lease,
 }
 
 /// A writing transaction behind the fence.
@@ -43,8 +50,9 @@ impl std::fmt::Debug for ControlOptions {
 }
 
 impl Control {
-    /// Brings the schema up to date, lets the runtime role use it, and takes the next epoch for `holder`.
-    pub async fn open(options: ControlOptions, holder: &str) -> Result<Self> {
+    /// Brings the schema up to date and lets the runtime role use it. What can be read can be read from now on; to
+    /// write takes the fence.
+    pub async fn open(options: ControlOptions, holder: Holder, lease_time: Duration) -> Result<Self> {
         let owner = options.owner.as_ref().unwrap_or(&options.runtime);
         let mut connection =
             PgConnection::connect_with(owner).await.map_err(doing("connect to the control database"))?;
@@ -59,22 +67,57 @@ impl Control {
         }
         // A failed goodbye on a connection that has done its work changes nothing.
         connection.close().await.ok();
+        let runtime = bounded(options.runtime, lease_time);
         let pool = PgPoolOptions::new()
             .min_connections(1)
             .max_connections(CONNECTIONS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .idle_timeout(Duration::from_secs(60))
-            .connect_with(bounded(options.runtime))
+            .connect_with(runtime.clone())
             .await
             .map_err(doing("connect to the control database"))?;
-        let epoch = sqlx::query_scalar(
-            "update control.epoch set epoch = epoch + 1, holder = $1, taken_at = now() returning epoch",
-        )
-        .bind(holder)
-        .fetch_one(&pool)
-        .await
-        .map_err(doing("take the epoch"))?;
-        Ok(Self { pool, epoch })
+        Ok(Self { pool, runtime, holder, lease_time, lease: Lease::default() })
+    }
+
+    /// A connection of its own for the lease: behind a busy pool its signs of life would come too late.
+    pub async fn connect(&self) -> Result<PgConnection> {
+        let connect = PgConnection::connect_with(&self.runtime);
+        match tokio::time::timeout(ACQUIRE_TIMEOUT, connect).await {
+            Ok(connected) => connected.map_err(doing("connect to the control database")),
+            Err(_) => Err(doing("connect to the control database")(sqlx::Error::PoolTimedOut)),
+        }
+    }
+
+    /// Tries to become the daemon that writes.
+    pub async fn take(&self, connection: &mut PgConnection) -> Result<Taken> {
+        self.lease.take(connection, &self.holder, self.lease_time).await
+    }
+
+    /// A sign of life, at most as long in coming as it is good for.
+    pub async fn beat(&self, connection: &mut PgConnection) -> Result<()> {
+        match tokio::time::timeout(self.lease_time, self.lease.beat(connection, self.lease_time)).await {
+            Ok(result) => result,
+            Err(_) => Err(doing("give a sign of life")(sqlx::Error::PoolTimedOut)),
+        }
+    }
+
+    pub async fn release(&self, connection: &mut PgConnection) -> Result<()> {
+        self.lease.release(connection).await
+    }
+
+    /// How often to give a sign of life, or to look for the other's.
+    pub fn beat_every(&self) -> Duration {
+        self.lease_time / 4
+    }
+
+    /// The epoch under which this daemon may write now; an error if it may not.
+    pub fn may_write(&self) -> Result<i64> {
+        self.lease.epoch()
+    }
+
+    /// Who holds the fence in this daemon's place.
+    pub fn standing_by_for(&self) -> Option<String> {
+        self.lease.other()
     }
 
     /// Connects and looks, and changes nothing: the server's version.
@@ -92,8 +135,9 @@ impl Control {
         Ok(version)
     }
 
-    pub const fn epoch(&self) -> i64 {
-        self.epoch
+    /// The last epoch that this daemon had; 0 if none.
+    pub fn epoch(&self) -> i64 {
+        self.lease.last_epoch()
     }
 
     /// For reads, which need no fence.
@@ -103,9 +147,10 @@ impl Control {
 
     /// A transaction that may write.
     pub async fn begin(&self) -> Result<ControlTx> {
+        let epoch = self.lease.epoch()?;
         let mut tx = self.pool.begin().await.map_err(doing("begin a transaction"))?;
         let mine = sqlx::query("select 1 from control.epoch where epoch = $1 for share")
-            .bind(self.epoch)
+            .bind(epoch)
             .fetch_optional(&mut *tx)
             .await
             .map_err(doing("pass the fence"))?;
@@ -129,11 +174,12 @@ impl Control {
 
 /// Nothing waits for ever: not for somebody who holds the trail's head, and a stopped daemon's transaction does not
 /// hold up the one that takes over.
-fn bounded(runtime: PgConnectOptions) -> PgConnectOptions {
+fn bounded(runtime: PgConnectOptions, lease_time: Duration) -> PgConnectOptions {
+    let idle = format!("{}ms", lease_time.max(LEAST_IDLE_TIME).as_millis());
     runtime.application_name("tenantryd").options([
         ("lock_timeout", "10s"),
         ("statement_timeout", "30s"),
-        ("idle_in_transaction_session_timeout", "10s"),
+        ("idle_in_transaction_session_timeout", idle.as_str()),
     ])
 }
 

@@ -1,14 +1,14 @@
 //! Logins of a tenant on its target: the application's secret, and the probe's.
 
-use sqlx::Connection as _;
-use tenantry_protocol::id::OperationId;
+use sqlx::{Connection as _, PgConnection};
 use tenantry_protocol::name::PlacementName;
 
-use super::bookkeeping;
-use super::error::{Result, doing};
+use super::bookkeeping::{self, Mark};
+use super::error::{Error, Result, doing};
 use super::quote::{Value, render};
 use super::secret::Verifier;
-use super::target::Target;
+use super::sessions;
+use super::target::{Ready, Target};
 use super::tenant_ddl;
 
 /// Whether a secret could be set.
@@ -19,30 +19,92 @@ pub enum Issue {
     NotActive,
 }
 
-/// Sets a new secret on the current slot and opens it for login, while the marker says that the tenant is active. The
-/// marker is held meanwhile, so that a removal closes the login after this, or this does not open it any more.
-pub async fn issue(target: &Target, placement: &PlacementName, verifier: &Verifier) -> Result<Issue> {
+/// Sets a new secret on a login role and opens it, while the marker says that the tenant is active. The marker is held
+/// meanwhile, so that a removal closes the login after this, or this does not open it any more.
+pub async fn issue(target: &Target, mark: Mark, role: &str, verifier: &Verifier) -> Result<Issue> {
     let mut connection = target.acquire().await?;
     let mut tx = connection.begin().await.map_err(doing("begin to set the secret"))?;
-    if !bookkeeping::hold_active(&mut tx, placement).await? {
+    if bookkeeping::hold(&mut tx, mark).await? != "active" {
         return Ok(Issue::NotActive);
     }
-    let values = [("placement", Value::Placement(placement)), ("verifier", Value::Verifier(verifier))];
-    let sql = render(tenant_ddl::ISSUE, &values);
-    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut *tx).await.map_err(doing("set the secret"))?;
+    let values = [("role", Value::Identifier(role)), ("verifier", Value::Verifier(verifier))];
+    execute(&mut tx, render(tenant_ddl::ISSUE, &values), "set the secret").await?;
     tx.commit().await.map_err(doing("commit the secret"))?;
     Ok(Issue::Done)
 }
 
+/// Closes a login and ends its sessions; gives their number.
+pub async fn close_slot(target: &Target, ready: &Ready, mark: Mark, role: &str) -> Result<u64> {
+    let mut connection = target.acquire().await?;
+    let mut tx = connection.begin().await.map_err(doing("begin to close the login"))?;
+    bookkeeping::hold(&mut tx, mark).await?;
+    let roles = [role.to_owned()];
+    execute(&mut tx, render(tenant_ddl::CLOSE_SLOT, &[("role", Value::Identifier(role))]), "close the login")
+        .await?;
+    tx.commit().await.map_err(doing("commit the closing of the login"))?;
+    sessions::end(&mut connection, ready, mark, &roles).await
+}
+
+/// Lets the probe in with a new secret: the daemon that made it may not be this one.
+pub async fn open_probe(
+    target: &Target,
+    mark: Mark,
+    placement: &PlacementName,
+    verifier: &Verifier,
+) -> Result<()> {
+    let mut connection = target.acquire().await?;
+    let mut tx = connection.begin().await.map_err(doing("begin to let the probe in"))?;
+    bookkeeping::hold(&mut tx, mark).await?;
+    let role = tenant_ddl::probe_role(placement);
+    let values = [("role", Value::Identifier(&role)), ("verifier", Value::Verifier(verifier))];
+    execute(&mut tx, render(tenant_ddl::ISSUE, &values), "let the probe in").await?;
+    tx.commit().await.map_err(doing("commit the probe's login"))
+}
+
 /// The tenant is verified: its marker says active, and the probe can no longer log in.
-pub async fn activate(target: &Target, provision: OperationId, placement: &PlacementName) -> Result<()> {
+pub async fn activate(target: &Target, mark: Mark, placement: &PlacementName) -> Result<()> {
     let mut connection = target.acquire().await?;
     let mut tx = connection.begin().await.map_err(doing("begin to activate"))?;
+    bookkeeping::hold(&mut tx, mark).await?;
     let sql = render(tenant_ddl::CLOSE_PROBE, &[("placement", Value::Placement(placement))]);
-    sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
-        .execute(&mut *tx)
-        .await
-        .map_err(doing("close the probe's login"))?;
-    bookkeeping::set_state(&mut tx, provision, "active").await?;
+    execute(&mut tx, sql, "close the probe's login").await?;
+    bookkeeping::set_state(&mut tx, mark.build, "active").await?;
     tx.commit().await.map_err(doing("commit the activation"))
+}
+
+/// The tenant's issued logins work again, with the secrets that they had.
+pub async fn open_logins(target: &Target, mark: Mark, roles: &[String]) -> Result<()> {
+    let mut connection = target.acquire().await?;
+    let mut tx = connection.begin().await.map_err(doing("begin to open the logins"))?;
+    let state = bookkeeping::hold(&mut tx, mark).await?;
+    if !matches!(state.as_str(), "active" | "suspended") {
+        return Err(Error::Refused(format!(
+            "the placement is {state} on its target: some of it may be gone"
+        )));
+    }
+    for role in roles {
+        let sql = render("alter role {role} login", &[("role", Value::Identifier(role))]);
+        execute(&mut tx, sql, "open a login").await?;
+    }
+    bookkeeping::set_state(&mut tx, mark.build, "active").await?;
+    tx.commit().await.map_err(doing("commit the opening of the logins"))
+}
+
+/// What the settings say, on both of the tenant's login roles; a limit of -1 is none.
+pub async fn limit_connections(
+    target: &Target,
+    mark: Mark,
+    placement: &PlacementName,
+    limit: i64,
+) -> Result<()> {
+    let mut connection = target.acquire().await?;
+    let mut tx = connection.begin().await.map_err(doing("begin to change the settings"))?;
+    bookkeeping::hold(&mut tx, mark).await?;
+    let values = [("placement", Value::Placement(placement)), ("connection_limit", Value::Number(limit))];
+    execute(&mut tx, render(tenant_ddl::LIMIT, &values), "change the connection limit").await?;
+    tx.commit().await.map_err(doing("commit the settings"))
+}
+
+async fn execute(connection: &mut PgConnection, sql: String, what: &'static str) -> Result<()> {
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(connection).await.map(|_| ()).map_err(doing(what))
 }

@@ -16,6 +16,12 @@ pub enum Error {
     /// Another daemon took a later epoch; this one must not write any more.
     #[error("another daemon has taken over the control database")]
     Fenced,
+    /// No sign of life got through for as long as one is good: until one does, another daemon may take over.
+    #[error("the control database was out of reach for longer than this daemon's lease")]
+    LeaseLapsed,
+    /// An operation on this tenant runs already.
+    #[error("another operation on this tenant is running")]
+    Busy,
     #[error("a living tenant has this name")]
     SlugTaken,
     #[error("the placement name is in use")]
@@ -70,6 +76,7 @@ impl Error {
         match &source {
             sqlx::Error::Database(error) => match error.constraint() {
                 Some("tenant_slug_living") => Self::SlugTaken,
+                Some("operation_one_at_a_time") => Self::Busy,
                 Some("tenant_placement_unique" | "placement_name_unique") => Self::PlacementTaken,
                 Some("idempotency_key_pk") => Self::KeyTaken,
                 Some("blueprint_version_pk") => Self::VersionExists,
@@ -115,7 +122,9 @@ impl Error {
             "XX000" => server.message.contains("tuple concurrently updated"),
             _ => false,
         };
-        self.is_unreachable() || self.server().as_ref().is_some_and(passing)
+        self.is_unreachable()
+            || matches!(self, Self::LeaseLapsed)
+            || self.server().as_ref().is_some_and(passing)
     }
 
     /// One line with the whole chain of causes, for a person; the server's message rather than the driver's.

@@ -6,6 +6,7 @@ use sqlx::{PgConnection, PgPool};
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::name::{Slug, TargetName};
 use tenantry_protocol::operation::{Operation, OperationKind, OperationState};
+use tenantry_protocol::tenant::TenantState;
 use uuid::Uuid;
 
 use crate::model::operation::Event;
@@ -23,15 +24,22 @@ pub struct IdempotencyKey<'a> {
     pub request_digest: &'a [u8; 32],
 }
 
-pub async fn insert(
-    tx: &mut PgConnection,
-    operation: &Operation,
-    plan_hash: Option<&str>,
-    epoch: i64,
-) -> Result<()> {
+/// What belongs to an operation besides itself, for whoever takes it up.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Context<'a> {
+    pub plan_hash: Option<&'a str>,
+    /// What was asked.
+    pub arguments: Option<&'a serde_json::Value>,
+    /// The tenant's state before it.
+    pub state_before: Option<&'a TenantState>,
+    pub epoch: i64,
+}
+
+pub async fn insert(tx: &mut PgConnection, operation: &Operation, context: Context<'_>) -> Result<()> {
     sqlx::query(
-        "insert into control.operation (id, tenant_id, kind, state, steps, actor, plan_hash, epoch, budget_ms, requested_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "insert into control.operation (id, tenant_id, kind, state, steps, actor, plan_hash, epoch, budget_ms, requested_at,
+                                        arguments, state_before)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, coalesce($11, '{}'::jsonb), $12)",
     )
     .bind(operation.id.as_uuid())
     .bind(operation.tenant_id.as_uuid())
@@ -39,10 +47,12 @@ pub async fn insert(
     .bind(operation.state.name())
     .bind(Json(&operation.steps))
     .bind(&operation.actor)
-    .bind(plan_hash)
-    .bind(epoch)
+    .bind(context.plan_hash)
+    .bind(context.epoch)
     .bind(i64::try_from(operation.budget_ms).unwrap_or(i64::MAX))
     .bind(operation.requested_at)
+    .bind(context.arguments.map(Json))
+    .bind(context.state_before.map(Json))
     .execute(tx)
     .await
     .map(|_| ())
@@ -161,16 +171,38 @@ pub async fn page(pool: &PgPool, filter: &Filter, limit: i64) -> Result<Vec<Oper
     rows.iter().map(operation).collect()
 }
 
-/// The operation that built a tenant: the key of its marker.
-pub async fn provision_of(pool: &PgPool, tenant: TenantId) -> Result<Option<OperationId>> {
-    let id: Option<Uuid> = sqlx::query_scalar(
-        "select id from control.operation where tenant_id = $1 and kind = 'provision' order by id limit 1",
+/// An operation with everything that is needed to take it up, or to do it again.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    pub operation: Operation,
+    pub arguments: serde_json::Value,
+    pub state_before: Option<TenantState>,
+    /// In the order in which it happened.
+    pub journal: Vec<Event>,
+}
+
+/// The operation with its journal.
+pub async fn stored(pool: &PgPool, id: OperationId) -> Result<Option<Stored>> {
+    let row = sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} where o.id = $1")))
+        .bind(id.as_uuid())
+        .fetch_optional(pool)
+        .await
+        .map_err(doing("look for the operation"))?;
+    let Some(row) = row else { return Ok(None) };
+    let events: Vec<Json<serde_json::Value>> = sqlx::query_scalar(
+        "select event from control.operation_event where operation_id = $1 order by position",
     )
-    .bind(tenant.as_uuid())
-    .fetch_optional(pool)
+    .bind(id.as_uuid())
+    .fetch_all(pool)
     .await
-    .map_err(doing("look for the tenant's provisioning"))?;
-    Ok(id.map(OperationId::from_uuid))
+    .map_err(doing("read the journal"))?;
+    let journal = events.into_iter().map(|Json(event)| serde_json::from_value(event).map_err(corrupt));
+    Ok(Some(Stored {
+        operation: operation(&row)?,
+        arguments: read::<Json<_>>(&row, "arguments")?.0,
+        state_before: read::<Option<Json<_>>>(&row, "state_before")?.map(|Json(state)| state),
+        journal: journal.collect::<Result<_>>()?,
+    }))
 }
 
 fn operation(row: &PgRow) -> Result<Operation> {

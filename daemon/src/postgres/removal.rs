@@ -3,31 +3,24 @@
 //! Invariants: only what the marker proves to be ours is touched; every piece can be done again; no single transaction
 //! takes more locks than a default server has room for. Dropping runs none of the tenant's code.
 
-use std::time::Duration;
-
 use sqlx::{Connection as _, PgConnection};
-use tenantry_protocol::id::OperationId;
 use tenantry_protocol::name::PlacementName;
-use tokio::time::Instant;
 
-use super::bookkeeping::{self, Settled};
-use super::error::{Error, Result, doing};
+use super::bookkeeping::{self, Mark, Settled};
+use super::error::{Result, doing};
 use super::quote::{Value, identifier, render};
 use super::target::{Ready, Target};
-use super::tenant_ddl;
+use super::{sessions, tenant_ddl};
 
 /// Tables dropped in one transaction: about 10 locks each, so that a batch stays far below the 6,400 of a default server.
 const TABLES_A_BATCH: i64 = 40;
-/// How long ended sessions may take to be gone.
-const SESSIONS_TIMEOUT: Duration = Duration::from_secs(10);
-const SESSIONS_POLL: Duration = Duration::from_millis(5);
 
 /// The placement to be removed: what the marker of `provision` proves to be ours.
 #[derive(Debug)]
 pub struct Removal<'a> {
     target: &'a Target,
     ready: &'a Ready,
-    provision: OperationId,
+    mark: Mark,
     placement: &'a PlacementName,
 }
 
@@ -36,11 +29,11 @@ impl<'a> Removal<'a> {
     pub async fn begin(
         target: &'a Target,
         ready: &'a Ready,
-        provision: OperationId,
+        mark: Mark,
         placement: &'a PlacementName,
     ) -> Result<(Self, Settled)> {
-        let settled = bookkeeping::settle(target, provision, placement).await?;
-        Ok((Self { target, ready, provision, placement }, settled))
+        let settled = bookkeeping::settle(target, mark.build, placement).await?;
+        Ok((Self { target, ready, mark, placement }, settled))
     }
 
     /// Nobody logs in any more.
@@ -48,7 +41,10 @@ impl<'a> Removal<'a> {
         let mut connection = self.target.acquire().await?;
         let mut tx = connection.begin().await.map_err(doing("begin to close the logins"))?;
         // The marker first: whoever opens a login holds it, so a login is closed after it was opened, or never opened.
-        bookkeeping::set_state(&mut tx, self.provision, "removing").await?;
+        let state = bookkeeping::hold(&mut tx, self.mark).await?;
+        if !is_going(&state) {
+            bookkeeping::set_state(&mut tx, self.mark.build, "suspended").await?;
+        }
         for role in existing(&mut tx, &tenant_ddl::login_roles(self.placement)).await? {
             let sql = render("alter role {role} nologin", &[("role", Value::Identifier(&role))]);
             execute(&mut tx, sql, "close a login").await?;
@@ -56,43 +52,11 @@ impl<'a> Removal<'a> {
         tx.commit().await.map_err(doing("commit the closing of the logins"))
     }
 
-    /// Ends the tenant's sessions and waits until they are gone; a session survives NOLOGIN, and even DROP ROLE.
+    /// Ends the tenant's sessions and waits until they are gone; gives their number.
     pub async fn end_sessions(&self) -> Result<u64> {
         let mut connection = self.target.acquire().await?;
         let roles = existing(&mut connection, &tenant_ddl::login_roles(self.placement)).await?;
-        let mut tx = connection.begin().await.map_err(doing("begin to end the sessions"))?;
-        for role in &roles {
-            execute(&mut tx, self.membership("grant {role} to {provisioner}", role), "join a login role")
-                .await?;
-        }
-        let ended: i64 = sqlx::query_scalar(
-            "select count(*) from (select pg_terminate_backend(pid) from pg_stat_activity where usename = any($1)) as ended",
-        )
-        .bind(&roles)
-        .fetch_one(&mut *tx)
-        .await
-        .map_err(doing("end the tenant's sessions"))?;
-        for role in &roles {
-            execute(&mut tx, self.membership("revoke {role} from {provisioner}", role), "leave a login role")
-                .await?;
-        }
-        tx.commit().await.map_err(doing("commit the end of the sessions"))?;
-        let deadline = Instant::now() + SESSIONS_TIMEOUT;
-        loop {
-            let left: i64 =
-                sqlx::query_scalar("select count(*) from pg_stat_activity where usename = any($1)")
-                    .bind(&roles)
-                    .fetch_one(&mut *connection)
-                    .await
-                    .map_err(doing("count the tenant's sessions"))?;
-            if left == 0 {
-                return Ok(ended.unsigned_abs());
-            }
-            if Instant::now() > deadline {
-                return Err(Error::Refused(format!("{left} sessions of the tenant do not end")));
-            }
-            tokio::time::sleep(SESSIONS_POLL).await;
-        }
+        sessions::end(&mut connection, self.ready, self.mark, &roles).await
     }
 
     /// Drops the schema, tables first and in batches.
@@ -101,6 +65,10 @@ impl<'a> Removal<'a> {
         let owner = self.placement.to_string();
         while !existing(&mut connection, std::slice::from_ref(&owner)).await?.is_empty() {
             let mut tx = connection.begin().await.map_err(doing("begin to drop the tenant's objects"))?;
+            let state = bookkeeping::hold(&mut tx, self.mark).await?;
+            if !is_going(&state) {
+                bookkeeping::set_state(&mut tx, self.mark.build, "removing").await?;
+            }
             execute(&mut tx, self.membership("grant {role} to {provisioner}", &owner), "join the owner")
                 .await?;
             let tables: Vec<(String, String)> = sqlx::query_as(
@@ -142,6 +110,7 @@ impl<'a> Removal<'a> {
     pub async fn drop_roles(&self) -> Result<()> {
         let mut connection = self.target.acquire().await?;
         let mut tx = connection.begin().await.map_err(doing("begin to drop the tenant's roles"))?;
+        bookkeeping::hold(&mut tx, self.mark).await?;
         let roles = existing(&mut tx, &tenant_ddl::all_roles(self.placement)).await?;
         let givers = givers(&mut tx, &roles).await?;
         for role in roles.iter().chain(&givers) {
@@ -161,7 +130,7 @@ impl<'a> Removal<'a> {
             .execute(&mut *tx)
             .await
             .map_err(doing("remove the migrations' history"))?;
-        bookkeeping::set_state(&mut tx, self.provision, "removed").await?;
+        bookkeeping::set_state(&mut tx, self.mark.build, "removed").await?;
         tx.commit().await.map_err(doing("commit the drop of the tenant's roles"))
     }
 
@@ -180,10 +149,23 @@ impl<'a> Removal<'a> {
         .map_err(doing("look for what is left"))
     }
 
+    /// Some of its data may be gone already: nothing may be opened or archived any more.
+    pub async fn is_begun(&self) -> Result<bool> {
+        let mut connection = self.target.acquire().await?;
+        let mut tx = connection.begin().await.map_err(doing("begin to look at the marker"))?;
+        let state = bookkeeping::hold(&mut tx, self.mark).await?;
+        tx.commit().await.map_err(doing("commit the look at the marker"))?;
+        Ok(is_going(&state))
+    }
+
     fn membership(&self, template: &str, role: &str) -> String {
         let provisioner = Value::Identifier(&self.ready.provisioner);
         render(template, &[("role", Value::Identifier(role)), ("provisioner", provisioner)])
     }
+}
+
+fn is_going(state: &str) -> bool {
+    matches!(state, "removing" | "removed")
 }
 
 /// Those of `roles` that exist, in the same order.

@@ -7,10 +7,9 @@
 use std::time::{Duration, Instant};
 
 use sqlx::PgConnection;
-use tenantry_protocol::id::OperationId;
 use tenantry_protocol::name::PlacementName;
 
-use super::bookkeeping::{self, HistoryRow, Owner};
+use super::bookkeeping::{self, HistoryRow, Mark, Owner};
 use super::error::{Error, Result, ServerError, doing, doing_for_a_tenant};
 use super::quote::{Value, render};
 use super::secret::Verifier;
@@ -59,13 +58,13 @@ impl Build {
     pub async fn begin(
         target: &Target,
         ready: &Ready,
-        operation: OperationId,
+        mark: Mark,
         placement: &PlacementName,
         owner: Owner,
     ) -> Result<Self> {
         let mut connection = target.acquire().await?;
         sqlx::raw_sql("begin").execute(&mut *connection).await.map_err(doing("begin the build"))?;
-        bookkeeping::insert_marker(&mut connection, operation, placement, owner).await?;
+        bookkeeping::insert_marker(&mut connection, mark, placement, owner).await?;
         let (xid, backend) = identify(&mut connection).await?;
         Ok(Self {
             connection,

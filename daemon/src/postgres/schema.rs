@@ -42,6 +42,11 @@ pub const CONTROL: Schema = Schema {
             name: "0002_audit.sql",
             sql: include_str!("../../../migrations/control_plane/0002_audit.sql"),
         },
+        Migration {
+            number: 3,
+            name: "0003_lifecycle.sql",
+            sql: include_str!("../../../migrations/control_plane/0003_lifecycle.sql"),
+        },
     ],
 };
 
@@ -52,11 +57,18 @@ pub const TARGET: Schema = Schema {
                            primary key, name text not null, applied_at timestamptz not null default now())",
     read_version: "select coalesce(max(number), 0) from tenantry.schema_version",
     record_version: "insert into tenantry.schema_version (number, name) values ($1, $2)",
-    migrations: &[Migration {
-        number: 1,
-        name: "0001_bookkeeping.sql",
-        sql: include_str!("../../../migrations/target/0001_bookkeeping.sql"),
-    }],
+    migrations: &[
+        Migration {
+            number: 1,
+            name: "0001_bookkeeping.sql",
+            sql: include_str!("../../../migrations/target/0001_bookkeeping.sql"),
+        },
+        Migration {
+            number: 2,
+            name: "0002_lifecycle.sql",
+            sql: include_str!("../../../migrations/target/0002_lifecycle.sql"),
+        },
+    ],
 };
 
 impl Schema {

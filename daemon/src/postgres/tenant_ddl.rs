@@ -61,8 +61,14 @@ drop function if exists {placement}.tenantry_run(text[]);
 revoke {placement} from {provisioner};
 ";
 
-/// Makes the tenant's current slot a login with a new secret.
-pub const ISSUE: &str = "alter role {placement}_a login password {verifier};\n";
+/// Makes a role a login with a new secret.
+pub const ISSUE: &str = "alter role {role} login password {verifier};\n";
+
+/// How many connections each of the two login slots may have.
+pub const LIMIT: &str = "\
+alter role {placement}_a connection limit {connection_limit};
+alter role {placement}_b connection limit {connection_limit};
+";
 
 /// The probe logs in only while it attacks.
 pub const CLOSE_PROBE: &str = "alter role {placement}_probe nologin password null;\n";
@@ -73,9 +79,18 @@ grant usage on schema {placement} to {provisioner};
 grant select on {placement}.record to {provisioner};
 ";
 
-/// The role that a tenant's application logs in as.
-pub fn current_slot(placement: &PlacementName) -> String {
+/// Closes a login slot and forgets its secret.
+pub const CLOSE_SLOT: &str = "alter role {role} nologin password null;\n";
+
+/// The login role that a tenant's first secret is for.
+pub fn first_slot(placement: &PlacementName) -> String {
     format!("{placement}_a")
+}
+
+/// Of the two login slots, the one that `role` is not.
+pub fn other_slot(placement: &PlacementName, role: &str) -> String {
+    let first = first_slot(placement);
+    if role == first { format!("{placement}_b") } else { first }
 }
 
 /// The role that attacks on the tenant's behalf.

@@ -36,10 +36,12 @@ pub struct Filter {
 /// Where a page begins: after this tenant.
 pub type Cursor = (String, Uuid);
 
-pub async fn insert(tx: &mut PgConnection, tenant: &NewTenant) -> Result<()> {
+/// Registers a tenant; `build` is the key of the marker that its first build will have.
+pub async fn insert(tx: &mut PgConnection, tenant: &NewTenant, build: OperationId) -> Result<()> {
     sqlx::query(
-        "insert into control.tenant (id, slug, display_name, labels, blueprint, major, minor, target, placement, settings, state)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'provisioning')",
+        "insert into control.tenant (id, slug, display_name, labels, blueprint, major, minor, target, placement, settings, state,
+                                     build_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'provisioning', $11)",
     )
     .bind(tenant.id.as_uuid())
     .bind(tenant.slug.as_str())
@@ -51,10 +53,42 @@ pub async fn insert(tx: &mut PgConnection, tenant: &NewTenant) -> Result<()> {
     .bind(tenant.target.as_str())
     .bind(tenant.placement.as_str())
     .bind(Json(&tenant.settings))
+    .bind(build.as_uuid())
     .execute(tx)
     .await
     .map(|_| ())
     .map_err(doing("register the tenant"))
+}
+
+/// The key of the marker of a tenant's build.
+pub async fn build_of(pool: &PgPool, id: TenantId) -> Result<Option<OperationId>> {
+    let build: Option<Uuid> = sqlx::query_scalar("select build_id from control.tenant where id = $1")
+        .bind(id.as_uuid())
+        .fetch_optional(pool)
+        .await
+        .map_err(doing("look for the tenant's build"))?;
+    Ok(build.map(OperationId::from_uuid))
+}
+
+/// Another build begins, under another marker.
+pub async fn set_build(tx: &mut PgConnection, id: TenantId, build: OperationId) -> Result<()> {
+    sqlx::query("update control.tenant set build_id = $2 where id = $1")
+        .bind(id.as_uuid())
+        .bind(build.as_uuid())
+        .execute(tx)
+        .await
+        .map(|_| ())
+        .map_err(doing("note the tenant's new build"))
+}
+
+/// The state of a tenant, which stays what it is until the transaction ends.
+pub async fn hold_state(tx: &mut PgConnection, id: TenantId) -> Result<Option<TenantState>> {
+    let row = sqlx::query("select state, state_detail from control.tenant where id = $1 for update")
+        .bind(id.as_uuid())
+        .fetch_optional(tx)
+        .await
+        .map_err(doing("hold the tenant's state"))?;
+    row.as_ref().map(state_of).transpose()
 }
 
 /// Moves a tenant to `state`, if it is in one of `from`; otherwise nothing changes and the answer is false.
@@ -65,17 +99,42 @@ pub async fn set_state(
     state: &TenantState,
 ) -> Result<bool> {
     let changed = sqlx::query(
-        "update control.tenant set state = $3, state_detail = $4, updated_at = now()
+        "update control.tenant set state = $3, state_detail = $4, purge_after = $5, updated_at = now()
          where id = $1 and state = any($2)",
     )
     .bind(id.as_uuid())
     .bind(from)
     .bind(state.name())
     .bind(Json(state_detail(state)))
+    .bind(match state {
+        TenantState::Retiring { purge_after } => *purge_after,
+        _ => None,
+    })
     .execute(tx)
     .await
     .map_err(doing("change the tenant's state"))?;
     Ok(changed.rows_affected() == 1)
+}
+
+/// Replaces what an operator chose of a tenant.
+pub async fn update(
+    tx: &mut PgConnection,
+    id: TenantId,
+    display_name: &str,
+    labels: &std::collections::BTreeMap<String, String>,
+    settings: &std::collections::BTreeMap<String, i64>,
+) -> Result<()> {
+    sqlx::query(
+        "update control.tenant set display_name = $2, labels = $3, settings = $4, updated_at = now() where id = $1",
+    )
+    .bind(id.as_uuid())
+    .bind(display_name)
+    .bind(Json(labels))
+    .bind(Json(settings))
+    .execute(tx)
+    .await
+    .map(|_| ())
+    .map_err(doing("update the tenant"))
 }
 
 /// Notes that a secret was issued; gives the time of it.
@@ -83,16 +142,31 @@ pub async fn set_credentials_issued(
     tx: &mut PgConnection,
     id: TenantId,
     role: &str,
+    previous: Option<&str>,
 ) -> Result<time::OffsetDateTime> {
     sqlx::query_scalar(
-        "update control.tenant set credentials_role = $2, credentials_issued_at = now(), updated_at = now()
+        "update control.tenant set credentials_role = $2, credentials_previous_role = $3, credentials_issued_at = now(),
+                updated_at = now()
          where id = $1 returning credentials_issued_at",
     )
     .bind(id.as_uuid())
     .bind(role)
+    .bind(previous)
     .fetch_one(tx)
     .await
     .map_err(doing("note that credentials were issued"))
+}
+
+/// Notes that only the newest login is left.
+pub async fn set_rotation_finished(tx: &mut PgConnection, id: TenantId) -> Result<()> {
+    sqlx::query(
+        "update control.tenant set credentials_previous_role = null, updated_at = now() where id = $1",
+    )
+    .bind(id.as_uuid())
+    .execute(tx)
+    .await
+    .map(|_| ())
+    .map_err(doing("note the end of the rotation"))
 }
 
 const COLUMNS: &str = "
@@ -184,9 +258,12 @@ fn tenant(row: &PgRow) -> Result<Tenant> {
     };
     let credentials = match read::<Option<String>>(row, "credentials_role")? {
         None => None,
-        Some(role) => Some(CredentialsIssued { role, issued_at: read(row, "credentials_issued_at")? }),
+        Some(role) => Some(CredentialsIssued {
+            role,
+            issued_at: read(row, "credentials_issued_at")?,
+            previous_role: read(row, "credentials_previous_role")?,
+        }),
     };
-    let Json(detail) = read::<Json<serde_json::Value>>(row, "state_detail")?;
     Ok(Tenant {
         id: TenantId::from_uuid(read(row, "id")?),
         slug: Slug::parse(&read::<String>(row, "slug")?).map_err(corrupt)?,
@@ -197,7 +274,7 @@ fn tenant(row: &PgRow) -> Result<Tenant> {
         target: TargetName::parse(&read::<String>(row, "target")?).map_err(corrupt)?,
         placement: PlacementName::parse(&read::<String>(row, "placement")?).map_err(corrupt)?,
         settings: read::<Json<_>>(row, "settings")?.0,
-        state: state(&read::<String>(row, "state")?, detail)?,
+        state: state_of(row)?,
         created_at: read(row, "created_at")?,
         updated_at: read(row, "updated_at")?,
         credentials,
@@ -219,9 +296,10 @@ fn state_detail(state: &TenantState) -> serde_json::Value {
     value
 }
 
-fn state(name: &str, mut detail: serde_json::Value) -> Result<TenantState> {
+fn state_of(row: &PgRow) -> Result<TenantState> {
+    let Json(mut detail) = read::<Json<serde_json::Value>>(row, "state_detail")?;
     if let Some(object) = detail.as_object_mut() {
-        object.insert("name".to_owned(), name.into());
+        object.insert("name".to_owned(), read::<String>(row, "state")?.into());
     }
     serde_json::from_value(detail).map_err(corrupt)
 }

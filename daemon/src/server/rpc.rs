@@ -11,14 +11,17 @@ use tarpc::context::Context;
 use tenantry_protocol::audit::{AuditRequest, AuditResponse};
 use tenantry_protocol::blueprint::{BlueprintReport, BlueprintUpload, BlueprintsRequest, BlueprintsResponse};
 use tenantry_protocol::error::{ApiError, ErrorCode};
-use tenantry_protocol::operation::{Operation, OperationRequest, OperationsRequest, OperationsResponse};
+use tenantry_protocol::operation::{
+    CancelRequest, Operation, OperationRequest, OperationsRequest, OperationsResponse, RetryRequest,
+};
 use tenantry_protocol::plan::Plan;
 use tenantry_protocol::service::Tenantry;
 use tenantry_protocol::session::{Health, HealthRequest, HelloRequest, HelloResponse};
 use tenantry_protocol::target::{TargetsRequest, TargetsResponse};
 use tenantry_protocol::tenant::{
-    Credentials, IssueCredentialsRequest, OperationStarted, ProvisionRequest, RollbackRequest, TenantDetail,
-    TenantRequest, TenantsRequest, TenantsResponse,
+    Credentials, FinishRotationRequest, IssueCredentialsRequest, OperationStarted, ProvisionRequest,
+    RetireRequest, RollbackRequest, RotateCredentialsRequest, RotationFinished, TenantChangeRequest,
+    TenantDetail, TenantRequest, TenantsRequest, TenantsResponse, UpdateTenantRequest,
 };
 use tenantry_protocol::watch::{WatchRequest, WatchResponse};
 
@@ -141,6 +144,50 @@ impl Tenantry for Session {
         request: IssueCredentialsRequest,
     ) -> Result<Credentials, ApiError> {
         contained(commands::issue_credentials(&self.app, self.caller()?, request)).await
+    }
+
+    async fn cancel(self, _: Context, request: CancelRequest) -> Result<Operation, ApiError> {
+        contained(commands::cancel(&self.app, self.caller()?, request)).await
+    }
+
+    async fn retry(self, _: Context, request: RetryRequest) -> Result<OperationStarted, ApiError> {
+        contained(commands::retry(&self.app, self.caller()?, request)).await
+    }
+
+    async fn suspend(self, _: Context, request: TenantChangeRequest) -> Result<OperationStarted, ApiError> {
+        contained(commands::suspend(&self.app, self.caller()?, request)).await
+    }
+
+    async fn resume(self, _: Context, request: TenantChangeRequest) -> Result<OperationStarted, ApiError> {
+        contained(commands::resume(&self.app, self.caller()?, request)).await
+    }
+
+    async fn update_tenant(
+        self,
+        _: Context,
+        request: UpdateTenantRequest,
+    ) -> Result<OperationStarted, ApiError> {
+        contained(commands::update_tenant(&self.app, self.caller()?, request)).await
+    }
+
+    async fn retire(self, _: Context, request: RetireRequest) -> Result<OperationStarted, ApiError> {
+        contained(commands::retire(&self.app, self.caller()?, request)).await
+    }
+
+    async fn rotate_credentials(
+        self,
+        _: Context,
+        request: RotateCredentialsRequest,
+    ) -> Result<Credentials, ApiError> {
+        contained(commands::rotate_credentials(&self.app, self.caller()?, request)).await
+    }
+
+    async fn finish_rotation(
+        self,
+        _: Context,
+        request: FinishRotationRequest,
+    ) -> Result<RotationFinished, ApiError> {
+        contained(commands::finish_rotation(&self.app, self.caller()?, request)).await
     }
 
     async fn tenants(self, _: Context, request: TenantsRequest) -> Result<TenantsResponse, ApiError> {

@@ -194,6 +194,12 @@ impl Env {
         self.rpc().await.tenant(rpc::context(), request).await.unwrap().unwrap()
     }
 
+    /// Where an operation is now.
+    pub(crate) async fn operation(&self, id: &str) -> Operation {
+        let request = OperationRequest { id: id.into() };
+        self.rpc().await.operation(rpc::context(), request).await.unwrap().unwrap()
+    }
+
     /// Waits until the operation is in that state; panics if it ends in another.
     pub(crate) async fn wait_for_operation(&self, id: &str, state: &str) -> Operation {
         let client = self.rpc().await;

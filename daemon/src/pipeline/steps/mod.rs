@@ -1,12 +1,47 @@
 //! The steps, one file each. The steps of a build share its one transaction; the way back from any of them is
-//! [`removal`], which asks the marker what there is to undo. Each can be run again.
+//! [`removal`], which asks the marker what there is to undo. Each of the others can be run again.
 
 pub(super) mod activate;
+pub(super) mod archive;
 pub(super) mod commit;
 pub(super) mod files;
+pub(super) mod logins;
 pub(super) mod migrations;
 pub(super) mod removal;
 pub(super) mod roles;
 pub(super) mod schema;
 pub(super) mod seed;
+pub(super) mod settings;
 pub(super) mod verify;
+
+use crate::model::operation::{Kind, Step};
+
+use super::run::{ChangeRun, misplaced};
+use super::step::StepError;
+use super::tracker::Tracker;
+
+/// A step of an operation on a tenant that stands.
+pub(super) async fn change(run: &ChangeRun, step: Step, tracker: &Tracker) -> Result<(), StepError> {
+    match step {
+        Step::OpenLogins => logins::open(run).await,
+        Step::ApplySettings => settings::apply(run).await,
+        Step::Archive => archive::run(run, tracker).await,
+        Step::CloseLogins
+        | Step::EndSessions
+        | Step::DropObjects
+        | Step::DropRoles
+        | Step::ConfirmAbsence => removal::run(run, step, tracker).await,
+        _ => Err(misplaced(step)),
+    }
+}
+
+/// Takes back what the steps of such an operation did, as far as it went.
+pub(super) async fn undo_change(run: &ChangeRun) -> Result<(), StepError> {
+    match run.kind {
+        Kind::Suspend | Kind::Rollback { .. } | Kind::Retire { .. } => logins::restore(run).await,
+        Kind::Resume => logins::close_again(run).await,
+        Kind::Update => settings::restore(run).await,
+        // Their steps have no way back, so nothing asks for one.
+        Kind::Provision { .. } | Kind::Purge => Err(misplaced(Step::ConfirmAbsence)),
+    }
+}

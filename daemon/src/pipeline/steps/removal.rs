@@ -3,19 +3,19 @@
 //! Each asks the marker first, so that only what is proven ours is touched, and each can be done again.
 
 use crate::model::operation::Step;
-use crate::pipeline::run::{RollbackRun, misplaced};
+use crate::pipeline::run::{ChangeRun, misplaced};
 use crate::pipeline::step::StepError;
 use crate::pipeline::tracker::Tracker;
 use crate::postgres::bookkeeping::Settled;
 use crate::postgres::removal::Removal;
 
 pub(in crate::pipeline) async fn run(
-    run: &RollbackRun,
+    run: &ChangeRun,
     step: Step,
     tracker: &Tracker,
 ) -> Result<(), StepError> {
     let ready = run.target.ready().await?;
-    let (removal, settled) = Removal::begin(&run.target, &ready, run.provision, &run.placement).await?;
+    let (removal, settled) = Removal::begin(&run.target, &ready, run.mark, run.placement()).await?;
     if settled == Settled::Void && step != Step::ConfirmAbsence {
         tracker.log("nothing was ever committed on the target".to_owned());
         return Ok(());

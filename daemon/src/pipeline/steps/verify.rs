@@ -9,12 +9,15 @@ use crate::model::operation::Step;
 use crate::pipeline::run::ProvisionRun;
 use crate::pipeline::step::StepError;
 use crate::pipeline::tracker::Tracker;
-use crate::postgres::{canary, tenant_ddl};
+use crate::postgres::{canary, credentials, tenant_ddl};
 
 pub(in crate::pipeline) async fn run(run: &mut ProvisionRun, tracker: &Tracker) -> Result<(), StepError> {
     let ready = run.ready().await?;
     let total = isolation::probes::PROBES.len();
     tracker.counted(Step::Verify, 0, total);
+    if run.is_inherited {
+        credentials::open_probe(&run.target, run.mark, &run.tenant.placement, &run.probe.verifier()).await?;
+    }
     let before = canary::fingerprint(&run.target, &ready.canary).await?;
     let mut session = run.target.login(&tenant_ddl::probe_role(&run.tenant.placement), &run.probe).await?;
     let attacked = isolation::attack(&mut session, &ready.canary).await;

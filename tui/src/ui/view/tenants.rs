@@ -143,7 +143,7 @@ pub(super) fn colour(state: &State, tenant: &Tenant) -> Style {
     let theme = Theme(state.colours);
     match tenant.state {
         TenantState::Active => theme.good(),
-        TenantState::Provisioning | TenantState::RollingBack | TenantState::Retiring => theme.busy(),
+        TenantState::Provisioning | TenantState::RollingBack | TenantState::Retiring { .. } => theme.busy(),
         TenantState::NeedsAttention { .. } => theme.bad(),
         TenantState::RolledBack { .. } => theme.warning(),
         _ => Theme::text(),

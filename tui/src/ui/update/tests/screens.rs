@@ -38,7 +38,8 @@ fn a_failure_of_somebody_elses_is_retried_from_the_registry() {
 fn a_login_in_use_gets_a_new_secret_only_when_that_was_confirmed() {
     let mut state = console(&[]);
     let mut used = tenant("acme");
-    used.credentials = Some(CredentialsIssued { role: "t_x_a".into(), issued_at: now() });
+    used.credentials =
+        Some(CredentialsIssued { role: "t_x_a".into(), issued_at: now(), previous_role: None });
     update(&mut state, Event::Tenants(vec![used, tenant("fresh")]));
     assert!(press(&mut state, KeyCode::Char('c')).is_empty(), "there is a login already");
     assert!(press(&mut state, KeyCode::Enter).is_empty());

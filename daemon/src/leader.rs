@@ -1,0 +1,149 @@
+//! This daemon's hold on the control database: takes it, keeps it with signs of life, and lets go of all work when
+//! another daemon has it. Until then it stands by: it answers what can be read, and tries again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::PgConnection;
+use tenantry_protocol::error::ApiError;
+use tokio_util::sync::CancellationToken;
+
+use crate::commands::App;
+use crate::pipeline::{Engine, recover};
+use crate::postgres::control::Control;
+use crate::postgres::lease::Taken;
+use crate::postgres::target::Target;
+use crate::postgres::{Error, error::doing, targets};
+
+/// After an error that is not a matter of waiting for somebody.
+const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(500);
+
+pub(crate) struct Leader {
+    pub(crate) control: Arc<Control>,
+    pub(crate) app: Arc<App>,
+    pub(crate) engine: Engine,
+    pub(crate) targets: Vec<Arc<Target>>,
+}
+
+/// Why a term could not begin.
+#[derive(Debug)]
+pub(crate) enum BeginError {
+    Control(Error),
+    Registry(ApiError),
+}
+
+impl Leader {
+    /// The first attempt, before the daemon answers: where nobody else holds the control database, it is ready for
+    /// everything from its first answer on.
+    pub(crate) async fn begin(&self) -> Result<Option<PgConnection>, BeginError> {
+        let mut connection = self.control.connect().await.map_err(BeginError::Control)?;
+        match self.control.take(&mut connection).await.map_err(BeginError::Control)? {
+            Taken::Mine => {
+                self.assume().await?;
+                Ok(Some(connection))
+            }
+            Taken::Theirs { holder } => {
+                tracing::warn!(holder, "another daemon holds the control database: standing by");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Holds on, stands by, and takes over, until `stop`; then gives the hold up.
+    pub(crate) async fn run(self, mut held: Option<PgConnection>, stop: CancellationToken) {
+        loop {
+            let term = async {
+                match held.take() {
+                    Some(connection) => self.hold(connection).await,
+                    None => held = self.stand_by().await,
+                }
+            };
+            tokio::select! {
+                () = term => {}
+                () = stop.cancelled() => break,
+            }
+        }
+        if self.control.may_write().is_ok()
+            && let Ok(mut connection) = self.control.connect().await
+            && let Err(error) = self.control.release(&mut connection).await
+        {
+            tracing::warn!(error = %error.explain(), "the hold on the control database ends with its lease");
+        }
+    }
+
+    /// Signs of life until another daemon has the fence; a server that is away is waited for.
+    async fn hold(&self, mut connection: PgConnection) {
+        let mut is_silent = false;
+        loop {
+            tokio::time::sleep(self.control.beat_every()).await;
+            match self.control.beat(&mut connection).await {
+                Ok(()) => is_silent = false,
+                Err(Error::Fenced) => break,
+                Err(error) => {
+                    if !std::mem::replace(&mut is_silent, true) {
+                        tracing::warn!(error = %error.explain(), "no sign of life gets through to the control database");
+                    }
+                    if let Ok(fresh) = self.control.connect().await {
+                        connection = fresh;
+                    }
+                }
+            }
+        }
+        let holder = self.control.standing_by_for().unwrap_or_default();
+        tracing::error!(holder, "another daemon has taken the control database: standing by");
+        self.engine.let_go();
+    }
+
+    /// One attempt to take over; the connection, once it succeeded.
+    async fn stand_by(&self) -> Option<PgConnection> {
+        tokio::time::sleep(self.control.beat_every()).await;
+        let mut connection = match self.control.connect().await {
+            Ok(connection) => connection,
+            Err(error) => {
+                tracing::debug!(error = %error.explain(), "the control database cannot be reached");
+                return None;
+            }
+        };
+        match self.control.take(&mut connection).await {
+            Ok(Taken::Theirs { .. }) => return None,
+            Ok(Taken::Mine) => tracing::warn!("taking over the control database"),
+            Err(error) => {
+                tracing::debug!(error = %error.explain(), "the control database could not be taken");
+                return None;
+            }
+        }
+        if let Err(error) = self.assume().await {
+            tracing::error!(?error, "the control database was taken, and could not be used");
+            self.engine.let_go();
+            self.control.release(&mut connection).await.ok();
+            tokio::time::sleep(PAUSE_AFTER_ERROR).await;
+            return None;
+        }
+        Some(connection)
+    }
+
+    /// What a term begins with: what is configured becomes what is on record, and what was left is taken up.
+    async fn assume(&self) -> Result<(), BeginError> {
+        self.register_targets().await.map_err(BeginError::Control)?;
+        self.app.publish_built_in().await.map_err(BeginError::Registry)?;
+        let taken_up = recover(&self.engine, &self.targets).await.map_err(BeginError::Control)?;
+        tracing::info!(epoch = self.control.epoch(), taken_up, "holding the control database");
+        Ok(())
+    }
+
+    async fn register_targets(&self) -> Result<(), Error> {
+        let mut tx = self.control.begin().await?;
+        for target in &self.targets {
+            let options = target.options();
+            targets::upsert(
+                &mut tx,
+                target.name(),
+                &target.address(),
+                options.capacity,
+                options.in_maintenance,
+            )
+            .await?;
+        }
+        tx.commit().await.map_err(doing("commit the targets"))
+    }
+}

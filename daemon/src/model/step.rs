@@ -1,0 +1,92 @@
+//! The units of an operation: their stable names, what people read, and what may be done with each.
+
+use serde::{Deserialize, Serialize};
+
+/// A unit of an operation. The order within an operation is [`super::operation::Kind::steps`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Roles, with the marker before them. Opens the one transaction on the target.
+    Roles,
+    Schema,
+    Migrations,
+    Seed,
+    /// Closes the transaction: from here on the tenant is there, whole.
+    Commit,
+    Verify,
+    Activate,
+    /// No new sessions of the tenant.
+    CloseLogins,
+    /// No old ones either.
+    EndSessions,
+    /// The tenant's data into a file, read back.
+    Archive,
+    DropObjects,
+    DropRoles,
+    /// Reads the catalog: nothing of the tenant is left.
+    ConfirmAbsence,
+    /// The tenant's issued logins work again.
+    OpenLogins,
+    /// What the tenant's settings say, on its roles.
+    ApplySettings,
+}
+
+impl Step {
+    /// Stable name, in plans and progress.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Roles => "roles",
+            Self::Schema => "schema",
+            Self::Migrations => "migrations",
+            Self::Seed => "seed",
+            Self::Commit => "commit",
+            Self::Verify => "verify",
+            Self::Activate => "activate",
+            Self::CloseLogins => "close_logins",
+            Self::EndSessions => "end_sessions",
+            Self::Archive => "archive",
+            Self::DropObjects => "drop_objects",
+            Self::DropRoles => "drop_roles",
+            Self::ConfirmAbsence => "confirm_absence",
+            Self::OpenLogins => "open_logins",
+            Self::ApplySettings => "apply_settings",
+        }
+    }
+
+    /// One line for people.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Roles => "create the marker and the tenant's roles",
+            Self::Schema => "create the schema and its default privileges",
+            Self::Migrations => "apply the blueprint's migrations",
+            Self::Seed => "load the seed data",
+            Self::Commit => "commit: everything appears at once",
+            Self::Verify => "attack the isolation as the tenant",
+            Self::Activate => "activate, and close the probe's login",
+            Self::CloseLogins => "close the tenant's logins",
+            Self::EndSessions => "end the tenant's sessions",
+            Self::Archive => "archive the tenant's data, and read the archive back",
+            Self::DropObjects => "drop the schema in lock-bounded batches",
+            Self::DropRoles => "drop the roles",
+            Self::ConfirmAbsence => "check that nothing is left",
+            Self::OpenLogins => "open the tenant's logins",
+            Self::ApplySettings => "apply the settings to the tenant's roles",
+        }
+    }
+
+    /// Can be done again by itself. The steps of a build share a transaction that an error ends: they are repeated
+    /// together, as another build.
+    pub const fn is_repeatable(self) -> bool {
+        !self.is_atomic()
+    }
+
+    /// Part of the one transaction that makes a tenant appear at once or not at all.
+    pub const fn is_atomic(self) -> bool {
+        matches!(self, Self::Roles | Self::Schema | Self::Migrations | Self::Seed | Self::Commit)
+    }
+
+    /// From here on the tenant's data goes, and nothing brings it back.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::DropObjects | Self::DropRoles | Self::ConfirmAbsence)
+    }
+}

@@ -1,0 +1,87 @@
+//! The states of a tenant: from where an operation may begin, where the tenant is meanwhile, and where it ends.
+//!
+//! Pure, and the only place that decides it: the live run and recovery both ask here.
+
+use tenantry_protocol::operation::{Operation, OperationState};
+use tenantry_protocol::tenant::TenantState;
+use time::OffsetDateTime;
+
+use super::operation::Kind;
+
+/// How a kind of operation takes hold of a tenant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Beginning {
+    /// States by name that it may begin from.
+    pub from: &'static [&'static str],
+    /// The state while it runs; none where the tenant stays what it is until the end.
+    pub during: Option<TenantState>,
+}
+
+/// What an operation of this kind needs and does at its beginning. A provision makes its tenant, so it begins from
+/// nothing.
+pub fn beginning(kind: Kind) -> Beginning {
+    let (from, during): (&[&str], _) = match kind {
+        Kind::Provision { .. } => (&[], Some(TenantState::Provisioning)),
+        Kind::Rollback { .. } => {
+            (&["active", "suspended", "retiring", "needs_attention"], Some(TenantState::RollingBack))
+        }
+        Kind::Suspend => (&["active", "needs_attention"], None),
+        Kind::Resume => (&["suspended", "retiring", "needs_attention"], None),
+        Kind::Update => (&["active", "suspended", "needs_attention"], None),
+        Kind::Retire { .. } => (&["active", "suspended"], Some(TenantState::Retiring { purge_after: None })),
+        Kind::Purge => (&["retiring", "needs_attention"], None),
+    };
+    Beginning { from, during }
+}
+
+/// Where the tenant is once the operation ended, or while it unwinds; `before` is where it was when the operation
+/// began, `purge_after` when a retirement's grace ends.
+pub fn after(
+    kind: Kind,
+    operation: &Operation,
+    before: &TenantState,
+    purge_after: Option<OffsetDateTime>,
+) -> TenantState {
+    match (&operation.state, kind) {
+        (OperationState::Succeeded, Kind::Provision { .. } | Kind::Resume) => TenantState::Active,
+        (OperationState::Succeeded, Kind::Rollback { .. }) => {
+            TenantState::RolledBack { reason: format!("rolled back by {}", operation.actor) }
+        }
+        (OperationState::Succeeded, Kind::Suspend) => TenantState::Suspended,
+        (OperationState::Succeeded, Kind::Retire { .. }) => TenantState::Retiring { purge_after },
+        (OperationState::Succeeded, Kind::Purge) => TenantState::Retired,
+        (OperationState::NeedsAttention { failure, next_command, .. }, _) => {
+            TenantState::NeedsAttention { reason: failure.summary(), next_command: next_command.clone() }
+        }
+        (OperationState::Unwinding { .. }, Kind::Provision { .. }) => TenantState::RollingBack,
+        (state, Kind::Provision { .. }) => TenantState::RolledBack {
+            reason: state.failure().map_or_else(|| state.name().to_owned(), |failure| failure.summary()),
+        },
+        // An operation on a tenant that stood before: taken back, it stands where it stood.
+        (OperationState::Unwinding { .. }, kind) => beginning(kind).during.unwrap_or_else(|| before.clone()),
+        _ => before.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::operation::Archiving;
+
+    #[test]
+    fn nothing_begins_on_a_tenant_that_is_gone_or_on_its_way() {
+        let kinds = [
+            Kind::Rollback { archive: Archiving::With },
+            Kind::Suspend,
+            Kind::Resume,
+            Kind::Update,
+            Kind::Retire { archive: Archiving::With },
+            Kind::Purge,
+        ];
+        for kind in kinds {
+            for state in ["provisioning", "rolling_back", "rolled_back", "retired"] {
+                assert!(!beginning(kind).from.contains(&state), "{kind:?} from {state}");
+            }
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Puts a tenant's settings on its roles. The registry has them only when this is done.
+//!
+//! Undone by putting the settings from before back.
+
+use std::collections::BTreeMap;
+
+use crate::model::blueprint::CONNECTION_LIMIT;
+use crate::pipeline::run::ChangeRun;
+use crate::pipeline::step::StepError;
+use crate::postgres::credentials;
+
+pub(in crate::pipeline) async fn apply(run: &ChangeRun) -> Result<(), StepError> {
+    match &run.arguments.update {
+        Some(update) => put(run, &update.settings).await,
+        None => Ok(()),
+    }
+}
+
+pub(in crate::pipeline) async fn restore(run: &ChangeRun) -> Result<(), StepError> {
+    put(run, &run.tenant.settings).await
+}
+
+async fn put(run: &ChangeRun, settings: &BTreeMap<String, i64>) -> Result<(), StepError> {
+    let limit = settings.get(CONNECTION_LIMIT).copied().unwrap_or(-1);
+    Ok(credentials::limit_connections(&run.target, run.mark, run.placement(), limit).await?)
+}

@@ -1,0 +1,65 @@
+//! Ending the sessions of login roles. A session survives NOLOGIN, a new password, and even DROP ROLE.
+
+use std::time::Duration;
+
+use sqlx::{Connection as _, PgConnection};
+use tokio::time::Instant;
+
+use super::bookkeeping::{self, Mark};
+use super::error::{Error, Result, doing};
+use super::quote::{Value, render};
+use super::target::Ready;
+
+/// How long ended sessions may take to be gone.
+const TIMEOUT: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Ends all sessions of `roles`, which must be closed already, and waits until they are gone; gives their number.
+pub async fn end(connection: &mut PgConnection, ready: &Ready, mark: Mark, roles: &[String]) -> Result<u64> {
+    let mut tx = connection.begin().await.map_err(doing("begin to end the sessions"))?;
+    bookkeeping::hold(&mut tx, mark).await?;
+    // Without the membership the server refuses to end another role's session.
+    for role in roles {
+        execute(&mut tx, ready, "grant {role} to {provisioner}", role).await?;
+    }
+    let ended: i64 = sqlx::query_scalar(
+        "select count(*) from (select pg_terminate_backend(pid) from pg_stat_activity where usename = any($1)) as ended",
+    )
+    .bind(roles)
+    .fetch_one(&mut *tx)
+    .await
+    .map_err(doing("end the tenant's sessions"))?;
+    for role in roles {
+        execute(&mut tx, ready, "revoke {role} from {provisioner}", role).await?;
+    }
+    tx.commit().await.map_err(doing("commit the end of the sessions"))?;
+    let deadline = Instant::now() + TIMEOUT;
+    loop {
+        let left: i64 = sqlx::query_scalar("select count(*) from pg_stat_activity where usename = any($1)")
+            .bind(roles)
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(doing("count the tenant's sessions"))?;
+        if left == 0 {
+            return Ok(ended.unsigned_abs());
+        }
+        if Instant::now() > deadline {
+            return Err(Error::Refused(format!("{left} sessions of the tenant do not end")));
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+async fn execute(
+    connection: &mut PgConnection,
+    ready: &Ready,
+    template: &'static str,
+    role: &str,
+) -> Result<()> {
+    let values = [("role", Value::Identifier(role)), ("provisioner", Value::Identifier(&ready.provisioner))];
+    sqlx::raw_sql(sqlx::AssertSqlSafe(render(template, &values)))
+        .execute(connection)
+        .await
+        .map(|_| ())
+        .map_err(doing("join or leave a login role"))
+}
