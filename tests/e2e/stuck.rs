@@ -35,15 +35,12 @@ async fn a_rollback_that_cannot_finish_says_what_is_left_and_the_command_it_name
     env.assert_clean_slate(&made.tenant.placement).await;
 }
 
-#[tokio::test]
-async fn a_rollback_that_a_killed_daemon_left_is_finished_by_the_next() {
-    let mut env = Env::new().await;
-    let made = env.provision("acme").await;
-    let holder = hold_a_table(&env, &made).await;
+/// Rolls `acme` back until the removal waits for a table, kills the daemon, and gives the operation's id.
+async fn leave_a_rollback(env: &mut Env, made: &Provisioned) -> String {
+    let holder = hold_a_table(env, made).await;
     let rollback =
         ["tenant", "rollback", "acme", "--confirm", "acme", "--discard-data", "--no-wait", "--json"];
     let started = env.tenantry(&rollback).await.assert_status(0).json();
-    let id = started["operation"]["id"].as_str().expect("an operation").to_owned();
     let waits = "select exists (select from pg_locks where not granted and database =
                  (select oid from pg_database where datname = current_database()))";
     let watcher = tokio::sync::Mutex::new(env.target().await);
@@ -54,10 +51,37 @@ async fn a_rollback_that_a_killed_daemon_left_is_finished_by_the_next() {
     .await;
     env.take_daemon().kill().await;
     holder.close().await.unwrap();
-    env.start_daemon().await;
-    env.wait_for_operation(&id, "succeeded").await;
+    started["operation"]["id"].as_str().expect("an operation").to_owned()
+}
+
+async fn assert_gone(env: &Env, id: &str, made: &Provisioned) {
+    env.wait_for_operation(id, "succeeded").await;
     assert_eq!(env.tenant("acme").await.tenant.state.name(), "rolled_back");
     env.assert_clean_slate(&made.tenant.placement).await;
+}
+
+#[tokio::test]
+async fn a_rollback_that_a_killed_daemon_left_is_finished_by_the_next() {
+    let mut env = Env::new().await;
+    let made = env.provision("acme").await;
+    let id = leave_a_rollback(&mut env, &made).await;
+    env.start_daemon().await;
+    assert_gone(&env, &id, &made).await;
+}
+
+#[tokio::test]
+async fn what_was_left_on_a_target_that_is_not_configured_waits_until_it_is() {
+    let mut env = Env::new().await;
+    let made = env.provision("acme").await;
+    let id = leave_a_rollback(&mut env, &made).await;
+    env.write_config("", &[("elsewhere", env.target_url())]);
+    env.start_daemon().await;
+    assert_eq!(env.tenant("acme").await.tenant.state.name(), "rolling_back");
+    let ended = env.take_daemon().stop().await;
+    assert!(ended.log.contains("waits for a target") && ended.log.contains(&id), "{}", ended.log);
+    env.write_config("", &[("local", env.target_url())]);
+    env.start_daemon().await;
+    assert_gone(&env, &id, &made).await;
 }
 
 #[tokio::test]
