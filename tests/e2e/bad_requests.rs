@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tenantry_protocol::blueprint::BlueprintsRequest;
 use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::operation::{OperationRequest, OperationsRequest};
-use tenantry_protocol::tenant::ProvisionRequest;
+use tenantry_protocol::tenant::{ProvisionRequest, RollbackRequest};
 
 use crate::harness::rpc::context;
 use crate::harness::{Env, Folder};
@@ -101,4 +101,43 @@ async fn what_does_not_exist_is_told_from_what_is_asked_for_wrongly() {
         let page = OperationsRequest { limit: Some(limit), ..OperationsRequest::default() };
         assert_invalid(&client.operations(context(), page).await.unwrap().unwrap_err(), "limit");
     }
+}
+
+#[tokio::test]
+async fn a_rollback_is_refused_while_there_is_no_whole_tenant_and_says_what_to_do() {
+    let env = Env::new().await;
+    let slow = Folder::new(&env.dir, "slow", "1.0").migration("wait", "select pg_sleep(600);");
+    env.add_blueprint(slow.path()).await;
+    let create = ["tenant", "create", "unborn", "--blueprint", "slow", "--no-wait"];
+    env.tenantry(&create).await.assert_status(0);
+    let rollback =
+        async |slug| env.tenantry(&["tenant", "rollback", slug, "--confirm", slug, "--discard-data"]).await;
+    rollback("unborn").await.assert_status(5).assert_says(&["provisioning", "tenantry operation list"]);
+
+    env.provision("acme").await;
+    rollback("acme").await.assert_status(0);
+    rollback("acme").await.assert_status(5).assert_says(&["rolled_back", "nothing of it is left"]);
+}
+
+#[tokio::test]
+async fn the_key_of_a_rollback_leads_to_it_for_ever_and_to_nothing_else() {
+    let env = Env::new().await;
+    env.provision("acme").await;
+    env.provision("globex").await;
+    let client = env.rpc().await;
+    let request = |slug: &str| RollbackRequest {
+        slug: slug.into(),
+        confirm: slug.into(),
+        discard_data: true,
+        idempotency_key: Some("once".into()),
+    };
+    let started = client.rollback(context(), request("acme")).await.unwrap().unwrap();
+    assert!(!started.replayed);
+    env.wait_for_operation(&started.operation.id.to_string(), "succeeded").await;
+    let again = client.rollback(context(), request("acme")).await.unwrap().unwrap();
+    assert!(again.replayed);
+    assert_eq!(again.operation.id, started.operation.id);
+    let other = client.rollback(context(), request("globex")).await.unwrap().unwrap_err();
+    assert_eq!(other.code, ErrorCode::Conflict, "{other:?}");
+    assert_eq!(env.tenant("globex").await.tenant.state.name(), "active");
 }
