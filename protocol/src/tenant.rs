@@ -225,3 +225,46 @@ pub struct TenantDetail {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolation: Option<IsolationReport>,
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn the_debug_form_of_credentials_has_no_password() {
+        let credentials = Credentials {
+            slug: Slug::parse("acme").unwrap(),
+            role: "t_abc_a".to_owned(),
+            password: Some("a-secret-word".to_owned()),
+            host: "db.example".to_owned(),
+            port: 5432,
+            database: "app".to_owned(),
+            issued_at: OffsetDateTime::UNIX_EPOCH,
+        };
+        let shown = format!("{credentials:?}");
+        assert!(shown.contains("acme") && !shown.contains("a-secret-word"), "{shown}");
+    }
+
+    #[test]
+    fn the_name_of_a_state_is_the_one_on_the_wire() {
+        let reason = || "a reason".to_owned();
+        let states = [
+            TenantState::Provisioning,
+            TenantState::Active,
+            TenantState::Suspended,
+            TenantState::RollingBack,
+            TenantState::RolledBack { reason: reason() },
+            TenantState::Retiring,
+            TenantState::Retired,
+            TenantState::NeedsAttention { reason: reason(), next_command: "tenantry".to_owned() },
+        ];
+        for state in states {
+            assert_eq!(serde_json::to_value(&state).unwrap()["name"], state.name());
+        }
+        let newer: TenantState =
+            serde_json::from_str(r#"{"name": "hibernating", "until": "spring"}"#).unwrap();
+        assert_eq!(newer, TenantState::Other);
+    }
+}
