@@ -31,4 +31,5 @@ mod provisioning;
 mod races;
 mod recovery;
 mod removal;
+mod rollback_preview;
 mod tidy;
