@@ -189,26 +189,27 @@ pub(crate) fn rows(rows: RowCount) -> String {
     }
 }
 
-/// What a rollback takes with it, a line each.
-pub(crate) fn rollback_effects(preview: &RollbackPreview, now: OffsetDateTime) -> Vec<String> {
+/// What a rollback takes with it, a line for each kind of thing.
+pub(crate) fn rollback_effects(preview: &RollbackPreview) -> [String; 3] {
     let size = preview.size_bytes.map_or_else(|| "size unknown, a table is locked".to_owned(), bytes);
-    let mut lines = vec![
-        format!(
-            "schema {}   {}   {}   {size}",
-            preview.tenant.placement,
-            counted(preview.tables, "table"),
-            rows(preview.rows)
-        ),
-        format!("roles  {}", preview.roles.join(", ")),
+    let (tables, rows) = (counted(preview.tables, "table"), rows(preview.rows));
+    [
+        format!("schema {}: {tables}, {rows}, {size}", preview.tenant.placement),
+        format!("roles {}", preview.roles.join(", ")),
         match preview.sessions {
             0 => "no sessions are open".to_owned(),
             sessions => format!("{} will be cut", counted(sessions, "session")),
         },
-    ];
-    if let Some(since) = preview.active_since {
-        lines.push(format!("It was active for {}.", age(since, now).replace("now", "no time")));
+    ]
+}
+
+/// `It was active for 12 d.`
+pub(crate) fn was_active(preview: &RollbackPreview, now: OffsetDateTime) -> String {
+    match preview.active_since {
+        Some(since) if since < now => format!("It was active for {}.", age(since, now)),
+        Some(_) => "It has just become active.".to_owned(),
+        None => "It was never active.".to_owned(),
     }
-    lines
 }
 
 /// One event on a line, for a report about it: number, time, who, what, about whom, how it ended, hash.

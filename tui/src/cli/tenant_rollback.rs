@@ -61,10 +61,13 @@ pub(super) async fn run(context: &Context, rollback: Rollback) -> Result<(), Cli
 async fn ask(context: &Context, client: &Client, slug: &str, discard_data: bool) -> Result<String, CliError> {
     let preview = client.rollback_preview(slug.to_owned()).await?;
     let tenant = &preview.tenant;
-    let effects = format::rollback_effects(&preview, OffsetDateTime::now_utc()).join("\n  ");
+    let effects = format::rollback_effects(&preview).join("\n  ");
     let effects = format!(
-        "this removes tenant {} \"{}\" from {}:\n  {effects}\n  No archive is made: the data cannot be brought back.",
-        tenant.slug, tenant.display_name, tenant.target
+        "this removes tenant {} \"{}\" from {}:\n  {effects}\n  {} No archive is made: the data cannot be brought back.",
+        tenant.slug,
+        tenant.display_name,
+        tenant.target,
+        format::was_active(&preview, OffsetDateTime::now_utc())
     );
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() || context.output.is_json() {
         let next = format!("tenantry tenant rollback {0} --confirm {0} --discard-data", tenant.slug);

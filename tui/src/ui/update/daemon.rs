@@ -8,8 +8,8 @@ use tenantry_protocol::tenant::{Credentials, TenantDetail};
 use tenantry_protocol::watch::{EventBody, WatchResponse};
 use tenantry_protocol::{ApiError, ErrorCode};
 
-use super::list_rows;
 use super::wizard::{adopt, plan_arrived};
+use super::{bulk, list_rows};
 use crate::ui::event::{Effect, Event, Ticket};
 use crate::ui::state::audit::Reading;
 use crate::ui::state::credentials::Secret;
@@ -22,6 +22,12 @@ use crate::ui::state::{Answer, Connection, Screen, State};
 const MAX_ENDED: usize = 50;
 
 pub(super) fn happened(state: &mut State, event: Event) -> Vec<Effect> {
+    let mut effects = learned(state, event);
+    effects.extend(bulk::advance(state));
+    effects
+}
+
+fn learned(state: &mut State, event: Event) -> Vec<Effect> {
     state.dirty = true;
     match event {
         Event::Connected(session) => {
@@ -59,6 +65,8 @@ pub(super) fn happened(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Started { ticket, result } => return started(state, ticket, result.map(|boxed| *boxed)),
         Event::Credentials { ticket, result } => credentials(state, ticket, result),
         Event::Detail { id, result } => detail(state, &id, result),
+        Event::Preview { id, result } => return bulk::previewed(state, id, result),
+        Event::Operations(result) => operations(state, result),
         Event::Audit { tenant, before, result } => return audit(state, tenant, before, result),
         Event::Key(_) | Event::Paste(_) | Event::Resize(..) | Event::Tick(_) | Event::Terminate => {}
     }
@@ -77,7 +85,7 @@ fn forget_outage(state: &mut State) {
 }
 
 /// After a gap: operations that we think are running may be over, and the open screen may be out of date.
-fn resync(state: &State) -> Vec<Effect> {
+fn resync(state: &mut State) -> Vec<Effect> {
     let unfinished = state.operations.values().filter(|live| !live.operation.state.is_final());
     let mut effects: Vec<Effect> = unfinished.map(|live| Effect::LoadOperation(live.operation.id)).collect();
     match state.screen() {
@@ -85,7 +93,8 @@ fn resync(state: &State) -> Vec<Effect> {
         Screen::Audit(screen) => {
             effects.push(Effect::LoadAudit { tenant: screen.tenant.clone(), before: None })
         }
-        _ => {}
+        Screen::Operations(_) => effects.push(Effect::LoadOperations),
+        _ => effects.extend(bulk::read_again(state)),
     }
     effects
 }
@@ -105,7 +114,10 @@ fn watched(state: &mut State, news: WatchResponse) -> Vec<Effect> {
                 }
                 learn(state, *operation);
                 state.dirty |= state.notice.is_some();
-                state.dirty |= matches!(state.screen(), Screen::Operation(_) | Screen::Tenants);
+                state.dirty |= matches!(
+                    state.screen(),
+                    Screen::Operation(_) | Screen::Operations(_) | Screen::Bulk(_) | Screen::Tenants
+                );
             }
             EventBody::Log { operation_id, line } => {
                 if let Some(live) = state.operations.get_mut(&operation_id) {
@@ -115,8 +127,6 @@ fn watched(state: &mut State, news: WatchResponse) -> Vec<Effect> {
             }
             EventBody::Tenant { tenant } => {
                 state.tenants.put(*tenant);
-                let page = list_rows(state);
-                state.tenants.keep_in_view(page);
                 state.dirty |= matches!(state.screen(), Screen::Tenants | Screen::Tenant(_));
             }
             EventBody::Audit { .. } => {
@@ -129,11 +139,31 @@ fn watched(state: &mut State, news: WatchResponse) -> Vec<Effect> {
             EventBody::Other => {}
         }
     }
+    settle(state);
     effects
+}
+
+/// Rows that changed are in their places, and the selection is in sight.
+fn settle(state: &mut State) {
+    state.tenants.settle();
+    let page = list_rows(state);
+    state.tenants.keep_in_view(page);
+}
+
+fn operations(state: &mut State, result: Result<Vec<Operation>, ApiError>) {
+    let read = result.map(|operations| operations.into_iter().for_each(|operation| learn(state, operation)));
+    if let Some(Screen::Operations(screen)) = state.screens.last_mut()
+        && (read.is_ok() || !matches!(screen.read, Answer::Given(())))
+    {
+        screen.read = read.into();
+    }
 }
 
 /// A provision or a rollback was accepted, or not.
 fn started(state: &mut State, ticket: Ticket, result: Result<Operation, ApiError>) -> Vec<Effect> {
+    if bulk::waits_for(state, ticket) {
+        return bulk::started(state, ticket, result);
+    }
     let asked = state.screens.iter().position(|screen| asks_for(screen, ticket));
     let draft_asked = state.draft.as_deref().is_some_and(|draft| is_starting(draft, ticket));
     let operation = match result {
@@ -256,6 +286,7 @@ fn detail(state: &mut State, id: &str, result: Result<Box<TenantDetail>, ApiErro
             learn(state, operation.clone());
         }
         state.tenants.put(detail.tenant.clone());
+        settle(state);
     }
     if let Some(Screen::Tenant(screen)) = state.screens.last_mut()
         && screen.id.to_string() == id

@@ -4,10 +4,12 @@
 //! now. Below 40 columns or 10 rows what doesn't fit is cut, never wrapped into something else.
 
 mod audit;
+mod bulk;
 mod credentials;
 mod fit;
 mod help;
 mod operation;
+mod operations;
 mod palette;
 mod plan;
 mod rollback;
@@ -46,6 +48,8 @@ pub(crate) fn view(state: &State, frame: &mut Frame<'_>) {
         Screen::Operation(screen) => operation::draw(state, screen, frame, body),
         Screen::Credentials(screen) => credentials::draw(state, screen, frame, body),
         Screen::Rollback(dialog) => rollback::draw(state, dialog, frame, body),
+        Screen::Bulk(bulk) => bulk::draw(state, bulk, frame, body),
+        Screen::Operations(screen) => operations::draw(state, screen, frame, body),
         Screen::Audit(screen) => audit::draw(state, screen, frame, body),
     }
     frame.render_widget(notice_line(state), notice);
@@ -106,6 +110,8 @@ fn breadcrumb(state: &State) -> String {
         ),
         Screen::Credentials(screen) => format!("{} › credentials", screen.slug),
         Screen::Rollback(dialog) => format!("{} › rollback", dialog.tenant.slug),
+        Screen::Bulk(bulk) => format!("rollback of {} tenants", bulk.parts.len()),
+        Screen::Operations(_) => "operations".to_owned(),
         Screen::Audit(_) => "audit".to_owned(),
     };
     format!("tenantry › {here}")

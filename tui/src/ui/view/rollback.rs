@@ -3,49 +3,30 @@
 
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use tenantry_protocol::tenant::Tenant;
 
 use super::fit::wrap;
 use super::theme::Theme;
 use crate::format;
-use crate::ui::state::State;
 use crate::ui::state::rollback::{Asking, RollbackDialog};
+use crate::ui::state::{Answer, State};
 
+/// Said wherever something is removed.
+pub(super) const NO_ARCHIVE: &str = "! No archive is made (--discard-data): the data cannot be brought back.";
 const QUESTION: &str = " Type its name to roll it back: ";
 
 pub(super) fn draw(state: &State, dialog: &RollbackDialog, frame: &mut Frame<'_>, area: Rect) {
     let theme = Theme(state.colours);
-    let tenant = &dialog.tenant;
     let columns = usize::from(area.width).saturating_sub(2);
-    let login = tenant.credentials.as_ref().map_or_else(
-        || "no login was issued".to_owned(),
-        |login| {
-            format!("its login {} was issued {} ago", login.role, format::age(login.issued_at, state.now))
-        },
-    );
-    let effects = [
-        format!("This removes tenant {} ({}) from {}:", tenant.slug, tenant.display_name, tenant.target),
-        format!("· schema {} with every table, row and function in it", tenant.placement),
-        format!("· its roles {0}, {0}_…; {login}; their sessions are cut", tenant.placement),
-        format!(
-            "It is {}, was made {} ago, with {} {}{}.",
-            tenant.state.name().replace('_', " "),
-            format::age(tenant.created_at, state.now),
-            tenant.blueprint,
-            tenant.version,
-            settings(tenant)
-        ),
-    ];
-    let mut lines: Vec<Line<'static>> = effects
+    let mut lines: Vec<Line<'static>> = effects(state, dialog)
         .iter()
-        .flat_map(|text| wrap(text, columns))
-        .map(|text| Line::raw(format!(" {text}")))
+        .flat_map(|(text, style)| {
+            wrap(text, columns).into_iter().map(move |line| Line::styled(format!(" {line}"), *style))
+        })
         .collect();
     lines.extend(
-        wrap("! No archive is made (--discard-data): the data cannot be brought back.", columns)
-            .into_iter()
-            .map(|text| Line::styled(format!(" {text}"), theme.bad())),
+        wrap(NO_ARCHIVE, columns).into_iter().map(|text| Line::styled(format!(" {text}"), theme.bad())),
     );
     lines.push(Line::default());
     let mut question = lines.len();
@@ -54,7 +35,7 @@ pub(super) fn draw(state: &State, dialog: &RollbackDialog, frame: &mut Frame<'_>
         Span::raw(dialog.typed.value().to_owned()),
     ]));
     lines.push(Line::default());
-    lines.push(buttons(dialog));
+    lines.push(buttons(roll_back(dialog)));
     match &dialog.progress {
         Asking::NotYet => {}
         Asking::Sent(_) => lines.push(Line::styled(" ◐ asking the daemon …", theme.busy())),
@@ -78,17 +59,55 @@ pub(super) fn draw(state: &State, dialog: &RollbackDialog, frame: &mut Frame<'_>
     super::lines(frame, area, lines);
 }
 
-fn settings(tenant: &Tenant) -> String {
-    tenant.settings.iter().map(|(name, value)| format!(", {} {value}", name.replace('_', " "))).collect()
+/// What goes, as exactly as it is known now.
+fn effects(state: &State, dialog: &RollbackDialog) -> Vec<(String, Style)> {
+    let tenant = &dialog.tenant;
+    let plain = |text: String| (text, Theme::text());
+    let what = format!(
+        "This removes tenant {} ({}, {} {}, {}) from {}:",
+        tenant.slug,
+        tenant.display_name,
+        tenant.blueprint,
+        tenant.version,
+        tenant.state.name().replace('_', " "),
+        tenant.target
+    );
+    let mut parts = vec![plain(what)];
+    match &dialog.effects {
+        Answer::Given(preview) => {
+            parts.extend(format::rollback_effects(preview).map(|effect| plain(format!("· {effect}"))));
+            parts.push(plain(format::was_active(preview, state.now)));
+        }
+        Answer::Awaited => {
+            parts.push(plain(format!(
+                "· schema {} with everything in it, its roles and sessions",
+                tenant.placement
+            )));
+            parts.push(("  counting …".to_owned(), Theme::dim()));
+        }
+        Answer::Refused(error) => {
+            parts.push(plain(format!(
+                "· schema {} with everything in it, its roles and sessions",
+                tenant.placement
+            )));
+            let why = format!("! how much that is is not known: {}", error.message);
+            parts.push((why, Theme(state.colours).warning()));
+        }
+    }
+    parts
 }
 
-/// Cancel is what Enter presses; the other has a key of its own, and only once the name is typed.
-fn buttons(dialog: &RollbackDialog) -> Line<'static> {
-    let (style, text) = if dialog.is_named() {
-        (Theme::strong(), "Roll back: ctrl-x")
-    } else {
-        (Theme::dim(), "Roll back: type the name first")
-    };
+/// What the key that removes is waiting for, if anything.
+fn roll_back(dialog: &RollbackDialog) -> (Style, &'static str) {
+    match (dialog.is_named(), dialog.is_known()) {
+        (true, true) => (Theme::strong(), "Roll back: ctrl-x"),
+        (true, false) => (Theme::dim(), "Roll back: being counted"),
+        (false, _) => (Theme::dim(), "Roll back: type the name first"),
+    }
+}
+
+/// Cancel is what Enter presses; the other has a key of its own, and only once everything is typed.
+pub(super) fn buttons((style, text): (Style, &'static str)) -> Line<'static> {
     Line::from(vec![
         Span::raw("     "),
         Span::styled("▸ Cancel ◂", Theme::selected()),
