@@ -17,6 +17,7 @@ mod audit;
 mod bad_input;
 mod configuration;
 mod console;
+mod console_lists;
 mod conventions;
 mod embedded;
 mod failures;

@@ -206,7 +206,7 @@ pub(crate) fn rollback_effects(preview: &RollbackPreview) -> [String; 3] {
 /// `It was active for 12 d.`
 pub(crate) fn was_active(preview: &RollbackPreview, now: OffsetDateTime) -> String {
     match preview.active_since {
-        Some(since) if since < now => format!("It was active for {}.", age(since, now)),
+        Some(since) if (now - since).whole_seconds() > 0 => format!("It was active for {}.", age(since, now)),
         Some(_) => "It has just become active.".to_owned(),
         None => "It was never active.".to_owned(),
     }

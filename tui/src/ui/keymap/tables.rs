@@ -147,6 +147,8 @@ const ROLLBACK: &[Binding] = &[
     // Enter never removes anything.
     hint(&[key(KeyCode::Enter)], "enter", "press Cancel", Action::Continue),
     hint(&[key(KeyCode::Esc)], "esc", "cancel", Action::Back),
+    hint(&[key(KeyCode::Up)], "↑ ↓", "scroll", Action::Up).quiet(),
+    hint(&[key(KeyCode::Down)], "↓", "down", Action::Down).quiet(),
     HELP_F1,
 ];
 

@@ -17,6 +17,8 @@ pub(crate) struct RollbackDialog {
     pub(crate) effects: Answer<Box<RollbackPreview>>,
     pub(crate) typed: Input,
     pub(crate) progress: Asking,
+    /// Lines of the explanation that are scrolled past.
+    pub(crate) top: usize,
 }
 
 #[derive(Debug)]
@@ -28,7 +30,7 @@ pub(crate) enum Asking {
 
 impl RollbackDialog {
     pub(crate) fn new(tenant: Tenant) -> Self {
-        Self { tenant, effects: Answer::Awaited, typed: Input::default(), progress: Asking::NotYet }
+        Self { tenant, effects: Answer::Awaited, typed: Input::default(), progress: Asking::NotYet, top: 0 }
     }
 
     /// The name is typed in full; only then does the key that removes work.

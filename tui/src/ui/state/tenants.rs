@@ -157,6 +157,9 @@ impl Tenants {
 
     /// Those of the marked that the filter hides.
     pub(crate) fn hidden_marks(&self) -> usize {
+        if self.marked.is_empty() {
+            return 0;
+        }
         let shown = self.visible.iter().filter(|index| self.marked.contains(&self.rows[**index].id));
         self.marked.len() - shown.count()
     }

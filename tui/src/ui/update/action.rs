@@ -23,6 +23,9 @@ use crate::ui::state::{Overlay, Screen, State, plan_text};
 /// Characters that a field takes at most; more than any name or label needs.
 const MAX_INPUT: usize = 400;
 
+/// Lines of a rollback's explanation on a narrow screen.
+const EXPLANATION: usize = 14;
+
 pub(super) fn perform(state: &mut State, action: Action) -> Vec<Effect> {
     let at_hand = state.tenant_at_hand().map(|tenant| tenant.id);
     match action {
@@ -276,8 +279,12 @@ fn scroll(state: &mut State, by: isize) -> Vec<Effect> {
             let lines = state.operations.get(&screen.id).map_or(0, |live| live.log.len());
             screen.top = screen.top.saturating_add_signed(by).min(lines.saturating_sub(1));
         }
+        Some(Screen::Rollback(dialog)) => {
+            dialog.top = dialog.top.saturating_add_signed(by).min(EXPLANATION);
+        }
         Some(Screen::Bulk(bulk)) => {
-            let last = bulk.parts.len().saturating_sub(1);
+            // Rather a few too many than one tenant that cannot be looked at.
+            let last = bulk.parts.len().saturating_sub(body.saturating_sub(9).max(1));
             bulk.top = bulk.top.saturating_add_signed(by).min(last);
         }
         Some(Screen::Operations(_)) => open::select_operation(state, by),

@@ -4,7 +4,7 @@
 
 use tenantry_protocol::audit::AuditEvent;
 use tenantry_protocol::operation::Operation;
-use tenantry_protocol::tenant::{Credentials, TenantDetail};
+use tenantry_protocol::tenant::{Credentials, Tenant, TenantDetail};
 use tenantry_protocol::watch::{EventBody, WatchResponse};
 use tenantry_protocol::{ApiError, ErrorCode};
 
@@ -13,7 +13,7 @@ use super::{bulk, list_rows};
 use crate::ui::event::{Effect, Event, Ticket};
 use crate::ui::state::audit::Reading;
 use crate::ui::state::credentials::Secret;
-use crate::ui::state::operation::OperationScreen;
+use crate::ui::state::operation::{OperationScreen, can_be_retried};
 use crate::ui::state::rollback::Asking;
 use crate::ui::state::wizard::{Confirmation, Wizard};
 use crate::ui::state::{Answer, Connection, Screen, State};
@@ -60,7 +60,10 @@ fn learned(state: &mut State, event: Event) -> Vec<Effect> {
             adopt(state);
         }
         Event::Watched(news) => return watched(state, news),
-        Event::Operation(operation) => learn(state, *operation),
+        Event::Operation(operation) => {
+            learn(state, *operation);
+            return draft_for_retry(state);
+        }
         Event::Planned { ticket, key, result } => plan_arrived(state, ticket, key, result),
         Event::Started { ticket, result } => return started(state, ticket, result.map(|boxed| *boxed)),
         Event::Credentials { ticket, result } => credentials(state, ticket, result),
@@ -280,13 +283,46 @@ fn learn(state: &mut State, operation: Operation) {
     state.keep_operation(operation);
 }
 
+/// A provision that came to nothing can be tried again, but its tenant is on no list of the living: it is asked for.
+fn draft_for_retry(state: &State) -> Vec<Effect> {
+    let Screen::Operation(screen) = state.screen() else { return Vec::new() };
+    match state.live(screen) {
+        Some(live)
+            if screen.draft.is_none()
+                && can_be_retried(&live.operation)
+                && state.tenants.get(live.operation.tenant_id).is_none() =>
+        {
+            vec![Effect::LoadDetail(live.operation.tenant_id.to_string())]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The draft of a tenant that is no row of the list, if that is what was asked for.
+fn take_draft(state: &mut State, tenant: &Tenant) -> bool {
+    let wanted = !draft_for_retry(state).is_empty();
+    let about = match state.screen() {
+        Screen::Operation(screen) => state.live(screen).map(|live| live.operation.tenant_id),
+        _ => None,
+    };
+    match state.screens.last_mut() {
+        Some(Screen::Operation(screen)) if wanted && about == Some(tenant.id) => {
+            screen.draft = Some(Box::new(Wizard::again(tenant)));
+            true
+        }
+        _ => false,
+    }
+}
+
 fn detail(state: &mut State, id: &str, result: Result<Box<TenantDetail>, ApiError>) {
     if let Ok(detail) = &result {
         for operation in &detail.operations {
             learn(state, operation.clone());
         }
-        state.tenants.put(detail.tenant.clone());
-        settle(state);
+        if !take_draft(state, &detail.tenant) {
+            state.tenants.put(detail.tenant.clone());
+            settle(state);
+        }
     }
     if let Some(Screen::Tenant(screen)) = state.screens.last_mut()
         && screen.id.to_string() == id

@@ -7,7 +7,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use tenantry_protocol::tenant::{RollbackPreview, RowCount};
 
-use super::fit::{cell, cut, width, wrap};
+use super::fit::{cell, cut, wrap};
 use super::rollback;
 use super::theme::Theme;
 use crate::format;
@@ -106,12 +106,11 @@ fn asking(
             .into_iter()
             .map(|text| Line::styled(format!(" {text}"), theme.bad())),
     );
-    let question = format!(" Type  {}  to go on: ", bulk.phrase());
-    let at = (lines.len(), width(&question) + bulk.typed.visual_cursor());
-    lines.push(Line::from(vec![
-        Span::styled(question, Theme::strong()),
-        Span::raw(bulk.typed.value().to_owned()),
-    ]));
+    let phrase = bulk.phrase();
+    let question = format!(" Type  {phrase}  to go on: ");
+    let (question, (row, column)) = rollback::question(&question, &phrase, &bulk.typed, columns);
+    let at = (lines.len() + row, column);
+    lines.extend(question);
     let roll_back = match (bulk.is_confirmed(), bulk.is_known()) {
         (true, true) => (Theme::strong(), "Roll back: ctrl-x"),
         (true, false) => (Theme::dim(), "Roll back: being counted"),

@@ -2,7 +2,7 @@
 
 use crossterm::event::KeyCode;
 use tenantry_protocol::operation::{Failure, Operation, OperationKind, OperationState};
-use tenantry_protocol::tenant::{RollbackRequest, TenantState};
+use tenantry_protocol::tenant::{RollbackRequest, TenantDetail, TenantState};
 use tenantry_protocol::watch::EventBody;
 use tenantry_protocol::{ApiError, ErrorCode};
 
@@ -210,4 +210,26 @@ fn operations_are_listed_newest_first_and_enter_opens_the_selected_one() {
     assert_eq!(press(&mut state, KeyCode::Esc), [Effect::LoadOperations], "and esc leads back");
     press(&mut state, KeyCode::Char('k'));
     assert_eq!(press(&mut state, KeyCode::Enter), [Effect::LoadOperation(new.id)]);
+}
+
+#[test]
+fn a_failure_from_before_can_be_tried_again_and_adds_no_row_to_the_list() {
+    let mut state = console(&["acme"]);
+    let mut gone = tenant("globex");
+    gone.state = TenantState::RolledBack { reason: "V5".into() };
+    let failure = Failure { step: "migrations".into(), message: "wrong".into(), ..Failure::default() };
+    let mut failed = operation("globex", OperationState::RolledBack { failure });
+    failed.tenant_id = gone.id;
+    press(&mut state, KeyCode::Char('O'));
+    update(&mut state, Event::Operations(Ok(vec![failed.clone()])));
+    press(&mut state, KeyCode::Enter);
+    let id = gone.id.to_string();
+    let asked = update(&mut state, Event::Operation(Box::new(failed)));
+    assert_eq!(asked, [Effect::LoadDetail(id.clone())]);
+    let detail = TenantDetail { tenant: gone, operations: vec![], isolation: None };
+    update(&mut state, Event::Detail { id, result: Ok(Box::new(detail)) });
+    press(&mut state, KeyCode::Char('r'));
+    let Screen::Wizard(wizard) = state.screen() else { panic!("{:?}", state.screen()) };
+    assert_eq!(wizard.slug.value(), "globex");
+    assert_eq!(state.tenants.len(), 1);
 }

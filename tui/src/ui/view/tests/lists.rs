@@ -23,10 +23,10 @@ fn the_rollback_dialog_names_its_effects() {
     · 3 sessions will be cut
     It was active for 12 d.
     ! No archive is made (--discard-data): the data cannot be brought back.
-
     Type its name to roll it back: ac
-
         ▸ Cancel ◂    Roll back: type the name first
+
+
 
 
 
@@ -46,6 +46,24 @@ fn effects_that_are_not_known_yet_or_cannot_be_known_are_said_to_be() {
     update(&mut state, Event::Preview { id: *id, result: Err(error) });
     let text = drawn(&state, 80, 15);
     assert!(text.contains("not known: target local does not answer") && text.contains("ctrl-x"), "{text}");
+}
+
+#[test]
+fn on_a_small_screen_the_effects_scroll_and_the_question_stays() {
+    let mut state = console(&["a-tenant-with-a-long-name"]);
+    let opened = press(&mut state, KeyCode::Char('R'));
+    answer_previews(&mut state, opened);
+    type_text(&mut state, "a-tenant-with-a-long-name");
+    let mut seen = String::new();
+    for _ in 0..14 {
+        let text = drawn(&state, 40, 10);
+        assert!(text.contains("\n   a-tenant-with-a-long-name") && text.contains("Cancel"), "{text}");
+        seen.push_str(&text);
+        press(&mut state, KeyCode::Down);
+    }
+    for effect in ["25 tables", "18,204 rows", "42", "_app", "3 sessions will be cut", "active for 12 d"] {
+        assert!(seen.contains(effect), "{effect} cannot be reached\n{seen}");
+    }
 }
 
 #[test]
@@ -83,6 +101,7 @@ fn more_tenants_than_rows_can_be_scrolled_through() {
     press(&mut state, KeyCode::Char('*'));
     press(&mut state, KeyCode::Char('R'));
     for (columns, rows) in [(80, 24), (40, 10)] {
+        update(&mut state, Event::Resize(columns, rows));
         for _ in 0..60 {
             press(&mut state, KeyCode::Up);
         }
