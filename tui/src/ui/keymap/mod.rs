@@ -74,7 +74,7 @@ pub(crate) enum Prominence {
     HelpOnly,
 }
 
-type Key = (KeyCode, KeyModifiers);
+pub(crate) type Key = (KeyCode, KeyModifiers);
 
 const fn plain(c: char) -> Key {
     (KeyCode::Char(c), KeyModifiers::NONE)
@@ -101,6 +101,11 @@ impl Binding {
     const fn quiet(mut self) -> Self {
         self.prominence = Prominence::HelpOnly;
         self
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn keys(&self) -> &'static [Key] {
+        self.keys
     }
 
     /// Moves about on the screen and nothing else: no business of the palette.

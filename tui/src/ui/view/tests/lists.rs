@@ -1,10 +1,12 @@
-//! The list of operations, marks and orders, and the dialogs that remove, as text.
+//! The list of operations, marks and orders, and the dialogs that remove, as text; and what small screens show.
+//! Drawn on the same backend of cells as the others.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use crossterm::event::KeyCode;
 use tenantry_protocol::operation::{Failure, OperationState};
 use tenantry_protocol::{ApiError, ErrorCode};
 
-use super::{at_operation, drawn};
+use super::{at_operation, at_plan, drawn};
 use crate::ui::event::{Effect, Event};
 use crate::ui::testing::{answer_previews, console, ctrl, now, operation, press, type_text};
 use crate::ui::update::update;
@@ -171,4 +173,29 @@ fn operations_with_steps_and_time_and_why_the_selected_one_failed() {
     enter open  y copy the error  r reload  : command  esc back  ? help
     "#);
     assert!(drawn(&state, 40, 10).contains("rolled back"));
+}
+
+#[test]
+fn the_field_that_has_the_focus_is_on_the_screen_however_small() {
+    let mut state = console(&[]);
+    press(&mut state, KeyCode::Char('n'));
+    type_text(&mut state, "Acme GmbH");
+    press(&mut state, KeyCode::Enter);
+    for field in ["blueprint", "version", "target", "connection limit", "seed"] {
+        let text = drawn(&state, 40, 10);
+        assert!(text.contains(&format!("▌{field}")) && text.contains("step 2 of 3: configuration"), "{text}");
+        press(&mut state, KeyCode::Down);
+    }
+}
+
+#[test]
+fn what_a_screen_is_for_is_named_at_every_width() {
+    let mut plan = at_plan();
+    for columns in [40, 60, 80] {
+        let text = drawn(&plan, columns, 10);
+        let hints = text.lines().last().unwrap();
+        assert!(hints.contains("ctrl-s approve and run") && hints.contains("esc back"), "{columns}: {hints}");
+    }
+    press(&mut plan, KeyCode::Esc);
+    assert!(drawn(&plan, 40, 10).contains("enter continue"));
 }
