@@ -87,7 +87,6 @@ impl Tenants {
     }
 
     pub(crate) fn refilter(&mut self) {
-        self.unsettled = false;
         let needle = self.filter.value().trim();
         if needle.is_empty() {
             self.visible = (0..self.rows.len()).collect();
@@ -96,6 +95,11 @@ impl Tenants {
                 self.rows.iter().map(|row| format!("{} {}", row.slug, row.display_name)).collect();
             self.visible = fuzzy::search(needle, &names);
         }
+        self.arrange();
+    }
+
+    fn arrange(&mut self) {
+        self.unsettled = false;
         // Rows are in the order of names, and what was searched for is best first, until another order is asked for.
         if self.sort != Sort::default() {
             let (rows, sort) = (&self.rows, self.sort);
@@ -106,7 +110,7 @@ impl Tenants {
     /// Rows that changed go where the order wants them; once for however many changed.
     pub(crate) fn settle(&mut self) {
         if self.unsettled {
-            self.refilter();
+            self.arrange();
         }
     }
 
