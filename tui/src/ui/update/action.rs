@@ -241,7 +241,7 @@ fn left(bulk: &BulkRollback) -> String {
     match bulk.phase {
         Phase::Asking => format!("cancelled: nothing was done to these {all} tenants"),
         Phase::Running | Phase::Stopped => {
-            format!("{} of {all} were asked for; {waiting} stay as they are", all - waiting)
+            format!("{} of {all} were asked for; {waiting} left as before", all - waiting)
         }
         Phase::Done => format!("{} of {all} tenants are rolled back", bulk.done()),
     }

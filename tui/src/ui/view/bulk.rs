@@ -157,10 +157,11 @@ fn progress(state: &State, bulk: &BulkRollback, columns: usize) -> Vec<Line<'sta
         Phase::Done if done == all => (format!("✓ all {all} tenants are rolled back"), theme.good()),
         Phase::Done => (format!("! {done} of {all} tenants are rolled back"), theme.warning()),
         Phase::Stopped if waiting == 0 => (format!("! {done} of {all} tenants are rolled back"), theme.bad()),
-        Phase::Stopped => {
-            (format!("! stopped; {waiting} wait: ctrl-x goes on, esc leaves them as they are"), theme.bad())
-        }
-        _ => (format!("◐ {done} of {all} are rolled back, {waiting} wait"), theme.busy()),
+        Phase::Stopped => (
+            format!("! stopped, {waiting} waiting: ctrl-x goes on, esc leaves the rest as it is"),
+            theme.bad(),
+        ),
+        _ => (format!("◐ {done} of {all} are rolled back, {waiting} waiting"), theme.busy()),
     };
     std::iter::once(Line::default())
         .chain(wrap(&text, columns).into_iter().map(|line| Line::styled(format!(" {line}"), style)))

@@ -165,7 +165,7 @@ fn the_first_that_fails_stops_the_rest_until_somebody_decides() {
     assert!(update(&mut state, Event::Operation(Box::new(failed))).is_empty());
     assert_eq!(bulk(&state).parts[1].progress, Progress::Failed("a lock".into()));
     press(&mut state, KeyCode::Esc);
-    assert_eq!(state.notice.as_deref(), Some("2 of 3 were asked for; 1 stay as they are"));
+    assert_eq!(state.notice.as_deref(), Some("2 of 3 were asked for; 1 left as before"));
 }
 
 #[test]

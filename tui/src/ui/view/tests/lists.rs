@@ -93,7 +93,7 @@ fn several_are_listed_each_with_its_effects_and_with_the_sums() {
     type_text(&mut state, " 3 tenants");
     ctrl(&mut state, 'x');
     let text = drawn(&state, 80, 13);
-    assert!(text.contains("◐ rolling back") && text.contains("0 of 3 are rolled back, 2 wait"), "{text}");
+    assert!(text.contains("◐ rolling back") && text.contains("0 of 3 are rolled back, 2 waiting"), "{text}");
 }
 
 #[test]
