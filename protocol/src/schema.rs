@@ -9,8 +9,8 @@ use crate::plan::Plan;
 use crate::session::{Health, HealthRequest, HelloRequest, HelloResponse};
 use crate::target::{TargetsRequest, TargetsResponse};
 use crate::tenant::{
-    Credentials, IssueCredentialsRequest, OperationStarted, ProvisionRequest, RollbackRequest, TenantDetail,
-    TenantRequest, TenantsRequest, TenantsResponse,
+    Credentials, IssueCredentialsRequest, OperationStarted, ProvisionRequest, RollbackPreview,
+    RollbackPreviewRequest, RollbackRequest, TenantDetail, TenantRequest, TenantsRequest, TenantsResponse,
 };
 use crate::watch::{WatchRequest, WatchResponse};
 
@@ -38,6 +38,7 @@ pub fn methods() -> Vec<MethodSchema> {
         method::<OperationRequest, Operation>("operation"),
         method::<WatchRequest, WatchResponse>("watch"),
         method::<RollbackRequest, OperationStarted>("rollback"),
+        method::<RollbackPreviewRequest, RollbackPreview>("rollback_preview"),
         method::<IssueCredentialsRequest, Credentials>("issue_credentials"),
         method::<TenantsRequest, TenantsResponse>("tenants"),
         method::<TenantRequest, TenantDetail>("tenant"),

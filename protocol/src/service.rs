@@ -11,8 +11,8 @@ use crate::plan::Plan;
 use crate::session::{Health, HealthRequest, HelloRequest, HelloResponse};
 use crate::target::{TargetsRequest, TargetsResponse};
 use crate::tenant::{
-    Credentials, IssueCredentialsRequest, OperationStarted, ProvisionRequest, RollbackRequest, TenantDetail,
-    TenantRequest, TenantsRequest, TenantsResponse,
+    Credentials, IssueCredentialsRequest, OperationStarted, ProvisionRequest, RollbackPreview,
+    RollbackPreviewRequest, RollbackRequest, TenantDetail, TenantRequest, TenantsRequest, TenantsResponse,
 };
 use crate::watch::{WatchRequest, WatchResponse};
 
@@ -40,6 +40,8 @@ pub trait Tenantry {
     async fn watch(request: WatchRequest) -> Result<WatchResponse, ApiError>;
     /// Starts the complete removal of a tenant and answers at once; follow it with `watch`.
     async fn rollback(request: RollbackRequest) -> Result<OperationStarted, ApiError>;
+    /// What `rollback` would remove now; changes nothing.
+    async fn rollback_preview(request: RollbackPreviewRequest) -> Result<RollbackPreview, ApiError>;
     /// Sets a new secret on the tenant's current login role and returns it once.
     async fn issue_credentials(request: IssueCredentialsRequest) -> Result<Credentials, ApiError>;
     async fn tenants(request: TenantsRequest) -> Result<TenantsResponse, ApiError>;

@@ -149,6 +149,44 @@ pub struct RollbackRequest {
     pub idempotency_key: Option<String>,
 }
 
+/// Asks what a rollback would remove.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct RollbackPreviewRequest {
+    /// A slug (the living tenant of that name), or a tenant's id.
+    pub slug: String,
+}
+
+/// What a rollback would remove, as the target showed it at this moment. Nothing was changed by looking.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RollbackPreview {
+    pub tenant: Tenant,
+    /// Tables in the tenant's schema; a partitioned one is one table.
+    pub tables: u64,
+    pub rows: RowCount,
+    /// Tables with their indexes and their out-of-line values; absent if a lock on one of them was not free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<u64>,
+    /// The roles that would be dropped.
+    pub roles: Vec<String>,
+    /// Sessions of those roles, which would be cut.
+    pub sessions: u64,
+    /// When its provisioning succeeded; absent if it never did.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub active_since: Option<OffsetDateTime>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum RowCount {
+    /// Every row was counted.
+    Exact { rows: u64 },
+    /// Counting took too long or was refused: the server's own statistics.
+    Estimated { rows: u64 },
+    #[serde(other)]
+    Other,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct IssueCredentialsRequest {
     pub slug: String,

@@ -44,7 +44,8 @@ pub async fn rollback(
     app.detached(async move { start(&task, actor, &tenant, key).await }).await
 }
 
-fn check_state(tenant: &Tenant) -> Result<(), ApiError> {
+/// A rollback of it can be asked for now.
+pub(super) fn check_state(tenant: &Tenant) -> Result<(), ApiError> {
     let next = match tenant.state.name() {
         "active" | "suspended" | "needs_attention" => return Ok(()),
         "provisioning" => "wait until its provisioning has ended: `tenantry operation list`",

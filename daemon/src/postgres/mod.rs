@@ -13,6 +13,7 @@ pub mod error;
 pub mod operations;
 pub mod quote;
 pub mod removal;
+pub mod removal_preview;
 pub mod reports;
 pub mod runner;
 pub mod schema;

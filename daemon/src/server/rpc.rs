@@ -17,8 +17,8 @@ use tenantry_protocol::service::Tenantry;
 use tenantry_protocol::session::{Health, HealthRequest, HelloRequest, HelloResponse};
 use tenantry_protocol::target::{TargetsRequest, TargetsResponse};
 use tenantry_protocol::tenant::{
-    Credentials, IssueCredentialsRequest, OperationStarted, ProvisionRequest, RollbackRequest, TenantDetail,
-    TenantRequest, TenantsRequest, TenantsResponse,
+    Credentials, IssueCredentialsRequest, OperationStarted, ProvisionRequest, RollbackPreview,
+    RollbackPreviewRequest, RollbackRequest, TenantDetail, TenantRequest, TenantsRequest, TenantsResponse,
 };
 use tenantry_protocol::watch::{WatchRequest, WatchResponse};
 
@@ -133,6 +133,14 @@ impl Tenantry for Session {
 
     async fn rollback(self, _: Context, request: RollbackRequest) -> Result<OperationStarted, ApiError> {
         contained(commands::rollback(&self.app, self.caller()?, request)).await
+    }
+
+    async fn rollback_preview(
+        self,
+        _: Context,
+        request: RollbackPreviewRequest,
+    ) -> Result<RollbackPreview, ApiError> {
+        contained(commands::rollback_preview(&self.app, self.caller()?, &request)).await
     }
 
     async fn issue_credentials(
