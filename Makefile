@@ -4,7 +4,7 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test bench build lint fmt deps test-deps
+.PHONY: demo test bench coverage build lint fmt deps test-deps
 
 # The demo reads this terminal: with one it opens the console, without one it prints a summary.
 demo: deps
@@ -20,6 +20,10 @@ test: test-deps
 bench: test-deps
 	cargo build --release
 	cargo bench -p tenantry-tests --bench provision -- --json "$(abspath $(TARGET))/bench.json" $(BENCH)
+
+# Every test again, with a build of its own in target/coverage; installs llvm-tools and cargo-llvm-cov where they lack.
+coverage: test-deps
+	scripts/coverage "$(TARGET)"
 
 build:
 	cargo build --workspace

@@ -54,3 +54,22 @@ impl<In, Out: Serialize> tokio_serde::Serializer<Out> for JsonCodec<In, Out> {
         Ok(frame.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use tokio_serde::Serializer as _;
+
+    use super::*;
+
+    #[test]
+    fn a_message_larger_than_a_frame_is_refused_before_it_is_sent() {
+        let mut codec = JsonCodec::<(), String>::default();
+        let quotes = 2;
+        let fits = "x".repeat(MAX_FRAME_BYTES - quotes);
+        assert_eq!(Pin::new(&mut codec).serialize(&fits).unwrap().len(), MAX_FRAME_BYTES);
+        let error = Pin::new(&mut codec).serialize(&format!("{fits}x")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    }
+}

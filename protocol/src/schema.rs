@@ -12,8 +12,9 @@ use crate::session::{Health, HealthRequest, HelloRequest, HelloResponse};
 use crate::target::{TargetsRequest, TargetsResponse};
 use crate::tenant::{
     Credentials, FinishRotationRequest, IssueCredentialsRequest, OperationStarted, ProvisionRequest,
-    RetireRequest, RollbackRequest, RotateCredentialsRequest, RotationFinished, TenantChangeRequest,
-    TenantDetail, TenantRequest, TenantsRequest, TenantsResponse, UpdateTenantRequest,
+    RetireRequest, RollbackPreview, RollbackPreviewRequest, RollbackRequest, RotateCredentialsRequest,
+    RotationFinished, TenantChangeRequest, TenantDetail, TenantRequest, TenantsRequest, TenantsResponse,
+    UpdateTenantRequest,
 };
 use crate::watch::{WatchRequest, WatchResponse};
 
@@ -41,6 +42,7 @@ pub fn methods() -> Vec<MethodSchema> {
         method::<OperationRequest, Operation>("operation"),
         method::<WatchRequest, WatchResponse>("watch"),
         method::<RollbackRequest, OperationStarted>("rollback"),
+        method::<RollbackPreviewRequest, RollbackPreview>("rollback_preview"),
         method::<IssueCredentialsRequest, Credentials>("issue_credentials"),
         method::<CancelRequest, Operation>("cancel"),
         method::<RetryRequest, OperationStarted>("retry"),
@@ -58,4 +60,48 @@ pub fn methods() -> Vec<MethodSchema> {
 
 fn method<Request: JsonSchema, Response: JsonSchema>(method: &'static str) -> MethodSchema {
     MethodSchema { method, request: schema_for!(Request), response: schema_for!(Response) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    fn names(list: &Value) -> BTreeSet<String> {
+        list.as_array().into_iter().flatten().map(|name| name.as_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn every_recorded_request_fits_the_schema_of_its_call() {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden");
+        for method in methods() {
+            let path = golden.join(format!("{}.request.json", method.method));
+            let frame: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+            let call = frame["Request"]["message"].as_object().unwrap().values().next().unwrap();
+            let request = call["request"].as_object().unwrap();
+            let schema = method.request.as_value();
+            let none = serde_json::Map::new();
+            let known: BTreeSet<_> =
+                schema["properties"].as_object().unwrap_or(&none).keys().cloned().collect();
+            let sent: BTreeSet<_> = request.keys().cloned().collect();
+            assert!(sent.is_subset(&known), "{}: {sent:?} is sent, {known:?} is known", method.method);
+            assert!(names(&schema["required"]).is_subset(&sent), "{}: {schema}", method.method);
+        }
+    }
+
+    #[test]
+    fn every_call_that_is_recorded_has_a_schema() {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden");
+        let with_schema: BTreeSet<_> = methods().iter().map(|method| method.method.to_owned()).collect();
+        let files = std::fs::read_dir(golden).unwrap().map(|file| file.unwrap().file_name());
+        let recorded: BTreeSet<_> =
+            files.filter_map(|file| Some(file.to_str()?.strip_suffix(".request.json")?.to_owned())).collect();
+        assert_eq!(with_schema, recorded);
+    }
 }

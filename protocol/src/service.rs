@@ -14,8 +14,9 @@ use crate::session::{Health, HealthRequest, HelloRequest, HelloResponse};
 use crate::target::{TargetsRequest, TargetsResponse};
 use crate::tenant::{
     Credentials, FinishRotationRequest, IssueCredentialsRequest, OperationStarted, ProvisionRequest,
-    RetireRequest, RollbackRequest, RotateCredentialsRequest, RotationFinished, TenantChangeRequest,
-    TenantDetail, TenantRequest, TenantsRequest, TenantsResponse, UpdateTenantRequest,
+    RetireRequest, RollbackPreview, RollbackPreviewRequest, RollbackRequest, RotateCredentialsRequest,
+    RotationFinished, TenantChangeRequest, TenantDetail, TenantRequest, TenantsRequest, TenantsResponse,
+    UpdateTenantRequest,
 };
 use crate::watch::{WatchRequest, WatchResponse};
 
@@ -43,6 +44,8 @@ pub trait Tenantry {
     async fn watch(request: WatchRequest) -> Result<WatchResponse, ApiError>;
     /// Starts the complete removal of a tenant and answers at once; follow it with `watch`.
     async fn rollback(request: RollbackRequest) -> Result<OperationStarted, ApiError>;
+    /// What `rollback` would remove now; changes nothing.
+    async fn rollback_preview(request: RollbackPreviewRequest) -> Result<RollbackPreview, ApiError>;
     /// Sets a new secret on the tenant's current login role and returns it once.
     async fn issue_credentials(request: IssueCredentialsRequest) -> Result<Credentials, ApiError>;
     /// Stops an operation and undoes what it did; answers at once, follow it with `watch`.

@@ -224,6 +224,44 @@ pub struct RotationFinished {
     pub sessions_ended: u64,
 }
 
+/// Asks what a rollback would remove.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct RollbackPreviewRequest {
+    /// A slug (the living tenant of that name), or a tenant's id.
+    pub slug: String,
+}
+
+/// What a rollback would remove, as the target showed it at this moment. Nothing was changed by looking.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RollbackPreview {
+    pub tenant: Tenant,
+    /// Tables in the tenant's schema; a partitioned one is one table.
+    pub tables: u64,
+    pub rows: RowCount,
+    /// Tables with their indexes and their out-of-line values; absent if a lock on one of them was not free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<u64>,
+    /// The roles that would be dropped.
+    pub roles: Vec<String>,
+    /// Sessions of those roles, which would be cut.
+    pub sessions: u64,
+    /// When its provisioning succeeded; absent if it never did.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub active_since: Option<OffsetDateTime>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum RowCount {
+    /// Every row was counted.
+    Exact { rows: u64 },
+    /// Counting took too long or was refused: the server's own statistics.
+    Estimated { rows: u64 },
+    #[serde(other)]
+    Other,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct IssueCredentialsRequest {
     pub slug: String,
@@ -299,4 +337,47 @@ pub struct TenantDetail {
     /// The newest report; absent if the tenant was never verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolation: Option<IsolationReport>,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn the_debug_form_of_credentials_has_no_password() {
+        let credentials = Credentials {
+            slug: Slug::parse("acme").unwrap(),
+            role: "t_abc_a".to_owned(),
+            password: Some("a-secret-word".to_owned()),
+            host: "db.example".to_owned(),
+            port: 5432,
+            database: "app".to_owned(),
+            issued_at: OffsetDateTime::UNIX_EPOCH,
+        };
+        let shown = format!("{credentials:?}");
+        assert!(shown.contains("acme") && !shown.contains("a-secret-word"), "{shown}");
+    }
+
+    #[test]
+    fn the_name_of_a_state_is_the_one_on_the_wire() {
+        let reason = || "a reason".to_owned();
+        let states = [
+            TenantState::Provisioning,
+            TenantState::Active,
+            TenantState::Suspended,
+            TenantState::RollingBack,
+            TenantState::RolledBack { reason: reason() },
+            TenantState::Retiring { purge_after: None },
+            TenantState::Retired,
+            TenantState::NeedsAttention { reason: reason(), next_command: "tenantry".to_owned() },
+        ];
+        for state in states {
+            assert_eq!(serde_json::to_value(&state).unwrap()["name"], state.name());
+        }
+        let newer: TenantState =
+            serde_json::from_str(r#"{"name": "hibernating", "until": "spring"}"#).unwrap();
+        assert_eq!(newer, TenantState::Other);
+    }
 }

@@ -7,14 +7,14 @@ use crate::harness::console::Console;
 use crate::harness::rpc::context;
 use crate::harness::{Env, Folder};
 
-const ESCAPE: &str = "\u{1b}";
-const ENTER: &str = "\r";
-const CTRL_S: &str = "\u{13}";
-const CTRL_X: &str = "\u{18}";
+pub(crate) const ESCAPE: &str = "\u{1b}";
+pub(crate) const ENTER: &str = "\r";
+pub(crate) const CTRL_S: &str = "\u{13}";
+pub(crate) const CTRL_X: &str = "\u{18}";
 /// From a cold start to a tenant that is there, without the text that is typed.
 const KEYS_TO_A_TENANT: usize = 12;
 
-fn open(env: &Env) -> Console {
+pub(crate) fn open(env: &Env) -> Console {
     let console = Console::start(&["--socket", env.socket().to_str().unwrap()], &env.dir);
     console.wait_for_text("tenants");
     console
@@ -135,21 +135,25 @@ async fn without_a_terminal_it_names_the_subcommands() {
 }
 
 /// Presses keys and waits for what they lead to; counts them.
-struct Keys {
-    console: Console,
+pub(crate) struct Keys {
+    pub(crate) console: Console,
     pressed: usize,
 }
 
 impl Keys {
+    pub(crate) fn at(env: &Env) -> Self {
+        Self { console: open(env), pressed: 0 }
+    }
+
     #[track_caller]
-    fn press(&mut self, key: &str, leads_to: &str) -> String {
+    pub(crate) fn press(&mut self, key: &str, leads_to: &str) -> String {
         self.pressed += 1;
         self.console.type_keys(key);
         self.console.wait_for_text(leads_to)
     }
 
     #[track_caller]
-    fn type_text(&mut self, text: &str, leads_to: &str) -> String {
+    pub(crate) fn type_text(&mut self, text: &str, leads_to: &str) -> String {
         self.console.type_keys(text);
         self.console.wait_for_text(leads_to)
     }
@@ -164,7 +168,7 @@ fn fact(screen: &str, name: &str) -> String {
 #[tokio::test]
 async fn the_whole_journey_is_made_by_keys_alone() {
     let env = Env::new().await;
-    let mut keys = Keys { console: open(&env), pressed: 0 };
+    let mut keys = Keys::at(&env);
 
     keys.press("n", "1 details");
     keys.type_text("Acme GmbH", "acme-gmbh");
@@ -194,7 +198,7 @@ async fn the_whole_journey_is_made_by_keys_alone() {
     assert!(trail.contains("tenant:acme-gmbh") && trail.contains("provision"), "{trail}");
     keys.press(ESCAPE, "c sets a new secret");
     keys.press(ENTER, "isolation");
-    let asked = keys.press("R", "Type its name");
+    let asked = keys.press("R", "25 tables");
     for effect in [made.placement.as_str(), "No archive is made", &login.role, "Acme GmbH"] {
         assert!(asked.contains(effect), "{effect} is not named\n{asked}");
     }
@@ -233,7 +237,7 @@ async fn a_failed_provision_is_mended_and_tried_again() {
     let env = Env::new().await;
     let broken = Folder::new(&env.dir, "broken", "1.0").migration("wrong", "create tabel x (id int);");
     env.add_blueprint(broken.path()).await;
-    let mut keys = Keys { console: open(&env), pressed: 0 };
+    let mut keys = Keys::at(&env);
     keys.press("n", "1 details");
     keys.type_text("Acme", "derived from");
     keys.press(ENTER, "◂ broken ▸");
@@ -254,7 +258,7 @@ async fn the_palette_reaches_every_tenant_from_every_screen() {
     let env = Env::new().await;
     env.provision("acme").await;
     env.provision("globex").await;
-    let mut keys = Keys { console: open(&env), pressed: 0 };
+    let mut keys = Keys::at(&env);
     keys.console.wait_for_text("globex");
     keys.press("a", "provision");
     keys.press(":", "command 1 of");
@@ -271,7 +275,7 @@ async fn the_palette_reaches_every_tenant_from_every_screen() {
 async fn a_lost_daemon_leaves_a_dialog_that_says_so_and_does_nothing() {
     let mut env = Env::new().await;
     env.provision("acme").await;
-    let mut keys = Keys { console: open(&env), pressed: 0 };
+    let mut keys = Keys::at(&env);
     keys.console.wait_for_text("active");
     keys.press("R", "Type its name");
     env.take_daemon().stop().await;
@@ -289,7 +293,7 @@ async fn a_provision_that_died_with_the_daemon_is_shown_and_can_be_retried() {
     let mut env = Env::new().await;
     let slow = Folder::new(&env.dir, "slow", "1.0").migration("wait", "select pg_sleep(600);");
     env.add_blueprint(slow.path()).await;
-    let mut keys = Keys { console: open(&env), pressed: 0 };
+    let mut keys = Keys::at(&env);
     let create = ["tenant", "create", "acme", "--blueprint", "slow", "--no-wait", "--json"];
     env.tenantry(&create).await.assert_status(0);
     keys.console.wait_for_text("◐ provisioning");

@@ -27,7 +27,7 @@ fn request_frame(method: &str) -> String {
 }
 
 /// In an order in which each finds what it needs: `provision` before `tenant`, `rollback` last.
-const METHODS: [&str; 16] = [
+const METHODS: [&str; 17] = [
     "hello",
     "health",
     "targets",
@@ -43,6 +43,7 @@ const METHODS: [&str; 16] = [
     "issue_credentials",
     "watch",
     "audit",
+    "rollback_preview",
     "rollback",
 ];
 

@@ -12,12 +12,16 @@
     reason = "a test says what went wrong by panicking"
 )]
 
+mod access;
 mod any_language;
 mod audit;
 mod bad_input;
+mod bad_requests;
 mod configuration;
 mod console;
+mod console_lists;
 mod conventions;
+mod coverage_report;
 mod embedded;
 mod failures;
 mod golden;
@@ -26,9 +30,14 @@ mod harness_works;
 mod hostile_clients;
 mod hostile_migrations;
 mod lost_commits;
+mod outages;
 mod projects;
 mod provisioning;
 mod races;
 mod recovery;
 mod removal;
+mod rollback_preview;
+mod starting;
+mod stuck;
 mod tidy;
+mod unfit_targets;

@@ -7,7 +7,7 @@ use tenantry_protocol::isolation::IsolationReport;
 use tenantry_protocol::operation::{OperationState, StepStatus};
 use tenantry_protocol::plan::{Finding, Severity};
 use tenantry_protocol::session::{DaemonMode, Role};
-use tenantry_protocol::tenant::{Credentials, TenantState};
+use tenantry_protocol::tenant::{Credentials, RollbackPreview, RowCount, TenantState};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -146,6 +146,72 @@ pub(crate) fn isolation(report: Option<&IsolationReport>) -> String {
     format!("held {held} of {}{victim}", report.verdicts.len())
 }
 
+/// `18,204`
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 table`, `25 tables`
+pub(crate) fn counted(number: u64, thing: &str) -> String {
+    format!("{} {thing}{}", count(number), if number == 1 { "" } else { "s" })
+}
+
+/// `944 B`, `8.2 MB`: powers of 1,024, as PostgreSQL's own `pg_size_pretty`.
+pub(crate) fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+    if bytes < 1_024 {
+        return format!("{bytes} B");
+    }
+    let mut amount = bytes as f64 / 1_024.0;
+    let mut unit = 0;
+    while amount >= 1_024.0 && unit + 1 < UNITS.len() {
+        amount /= 1_024.0;
+        unit += 1;
+    }
+    let unit = UNITS[unit];
+    if amount < 10.0 { format!("{amount:.1} {unit}") } else { format!("{amount:.0} {unit}") }
+}
+
+/// `18,204 rows`; an estimate says that it is one.
+pub(crate) fn rows(rows: RowCount) -> String {
+    match rows {
+        RowCount::Exact { rows } => counted(rows, "row"),
+        RowCount::Estimated { rows } => format!("≈ {}", counted(rows, "row")),
+        RowCount::Other => "rows not counted".to_owned(),
+    }
+}
+
+/// What a rollback takes with it, a line for each kind of thing.
+pub(crate) fn rollback_effects(preview: &RollbackPreview) -> [String; 3] {
+    let size = preview.size_bytes.map_or_else(|| "size unknown, a table is locked".to_owned(), bytes);
+    let (tables, rows) = (counted(preview.tables, "table"), rows(preview.rows));
+    [
+        format!("schema {}: {tables}, {rows}, {size}", preview.tenant.placement),
+        format!("roles {}", preview.roles.join(", ")),
+        match preview.sessions {
+            0 => "no sessions are open".to_owned(),
+            sessions => format!("{} will be cut", counted(sessions, "session")),
+        },
+    ]
+}
+
+/// `It was active for 12 d.`
+pub(crate) fn was_active(preview: &RollbackPreview, now: OffsetDateTime) -> String {
+    match preview.active_since {
+        Some(since) if (now - since).whole_seconds() > 0 => format!("It was active for {}.", age(since, now)),
+        Some(_) => "It has just become active.".to_owned(),
+        None => "It was never active.".to_owned(),
+    }
+}
+
 /// One event on a line, for a report about it: number, time, who, what, about whom, how it ended, hash.
 pub(crate) fn audit_event(event: &AuditEvent) -> String {
     format!(
@@ -214,6 +280,17 @@ mod tests {
         );
         assert_eq!(url(&credentials("db1"), "pw"), "postgres://t_x_a:pw@db1:5432/tenants");
         assert_eq!(url(&credentials("::1"), "pw"), "postgres://t_x_a:pw@[::1]:5432/tenants");
+    }
+
+    #[test]
+    fn numbers_can_be_read() {
+        assert_eq!((count(0), count(999), count(18_204)), ("0".into(), "999".into(), "18,204".into()));
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(
+            (bytes(944), bytes(8_601_600), bytes(44_040_192)),
+            ("944 B".into(), "8.2 MB".into(), "42 MB".into())
+        );
+        assert_eq!(rows(RowCount::Estimated { rows: 1 }), "≈ 1 row");
     }
 
     #[test]

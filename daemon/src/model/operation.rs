@@ -273,7 +273,7 @@ const fn leftover(step: Step) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
 
     fn run(kind: Kind, events: impl IntoIterator<Item = Event>) -> Result<Progress, IllegalEvent> {
@@ -325,6 +325,35 @@ mod tests {
                 assert_eq!(run(kind, events), Ok(Progress::RolledBack { kind, failure: failure("no") }));
             }
         }
+    }
+
+    #[test]
+    fn an_undo_that_gives_up_needs_a_person_who_is_told_both_failures() {
+        let kind = KINDS[0];
+        let failed = |message: &str| Failure { message: message.into(), ..Failure::default() };
+        let mut events = done(kind, 2);
+        events.push(Event::StepFailed { step: kind.steps()[2], failure: failed("no table") });
+        events.push(Event::Stuck { failure: failed("no server"), left: "roles".into() });
+        let progress = run(kind, events).unwrap();
+        assert_eq!(progress.action(), Action::Finish);
+        let Progress::NeedsAttention { failure, left, .. } = progress else { panic!("{progress:?}") };
+        assert!(failure.message.contains("no table") && failure.message.contains("no server"), "{failure:?}");
+        assert_eq!(left, "roles");
+    }
+
+    #[test]
+    fn a_removal_whose_data_goes_has_no_way_back_and_says_what_is_left() {
+        let kind = Kind::Rollback { archive: Archiving::Without };
+        let left = |at: usize| {
+            let mut events = done(kind, at);
+            events.push(Event::StepFailed { step: kind.steps()[at], failure: Failure::default() });
+            match run(kind, events).unwrap() {
+                Progress::NeedsAttention { left, .. } => left,
+                other => panic!("step {at} leads to {other:?}"),
+            }
+        };
+        assert!(left(2).contains("data and roles"), "{}", left(2));
+        assert!(left(3).contains("its data is gone"), "{}", left(3));
     }
 
     #[test]

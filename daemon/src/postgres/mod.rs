@@ -14,6 +14,7 @@ pub mod lease;
 pub mod operations;
 pub mod quote;
 pub mod removal;
+pub mod removal_preview;
 pub mod reports;
 pub mod runner;
 pub mod schema;

@@ -171,6 +171,18 @@ pub async fn page(pool: &PgPool, filter: &Filter, limit: i64) -> Result<Vec<Oper
     rows.iter().map(operation).collect()
 }
 
+/// The operation that made a tenant.
+pub async fn provision_of(pool: &PgPool, tenant: TenantId) -> Result<Option<OperationId>> {
+    let id: Option<Uuid> = sqlx::query_scalar(
+        "select id from control.operation where tenant_id = $1 and kind = 'provision' order by id limit 1",
+    )
+    .bind(tenant.as_uuid())
+    .fetch_optional(pool)
+    .await
+    .map_err(doing("look for the tenant's provisioning"))?;
+    Ok(id.map(OperationId::from_uuid))
+}
+
 /// An operation with everything that is needed to take it up, or to do it again.
 #[derive(Debug, Clone)]
 pub struct Stored {

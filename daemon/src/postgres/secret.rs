@@ -47,3 +47,23 @@ impl fmt::Debug for Verifier {
         f.write_str("Verifier(…)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_debug_form_of_a_secret_does_not_show_it() {
+        let password = Password::generate();
+        let verifier = password.verifier();
+        let shown = format!("{password:?} {verifier:?}");
+        assert!(!shown.contains(password.expose()) && !shown.contains("SCRAM"), "{shown}");
+    }
+
+    #[test]
+    fn two_verifiers_of_one_password_have_their_own_salt() {
+        let password = Password::generate();
+        assert_ne!(password.verifier().expose(), password.verifier().expose());
+        assert!(password.verifier().expose().starts_with("SCRAM-SHA-256$4096:"));
+    }
+}

@@ -20,8 +20,9 @@ use tenantry_protocol::session::{Health, HealthRequest, HelloRequest, HelloRespo
 use tenantry_protocol::target::{TargetsRequest, TargetsResponse};
 use tenantry_protocol::tenant::{
     Credentials, FinishRotationRequest, IssueCredentialsRequest, OperationStarted, ProvisionRequest,
-    RetireRequest, RollbackRequest, RotateCredentialsRequest, RotationFinished, TenantChangeRequest,
-    TenantDetail, TenantRequest, TenantsRequest, TenantsResponse, UpdateTenantRequest,
+    RetireRequest, RollbackPreview, RollbackPreviewRequest, RollbackRequest, RotateCredentialsRequest,
+    RotationFinished, TenantChangeRequest, TenantDetail, TenantRequest, TenantsRequest, TenantsResponse,
+    UpdateTenantRequest,
 };
 use tenantry_protocol::watch::{WatchRequest, WatchResponse};
 
@@ -136,6 +137,14 @@ impl Tenantry for Session {
 
     async fn rollback(self, _: Context, request: RollbackRequest) -> Result<OperationStarted, ApiError> {
         contained(commands::rollback(&self.app, self.caller()?, request)).await
+    }
+
+    async fn rollback_preview(
+        self,
+        _: Context,
+        request: RollbackPreviewRequest,
+    ) -> Result<RollbackPreview, ApiError> {
+        contained(commands::rollback_preview(&self.app, self.caller()?, &request)).await
     }
 
     async fn issue_credentials(

@@ -103,6 +103,10 @@ impl Daemon {
         Ended { status, log: self.log() }
     }
 
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).unwrap();
+    }
+
     pub(crate) fn pid(&self) -> Pid {
         Pid::from_raw(self.announcement.pid.try_into().unwrap())
     }

@@ -13,7 +13,7 @@ use super::error::CliError;
 use crate::client::Client;
 
 const METHODS: &str = "hello, health, targets, blueprints, blueprint_check, blueprint_add, plan, provision, \
-                       operations, operation, watch, rollback, issue_credentials, tenants, tenant, audit";
+                       operations, operation, watch, rollback, rollback_preview, issue_credentials, tenants, tenant, audit";
 /// As much as a frame can hold.
 const MAX_REQUEST: u64 = tenantry_protocol::frame::MAX_FRAME_BYTES as u64;
 
@@ -68,6 +68,10 @@ async fn call(client: &Client, method: &str, request: Value) -> Result<Value, Cl
         }
         "watch" => to_json(&client.watch(from_json(request)?).await?),
         "rollback" => to_json(&client.rollback(from_json(request)?).await?),
+        "rollback_preview" => {
+            let request: tenantry_protocol::tenant::RollbackPreviewRequest = from_json(request)?;
+            to_json(&client.rollback_preview(request.slug).await?)
+        }
         "issue_credentials" => to_json(&client.issue_credentials(from_json(request)?).await?),
         "tenants" => to_json(&client.tenants(from_json(request)?).await?),
         "tenant" => {

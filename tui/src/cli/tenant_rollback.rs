@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal};
 
 use serde_json::json;
 use tenantry_protocol::tenant::RollbackRequest;
+use time::OffsetDateTime;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use super::args::Rollback;
@@ -56,24 +57,29 @@ pub(super) async fn run(context: &Context, rollback: Rollback) -> Result<(), Cli
         .lines(&format!("{} is rolled back{time}: nothing is left on {}", operation.slug, operation.target))
 }
 
-/// Asks on the terminal, after saying what will go; without one the flag is needed.
+/// Asks on the terminal, after saying what will go. Without a terminal that, and the command that goes on, is the answer.
 async fn ask(context: &Context, client: &Client, slug: &str, discard_data: bool) -> Result<String, CliError> {
+    let preview = client.rollback_preview(slug.to_owned()).await?;
+    let tenant = &preview.tenant;
+    let effects = format::rollback_effects(&preview).join("\n  ");
+    let effects = format!(
+        "this removes tenant {} \"{}\" from {}:\n  {effects}\n  {} No archive is made: the data cannot be brought back.",
+        tenant.slug,
+        tenant.display_name,
+        tenant.target,
+        format::was_active(&preview, OffsetDateTime::now_utc())
+    );
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() || context.output.is_json() {
+        let next = format!("tenantry tenant rollback {0} --confirm {0} --discard-data", tenant.slug);
+        return Err(CliError::invalid("confirm", format!("{effects}\nnothing was done; to go on: {next}")));
+    }
+    if !discard_data {
         return Err(CliError::invalid(
-            "confirm",
-            format!(
-                "a rollback removes a tenant completely; confirm it with --confirm {slug}, and with \
-                 --discard-data that its data may go"
-            ),
+            "discard_data",
+            format!("{effects}\nnothing was done; say that its data may go with --discard-data"),
         ));
     }
-    let tenant = client.tenant(slug.to_owned()).await?.tenant;
-    let archive = if discard_data { "No archive is made: its data is discarded." } else { "" };
-    super::output::complain(&format!(
-        "this removes tenant {} \"{}\" from {}: schema {} with everything in it, and its roles. {archive}\n\
-         Type the tenant's name to go on:",
-        tenant.slug, tenant.display_name, tenant.target, tenant.placement
-    ));
+    super::output::complain(&format!("{effects}\nType the tenant's name to go on:"));
     let mut typed = String::new();
     let mut input = BufReader::new(tokio::io::stdin());
     input.read_line(&mut typed).await.map_err(CliError::Output)?;

@@ -23,8 +23,8 @@ use tenantry_protocol::plan::Plan;
 use tenantry_protocol::session::{ClientInfo, Health, HealthRequest, HelloRequest, HelloResponse};
 use tenantry_protocol::target::{TargetsRequest, TargetsResponse};
 use tenantry_protocol::tenant::{
-    Credentials, IssueCredentialsRequest, OperationStarted, ProvisionRequest, RollbackRequest, TenantDetail,
-    TenantRequest, TenantsRequest, TenantsResponse,
+    Credentials, IssueCredentialsRequest, OperationStarted, ProvisionRequest, RollbackPreview,
+    RollbackPreviewRequest, RollbackRequest, TenantDetail, TenantRequest, TenantsRequest, TenantsResponse,
 };
 use tenantry_protocol::watch::{WatchRequest, WatchResponse};
 use tenantry_protocol::{
@@ -139,6 +139,12 @@ impl Client {
 
     pub(crate) async fn rollback(&self, request: RollbackRequest) -> Result<OperationStarted, ClientError> {
         settle("rollback", CALL, self.rpc.rollback(within(CALL), request).await)
+    }
+
+    /// What a rollback of this tenant would remove, by slug or id.
+    pub(crate) async fn rollback_preview(&self, slug: String) -> Result<RollbackPreview, ClientError> {
+        let request = RollbackPreviewRequest { slug };
+        settle("rollback_preview", CALL, self.rpc.rollback_preview(within(CALL), request).await)
     }
 
     pub(crate) async fn issue_credentials(

@@ -7,12 +7,14 @@ use crossterm::event::KeyEvent;
 use tenantry_protocol::ApiError;
 use tenantry_protocol::audit::AuditEvent;
 use tenantry_protocol::blueprint::Blueprint;
-use tenantry_protocol::id::OperationId;
+use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::operation::Operation;
 use tenantry_protocol::plan::Plan;
 use tenantry_protocol::session::HelloResponse;
 use tenantry_protocol::target::Target;
-use tenantry_protocol::tenant::{Credentials, ProvisionRequest, RollbackRequest, Tenant, TenantDetail};
+use tenantry_protocol::tenant::{
+    Credentials, ProvisionRequest, RollbackPreview, RollbackRequest, Tenant, TenantDetail,
+};
 use tenantry_protocol::watch::WatchResponse;
 use time::OffsetDateTime;
 
@@ -55,6 +57,13 @@ pub(crate) enum Event {
         id: String,
         result: Result<Box<TenantDetail>, ApiError>,
     },
+    /// What a rollback of this tenant would remove.
+    Preview {
+        id: TenantId,
+        result: Result<Box<RollbackPreview>, ApiError>,
+    },
+    /// The newest operations on all tenants.
+    Operations(Result<Vec<Operation>, ApiError>),
     /// A page of the audit trail, with what was asked for.
     Audit {
         tenant: Option<String>,
@@ -79,6 +88,8 @@ pub(crate) enum Effect {
         before: Option<i64>,
     },
     LoadOperation(OperationId),
+    LoadOperations,
+    LoadPreview(TenantId),
     Plan {
         ticket: Ticket,
         request: Box<ProvisionRequest>,

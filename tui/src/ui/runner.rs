@@ -8,7 +8,7 @@ use std::time::Duration;
 use crossterm::event::{Event as TerminalEvent, EventStream, KeyEventKind};
 use futures::StreamExt;
 use tenantry_protocol::audit::AuditRequest;
-use tenantry_protocol::operation::Operation;
+use tenantry_protocol::operation::{Operation, OperationsRequest};
 use tenantry_protocol::tenant::IssueCredentialsRequest;
 use tenantry_protocol::{ApiError, ErrorCode};
 use time::OffsetDateTime;
@@ -21,6 +21,7 @@ use super::UiError;
 use super::event::{Effect, Event};
 use super::link::{self, Events};
 use super::state::audit::PAGE;
+use super::state::operations;
 use super::state::{Colours, State};
 use super::terminal::Screen;
 use super::update::update;
@@ -187,6 +188,15 @@ async fn perform(effect: Effect, client: Option<Client>, events: Events) {
             let operation = client.operation(id.to_string()).await.ok();
             operation.map(|operation| Event::Operation(Box::new(text::wire(operation))))
         }
+        Effect::LoadOperations => {
+            let request = OperationsRequest { limit: Some(operations::PAGE), ..OperationsRequest::default() };
+            let result = clean(client.operations(request).await);
+            Some(Event::Operations(result.map(|answer| text::wire(answer).operations)))
+        }
+        Effect::LoadPreview(id) => {
+            let preview = client.rollback_preview(id.to_string()).await;
+            Some(Event::Preview { id, result: clean(preview.map(|preview| Box::new(text::wire(preview)))) })
+        }
         Effect::Plan { ticket, request } => {
             let result = clean(client.plan(*request).await.map(|plan| Box::new(text::wire(plan))));
             Some(Event::Planned { ticket, key: fresh_key(), result })
@@ -227,6 +237,8 @@ fn refused(effect: Effect, error: ApiError) -> Option<Event> {
         }
         Effect::IssueCredentials { ticket, .. } => Some(Event::Credentials { ticket, result: Err(error) }),
         Effect::LoadDetail(id) => Some(Event::Detail { id, result: Err(error) }),
+        Effect::LoadPreview(id) => Some(Event::Preview { id, result: Err(error) }),
+        Effect::LoadOperations => Some(Event::Operations(Err(error))),
         Effect::LoadAudit { tenant, before } => Some(Event::Audit { tenant, before, result: Err(error) }),
         _ => None,
     }

@@ -13,7 +13,7 @@ use tenantry_protocol::operation::{Operation, OperationKind, OperationState, Ste
 use tenantry_protocol::plan::{Finding, Plan, PlanSql, PlanStep, Severity};
 use tenantry_protocol::session::{DaemonMode, HelloResponse, Role};
 use tenantry_protocol::target::{Target, TargetHealth};
-use tenantry_protocol::tenant::{LastOperation, Tenant, TenantState};
+use tenantry_protocol::tenant::{LastOperation, RollbackPreview, RowCount, Tenant, TenantState};
 use time::OffsetDateTime;
 
 use super::event::{Effect, Event};
@@ -157,6 +157,31 @@ fn target() -> Target {
         address: "/run/pg".into(),
         capacity: None,
         findings: vec![],
+    }
+}
+
+/// What a rollback of it would remove.
+pub(crate) fn preview(tenant: &Tenant) -> RollbackPreview {
+    let roles = ["", "_a", "_app"].map(|suffix| format!("{}{suffix}", tenant.placement));
+    RollbackPreview {
+        tenant: tenant.clone(),
+        tables: 25,
+        rows: RowCount::Exact { rows: 18_204 },
+        size_bytes: Some(44_040_192),
+        roles: roles.into(),
+        sessions: 3,
+        active_since: Some(now() - time::Duration::days(12)),
+    }
+}
+
+/// Answers each reading of effects that was asked for, until no more are.
+pub(crate) fn answer_previews(state: &mut State, mut effects: Vec<Effect>) {
+    while let Some(id) = effects.iter().find_map(|effect| match effect {
+        Effect::LoadPreview(id) => Some(*id),
+        _ => None,
+    }) {
+        let told = state.tenants.get(id).map(preview).unwrap();
+        effects = update(state, Event::Preview { id, result: Ok(Box::new(told)) });
     }
 }
 

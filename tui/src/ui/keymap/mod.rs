@@ -31,7 +31,12 @@ pub(crate) enum Action {
     Filter,
     Audit,
     LastOperation,
+    Operations,
     Reload,
+    Mark,
+    MarkAll,
+    Sort,
+    Reverse,
     NextField,
     PreviousField,
     NextChoice,
@@ -45,6 +50,7 @@ pub(crate) enum Action {
     Copy,
     CopyPassword,
     Retry,
+    RollbackMarked,
     RollBackNow,
 }
 
@@ -68,7 +74,7 @@ pub(crate) enum Prominence {
     HelpOnly,
 }
 
-type Key = (KeyCode, KeyModifiers);
+pub(crate) type Key = (KeyCode, KeyModifiers);
 
 const fn plain(c: char) -> Key {
     (KeyCode::Char(c), KeyModifiers::NONE)
@@ -95,6 +101,11 @@ impl Binding {
     const fn quiet(mut self) -> Self {
         self.prominence = Prominence::HelpOnly;
         self
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn keys(&self) -> &'static [Key] {
+        self.keys
     }
 
     /// Moves about on the screen and nothing else: no business of the palette.
@@ -127,6 +138,8 @@ pub(crate) enum Mode {
     Operation,
     Credentials,
     Rollback,
+    Bulk,
+    Operations,
     Audit,
     AuditFilter,
     Help,
@@ -144,7 +157,8 @@ impl Mode {
             Self::Plan => "confirmation",
             Self::Operation => "operation",
             Self::Credentials => "credentials",
-            Self::Rollback => "rollback",
+            Self::Rollback | Self::Bulk => "rollback",
+            Self::Operations => "operations",
             Self::Audit => "audit",
             Self::Help => "help",
             Self::Palette => "commands",
@@ -163,6 +177,8 @@ pub(crate) fn screen_mode(state: &State) -> Mode {
         Screen::Operation(_) => Mode::Operation,
         Screen::Credentials(_) => Mode::Credentials,
         Screen::Rollback(_) => Mode::Rollback,
+        Screen::Bulk(_) => Mode::Bulk,
+        Screen::Operations(_) => Mode::Operations,
         Screen::Audit(screen) if screen.typing == Typing::Filter => Mode::AuditFilter,
         Screen::Audit(_) => Mode::Audit,
     }

@@ -11,6 +11,10 @@ const PAGE_UP: Binding =
     hint(&[key(KeyCode::PageUp), ctrl('b')], "pgup ctrl-b", "page up", Action::PageUp).quiet();
 const PAGE_DOWN: Binding =
     hint(&[key(KeyCode::PageDown), ctrl('f')], "pgdn ctrl-f", "page down", Action::PageDown).quiet();
+/// Where letters, with ctrl too, belong to a field.
+const PAGE_UP_ONLY: Binding = hint(&[key(KeyCode::PageUp)], "pgup", "page up", Action::PageUp).quiet();
+const PAGE_DOWN_ONLY: Binding =
+    hint(&[key(KeyCode::PageDown)], "pgdn", "page down", Action::PageDown).quiet();
 const HOME: Binding = hint(&[key(KeyCode::Home), plain('g')], "home g", "first", Action::Home).quiet();
 const END: Binding = hint(&[key(KeyCode::End), plain('G')], "end G", "last", Action::End).quiet();
 const BACK: Binding = hint(&[key(KeyCode::Esc)], "esc", "back", Action::Back);
@@ -29,14 +33,22 @@ pub(super) const EVERYWHERE: &[Binding] = &[
 
 const TENANTS: &[Binding] = &[
     hint(&[key(KeyCode::Enter)], "enter", "open", Action::Open).when(when::has_selection),
+    hint(&[plain('R')], "R", "roll back marked", Action::RollbackMarked).when(when::has_marks),
     hint(&[plain('n')], "n", "new", Action::New),
     hint(&[plain('/')], "/", "filter", Action::Filter),
+    hint(&[plain(' ')], "space", "mark", Action::Mark).when(when::has_selection),
     PALETTE,
-    hint(&[plain('o')], "o", "operation", Action::LastOperation).when(when::has_operation).quiet(),
-    hint(&[plain('a')], "a", "audit", Action::Audit),
-    hint(&[plain('R')], "R", "rollback", Action::Rollback).when(when::can_roll_back),
+    hint(&[plain('R')], "R", "rollback", Action::Rollback).when(when::can_roll_back_selected),
     HELP,
     hint(&[key(KeyCode::Esc)], "esc", "clear the filter", Action::Back).when(when::is_filtered),
+    hint(&[key(KeyCode::Esc)], "esc", "clear marks", Action::Back).when(when::has_only_marks),
+    hint(&[plain('O')], "O", "operations", Action::Operations),
+    hint(&[plain('a')], "a", "audit", Action::Audit),
+    hint(&[plain('s')], "s", "sort by next column", Action::Sort).quiet(),
+    hint(&[plain('S')], "S", "reverse order", Action::Reverse).quiet(),
+    hint(&[plain('*')], "*", "mark all or none", Action::MarkAll).when(when::has_selection).quiet(),
+    hint(&[plain('y')], "y", "copy names", Action::Copy).when(when::has_selection).quiet(),
+    hint(&[plain('o')], "o", "its last operation", Action::LastOperation).when(when::has_operation).quiet(),
     hint(&[plain('c')], "c", "credentials", Action::Credentials).when(when::can_issue_credentials).quiet(),
     hint(&[plain('r')], "r", "reload", Action::Reload).quiet(),
     hint(&[plain('q')], "q", "quit", Action::Quit).quiet(),
@@ -135,14 +147,48 @@ const ROLLBACK: &[Binding] = &[
     // Enter never removes anything.
     hint(&[key(KeyCode::Enter)], "enter", "press Cancel", Action::Continue),
     hint(&[key(KeyCode::Esc)], "esc", "cancel", Action::Back),
+    hint(&[key(KeyCode::Up)], "↑ ↓", "scroll", Action::Up).quiet(),
+    hint(&[key(KeyCode::Down)], "↓", "down", Action::Down).quiet(),
     HELP_F1,
+];
+
+const BULK: &[Binding] = &[
+    hint(&[ctrl('x')], "ctrl-x", "roll them back", Action::RollBackNow).when(when::bulk_is_confirmed),
+    hint(&[ctrl('x')], "ctrl-x", "go on with the rest", Action::RollBackNow).when(when::bulk_is_stopped),
+    hint(&[key(KeyCode::Enter)], "enter", "press Cancel", Action::Continue).when(when::bulk_is_asking),
+    hint(&[key(KeyCode::Esc)], "esc", "cancel", Action::Back).when(when::bulk_is_asking),
+    hint(&[key(KeyCode::Esc)], "esc", "leave the rest as it is", Action::Back).when(when::bulk_is_under_way),
+    hint(&[key(KeyCode::Esc)], "esc", "back", Action::Back).when(when::bulk_is_done),
+    hint(&[key(KeyCode::Up)], "↑ ↓", "scroll", Action::Up),
+    hint(&[key(KeyCode::Down)], "↓", "down", Action::Down).quiet(),
+    PAGE_UP_ONLY,
+    PAGE_DOWN_ONLY,
+    HELP_F1,
+];
+
+const OPERATIONS: &[Binding] = &[
+    hint(&[key(KeyCode::Enter), plain('o')], "enter", "open", Action::LastOperation)
+        .when(when::has_operation),
+    hint(&[plain('t')], "t", "tenant", Action::Open).when(when::has_tenant),
+    hint(&[plain('a')], "a", "its audit", Action::Audit).when(when::has_tenant),
+    hint(&[plain('y')], "y", "copy the error", Action::Copy).when(when::selected_failed),
+    hint(&[plain('r')], "r", "reload", Action::Reload),
+    PALETTE,
+    BACK_Q,
+    HELP,
+    UP,
+    DOWN,
+    PAGE_UP,
+    PAGE_DOWN,
+    HOME,
+    END,
 ];
 
 const AUDIT: &[Binding] = &[
     hint(&[plain('/')], "/", "filter", Action::Filter),
     hint(&[key(KeyCode::Enter), plain('o')], "enter", "operation", Action::LastOperation)
         .when(when::has_operation),
-    hint(&[plain('t')], "t", "tenant", Action::Open).when(when::event_has_tenant),
+    hint(&[plain('t')], "t", "tenant", Action::Open).when(when::has_tenant),
     hint(&[plain('y')], "y", "copy the event", Action::Copy).when(when::has_event),
     PALETTE,
     hint(&[key(KeyCode::Esc)], "esc", "clear the filter", Action::Back).when(when::is_filtered),
@@ -178,8 +224,8 @@ const PALETTE_OPEN: &[Binding] = &[
     hint(&[key(KeyCode::Tab)], "tab", "complete", Action::Complete),
     hint(&[key(KeyCode::Up), ctrl('p')], "↑ ↓", "choose", Action::Up),
     hint(&[key(KeyCode::Down), ctrl('n')], "↓", "down", Action::Down).quiet(),
-    hint(&[key(KeyCode::PageUp)], "pgup", "page up", Action::PageUp).quiet(),
-    hint(&[key(KeyCode::PageDown)], "pgdn", "page down", Action::PageDown).quiet(),
+    PAGE_UP_ONLY,
+    PAGE_DOWN_ONLY,
     hint(&[key(KeyCode::Esc)], "esc", "close", Action::Back),
 ];
 
@@ -193,6 +239,8 @@ pub(super) const fn table(mode: Mode) -> &'static [Binding] {
         Mode::Operation => OPERATION,
         Mode::Credentials => CREDENTIALS,
         Mode::Rollback => ROLLBACK,
+        Mode::Bulk => BULK,
+        Mode::Operations => OPERATIONS,
         Mode::Audit => AUDIT,
         Mode::AuditFilter => AUDIT_FILTER,
         Mode::Help => HELP_OPEN,

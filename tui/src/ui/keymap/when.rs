@@ -4,6 +4,7 @@
 use tenantry_protocol::operation::OperationState;
 use tenantry_protocol::tenant::{Tenant, TenantState};
 
+use crate::ui::state::bulk::{BulkRollback, Phase};
 use crate::ui::state::credentials::Secret;
 use crate::ui::state::operation::can_be_retried;
 use crate::ui::state::tenants;
@@ -25,6 +26,52 @@ pub(super) fn has_operation(state: &State) -> bool {
 
 pub(super) fn can_roll_back(state: &State) -> bool {
     state.tenant_at_hand().is_some_and(|tenant| tenants::can_roll_back(&tenant.state))
+}
+
+/// R is for the marked where there are any.
+pub(super) fn can_roll_back_selected(state: &State) -> bool {
+    !has_marks(state) && can_roll_back(state)
+}
+
+pub(super) fn has_marks(state: &State) -> bool {
+    state.tenants.marks() > 0
+}
+
+/// The filter is what esc clears first.
+pub(super) fn has_only_marks(state: &State) -> bool {
+    has_marks(state) && !is_filtered(state)
+}
+
+fn bulk(state: &State) -> Option<&BulkRollback> {
+    match state.screen() {
+        Screen::Bulk(bulk) => Some(bulk),
+        _ => None,
+    }
+}
+
+pub(super) fn bulk_is_asking(state: &State) -> bool {
+    bulk(state).is_some_and(|bulk| bulk.phase == Phase::Asking)
+}
+
+pub(super) fn bulk_is_confirmed(state: &State) -> bool {
+    bulk_is_asking(state) && bulk(state).is_some_and(|bulk| bulk.is_confirmed() && bulk.is_known())
+}
+
+pub(super) fn bulk_is_stopped(state: &State) -> bool {
+    bulk(state).is_some_and(|bulk| bulk.phase == Phase::Stopped && bulk.waiting() > 0)
+}
+
+pub(super) fn bulk_is_under_way(state: &State) -> bool {
+    bulk(state).is_some_and(|bulk| matches!(bulk.phase, Phase::Running | Phase::Stopped))
+}
+
+pub(super) fn bulk_is_done(state: &State) -> bool {
+    bulk(state).is_some_and(|bulk| bulk.phase == Phase::Done)
+}
+
+pub(super) fn selected_failed(state: &State) -> bool {
+    matches!(state.screen(), Screen::Operations(screen)
+        if screen.selected(state).is_some_and(|live| live.operation.state.failure().is_some()))
 }
 
 pub(super) fn can_issue_credentials(state: &State) -> bool {
@@ -114,14 +161,15 @@ pub(super) fn secret_can_be_set(state: &State) -> bool {
 }
 
 pub(super) fn rollback_is_named(state: &State) -> bool {
-    matches!(state.screen(), Screen::Rollback(dialog) if dialog.is_named() && !dialog.is_sent())
+    matches!(state.screen(), Screen::Rollback(dialog)
+        if dialog.is_named() && dialog.is_known() && !dialog.is_sent())
 }
 
 pub(super) fn has_event(state: &State) -> bool {
     matches!(state.screen(), Screen::Audit(screen) if screen.selected(state.now).is_some())
 }
 
-/// The event is about a tenant that is known here.
-pub(super) fn event_has_tenant(state: &State) -> bool {
+/// What is selected is about a tenant that is known here.
+pub(super) fn has_tenant(state: &State) -> bool {
     state.tenant_at_hand().is_some()
 }

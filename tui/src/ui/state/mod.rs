@@ -4,12 +4,15 @@
 //! No I/O, no clock: the time is what the last tick said.
 
 pub(crate) mod audit;
+pub(crate) mod bulk;
 pub(crate) mod credentials;
 pub(crate) mod fuzzy;
 pub(crate) mod operation;
+pub(crate) mod operations;
 pub(crate) mod palette;
 pub(crate) mod plan_text;
 pub(crate) mod rollback;
+pub(crate) mod sorting;
 pub(crate) mod tenants;
 pub(crate) mod wizard;
 
@@ -26,8 +29,10 @@ use time::OffsetDateTime;
 
 use super::event::Ticket;
 use audit::AuditScreen;
+use bulk::BulkRollback;
 use credentials::CredentialsScreen;
 use operation::{Live, OperationScreen};
+use operations::OperationsScreen;
 use palette::Palette;
 use rollback::RollbackDialog;
 use tenants::Tenants;
@@ -89,6 +94,8 @@ pub(crate) enum Screen {
     Operation(Box<OperationScreen>),
     Credentials(Box<CredentialsScreen>),
     Rollback(Box<RollbackDialog>),
+    Bulk(Box<BulkRollback>),
+    Operations(OperationsScreen),
     Audit(Box<AuditScreen>),
 }
 
@@ -184,7 +191,10 @@ impl State {
                 screen.selected(self.now)?.slug.as_deref().and_then(|slug| self.tenants.named(slug))
             }
             Screen::Credentials(screen) => self.tenants.living(screen.slug.as_str()),
-            Screen::Wizard(_) | Screen::Rollback(_) => None,
+            Screen::Operations(screen) => {
+                screen.selected(self).and_then(|live| self.tenants.get(live.operation.tenant_id))
+            }
+            Screen::Wizard(_) | Screen::Rollback(_) | Screen::Bulk(_) => None,
         }
     }
 
@@ -196,6 +206,7 @@ impl State {
                 Answer::Given(detail) => detail.operations.first().map(|operation| operation.id),
                 _ => None,
             },
+            Screen::Operations(screen) => screen.selected(self).map(|live| live.operation.id),
             Screen::Audit(screen) => screen.selected(self.now)?.operation_id.as_deref()?.parse().ok(),
             _ => None,
         }
@@ -235,6 +246,9 @@ impl State {
         let running = match self.screen() {
             Screen::Operation(screen) => {
                 self.live(screen).is_some_and(|live| !live.operation.state.is_final())
+            }
+            Screen::Operations(_) | Screen::Bulk(_) => {
+                self.operations.values().any(|live| !live.operation.state.is_final())
             }
             _ => false,
         };

@@ -46,6 +46,12 @@ impl Live {
         (done, self.operation.steps.len())
     }
 
+    /// The title of the step that is running, if one is.
+    pub(crate) fn at_work(&self) -> Option<&str> {
+        let running = self.operation.steps.iter().find(|step| step.status == StepStatus::Running);
+        running.filter(|_| !self.operation.state.is_final()).map(|step| step.title.as_str())
+    }
+
     /// From the request until now, or until its end, in ms.
     pub(crate) fn elapsed_ms(&self, now: OffsetDateTime) -> f64 {
         self.operation.duration_ms.unwrap_or_else(|| {

@@ -37,6 +37,7 @@ pub(crate) enum Run {
     /// The command wants a word more.
     Ask(&'static str),
     ShowTenants,
+    ShowOperations,
     Open(TenantId),
     Operation(TenantId),
     Credentials(TenantId),
@@ -81,6 +82,12 @@ const COMMANDS: &[Command] = &[
         meaning: "a tenant's last operation",
         action: Some(Action::LastOperation),
         argument: Argument::Tenant(|tenant| tenant.last_operation.is_some(), Run::Operation),
+    },
+    Command {
+        name: "operations",
+        meaning: "what runs and what ran",
+        action: Some(Action::Operations),
+        argument: Argument::None(Run::ShowOperations),
     },
     Command {
         name: "credentials",

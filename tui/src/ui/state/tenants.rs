@@ -1,7 +1,7 @@
-//! The list of tenants: rows, filter and selection.
+//! The list of tenants: rows, filter, order, marks and selection.
 //!
-//! Invariant: the selection is a tenant's id, so no refresh moves it to another tenant. `visible` holds indices of
-//! `rows` in the order in which they are shown.
+//! Invariant: selection and marks are tenants' ids, so nothing that is loaded, filtered or sorted moves them to another
+//! tenant. `visible` holds indices of `rows` in the order in which they are shown.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,6 +10,7 @@ use tenantry_protocol::tenant::{Tenant, TenantState};
 use tui_input::Input;
 
 use super::fuzzy;
+use super::sorting::{Column, Sort};
 
 #[derive(Debug, Default)]
 pub(crate) struct Tenants {
@@ -18,6 +19,10 @@ pub(crate) struct Tenants {
     by_id: HashMap<TenantId, usize>,
     visible: Vec<usize>,
     selected: Option<TenantId>,
+    marked: HashSet<TenantId>,
+    sort: Sort,
+    /// A row changed in a way that may have moved it.
+    unsettled: bool,
     /// First visible row on the screen.
     top: usize,
     pub(crate) filter: Input,
@@ -52,15 +57,21 @@ impl Tenants {
         self.rows = rows;
         self.loaded = Loaded::Yes;
         self.reindex();
+        self.marked.retain(|id| self.by_id.contains_key(id));
         self.refilter();
         self.reselect(place);
         ended
     }
 
-    /// One tenant as it is now. One that was removed stays on the list until the next reload, so that it is seen.
+    /// One tenant as it is now. One that was removed stays on the list until the next reload, so that it is seen; but
+    /// nothing can be done to it any more. [`Tenants::settle`] puts it where it belongs.
     pub(crate) fn put(&mut self, tenant: Tenant) {
+        if !is_living(&tenant.state) {
+            self.marked.remove(&tenant.id);
+        }
         if let Some(index) = self.by_id.get(&tenant.id) {
             self.rows[*index] = tenant;
+            self.unsettled |= self.sort.column != Column::Tenant;
             return;
         }
         if self.loaded == Loaded::NotYet {
@@ -79,11 +90,87 @@ impl Tenants {
         let needle = self.filter.value().trim();
         if needle.is_empty() {
             self.visible = (0..self.rows.len()).collect();
-            return;
+        } else {
+            let names: Vec<String> =
+                self.rows.iter().map(|row| format!("{} {}", row.slug, row.display_name)).collect();
+            self.visible = fuzzy::search(needle, &names);
         }
-        let names: Vec<String> =
-            self.rows.iter().map(|row| format!("{} {}", row.slug, row.display_name)).collect();
-        self.visible = fuzzy::search(needle, &names);
+        self.arrange();
+    }
+
+    fn arrange(&mut self) {
+        self.unsettled = false;
+        // Rows are in the order of names, and what was searched for is best first, until another order is asked for.
+        if self.sort != Sort::default() {
+            let (rows, sort) = (&self.rows, self.sort);
+            self.visible.sort_by(|a, b| sort.compare((&rows[*a], *a), (&rows[*b], *b)));
+        }
+    }
+
+    /// Rows that changed go where the order wants them; once for however many changed.
+    pub(crate) fn settle(&mut self) {
+        if self.unsettled {
+            self.arrange();
+        }
+    }
+
+    /// The order on the screen; none where the best match is first.
+    pub(crate) fn sort(&self) -> Option<Sort> {
+        let searched = !self.filter.value().trim().is_empty();
+        (!searched || self.sort != Sort::default()).then_some(self.sort)
+    }
+
+    pub(crate) fn sort_by_next(&mut self) {
+        self.sort = self.sort.next();
+        self.refilter();
+    }
+
+    pub(crate) fn reverse(&mut self) {
+        self.sort = self.sort.reversed();
+        self.refilter();
+    }
+
+    /// Marks the selected tenant, or takes its mark away.
+    pub(crate) fn toggle_mark(&mut self) {
+        if let Some(id) = self.selected().map(|tenant| tenant.id)
+            && !self.marked.remove(&id)
+        {
+            self.marked.insert(id);
+        }
+    }
+
+    /// Marks all that the filter shows; if they are all marked, none of them.
+    pub(crate) fn toggle_all(&mut self) {
+        let shown: Vec<TenantId> = self.visible.iter().map(|index| self.rows[*index].id).collect();
+        if shown.iter().all(|id| self.marked.contains(id)) {
+            shown.iter().for_each(|id| {
+                self.marked.remove(id);
+            });
+        } else {
+            self.marked.extend(shown);
+        }
+    }
+
+    pub(crate) fn clear_marks(&mut self) {
+        self.marked.clear();
+    }
+
+    pub(crate) fn marks(&self) -> usize {
+        self.marked.len()
+    }
+
+    /// Those of the marked that the filter hides.
+    pub(crate) fn hidden_marks(&self) -> usize {
+        if self.marked.is_empty() {
+            return 0;
+        }
+        let shown = self.visible.iter().filter(|index| self.marked.contains(&self.rows[**index].id));
+        self.marked.len() - shown.count()
+    }
+
+    /// By name, whatever the order on the screen.
+    pub(crate) fn marked(&self) -> impl Iterator<Item = &Tenant> {
+        self.rows.iter().filter(|row| self.marked.contains(&row.id))
     }
 
     pub(crate) fn filter_changed(&mut self) {
@@ -145,11 +232,13 @@ impl Tenants {
         self.top = self.top.min(self.visible.len().saturating_sub(page));
     }
 
-    /// The rows of one page, each with whether it is selected.
-    pub(crate) fn window(&self, page: usize) -> impl Iterator<Item = (&Tenant, Selection)> {
+    /// The rows of one page, each with whether it is selected and marked.
+    pub(crate) fn window(&self, page: usize) -> impl Iterator<Item = (&Tenant, Selection, Mark)> {
         self.visible.iter().skip(self.top).take(page).map(|index| {
             let row = &self.rows[*index];
-            (row, if self.selected == Some(row.id) { Selection::Here } else { Selection::Elsewhere })
+            let selection =
+                if self.selected == Some(row.id) { Selection::Here } else { Selection::Elsewhere };
+            (row, selection, if self.marked.contains(&row.id) { Mark::Set } else { Mark::Unset })
         })
     }
 
@@ -179,6 +268,12 @@ impl Tenants {
 pub(crate) enum Selection {
     Here,
     Elsewhere,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mark {
+    Set,
+    Unset,
 }
 
 fn order(a: &Tenant, b: &Tenant) -> std::cmp::Ordering {

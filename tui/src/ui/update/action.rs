@@ -1,6 +1,6 @@
 //! What keys do. The keymap has decided that an action applies now; here it is carried out.
 //!
-//! Invariant: the only way to remove a tenant is `RollBackNow` in its dialog, with the name typed in full.
+//! Invariant: the only way to remove tenants is `RollBackNow` in their dialog, with what it asks for typed in full.
 
 use crossterm::event::{Event as TerminalEvent, KeyEvent};
 use tenantry_protocol::operation::Failure;
@@ -8,11 +8,12 @@ use tenantry_protocol::tenant::RollbackRequest;
 use tui_input::backend::crossterm::to_input_request;
 use tui_input::{Input, InputRequest};
 
-use super::{help_rows, list_rows, open, palette, wizard};
+use super::{bulk, help_rows, list_rows, open, palette, wizard};
 use crate::format;
 use crate::text;
 use crate::ui::event::Effect;
 use crate::ui::keymap::{self, Action, Mode};
+use crate::ui::state::bulk::{BulkRollback, Phase};
 use crate::ui::state::credentials::Secret;
 use crate::ui::state::rollback::Asking;
 use crate::ui::state::tenants::Typing;
@@ -21,6 +22,9 @@ use crate::ui::state::{Overlay, Screen, State, plan_text};
 
 /// Characters that a field takes at most; more than any name or label needs.
 const MAX_INPUT: usize = 400;
+
+/// Lines of a rollback's explanation on a narrow screen.
+const EXPLANATION: usize = 14;
 
 pub(super) fn perform(state: &mut State, action: Action) -> Vec<Effect> {
     let at_hand = state.tenant_at_hand().map(|tenant| tenant.id);
@@ -43,6 +47,14 @@ pub(super) fn perform(state: &mut State, action: Action) -> Vec<Effect> {
             Some(Screen::Audit(screen)) => screen.typing = Typing::Filter,
             _ => state.tenants.typing = Typing::Filter,
         },
+        Action::Mark => {
+            state.tenants.toggle_mark();
+            return scroll(state, 1);
+        }
+        Action::MarkAll => state.tenants.toggle_all(),
+        Action::Sort | Action::Reverse => sort(state, action),
+        Action::RollbackMarked => return bulk::open(state),
+        Action::Operations => return open::operations(state),
         Action::Audit => return open::audit_here(state),
         Action::LastOperation => return open::operation(state, state.operation_at_hand()),
         Action::Reload => return open::reload(state),
@@ -80,6 +92,7 @@ fn go_on(state: &mut State) -> Vec<Effect> {
             return open::read_audit(state);
         }
         Mode::Rollback => return enter_in_rollback(state),
+        Mode::Bulk => return enter_in_bulk(state),
         _ => return wizard::go_on(state),
     }
     Vec::new()
@@ -100,6 +113,30 @@ fn enter_in_rollback(state: &mut State) -> Vec<Effect> {
         format!("that is not its name yet: type {} in full, or esc", dialog.tenant.slug)
     });
     Vec::new()
+}
+
+fn enter_in_bulk(state: &mut State) -> Vec<Effect> {
+    let Some(Screen::Bulk(bulk)) = state.screens.last() else { return Vec::new() };
+    if bulk.typed.value().is_empty() {
+        return back(state);
+    }
+    state.notice = Some(if bulk.is_confirmed() {
+        "enter removes nothing: ctrl-x rolls them back, esc cancels".to_owned()
+    } else {
+        format!("that is not it yet: type {} in full, or esc", bulk.phrase())
+    });
+    Vec::new()
+}
+
+/// The selected tenant stays selected and in sight, wherever it goes.
+fn sort(state: &mut State, action: Action) {
+    if action == Action::Sort {
+        state.tenants.sort_by_next();
+    } else {
+        state.tenants.reverse();
+    }
+    let page = list_rows(state);
+    state.tenants.keep_in_view(page);
 }
 
 /// A key that is bound to nothing: text for the field that has the focus, if there is one.
@@ -128,6 +165,7 @@ fn edit(state: &mut State, request: InputRequest) {
         (Mode::Filter, _) => Some(&mut state.tenants.filter),
         (Mode::AuditFilter, Some(Screen::Audit(screen))) => Some(&mut screen.filter),
         (Mode::Form, Some(Screen::Wizard(wizard))) => wizard.focused_input(),
+        (Mode::Bulk, Some(Screen::Bulk(bulk))) if bulk.phase == Phase::Asking => Some(&mut bulk.typed),
         (Mode::Rollback, Some(Screen::Rollback(dialog))) if !dialog.is_sent() => Some(&mut dialog.typed),
         _ => None,
     };
@@ -168,6 +206,7 @@ fn back(state: &mut State) -> Vec<Effect> {
             let slug = &screen.slug;
             state.notice = Some(format!("{slug} may have a new secret that nobody has seen; c sets another"));
         }
+        Some(Screen::Bulk(bulk)) => state.notice = Some(left(bulk)),
         Some(Screen::Rollback(dialog)) => {
             let slug = dialog.tenant.slug.clone();
             state.notice = Some(if dialog.is_sent() {
@@ -183,12 +222,29 @@ fn back(state: &mut State) -> Vec<Effect> {
         state.screens.pop();
         return if matches!(state.screen(), Screen::Tenants) { Vec::new() } else { open::reload(state) };
     }
+    let filtered = state.tenants.typing == Typing::Filter || !state.tenants.filter.value().is_empty();
+    if !filtered {
+        state.tenants.clear_marks();
+        return Vec::new();
+    }
     state.tenants.typing = Typing::No;
     state.tenants.filter.reset();
     state.tenants.refilter();
     let page = list_rows(state);
     state.tenants.keep_in_view(page);
     Vec::new()
+}
+
+/// What leaving the dialog for several tenants means for them.
+fn left(bulk: &BulkRollback) -> String {
+    let (all, waiting) = (bulk.parts.len(), bulk.waiting());
+    match bulk.phase {
+        Phase::Asking => format!("cancelled: nothing was done to these {all} tenants"),
+        Phase::Running | Phase::Stopped => {
+            format!("{} of {all} were asked for; {waiting} left as before", all - waiting)
+        }
+        Phase::Done => format!("{} of {all} tenants are rolled back", bulk.done()),
+    }
 }
 
 fn scroll(state: &mut State, by: isize) -> Vec<Effect> {
@@ -223,6 +279,15 @@ fn scroll(state: &mut State, by: isize) -> Vec<Effect> {
             let lines = state.operations.get(&screen.id).map_or(0, |live| live.log.len());
             screen.top = screen.top.saturating_add_signed(by).min(lines.saturating_sub(1));
         }
+        Some(Screen::Rollback(dialog)) => {
+            dialog.top = dialog.top.saturating_add_signed(by).min(EXPLANATION);
+        }
+        Some(Screen::Bulk(bulk)) => {
+            // Rather a few too many than one tenant that cannot be looked at.
+            let last = bulk.parts.len().saturating_sub(body.saturating_sub(9).max(1));
+            bulk.top = bulk.top.saturating_add_signed(by).min(last);
+        }
+        Some(Screen::Operations(_)) => open::select_operation(state, by),
         Some(Screen::Audit(screen)) => {
             let visible = screen.visible(now);
             let row = screen.selected_row(&visible).saturating_add_signed(by);
@@ -251,7 +316,15 @@ fn copy(state: &mut State, action: Action) -> Vec<Effect> {
         Screen::Operation(screen) => {
             state.live(screen).and_then(|live| live.operation.state.failure().map(Failure::summary))
         }
+        Screen::Operations(screen) => {
+            screen.selected(state).and_then(|live| live.operation.state.failure().map(Failure::summary))
+        }
         Screen::Audit(screen) => screen.selected(state.now).map(format::audit_event),
+        Screen::Tenants if state.tenants.marks() > 0 => {
+            let names: Vec<&str> = state.tenants.marked().map(|tenant| tenant.slug.as_str()).collect();
+            Some(names.join("\n"))
+        }
+        Screen::Tenants => state.tenants.selected().map(|tenant| tenant.slug.to_string()),
         _ => None,
     };
     let Some(text) = text else { return Vec::new() };
@@ -260,6 +333,9 @@ fn copy(state: &mut State, action: Action) -> Vec<Effect> {
 }
 
 fn roll_back(state: &mut State) -> Vec<Effect> {
+    if matches!(state.screen(), Screen::Bulk(_)) {
+        return bulk::go(state);
+    }
     let ticket = state.ticket();
     let Some(Screen::Rollback(dialog)) = state.screens.last_mut() else { return Vec::new() };
     if !dialog.is_named() {
@@ -267,7 +343,8 @@ fn roll_back(state: &mut State) -> Vec<Effect> {
     }
     dialog.progress = Asking::Sent(ticket);
     let request = RollbackRequest {
-        slug: dialog.tenant.slug.to_string(),
+        // By its id: another tenant of the same name is not meant.
+        slug: dialog.tenant.id.to_string(),
         confirm: dialog.typed.value().to_owned(),
         discard_data: true,
         idempotency_key: None,

@@ -4,16 +4,16 @@
 
 use tenantry_protocol::audit::AuditEvent;
 use tenantry_protocol::operation::Operation;
-use tenantry_protocol::tenant::{Credentials, TenantDetail};
+use tenantry_protocol::tenant::{Credentials, Tenant, TenantDetail};
 use tenantry_protocol::watch::{EventBody, WatchResponse};
 use tenantry_protocol::{ApiError, ErrorCode};
 
-use super::list_rows;
 use super::wizard::{adopt, plan_arrived};
+use super::{bulk, list_rows};
 use crate::ui::event::{Effect, Event, Ticket};
 use crate::ui::state::audit::Reading;
 use crate::ui::state::credentials::Secret;
-use crate::ui::state::operation::OperationScreen;
+use crate::ui::state::operation::{OperationScreen, can_be_retried};
 use crate::ui::state::rollback::Asking;
 use crate::ui::state::wizard::{Confirmation, Wizard};
 use crate::ui::state::{Answer, Connection, Screen, State};
@@ -22,7 +22,14 @@ use crate::ui::state::{Answer, Connection, Screen, State};
 const MAX_ENDED: usize = 50;
 
 pub(super) fn happened(state: &mut State, event: Event) -> Vec<Effect> {
-    state.dirty = true;
+    let mut effects = learned(state, event);
+    effects.extend(bulk::advance(state));
+    effects
+}
+
+fn learned(state: &mut State, event: Event) -> Vec<Effect> {
+    // An answer without news is no reason to draw; what arrived before it may still wait to be drawn.
+    state.dirty |= !matches!(event, Event::Watched(_));
     match event {
         Event::Connected(session) => {
             state.session = Some(*session);
@@ -54,11 +61,16 @@ pub(super) fn happened(state: &mut State, event: Event) -> Vec<Effect> {
             adopt(state);
         }
         Event::Watched(news) => return watched(state, news),
-        Event::Operation(operation) => learn(state, *operation),
+        Event::Operation(operation) => {
+            learn(state, *operation);
+            return draft_for_retry(state);
+        }
         Event::Planned { ticket, key, result } => plan_arrived(state, ticket, key, result),
         Event::Started { ticket, result } => return started(state, ticket, result.map(|boxed| *boxed)),
         Event::Credentials { ticket, result } => credentials(state, ticket, result),
         Event::Detail { id, result } => detail(state, &id, result),
+        Event::Preview { id, result } => return bulk::previewed(state, id, result),
+        Event::Operations(result) => operations(state, result),
         Event::Audit { tenant, before, result } => return audit(state, tenant, before, result),
         Event::Key(_) | Event::Paste(_) | Event::Resize(..) | Event::Tick(_) | Event::Terminate => {}
     }
@@ -77,7 +89,7 @@ fn forget_outage(state: &mut State) {
 }
 
 /// After a gap: operations that we think are running may be over, and the open screen may be out of date.
-fn resync(state: &State) -> Vec<Effect> {
+fn resync(state: &mut State) -> Vec<Effect> {
     let unfinished = state.operations.values().filter(|live| !live.operation.state.is_final());
     let mut effects: Vec<Effect> = unfinished.map(|live| Effect::LoadOperation(live.operation.id)).collect();
     match state.screen() {
@@ -85,14 +97,14 @@ fn resync(state: &State) -> Vec<Effect> {
         Screen::Audit(screen) => {
             effects.push(Effect::LoadAudit { tenant: screen.tenant.clone(), before: None })
         }
-        _ => {}
+        Screen::Operations(_) => effects.push(Effect::LoadOperations),
+        _ => effects.extend(bulk::read_again(state)),
     }
     effects
 }
 
 fn watched(state: &mut State, news: WatchResponse) -> Vec<Effect> {
-    // An answer without news is no reason to draw.
-    state.dirty = news.resync;
+    state.dirty |= news.resync;
     let mut effects = if news.resync { resync(state) } else { Vec::new() };
     for event in news.events {
         match event.body {
@@ -105,7 +117,10 @@ fn watched(state: &mut State, news: WatchResponse) -> Vec<Effect> {
                 }
                 learn(state, *operation);
                 state.dirty |= state.notice.is_some();
-                state.dirty |= matches!(state.screen(), Screen::Operation(_) | Screen::Tenants);
+                state.dirty |= matches!(
+                    state.screen(),
+                    Screen::Operation(_) | Screen::Operations(_) | Screen::Bulk(_) | Screen::Tenants
+                );
             }
             EventBody::Log { operation_id, line } => {
                 if let Some(live) = state.operations.get_mut(&operation_id) {
@@ -115,8 +130,6 @@ fn watched(state: &mut State, news: WatchResponse) -> Vec<Effect> {
             }
             EventBody::Tenant { tenant } => {
                 state.tenants.put(*tenant);
-                let page = list_rows(state);
-                state.tenants.keep_in_view(page);
                 state.dirty |= matches!(state.screen(), Screen::Tenants | Screen::Tenant(_));
             }
             EventBody::Audit { .. } => {
@@ -129,11 +142,31 @@ fn watched(state: &mut State, news: WatchResponse) -> Vec<Effect> {
             EventBody::Other => {}
         }
     }
+    settle(state);
     effects
+}
+
+/// Rows that changed are in their places, and the selection is in sight.
+fn settle(state: &mut State) {
+    state.tenants.settle();
+    let page = list_rows(state);
+    state.tenants.keep_in_view(page);
+}
+
+fn operations(state: &mut State, result: Result<Vec<Operation>, ApiError>) {
+    let read = result.map(|operations| operations.into_iter().for_each(|operation| learn(state, operation)));
+    if let Some(Screen::Operations(screen)) = state.screens.last_mut()
+        && (read.is_ok() || !matches!(screen.read, Answer::Given(())))
+    {
+        screen.read = read.into();
+    }
 }
 
 /// A provision or a rollback was accepted, or not.
 fn started(state: &mut State, ticket: Ticket, result: Result<Operation, ApiError>) -> Vec<Effect> {
+    if bulk::waits_for(state, ticket) {
+        return bulk::started(state, ticket, result);
+    }
     let asked = state.screens.iter().position(|screen| asks_for(screen, ticket));
     let draft_asked = state.draft.as_deref().is_some_and(|draft| is_starting(draft, ticket));
     let operation = match result {
@@ -250,12 +283,46 @@ fn learn(state: &mut State, operation: Operation) {
     state.keep_operation(operation);
 }
 
+/// A provision that came to nothing can be tried again, but its tenant is on no list of the living: it is asked for.
+fn draft_for_retry(state: &State) -> Vec<Effect> {
+    let Screen::Operation(screen) = state.screen() else { return Vec::new() };
+    match state.live(screen) {
+        Some(live)
+            if screen.draft.is_none()
+                && can_be_retried(&live.operation)
+                && state.tenants.get(live.operation.tenant_id).is_none() =>
+        {
+            vec![Effect::LoadDetail(live.operation.tenant_id.to_string())]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The draft of a tenant that is no row of the list, if that is what was asked for.
+fn take_draft(state: &mut State, tenant: &Tenant) -> bool {
+    let wanted = !draft_for_retry(state).is_empty();
+    let about = match state.screen() {
+        Screen::Operation(screen) => state.live(screen).map(|live| live.operation.tenant_id),
+        _ => None,
+    };
+    match state.screens.last_mut() {
+        Some(Screen::Operation(screen)) if wanted && about == Some(tenant.id) => {
+            screen.draft = Some(Box::new(Wizard::again(tenant)));
+            true
+        }
+        _ => false,
+    }
+}
+
 fn detail(state: &mut State, id: &str, result: Result<Box<TenantDetail>, ApiError>) {
     if let Ok(detail) = &result {
         for operation in &detail.operations {
             learn(state, operation.clone());
         }
-        state.tenants.put(detail.tenant.clone());
+        if !take_draft(state, &detail.tenant) {
+            state.tenants.put(detail.tenant.clone());
+            settle(state);
+        }
     }
     if let Some(Screen::Tenant(screen)) = state.screens.last_mut()
         && screen.id.to_string() == id

@@ -3,6 +3,7 @@
 //! Invariant: nothing here waits, reads a clock or writes; the same events give the same state.
 
 mod action;
+mod bulk;
 mod daemon;
 mod open;
 mod palette;
@@ -60,5 +61,8 @@ fn help_rows(state: &State) -> usize {
 fn shows_time(state: &State) -> bool {
     matches!(state.overlay, Overlay::None)
         && (matches!(state.connection, Connection::Lost { .. })
-            || matches!(state.screen(), Screen::Tenants | Screen::Tenant(_) | Screen::Operation(_)))
+            || matches!(
+                state.screen(),
+                Screen::Tenants | Screen::Tenant(_) | Screen::Operation(_) | Screen::Operations(_)
+            ))
 }

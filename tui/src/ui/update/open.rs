@@ -10,6 +10,7 @@ use crate::ui::event::Effect;
 use crate::ui::state::audit::{AuditScreen, Reading};
 use crate::ui::state::credentials::{CredentialsScreen, Secret};
 use crate::ui::state::operation::OperationScreen;
+use crate::ui::state::operations::{self, OperationsScreen};
 use crate::ui::state::rollback::RollbackDialog;
 use crate::ui::state::wizard::{Step, Wizard};
 use crate::ui::state::{Answer, Screen, State, TenantScreen};
@@ -41,14 +42,35 @@ pub(super) fn operation(state: &mut State, id: Option<OperationId>) -> Vec<Effec
 
 pub(super) fn rollback(state: &mut State, id: Option<TenantId>) -> Vec<Effect> {
     let Some(tenant) = id.and_then(|id| state.tenants.get(id)).cloned() else { return Vec::new() };
+    let id = tenant.id;
     state.screens.push(Screen::Rollback(Box::new(RollbackDialog::new(tenant))));
-    vec![Effect::DropInput]
+    vec![Effect::DropInput, Effect::LoadPreview(id)]
+}
+
+/// What runs and what ran; from wherever one is, and back to there.
+pub(super) fn operations(state: &mut State) -> Vec<Effect> {
+    if matches!(state.screen(), Screen::Operations(_)) {
+        return reload(state);
+    }
+    state.screens.push(Screen::Operations(OperationsScreen::new()));
+    vec![Effect::LoadOperations]
+}
+
+/// On the newest the selection stays with whatever is newest.
+pub(super) fn select_operation(state: &mut State, by: isize) {
+    let Screen::Operations(screen) = state.screen() else { return };
+    let last = state.operations.len().saturating_sub(1);
+    let row = screen.selected_row(state).saturating_add_signed(by).min(last);
+    let there = operations::newest_first(state).nth(row).map(|live| live.operation.id);
+    if let Some(Screen::Operations(screen)) = state.screens.last_mut() {
+        screen.selection = there.filter(|_| row > 0);
+    }
 }
 
 /// The trail; of the tenant that the screen is about, if it is about one.
 pub(super) fn audit_here(state: &mut State) -> Vec<Effect> {
     let filter = match state.screen() {
-        Screen::Tenant(_) | Screen::Operation(_) => {
+        Screen::Tenant(_) | Screen::Operation(_) | Screen::Operations(_) => {
             state.tenant_at_hand().map(|tenant| format!("tenant:{}", tenant.slug))
         }
         _ => None,
@@ -118,6 +140,7 @@ pub(super) fn reload(state: &mut State) -> Vec<Effect> {
         Screen::Audit(_) => read_audit(state),
         Screen::Wizard(_) => wizard::plan_again(state),
         Screen::Operation(screen) => vec![Effect::LoadOperation(screen.id)],
-        Screen::Credentials(_) | Screen::Rollback(_) => Vec::new(),
+        Screen::Operations(_) => vec![Effect::LoadOperations],
+        Screen::Credentials(_) | Screen::Rollback(_) | Screen::Bulk(_) => Vec::new(),
     }
 }

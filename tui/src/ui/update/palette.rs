@@ -54,6 +54,7 @@ pub(super) fn run(state: &mut State) -> Vec<Effect> {
             state.leave_to_list();
             Vec::new()
         }
+        Run::ShowOperations => open::operations(state),
         Run::Open(id) => {
             let slug = state.tenants.get(id).map(|tenant| tenant.slug.clone());
             slug.map(|slug| open::tenant(state, id, slug)).unwrap_or_default()

@@ -4,10 +4,12 @@
 //! now. Below 40 columns or 10 rows what doesn't fit is cut, never wrapped into something else.
 
 mod audit;
+mod bulk;
 mod credentials;
 mod fit;
 mod help;
 mod operation;
+mod operations;
 mod palette;
 mod plan;
 mod rollback;
@@ -46,6 +48,8 @@ pub(crate) fn view(state: &State, frame: &mut Frame<'_>) {
         Screen::Operation(screen) => operation::draw(state, screen, frame, body),
         Screen::Credentials(screen) => credentials::draw(state, screen, frame, body),
         Screen::Rollback(dialog) => rollback::draw(state, dialog, frame, body),
+        Screen::Bulk(bulk) => bulk::draw(state, bulk, frame, body),
+        Screen::Operations(screen) => operations::draw(state, screen, frame, body),
         Screen::Audit(screen) => audit::draw(state, screen, frame, body),
     }
     frame.render_widget(notice_line(state), notice);
@@ -106,6 +110,8 @@ fn breadcrumb(state: &State) -> String {
         ),
         Screen::Credentials(screen) => format!("{} › credentials", screen.slug),
         Screen::Rollback(dialog) => format!("{} › rollback", dialog.tenant.slug),
+        Screen::Bulk(bulk) => format!("rollback of {} tenants", bulk.parts.len()),
+        Screen::Operations(_) => "operations".to_owned(),
         Screen::Audit(_) => "audit".to_owned(),
     };
     format!("tenantry › {here}")
@@ -143,18 +149,23 @@ fn notice_line(state: &State) -> Line<'_> {
     }
 }
 
-/// As many of the keys that work now as fit; the ways out and to the help before all others.
+/// As many of the keys that work now as fit: the way out and what the screen is for before the help, all others after.
 fn hint_line(state: &State, columns: u16) -> Line<'static> {
     let needed = |binding: &Binding| width(binding.shown) + width(binding.hint) + 3;
     let hints: Vec<&Binding> = keymap::bindings(state, keymap::mode(state))
         .filter(|binding| binding.prominence == Prominence::Hint)
         .collect();
-    let first = |binding: &Binding| matches!(binding.action, Action::Back | Action::Help);
+    let rank = |(at, binding): (usize, &Binding)| match binding.action {
+        Action::Back => 0,
+        _ if at == 0 => 1,
+        Action::Help => 2,
+        _ => 3,
+    };
     // One more than there is: the last hint's closing space may fall off the edge.
     let mut room = usize::from(columns);
     let mut fits = vec![false; hints.len()];
-    for wanted in [true, false] {
-        for (at, binding) in hints.iter().enumerate().filter(|(_, binding)| first(binding) == wanted) {
+    for wanted in 0..=3 {
+        for (at, binding) in hints.iter().enumerate().filter(|(at, binding)| rank((*at, binding)) == wanted) {
             if needed(binding) <= room {
                 room -= needed(binding);
                 fits[at] = true;

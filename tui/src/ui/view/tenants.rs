@@ -10,7 +10,8 @@ use tenantry_protocol::tenant::{Tenant, TenantState};
 use super::fit::{cell, width, wrap};
 use super::theme::Theme;
 use crate::format;
-use crate::ui::state::tenants::{Loaded, Selection, Typing};
+use crate::ui::state::sorting::Column;
+use crate::ui::state::tenants::{Loaded, Mark, Selection, Typing};
 use crate::ui::state::{Connection, State};
 
 /// Columns of the table for the room there is; a width of 0 leaves one out.
@@ -51,8 +52,8 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
         }
     } else {
         let columns = Columns::for_width(area.width);
-        lines.push(header(&columns));
-        lines.extend(tenants.window(rows).map(|(tenant, selection)| row(state, tenant, selection, &columns)));
+        lines.push(header(state, &columns));
+        lines.extend(tenants.window(rows).map(|shown| row(state, shown, &columns)));
     }
     super::lines(frame, area, lines);
     if tenants.typing == Typing::Filter && area.height > 0 {
@@ -74,6 +75,12 @@ fn filter_line(state: &State) -> Line<'static> {
     } else {
         format!("{} of {} tenants", tenants.visible_len(), tenants.len())
     };
+    let marks = match (tenants.marks(), tenants.hidden_marks()) {
+        (0, _) => String::new(),
+        (marks, 0) => format!(" · {marks} marked"),
+        (marks, hidden) => format!(" · {marks} marked, {hidden} not shown"),
+    };
+    let count = count + &marks;
     let filter = tenants.filter.value();
     if filter.is_empty() && tenants.typing == Typing::No {
         return Line::styled(format!(" {count}"), Theme::dim());
@@ -93,23 +100,43 @@ fn nothing(state: &State) -> &'static str {
     }
 }
 
-fn header(columns: &Columns) -> Line<'static> {
-    let text = format!(
-        "   {}{}{}{}{}",
-        cell("TENANT", columns.tenant.saturating_sub(1)),
-        cell("STATE", columns.state),
-        cell("BLUEPRINT", columns.blueprint),
-        cell("TARGET", columns.target),
-        cell("LAST OPERATION", columns.last)
-    );
+/// The column that orders the rows has an arrow; where it is left out for want of room, the name says which it is.
+fn header(state: &State, columns: &Columns) -> Line<'static> {
+    let sort = state.tenants.sort();
+    let titles = [
+        ("TENANT", Column::Tenant, columns.tenant.saturating_sub(1)),
+        ("STATE", Column::State, columns.state),
+        ("BLUEPRINT", Column::Blueprint, columns.blueprint),
+        ("TARGET", Column::Target, columns.target),
+        ("LAST OPERATION", Column::Last, columns.last),
+    ];
+    let hidden =
+        titles.iter().find(|(_, column, room)| *room == 0 && sort.is_some_and(|sort| sort.column == *column));
+    let mut text = "   ".to_owned();
+    for (title, column, room) in titles {
+        let title = match (sort, hidden) {
+            (Some(sort), _) if sort.column == column => format!("{title} {}", sort.arrow()),
+            (Some(sort), Some((by, ..))) if column == Column::Tenant => {
+                format!("{title}, by {} {}", by.to_lowercase(), sort.arrow())
+            }
+            _ => title.to_owned(),
+        };
+        text += &cell(&title, room);
+    }
     Line::styled(text, Theme::strong())
 }
 
-fn row(state: &State, tenant: &Tenant, selection: Selection, columns: &Columns) -> Line<'static> {
-    let (mark, base) = match selection {
-        Selection::Here => (" ▌ ", Theme::selected()),
-        Selection::Elsewhere => ("   ", Theme::text()),
+fn row(
+    state: &State,
+    (tenant, selection, mark): (&Tenant, Selection, Mark),
+    columns: &Columns,
+) -> Line<'static> {
+    let tick = if mark == Mark::Set { '✓' } else { ' ' };
+    let (bar, base) = match selection {
+        Selection::Here => ('▌', Theme::selected()),
+        Selection::Elsewhere => (' ', Theme::text()),
     };
+    let mark = format!("{tick}{bar} ");
     let name = cell(tenant.slug.as_str(), columns.tenant.saturating_sub(2)) + " ";
     let blueprint = cell(&format!("{} {}", tenant.blueprint, tenant.version), columns.blueprint);
     Line::from(vec![

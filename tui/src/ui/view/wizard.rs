@@ -14,34 +14,33 @@ use crate::ui::state::wizard::{Catalogue, Field, Seed, SlugOrigin, Step, Wizard}
 const LABEL: usize = 20;
 
 pub(super) fn draw(state: &State, wizard: &Wizard, frame: &mut Frame<'_>, area: Rect) {
-    let mut lines = vec![progress(wizard)];
+    let above = progress(wizard, area.width);
     if wizard.step == Step::Confirmation {
-        plan::draw(state, wizard, frame, area, lines);
+        plan::draw(state, wizard, frame, area, vec![above]);
         return;
     }
-    lines.push(Line::default());
+    let mut lines = vec![Line::default()];
     let offer = catalogue(state);
-    let mut cursor = None;
+    // The rows of the field that has the focus, and the column of the cursor in the first of them.
+    let (mut focus, mut cursor) = (0..0, None);
     for field in wizard.fields(offer) {
-        if field == wizard.focus
-            && let Some(input) = wizard.input(&field)
-        {
-            cursor = Some((LABEL + 3 + input.visual_cursor(), lines.len()));
+        let row = row(state, wizard, &field, offer, area.width);
+        if field == wizard.focus {
+            focus = lines.len()..lines.len() + row.len();
+            cursor = wizard.input(&field).map(|input| LABEL + 3 + input.visual_cursor());
         }
-        lines.extend(row(state, wizard, &field, offer, area.width));
+        lines.extend(row);
     }
     lines.extend(refusal(state, wizard, area.width));
-    // A form that is taller than the screen is shown from the field that has the focus.
-    let focus = cursor.map_or(0, |(_, row)| row);
-    let top = focus.saturating_sub(usize::from(area.height).saturating_sub(3));
-    if let Some((column, row)) = cursor
-        && row >= top
-        && row - top < usize::from(area.height)
-    {
+    // Of a form that is taller than the screen the field that has the focus is shown, whole.
+    let room = usize::from(area.height).saturating_sub(1).max(1);
+    let top = focus.end.saturating_sub(room).min(focus.start);
+    let row = 1 + focus.start - top;
+    if let Some(column) = cursor.filter(|_| row < usize::from(area.height)) {
         let column = (area.x as usize + column).min(usize::from(area.right().saturating_sub(1)));
-        frame.set_cursor_position(Position::new(column as u16, area.y + (row - top) as u16));
+        frame.set_cursor_position(Position::new(column as u16, area.y + row as u16));
     }
-    super::lines(frame, area, lines.split_off(top));
+    super::lines(frame, area, std::iter::once(above).chain(lines.into_iter().skip(top)).collect());
 }
 
 pub(super) const fn catalogue(state: &State) -> Catalogue<'_> {
@@ -52,13 +51,17 @@ pub(super) const fn catalogue(state: &State) -> Catalogue<'_> {
     }
 }
 
-fn progress(wizard: &Wizard) -> Line<'static> {
+fn progress(wizard: &Wizard, columns: u16) -> Line<'static> {
     let steps = [
         (Step::Details, "1 details"),
         (Step::Configuration, "2 configuration"),
         (Step::Confirmation, "3 confirmation"),
     ];
     let here = steps.iter().position(|(step, _)| *step == wizard.step).unwrap_or(0);
+    if columns < 60 {
+        let title = steps[here].1.trim_start_matches(|c: char| !c.is_alphabetic());
+        return Line::styled(format!(" step {} of 3: {title}", here + 1), Theme::strong());
+    }
     let mut spans = vec![Span::raw(" ")];
     for (index, (_, title)) in steps.iter().enumerate() {
         if index > 0 {

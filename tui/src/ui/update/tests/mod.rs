@@ -2,6 +2,7 @@
 //! Nothing is drawn and nobody is asked: what counts is the state afterwards, and which effects were asked for.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod lists;
 mod screens;
 
 use crossterm::event::KeyCode;
@@ -14,7 +15,7 @@ use super::update;
 use crate::ui::event::{Effect, Event, Ticket};
 use crate::ui::state::wizard::{Confirmation, Step, Wizard};
 use crate::ui::state::{Connection, Screen, State};
-use crate::ui::testing::{console, ctrl, now, operation, plan, press, tenant, type_text};
+use crate::ui::testing::{answer_previews, console, ctrl, now, operation, plan, press, tenant, type_text};
 
 fn wizard(state: &State) -> &Wizard {
     match state.screen() {
@@ -221,17 +222,21 @@ fn a_late_reading_does_not_revive_a_finished_operation() {
 #[test]
 fn a_rollback_needs_the_whole_name_and_a_key_that_is_not_enter() {
     let mut state = console(&["acme"]);
-    assert_eq!(press(&mut state, KeyCode::Char('R')), [Effect::DropInput]);
+    let tenant = state.tenants.selected().unwrap().id;
+    let opened = press(&mut state, KeyCode::Char('R'));
+    assert_eq!(opened, [Effect::DropInput, Effect::LoadPreview(tenant)]);
     type_text(&mut state, "acm");
     assert!(ctrl(&mut state, 'x').is_empty(), "half a name removes nothing");
     type_text(&mut state, "e");
+    assert!(ctrl(&mut state, 'x').is_empty(), "nor does the whole one before its effects are on the screen");
+    answer_previews(&mut state, opened);
     assert!(press(&mut state, KeyCode::Enter).is_empty(), "enter removes nothing");
     assert!(matches!(state.screen(), Screen::Rollback(_)), "nor does it throw away what was typed");
     let effects = ctrl(&mut state, 'x');
     let Some(Effect::Rollback { request, .. }) = effects.first() else { panic!("{effects:?}") };
     assert_eq!(
         (request.slug.as_str(), request.confirm.as_str(), request.discard_data),
-        ("acme", "acme", true)
+        (tenant.to_string().as_str(), "acme", true)
     );
     assert!(ctrl(&mut state, 'x').is_empty(), "it is asked for once");
 }

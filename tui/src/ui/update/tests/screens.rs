@@ -1,7 +1,7 @@
 //! Palette, retry, credentials and audit: ways between screens, driven by events alone.
 //! As in the module above, nothing is drawn and nobody is asked.
 
-use crossterm::event::KeyCode;
+use crossterm::event::{KeyCode, KeyEvent};
 use tenantry_protocol::operation::{Failure, OperationState};
 use tenantry_protocol::tenant::{CredentialsIssued, TenantDetail, TenantState};
 use tenantry_protocol::watch::EventBody;
@@ -58,7 +58,8 @@ fn the_palette_runs_what_was_typed() {
     let mut state = console(&["acme", "globex"]);
     press(&mut state, KeyCode::Char(':'));
     type_text(&mut state, "rollback glob");
-    assert_eq!(press(&mut state, KeyCode::Enter), [Effect::DropInput]);
+    let opened = press(&mut state, KeyCode::Enter);
+    assert!(matches!(opened.as_slice(), [Effect::DropInput, Effect::LoadPreview(_)]), "{opened:?}");
     let Screen::Rollback(dialog) = state.screen() else { panic!("{:?}", state.screen()) };
     assert_eq!(dialog.tenant.slug.as_str(), "globex");
     press(&mut state, KeyCode::Char(':'));
@@ -78,21 +79,36 @@ fn the_palette_asks_for_the_tenant_and_offers_the_selected_one_first() {
 }
 
 #[test]
-fn the_palette_has_every_action_of_the_screen() {
-    let mut state = console(&["acme"]);
-    press(&mut state, KeyCode::Char(':'));
-    let Overlay::Palette(palette) = &state.overlay else { panic!() };
-    let missing: Vec<_> = keymap::bindings(&state, keymap::screen_mode(&state))
-        .filter(|binding| !binding.is_movement())
-        .filter(|binding| {
-            !palette
-                .entries
-                .iter()
-                .any(|entry| entry.key == binding.shown || entry.run == Run::Act(binding.action))
-        })
-        .map(|binding| binding.shown)
-        .collect();
-    assert!(missing.is_empty(), "{missing:?}");
+fn the_palette_has_every_action_of_each_screen_and_no_hint_promises_a_dead_key() {
+    for way in [&[][..], &[' '], &['\n'], &['\n', 'a'], &['a'], &['O'], &['O', '\n'], &['o']] {
+        let mut state = console(&["acme", "globex"]);
+        let failure = Failure { step: "migrations".into(), message: "wrong".into(), ..Failure::default() };
+        let failed = operation("acme", OperationState::RolledBack { failure });
+        update(&mut state, Event::Operation(Box::new(failed)));
+        for key in way {
+            press(&mut state, if *key == '\n' { KeyCode::Enter } else { KeyCode::Char(*key) });
+        }
+        let mode = keymap::screen_mode(&state);
+        for binding in keymap::bindings(&state, mode) {
+            let live = binding.keys().iter().any(|(code, modifiers)| {
+                keymap::resolve(&state, &KeyEvent::new(*code, *modifiers)) == Some(binding.action)
+            });
+            assert!(live, "{way:?}: {} is shown and does something else", binding.shown);
+        }
+        press(&mut state, KeyCode::Char(':'));
+        let Overlay::Palette(palette) = &state.overlay else { panic!("{way:?}: no palette") };
+        let missing: Vec<_> = keymap::bindings(&state, mode)
+            .filter(|binding| !binding.is_movement())
+            .filter(|binding| {
+                !palette
+                    .entries
+                    .iter()
+                    .any(|entry| entry.key == binding.shown || entry.run == Run::Act(binding.action))
+            })
+            .map(|binding| binding.shown)
+            .collect();
+        assert!(missing.is_empty(), "{way:?}: {missing:?}");
+    }
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //! Snapshots freeze the layouts at 80 columns; that nothing breaks at other sizes is one test for all screens.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod lists;
+
 use crossterm::event::KeyCode;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -56,7 +58,7 @@ fn the_list_of_tenants() {
     insta::assert_snapshot!(drawn(&state, 80, 12), @r#"
     tenantry › tenants                        local · PRODUCTION · operator ● live
     3 tenants
-      TENANT           STATE          BLUEPRINT     TARGET   LAST OPERATION
+      TENANT ▲         STATE          BLUEPRINT     TARGET   LAST OPERATION
     ▌ acme             ● active       projects 1.0  local    provision        2 m
       globex           ● active       projects 1.0  local    provision        2 m
       initech          ● active       projects 1.0  local    provision        2 m
@@ -65,7 +67,7 @@ fn the_list_of_tenants() {
 
 
 
-    enter open  n new  / filter  : command  a audit  R rollback  ? help
+    enter open  n new  / filter  space mark  : command  R rollback  ? help
     "#);
 }
 
@@ -218,20 +220,20 @@ fn the_palette_shows_names_meanings_and_keys() {
     type_text(&mut state, "o");
     insta::assert_snapshot!(drawn(&state, 80, 18), @r#"
      tenantry › tenants                        local · PRODUCTION · operator ● live
-    ┌ command 1 of 6 ──────────────────────────────────────────────────────────────┐
+    ┌ command 1 of 11 ─────────────────────────────────────────────────────────────┐
     │ : o                                                                          │
-    │ ▌ operation    a tenant's last operation                             o       │
-    │   tenant       open a tenant                                         enter   │
-    │   credentials  a login for a tenant, shown once                      c       │
-    │   tenants      the list of tenants                                           │
-    │   rollback     remove a tenant; asks first                           R       │
-    │   reload       in tenants                                            r       │
+    │ ▌ operation           a tenant's last operation                      o       │
+    │   operations          what runs and what ran                         O       │
+    │   tenant              open a tenant                                  enter   │
+    │   credentials         a login for a tenant, shown once               c       │
+    │   tenants             the list of tenants                                    │
+    │   reverse order       in tenants                                     S       │
+    │   mark all or none    in tenants                                     *       │
+    │   rollback            remove a tenant; asks first                    R       │
+    │   sort by next column in tenants                                     s       │
+    │   copy names          in tenants                                     y       │
+    │   reload              in tenants                                     r       │
     └──────────────────────────────────────────────────────────────────────────────┘
-
-
-
-
-
 
 
      enter run  tab complete  ↑ ↓ choose  esc close
@@ -312,29 +314,6 @@ fn the_ways_out_and_to_the_help_are_named_at_every_width() {
 }
 
 #[test]
-fn the_rollback_dialog_names_its_effects() {
-    let mut state = console(&["acme"]);
-    press(&mut state, KeyCode::Char('R'));
-    type_text(&mut state, "ac");
-    insta::assert_snapshot!(drawn(&state, 80, 14), @r#"
-    tenantry › acme › rollback                local · PRODUCTION · operator ● live
-    This removes tenant acme (acme Ltd) from local:
-    · schema t_hyboqd4ahyboa with every table, row and function in it
-    · its roles t_hyboqd4ahyboa, t_hyboqd4ahyboa_…; no login was issued; their
-    sessions are cut
-    It is active, was made 3 h ago, with projects 1.0.
-    ! No archive is made (--discard-data): the data cannot be brought back.
-
-    Type its name to roll it back: ac
-
-        ▸ Cancel ◂    Roll back: type the name first
-
-
-    enter press Cancel  esc cancel  f1 help
-    "#);
-}
-
-#[test]
 fn a_lost_connection_is_said_beside_the_rows() {
     let mut state = console(&["acme"]);
     update(&mut state, Event::Lost("no daemon listens on /run/x".into()));
@@ -378,9 +357,14 @@ fn every_screen_fits_every_size() {
     let mut credentials = console(&["acme"]);
     press(&mut credentials, KeyCode::Char('c'));
     let running = at_operation(OperationState::Running);
-    for state in
-        [palette, credentials, console(&["acme"]), rollback, form, audit, detail, help, running, at_plan()]
-    {
+    let mut operations = at_operation(OperationState::Running);
+    press(&mut operations, KeyCode::Esc);
+    press(&mut operations, KeyCode::Char('O'));
+    let mut bulk = console(&["acme", "globex"]);
+    press(&mut bulk, KeyCode::Char('*'));
+    press(&mut bulk, KeyCode::Char('R'));
+    let wide = [palette, credentials, rollback, form, audit, detail, help, running, operations, bulk];
+    for state in wide.into_iter().chain([console(&["acme"]), at_plan()]) {
         for (columns, rows) in [(80, 24), (200, 60), (40, 10), (20, 5), (4, 2), (1, 1)] {
             let text = drawn(&state, columns, rows);
             assert!(columns < 40 || text.contains("tenantry"), "{columns}x{rows}\n{text}");

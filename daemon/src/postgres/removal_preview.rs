@@ -1,0 +1,155 @@
+//! What a removal would take: tables, rows, size, roles and sessions of a placement, read from its target.
+//!
+//! Invariants: everything that is written for counting is rolled back, and no expression of the tenant's is evaluated
+//! where RESET ROLE reaches the provisioner. Counting needs SELECT, which only the owner has; and even a bare `count(*)`
+//! makes the planner evaluate the constant parts of index expressions, which are the tenant's functions. So it runs as a
+//! migration does, inside a SECURITY DEFINER function of the owner, in a transaction that is read-only by then.
+//! Where that fails or takes too long the server's statistics answer.
+
+use std::time::Duration;
+
+use sqlx::{Connection as _, PgConnection};
+use tenantry_protocol::name::PlacementName;
+use tenantry_protocol::tenant::RowCount;
+
+use tokio::time::timeout;
+
+use super::error::{Result, doing, doing_for_a_tenant};
+use super::quote::{Value, render};
+use super::target::{Ready, Target};
+use super::tenant_ddl;
+
+/// Longer than this nobody who has a dialog open waits for a number; the estimate is there at once.
+const LIMITS: &str = "set local statement_timeout = '1s'; set local lock_timeout = '100ms'";
+
+/// For the whole count; longer than the server's own limit for one statement.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Of ordinary tables and partitions alone: a view's or a foreign table's rows are not the tenant's to lose. Policies
+/// either do not apply to the owner or, where they are forced, end the count with an error.
+const COUNTER: &str = "\
+grant {placement} to {provisioner};
+set local role {placement};
+drop function if exists {placement}.tenantry_count();
+create function {placement}.tenantry_count() returns bigint language plpgsql security definer
+    set search_path = {placement}, tenantry_ext, pg_temp set row_security = off as
+$tenantry$
+declare
+    counted record;
+    rows bigint;
+    total bigint := 0;
+begin
+    for counted in select relnamespace::regnamespace::text as schema, relname from pg_class
+                   where relnamespace = '{placement}'::regnamespace and relkind = 'r' loop
+        execute format('select count(*) from only %s.%I', counted.schema, counted.relname) into rows;
+        total := total + rows;
+    end loop;
+    return total;
+end
+$tenantry$;
+reset role;
+set local transaction_read_only = on;
+";
+
+/// What is there.
+#[derive(Debug)]
+pub struct Found {
+    pub tables: u64,
+    pub rows: RowCount,
+    /// Absent if a lock was not free.
+    pub size_bytes: Option<u64>,
+    pub roles: Vec<String>,
+    pub sessions: u64,
+}
+
+pub async fn look(target: &Target, ready: &Ready, placement: &PlacementName) -> Result<Found> {
+    let mut connection = target.acquire().await?;
+    let (tables, estimate) = tables(&mut connection, placement).await?;
+    let roles: Vec<String> =
+        sqlx::query_scalar("select rolname::text from pg_roles where rolname = any($1) order by rolname")
+            .bind(tenant_ddl::all_roles(placement))
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(doing("look for the tenant's roles"))?;
+    let sessions: i64 = sqlx::query_scalar("select count(*) from pg_stat_activity where usename = any($1)")
+        .bind(&roles)
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(doing("count the tenant's sessions"))?;
+    let size_bytes = unless_refused(size(&mut connection, placement).await, "measure")?;
+    let counted = match timeout(PATIENCE, count(&mut connection, ready, placement)).await {
+        Ok(counted) => unless_refused(counted, "count")?,
+        Err(_) => {
+            // Code that catches its own cancellation: a server whose client is gone ends it for good.
+            drop(connection.detach());
+            None
+        }
+    };
+    let rows = match counted {
+        Some(rows) => RowCount::Exact { rows },
+        None => RowCount::Estimated { rows: estimate },
+    };
+    Ok(Found { tables, rows, size_bytes, roles, sessions: sessions.unsigned_abs() })
+}
+
+/// Number of tables, and how many rows the server thinks are in them. Both kinds of statistics can lag behind, and one
+/// is lost in a crash: the larger one frightens sooner.
+async fn tables(connection: &mut PgConnection, placement: &PlacementName) -> Result<(u64, u64)> {
+    let (tables, rows): (i64, f64) = sqlx::query_as(
+        "select count(*) filter (where c.relkind in ('r', 'p') and not c.relispartition),
+                coalesce(sum(greatest(c.reltuples::double precision, pg_stat_get_live_tuples(c.oid), 0))
+                         filter (where c.relkind = 'r'), 0)::double precision
+         from pg_namespace n join pg_class c on c.relnamespace = n.oid where n.nspname = $1",
+    )
+    .bind(placement.as_str())
+    .fetch_one(connection)
+    .await
+    .map_err(doing("look for the tenant's tables"))?;
+    Ok((tables.unsigned_abs(), rows as u64))
+}
+
+async fn size(connection: &mut PgConnection, placement: &PlacementName) -> Result<i64> {
+    let mut tx = connection.begin().await.map_err(doing("begin to measure the tenant"))?;
+    sqlx::raw_sql(LIMITS).execute(&mut *tx).await.map_err(doing("limit the measuring of the tenant"))?;
+    let bytes = sqlx::query_scalar(
+        "select coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint
+         from pg_namespace n join pg_class c on c.relnamespace = n.oid
+         where n.nspname = $1 and c.relkind in ('r', 'm', 'S')",
+    )
+    .bind(placement.as_str())
+    .fetch_one(&mut *tx)
+    .await
+    .map_err(doing("measure the tenant"));
+    tx.rollback().await.map_err(doing("end the measuring of the tenant"))?;
+    bytes
+}
+
+async fn count(connection: &mut PgConnection, ready: &Ready, placement: &PlacementName) -> Result<i64> {
+    let values =
+        [("placement", Value::Placement(placement)), ("provisioner", Value::Identifier(&ready.provisioner))];
+    let mut tx = connection.begin().await.map_err(doing("begin to count the tenant's rows"))?;
+    sqlx::raw_sql(LIMITS).execute(&mut *tx).await.map_err(doing("limit the counting of rows"))?;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(render(COUNTER, &values)))
+        .execute(&mut *tx)
+        .await
+        .map_err(doing("prepare to count the tenant's rows"))?;
+    let counter = render("select {placement}.tenantry_count()", &values);
+    let rows = sqlx::query_scalar(sqlx::AssertSqlSafe(counter))
+        .fetch_one(&mut *tx)
+        .await
+        .map_err(doing_for_a_tenant("count the tenant's rows"));
+    tx.rollback().await.map_err(doing("end the counting of rows"))?;
+    rows
+}
+
+/// What the server answered with an error is not known; a server that is gone is an error.
+fn unless_refused(result: Result<i64>, what: &'static str) -> Result<Option<u64>> {
+    match result {
+        Ok(value) => Ok(Some(value.unsigned_abs())),
+        Err(error) if error.is_unreachable() => Err(error),
+        Err(error) => {
+            tracing::debug!(error = %error.explain(), what, "a rollback's effects are told without this");
+            Ok(None)
+        }
+    }
+}

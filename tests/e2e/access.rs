@@ -1,0 +1,103 @@
+//! Who may do what: users whom the configuration names, those whom it does not, and what the audit trail keeps of it.
+
+use std::path::Path;
+
+use serde_json::Value;
+use tokio::process::Command;
+
+use crate::harness::cli::{Output, run, tenantry_command};
+use crate::harness::daemon::Daemon;
+use crate::harness::scratch::Scratch;
+use crate::harness::{Cluster, Env, binaries};
+
+/// An account that every system has and that owns nothing.
+const SOMEBODY: &str = "nobody";
+
+/// A daemon whose socket another user's processes can reach.
+struct Shared {
+    env: Env,
+    scratch: Scratch,
+    daemon: Daemon,
+}
+
+impl Shared {
+    async fn start(lines: &str) -> Self {
+        let mut env = Env::with_config(Cluster::shared(), lines).await;
+        env.take_daemon().stop().await;
+        let scratch = Scratch::new();
+        // A checkout may lie in a folder that is closed to others.
+        std::fs::copy(binaries::tenantry(), scratch.join("tenantry")).unwrap();
+        let (config, socket) = (env.config_path(), scratch.text("run/d.sock"));
+        let arguments = ["--config", config.to_str().unwrap(), "--socket", &socket];
+        let daemon = Daemon::start(&arguments, &env.dir).await;
+        Self { env, scratch, daemon }
+    }
+
+    /// The client as the user whom the tests run as.
+    async fn tenantry(&self, arguments: &[&str]) -> Output {
+        let mut all = vec!["--socket", self.daemon.socket().to_str().unwrap()];
+        all.extend(arguments);
+        run(tenantry_command(&all, &self.env.dir)).await
+    }
+
+    /// The client as somebody else, whom only a group lets through to the socket.
+    async fn tenantry_of_somebody(&self, arguments: &[&str]) -> Output {
+        let mut command = as_somebody(&self.scratch.join("tenantry"));
+        command.args(["--socket", self.daemon.socket().to_str().unwrap()]).args(arguments);
+        command.env("HOME", self.scratch.path()).env_remove("TENANTRY_SOCKET");
+        let output = run(command).await;
+        let became = !["setpriv:", "sudo: "].iter().any(|program| output.stderr.contains(program));
+        assert!(became, "this test becomes {SOMEBODY}, and this machine does not let it\n{output}");
+        output
+    }
+}
+
+/// Becoming another user takes root, or sudo.
+fn as_somebody(program: &Path) -> Command {
+    let group = nix::unistd::getegid();
+    let mut words = vec!["setpriv".to_owned(), format!("--reuid={SOMEBODY}"), format!("--regid={group}")];
+    if !nix::unistd::geteuid().is_root() {
+        words.splice(0..0, ["sudo".to_owned(), "-n".to_owned()]);
+    }
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).arg("--clear-groups").arg(program).current_dir("/");
+    command
+}
+
+#[tokio::test]
+async fn a_user_whom_nobody_named_is_denied_and_the_trail_has_it_once() {
+    let shared = Shared::start("").await;
+    for _ in 0..3 {
+        let denied = shared.tenantry_of_somebody(&["tenant", "list", "--json"]).await.assert_status(4);
+        assert_eq!(denied.json()["error"]["code"], "denied", "{denied}");
+        denied.assert_says(&[SOMEBODY, "[access]"]);
+    }
+    let trail = shared.tenantry(&["audit", "list", "--json"]).await.assert_status(0).json();
+    let events: Vec<&Value> = trail["events"].as_array().unwrap().iter().collect();
+    let denials: Vec<_> = events.iter().filter(|event| event["outcome"] == "denied").collect();
+    assert_eq!(denials.len(), 1, "a flood of denials is one event: {trail}");
+    assert!(denials[0]["actor"].as_str().unwrap().starts_with(SOMEBODY), "{trail}");
+    assert_eq!(denials[0]["action"], "hello");
+}
+
+#[tokio::test]
+async fn a_viewer_looks_and_changes_nothing() {
+    let shared = Shared::start(&format!("[access]\nviewers = [\"{SOMEBODY}\"]\n")).await;
+    shared.tenantry_of_somebody(&["tenant", "list"]).await.assert_status(0);
+    let create = ["tenant", "create", "acme", "--blueprint", "projects"];
+    let denied = shared.tenantry_of_somebody(&create).await.assert_status(4);
+    denied.assert_says(&["operator", "viewer", SOMEBODY]);
+    let listed = shared.tenantry(&["tenant", "list", "--json"]).await.assert_status(0).json();
+    assert_eq!(listed["total"], 0, "{listed}");
+}
+
+#[tokio::test]
+async fn an_operator_provisions_under_its_own_name() {
+    let shared = Shared::start(&format!("[access]\noperators = [\"{SOMEBODY}\"]\n")).await;
+    let create = ["tenant", "create", "acme", "--blueprint", "projects", "--json"];
+    shared.tenantry_of_somebody(&create).await.assert_status(0);
+    let trail = shared.tenantry(&["audit", "list", "--json"]).await.assert_status(0).json();
+    let made = trail["events"].as_array().unwrap().iter().find(|event| event["action"] == "provision");
+    let actor = made.expect("the provision is in the trail")["actor"].as_str().unwrap();
+    assert!(actor.starts_with(SOMEBODY), "{trail}");
+}

@@ -1,0 +1,108 @@
+//! The control database goes away or to somebody else, and what the daemon says meanwhile.
+
+use std::path::{Path, PathBuf};
+
+use nix::sys::signal::Signal;
+
+use sqlx::{ConnectOptions as _, Connection as _};
+
+use crate::harness::cli::{self, Output};
+use crate::harness::daemon::Daemon;
+use crate::harness::{Cluster, Env, Version, eventually};
+
+const CREATE: [&str; 5] = ["tenant", "create", "acme", "--blueprint", "projects"];
+
+/// The server can no longer be reached where the daemon looks, and its sessions there are ended.
+async fn hide_server(env: &Env) -> PathBuf {
+    let (there, away) = (env.cluster.socket_dir(), env.cluster.socket_dir().with_extension("away"));
+    std::fs::rename(&there, &away).unwrap();
+    let mut superuser = env.cluster.options("postgres").socket(&away).connect().await.unwrap();
+    let end =
+        "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'tenantryd'";
+    sqlx::query(end).execute(&mut superuser).await.unwrap();
+    superuser.close().await.unwrap();
+    away
+}
+
+#[tokio::test]
+async fn while_the_control_database_is_away_the_daemon_says_so_and_then_goes_on_by_itself() {
+    let env = Env::on(Cluster::private(Version::Packaged)).await;
+    let away = hide_server(&env).await;
+    let refused = env.tenantry(&CREATE).await.assert_status(3);
+    refused.assert_says(&["cannot be reached", "tenantry status"]);
+    let status = env.tenantry(&["status", "--json"]).await.json();
+    assert_eq!(status["health"]["control"]["reachable"], false, "{status}");
+    assert!(status["health"]["control"]["problem"].is_string(), "{status}");
+    assert_eq!(status["health"]["targets"][0]["reachable"], false, "{status}");
+
+    std::fs::rename(&away, env.cluster.socket_dir()).unwrap();
+    eventually("the daemon reaches it again", async || {
+        let status = env.tenantry(&["status", "--json"]).await.json();
+        (status["health"]["control"]["reachable"] == true).then_some(())
+    })
+    .await;
+    env.provision("acme").await;
+}
+
+/// A second daemon on the same control database, with a socket of its own.
+async fn start_second(env: &Env) -> (Daemon, PathBuf) {
+    let config = env.config_path();
+    let socket = env.dir.join("second.sock");
+    let arguments = ["--config", config.to_str().unwrap(), "--socket", socket.to_str().unwrap()];
+    (Daemon::start(&arguments, &env.dir).await, socket)
+}
+
+async fn at(socket: &Path, env: &Env, arguments: &[&str]) -> Output {
+    let mut all = vec!["--socket", socket.to_str().unwrap()];
+    all.extend(arguments);
+    cli::run(cli::tenantry_command(&all, &env.dir)).await
+}
+
+#[tokio::test]
+async fn a_second_daemon_stands_by_and_takes_over_when_the_first_is_gone() {
+    let mut env = Env::new().await;
+    let (second, socket) = start_second(&env).await;
+    let status = at(&socket, &env, &["status", "--json"]).await.assert_status(0).json();
+    assert!(
+        status["health"]["control"]["standing_by_for"].as_str().expect("a holder").contains("pid"),
+        "{status}"
+    );
+    at(&socket, &env, &CREATE).await.assert_status(3).assert_says(&["stands by"]);
+    // Reads are answered by both, and the first one works on.
+    let listed = at(&socket, &env, &["tenant", "list", "--all", "--json"]).await.assert_status(0).json();
+    assert_eq!(listed["total"], 0, "{listed}");
+    env.provision("acme").await;
+
+    env.take_daemon().kill().await;
+    eventually("the second takes over", async || {
+        let status = at(&socket, &env, &["status", "--json"]).await.json();
+        status["health"]["control"]["standing_by_for"].is_null().then_some(())
+    })
+    .await;
+    at(&socket, &env, &["tenant", "create", "globex", "--blueprint", "projects"]).await.assert_status(0);
+    assert!(second.stop().await.status.success());
+}
+
+#[tokio::test]
+async fn a_daemon_that_was_stopped_past_its_lease_and_resumed_writes_nothing_any_more() {
+    let mut env = Env::with_config(Cluster::shared(), "[limits]\nlease_ms = 500\n").await;
+    let (second, socket) = start_second(&env).await;
+    let first = env.take_daemon();
+    first.signal(Signal::SIGSTOP);
+    eventually("the second takes over", async || {
+        let status = at(&socket, &env, &["status", "--json"]).await.json();
+        status["health"]["control"]["standing_by_for"].is_null().then_some(())
+    })
+    .await;
+    first.signal(Signal::SIGCONT);
+    let old = first.socket().to_owned();
+    at(&old, &env, &CREATE).await.assert_status(3);
+    eventually("the first stands by", async || {
+        let status = at(&old, &env, &["status", "--json"]).await.json();
+        status["health"]["control"]["standing_by_for"].is_string().then_some(())
+    })
+    .await;
+    at(&socket, &env, &CREATE).await.assert_status(0);
+    assert!(second.stop().await.status.success());
+    assert!(first.stop().await.status.success());
+}
