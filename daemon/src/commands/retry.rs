@@ -39,7 +39,7 @@ pub async fn retry(
         Kind::Provision { seed }
             if !matches!(stored.operation.state, OperationState::NeedsAttention { .. }) =>
         {
-            provision::provision_again(app, caller, again(&tenant, seed), key).await
+            Box::pin(provision::provision_again(app, caller, again(&tenant, seed), key)).await
         }
         // What is left of a build that could not be undone can only go.
         Kind::Provision { .. } => {

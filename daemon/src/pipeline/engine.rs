@@ -4,7 +4,6 @@
 //! unfinished in the registry for the next daemon to take up; a panic in a step is a failure of that step. A daemon that
 //! lost the fence lets go of everything at once.
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -14,7 +13,6 @@ use tenantry_protocol::operation::{Failure, Operation, OperationState};
 use tenantry_protocol::tenant::Tenant;
 use tenantry_protocol::watch::EventBody;
 use time::OffsetDateTime;
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -30,6 +28,7 @@ use crate::postgres::{self, tenants};
 use super::arguments::Arguments;
 use super::drive::Drive;
 use super::events::Events;
+use super::places::{Places, Taken};
 use super::record::{self, Intent, Outcome};
 use super::run::{ChangeRun, ProvisionRun, Run};
 use super::tracker::{Live, millis, waiting_steps};
@@ -91,7 +90,7 @@ pub struct Engine {
     events: Arc<Events>,
     live: Arc<Live>,
     tasks: TaskTracker,
-    permits: Arc<HashMap<TargetName, Arc<Semaphore>>>,
+    places: Arc<Places>,
     options: EngineOptions,
     /// Cancelled when the fence is lost; a new one with each hold on it.
     term: Arc<RwLock<CancellationToken>>,
@@ -104,16 +103,13 @@ impl Engine {
         targets: &[Arc<Target>],
         options: EngineOptions,
     ) -> Self {
-        let permits = targets
-            .iter()
-            .map(|target| (target.name().clone(), Arc::new(Semaphore::new(options.operations_per_target))))
-            .collect();
+        let places = Arc::new(Places::new(targets, options.operations_per_target));
         Self {
             control,
             events,
             live: Arc::default(),
             tasks: TaskTracker::new(),
-            permits: Arc::new(permits),
+            places,
             options,
             term: Arc::default(),
         }
@@ -242,7 +238,7 @@ impl Engine {
         let term = self.term.read().unwrap_or_else(PoisonError::into_inner).clone();
         self.tasks.spawn(async move {
             let work = async {
-                let _permit = engine.wait_for_place(&mut drive).await;
+                let _permit = engine.wait_for_place(&drive).await;
                 // An inherited one has had its time in the queue: its budget runs from when it was asked for.
                 let left = if is_inherited { budget.saturating_sub(used) } else { budget };
                 drive.deadline = Instant::now() + left;
@@ -261,12 +257,10 @@ impl Engine {
     }
 
     /// Waits for a place on the target, or for a cancel.
-    async fn wait_for_place(&self, drive: &mut Drive) -> Option<SemaphorePermit<'_>> {
-        let target = drive.tracker.snapshot().target;
-        // A target that left the configuration has no permits; its operations find it unreachable by themselves.
-        let permits = self.permits.get(&target)?;
+    async fn wait_for_place(&self, drive: &Drive) -> Option<Taken> {
+        let target = Arc::clone(drive.run.target());
         tokio::select! {
-            permit = permits.acquire() => permit.ok(),
+            taken = self.places.take(&target, drive.run.locks()) => taken,
             _ = drive.tracker.wait_for_cancel() => None,
         }
     }

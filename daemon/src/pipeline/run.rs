@@ -17,6 +17,7 @@ use crate::postgres::target::{Ready, Target};
 use crate::postgres::tenants::NewTenant;
 
 use super::arguments::Arguments;
+use super::places;
 use super::step::StepError;
 use super::steps;
 use super::tracker::Tracker;
@@ -118,6 +119,21 @@ impl Run {
         match self {
             Self::Provision(_) => TenantState::Provisioning,
             Self::Change(run) => run.before.clone(),
+        }
+    }
+
+    pub(super) fn target(&self) -> &Arc<Target> {
+        match self {
+            Self::Provision(run) => &run.target,
+            Self::Change(run) => &run.target,
+        }
+    }
+
+    /// The server's locks that it takes at a time, about.
+    pub(super) fn locks(&self) -> i64 {
+        match self {
+            Self::Provision(run) => places::locks_of_a_build(run.blueprint.tables),
+            Self::Change(_) => places::locks_of_a_change(),
         }
     }
 

@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 use super::error::{Error, Result, doing};
 use super::quote::{Value, render};
 use super::secret::Password;
-use super::{canary, schema};
+use super::{canary, schema, target_check};
 
 /// The oldest server that Tenantry works on.
 pub const MINIMUM_VERSION_NUM: i32 = 150_000;
@@ -62,6 +62,8 @@ pub struct Ready {
     pub group: String,
     /// The tenant that probes attack.
     pub canary: PlacementName,
+    /// Locks that all sessions of the server can hold together.
+    pub locks_max: i64,
 }
 
 /// A connection of the provisioner. Dropped, it is cleaned or closed.
@@ -251,6 +253,7 @@ impl Target {
             database,
             group,
             canary: PlacementName::from_random(rand::random()),
+            locks_max: target_check::room(connection).await?.locks_max,
         };
         ready.canary = canary::ensure(self, &ready).await?;
         Ok(ready)
