@@ -87,8 +87,10 @@ async fn operations_are_listed_while_they_run_and_with_the_cause_when_they_fail(
     assert!(list.contains("rolled back") && list.contains("42601"), "{list}");
     let create = ["tenant", "create", "globex", "--blueprint", "slow", "--no-wait"];
     env.tenantry(&create).await.assert_status(0);
-    let list = keys.console.wait_for_text("1 running");
-    assert!(list.lines().any(|line| line.contains("running") && line.contains("globex")), "{list}");
+    keys.console.wait_for_screen("the running one", |screen| {
+        screen.contains("1 running")
+            && screen.lines().any(|line| line.contains("running") && line.contains("globex"))
+    });
     keys.press("G", "V1__wrong.sql:1");
     keys.press(ENTER, "edit and retry");
     keys.press(ESCAPE, "1 running");
