@@ -18,13 +18,16 @@ use tarpc::{ClientMessage, Response};
 use tenantry_protocol::audit::{AuditRequest, AuditResponse};
 use tenantry_protocol::blueprint::{BlueprintReport, BlueprintUpload, BlueprintsRequest, BlueprintsResponse};
 use tenantry_protocol::frame::{JsonCodec, MAX_FRAME_BYTES};
-use tenantry_protocol::operation::{Operation, OperationRequest, OperationsRequest, OperationsResponse};
+use tenantry_protocol::operation::{
+    CancelRequest, Operation, OperationRequest, OperationsRequest, OperationsResponse, RetryRequest,
+};
 use tenantry_protocol::plan::Plan;
 use tenantry_protocol::session::{ClientInfo, Health, HealthRequest, HelloRequest, HelloResponse};
 use tenantry_protocol::target::{TargetsRequest, TargetsResponse};
 use tenantry_protocol::tenant::{
     Credentials, IssueCredentialsRequest, OperationStarted, ProvisionRequest, RollbackPreview,
-    RollbackPreviewRequest, RollbackRequest, TenantDetail, TenantRequest, TenantsRequest, TenantsResponse,
+    RollbackPreviewRequest, RollbackRequest, TenantChangeRequest, TenantDetail, TenantRequest,
+    TenantsRequest, TenantsResponse,
 };
 use tenantry_protocol::watch::{WatchRequest, WatchResponse};
 use tenantry_protocol::{
@@ -145,6 +148,25 @@ impl Client {
     pub(crate) async fn rollback_preview(&self, slug: String) -> Result<RollbackPreview, ClientError> {
         let request = RollbackPreviewRequest { slug };
         settle("rollback_preview", CALL, self.rpc.rollback_preview(within(CALL), request).await)
+    }
+
+    pub(crate) async fn cancel(&self, request: CancelRequest) -> Result<Operation, ClientError> {
+        settle("cancel", CALL, self.rpc.cancel(within(CALL), request).await)
+    }
+
+    pub(crate) async fn suspend(
+        &self,
+        request: TenantChangeRequest,
+    ) -> Result<OperationStarted, ClientError> {
+        settle("suspend", CALL, self.rpc.suspend(within(CALL), request).await)
+    }
+
+    pub(crate) async fn resume(&self, request: TenantChangeRequest) -> Result<OperationStarted, ClientError> {
+        settle("resume", CALL, self.rpc.resume(within(CALL), request).await)
+    }
+
+    pub(crate) async fn retry(&self, request: RetryRequest) -> Result<OperationStarted, ClientError> {
+        settle("retry", CALL, self.rpc.retry(within(CALL), request).await)
     }
 
     pub(crate) async fn issue_credentials(
