@@ -5,6 +5,7 @@
 
 mod access;
 mod app;
+mod archive;
 mod audit;
 mod blueprint_add;
 mod blueprint_check;
