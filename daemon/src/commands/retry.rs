@@ -92,6 +92,7 @@ async fn begin(
     key: Option<Key>,
 ) -> Result<OperationStarted, ApiError> {
     change::check_state(kind, &tenant)?;
+    let kind = app.prepare_archive(kind, &tenant).await?;
     let arguments = serde_json::from_value::<Option<_>>(arguments).ok().flatten().unwrap_or_default();
     let (task, actor) = (Arc::clone(app), caller.actor());
     app.detached(async move { change::start(&task, actor, tenant, kind, arguments, key).await }).await

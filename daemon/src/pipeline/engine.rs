@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::model::blueprint::Blueprint;
-use crate::model::operation::{Action, Event, IllegalEvent, Kind, Progress, Seeding};
+use crate::model::operation::{Action, Event, IllegalEvent, Kind, Progress, Seeding, Step};
 use crate::postgres::bookkeeping::Mark;
 use crate::postgres::control::Control;
 use crate::postgres::operations::IdempotencyKey;
@@ -45,6 +45,8 @@ pub struct Actor {
 #[derive(Debug, Clone, Copy)]
 pub struct EngineOptions {
     pub budget: Duration,
+    /// How much longer an operation may take that makes an archive.
+    pub archive_budget: Duration,
     pub operations_per_target: usize,
 }
 
@@ -115,7 +117,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn control(&self) -> &Control {
+    pub(super) const fn control(&self) -> &Arc<Control> {
         &self.control
     }
 
@@ -190,7 +192,8 @@ impl Engine {
         let Some(recorded) = Box::pin(record::intent(&self.control, &intent, None)).await? else {
             return Ok(None);
         };
-        let run = ChangeRun { target, mark, kind, tenant, before: recorded.before, arguments };
+        let control = Arc::clone(&self.control);
+        let run = ChangeRun { control, target, mark, kind, tenant, before: recorded.before, arguments };
         Ok(Some(self.start(Run::Change(Box::new(run)), kind, operation, actor, recorded.seq).await))
     }
 
@@ -213,8 +216,13 @@ impl Engine {
             actor: actor.name.clone(),
             requested_at: OffsetDateTime::now_utc(),
             duration_ms: None,
-            budget_ms: u64::try_from(self.options.budget.as_millis()).unwrap_or(u64::MAX),
+            budget_ms: u64::try_from(self.budget(kind).as_millis()).unwrap_or(u64::MAX),
         }
+    }
+
+    fn budget(&self, kind: Kind) -> Duration {
+        let archives = kind.steps().contains(&Step::Archive);
+        self.options.budget + if archives { self.options.archive_budget } else { Duration::ZERO }
     }
 
     async fn start(&self, run: Run, kind: Kind, operation: Operation, actor: Actor, seq: i64) -> Operation {

@@ -85,7 +85,8 @@ async fn take_up(engine: &Engine, operation: &Operation, target: Arc<Target>) ->
             let arguments: Arguments = serde_json::from_value(arguments)
                 .map_err(|error| corrupt("the operation's arguments", error.to_string()))?;
             let before = state_before.unwrap_or_else(|| tenant.state.clone());
-            Run::Change(Box::new(ChangeRun { target, mark, kind, tenant, before, arguments }))
+            let control = Arc::clone(engine.control());
+            Run::Change(Box::new(ChangeRun { control, target, mark, kind, tenant, before, arguments }))
         }
     };
     operation.steps = waiting_steps(kind);

@@ -10,6 +10,7 @@ use tenantry_protocol::tenant::{Tenant, TenantState};
 use crate::model::blueprint::Blueprint;
 use crate::model::operation::{Kind, Step};
 use crate::postgres::bookkeeping::{self, Mark, Settled};
+use crate::postgres::control::Control;
 use crate::postgres::removal::Removal;
 use crate::postgres::runner::Build;
 use crate::postgres::secret::Password;
@@ -41,6 +42,7 @@ pub(super) struct ProvisionRun {
 
 /// A change of a tenant that stands: from a suspension to its removal.
 pub(super) struct ChangeRun {
+    pub(super) control: Arc<Control>,
     pub(super) target: Arc<Target>,
     /// Its build's marker says what is ours.
     pub(super) mark: Mark,

@@ -1,4 +1,4 @@
-//! `tenant credentials SLUG issue`, and what other commands do with credentials: print them, or put them in a file.
+//! `tenant credentials SLUG issue | rotate | finish`, and what other commands do with credentials: print them, or put them in a file.
 //!
 //! Invariant: a password goes to standard output, or to a file that only its owner can read; never to both,
 //! and nowhere else.
@@ -9,7 +9,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use tenantry_protocol::tenant::{Credentials, IssueCredentialsRequest};
+use tenantry_protocol::tenant::{
+    Credentials, FinishRotationRequest, IssueCredentialsRequest, RotateCredentialsRequest,
+};
 
 use super::Context;
 use super::args::CredentialsAction;
@@ -17,15 +19,45 @@ use super::error::CliError;
 use crate::format;
 
 pub(super) async fn run(context: &Context, slug: String, action: CredentialsAction) -> Result<(), CliError> {
-    let CredentialsAction::Issue { idempotency_key, credentials_file } = action;
-    let file = credentials_file.as_deref().map(CredentialsFile::open).transpose()?;
-    let client = context.client().await?;
-    let credentials = client.issue_credentials(IssueCredentialsRequest { slug, idempotency_key }).await?;
+    let (credentials, file) = match action {
+        CredentialsAction::Finish { idempotency_key } => return finish(context, slug, idempotency_key).await,
+        CredentialsAction::Issue { idempotency_key, credentials_file } => {
+            let file = credentials_file.as_deref().map(CredentialsFile::open).transpose()?;
+            let request = IssueCredentialsRequest { slug, idempotency_key };
+            (context.client().await?.issue_credentials(request).await?, file)
+        }
+        CredentialsAction::Rotate { idempotency_key, credentials_file } => {
+            let file = credentials_file.as_deref().map(CredentialsFile::open).transpose()?;
+            let request = RotateCredentialsRequest { slug: slug.clone(), idempotency_key };
+            let credentials = context.client().await?.rotate_credentials(request).await?;
+            context.output.note(&format!(
+                "the login before works beside this one; when the application has moved over, close it with \
+                 `tenantry tenant credentials {slug} finish`"
+            ));
+            (credentials, file)
+        }
+    };
     let handed = hand_over(&credentials, file)?;
     if context.output.is_json() {
         return context.output.document(&json!({ "credentials": handed.document }));
     }
     context.output.lines(&handed.lines)
+}
+
+/// Closes the login that a rotation replaced.
+async fn finish(context: &Context, slug: String, idempotency_key: Option<String>) -> Result<(), CliError> {
+    let request = FinishRotationRequest { slug, idempotency_key };
+    let finished = context.client().await?.finish_rotation(request).await?;
+    if context.output.is_json() {
+        return context.output.document(&json!({ "rotation": finished }));
+    }
+    context.output.lines(&format!(
+        "{}: {} is closed, and {} of it ended; {} stays",
+        finished.slug,
+        finished.closed,
+        format::counted(finished.sessions_ended, "session"),
+        finished.role
+    ))
 }
 
 /// Credentials in the two forms in which they are printed.

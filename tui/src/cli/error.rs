@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 use tenantry_protocol::ErrorCode;
-use tenantry_protocol::operation::{Operation, OperationState};
+use tenantry_protocol::operation::{Operation, OperationKind, OperationState};
 
 use crate::client::ClientError;
 use crate::ui::UiError;
@@ -130,7 +130,7 @@ pub(crate) fn failure_sentence(operation: &Operation) -> String {
     let mut lines = vec![format!("{what} failed {}", cause.unwrap_or_else(|| "before it began".to_owned()))];
     match &operation.state {
         OperationState::RolledBack { .. } => {
-            lines.push(format!("undone: nothing is left on {}", operation.target));
+            lines.push(undone(operation));
         }
         OperationState::NeedsAttention { left, next_command, .. } => {
             lines.push(format!("what is left: {left}"));
@@ -146,9 +146,20 @@ pub(crate) fn failure_sentence(operation: &Operation) -> String {
     match hint {
         Some(hint) => lines.push(format!("next: {hint}")),
         None if matches!(operation.state, OperationState::RolledBack { .. }) => {
-            lines.push("next: mend the cause, then run the same command again".to_owned());
+            lines.push(format!(
+                "next: mend the cause, then run the same command again, or `tenantry operation retry {}`",
+                operation.id
+            ));
         }
         None => {}
     }
     lines.join("\n  ")
+}
+
+/// What an operation that was taken back left behind.
+pub(crate) fn undone(operation: &Operation) -> String {
+    match operation.kind {
+        OperationKind::Provision => format!("undone: nothing is left on {}", operation.target),
+        _ => format!("undone: {} is as it was before", operation.slug),
+    }
 }

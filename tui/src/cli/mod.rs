@@ -6,6 +6,7 @@
 mod args;
 mod audit;
 mod blueprint;
+mod change;
 mod completions;
 mod credentials;
 mod demo;
@@ -19,6 +20,7 @@ mod progress;
 mod rpc;
 mod status;
 mod target;
+mod tenant_change;
 mod tenant_create;
 mod tenant_list;
 mod tenant_rollback;
@@ -68,7 +70,8 @@ impl Context {
             || "interrupted".to_owned(),
             |operation| {
                 format!(
-                    "interrupted; the {} of {} goes on. Follow it with `tenantry operation watch {}`",
+                    "interrupted; the {} of {} goes on. Follow it with `tenantry operation watch {2}`, or end and undo \
+                     it with `tenantry operation cancel {2}`",
                     operation.kind.name().replace('_', " "),
                     operation.slug,
                     operation.id
@@ -136,6 +139,14 @@ async fn dispatch(context: &Context, command: Command) -> Result<(), CliError> {
         Command::Tenant(Tenant::Create(create)) => tenant_create::run(context, *create).await,
         Command::Tenant(Tenant::List(list)) => tenant_list::run(context, list).await,
         Command::Tenant(Tenant::Show { slug }) => tenant_show::run(context, slug).await,
+        Command::Tenant(Tenant::Suspend { slug, sending }) => {
+            tenant_change::suspend(context, slug, sending).await
+        }
+        Command::Tenant(Tenant::Resume { slug, sending }) => {
+            tenant_change::resume(context, slug, sending).await
+        }
+        Command::Tenant(Tenant::Update(update)) => tenant_change::update(context, update).await,
+        Command::Tenant(Tenant::Retire(retire)) => tenant_change::retire(context, retire).await,
         Command::Tenant(Tenant::Rollback(rollback)) => tenant_rollback::run(context, rollback).await,
         Command::Tenant(Tenant::Credentials { slug, action }) => {
             credentials::run(context, slug, action).await

@@ -1,14 +1,20 @@
-//! `operation list | show | watch`.
+//! `operation list | show | watch | cancel | retry`.
 //!
 //! `watch ID` ends with the operation and with its exit status; `watch` alone follows everything until interrupted.
 
-use tenantry_protocol::operation::{Operation as Done, OperationState, OperationsRequest};
+use serde_json::json;
+use tenantry_protocol::operation::{
+    CancelRequest, Operation as Done, OperationState, OperationsRequest, RetryRequest,
+};
 use tenantry_protocol::watch::{Event, EventBody, WatchRequest};
+use tenantry_protocol::{ApiError, ErrorCode};
 
 use super::args::Operation;
-use super::error::{CliError, failure_sentence};
+use super::change::{self, Change};
+use super::error::{CliError, failure_sentence, undone};
+use super::tenant_change::outcome;
 use super::{Context, progress};
-use crate::client::Follower;
+use crate::client::{ClientError, Follower};
 use crate::format;
 
 pub(super) const HEADER: [&str; 7] =
@@ -33,6 +39,11 @@ pub(super) async fn run(context: &Context, command: Operation) -> Result<(), Cli
         }
         Operation::Watch { id: Some(id) } => watch_one(context, id).await,
         Operation::Watch { id: None } => watch_all(context).await,
+        Operation::Cancel { id, no_wait } => cancel(context, id, no_wait).await,
+        Operation::Retry { id, sending } => {
+            let request = RetryRequest { operation: id, idempotency_key: sending.idempotency_key };
+            change::run(context, Change::Retry(request), sending.no_wait, outcome).await
+        }
     }
 }
 
@@ -98,6 +109,43 @@ async fn watch_one(context: &Context, id: String) -> Result<(), CliError> {
         // The last line says it all; only the sentence and the status are left to give.
         OperationState::NeedsAttention { .. } => Err(CliError::Attention(failure_sentence(&finished))),
         _ => Err(CliError::Findings(failure_sentence(&finished))),
+    }
+}
+
+/// Asks for the end, and waits for it. That the operation is undone is what was asked for, so it is a success here.
+async fn cancel(context: &Context, id: String, no_wait: bool) -> Result<(), CliError> {
+    let client = context.client().await?;
+    let follower = Follower::begin(&client).await?;
+    let operation = client.cancel(CancelRequest { operation: id }).await?;
+    if no_wait {
+        if context.output.is_json() {
+            return context.output.document(&json!({ "operation": operation }));
+        }
+        return context.output.lines(&format!(
+            "asked; it ends at its next safe point. Follow it with `tenantry operation watch {}`",
+            operation.id
+        ));
+    }
+    let ended = match progress::wait(context, follower, operation).await {
+        Ok((operation, _)) => operation,
+        Err(CliError::Failed(operation)) => *operation,
+        Err(error) => return Err(error),
+    };
+    let what = format!("the {} of {}", ended.kind.name().replace('_', " "), ended.slug);
+    match &ended.state {
+        OperationState::Cancelled | OperationState::RolledBack { .. } if context.output.is_json() => {
+            context.output.document(&json!({ "operation": ended, "duration_ms": ended.duration_ms }))
+        }
+        OperationState::Cancelled => context.output.lines(&format!("{what} is cancelled; nothing had begun")),
+        OperationState::RolledBack { .. } => {
+            context.output.lines(&format!("{what} is cancelled; {}", undone(&ended)))
+        }
+        OperationState::Succeeded => Err(ClientError::Api(ApiError::new(
+            ErrorCode::Precondition,
+            format!("{what} had come to its end before it could be stopped: it succeeded"),
+        ))
+        .into()),
+        _ => Err(CliError::Failed(Box::new(ended))),
     }
 }
 

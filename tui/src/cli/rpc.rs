@@ -13,7 +13,9 @@ use super::error::CliError;
 use crate::client::Client;
 
 const METHODS: &str = "hello, health, targets, blueprints, blueprint_check, blueprint_add, plan, provision, \
-                       operations, operation, watch, rollback, rollback_preview, issue_credentials, tenants, tenant, audit";
+                       operations, operation, watch, cancel, retry, rollback, rollback_preview, suspend, resume, \
+                       update_tenant, retire, issue_credentials, rotate_credentials, finish_rotation, tenants, tenant, \
+                       audit";
 /// As much as a frame can hold.
 const MAX_REQUEST: u64 = tenantry_protocol::frame::MAX_FRAME_BYTES as u64;
 
@@ -73,6 +75,14 @@ async fn call(client: &Client, method: &str, request: Value) -> Result<Value, Cl
             to_json(&client.rollback_preview(request.slug).await?)
         }
         "issue_credentials" => to_json(&client.issue_credentials(from_json(request)?).await?),
+        "cancel" => to_json(&client.cancel(from_json(request)?).await?),
+        "retry" => to_json(&client.retry(from_json(request)?).await?),
+        "suspend" => to_json(&client.suspend(from_json(request)?).await?),
+        "resume" => to_json(&client.resume(from_json(request)?).await?),
+        "update_tenant" => to_json(&client.update_tenant(from_json(request)?).await?),
+        "retire" => to_json(&client.retire(from_json(request)?).await?),
+        "rotate_credentials" => to_json(&client.rotate_credentials(from_json(request)?).await?),
+        "finish_rotation" => to_json(&client.finish_rotation(from_json(request)?).await?),
         "tenants" => to_json(&client.tenants(from_json(request)?).await?),
         "tenant" => {
             let request: tenantry_protocol::tenant::TenantRequest = from_json(request)?;

@@ -55,6 +55,11 @@ fn lines(health: &Health) -> String {
             health.control.audit_seq
         ),
     ];
+    if let Some(holder) = &health.control.standing_by_for {
+        lines.push(format!(
+            "          stands by for {holder}: reads are answered, changes are not; takes over when its lease lapses"
+        ));
+    }
     for target in &health.targets {
         lines.push(format!(
             "target    {} {} {}, PostgreSQL {}, {} tenants{}",

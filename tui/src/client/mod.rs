@@ -25,9 +25,10 @@ use tenantry_protocol::plan::Plan;
 use tenantry_protocol::session::{ClientInfo, Health, HealthRequest, HelloRequest, HelloResponse};
 use tenantry_protocol::target::{TargetsRequest, TargetsResponse};
 use tenantry_protocol::tenant::{
-    Credentials, IssueCredentialsRequest, OperationStarted, ProvisionRequest, RollbackPreview,
-    RollbackPreviewRequest, RollbackRequest, TenantChangeRequest, TenantDetail, TenantRequest,
-    TenantsRequest, TenantsResponse,
+    Credentials, FinishRotationRequest, IssueCredentialsRequest, OperationStarted, ProvisionRequest,
+    RetireRequest, RollbackPreview, RollbackPreviewRequest, RollbackRequest, RotateCredentialsRequest,
+    RotationFinished, TenantChangeRequest, TenantDetail, TenantRequest, TenantsRequest, TenantsResponse,
+    UpdateTenantRequest,
 };
 use tenantry_protocol::watch::{WatchRequest, WatchResponse};
 use tenantry_protocol::{
@@ -150,8 +151,26 @@ impl Client {
         settle("rollback_preview", CALL, self.rpc.rollback_preview(within(CALL), request).await)
     }
 
-    pub(crate) async fn cancel(&self, request: CancelRequest) -> Result<Operation, ClientError> {
-        settle("cancel", CALL, self.rpc.cancel(within(CALL), request).await)
+    pub(crate) async fn issue_credentials(
+        &self,
+        request: IssueCredentialsRequest,
+    ) -> Result<Credentials, ClientError> {
+        settle("issue_credentials", CALL, self.rpc.issue_credentials(within(CALL), request).await)
+    }
+
+    pub(crate) async fn rotate_credentials(
+        &self,
+        request: RotateCredentialsRequest,
+    ) -> Result<Credentials, ClientError> {
+        settle("rotate_credentials", CALL, self.rpc.rotate_credentials(within(CALL), request).await)
+    }
+
+    pub(crate) async fn finish_rotation(
+        &self,
+        request: FinishRotationRequest,
+    ) -> Result<RotationFinished, ClientError> {
+        // It waits for the sessions that it ends.
+        settle("finish_rotation", LONG_CALL, self.rpc.finish_rotation(within(LONG_CALL), request).await)
     }
 
     pub(crate) async fn suspend(
@@ -165,15 +184,23 @@ impl Client {
         settle("resume", CALL, self.rpc.resume(within(CALL), request).await)
     }
 
-    pub(crate) async fn retry(&self, request: RetryRequest) -> Result<OperationStarted, ClientError> {
-        settle("retry", CALL, self.rpc.retry(within(CALL), request).await)
+    pub(crate) async fn update_tenant(
+        &self,
+        request: UpdateTenantRequest,
+    ) -> Result<OperationStarted, ClientError> {
+        settle("update_tenant", CALL, self.rpc.update_tenant(within(CALL), request).await)
     }
 
-    pub(crate) async fn issue_credentials(
-        &self,
-        request: IssueCredentialsRequest,
-    ) -> Result<Credentials, ClientError> {
-        settle("issue_credentials", CALL, self.rpc.issue_credentials(within(CALL), request).await)
+    pub(crate) async fn retire(&self, request: RetireRequest) -> Result<OperationStarted, ClientError> {
+        settle("retire", CALL, self.rpc.retire(within(CALL), request).await)
+    }
+
+    pub(crate) async fn cancel(&self, request: CancelRequest) -> Result<Operation, ClientError> {
+        settle("cancel", CALL, self.rpc.cancel(within(CALL), request).await)
+    }
+
+    pub(crate) async fn retry(&self, request: RetryRequest) -> Result<OperationStarted, ClientError> {
+        settle("retry", CALL, self.rpc.retry(within(CALL), request).await)
     }
 
     pub(crate) async fn tenants(&self, request: TenantsRequest) -> Result<TenantsResponse, ClientError> {
