@@ -375,7 +375,7 @@ fn roll_back(state: &mut State) -> Vec<Effect> {
         // By its id: another tenant of the same name is not meant.
         slug: dialog.tenant.id.to_string(),
         confirm: dialog.typed.value().to_owned(),
-        discard_data: true,
+        discard_data: false,
         idempotency_key: None,
     };
     vec![Effect::Rollback { ticket, request }]

@@ -101,11 +101,7 @@ fn asking(
 ) -> (Vec<Line<'static>>, Option<(usize, usize)>) {
     let theme = Theme(state.colours);
     let mut lines = vec![Line::raw(cut(&format!(" {}", sum(bulk)), columns))];
-    lines.extend(
-        wrap(rollback::NO_ARCHIVE, columns)
-            .into_iter()
-            .map(|text| Line::styled(format!(" {text}"), theme.bad())),
-    );
+    lines.extend(wrap(rollback::ARCHIVE, columns).into_iter().map(|text| Line::raw(format!(" {text}"))));
     let phrase = bulk.phrase();
     let question = format!(" Type  {phrase}  to go on: ");
     let (question, (row, column)) = rollback::question(&question, &phrase, &bulk.typed, columns);
