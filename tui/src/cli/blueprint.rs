@@ -1,12 +1,12 @@
 //! `blueprint list | show | check | add`. The client reads the folder; the daemon opens no path that a client names.
 //! Findings are printed as compilers print them, so that editors can jump to the line.
 
-use serde_json::json;
 use tenantry_protocol::blueprint::{Blueprint as Stored, BlueprintReport, BlueprintsRequest, Tenancy};
 use tenantry_protocol::plan::Severity;
 use tenantry_protocol::{ApiError, ErrorCode};
 
 use super::args::{Blueprint, name_and_version};
+use super::document::BlueprintShown;
 use super::error::CliError;
 use super::{Context, folder};
 use crate::client::ClientError;
@@ -71,7 +71,7 @@ async fn show(context: &Context, name: &str, with_sql: bool) -> Result<(), CliEr
     };
     if context.output.is_json() {
         let versions: Vec<String> = answer.blueprints.iter().map(|other| other.version.to_string()).collect();
-        return context.output.document(&json!({ "blueprint": blueprint, "versions": versions }));
+        return context.output.document(&BlueprintShown { blueprint, versions });
     }
     context.output.lines(&facts(blueprint))
 }

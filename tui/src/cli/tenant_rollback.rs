@@ -4,12 +4,12 @@
 
 use std::io::{self, IsTerminal};
 
-use serde_json::json;
 use tenantry_protocol::tenant::RollbackRequest;
 use time::OffsetDateTime;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use super::args::Rollback;
+use super::document::TenantRolledBack;
 use super::error::CliError;
 use super::{Context, progress};
 use crate::client::{Client, Follower};
@@ -40,16 +40,16 @@ pub(super) async fn run(context: &Context, rollback: Rollback) -> Result<(), Cli
     let started = client.rollback(request).await?;
     if rollback.no_wait {
         if context.output.is_json() {
-            return context.output.document(&json!({ "operation": started.operation }));
+            let accepted = TenantRolledBack { operation: &started.operation, duration_ms: None };
+            return context.output.document(&accepted);
         }
         let id = started.operation.id;
         return context.output.lines(&format!("accepted; follow it with `tenantry operation watch {id}`"));
     }
     let (operation, _) = progress::wait(context, follower, started.operation).await?;
     if context.output.is_json() {
-        return context
-            .output
-            .document(&json!({ "operation": operation, "duration_ms": operation.duration_ms }));
+        let duration_ms = operation.duration_ms;
+        return context.output.document(&TenantRolledBack { operation: &operation, duration_ms });
     }
     let time = operation.duration_ms.map(|ms| format!(" in {}", format::duration(ms))).unwrap_or_default();
     context
