@@ -54,3 +54,42 @@ fn list(output: Output) -> Result<(), CliError> {
     let rows = names.methods.iter().map(method).chain(names.documents.iter().map(document));
     output.table(&["name", "schema of"], rows.collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::CommandFactory;
+
+    use super::super::args::Arguments;
+    use super::*;
+
+    /// What these print is no document of ours: a method's answer, a shell's script, a page.
+    const WITHOUT: [&str; 4] = ["rpc", "completions", "man", "help"];
+
+    fn leaves(command: &clap::Command, words: &str, found: &mut BTreeSet<String>) {
+        for inner in command.get_subcommands().filter(|inner| !WITHOUT.contains(&inner.get_name())) {
+            let words = format!("{words} {}", inner.get_name());
+            if inner.has_subcommands() {
+                leaves(inner, &words, found);
+            } else {
+                found.insert(words.trim_start().to_owned());
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_has_a_document_and_every_document_a_command() {
+        let mut commands = BTreeSet::new();
+        leaves(&Arguments::command(), "", &mut commands);
+        let documents = names().documents.into_iter().filter(|name| name != "error" && !name.contains(" --"));
+        assert_eq!(documents.collect::<BTreeSet<_>>(), commands);
+    }
+
+    #[test]
+    fn a_name_means_one_thing() {
+        let names = names();
+        let both: Vec<_> = names.methods.iter().filter(|name| names.documents.contains(name)).collect();
+        assert!(both.is_empty(), "{both:?}");
+    }
+}
