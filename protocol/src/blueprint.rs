@@ -25,7 +25,7 @@ pub struct Blueprint {
     pub checksum: String,
     /// Absent for an answer to `blueprint_check`, which stores nothing.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub added_at: Option<OffsetDateTime>,
 }
 

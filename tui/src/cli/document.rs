@@ -5,13 +5,14 @@
 
 use std::path::Path;
 
-use schemars::{JsonSchema, Schema, schema_for};
+use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use tenantry_protocol::audit::AuditResponse;
 use tenantry_protocol::blueprint::{Blueprint, BlueprintReport, BlueprintsResponse};
 use tenantry_protocol::isolation::IsolationReport;
 use tenantry_protocol::operation::{Operation, OperationsResponse};
 use tenantry_protocol::plan::Plan;
+use tenantry_protocol::schema::schema_of_output;
 use tenantry_protocol::session::{Health, HelloResponse};
 use tenantry_protocol::target::TargetsResponse;
 use tenantry_protocol::tenant::{Credentials, Tenant, TenantDetail};
@@ -155,26 +156,26 @@ pub(super) struct DocumentSchema {
 /// prints one document a line.
 pub(super) fn all() -> Vec<(&'static str, Schema)> {
     vec![
-        ("status", schema_for!(Status)),
-        ("tenant create", schema_for!(TenantCreated)),
-        ("tenant create --plan", schema_for!(Plan)),
-        ("tenant list", schema_for!(TenantList)),
-        ("tenant show", schema_for!(TenantDetail)),
-        ("tenant rollback", schema_for!(TenantRolledBack)),
-        ("tenant credentials issue", schema_for!(CredentialsIssued)),
-        ("blueprint list", schema_for!(BlueprintsResponse)),
-        ("blueprint show", schema_for!(BlueprintShown)),
-        ("blueprint check", schema_for!(BlueprintReport)),
-        ("blueprint add", schema_for!(BlueprintReport)),
-        ("target list", schema_for!(TargetsResponse)),
-        ("target show", schema_for!(TargetsResponse)),
-        ("target check", schema_for!(TargetsResponse)),
-        ("operation list", schema_for!(OperationsResponse)),
-        ("operation show", schema_for!(Operation)),
-        ("operation watch", schema_for!(Event)),
-        ("audit list", schema_for!(AuditResponse)),
-        ("demo", schema_for!(Demo)),
-        ("schema", schema_for!(SchemaNames)),
-        ("error", schema_for!(Failed)),
+        ("status", schema_of_output::<Status>()),
+        ("tenant create", schema_of_output::<TenantCreated>()),
+        ("tenant create --plan", schema_of_output::<Plan>()),
+        ("tenant list", schema_of_output::<TenantList>()),
+        ("tenant show", schema_of_output::<TenantDetail>()),
+        ("tenant rollback", schema_of_output::<TenantRolledBack>()),
+        ("tenant credentials issue", schema_of_output::<CredentialsIssued>()),
+        ("blueprint list", schema_of_output::<BlueprintsResponse>()),
+        ("blueprint show", schema_of_output::<BlueprintShown>()),
+        ("blueprint check", schema_of_output::<BlueprintReport>()),
+        ("blueprint add", schema_of_output::<BlueprintReport>()),
+        ("target list", schema_of_output::<TargetsResponse>()),
+        ("target show", schema_of_output::<TargetsResponse>()),
+        ("target check", schema_of_output::<TargetsResponse>()),
+        ("operation list", schema_of_output::<OperationsResponse>()),
+        ("operation show", schema_of_output::<Operation>()),
+        ("operation watch", schema_of_output::<Event>()),
+        ("audit list", schema_of_output::<AuditResponse>()),
+        ("demo", schema_of_output::<Demo>()),
+        ("schema", schema_of_output::<SchemaNames>()),
+        ("error", schema_of_output::<Failed>()),
     ]
 }
