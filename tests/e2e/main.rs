@@ -22,6 +22,7 @@ mod console;
 mod console_lists;
 mod conventions;
 mod coverage_report;
+mod documents;
 mod embedded;
 mod failures;
 mod golden;
