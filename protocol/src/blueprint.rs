@@ -85,6 +85,9 @@ pub struct BlueprintsResponse {
     pub blueprints: Vec<Blueprint>,
 }
 
+/// The most that the files of an upload may have together, in bytes; leaves room in a frame for JSON's escapes.
+pub const MAX_UPLOAD_BYTES: usize = 4 * 1024 * 1024;
+
 /// A folder's files, read by the client: the daemon opens no path that a client names.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct BlueprintUpload {

@@ -8,7 +8,7 @@ use tenantry_protocol::watch::{Event, EventBody, WatchRequest};
 use super::args::Operation;
 use super::error::{CliError, failure_sentence};
 use super::{Context, progress};
-use crate::client::Follower;
+use crate::client::{Follower, reconnect};
 use crate::format;
 
 pub(super) const HEADER: [&str; 7] =
@@ -103,10 +103,20 @@ async fn watch_one(context: &Context, id: String) -> Result<(), CliError> {
 
 /// Everything from now on, over lost connections too, until someone interrupts it.
 async fn watch_all(context: &Context) -> Result<(), CliError> {
-    let client = context.client().await?;
+    let mut client = context.client().await?;
     let mut cursor = Some(client.watch(WatchRequest::default()).await?.cursor);
     loop {
-        let answer = client.watch(WatchRequest { cursor, operation: None, wait_ms: 20_000 }).await?;
+        let request = WatchRequest { cursor, operation: None, wait_ms: 20_000 };
+        let answer = match client.watch(request).await {
+            Ok(answer) => answer,
+            Err(error) if error.is_loss() => {
+                context.output.note("the connection to the daemon is lost; trying again until it is back …");
+                client = reconnect(&client, None, error).await?;
+                context.output.note("connected again");
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
         cursor = Some(answer.cursor);
         if answer.resync {
             context.output.note("some events were missed");

@@ -35,7 +35,7 @@ use tokio::net::UnixStream;
 use tokio_util::codec::LengthDelimitedCodec;
 
 pub(crate) use error::ClientError;
-pub(crate) use follow::Follower;
+pub(crate) use follow::{Follower, reconnect};
 pub(crate) use locate::socket;
 
 /// How long a call may take, unless it says otherwise.
