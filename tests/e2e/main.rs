@@ -23,6 +23,7 @@ mod console_lists;
 mod conventions;
 mod coverage_report;
 mod crowds;
+mod documents;
 mod embedded;
 mod failures;
 mod golden;

@@ -3,12 +3,12 @@
 //! Invariant: the answer to "was it accepted?" is never lost to a lost connection: each request carries an idempotency
 //! key, ours if none was given, and is sent again with it.
 
-use serde_json::json;
 use tenantry_protocol::operation::{Operation, RetryRequest};
 use tenantry_protocol::tenant::{
     OperationStarted, RetireRequest, RollbackRequest, TenantChangeRequest, TenantDetail, UpdateTenantRequest,
 };
 
+use super::document::TenantChanged;
 use super::error::CliError;
 use super::{Context, progress};
 use crate::client::{Client, ClientError, Follower};
@@ -70,12 +70,12 @@ pub(super) async fn run(
     let detail = client.tenant(operation.tenant_id.to_string()).await?;
     let done = Done { operation, detail };
     if context.output.is_json() {
-        let mut document = json!({ "tenant": done.detail.tenant, "operation": done.operation });
-        document["duration_ms"] = json!(done.operation.duration_ms);
-        if let Some(archive) = done.archive() {
-            document["archive"] = json!(archive);
-        }
-        return context.output.document(&document);
+        return context.output.document(&TenantChanged {
+            tenant: Some(&done.detail.tenant),
+            operation: &done.operation,
+            duration_ms: done.operation.duration_ms,
+            archive: done.archive(),
+        });
     }
     context.output.lines(&said(&done))
 }
@@ -98,7 +98,8 @@ async fn begin(client: &Client, change: &Change) -> Result<(Follower, OperationS
 /// What is said of an operation that nobody waits for.
 pub(super) fn accepted(context: &Context, operation: &Operation) -> Result<(), CliError> {
     if context.output.is_json() {
-        return context.output.document(&json!({ "operation": operation }));
+        let accepted = TenantChanged { tenant: None, operation, duration_ms: None, archive: None };
+        return context.output.document(&accepted);
     }
     context.output.lines(&format!(
         "the {} of {} is accepted; follow it with `tenantry operation watch {}`",

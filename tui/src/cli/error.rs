@@ -5,10 +5,10 @@
 use std::io;
 use std::path::PathBuf;
 
-use serde_json::json;
 use tenantry_protocol::ErrorCode;
 use tenantry_protocol::operation::{Operation, OperationKind, OperationState};
 
+use super::document::{Failed, Fault};
 use crate::client::ClientError;
 use crate::ui::UiError;
 
@@ -82,7 +82,7 @@ impl CliError {
     }
 
     /// The document for `--json`; none where standard output holds its document already, or cannot hold one.
-    pub(crate) fn document(&self) -> Option<serde_json::Value> {
+    pub(super) fn document(&self) -> Option<Failed<'_>> {
         let (code, field) = match self {
             Self::Client(error) => (code_name(error.code()), error.field()),
             Self::Invalid { field, .. } => (code_name(ErrorCode::InvalidArgument), field.as_deref()),
@@ -100,11 +100,12 @@ impl CliError {
             | Self::ReaderGone
             | Self::Output(_) => return None,
         };
-        let mut document = json!({ "error": { "code": code, "message": self.to_string(), "field": field } });
-        if let Self::Failed(operation) = self {
-            document["operation"] = json!(operation);
-        }
-        Some(document)
+        let operation = match self {
+            Self::Failed(operation) => Some(&**operation),
+            _ => None,
+        };
+        let error = Fault { code, message: self.to_string(), field: field.map(str::to_owned) };
+        Some(Failed { error, operation })
     }
 }
 

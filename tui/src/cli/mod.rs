@@ -10,6 +10,7 @@ mod change;
 mod completions;
 mod credentials;
 mod demo;
+mod document;
 mod ephemeral;
 mod error;
 mod folder;
@@ -18,6 +19,7 @@ mod operation;
 mod output;
 mod progress;
 mod rpc;
+mod schema;
 mod status;
 mod target;
 mod tenant_change;
@@ -120,6 +122,7 @@ async fn execute(arguments: Arguments, output: Output) -> Result<(), CliError> {
         // These are about the command line itself and need no daemon, nor a place where one would be.
         Command::Completions { shell } => return completions::run(*shell),
         Command::Man { directory } => return manual::run(directory.as_deref()),
+        Command::Schema { name } => return schema::run(output, name),
         _ => {}
     }
     let socket = client::socket(arguments.global.socket.as_deref())?;
@@ -132,7 +135,7 @@ async fn execute(arguments: Arguments, output: Output) -> Result<(), CliError> {
 
 async fn dispatch(context: &Context, command: Command) -> Result<(), CliError> {
     match command {
-        Command::Demo | Command::Completions { .. } | Command::Man { .. } => {
+        Command::Demo | Command::Completions { .. } | Command::Man { .. } | Command::Schema { .. } => {
             Err(CliError::Bug("a command that needs no daemon was given one".to_owned()))
         }
         Command::Status => status::run(context).await,

@@ -2,7 +2,6 @@
 //!
 //! `watch ID` ends with the operation and with its exit status; `watch` alone follows everything until interrupted.
 
-use serde_json::json;
 use tenantry_protocol::operation::{
     CancelRequest, Operation as Done, OperationState, OperationsRequest, RetryRequest,
 };
@@ -11,10 +10,11 @@ use tenantry_protocol::{ApiError, ErrorCode};
 
 use super::args::Operation;
 use super::change::{self, Change};
+use super::document::OperationCancelled;
 use super::error::{CliError, failure_sentence, undone};
 use super::tenant_change::outcome;
 use super::{Context, progress};
-use crate::client::{ClientError, Follower};
+use crate::client::{ClientError, Follower, reconnect};
 use crate::format;
 
 pub(super) const HEADER: [&str; 7] =
@@ -119,7 +119,8 @@ async fn cancel(context: &Context, id: String, no_wait: bool) -> Result<(), CliE
     let operation = client.cancel(CancelRequest { operation: id }).await?;
     if no_wait {
         if context.output.is_json() {
-            return context.output.document(&json!({ "operation": operation }));
+            let asked = OperationCancelled { operation: &operation, duration_ms: None };
+            return context.output.document(&asked);
         }
         return context.output.lines(&format!(
             "asked; it ends at its next safe point. Follow it with `tenantry operation watch {}`",
@@ -134,7 +135,8 @@ async fn cancel(context: &Context, id: String, no_wait: bool) -> Result<(), CliE
     let what = format!("the {} of {}", ended.kind.name().replace('_', " "), ended.slug);
     match &ended.state {
         OperationState::Cancelled | OperationState::RolledBack { .. } if context.output.is_json() => {
-            context.output.document(&json!({ "operation": ended, "duration_ms": ended.duration_ms }))
+            let duration_ms = ended.duration_ms;
+            context.output.document(&OperationCancelled { operation: &ended, duration_ms })
         }
         OperationState::Cancelled => context.output.lines(&format!("{what} is cancelled; nothing had begun")),
         OperationState::RolledBack { .. } => {
@@ -151,10 +153,20 @@ async fn cancel(context: &Context, id: String, no_wait: bool) -> Result<(), CliE
 
 /// Everything from now on, over lost connections too, until someone interrupts it.
 async fn watch_all(context: &Context) -> Result<(), CliError> {
-    let client = context.client().await?;
+    let mut client = context.client().await?;
     let mut cursor = Some(client.watch(WatchRequest::default()).await?.cursor);
     loop {
-        let answer = client.watch(WatchRequest { cursor, operation: None, wait_ms: 20_000 }).await?;
+        let request = WatchRequest { cursor, operation: None, wait_ms: 20_000 };
+        let answer = match client.watch(request).await {
+            Ok(answer) => answer,
+            Err(error) if error.is_loss() => {
+                context.output.note("the connection to the daemon is lost; trying again until it is back …");
+                client = reconnect(&client, None, error).await?;
+                context.output.note("connected again");
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
         cursor = Some(answer.cursor);
         if answer.resync {
             context.output.note("some events were missed");

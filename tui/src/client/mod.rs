@@ -3,6 +3,7 @@
 //! Invariant: a [`Client`] that exists has said hello and was understood; each call has a deadline.
 //! Knows nothing of terminals.
 
+mod any;
 mod error;
 mod follow;
 mod locate;
@@ -12,7 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use tarpc::client::{Config, RpcError};
+use tarpc::client::{Channel, Config, RpcError};
 use tarpc::context::{self, Context};
 use tarpc::{ClientMessage, Response};
 use tenantry_protocol::audit::{AuditRequest, AuditResponse};
@@ -38,7 +39,7 @@ use tokio::net::UnixStream;
 use tokio_util::codec::LengthDelimitedCodec;
 
 pub(crate) use error::ClientError;
-pub(crate) use follow::Follower;
+pub(crate) use follow::{Follower, reconnect};
 pub(crate) use locate::socket;
 
 /// How long a call may take, unless it says otherwise.
@@ -52,6 +53,7 @@ const HELLO: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(crate) struct Client {
     rpc: TenantryClient,
+    channel: Channel<TenantryRequest, TenantryResponse>,
     socket: PathBuf,
     hello: HelloResponse,
 }
@@ -72,10 +74,12 @@ impl Client {
         codec.set_max_frame_length(MAX_FRAME_BYTES);
         let framed = tokio_util::codec::Framed::new(stream, codec);
         let json = JsonCodec::<Response<TenantryResponse>, ClientMessage<TenantryRequest>>::default();
-        let rpc = TenantryClient::new(Config::default(), tarpc::serde_transport::new(framed, json)).spawn();
+        let transport = tarpc::serde_transport::new(framed, json);
+        let channel = tarpc::client::new(Config::default(), transport).spawn();
+        let rpc = TenantryClient::from(channel.clone());
         let request = HelloRequest { protocol_version: PROTOCOL_VERSION, client: client_info() };
         let answer = rpc.hello(within(HELLO), request).await;
-        Ok(Self { hello: understood(socket, answer)?, rpc, socket: socket.to_owned() })
+        Ok(Self { hello: understood(socket, answer)?, rpc, channel, socket: socket.to_owned() })
     }
 
     /// A new connection to the same daemon.

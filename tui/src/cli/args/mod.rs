@@ -62,6 +62,12 @@ pub(crate) enum Command {
     Audit(Audit),
     /// Call any method of the daemon with a JSON request
     Rpc(Rpc),
+    /// Print the JSON Schema of a method's request and answer, or of what a command prints with --json
+    Schema {
+        /// A method (`tenants`) or the words of a command (`tenant create`); without one, all there are
+        #[arg(value_name = "NAME")]
+        name: Vec<String>,
+    },
     /// Print what makes your shell complete our commands; load it in the shell's start file
     Completions {
         /// Which shell
