@@ -14,6 +14,7 @@
 
 mod access;
 mod any_language;
+mod archives;
 mod audit;
 mod bad_input;
 mod bad_requests;
@@ -31,6 +32,7 @@ mod harness;
 mod harness_works;
 mod hostile_clients;
 mod hostile_migrations;
+mod lifecycle;
 mod lost_commits;
 mod outages;
 mod projects;

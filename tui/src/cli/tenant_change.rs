@@ -7,6 +7,8 @@ use tenantry_protocol::tenant::{
     Archive, RetireRequest, TenantChangeRequest, TenantState, UpdateTenantRequest,
 };
 
+use time::OffsetDateTime;
+
 use super::Context;
 use super::args::{Retire, Sending, Update};
 use super::change::{Change, Done, run};
@@ -98,14 +100,15 @@ pub(super) fn outcome(done: &Done) -> String {
 fn retired(done: &Done) -> String {
     let Operation { slug, .. } = &done.operation;
     match &done.detail.tenant.state {
-        TenantState::Retiring { purge_after: Some(at) } => format!(
+        TenantState::Retiring { purge_after: Some(at) } if *at > OffsetDateTime::now_utc() => format!(
             "{slug} is retired{}: its logins are closed; its data is removed on {} UTC\n  next: until then `tenantry \
              tenant resume {slug}` takes it back",
             done.time(),
             format::timestamp(*at)
         ),
         _ => format!(
-            "{slug} is retired{}; see how it goes on with `tenantry operation list --tenant {slug}`",
+            "{slug} is retired{}, without a grace: its removal begins now\n  next: see how it goes with `tenantry operation \
+             list --tenant {slug}`",
             done.time()
         ),
     }

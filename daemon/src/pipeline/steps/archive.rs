@@ -85,7 +85,7 @@ async fn record(run: &ChangeRun, operation: &Operation, archive: &Archive, ms: f
     let entry = Entry {
         action: "archive",
         actor_uid: nix::unistd::geteuid().as_raw(),
-        actor: operation.actor.clone(),
+        actor: "tenantryd".to_owned(),
         tenant_id: Some(operation.tenant_id.as_uuid()),
         slug: Some(operation.slug.to_string()),
         operation_id: Some(operation.id.as_uuid()),
