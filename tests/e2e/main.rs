@@ -32,6 +32,7 @@ mod hostile_clients;
 mod hostile_migrations;
 mod lost_commits;
 mod outages;
+mod pictures;
 mod projects;
 mod provisioning;
 mod races;
