@@ -35,6 +35,7 @@ mod hostile_migrations;
 mod lifecycle;
 mod lost_commits;
 mod outages;
+mod pictures;
 mod projects;
 mod provisioning;
 mod races;
