@@ -22,18 +22,34 @@ fn target_dir() -> PathBuf {
 fn binary_dir() -> &'static Path {
     static DIR: OnceLock<Result<PathBuf, ExitStatus>> = OnceLock::new();
     let built = DIR.get_or_init(|| {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let target = target_dir();
-        // The whole workspace, as `make test` does: another choice of packages means other features and a rebuild.
-        let status = Command::new(cargo)
-            .args(["build", "--quiet", "--workspace"])
-            .current_dir(project_dir())
-            .env("CARGO_TARGET_DIR", &target)
-            .status()
-            .expect("cargo can be run");
-        if status.success() { Ok(target.join("debug")) } else { Err(status) }
+        build(&[], &target).map(|()| target.join("debug"))
     });
     built.as_ref().unwrap_or_else(|status| panic!("the workspace does not build: {status}"))
+}
+
+/// The daemon with points in it where a test can break an operation, freshly built.
+pub(crate) fn tenantryd_with_faults() -> PathBuf {
+    static BUILT: OnceLock<Result<(), ExitStatus>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| {
+        let program = ["--bin", "tenantryd-with-faults", "--features", "tenantryd/faults"];
+        build(&program, &target_dir())
+    });
+    built.as_ref().unwrap_or_else(|status| panic!("the daemon with faults does not build: {status}"));
+    target_dir().join("debug/tenantryd-with-faults")
+}
+
+/// Builds of the whole workspace, as `make test` does: another choice of packages means other features and a rebuild.
+fn build(what: &[&str], target: &Path) -> Result<(), ExitStatus> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["build", "--quiet", "--workspace"])
+        .args(what)
+        .current_dir(project_dir())
+        .env("CARGO_TARGET_DIR", target)
+        .status()
+        .expect("cargo can be run");
+    if status.success() { Ok(()) } else { Err(status) }
 }
 
 /// The daemon.

@@ -68,7 +68,7 @@ const DATABASE: &str = "
         from pg_type where typnamespace::regnamespace::text !~ '^pg_toast'
     union all select format('trigger %s on %s enabled=%s', tgname, tgrelid::regclass, tgenabled) from pg_trigger where not tgisinternal
     union all select format('event trigger %s owner=%s', evtname, evtowner::regrole) from pg_event_trigger
-    union all select format('default privileges of %s in %s for %s: %s', defaclrole::regrole, defaclnamespace, defaclobjtype, defaclacl)
+    union all select format('default privileges of %s in %s for %s: %s', defaclrole::regrole, defaclnamespace::regnamespace, defaclobjtype, defaclacl)
         from pg_default_acl
     union all select format('extension %s owner=%s', extname, extowner::regrole) from pg_extension
     union all select format('language %s owner=%s acl=%s', lanname, lanowner::regrole, lanacl) from pg_language
@@ -94,6 +94,10 @@ impl Snapshot {
         lines.extend(rows(&mut connection, DATABASE).await);
         connection.close().await.unwrap();
         Self(lines)
+    }
+
+    pub(crate) fn into_lines(self) -> BTreeSet<String> {
+        self.0
     }
 
     /// What differs, as lines that begin with - (gone) or + (new); empty if nothing does.

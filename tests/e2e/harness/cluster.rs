@@ -100,6 +100,14 @@ impl Cluster {
             .arg(&log));
     }
 
+    /// Ends the server as a crash would, and starts it again.
+    pub(crate) fn crash_and_restart(&self) {
+        let data = self.base.join("data");
+        let stop = ["stop", "--silent", "--wait", "--mode=immediate", "-D"];
+        run(self.server_program("pg_ctl").args(stop).arg(&data));
+        self.start(&data);
+    }
+
     /// A server program that runs as the user who owns the cluster; the server refuses to run as root.
     fn server_program(&self, name: &str) -> Command {
         let mut command = Command::new(self.bin.join(name));
