@@ -12,23 +12,95 @@
     reason = "a test says what went wrong by panicking, and this one prints its figures"
 )]
 
+mod grid;
 #[allow(dead_code, unused_imports, reason = "shared with the end-to-end tests, which use more of it")]
 #[path = "../e2e/harness/mod.rs"]
 mod harness;
+mod random;
+mod work;
 
-use harness::arena::{Arena, Trial};
-use harness::faults::{Fault, Moment, Rule};
-use harness::request::Scenario;
-use harness::{Cluster, Version};
+use std::path::PathBuf;
+use std::process::ExitCode;
 
-#[tokio::main]
-async fn main() {
-    let mut arena = Arena::open(Cluster::private(Version::Packaged)).await;
-    for scenario in Scenario::ALL {
-        let trial = Trial { scenario, rules: vec![], daemons: 1 };
-        println!("{:#?}", arena.run(&trial).await);
+use clap::{Parser, ValueEnum};
+
+use harness::Version;
+use harness::binaries;
+use work::{Tally, Yard};
+
+#[derive(Debug, Parser)]
+#[command(about = "Breaks operations in every way there is, and judges what is left")]
+struct Arguments {
+    /// Runs with two or three faults
+    #[arg(long, default_value_t = 500)]
+    runs: u64,
+    /// Runs with cut commits, one to three in each
+    #[arg(long, default_value_t = 1_250)]
+    commit_runs: u64,
+    /// What the random runs are drawn from
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Installations at once, each with a server of its own
+    #[arg(long, default_value_t = 2)]
+    workers: usize,
+    /// Only these parts
+    #[arg(long, value_enum)]
+    part: Vec<Part>,
+    /// Only runs whose name has this in it
+    #[arg(long, default_value = "")]
+    only: String,
+    /// Leaves out what a run with this seed has done already
+    #[arg(long)]
+    resume: bool,
+    /// On PostgreSQL 18 instead of the system's
+    #[arg(long)]
+    postgresql_18: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Grid,
+    Random,
+    Commits,
+}
+
+const PARTS: [Part; 3] = [Part::Grid, Part::Random, Part::Commits];
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(8).enable_all().build().unwrap();
+    let is_met = runtime.block_on(run(&arguments));
+    runtime.shutdown_background();
+    if is_met { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn run(arguments: &Arguments) -> bool {
+    let Arguments { seed, runs, commit_runs, .. } = *arguments;
+    let version = if arguments.postgresql_18 { Version::V18 } else { Version::Packaged };
+    let dir: PathBuf = binaries::target_dir().join(format!("torture/{version:?}-seed-{seed}"));
+    println!("seed {seed}, {}, traces of violations in {}", binaries::server_version(version), dir.display());
+    let yard = Yard { workers: arguments.workers, version, dir, resume: arguments.resume };
+    let mut bars = Vec::new();
+    for part in PARTS.into_iter().filter(|part| arguments.part.is_empty() || arguments.part.contains(part)) {
+        let (name, mut jobs) = match part {
+            Part::Grid => ("grid", grid::cells()),
+            Part::Random => ("random", (0..runs).map(|run| random::faults(seed, run)).collect()),
+            Part::Commits => ("commits", (0..commit_runs).map(|run| random::commits(seed, run)).collect()),
+        };
+        jobs.retain(|job| job.name.contains(&arguments.only));
+        let tally = yard.run(name, jobs).await;
+        print(name, &tally);
+        bars.push((format!("violations_in_{name}"), tally.violations.len(), 0));
     }
-    let rules =
-        vec![Rule::At { place: Some("verify"), moment: Some(Moment::After), skip: 0, fault: Fault::Kill }];
-    println!("{:#?}", arena.run(&Trial { scenario: Scenario::Provision, rules, daemons: 1 }).await);
+    for (name, value, limit) in &bars {
+        println!("bar {name} {value} {limit} {}", if value <= limit { "ok" } else { "short" });
+    }
+    bars.iter().all(|(_, value, limit)| value <= limit)
+}
+
+fn print(part: &str, tally: &Tally) {
+    println!("{part}: {} runs, {} faults struck, ends {:?}", tally.runs, tally.struck, tally.ends);
+    println!("{part}: {} runs whose last fault found no such point", tally.missed.len());
+    tally.missed.iter().filter(|_| part == "grid").for_each(|name| println!("  cannot be: {name}"));
+    tally.violations.iter().for_each(|violation| println!("violation {violation}"));
 }

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -225,6 +225,18 @@ impl Arena {
             verdict
                 .violations
                 .extend(left.into_iter().take(20).map(|line| format!("left after the end: {line}")));
+        }
+    }
+
+    /// Keeps what the daemons and the server wrote.
+    pub(crate) fn save_logs(&self, dir: &Path) {
+        std::fs::create_dir_all(dir).unwrap();
+        std::fs::write(dir.join("server.log"), self.env.cluster.server_log()).unwrap();
+        for entry in std::fs::read_dir(&self.env.dir).unwrap().flatten() {
+            let path = entry.path();
+            if path.extension().is_some_and(|extension| extension == "log") {
+                std::fs::copy(&path, dir.join(entry.file_name())).unwrap();
+            }
         }
     }
 

@@ -14,7 +14,7 @@ pub(crate) fn project_dir() -> PathBuf {
 }
 
 /// Cargo's target folder: this test runs as `TARGET/debug/deps/e2e-…`.
-fn target_dir() -> PathBuf {
+pub(crate) fn target_dir() -> PathBuf {
     std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned()
 }
 
@@ -80,6 +80,15 @@ pub(crate) fn server_bin(version: Version) -> PathBuf {
             }
         },
     }
+}
+
+/// What the server says that it is.
+pub(crate) fn server_version(version: Version) -> String {
+    let output = Command::new(server_bin(version).join("postgres")).arg("--version").output();
+    output.map_or_else(
+        |error| error.to_string(),
+        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+    )
 }
 
 /// The newest server that Debian's packages installed.
