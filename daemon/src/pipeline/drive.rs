@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
-use tenantry_protocol::operation::Failure;
+use tenantry_protocol::operation::{Failure, OperationState};
 
 use crate::fault;
 use crate::model::operation::{Event, IllegalEvent, Progress, Step};
@@ -168,6 +168,20 @@ impl Drive {
             hint: Some("do it again with `tenantry operation retry`".to_owned()),
             ..Failure::default()
         })
+    }
+
+    /// What is recorded of an operation that has ended.
+    pub(super) fn final_state(&self) -> OperationState {
+        match &self.progress {
+            Progress::RolledBack { failure, .. } => OperationState::RolledBack { failure: failure.clone() },
+            Progress::NeedsAttention { failure, left, .. } => OperationState::NeedsAttention {
+                failure: Failure { hint: None, ..failure.clone() },
+                left: left.clone(),
+                next_command: format!("tenantry operation retry {}", self.tracker.snapshot().id),
+            },
+            Progress::Cancelled { .. } => OperationState::Cancelled,
+            _ => OperationState::Succeeded,
+        }
     }
 
     fn time_left(&self) -> Duration {

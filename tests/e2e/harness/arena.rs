@@ -91,6 +91,11 @@ impl Arena {
             control_db: env.control_db.clone(),
             roles: vec![env.control_role.clone(), env.provisioner.clone()],
         };
+        // Its own, so that whoever builds meanwhile does not change what is tried.
+        let (built, program) = (binaries::tenantryd_with_faults(), env.dir.join("tenantryd"));
+        if std::fs::hard_link(&built, &program).is_err() {
+            std::fs::copy(&built, &program).unwrap();
+        }
         let faults = Faults::listen(&env.dir, world, proxy, script);
         let mut arena = Self {
             env,
@@ -98,7 +103,7 @@ impl Arena {
             daemons: Vec::new(),
             whole: HashMap::new(),
             empty: None,
-            program: binaries::tenantryd_with_faults(),
+            program,
             serial: 0,
             deaths: Vec::new(),
         };
