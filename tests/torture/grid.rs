@@ -3,6 +3,7 @@
 use crate::harness::arena::Trial;
 use crate::harness::faults::{Fault, Moment, Rule};
 use crate::harness::request::Scenario;
+use crate::random::Dice;
 use crate::work::Job;
 
 /// A way through a scenario, and the points that it passes.
@@ -27,16 +28,17 @@ const FAULTS: [(&str, Fault); 8] = [
 
 const CHANGE: [&str; 3] = ["unwinding", "undo.restore", "outcome"];
 
-/// Every cell, the slow ones last.
-pub(crate) fn cells() -> Vec<Job> {
-    let mut cells: Vec<(bool, Job)> = Vec::new();
+/// Every cell, shuffled: a part of the grid is already a sample of all of it.
+pub(crate) fn cells(seed: u64) -> Vec<Job> {
+    let mut dice = Dice::of(seed, 0);
+    let mut cells: Vec<(u64, Job)> = Vec::new();
     for path in paths() {
         for place in path.places {
             for (fault_name, fault) in FAULTS {
                 for (moment, broken) in moments(place, fault) {
                     let rules = path.prelude.iter().cloned().chain(broken).collect();
-                    let is_slow = fault == Fault::Stop;
-                    let daemons = if is_slow { 2 } else { 1 };
+                    // Only where another can take over is a stop more than a pause.
+                    let daemons = if fault == Fault::Stop { 2 } else { 1 };
                     let name = format!("{:?}/{} {place} {moment} {fault_name}", path.scenario, path.name);
                     cells.push((
                         is_slow,
@@ -46,7 +48,7 @@ pub(crate) fn cells() -> Vec<Job> {
             }
         }
     }
-    cells.sort_by_key(|(is_slow, _)| *is_slow);
+    cells.sort_by_key(|(at, _)| *at);
     cells.into_iter().map(|(_, job)| job).collect()
 }
 

@@ -83,7 +83,7 @@ async fn run(arguments: &Arguments) -> bool {
     let mut bars = Vec::new();
     for part in PARTS.into_iter().filter(|part| arguments.part.is_empty() || arguments.part.contains(part)) {
         let (name, mut jobs) = match part {
-            Part::Grid => ("grid", grid::cells()),
+            Part::Grid => ("grid", grid::cells(seed)),
             Part::Random => ("random", (0..runs).map(|run| random::faults(seed, run)).collect()),
             Part::Commits => ("commits", (0..commit_runs).map(|run| random::commits(seed, run)).collect()),
         };

@@ -156,7 +156,7 @@ impl Arena {
         self.faults.load(trial.rules.clone());
         let mut verdict = Verdict::default();
         let ended = self.to_its_end(trial.scenario, &slug, &slug).await;
-        let script = self.faults.unload();
+        let script = self.faults.unload().await;
         (verdict.struck, verdict.trace) = (script.struck, script.trace);
         match ended {
             Ok(ended) => {

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -89,13 +90,11 @@ pub(crate) struct Faults {
     pub(crate) script: Arc<Mutex<Script>>,
     proxy: Arc<Proxy>,
     world: World,
+    /// Points that wait for their answer.
+    waiting: AtomicUsize,
 }
 
 impl Script {
-    pub(crate) fn left(&self) -> usize {
-        self.rules.len()
-    }
-
     /// A COMMIT passes by.
     pub(crate) fn at_commit(&mut self) -> Option<Cut> {
         self.trace.push("COMMIT".to_owned());
@@ -140,7 +139,7 @@ impl Faults {
     ) -> Arc<Self> {
         let socket = dir.join("faults.sock");
         let listener = UnixListener::bind(&socket).unwrap();
-        let faults = Arc::new(Self { socket, script, proxy, world });
+        let faults = Arc::new(Self { socket, script, proxy, world, waiting: AtomicUsize::new(0) });
         let served = Arc::clone(&faults);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -156,8 +155,13 @@ impl Faults {
         *self.script.lock().unwrap() = Script { rules: rules.into(), ..Script::default() };
     }
 
-    /// Nothing breaks any more; gives what did.
-    pub(crate) fn unload(&self) -> Script {
+    /// Nothing breaks any more, and nothing is being broken; gives what was.
+    pub(crate) async fn unload(&self) -> Script {
+        self.script.lock().unwrap().rules.clear();
+        // A restart of the server is the longest.
+        while self.waiting.load(Ordering::SeqCst) > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         std::mem::take(&mut *self.script.lock().unwrap())
     }
 
@@ -171,7 +175,12 @@ impl Faults {
         let fault = self.script.lock().unwrap().at_point(pid, place, moment);
         let answer = match fault {
             None => "go\n",
-            Some(fault) => self.strike(fault, pid).await,
+            Some(fault) => {
+                self.waiting.fetch_add(1, Ordering::SeqCst);
+                let answer = self.strike(fault, pid).await;
+                self.waiting.fetch_sub(1, Ordering::SeqCst);
+                answer
+            }
         };
         // A daemon that was killed does not listen.
         stream.write_all(answer.as_bytes()).await.ok()

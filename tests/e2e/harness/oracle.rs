@@ -38,7 +38,7 @@ const TENANTS: &str = "
 
 impl State {
     pub(crate) async fn take(env: &Env) -> Self {
-        let mut lines = Snapshot::take(env).await.into_lines();
+        let mut lines = Snapshot::take_quickly(env).await.into_lines();
         let mut target = env.target().await;
         lines.extend(rows(&mut target, MARKERS).await);
         lines.extend(rows(&mut target, HOLDS).await);
