@@ -41,7 +41,7 @@ pub(crate) fn cells(seed: u64) -> Vec<Job> {
                     let daemons = if fault == Fault::Stop { 2 } else { 1 };
                     let name = format!("{:?}/{} {place} {moment} {fault_name}", path.scenario, path.name);
                     cells.push((
-                        is_slow,
+                        dice.roll(),
                         Job { name, trial: Trial { scenario: path.scenario, rules, daemons } },
                     ));
                 }
