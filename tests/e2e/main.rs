@@ -24,6 +24,7 @@ mod conventions;
 mod coverage_report;
 mod embedded;
 mod failures;
+mod faults;
 mod golden;
 mod harness;
 mod harness_works;

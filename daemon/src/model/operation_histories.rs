@@ -2,6 +2,8 @@
 //!
 //! What runs here does what the engine does, with a target that is one word: what of the build is there.
 
+#![allow(clippy::expect_used, reason = "a test says what went wrong by panicking")]
+
 use proptest::prelude::*;
 use tenantry_protocol::operation::Failure;
 

@@ -93,6 +93,7 @@ pub(crate) fn server_bin(version: Version) -> PathBuf {
 }
 
 /// What the server says that it is.
+#[allow(dead_code, reason = "`make torture` uses all of it")]
 pub(crate) fn server_version(version: Version) -> String {
     let output = Command::new(server_bin(version).join("postgres")).arg("--version").output();
     output.map_or_else(
