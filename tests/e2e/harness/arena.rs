@@ -162,6 +162,7 @@ impl Arena {
         self.faults.load(trial.rules.clone());
         let mut verdict = Verdict::default();
         let ended = self.see_through(trial.scenario, &slug, &slug).await;
+        self.faults.let_pass().await;
         let script = self.faults.unload().await;
         (verdict.struck, verdict.trace) = (script.struck, script.trace);
         match ended {

@@ -21,6 +21,9 @@ use super::proxy::Proxy;
 /// A stopped daemon is resumed when another has taken over, or after this long where none can.
 const LONGEST_STOP: Duration = Duration::from_secs(10);
 
+/// A daemon that lives gets from its last commit to the next point much faster.
+const PASSING: Duration = Duration::from_millis(500);
+
 /// What happens at a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Fault {
@@ -153,6 +156,24 @@ impl Faults {
     /// From now on this breaks, and nothing else.
     pub(crate) fn load(&self, rules: Vec<Rule>) {
         *self.script.lock().unwrap() = Script { rules: rules.into(), ..Script::default() };
+    }
+
+    /// Waits a moment for the daemon to come past what it has just put on record, where something is to break there.
+    pub(crate) async fn let_pass(&self) {
+        let begin = Instant::now();
+        loop {
+            {
+                let script = self.script.lock().unwrap();
+                let last = script.trace.last();
+                if script.rules.is_empty() || last.is_some_and(|last| last.ends_with("outcome After")) {
+                    return;
+                }
+            }
+            if begin.elapsed() > PASSING {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Nothing breaks any more, and nothing is being broken; gives what was.
