@@ -1,6 +1,7 @@
 //! Breaks operations at every point and in every way there is, and judges what is left: `make torture [RUNS=n SEED=s]`.
 //!
-//! Three parts, each with its bar: the grid of single faults, random double and triple faults, and cut COMMITs.
+//! Four parts, each with its bar: the grid of single faults, random double and triple faults, cut COMMITs of operations,
+//! and of changes of secrets.
 
 #![allow(
     clippy::unwrap_used,
@@ -31,6 +32,7 @@ use work::{Tally, Yard};
 /// So many runs cut [`CUTS`] commits: not every one finds as many as it would cut.
 const COMMIT_RUNS: u64 = 1_450;
 const CUTS: u64 = 2_000;
+const SECRET_RUNS: u64 = 50;
 
 /// A limit that this project has set itself.
 struct Bar {
@@ -84,9 +86,10 @@ enum Part {
     Grid,
     Random,
     Commits,
+    Secrets,
 }
 
-const PARTS: [Part; 3] = [Part::Grid, Part::Random, Part::Commits];
+const PARTS: [Part; 4] = [Part::Grid, Part::Random, Part::Commits, Part::Secrets];
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -108,6 +111,7 @@ async fn run(arguments: &Arguments) -> bool {
             Part::Grid => ("grid", grid::cells(seed)),
             Part::Random => ("random", (0..runs).map(|run| random::faults(seed, run)).collect()),
             Part::Commits => ("commits", (0..commit_runs).map(|run| random::commits(seed, run)).collect()),
+            Part::Secrets => ("secrets", (0..SECRET_RUNS).map(|run| random::secrets(seed, run)).collect()),
         };
         jobs.retain(|job| job.name.contains(&arguments.only));
         let tally = yard.run(name, jobs).await;

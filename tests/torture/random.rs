@@ -84,6 +84,15 @@ pub(crate) fn commits(seed: u64, run: u64) -> Job {
     Job { name: format!("commits {run}"), trial: Trial { scenario, rules, daemons: 1 } }
 }
 
+/// A run in which a commit of a change of secrets is cut, or the daemon dies there.
+pub(crate) fn secrets(seed: u64, run: u64) -> Job {
+    let mut dice = Dice::of(seed ^ 0x5EC2E7, run);
+    let scenario = dice.one_of(&[Scenario::Issue, Scenario::Rotate]);
+    // Intent, effect, outcome.
+    let rules = vec![Rule::Commit { skip: skip(&mut dice, 3), cut: dice.one_of(&CUTS) }];
+    Job { name: format!("secrets {run}"), trial: Trial { scenario, rules, daemons: 1 } }
+}
+
 fn skip(dice: &mut Dice, limit: u64) -> u32 {
     u32::try_from(dice.below(limit)).unwrap()
 }

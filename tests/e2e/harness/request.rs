@@ -42,6 +42,8 @@ impl Scenario {
     pub(crate) fn preparation(self) -> &'static [Self] {
         match self {
             Self::Provision => &[],
+            Self::Issue => &[Self::Provision],
+            Self::Rotate => &[Self::Provision, Self::Issue],
             Self::Resume => &[Self::Provision, Self::Issue, Self::Rotate, Self::Suspend],
             _ => &[Self::Provision, Self::Issue, Self::Rotate],
         }
