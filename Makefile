@@ -4,7 +4,7 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test bench coverage pictures build lint fmt deps test-deps
+.PHONY: demo test torture bench coverage pictures build lint fmt deps test-deps
 
 # The demo reads this terminal: with one it opens the console, without one it prints a summary.
 demo: deps
@@ -15,6 +15,13 @@ demo: deps
 test: test-deps
 	cargo build --workspace
 	cargo test --workspace
+
+# Breaks operations at every point and in every way, and judges what is left; takes the better part of an hour on 2 cores.
+# RUNS=n random runs, SEED=s, and more in TORTURE="--part grid --workers 4 --resume --postgresql-18 --only TEXT".
+torture: test-deps
+	PROPTEST_CASES=100000 cargo test --workspace --lib operation_histories
+	@echo bar histories 100000 100000 ok
+	cargo test --workspace --test torture -- --runs $(or $(RUNS),500) --seed $(or $(SEED),1) $(TORTURE)
 
 # Ours beside the least that PostgreSQL needs, interleaved; BENCH="--rounds 5 --tenants 100 --blueprint PATH" changes it.
 bench: test-deps

@@ -1,6 +1,7 @@
 //! This daemon's hold on the control database: takes it, keeps it with signs of life, and lets go of all work when
 //! another daemon has it. Until then it stands by: it answers what can be read, and tries again.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,9 @@ use crate::postgres::{Error, error::doing, targets};
 
 /// After an error that is not a matter of waiting for somebody.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(500);
+
+/// Signs of life from one look for stranded operations to the next.
+const BEATS_A_LOOK: u32 = 4;
 
 pub(crate) struct Leader {
     pub(crate) control: Arc<Control>,
@@ -75,7 +79,29 @@ impl Leader {
     }
 
     /// Signs of life until another daemon has the fence; a server that is away is waited for.
-    async fn hold(&self, mut connection: PgConnection) {
+    async fn hold(&self, connection: PgConnection) {
+        tokio::select! {
+            () = self.give_signs_of_life(connection) => {}
+            () = self.look_after_the_stranded() => {}
+        }
+        let holder = self.control.standing_by_for().unwrap_or_default();
+        tracing::error!(holder, "another daemon has taken the control database: standing by");
+        self.engine.let_go();
+    }
+
+    /// An operation whose task ended without an end, after an error that no retry outlasts or by a bug, is taken up as
+    /// another daemon would.
+    async fn look_after_the_stranded(&self) {
+        let mut known = HashSet::new();
+        loop {
+            tokio::time::sleep(self.control.beat_every() * BEATS_A_LOOK).await;
+            if let Err(error) = recover(&self.engine, &self.targets, &mut known).await {
+                tracing::debug!(error = %error.explain(), "nobody could look for stranded operations");
+            }
+        }
+    }
+
+    async fn give_signs_of_life(&self, mut connection: PgConnection) {
         let mut is_silent = false;
         loop {
             tokio::time::sleep(self.control.beat_every()).await;
@@ -92,9 +118,6 @@ impl Leader {
                 }
             }
         }
-        let holder = self.control.standing_by_for().unwrap_or_default();
-        tracing::error!(holder, "another daemon has taken the control database: standing by");
-        self.engine.let_go();
     }
 
     /// One attempt to take over; the connection, once it succeeded.
@@ -129,7 +152,8 @@ impl Leader {
     async fn assume(&self) -> Result<(), BeginError> {
         self.register_targets().await.map_err(BeginError::Control)?;
         self.app.publish_built_in().await.map_err(BeginError::Registry)?;
-        let taken_up = recover(&self.engine, &self.targets).await.map_err(BeginError::Control)?;
+        let taken_up =
+            recover(&self.engine, &self.targets, &mut HashSet::new()).await.map_err(BeginError::Control)?;
         tracing::info!(epoch = self.control.epoch(), taken_up, "holding the control database");
         Ok(())
     }

@@ -5,6 +5,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod embedded;
+mod fault;
 pub mod isolation;
 mod leader;
 pub mod logging;

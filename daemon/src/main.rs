@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 /// The command line or the configuration is wrong.
 const EXIT_CONFIGURATION: u8 = 2;
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     if let Err(error) = shed_postgres_environment() {
         return fail(&error, 1);
     }

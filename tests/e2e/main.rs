@@ -27,6 +27,7 @@ mod crowds;
 mod documents;
 mod embedded;
 mod failures;
+mod faults;
 mod golden;
 mod harness;
 mod harness_works;

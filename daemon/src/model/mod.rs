@@ -5,6 +5,8 @@
 pub mod audit_chain;
 pub mod blueprint;
 pub mod operation;
+#[cfg(test)]
+mod operation_histories;
 pub mod plan_hash;
 pub mod step;
 pub mod tenant;

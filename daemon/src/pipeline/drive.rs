@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
-use tenantry_protocol::operation::Failure;
+use tenantry_protocol::operation::{Failure, OperationState};
 
+use crate::fault;
 use crate::model::operation::{Event, IllegalEvent, Progress, Step};
 use crate::postgres::bookkeeping::Settled;
 
@@ -85,7 +86,7 @@ impl Drive {
         self.tracker.log(format!("{} failed: {error}; the build is tried again", step.name()));
         let mut patience = Patience::lasting(self.time_left());
         while patience.pause().await && self.tracker.cancelled_by().is_none() {
-            match self.run.settle().await {
+            match fault::around("settle", self.run.settle()).await {
                 Ok(Settled::Committed) => return Some(Event::TakenUp { committed: true }),
                 Ok(Settled::Void) => return Some(Event::Rebuilt),
                 Err(error) if error.is_passing() => {}
@@ -103,7 +104,7 @@ impl Drive {
         }
         let mut patience = Patience::lasting(self.time_left().max(LEAST_UNDO_TIME));
         loop {
-            match self.run.settle().await {
+            match fault::around("settle", self.run.settle()).await {
                 Ok(settled) => return Event::TakenUp { committed: settled == Settled::Committed },
                 Err(error) if error.is_passing() && patience.pause().await => {}
                 Err(error) => return Event::Interrupted { failure: error.failure(Step::Roles) },
@@ -140,7 +141,8 @@ impl Drive {
         let can_be_given_up = step != Step::Commit && !step.is_final();
         loop {
             let left = self.time_left();
-            let work = AssertUnwindSafe(self.run.step(step, &tracker)).catch_unwind();
+            let work = fault::around(step.name(), self.run.step(step, &tracker));
+            let work = AssertUnwindSafe(work).catch_unwind();
             let result = tokio::select! {
                 result = tokio::time::timeout(left, work) => match result {
                     Ok(Ok(result)) => result,
@@ -166,6 +168,20 @@ impl Drive {
             hint: Some("do it again with `tenantry operation retry`".to_owned()),
             ..Failure::default()
         })
+    }
+
+    /// What is recorded of an operation that has ended.
+    pub(super) fn final_state(&self) -> OperationState {
+        match &self.progress {
+            Progress::RolledBack { failure, .. } => OperationState::RolledBack { failure: failure.clone() },
+            Progress::NeedsAttention { failure, left, .. } => OperationState::NeedsAttention {
+                failure: Failure { hint: None, ..failure.clone() },
+                left: left.clone(),
+                next_command: format!("tenantry operation retry {}", self.tracker.snapshot().id),
+            },
+            Progress::Cancelled { .. } => OperationState::Cancelled,
+            _ => OperationState::Succeeded,
+        }
     }
 
     fn time_left(&self) -> Duration {

@@ -1,37 +1,34 @@
 //! Runs operations: each in a tracked task of its own, step by step as [`crate::model::operation`] decides.
 //!
 //! Invariants: nothing here is cancelled by a caller that goes away; every end is recorded, or the operation stays
-//! unfinished in the registry for the next daemon to take up; a panic in a step is a failure of that step. A daemon that
-//! lost the fence lets go of everything at once.
+//! unfinished in the registry and is taken up again, here or by the next daemon; a panic in a step is a failure of that
+//! step. A daemon that lost the fence lets go of everything at once.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::name::{Slug, TargetName};
-use tenantry_protocol::operation::{Failure, Operation, OperationState};
-use tenantry_protocol::tenant::Tenant;
+use tenantry_protocol::operation::{Operation, OperationState};
 use tenantry_protocol::watch::EventBody;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::model::blueprint::Blueprint;
-use crate::model::operation::{Action, Event, IllegalEvent, Kind, Progress, Seeding, Step};
+use crate::model::operation::{Action, Event, IllegalEvent, Kind, Progress, Step};
 use crate::postgres::bookkeeping::Mark;
 use crate::postgres::control::Control;
-use crate::postgres::operations::IdempotencyKey;
 use crate::postgres::target::Target;
-use crate::postgres::tenants::NewTenant;
 use crate::postgres::{self, tenants};
 
 use super::arguments::Arguments;
 use super::drive::Drive;
 use super::events::Events;
+use super::job::{ChangeJob, ProvisionJob};
 use super::places::{Places, Taken};
 use super::record::{self, Intent, Outcome};
 use super::run::{ChangeRun, ProvisionRun, Run};
-use super::tracker::{Live, millis, waiting_steps};
+use super::tracker::{Claim, Live, millis, waiting_steps};
 
 /// Who asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,31 +47,6 @@ pub struct EngineOptions {
     pub operations_per_target: usize,
 }
 
-/// A tenant to be made; everything in it was checked.
-#[derive(Debug)]
-pub struct ProvisionJob<'a> {
-    pub actor: Actor,
-    pub tenant: NewTenant,
-    pub blueprint: Arc<Blueprint>,
-    pub target: Arc<Target>,
-    pub seed: Seeding,
-    pub plan_hash: &'a str,
-    pub key: Option<IdempotencyKey<'a>>,
-}
-
-/// A change of a tenant that stands, up to its removal.
-#[derive(Debug)]
-pub struct ChangeJob<'a> {
-    pub actor: Actor,
-    pub kind: Kind,
-    pub tenant: Tenant,
-    pub target: Arc<Target>,
-    /// The key of the marker of the tenant's build.
-    pub build: OperationId,
-    pub arguments: Arguments,
-    pub key: Option<IdempotencyKey<'a>>,
-}
-
 /// What came of a cancel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cancelling {
@@ -83,6 +55,15 @@ pub enum Cancelling {
     NotRunning,
     /// Data is being dropped: there is no way back.
     TooLate,
+}
+
+/// An operation that is about to run here.
+pub(super) struct Work {
+    pub(super) claim: Claim,
+    pub(super) run: Run,
+    pub(super) progress: Progress,
+    pub(super) operation: Operation,
+    pub(super) actor: Actor,
 }
 
 /// Owns the running operations. Clones share them.
@@ -169,10 +150,12 @@ impl Engine {
             key: job.key,
         };
         let mark = Mark { build: operation.id, fence: self.control.may_write()? };
+        let claim = self.claim(operation.id)?;
         let recorded = Box::pin(record::intent(&self.control, &intent, Some(&job.tenant))).await?;
         let run = ProvisionRun::new(mark, job.tenant, job.blueprint, job.target);
         let seq = recorded.map_or(0, |recorded| recorded.seq);
-        Ok(self.start(Run::Provision(Box::new(run)), kind, operation, job.actor, seq).await)
+        let (run, actor) = (Run::Provision(Box::new(run)), job.actor);
+        Ok(self.start(Work { claim, run, progress: Progress::new(kind), operation, actor }, seq).await)
     }
 
     /// Records the intent and starts the change; `None` if the tenant is in no state for it. Call it from a task that
@@ -189,12 +172,14 @@ impl Engine {
             key,
         };
         let mark = Mark { build, fence: self.control.may_write()? };
+        let claim = self.claim(operation.id)?;
         let Some(recorded) = Box::pin(record::intent(&self.control, &intent, None)).await? else {
             return Ok(None);
         };
         let control = Arc::clone(&self.control);
         let run = ChangeRun { control, target, mark, kind, tenant, before: recorded.before, arguments };
-        Ok(Some(self.start(Run::Change(Box::new(run)), kind, operation, actor, recorded.seq).await))
+        let (run, progress) = (Run::Change(Box::new(run)), Progress::new(kind));
+        Ok(Some(self.start(Work { claim, run, progress, operation, actor }, recorded.seq).await))
     }
 
     fn operation(
@@ -225,18 +210,25 @@ impl Engine {
         self.options.budget + if archives { self.options.archive_budget } else { Duration::ZERO }
     }
 
-    async fn start(&self, run: Run, kind: Kind, operation: Operation, actor: Actor, seq: i64) -> Operation {
-        self.announce(&operation, seq).await;
-        self.spawn(run, Progress::new(kind), operation.clone(), actor, false);
+    /// From before an operation is on record, so that nobody else here takes it for a stranded one.
+    pub(super) fn claim(&self, id: OperationId) -> postgres::Result<Claim> {
+        self.live.claim(id).ok_or(postgres::Error::Busy)
+    }
+
+    async fn start(&self, work: Work, seq: i64) -> Operation {
+        self.announce(&work.operation, seq).await;
+        let operation = work.operation.clone();
+        self.spawn(work, false);
         operation
     }
 
-    /// Carries on an operation that another daemon began.
-    pub(super) fn take_up(&self, run: Run, progress: Progress, operation: Operation, actor: Actor) {
-        self.spawn(run, progress, operation, actor, true);
+    /// Carries on an operation whose daemon, or task, is gone.
+    pub(super) fn take_up(&self, work: Work) {
+        self.spawn(work, true);
     }
 
-    fn spawn(&self, run: Run, progress: Progress, operation: Operation, actor: Actor, is_inherited: bool) {
+    fn spawn(&self, work: Work, is_inherited: bool) {
+        let Work { claim, run, progress, operation, actor } = work;
         let budget = Duration::from_millis(operation.budget_ms);
         let deadline = Instant::now() + budget;
         let used = Duration::try_from(OffsetDateTime::now_utc() - operation.requested_at).unwrap_or_default();
@@ -245,6 +237,8 @@ impl Engine {
         let (engine, id) = (self.clone(), drive.tracker.snapshot().id);
         let term = self.term.read().unwrap_or_else(PoisonError::into_inner).clone();
         self.tasks.spawn(async move {
+            // Given back however this ends.
+            let _claim = claim;
             let work = async {
                 let _permit = engine.wait_for_place(&drive).await;
                 // An inherited one has had its time in the queue: its budget runs from when it was asked for.
@@ -258,9 +252,8 @@ impl Engine {
             };
             if let Err(error) = ended {
                 // The registry still says that it is unfinished; the daemon that has the fence takes it up.
-                tracing::error!(operation = %id, error = %error.explain(), "an operation is left to the next daemon");
+                tracing::error!(operation = %id, error = %error.explain(), "an operation is left to be taken up again");
             }
-            engine.live.remove(id);
         });
     }
 
@@ -341,7 +334,7 @@ impl Engine {
         // The picture is final only once it is recorded; until then the record gets it from here.
         let mut operation = drive.tracker.snapshot();
         operation.duration_ms = Some(millis(drive.tracker.elapsed()));
-        operation.state = final_state(&drive.progress, &operation);
+        operation.state = drive.final_state();
         self.record(drive, &operation, true).await?;
         tracing::info!(operation = %operation.id, kind = operation.kind.name(), state = operation.state.name(),
             ms = operation.duration_ms, "an operation ended");
@@ -378,17 +371,4 @@ impl Engine {
 
 fn illegal(error: IllegalEvent) -> postgres::Error {
     postgres::Error::Corrupt { what: "the operation's progress", why: error.to_string() }
-}
-
-fn final_state(progress: &Progress, operation: &Operation) -> OperationState {
-    match progress {
-        Progress::RolledBack { failure, .. } => OperationState::RolledBack { failure: failure.clone() },
-        Progress::NeedsAttention { failure, left, .. } => OperationState::NeedsAttention {
-            failure: Failure { hint: None, ..failure.clone() },
-            left: left.clone(),
-            next_command: format!("tenantry operation retry {}", operation.id),
-        },
-        Progress::Cancelled { .. } => OperationState::Cancelled,
-        _ => OperationState::Succeeded,
-    }
 }

@@ -7,6 +7,7 @@ mod arguments;
 mod drive;
 pub mod engine;
 pub mod events;
+mod job;
 mod patience;
 mod places;
 pub mod plan;
@@ -19,6 +20,7 @@ mod steps;
 mod tracker;
 
 pub use arguments::{Arguments, Update};
-pub use engine::{Actor, Cancelling, ChangeJob, Engine, EngineOptions, ProvisionJob};
+pub use engine::{Actor, Cancelling, Engine, EngineOptions};
 pub use events::Events;
+pub use job::{ChangeJob, ProvisionJob};
 pub use recovery::recover;

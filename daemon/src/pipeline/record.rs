@@ -10,6 +10,7 @@ use tenantry_protocol::tenant::TenantState;
 use time::OffsetDateTime;
 
 use crate::audit;
+use crate::fault;
 use crate::model::audit_chain::{self, Entry};
 use crate::model::operation::{Event, Kind};
 use crate::model::tenant::{after, beginning};
@@ -108,7 +109,8 @@ async fn attempt(control: &Control, intent: &Intent<'_>, new: Option<&NewTenant>
     }
     operations::journal(&mut tx, operation.id, &Event::Begun { kind: intent.kind }).await?;
     let seq = audit::record(&mut tx, &entry(operation, intent.actor, Phase::Intent)).await?;
-    match tx.commit().await.map_err(doing("commit the intent")) {
+    let commit = async { tx.commit().await.map_err(doing("commit the intent")) };
+    match fault::around("intent", commit).await {
         Ok(()) => Ok(Attempt::Done(Recorded { seq, before })),
         Err(error) if error.is_unreachable() => Ok(Attempt::Lost(error)),
         Err(error) => Err(error),
@@ -208,7 +210,8 @@ pub(super) async fn journal(
             if let Some((tenant, build)) = build {
                 tenants::set_build(&mut tx, tenant, build).await?;
             }
-            tx.commit().await.map_err(doing("commit the journal"))
+            let commit = async { tx.commit().await.map_err(doing("commit the journal")) };
+            fault::around("journal", commit).await
         };
         match write.await {
             Ok(()) => return Ok(()),
@@ -245,7 +248,8 @@ async fn write_outcome(control: &Control, outcome: &Outcome<'_>) -> Result<i64> 
         reports::insert(&mut tx, operation.id, operation.tenant_id, report).await?;
     }
     let seq = audit::record(&mut tx, &entry(operation, outcome.actor, phase)).await?;
-    tx.commit().await.map_err(doing("commit the outcome"))?;
+    let place = if phase == Phase::End { "outcome" } else { "unwinding" };
+    fault::around(place, async { tx.commit().await.map_err(doing("commit the outcome")) }).await?;
     Ok(seq)
 }
 

@@ -1,8 +1,12 @@
-//! What a daemon that takes the fence does about operations that were left unfinished: it takes each up where the journal
-//! and the marker say that it is, and carries it on or undoes it. The same engine does it, by the same transitions.
+//! What the daemon that has the fence does about operations that nobody runs: it takes each up where the journal and the
+//! marker say that it is, and carries it on or undoes it. The same engine does it, by the same transitions.
+//!
+//! At the beginning of a term these are another daemon's; later, those whose task here ended without an end.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use tenantry_protocol::id::OperationId;
 use tenantry_protocol::operation::Operation;
 
 use crate::model::blueprint;
@@ -14,29 +18,39 @@ use crate::postgres::tenants::NewTenant;
 use crate::postgres::{Error, Result, blueprints, tenants};
 
 use super::arguments::Arguments;
-use super::engine::{Actor, Engine};
+use super::engine::{Actor, Engine, Work};
 use super::run::{ChangeRun, ProvisionRun, Run};
 use super::tracker::waiting_steps;
 
 /// More than one daemon ever has in flight.
 const MOST: i64 = 10_000;
 
-/// Takes up everything unfinished, each in a task of its own, and gives their number; what cannot be taken up is named
-/// in the log, and left.
-pub async fn recover(engine: &Engine, targets: &[Arc<Target>]) -> Result<usize> {
+/// Takes up everything unfinished that nobody here runs, each in a task of its own, and gives their number. What cannot be
+/// taken up is left, and named in the log: once, if `known` is the same each time.
+pub async fn recover(
+    engine: &Engine,
+    targets: &[Arc<Target>],
+    known: &mut HashSet<OperationId>,
+) -> Result<usize> {
     let unfinished = Filter { unfinished: true, ..Filter::default() };
     let mut taken_up = 0;
     for operation in operations::page(engine.control().pool(), &unfinished, MOST).await? {
         let (id, kind) = (operation.id, operation.kind.name());
         let Some(target) = targets.iter().find(|target| *target.name() == operation.target) else {
-            tracing::error!(operation = %id, target = %operation.target,
-                "an unfinished operation waits for a target that is not in the configuration");
+            if known.insert(id) {
+                tracing::error!(operation = %id, target = %operation.target,
+                    "an unfinished operation waits for a target that is not in the configuration");
+            }
             continue;
         };
         match take_up(engine, &operation, Arc::clone(target)).await {
-            Ok(()) => {
+            Ok(false) => {}
+            Ok(true) => {
                 tracing::warn!(operation = %id, kind, "taking up an unfinished operation");
                 taken_up += 1;
+            }
+            Err(Error::Corrupt { what, why }) if !known.insert(id) => {
+                tracing::debug!(operation = %id, kind, what, why, "this unfinished operation is still as it was");
             }
             Err(Error::Corrupt { what, why }) => {
                 tracing::error!(operation = %id, kind, what, why, "this unfinished operation is left as it is");
@@ -47,11 +61,16 @@ pub async fn recover(engine: &Engine, targets: &[Arc<Target>]) -> Result<usize> 
     Ok(taken_up)
 }
 
-async fn take_up(engine: &Engine, operation: &Operation, target: Arc<Target>) -> Result<()> {
+/// False if somebody has it, or had it until now.
+async fn take_up(engine: &Engine, operation: &Operation, target: Arc<Target>) -> Result<bool> {
+    let Ok(claim) = engine.claim(operation.id) else { return Ok(false) };
     let pool = engine.control().pool();
     let corrupt = |what, why: String| Error::Corrupt { what, why };
     let stored = operations::stored(pool, operation.id).await?;
-    let Some(Stored { mut operation, arguments, state_before, journal }) = stored else { return Ok(()) };
+    let Some(Stored { mut operation, arguments, state_before, journal }) = stored else { return Ok(false) };
+    if operation.state.is_final() {
+        return Ok(false);
+    }
     let progress =
         Progress::of_journal(&journal).map_err(|error| corrupt("the journal", error.to_string()))?;
     let progress = progress.ok_or_else(|| corrupt("the journal", "it is empty".to_owned()))?;
@@ -91,6 +110,6 @@ async fn take_up(engine: &Engine, operation: &Operation, target: Arc<Target>) ->
     };
     operation.steps = waiting_steps(kind);
     let actor = Actor { uid: nix::unistd::geteuid().as_raw(), name: operation.actor.clone() };
-    engine.take_up(run, progress, operation, actor);
-    Ok(())
+    engine.take_up(Work { claim, run, progress, operation, actor });
+    Ok(true)
 }

@@ -7,6 +7,7 @@ use tenantry_protocol::isolation::IsolationReport;
 use tenantry_protocol::name::PlacementName;
 use tenantry_protocol::tenant::{Tenant, TenantState};
 
+use crate::fault;
 use crate::model::blueprint::Blueprint;
 use crate::model::operation::{Kind, Step};
 use crate::postgres::bookkeeping::{self, Mark, Settled};
@@ -82,11 +83,11 @@ impl Run {
         match self {
             Self::Provision(run) => {
                 let ready = run.target.ready().await?;
-                let (removal, settled) =
-                    Removal::begin(&run.target, &ready, run.mark, &run.tenant.placement).await?;
+                let removal = Removal::begin(&run.target, &ready, run.mark, &run.tenant.placement);
+                let (removal, settled) = fault::around("undo.settle", removal).await?;
                 steps::removal::all(&removal, settled).await
             }
-            Self::Change(run) => steps::undo_change(run).await,
+            Self::Change(run) => fault::around("undo.restore", steps::undo_change(run)).await,
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A picture only: what the operation does next is never read from here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,9 +29,32 @@ pub(super) struct Tracker {
 #[derive(Debug, Default)]
 pub(super) struct Live {
     trackers: Mutex<HashMap<OperationId, Arc<Tracker>>>,
+    /// Those that somebody here sees to, from before they are on record.
+    claimed: Mutex<HashSet<OperationId>>,
+}
+
+/// The right to run an operation in this process. However its holder ends, by a panic too, the operation is free again
+/// for whoever looks after unfinished ones.
+#[derive(Debug)]
+pub(super) struct Claim {
+    live: Arc<Live>,
+    id: OperationId,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.live.trackers.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        self.live.claimed.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
 }
 
 impl Live {
+    /// `None` if somebody has it.
+    pub(super) fn claim(self: &Arc<Self>, id: OperationId) -> Option<Claim> {
+        let is_free = self.claimed.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        is_free.then(|| Claim { live: Arc::clone(self), id })
+    }
+
     pub(super) fn add(&self, operation: Operation, events: &Arc<Events>) -> Arc<Tracker> {
         let id = operation.id;
         let tracker = Arc::new(Tracker {
@@ -47,10 +70,6 @@ impl Live {
 
     pub(super) fn get(&self, id: OperationId) -> Option<Arc<Tracker>> {
         self.trackers.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
-    }
-
-    pub(super) fn remove(&self, id: OperationId) {
-        self.trackers.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 
     pub(super) fn len(&self) -> usize {

@@ -14,7 +14,7 @@ pub(crate) fn project_dir() -> PathBuf {
 }
 
 /// Cargo's target folder: this test runs as `TARGET/debug/deps/e2e-…`.
-fn target_dir() -> PathBuf {
+pub(crate) fn target_dir() -> PathBuf {
     std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned()
 }
 
@@ -22,18 +22,44 @@ fn target_dir() -> PathBuf {
 fn binary_dir() -> &'static Path {
     static DIR: OnceLock<Result<PathBuf, ExitStatus>> = OnceLock::new();
     let built = DIR.get_or_init(|| {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let target = target_dir();
-        // The whole workspace, as `make test` does: another choice of packages means other features and a rebuild.
-        let status = Command::new(cargo)
-            .args(["build", "--quiet", "--workspace"])
-            .current_dir(project_dir())
-            .env("CARGO_TARGET_DIR", &target)
-            .status()
-            .expect("cargo can be run");
-        if status.success() { Ok(target.join("debug")) } else { Err(status) }
+        build(&[], &target).map(|()| target.join("debug"))
     });
     built.as_ref().unwrap_or_else(|status| panic!("the workspace does not build: {status}"))
+}
+
+/// The daemon with points in it where a test can break an operation, freshly built.
+pub(crate) fn tenantryd_with_faults() -> PathBuf {
+    static BUILT: OnceLock<Result<(), ExitStatus>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| {
+        let program = ["--bin", "tenantryd-with-faults", "--features", "tenantryd/faults"];
+        build(&program, &target_dir())
+    });
+    built.as_ref().unwrap_or_else(|status| panic!("the daemon with faults does not build: {status}"));
+    target_dir().join("debug/tenantryd-with-faults")
+}
+
+/// Builds of the whole workspace, as `make test` does: another choice of packages means other features and a rebuild.
+fn build(what: &[&str], target: &Path) -> Result<(), ExitStatus> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    // What cargo tells this test about its package would make some build scripts run anew, and the driver with them.
+    for (name, _) in std::env::vars_os() {
+        if name
+            .to_str()
+            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
+        {
+            command.env_remove(name);
+        }
+    }
+    let status = command
+        .args(["build", "--quiet", "--workspace"])
+        .args(what)
+        .current_dir(project_dir())
+        .env("CARGO_TARGET_DIR", target)
+        .status()
+        .expect("cargo can be run");
+    if status.success() { Ok(()) } else { Err(status) }
 }
 
 /// The daemon.
@@ -64,6 +90,16 @@ pub(crate) fn server_bin(version: Version) -> PathBuf {
             }
         },
     }
+}
+
+/// What the server says that it is.
+#[allow(dead_code, reason = "`make torture` uses all of it")]
+pub(crate) fn server_version(version: Version) -> String {
+    let output = Command::new(server_bin(version).join("postgres")).arg("--version").output();
+    output.map_or_else(
+        |error| error.to_string(),
+        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+    )
 }
 
 /// The newest server that Debian's packages installed.

@@ -28,6 +28,26 @@ impl Folder {
         self
     }
 
+    /// Adds a file of data that is loaded where it is asked for, after the migrations.
+    pub(crate) fn seed(self, sql: &str) -> Self {
+        std::fs::create_dir(self.dir.join("seed")).unwrap();
+        std::fs::write(self.dir.join("seed/data.sql"), sql).unwrap();
+        let manifest = self.dir.join("blueprint.toml");
+        let text = std::fs::read_to_string(&manifest).unwrap() + "seed = [\"seed/data.sql\"]\n";
+        std::fs::write(manifest, text).unwrap();
+        self
+    }
+
+    /// Adds a number that a tenant can be given.
+    pub(crate) fn setting(self, name: &str, default: i64) -> Self {
+        let manifest = self.dir.join("blueprint.toml");
+        let setting =
+            format!("\n[settings.{name}]\ntitle = \"{name}\"\ndefault = {default}\nmin = 1\nmax = 200\n");
+        let text = std::fs::read_to_string(&manifest).unwrap() + &setting;
+        std::fs::write(manifest, text).unwrap();
+        self
+    }
+
     pub(crate) fn path(&self) -> &str {
         self.dir.to_str().unwrap()
     }

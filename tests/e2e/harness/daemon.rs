@@ -36,20 +36,26 @@ impl Daemon {
 
     /// Starts it; `Err` if it ends before it is ready.
     pub(crate) async fn try_start(arguments: &[&str], dir: &Path) -> Result<Self, Ended> {
-        Self::launch(arguments, dir, &[]).await
+        Self::launch(&binaries::tenantryd(), arguments, dir, &[]).await
     }
 
     /// Starts it with more variables in its environment.
     pub(crate) async fn start_with(arguments: &[&str], dir: &Path, variables: &[(&str, &str)]) -> Self {
-        match Self::launch(arguments, dir, variables).await {
+        match Self::launch(&binaries::tenantryd(), arguments, dir, variables).await {
             Ok(daemon) => daemon,
             Err(ended) => panic!("tenantryd {arguments:?} did not start: {}\n{}", ended.status, ended.log),
         }
     }
 
-    async fn launch(arguments: &[&str], dir: &Path, variables: &[(&str, &str)]) -> Result<Self, Ended> {
+    /// Starts a build of the daemon; `Err` if it ends before it is ready.
+    pub(crate) async fn launch(
+        program: &Path,
+        arguments: &[&str],
+        dir: &Path,
+        variables: &[(&str, &str)],
+    ) -> Result<Self, Ended> {
         let log = dir.join(format!("daemon-{}.log", uuid::Uuid::now_v7().simple()));
-        let mut child = Command::new(binaries::tenantryd())
+        let mut child = Command::new(program)
             .args(arguments)
             .args(["--announce", "--exit-with-stdin"])
             .env("HOME", dir)
@@ -96,6 +102,11 @@ impl Daemon {
     pub(crate) async fn terminate(mut self) -> Ended {
         kill(self.pid(), Signal::SIGTERM).unwrap();
         self.ended().await
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     async fn ended(&mut self) -> Ended {

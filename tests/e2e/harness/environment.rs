@@ -31,6 +31,8 @@ pub(crate) struct Env {
     /// What the daemon works as there; it owns nothing.
     pub(crate) control_role: String,
     pub(crate) provisioner: String,
+    /// Where the daemon finds the server.
+    pub(crate) server_dir: PathBuf,
     daemon: Option<Daemon>,
 }
 
@@ -56,20 +58,27 @@ impl Env {
 
     /// With more lines of configuration, before the tables that every test's has.
     pub(crate) async fn with_config(cluster: Arc<Cluster>, lines: &str) -> Self {
+        let mut env = Self::prepare(cluster).await;
+        env.write_config(lines, &[("local", env.target_url())]);
+        env.start_daemon().await;
+        env
+    }
+
+    /// The databases and roles alone: no configuration, no daemon.
+    pub(crate) async fn prepare(cluster: Arc<Cluster>) -> Self {
         let number = cluster.next_number();
-        let mut env = Self {
+        let env = Self {
             dir: cluster.new_dir(),
             control_db: format!("control_{number}"),
             target_db: format!("target_{number}"),
             control_owner: format!("control_owner_{number}"),
             control_role: format!("control_role_{number}"),
             provisioner: format!("provisioner_{number}"),
+            server_dir: cluster.socket_dir(),
             cluster,
             daemon: None,
         };
         env.make_databases().await;
-        env.write_config(lines, &[("local", env.target_url())]);
-        env.start_daemon().await;
         env
     }
 
@@ -95,7 +104,7 @@ impl Env {
     }
 
     fn url(&self, role: &str, database: &str) -> String {
-        let host = self.cluster.socket_dir().to_str().unwrap().replace('/', "%2F");
+        let host = self.server_dir.to_str().unwrap().replace('/', "%2F");
         format!("postgres://{role}:{PASSWORD}@{host}/{database}")
     }
 

@@ -3,6 +3,8 @@
 //! Invariant: whatever a test starts or makes is gone when the test process is, however that ends.
 //! Waiting is always for a condition with a deadline, never for a length of time.
 
+#[allow(dead_code, reason = "`make torture` uses all of it")]
+pub(crate) mod arena;
 pub(crate) mod binaries;
 pub(crate) mod blueprint;
 pub(crate) mod catalog;
@@ -11,7 +13,13 @@ pub(crate) mod cluster;
 pub(crate) mod console;
 pub(crate) mod daemon;
 pub(crate) mod environment;
+#[allow(dead_code, reason = "`make torture` uses all of it")]
+pub(crate) mod faults;
+pub(crate) mod oracle;
+pub(crate) mod proxy;
 pub(crate) mod reaper;
+#[allow(dead_code, reason = "`make torture` uses all of it")]
+pub(crate) mod request;
 pub(crate) mod rpc;
 pub(crate) mod scratch;
 pub(crate) mod wait;

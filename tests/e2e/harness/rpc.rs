@@ -17,7 +17,11 @@ use super::wait::within;
 
 /// Connected, but not yet introduced.
 pub(crate) async fn connect(socket: &Path) -> TenantryClient {
-    let stream = UnixStream::connect(socket).await.expect("the daemon listens");
+    over(UnixStream::connect(socket).await.expect("the daemon listens"))
+}
+
+/// Typed calls over a connection.
+pub(crate) fn over(stream: UnixStream) -> TenantryClient {
     let framed = LengthDelimitedCodec::builder().max_frame_length(MAX_FRAME_BYTES).new_framed(stream);
     let transport = tarpc::serde_transport::new(framed, JsonCodec::default());
     TenantryClient::new(tarpc::client::Config::default(), transport).spawn()

@@ -183,10 +183,10 @@ fn draw_row(number: usize, row: &[Cell], shapes: &mut Shapes, text: &mut String)
 }
 
 /// Neighbours that belong together, with the column of the first.
-fn stretches<'a>(
-    row: &'a [Cell],
+fn stretches(
+    row: &[Cell],
     together: impl FnMut(&Cell, &Cell) -> bool,
-) -> impl Iterator<Item = (usize, &'a [Cell])> {
+) -> impl Iterator<Item = (usize, &[Cell])> {
     row.chunk_by(together).scan(0, |column, cells| {
         let start = *column;
         *column += cells.len();

@@ -2,6 +2,7 @@
 //!
 //! Each asks the marker first, so that only what is proven ours is touched, and each can be done again.
 
+use crate::fault;
 use crate::model::operation::Step;
 use crate::pipeline::run::{ChangeRun, misplaced};
 use crate::pipeline::step::StepError;
@@ -37,12 +38,12 @@ pub(in crate::pipeline) async fn run(
 /// All of it in one go.
 pub(in crate::pipeline) async fn all(removal: &Removal<'_>, settled: Settled) -> Result<(), StepError> {
     if settled == Settled::Committed {
-        removal.close_logins().await?;
-        removal.end_sessions().await?;
-        removal.drop_objects().await?;
-        removal.drop_roles().await?;
+        fault::around("undo.close_logins", removal.close_logins()).await?;
+        fault::around("undo.end_sessions", removal.end_sessions()).await?;
+        fault::around("undo.drop_objects", removal.drop_objects()).await?;
+        fault::around("undo.drop_roles", removal.drop_roles()).await?;
     }
-    confirm(removal).await
+    fault::around("undo.confirm_absence", confirm(removal)).await
 }
 
 async fn confirm(removal: &Removal<'_>) -> Result<(), StepError> {

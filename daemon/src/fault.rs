@@ -1,0 +1,59 @@
+//! Points where a test can break an operation: before and after each of its effects.
+//!
+//! Compiled in with the feature `faults` only; without it the effect is handed back as it came, and nothing of this is in
+//! the program. With it, each point asks the test what is to happen there, and waits for the answer, so that a test can
+//! also do something to the world meanwhile: kill or stop this process, cut its connections, restart the server.
+
+#[cfg(feature = "faults")]
+pub(crate) use points::around;
+
+/// An effect with a point before it and one after.
+#[cfg(not(feature = "faults"))]
+#[inline(always)]
+pub(crate) fn around<F>(_place: &'static str, effect: F) -> F {
+    effect
+}
+
+#[cfg(feature = "faults")]
+mod points {
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+    use tokio::net::UnixStream;
+
+    use crate::postgres::{Error, Result};
+
+    /// Where the test listens.
+    const VARIABLE: &str = "TENANTRY_FAULT_SOCKET";
+
+    /// An effect with a point before it and one after.
+    pub(crate) async fn around<T, E: From<Error>>(
+        place: &'static str,
+        effect: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        point(place, "before").await?;
+        let value = effect.await?;
+        point(place, "after").await?;
+        Ok(value)
+    }
+
+    #[expect(clippy::panic, reason = "a panic is one of the faults")]
+    async fn point(place: &'static str, moment: &str) -> Result<()> {
+        let Some(socket) = std::env::var_os(VARIABLE) else { return Ok(()) };
+        let question = format!("{} {place} {moment}\n", std::process::id());
+        // A test that is gone breaks nothing.
+        let Ok(answer) = ask(socket.as_ref(), &question).await else { return Ok(()) };
+        match answer.trim() {
+            "lost" => Err(Error::Unreachable { doing: place, source: sqlx::Error::WorkerCrashed }),
+            "refuse" => Err(Error::Refused(format!("a test refused {place} {moment} the effect"))),
+            "panic" => panic!("a test asked for a panic at {place} {moment} the effect"),
+            _ => Ok(()),
+        }
+    }
+
+    async fn ask(socket: &std::path::Path, question: &str) -> std::io::Result<String> {
+        let mut stream = BufReader::new(UnixStream::connect(socket).await?);
+        stream.write_all(question.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_line(&mut answer).await?;
+        Ok(answer)
+    }
+}

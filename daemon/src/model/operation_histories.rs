@@ -1,0 +1,257 @@
+//! Histories of operations that nobody thought of: steps that fail, cancels, lost commits, crashes at any moment.
+//!
+//! What runs here does what the engine does, with a target that is one word: what of the build is there.
+
+#![allow(clippy::expect_used, reason = "a test says what went wrong by panicking")]
+
+use proptest::prelude::*;
+use tenantry_protocol::operation::Failure;
+
+use super::operation::{Action, Archiving, Event, Kind, Progress, Seeding, Step};
+
+/// What may happen next, where it can; read as something else where it cannot.
+#[derive(Debug, Clone, Copy)]
+enum Luck {
+    Done,
+    Failed,
+    /// An error that passes; for a commit, whether it happened.
+    Passing {
+        committed: bool,
+    },
+    Cancelled,
+    /// The daemon dies: before the effect, or after it.
+    Crash {
+        after: bool,
+    },
+}
+
+/// What the operation did to its target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effects {
+    None,
+    /// Something may be there.
+    Some,
+}
+
+/// An operation with its journal and its target.
+#[derive(Debug)]
+struct World {
+    progress: Progress,
+    /// What a crash leaves.
+    journal: Vec<Event>,
+    /// What it takes along.
+    pending: Vec<Event>,
+    effects: Effects,
+    is_committed: bool,
+    ends: usize,
+}
+
+impl World {
+    fn new(kind: Kind) -> Self {
+        Self {
+            progress: Progress::new(kind),
+            journal: vec![Event::Begun { kind }],
+            pending: Vec::new(),
+            effects: Effects::None,
+            is_committed: false,
+            ends: 0,
+        }
+    }
+
+    fn apply(&mut self, event: Event) {
+        self.pending.push(event.clone());
+        let next = self.progress.clone().apply(event);
+        self.progress = next.expect("the engine applies only what fits");
+        let all: Vec<Event> = self.journal.iter().chain(&self.pending).cloned().collect();
+        assert_eq!(Progress::of_journal(&all), Ok(Some(self.progress.clone())), "the journal says the same");
+        if is_end(&self.progress) {
+            self.ends += 1;
+        }
+        // What the engine puts on record at once.
+        let is_recorded = matches!(self.progress, Progress::Unwinding { .. }) || is_end(&self.progress);
+        if is_recorded || matches!(self.pending.last(), Some(Event::Rebuilt | Event::TakenUp { .. })) {
+            self.journal.append(&mut self.pending);
+        }
+    }
+
+    /// Another daemon begins where the journal says, and asks the marker.
+    fn crash(&mut self) {
+        self.pending.clear();
+        self.progress = Progress::of_journal(&self.journal).expect("it folds").expect("it has begun");
+        if is_end(&self.progress) {
+            return;
+        }
+        let is_build = matches!(self.progress.kind(), Kind::Provision { .. });
+        if !is_build || matches!(self.progress, Progress::Unwinding { .. }) {
+            self.apply(Event::TakenUp { committed: false });
+        } else if self.is_committed {
+            self.apply(Event::TakenUp { committed: true });
+        } else {
+            self.effects = Effects::None;
+            self.apply(Event::TakenUp { committed: false });
+            self.apply(Event::Rebuilt);
+        }
+    }
+
+    fn run(&mut self, step: Step, luck: Luck, is_first: bool) {
+        match luck {
+            Luck::Cancelled if is_first => return self.apply(Event::Cancelled),
+            Luck::Cancelled if self.progress.has_way_back() => {
+                return self.apply(Event::Interrupted { failure: Failure::default() });
+            }
+            Luck::Crash { after: false } => return self.crash(),
+            _ => {}
+        }
+        self.effects = Effects::Some;
+        match luck {
+            Luck::Passing { committed } if step.is_atomic() => {
+                self.is_committed = committed && step == Step::Commit;
+                if self.is_committed {
+                    self.apply(Event::TakenUp { committed: true });
+                } else {
+                    self.effects = Effects::None;
+                    self.apply(Event::Rebuilt);
+                }
+            }
+            Luck::Failed => self.apply(Event::StepFailed { step, failure: Failure::default() }),
+            Luck::Crash { .. } => {
+                self.is_committed |= step == Step::Commit;
+                self.crash();
+            }
+            // What can be done again is, until it is done.
+            Luck::Done | Luck::Passing { .. } | Luck::Cancelled => {
+                self.is_committed |= step == Step::Commit;
+                self.apply(Event::StepDone { step });
+            }
+        }
+    }
+
+    fn undo(&mut self, luck: Luck) {
+        match luck {
+            Luck::Crash { after: false } => self.crash(),
+            Luck::Crash { after: true } => {
+                self.effects = Effects::None;
+                self.crash();
+            }
+            Luck::Failed => {
+                self.apply(Event::Stuck { failure: Failure::default(), left: "something".to_owned() });
+            }
+            _ => {
+                self.effects = Effects::None;
+                self.apply(Event::Undone);
+            }
+        }
+    }
+}
+
+const fn is_end(progress: &Progress) -> bool {
+    !matches!(progress, Progress::Forward { .. } | Progress::Unwinding { .. })
+}
+
+fn kinds() -> impl Strategy<Value = Kind> {
+    prop_oneof![
+        4 => prop_oneof![Just(Seeding::With), Just(Seeding::Without)].prop_map(|seed| Kind::Provision { seed }),
+        2 => archivings().prop_map(|archive| Kind::Rollback { archive }),
+        1 => archivings().prop_map(|archive| Kind::Retire { archive }),
+        1 => prop_oneof![Just(Kind::Suspend), Just(Kind::Resume), Just(Kind::Update), Just(Kind::Purge)],
+    ]
+}
+
+fn archivings() -> impl Strategy<Value = Archiving> {
+    prop_oneof![Just(Archiving::With), Just(Archiving::Without)]
+}
+
+fn lucks() -> impl Strategy<Value = Vec<Luck>> {
+    let luck = prop_oneof![
+        6 => Just(Luck::Done),
+        1 => Just(Luck::Failed),
+        2 => any::<bool>().prop_map(|committed| Luck::Passing { committed }),
+        1 => Just(Luck::Cancelled),
+        3 => any::<bool>().prop_map(|after| Luck::Crash { after }),
+    ];
+    prop::collection::vec(luck, 0..40)
+}
+
+fn events() -> impl Strategy<Value = Event> {
+    let steps = prop::sample::select(&[
+        Step::Roles,
+        Step::Schema,
+        Step::Migrations,
+        Step::Seed,
+        Step::Commit,
+        Step::Verify,
+        Step::Activate,
+        Step::CloseLogins,
+        Step::EndSessions,
+        Step::DropObjects,
+        Step::DropRoles,
+        Step::ConfirmAbsence,
+        Step::OpenLogins,
+        Step::ApplySettings,
+    ]);
+    prop_oneof![
+        4 => steps.clone().prop_map(|step| Event::StepDone { step }),
+        1 => steps.prop_map(|step| Event::StepFailed { step, failure: Failure::default() }),
+        1 => Just(Event::Interrupted { failure: Failure::default() }),
+        1 => Just(Event::Cancelled),
+        1 => Just(Event::Rebuilt),
+        1 => any::<bool>().prop_map(|committed| Event::TakenUp { committed }),
+        1 => Just(Event::Undone),
+        1 => Just(Event::Stuck { failure: Failure::default(), left: "something".to_owned() }),
+        1 => kinds().prop_map(|kind| Event::Begun { kind }),
+    ]
+}
+
+fn config() -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn whatever_happens_an_operation_has_one_end_and_leaves_nothing_that_it_did_not_finish(
+        kind in kinds(),
+        lucks in lucks(),
+    ) {
+        let mut world = World::new(kind);
+        let mut is_first = true;
+        // After so much luck as there was, everything goes well.
+        for luck in lucks.into_iter().chain(std::iter::repeat_n(Luck::Done, 20)) {
+            match world.progress.action() {
+                Action::Run(step) => world.run(step, luck, is_first),
+                Action::Undo => world.undo(luck),
+                Action::Finish => break,
+            }
+            is_first = false;
+            prop_assert_eq!(world.progress.action() == Action::Finish, is_end(&world.progress));
+        }
+        prop_assert!(is_end(&world.progress), "{:?}", world);
+        prop_assert_eq!(world.ends, 1);
+        let is_as_before = matches!(world.progress, Progress::RolledBack { .. } | Progress::Cancelled { .. });
+        prop_assert!(!is_as_before || world.effects == Effects::None, "an undo was skipped: {:?}", world);
+        let is_built = matches!((&world.progress, kind), (Progress::Succeeded { .. }, Kind::Provision { .. }));
+        prop_assert!(!is_built || world.is_committed, "{:?}", world);
+    }
+
+    #[test]
+    fn nothing_follows_an_end_and_every_other_position_has_something_to_do(
+        kind in kinds(),
+        events in prop::collection::vec(events(), 0..30),
+    ) {
+        let mut progress = Progress::new(kind);
+        for event in events {
+            let was_end = is_end(&progress);
+            match progress.clone().apply(event) {
+                Ok(next) => {
+                    prop_assert!(!was_end, "{:?} came after {:?}", next, progress);
+                    prop_assert_eq!(next.kind(), kind);
+                    progress = next;
+                }
+                // What does not fit changes nothing.
+                Err(_) => continue,
+            }
+            prop_assert_eq!(progress.action() == Action::Finish, is_end(&progress));
+        }
+    }
+}

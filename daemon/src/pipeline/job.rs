@@ -1,0 +1,40 @@
+//! What the engine is asked to do: a tenant to be made, or a change of one that stands.
+
+use std::sync::Arc;
+
+use tenantry_protocol::id::OperationId;
+use tenantry_protocol::tenant::Tenant;
+
+use crate::model::blueprint::Blueprint;
+use crate::model::operation::{Kind, Seeding};
+use crate::postgres::operations::IdempotencyKey;
+use crate::postgres::target::Target;
+use crate::postgres::tenants::NewTenant;
+
+use super::arguments::Arguments;
+use super::engine::Actor;
+
+/// A tenant to be made; everything in it was checked.
+#[derive(Debug)]
+pub struct ProvisionJob<'a> {
+    pub actor: Actor,
+    pub tenant: NewTenant,
+    pub blueprint: Arc<Blueprint>,
+    pub target: Arc<Target>,
+    pub seed: Seeding,
+    pub plan_hash: &'a str,
+    pub key: Option<IdempotencyKey<'a>>,
+}
+
+/// A change of a tenant that stands, up to its removal.
+#[derive(Debug)]
+pub struct ChangeJob<'a> {
+    pub actor: Actor,
+    pub kind: Kind,
+    pub tenant: Tenant,
+    pub target: Arc<Target>,
+    /// The key of the marker of the tenant's build.
+    pub build: OperationId,
+    pub arguments: Arguments,
+    pub key: Option<IdempotencyKey<'a>>,
+}

@@ -1,0 +1,81 @@
+//! A few of the ways to break an operation; `make torture` has all of them.
+
+use crate::harness::arena::{Arena, Trial};
+use crate::harness::faults::{Cut, Fault, Moment, Rule};
+use crate::harness::request::Scenario;
+use crate::harness::{Cluster, Version, binaries};
+
+/// Nothing of it, or all of it, whatever these rules break.
+async fn stands(arena: &mut Arena, scenario: Scenario, daemons: usize, rules: Vec<Rule>) {
+    let count = rules.len();
+    let trial = Trial { scenario, rules, daemons };
+    let verdict = arena.run(&trial).await;
+    assert!(verdict.violations.is_empty(), "{trial:?}: {verdict:#?}");
+    assert_eq!(
+        verdict.struck, count,
+        "everything was broken that should be: {trial:?}: {:#?}",
+        verdict.trace
+    );
+}
+
+fn after(place: &'static str, fault: Fault) -> Rule {
+    Rule::At { place: Some(place), moment: Some(Moment::After), skip: 0, fault }
+}
+
+async fn arena() -> Arena {
+    Arena::open(Cluster::private(Version::Packaged)).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_daemon_killed_after_any_step_leaves_all_of_the_operation_or_nothing() {
+    let mut arena = arena().await;
+    for place in
+        ["intent", "roles", "schema", "migrations", "seed", "commit", "verify", "activate", "outcome"]
+    {
+        stands(&mut arena, Scenario::Provision, 1, vec![after(place, Fault::Kill)]).await;
+    }
+    for place in ["close_logins", "end_sessions", "drop_objects", "drop_roles", "confirm_absence"] {
+        stands(&mut arena, Scenario::Rollback, 1, vec![after(place, Fault::Kill)]).await;
+    }
+    let undo = [after("verify", Fault::Refuse), after("undo.drop_objects", Fault::Kill)];
+    stands(&mut arena, Scenario::Provision, 1, undo.to_vec()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_daemon_stopped_in_the_middle_and_resumed_after_another_took_over_changes_nothing() {
+    let mut arena = arena().await;
+    for place in ["migrations", "commit", "verify"] {
+        stands(&mut arena, Scenario::Provision, 2, vec![after(place, Fault::Stop)]).await;
+    }
+    stands(&mut arena, Scenario::Rollback, 2, vec![after("close_logins", Fault::Stop)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_commit_that_is_cut_anywhere_happened_or_not_and_the_operation_knows() {
+    let mut arena = arena().await;
+    for cut in [Cut::Before, Cut::After, Cut::Answer, Cut::Late] {
+        // Of a provision: the intent, the build, the activation, the outcome.
+        for skip in 0..4 {
+            stands(&mut arena, Scenario::Provision, 1, vec![Rule::Commit { skip, cut }]).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_operation_whose_task_panicked_is_taken_up_by_the_same_daemon() {
+    let mut arena = arena().await;
+    for place in ["intent", "outcome"] {
+        stands(&mut arena, Scenario::Provision, 1, vec![after(place, Fault::Panic)]).await;
+    }
+}
+
+#[test]
+fn the_daemon_that_is_shipped_has_no_points_where_it_could_be_broken() {
+    let has_points = |program| {
+        let program = std::fs::read(program).unwrap();
+        let name = b"TENANTRY_FAULT_SOCKET";
+        program.windows(name.len()).any(|bytes| bytes == name)
+    };
+    assert!(has_points(binaries::tenantryd_with_faults()), "the text is what tells the two apart");
+    assert!(!has_points(binaries::tenantryd()));
+}

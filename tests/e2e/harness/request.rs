@@ -1,0 +1,160 @@
+//! What an operator asks for, by a key, over a connection that may not survive it.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tarpc::context::Context;
+use tenantry_protocol::TenantryClient;
+use tenantry_protocol::blueprint::{BlueprintUpload, UploadedFile};
+use tenantry_protocol::operation::RetryRequest;
+use tenantry_protocol::tenant::{
+    IssueCredentialsRequest, ProvisionRequest, RetireRequest, RollbackRequest, RotateCredentialsRequest,
+    TenantChangeRequest, UpdateTenantRequest,
+};
+use tokio::net::UnixStream;
+use uuid::Uuid;
+
+use super::arena::BLUEPRINT;
+use super::rpc;
+
+/// Longer than the daemon keeps a caller waiting for the answer to a lost COMMIT.
+const ANSWER: Duration = Duration::from_secs(20);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Scenario {
+    Provision,
+    Rollback,
+    Suspend,
+    Resume,
+    Update,
+    Retire,
+    Issue,
+    Rotate,
+    Retry(Uuid),
+}
+
+impl Scenario {
+    /// Those that are broken.
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Provision, Self::Rollback, Self::Suspend, Self::Resume, Self::Update, Self::Retire];
+
+    /// What makes the tenant that it is done to.
+    pub(crate) fn preparation(self) -> &'static [Self] {
+        match self {
+            Self::Provision => &[],
+            Self::Issue => &[Self::Provision],
+            Self::Rotate => &[Self::Provision, Self::Issue],
+            Self::Resume => &[Self::Provision, Self::Issue, Self::Rotate, Self::Suspend],
+            _ => &[Self::Provision, Self::Issue, Self::Rotate],
+        }
+    }
+}
+
+/// Asks; an error is a sentence, from the daemon or about the connection.
+pub(crate) async fn send(socket: &Path, scenario: Scenario, slug: &str, key: &str) -> Result<(), String> {
+    let stream = UnixStream::connect(socket).await.map_err(|error| error.to_string())?;
+    let client = rpc::over(stream);
+    client
+        .hello(context(), rpc::hello(tenantry_protocol::PROTOCOL_VERSION))
+        .await
+        .map_err(lost)?
+        .map_err(refused)?;
+    let key = Some(key.to_owned());
+    let slug = slug.to_owned();
+    ask(&client, scenario, slug, key).await
+}
+
+async fn ask(
+    client: &TenantryClient,
+    scenario: Scenario,
+    slug: String,
+    key: Option<String>,
+) -> Result<(), String> {
+    match scenario {
+        Scenario::Provision => {
+            let request = ProvisionRequest {
+                slug,
+                blueprint: BLUEPRINT.to_owned(),
+                seed: true,
+                idempotency_key: key,
+                ..ProvisionRequest::default()
+            };
+            client.provision(context(), request).await.map_err(lost)?.map(drop)
+        }
+        Scenario::Rollback => {
+            let confirm = slug.clone();
+            let request = RollbackRequest { slug, confirm, discard_data: true, idempotency_key: key };
+            client.rollback(context(), request).await.map_err(lost)?.map(drop)
+        }
+        Scenario::Suspend => {
+            let request = TenantChangeRequest { slug, idempotency_key: key };
+            client.suspend(context(), request).await.map_err(lost)?.map(drop)
+        }
+        Scenario::Resume => {
+            let request = TenantChangeRequest { slug, idempotency_key: key };
+            client.resume(context(), request).await.map_err(lost)?.map(drop)
+        }
+        Scenario::Update => {
+            let request = UpdateTenantRequest {
+                slug,
+                display_name: Some("Renamed".to_owned()),
+                labels: [("tier".to_owned(), Some("gold".to_owned()))].into(),
+                settings: [("connection_limit".to_owned(), 7)].into(),
+                idempotency_key: key,
+            };
+            client.update_tenant(context(), request).await.map_err(lost)?.map(drop)
+        }
+        Scenario::Retire => {
+            let confirm = slug.clone();
+            let grace_s = Some(1_000_000);
+            let request = RetireRequest { slug, confirm, grace_s, discard_data: true, idempotency_key: key };
+            client.retire(context(), request).await.map_err(lost)?.map(drop)
+        }
+        Scenario::Issue => {
+            let request = IssueCredentialsRequest { slug, idempotency_key: key };
+            client.issue_credentials(context(), request).await.map_err(lost)?.map(drop)
+        }
+        Scenario::Rotate => {
+            let request = RotateCredentialsRequest { slug, idempotency_key: key };
+            client.rotate_credentials(context(), request).await.map_err(lost)?.map(drop)
+        }
+        Scenario::Retry(operation) => {
+            let request = RetryRequest { operation: operation.to_string(), idempotency_key: key };
+            client.retry(context(), request).await.map_err(lost)?.map(drop)
+        }
+    }
+    .map_err(refused)
+}
+
+/// Uploads a blueprint of SQL files in one folder and below.
+pub(crate) async fn add_blueprint(socket: &Path, folder: &str) {
+    let mut upload = BlueprintUpload::default();
+    let mut folders = vec![Path::new(folder).to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+            upload.files.push(UploadedFile { path: name, content: std::fs::read_to_string(&path).unwrap() });
+        }
+    }
+    let report = rpc::client(socket).await.blueprint_add(context(), upload).await.unwrap().unwrap();
+    assert!(report.added, "{report:?}");
+}
+
+fn context() -> Context {
+    let mut context = tarpc::context::current();
+    context.deadline = Instant::now() + ANSWER;
+    context
+}
+
+fn lost(error: tarpc::client::RpcError) -> String {
+    format!("the answer was lost: {error}")
+}
+
+fn refused(error: tenantry_protocol::error::ApiError) -> String {
+    format!("{:?}: {}", error.code, error.message)
+}

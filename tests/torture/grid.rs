@@ -1,0 +1,197 @@
+//! The grid: every step, at every moment, broken in every way, on the way forward, back, and in recovery.
+
+use crate::harness::arena::Trial;
+use crate::harness::faults::{Fault, Moment, Rule};
+use crate::harness::request::Scenario;
+use crate::random::Dice;
+use crate::work::Job;
+
+/// A way through a scenario, and the points that it passes.
+struct Path {
+    scenario: Scenario,
+    name: &'static str,
+    /// What leads there.
+    prelude: Vec<Rule>,
+    places: &'static [&'static str],
+}
+
+const FAULTS: [(&str, Fault); 8] = [
+    ("error", Fault::Lost),
+    ("refusal", Fault::Refuse),
+    ("panic", Fault::Panic),
+    ("kill", Fault::Kill),
+    ("cut", Fault::Cut),
+    ("terminate", Fault::Terminate),
+    ("restart", Fault::Restart),
+    ("stop", Fault::Stop),
+];
+
+const CHANGE: [&str; 3] = ["unwinding", "undo.restore", "outcome"];
+
+/// Every cell, shuffled: a part of the grid is already a sample of all of it.
+pub(crate) fn cells(seed: u64) -> Vec<Job> {
+    let mut dice = Dice::of(seed, 0);
+    let mut cells: Vec<(u64, Job)> = Vec::new();
+    for path in paths() {
+        for place in path.places {
+            for (fault_name, fault) in FAULTS {
+                for (moment, broken) in moments(place, fault) {
+                    let rules = path.prelude.iter().cloned().chain(broken).collect();
+                    // Only where another can take over is a stop more than a pause.
+                    let daemons = if fault == Fault::Stop { 2 } else { 1 };
+                    let name = format!("{:?}/{} {place} {moment} {fault_name}", path.scenario, path.name);
+                    cells.push((
+                        dice.roll(),
+                        Job { name, trial: Trial { scenario: path.scenario, rules, daemons } },
+                    ));
+                }
+            }
+        }
+    }
+    cells.sort_by_key(|(at, _)| *at);
+    cells.into_iter().map(|(_, job)| job).collect()
+}
+
+/// Before the effect, after it, and after it with its answer lost: then the fault strikes at the next point.
+fn moments(place: &'static str, fault: Fault) -> Vec<(&'static str, Vec<Rule>)> {
+    let lost = at(place, Moment::After, Fault::Lost);
+    let mut moments = vec![("before", vec![at(place, Moment::Before, fault)])];
+    if fault == Fault::Lost {
+        // After the effect an error is a lost answer.
+        moments.push(("unacknowledged", vec![lost]));
+    } else {
+        moments.push(("after", vec![at(place, Moment::After, fault)]));
+        moments.push(("unacknowledged", vec![lost, Rule::At { place: None, moment: None, skip: 0, fault }]));
+    }
+    moments
+}
+
+fn at(place: &'static str, moment: Moment, fault: Fault) -> Rule {
+    Rule::At { place: Some(place), moment: Some(moment), skip: 0, fault }
+}
+
+fn paths() -> Vec<Path> {
+    use Fault::{Kill, Refuse};
+    use Moment::{After, Before};
+    use Scenario::{Resume, Retire, Rollback, Suspend, Update};
+    let path = |scenario, name, prelude: Vec<Rule>, places| Path { scenario, name, prelude, places };
+    let mut paths = provisions();
+    paths.extend([
+        path(
+            Rollback,
+            "forward",
+            vec![],
+            &[
+                "intent",
+                "close_logins",
+                "end_sessions",
+                "drop_objects",
+                "drop_roles",
+                "confirm_absence",
+                "outcome",
+            ],
+        ),
+        path(Rollback, "undo", vec![at("end_sessions", Before, Refuse)], &CHANGE),
+        path(
+            Rollback,
+            "recovery",
+            vec![at("drop_objects", Before, Kill)],
+            &[
+                "journal",
+                "close_logins",
+                "end_sessions",
+                "drop_objects",
+                "drop_roles",
+                "confirm_absence",
+                "outcome",
+            ],
+        ),
+        path(Resume, "forward", vec![], &["intent", "open_logins", "outcome"]),
+        path(Resume, "undo", vec![at("open_logins", After, Refuse)], &CHANGE),
+        path(
+            Resume,
+            "recovery",
+            vec![at("open_logins", After, Kill)],
+            &["journal", "open_logins", "outcome"],
+        ),
+        path(Update, "forward", vec![], &["intent", "apply_settings", "outcome"]),
+        path(Update, "undo", vec![at("apply_settings", After, Refuse)], &CHANGE),
+        path(
+            Update,
+            "recovery",
+            vec![at("apply_settings", After, Kill)],
+            &["journal", "apply_settings", "outcome"],
+        ),
+    ]);
+    for scenario in [Suspend, Retire] {
+        paths.extend([
+            path(scenario, "forward", vec![], &["intent", "close_logins", "end_sessions", "outcome"]),
+            path(scenario, "undo", vec![at("end_sessions", Before, Refuse)], &CHANGE),
+            path(
+                scenario,
+                "recovery",
+                vec![at("close_logins", After, Kill)],
+                &["journal", "close_logins", "end_sessions", "outcome"],
+            ),
+        ]);
+    }
+    paths
+}
+
+fn provisions() -> Vec<Path> {
+    use Fault::{Kill, Refuse};
+    use Moment::{After, Before};
+    const UNDO: [&str; 8] = [
+        "unwinding",
+        "undo.settle",
+        "undo.close_logins",
+        "undo.end_sessions",
+        "undo.drop_objects",
+        "undo.drop_roles",
+        "undo.confirm_absence",
+        "outcome",
+    ];
+    let path = |name, prelude, places| Path { scenario: Scenario::Provision, name, prelude, places };
+    vec![
+        path(
+            "forward",
+            vec![],
+            &["intent", "roles", "schema", "migrations", "seed", "commit", "verify", "activate", "outcome"],
+        ),
+        path("undo", vec![at("verify", Before, Refuse)], &UNDO),
+        path(
+            "undo of a void build",
+            vec![at("seed", After, Refuse)],
+            &["undo.settle", "undo.confirm_absence"],
+        ),
+        path(
+            "rebuild",
+            vec![at("migrations", Before, Fault::Lost)],
+            &["settle", "journal", "roles", "commit"],
+        ),
+        path(
+            "recovery",
+            vec![at("verify", After, Kill)],
+            &["settle", "journal", "verify", "activate", "outcome"],
+        ),
+        path(
+            "recovery of a void build",
+            vec![at("migrations", After, Kill)],
+            &["settle", "journal", "roles", "schema", "migrations", "seed", "commit"],
+        ),
+        path(
+            "recovery of an undo",
+            vec![at("verify", Before, Refuse), at("undo.drop_objects", Before, Kill)],
+            &[
+                "journal",
+                "undo.settle",
+                "undo.close_logins",
+                "undo.end_sessions",
+                "undo.drop_objects",
+                "undo.drop_roles",
+                "undo.confirm_absence",
+                "outcome",
+            ],
+        ),
+    ]
+}

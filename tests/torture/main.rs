@@ -1,0 +1,142 @@
+//! Breaks operations at every point and in every way there is, and judges what is left: `make torture [RUNS=n SEED=s]`.
+//!
+//! Four parts, each with its bar: the grid of single faults, random double and triple faults, cut COMMITs of operations,
+//! and of changes of secrets.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::large_futures,
+    reason = "a test says what went wrong by panicking, and this one prints its figures"
+)]
+
+mod grid;
+#[allow(dead_code, unused_imports, reason = "shared with the end-to-end tests, which use more of it")]
+#[path = "../e2e/harness/mod.rs"]
+mod harness;
+mod random;
+mod work;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+
+use harness::Version;
+use harness::binaries;
+use work::{Tally, Yard};
+
+/// So many runs cut [`CUTS`] commits: not every one finds as many as it would cut.
+const COMMIT_RUNS: u64 = 1_450;
+const CUTS: u64 = 2_000;
+const SECRET_RUNS: u64 = 50;
+
+/// A limit that this project has set itself.
+struct Bar {
+    name: String,
+    value: u64,
+    limit: u64,
+    is_met: bool,
+}
+
+impl Bar {
+    fn none(name: String, value: usize) -> Self {
+        Self { name, value: value as u64, limit: 0, is_met: value == 0 }
+    }
+
+    fn at_least(name: &str, value: usize, limit: u64) -> Self {
+        Self { name: name.to_owned(), value: value as u64, limit, is_met: value as u64 >= limit }
+    }
+}
+
+#[derive(Debug, Parser)]
+#[command(about = "Breaks operations in every way there is, and judges what is left")]
+struct Arguments {
+    /// Runs with two or three faults
+    #[arg(long, default_value_t = 500)]
+    runs: u64,
+    /// Runs with cut commits, one to three in each
+    #[arg(long, default_value_t = COMMIT_RUNS)]
+    commit_runs: u64,
+    /// What the random runs are drawn from
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Installations at once, each with a server of its own
+    #[arg(long, default_value_t = 2)]
+    workers: usize,
+    /// Only these parts
+    #[arg(long, value_enum)]
+    part: Vec<Part>,
+    /// Only runs whose name has this in it
+    #[arg(long, default_value = "")]
+    only: String,
+    /// Leaves out what a run with this seed has done already
+    #[arg(long)]
+    resume: bool,
+    /// On PostgreSQL 18 instead of the system's
+    #[arg(long)]
+    postgresql_18: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Grid,
+    Random,
+    Commits,
+    Secrets,
+}
+
+const PARTS: [Part; 4] = [Part::Grid, Part::Random, Part::Commits, Part::Secrets];
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(8).enable_all().build().unwrap();
+    let is_met = runtime.block_on(run(&arguments));
+    runtime.shutdown_background();
+    if is_met { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn run(arguments: &Arguments) -> bool {
+    let Arguments { seed, runs, commit_runs, .. } = *arguments;
+    let version = if arguments.postgresql_18 { Version::V18 } else { Version::Packaged };
+    let dir: PathBuf = binaries::target_dir().join(format!("torture/{version:?}-seed-{seed}"));
+    println!("seed {seed}, {}, traces of violations in {}", binaries::server_version(version), dir.display());
+    let yard = Yard { workers: arguments.workers, version, dir, resume: arguments.resume };
+    let mut bars = Vec::new();
+    for part in PARTS.into_iter().filter(|part| arguments.part.is_empty() || arguments.part.contains(part)) {
+        let (name, mut jobs) = match part {
+            Part::Grid => ("grid", grid::cells(seed)),
+            Part::Random => ("random", (0..runs).map(|run| random::faults(seed, run)).collect()),
+            Part::Commits => ("commits", (0..commit_runs).map(|run| random::commits(seed, run)).collect()),
+            Part::Secrets => ("secrets", (0..SECRET_RUNS).map(|run| random::secrets(seed, run)).collect()),
+        };
+        jobs.retain(|job| job.name.contains(&arguments.only));
+        let tally = yard.run(name, jobs).await;
+        print(name, &tally);
+        bars.push(Bar::none(format!("violations_in_{name}"), tally.violations.len()));
+        match part {
+            // With fewer runs asked for, fewer cuts are enough.
+            Part::Commits if arguments.only.is_empty() => {
+                bars.push(Bar::at_least("cut_commits", tally.struck, CUTS * commit_runs / COMMIT_RUNS));
+            }
+            Part::Random if arguments.only.is_empty() => {
+                bars.push(Bar::at_least("random_runs", tally.runs, runs));
+            }
+            _ => {}
+        }
+    }
+    for Bar { name, value, limit, is_met } in &bars {
+        println!("bar {name} {value} {limit} {}", if *is_met { "ok" } else { "short" });
+    }
+    bars.iter().all(|bar| bar.is_met)
+}
+
+fn print(part: &str, tally: &Tally) {
+    println!("{part}: {} runs, {} faults struck, ends {:?}", tally.runs, tally.struck, tally.ends);
+    println!("{part}: {} runs whose last fault found no such point", tally.missed.len());
+    tally.missed.iter().filter(|_| part == "grid").for_each(|name| println!("  cannot be: {name}"));
+    tally.violations.iter().for_each(|violation| println!("violation {violation}"));
+}

@@ -1,0 +1,98 @@
+//! Two or three faults at once, anywhere, and commits that are cut: drawn from a seed, the same at each repetition.
+
+use crate::harness::arena::Trial;
+use crate::harness::faults::{Cut, Fault, Rule};
+use crate::harness::request::Scenario;
+use crate::work::Job;
+
+/// SplitMix64: the same numbers for a seed on every machine and in every version.
+#[derive(Debug)]
+pub(crate) struct Dice(u64);
+
+const FAULTS: [Fault; 8] = [
+    Fault::Lost,
+    Fault::Refuse,
+    Fault::Panic,
+    Fault::Kill,
+    Fault::Cut,
+    Fault::Terminate,
+    Fault::Restart,
+    Fault::Stop,
+];
+const CUTS: [Cut; 4] = [Cut::Before, Cut::After, Cut::Answer, Cut::Late];
+/// Points that an operation passes: the next fault is at most this many further on.
+const POINTS: u64 = 14;
+/// Commits of an operation, intent and outcome among them.
+const COMMITS: u64 = 5;
+
+impl Dice {
+    /// Those of one run: not of the runs before it, so that any can be repeated alone.
+    pub(crate) fn of(seed: u64, run: u64) -> Self {
+        let mut dice = Self(seed ^ run.wrapping_mul(0xD6E8_FEB8_6659_FD93));
+        dice.roll();
+        dice
+    }
+
+    pub(crate) fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.roll() % limit
+    }
+
+    fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[usize::try_from(self.below(choices.len() as u64)).unwrap()]
+    }
+}
+
+/// A run with two or three faults, commits among them; in every third one a second daemon stands by.
+pub(crate) fn faults(seed: u64, run: u64) -> Job {
+    let mut dice = Dice::of(seed, run);
+    // Half of them provisions, which have the longest way.
+    let scenario = if dice.below(2) == 0 { Scenario::Provision } else { dice.one_of(&Scenario::ALL) };
+    let daemons = if dice.below(3) == 0 { 2 } else { 1 };
+    let rules = (0..2 + dice.below(2))
+        .map(|_| {
+            if dice.below(5) == 0 {
+                return Rule::Commit { skip: skip(&mut dice, COMMITS), cut: dice.one_of(&CUTS) };
+            }
+            // Only where somebody can take over is a stop more than a pause.
+            let kinds = if daemons == 2 { FAULTS.len() } else { FAULTS.len() - 1 };
+            Rule::At {
+                place: None,
+                moment: None,
+                skip: skip(&mut dice, POINTS),
+                fault: dice.one_of(&FAULTS[..kinds]),
+            }
+        })
+        .collect();
+    Job { name: format!("random {run}"), trial: Trial { scenario, rules, daemons } }
+}
+
+/// A run in which one commit is cut, or two are.
+pub(crate) fn commits(seed: u64, run: u64) -> Job {
+    let mut dice = Dice::of(seed ^ 0xC0_4417, run);
+    let scenario = if dice.below(2) == 0 { Scenario::Provision } else { dice.one_of(&Scenario::ALL) };
+    let mut rules = vec![Rule::Commit { skip: skip(&mut dice, COMMITS - 1), cut: dice.one_of(&CUTS) }];
+    while dice.below(2) == 0 && rules.len() < 3 {
+        rules.push(Rule::Commit { skip: skip(&mut dice, 2), cut: dice.one_of(&CUTS) });
+    }
+    Job { name: format!("commits {run}"), trial: Trial { scenario, rules, daemons: 1 } }
+}
+
+/// A run in which a commit of a change of secrets is cut, or the daemon dies there.
+pub(crate) fn secrets(seed: u64, run: u64) -> Job {
+    let mut dice = Dice::of(seed ^ 0x5EC2E7, run);
+    let scenario = dice.one_of(&[Scenario::Issue, Scenario::Rotate]);
+    // Intent, effect, outcome.
+    let rules = vec![Rule::Commit { skip: skip(&mut dice, 3), cut: dice.one_of(&CUTS) }];
+    Job { name: format!("secrets {run}"), trial: Trial { scenario, rules, daemons: 1 } }
+}
+
+fn skip(dice: &mut Dice, limit: u64) -> u32 {
+    u32::try_from(dice.below(limit)).unwrap()
+}
