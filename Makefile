@@ -4,7 +4,7 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test torture bench coverage build lint fmt deps test-deps
+.PHONY: demo test torture bench coverage pictures build lint fmt deps test-deps
 
 # The demo reads this terminal: with one it opens the console, without one it prints a summary.
 demo: deps
@@ -31,6 +31,10 @@ bench: test-deps
 # Every test again, with a build of its own in target/coverage; installs llvm-tools and cargo-llvm-cov where they lack.
 coverage: test-deps
 	scripts/coverage "$(TARGET)"
+
+# The console's pictures in docs/pictures, drawn anew from a real console on a real daemon.
+pictures: test-deps
+	TENANTRY_DRAW=1 cargo test --workspace --test e2e -- --exact pictures::the_console_is_as_the_pictures_show_it
 
 build:
 	cargo build --workspace

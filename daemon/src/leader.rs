@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use tenantry_protocol::error::ApiError;
 use tokio_util::sync::CancellationToken;
 
-use crate::commands::App;
+use crate::commands::{App, purge_when_due};
 use crate::pipeline::{Engine, recover};
 use crate::postgres::control::Control;
 use crate::postgres::lease::Taken;
@@ -58,7 +58,10 @@ impl Leader {
         loop {
             let term = async {
                 match held.take() {
-                    Some(connection) => self.hold(connection).await,
+                    Some(connection) => tokio::select! {
+                        () = self.hold(connection) => {}
+                        () = purge_when_due(&self.app) => {}
+                    },
                     None => held = self.stand_by().await,
                 }
             };

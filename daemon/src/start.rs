@@ -20,6 +20,7 @@ use crate::leader::{BeginError, Leader};
 use crate::pipeline::{Engine, EngineOptions, Events};
 use crate::postgres::Error;
 use crate::postgres::control::{Control, ControlOptions};
+use crate::postgres::dump::Archives;
 use crate::postgres::lease::Holder;
 use crate::postgres::target::{Target, TargetOptions};
 use crate::server::{Listener, ListenerError};
@@ -95,6 +96,7 @@ impl Server {
         let events = Arc::new(Events::new());
         let options = EngineOptions {
             budget: config.limits.operation_budget,
+            archive_budget: config.archive.timeout,
             operations_per_target: config.limits.max_operations_per_target as usize,
         };
         let engine =
@@ -107,6 +109,7 @@ impl Server {
             targets: servers.targets.clone(),
             engine: engine.clone(),
             events: Arc::clone(&events),
+            retire_grace: config.limits.retire_grace,
         }));
         let leader = Leader {
             control: Arc::clone(&servers.control),
@@ -219,6 +222,8 @@ fn configured(servers: &ConfiguredServers, config: &Config) -> Places {
         max_connections: config.limits.max_connections_per_target,
         lock_timeout: config.limits.lock_timeout,
         statement_timeout: config.limits.statement_timeout,
+        ssl_root: target.connection.ssl_root().map(Path::to_owned),
+        archives: archives(config),
     });
     let control = ControlOptions {
         runtime: servers.control.runtime.options(),
@@ -237,10 +242,26 @@ fn embedded_places(cluster: &Cluster, config: &Config) -> Places {
         max_connections: config.limits.max_connections_per_target,
         lock_timeout: config.limits.lock_timeout,
         statement_timeout: config.limits.statement_timeout,
+        ssl_root: None,
+        archives: archives(config),
     });
     let control =
         ControlOptions { runtime: cluster.control_options(), owner: Some(cluster.control_owner_options()) };
     Places { control, targets: targets.collect() }
+}
+
+/// The private cluster's own programs can dump it, if they are there.
+fn archives(config: &Config) -> Arc<Archives> {
+    let cluster_bin_dir = match &config.servers {
+        Servers::Embedded(embedded) => embedded.bin_dir.clone(),
+        Servers::Configured(_) => None,
+    };
+    Arc::new(Archives {
+        dir: config.archive.dir.clone(),
+        bin_dir: config.archive.bin_dir.clone(),
+        cluster_bin_dir,
+        timeout: config.archive.timeout,
+    })
 }
 
 fn host_name() -> String {

@@ -25,7 +25,7 @@ pub struct Blueprint {
     pub checksum: String,
     /// Absent for an answer to `blueprint_check`, which stores nothing.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub added_at: Option<OffsetDateTime>,
 }
 
@@ -84,6 +84,9 @@ pub struct BlueprintsResponse {
     /// By name, the newest version first.
     pub blueprints: Vec<Blueprint>,
 }
+
+/// The most that the files of an upload may have together, in bytes; leaves room in a frame for JSON's escapes.
+pub const MAX_UPLOAD_BYTES: usize = 4 * 1024 * 1024;
 
 /// A folder's files, read by the client: the daemon opens no path that a client names.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]

@@ -1,5 +1,6 @@
 //! JSON Schemas of every call, generated from the types: what a request may hold and what an answer looks like.
 
+use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, schema_for};
 
 use crate::audit::{AuditRequest, AuditResponse};
@@ -59,7 +60,13 @@ pub fn methods() -> Vec<MethodSchema> {
 }
 
 fn method<Request: JsonSchema, Response: JsonSchema>(method: &'static str) -> MethodSchema {
-    MethodSchema { method, request: schema_for!(Request), response: schema_for!(Response) }
+    MethodSchema { method, request: schema_for!(Request), response: schema_of_output::<Response>() }
+}
+
+/// The schema of what is written, in which a field that is always there is required. Fields of later releases may come
+/// beside those it names.
+pub fn schema_of_output<T: JsonSchema>() -> Schema {
+    SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>()
 }
 
 #[cfg(test)]

@@ -188,7 +188,7 @@ pub struct RetireRequest {
     pub slug: String,
     /// The slug again, typed by the operator.
     pub confirm: String,
-    /// In seconds; the configuration's `retire_grace` if absent. 0 removes at once.
+    /// In seconds; the configuration's `limits.retire_grace_s` if absent. 0 removes at once.
     #[serde(default)]
     pub grace_s: Option<u64>,
     /// Remove without making an archive first.
@@ -337,6 +337,30 @@ pub struct TenantDetail {
     /// The newest report; absent if the tenant was never verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolation: Option<IsolationReport>,
+    /// What was archived of it, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub archives: Vec<Archive>,
+}
+
+/// A tenant's data in a file on the daemon's machine, made before it was removed, and read back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Archive {
+    /// The operation that made it.
+    pub operation_id: OperationId,
+    #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub made_at: OffsetDateTime,
+    /// In the custom format of `pg_dump`, for `pg_restore`.
+    pub path: String,
+    pub size_bytes: u64,
+    /// Of the file, 64 hexadecimal digits.
+    pub sha256: String,
+    /// Tables in it; each partition is a table too.
+    pub tables: u64,
+    /// Rows in all tables: counted in the database, and again in the file.
+    pub rows: u64,
+    /// The `pg_dump` that wrote it; a `pg_restore` of this version or a newer one reads it.
+    pub dumped_by: String,
 }
 
 #[cfg(test)]

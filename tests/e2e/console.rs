@@ -199,7 +199,7 @@ async fn the_whole_journey_is_made_by_keys_alone() {
     keys.press(ESCAPE, "c sets a new secret");
     keys.press(ENTER, "isolation");
     let asked = keys.press("R", "25 tables");
-    for effect in [made.placement.as_str(), "No archive is made", &login.role, "Acme GmbH"] {
+    for effect in [made.placement.as_str(), "An archive is made", &login.role, "Acme GmbH"] {
         assert!(asked.contains(effect), "{effect} is not named\n{asked}");
     }
     keys.type_text("acme-gmbh", "ctrl-x");

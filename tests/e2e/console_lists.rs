@@ -87,8 +87,10 @@ async fn operations_are_listed_while_they_run_and_with_the_cause_when_they_fail(
     assert!(list.contains("rolled back") && list.contains("42601"), "{list}");
     let create = ["tenant", "create", "globex", "--blueprint", "slow", "--no-wait"];
     env.tenantry(&create).await.assert_status(0);
-    let list = keys.console.wait_for_text("1 running");
-    assert!(list.lines().any(|line| line.contains("running") && line.contains("globex")), "{list}");
+    keys.console.wait_for_screen("the running one", |screen| {
+        screen.contains("1 running")
+            && screen.lines().any(|line| line.contains("running") && line.contains("globex"))
+    });
     keys.press("G", "V1__wrong.sql:1");
     keys.press(ENTER, "edit and retry");
     keys.press(ESCAPE, "1 running");
@@ -119,4 +121,27 @@ async fn the_wizard_outlives_the_daemon() {
     keys.press(ENTER, "connection limit");
     keys.press(ENTER, "approve and run");
     keys.press(CTRL_S, "acme-gmbh is active");
+}
+
+#[tokio::test]
+async fn a_running_operation_is_cancelled_and_a_tenant_suspended_and_resumed_by_keys() {
+    let env = Env::new().await;
+    env.provision("acme").await;
+    let slow = Folder::new(&env.dir, "slow", "1.0").migration("wait", "select pg_sleep(600);");
+    env.add_blueprint(slow.path()).await;
+    let mut keys = Keys::at(&env);
+    let create = ["tenant", "create", "globex", "--blueprint", "slow", "--no-wait"];
+    env.tenantry(&create).await.assert_status(0);
+    keys.press("O", "globex");
+    keys.press("g", "by ");
+    keys.press(ENTER, "x cancel and undo");
+    let ended = keys.press("x", "undone: nothing is left");
+    assert!(ended.contains("cancelled by"), "{ended}");
+    keys.press(":", "command 1 of");
+    keys.type_text("suspend acme", "suspend acme");
+    keys.press(ENTER, "suspend of acme: done");
+    assert_eq!(env.tenant("acme").await.tenant.state.name(), "suspended");
+    keys.press(ENTER, "s resume");
+    keys.press("s", "resume of acme: done");
+    assert_eq!(env.tenant("acme").await.tenant.state.name(), "active");
 }

@@ -14,6 +14,7 @@
 
 mod access;
 mod any_language;
+mod archives;
 mod audit;
 mod bad_input;
 mod bad_requests;
@@ -22,6 +23,8 @@ mod console;
 mod console_lists;
 mod conventions;
 mod coverage_report;
+mod crowds;
+mod documents;
 mod embedded;
 mod failures;
 mod faults;
@@ -30,8 +33,10 @@ mod harness;
 mod harness_works;
 mod hostile_clients;
 mod hostile_migrations;
+mod lifecycle;
 mod lost_commits;
 mod outages;
+mod pictures;
 mod projects;
 mod provisioning;
 mod races;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::session::DaemonMode;
@@ -27,6 +28,8 @@ pub struct AppOptions {
     pub targets: Vec<Arc<Target>>,
     pub engine: Engine,
     pub events: Arc<Events>,
+    /// How long a retired tenant can be taken back, where the request does not say.
+    pub retire_grace: Duration,
 }
 
 /// The daemon, as its commands see it.
@@ -41,6 +44,7 @@ pub struct App {
     pub(super) targets: Vec<Arc<Target>>,
     pub(super) engine: Engine,
     pub(super) events: Arc<Events>,
+    pub(super) retire_grace: Duration,
     pub(super) catalog: Catalog,
     pub(super) secrets: Turns,
     pub(super) denials: Mutex<HashMap<(u32, &'static str), Denials>>,
@@ -59,6 +63,7 @@ impl App {
             targets: options.targets,
             engine: options.engine,
             events: options.events,
+            retire_grace: options.retire_grace,
             catalog: Catalog::default(),
             secrets: Turns::default(),
             denials: Mutex::default(),

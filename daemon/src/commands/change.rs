@@ -39,8 +39,12 @@ pub(super) async fn change<Request: Serialize + Sync>(
     }
     let tenant = app.find_tenant(asked.slug).await?;
     let decided = decide(&tenant).and_then(|decided| check_state(decided.0, &tenant).map(|()| decided));
-    let (kind, arguments) = match decided {
-        Ok(decided) => decided,
+    let prepared = match decided {
+        Ok((kind, arguments)) => app.prepare_archive(kind, &tenant).await.map(|kind| (kind, arguments)),
+        Err(error) => Err(error),
+    };
+    let (kind, arguments) = match prepared {
+        Ok(prepared) => prepared,
         // The same request, sent twice at once, may have found the tenant a moment earlier.
         Err(error) => return app.replayed(key.as_ref()).await?.ok_or(error),
     };

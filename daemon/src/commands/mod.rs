@@ -5,6 +5,7 @@
 
 mod access;
 mod app;
+mod archive;
 mod audit;
 mod blueprint_add;
 mod blueprint_check;
@@ -21,6 +22,7 @@ mod operation;
 mod operations;
 mod plan;
 mod provision;
+mod purge;
 mod resolve;
 mod retire;
 mod retry;
@@ -48,6 +50,7 @@ pub use operation::operation;
 pub use operations::operations;
 pub use plan::plan;
 pub use provision::provision;
+pub use purge::purge_when_due;
 pub use retire::retire;
 pub use retry::retry;
 pub use rollback::rollback;

@@ -39,7 +39,7 @@ pub async fn retry(
         Kind::Provision { seed }
             if !matches!(stored.operation.state, OperationState::NeedsAttention { .. }) =>
         {
-            provision::provision_again(app, caller, again(&tenant, seed), key).await
+            Box::pin(provision::provision_again(app, caller, again(&tenant, seed), key)).await
         }
         // What is left of a build that could not be undone can only go.
         Kind::Provision { .. } => {
@@ -92,6 +92,7 @@ async fn begin(
     key: Option<Key>,
 ) -> Result<OperationStarted, ApiError> {
     change::check_state(kind, &tenant)?;
+    let kind = app.prepare_archive(kind, &tenant).await?;
     let arguments = serde_json::from_value::<Option<_>>(arguments).ok().flatten().unwrap_or_default();
     let (task, actor) = (Arc::clone(app), caller.actor());
     app.detached(async move { change::start(&task, actor, tenant, kind, arguments, key).await }).await

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use tenantry_protocol::error::{ApiError, ErrorCode};
-use tenantry_protocol::tenant::{OperationStarted, RollbackRequest, Tenant};
+use tenantry_protocol::error::ApiError;
+use tenantry_protocol::tenant::{OperationStarted, RollbackRequest};
 
 use crate::model::operation::{Archiving, Kind};
 use crate::pipeline::Arguments;
@@ -21,21 +21,13 @@ pub async fn rollback(
     let asked = Asked { method: "rollback", slug: &request.slug, key, same: &same };
     change(app, caller, asked, |tenant| {
         check_confirmed(tenant, &request.confirm, "remove")?;
-        let archive = archiving(tenant, request.discard_data)?;
+        let archive = archiving(request.discard_data);
         Ok((Kind::Rollback { archive }, Arguments::default()))
     })
     .await
 }
 
-/// Whether an archive is made first.
-pub(super) fn archiving(tenant: &Tenant, discard_data: bool) -> Result<Archiving, ApiError> {
-    if discard_data {
-        return Ok(Archiving::Without);
-    }
-    let message = format!(
-        "{} would be removed without an archive, which this version cannot make: back it up, then say that its data \
-         may go with --discard-data",
-        tenant.slug
-    );
-    Err(ApiError::new(ErrorCode::Precondition, message).on_field("discard_data"))
+/// An archive is made unless its maker says that the data may go.
+pub(super) const fn archiving(discard_data: bool) -> Archiving {
+    if discard_data { Archiving::Without } else { Archiving::With }
 }

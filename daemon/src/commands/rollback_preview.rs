@@ -3,13 +3,11 @@
 //! Invariant: it refuses what `rollback` would refuse for the tenant's state, and changes nothing.
 
 use tenantry_protocol::error::ApiError;
-use tenantry_protocol::operation::OperationState;
 use tenantry_protocol::session::Role;
-use tenantry_protocol::tenant::{RollbackPreview, RollbackPreviewRequest, Tenant};
-use time::{Duration, OffsetDateTime};
+use tenantry_protocol::tenant::{RollbackPreview, RollbackPreviewRequest};
 
 use crate::model::operation::{Archiving, Kind};
-use crate::postgres::{operations, removal_preview};
+use crate::postgres::removal_preview;
 
 use super::change::check_state;
 use super::{App, Caller, errors};
@@ -27,7 +25,7 @@ pub async fn rollback_preview(
     let ready = target.ready().await.map_err(of_target)?;
     let found = removal_preview::look(target, &ready, &tenant.placement).await.map_err(of_target)?;
     Ok(RollbackPreview {
-        active_since: active_since(app, &tenant).await?,
+        active_since: app.active_since(&tenant).await?,
         tenant,
         tables: found.tables,
         rows: found.rows,
@@ -35,16 +33,4 @@ pub async fn rollback_preview(
         roles: found.roles,
         sessions: found.sessions,
     })
-}
-
-/// The end of the provisioning that made it.
-async fn active_since(app: &App, tenant: &Tenant) -> Result<Option<OffsetDateTime>, ApiError> {
-    let pool = app.control.pool();
-    let Some(id) = operations::provision_of(pool, tenant.id).await.map_err(errors::control)? else {
-        return Ok(None);
-    };
-    let provision = operations::by_id(pool, id).await.map_err(errors::control)?;
-    Ok(provision.filter(|provision| provision.state == OperationState::Succeeded).map(|provision| {
-        provision.requested_at + Duration::seconds_f64(provision.duration_ms.unwrap_or_default() / 1_000.0)
-    }))
 }

@@ -8,7 +8,7 @@ use tenantry_protocol::tenant::{Tenant, TenantDetail, TenantRequest};
 use uuid::Uuid;
 
 use crate::postgres::operations::{self, Filter};
-use crate::postgres::{reports, tenants};
+use crate::postgres::{archives, reports, tenants};
 
 use super::{App, Caller, errors};
 
@@ -21,7 +21,8 @@ pub async fn tenant(app: &App, caller: &Caller, request: &TenantRequest) -> Resu
     let pool = app.control.pool();
     let stored = operations::page(pool, &filter, OPERATIONS).await.map_err(errors::control)?;
     let isolation = reports::newest(pool, tenant.id).await.map_err(errors::control)?;
-    Ok(TenantDetail { tenant, operations: app.with_live(stored), isolation })
+    let archives = archives::of_tenant(pool, tenant.id).await.map_err(errors::control)?;
+    Ok(TenantDetail { tenant, operations: app.with_live(stored), isolation, archives })
 }
 
 impl App {

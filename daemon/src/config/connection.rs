@@ -150,6 +150,14 @@ impl Connection {
         }
     }
 
+    /// The certificates that vouch for the server, where they are named.
+    pub fn ssl_root(&self) -> Option<&Path> {
+        match &self.encryption {
+            Encryption::VerifyCa { root } | Encryption::VerifyFull { root: Some(root) } => Some(root),
+            _ => None,
+        }
+    }
+
     /// The driver's options. Statements are not logged: some of them carry verifiers.
     pub fn options(&self) -> PgConnectOptions {
         let password = self.password.as_ref().map_or("", Secret::expose);

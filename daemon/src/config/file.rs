@@ -28,6 +28,8 @@ pub(super) struct FileConfig {
     #[serde(default)]
     pub(super) limits: FileLimits,
     #[serde(default)]
+    pub(super) archive: FileArchive,
+    #[serde(default)]
     pub(super) log: FileLog,
 }
 
@@ -77,6 +79,15 @@ pub(super) struct FileLimits {
     pub(super) lease_ms: Value<u64>,
     pub(super) max_connections_per_target: Value<u64>,
     pub(super) max_operations_per_target: Value<u64>,
+    pub(super) retire_grace_s: Value<u64>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FileArchive {
+    pub(super) dir: Value<PathBuf>,
+    pub(super) bin_dir: Value<PathBuf>,
+    pub(super) timeout_ms: Value<u64>,
 }
 
 #[derive(Deserialize, Default)]

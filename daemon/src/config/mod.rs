@@ -30,13 +30,16 @@ use crate::cli::Arguments;
 pub use access::{Access, Principal};
 pub use connection::Connection;
 pub use error::{ConfigError, Problem};
-use file::{FileConfig, FileLimits, FileLog, Source};
+use file::{FileArchive, FileConfig, FileLimits, FileLog, Source};
 pub use file::{LogFormat, LogLevel};
 pub use paths::Surroundings;
 pub use secret::Secret;
 pub use servers::{ConfiguredServers, ControlConfig, EmbeddedConfig, Servers, TargetConfig};
 
 const MAX_LABEL_CHARS: usize = 24;
+/// A hundred years: beyond it a date cannot be written.
+pub const LONGEST_GRACE_S: u64 = 100 * 365 * 24 * 3_600;
+const ARCHIVE_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Everything that was decided before the daemon starts.
 #[derive(Debug)]
@@ -48,6 +51,7 @@ pub struct Config {
     pub servers: Servers,
     pub access: Access,
     pub limits: Limits,
+    pub archive: Archive,
     pub log: Log,
     /// The file it was read from; none if there is none.
     pub source: Option<PathBuf>,
@@ -65,6 +69,17 @@ pub struct Limits {
     pub lease: Duration,
     pub max_connections_per_target: u32,
     pub max_operations_per_target: u32,
+    /// How long a retired tenant can be taken back, where the request does not say.
+    pub retire_grace: Duration,
+}
+
+/// Archives of tenants that are removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Archive {
+    pub dir: PathBuf,
+    /// Of `pg_dump` and `pg_restore`; none for the nearest that are installed.
+    pub bin_dir: Option<PathBuf>,
+    pub timeout: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -132,10 +147,11 @@ impl Config {
         let access = Access::resolve(&file.access, source)?;
         let limits = Limits::check(&file.limits, source)?;
         let log = Log::check(&file.log, source)?;
+        let archive = Archive::check(&file.archive, &state_dir, source)?;
         let place = servers::Place { source, mode, surroundings, state_dir: &state_dir };
         let servers =
             Servers::decide(file.control, file.targets, file.embedded, ephemeral.is_some(), &place)?;
-        Ok(Self { label, state_dir, socket, servers, access, limits, log, source: None, ephemeral })
+        Ok(Self { label, state_dir, socket, servers, access, limits, archive, log, source: None, ephemeral })
     }
 }
 
@@ -148,6 +164,8 @@ impl Default for Limits {
             lease: Duration::from_secs(3),
             max_connections_per_target: 16,
             max_operations_per_target: 8,
+            // Long enough to be noticed and taken back.
+            retire_grace: Duration::from_secs(30 * 24 * 3_600),
         }
     }
 }
@@ -155,13 +173,8 @@ impl Default for Limits {
 impl Limits {
     fn check(file: &FileLimits, source: &Source<'_>) -> Result<Self, ConfigError> {
         let default = Self::default();
-        let number = |value: &Option<Spanned<u64>>, key: &str, allowed: RangeInclusive<u64>| match value {
-            None => Ok(None),
-            Some(value) if allowed.contains(value.get_ref()) => Ok(Some(*value.get_ref())),
-            Some(value) => {
-                let problem = Problem::Range { least: *allowed.start(), most: *allowed.end() };
-                Err(source.error(value.span(), format!("limits.{key}"), problem))
-            }
+        let number = |value: &Option<Spanned<u64>>, key: &str, allowed| {
+            number(value.as_ref(), &format!("limits.{key}"), allowed, source)
         };
         let duration = |value, key, allowed, default| {
             number(value, key, allowed).map(|ms| ms.map_or(default, Duration::from_millis))
@@ -204,6 +217,20 @@ impl Limits {
                 1..=most,
                 default.max_operations_per_target.min(connections),
             )?,
+            retire_grace: number(&file.retire_grace_s, "retire_grace_s", 0..=LONGEST_GRACE_S)?
+                .map_or(default.retire_grace, Duration::from_secs),
+        })
+    }
+}
+
+impl Archive {
+    fn check(file: &FileArchive, state_dir: &Path, source: &Source<'_>) -> Result<Self, ConfigError> {
+        let timeout = number(file.timeout_ms.as_ref(), "archive.timeout_ms", 1_000..=86_400_000, source)?;
+        Ok(Self {
+            dir: path(file.dir.as_ref(), "archive.dir", source)?
+                .unwrap_or_else(|| state_dir.join("archives")),
+            bin_dir: path(file.bin_dir.as_ref(), "archive.bin_dir", source)?,
+            timeout: timeout.map_or(ARCHIVE_TIMEOUT, Duration::from_millis),
         })
     }
 }
@@ -254,6 +281,23 @@ fn label(value: Option<&Spanned<String>>, source: &Source<'_>) -> Result<String,
         return Ok(text.to_owned());
     };
     Err(source.error(value.span(), "label", problem))
+}
+
+/// A number within its bounds.
+fn number(
+    value: Option<&Spanned<u64>>,
+    key: &str,
+    allowed: RangeInclusive<u64>,
+    source: &Source<'_>,
+) -> Result<Option<u64>, ConfigError> {
+    match value {
+        None => Ok(None),
+        Some(value) if allowed.contains(value.get_ref()) => Ok(Some(*value.get_ref())),
+        Some(value) => {
+            let problem = Problem::Range { least: *allowed.start(), most: *allowed.end() };
+            Err(source.error(value.span(), key, problem))
+        }
+    }
 }
 
 fn path(

@@ -3,8 +3,10 @@
 //! Invariant: what is returned can run (it told its version) and fits the cluster that exists. Only `initdb` and
 //! `postgres` are relied on; nothing is downloaded or installed.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+
+pub(super) use crate::postgres::programs::major_of;
+use crate::postgres::programs::{installed, parse_version};
 
 use super::account::OsUser;
 use super::error::EmbeddedError;
@@ -78,51 +80,5 @@ impl Binaries {
         let text = String::from_utf8(output.stdout).ok()?;
         let version = parse_version(&text)?;
         Some(Self { dir, major: major_of(version)?, version: version.to_owned() })
-    }
-}
-
-/// The directories where packages and people put the programs.
-fn installed() -> Vec<PathBuf> {
-    let mut dirs = Vec::new();
-    for (parent, prefix) in [("/usr/lib/postgresql", ""), ("/usr", "pgsql-")] {
-        let entries = fs::read_dir(parent).into_iter().flatten().flatten();
-        for entry in entries {
-            let name = entry.file_name();
-            let number = name.to_str().and_then(|name| name.strip_prefix(prefix));
-            if number.is_some_and(|number| number.parse::<u32>().is_ok()) {
-                dirs.push(entry.path().join("bin"));
-            }
-        }
-    }
-    dirs.push("/usr/local/pgsql/bin".into());
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    dirs.extend(std::env::split_paths(&path).filter(|dir| dir.is_absolute()));
-    dirs
-}
-
-/// `postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)` → `15.14`.
-fn parse_version(text: &str) -> Option<&str> {
-    text.split_once("(PostgreSQL) ")?.1.split_whitespace().next()
-}
-
-/// `15.14`, `18rc1` and a cluster's `15` → 15, 18, 15.
-pub(super) fn major_of(version: &str) -> Option<u32> {
-    let end = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());
-    version.get(..end)?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_are_read_as_packages_write_them() {
-        assert_eq!(parse_version("postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)\n"), Some("15.14"));
-        assert_eq!(parse_version("postgres (PostgreSQL) 18.0\n"), Some("18.0"));
-        assert_eq!(parse_version("bash: postgres: not found"), None);
-        assert_eq!(
-            (major_of("18rc1"), major_of("15.14"), major_of("15"), major_of("x")),
-            (Some(18), Some(15), Some(15), None)
-        );
     }
 }

@@ -4,7 +4,6 @@
 //! unfinished in the registry and is taken up again, here or by the next daemon; a panic in a step is a failure of that
 //! step. A daemon that lost the fence lets go of everything at once.
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -14,12 +13,11 @@ use tenantry_protocol::operation::{Operation, OperationState};
 use tenantry_protocol::tenant::Tenant;
 use tenantry_protocol::watch::EventBody;
 use time::OffsetDateTime;
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::model::blueprint::Blueprint;
-use crate::model::operation::{Action, Event, IllegalEvent, Kind, Progress, Seeding};
+use crate::model::operation::{Action, Event, IllegalEvent, Kind, Progress, Seeding, Step};
 use crate::postgres::bookkeeping::Mark;
 use crate::postgres::control::Control;
 use crate::postgres::operations::IdempotencyKey;
@@ -30,6 +28,7 @@ use crate::postgres::{self, tenants};
 use super::arguments::Arguments;
 use super::drive::Drive;
 use super::events::Events;
+use super::places::{Places, Taken};
 use super::record::{self, Intent, Outcome};
 use super::run::{ChangeRun, ProvisionRun, Run};
 use super::tracker::{Claim, Live, millis, waiting_steps};
@@ -46,6 +45,8 @@ pub struct Actor {
 #[derive(Debug, Clone, Copy)]
 pub struct EngineOptions {
     pub budget: Duration,
+    /// How much longer an operation may take that makes an archive.
+    pub archive_budget: Duration,
     pub operations_per_target: usize,
 }
 
@@ -100,7 +101,7 @@ pub struct Engine {
     events: Arc<Events>,
     live: Arc<Live>,
     tasks: TaskTracker,
-    permits: Arc<HashMap<TargetName, Arc<Semaphore>>>,
+    places: Arc<Places>,
     options: EngineOptions,
     /// Cancelled when the fence is lost; a new one with each hold on it.
     term: Arc<RwLock<CancellationToken>>,
@@ -113,22 +114,19 @@ impl Engine {
         targets: &[Arc<Target>],
         options: EngineOptions,
     ) -> Self {
-        let permits = targets
-            .iter()
-            .map(|target| (target.name().clone(), Arc::new(Semaphore::new(options.operations_per_target))))
-            .collect();
+        let places = Arc::new(Places::new(targets, options.operations_per_target));
         Self {
             control,
             events,
             live: Arc::default(),
             tasks: TaskTracker::new(),
-            permits: Arc::new(permits),
+            places,
             options,
             term: Arc::default(),
         }
     }
 
-    pub(super) fn control(&self) -> &Control {
+    pub(super) const fn control(&self) -> &Arc<Control> {
         &self.control
     }
 
@@ -206,7 +204,8 @@ impl Engine {
         let Some(recorded) = Box::pin(record::intent(&self.control, &intent, None)).await? else {
             return Ok(None);
         };
-        let run = ChangeRun { target, mark, kind, tenant, before: recorded.before, arguments };
+        let control = Arc::clone(&self.control);
+        let run = ChangeRun { control, target, mark, kind, tenant, before: recorded.before, arguments };
         let (run, progress) = (Run::Change(Box::new(run)), Progress::new(kind));
         Ok(Some(self.start(Work { claim, run, progress, operation, actor }, recorded.seq).await))
     }
@@ -230,8 +229,13 @@ impl Engine {
             actor: actor.name.clone(),
             requested_at: OffsetDateTime::now_utc(),
             duration_ms: None,
-            budget_ms: u64::try_from(self.options.budget.as_millis()).unwrap_or(u64::MAX),
+            budget_ms: u64::try_from(self.budget(kind).as_millis()).unwrap_or(u64::MAX),
         }
+    }
+
+    fn budget(&self, kind: Kind) -> Duration {
+        let archives = kind.steps().contains(&Step::Archive);
+        self.options.budget + if archives { self.options.archive_budget } else { Duration::ZERO }
     }
 
     /// From before an operation is on record, so that nobody else here takes it for a stranded one.
@@ -246,12 +250,8 @@ impl Engine {
         operation
     }
 
-    /// Carries on an operation whose daemon, or task, is gone.
-    pub(super) fn take_up(&self, work: Work) {
-        self.spawn(work, true);
-    }
-
-    fn spawn(&self, work: Work, is_inherited: bool) {
+    /// Runs it; an inherited one is carried on, because its daemon or its task is gone.
+    pub(super) fn spawn(&self, work: Work, is_inherited: bool) {
         let Work { claim, run, progress, operation, actor } = work;
         let budget = Duration::from_millis(operation.budget_ms);
         let deadline = Instant::now() + budget;
@@ -264,7 +264,7 @@ impl Engine {
             // Given back however this ends.
             let _claim = claim;
             let work = async {
-                let _permit = engine.wait_for_place(&mut drive).await;
+                let _permit = engine.wait_for_place(&drive).await;
                 // An inherited one has had its time in the queue: its budget runs from when it was asked for.
                 let left = if is_inherited { budget.saturating_sub(used) } else { budget };
                 drive.deadline = Instant::now() + left;
@@ -282,12 +282,10 @@ impl Engine {
     }
 
     /// Waits for a place on the target, or for a cancel.
-    async fn wait_for_place(&self, drive: &mut Drive) -> Option<SemaphorePermit<'_>> {
-        let target = drive.tracker.snapshot().target;
-        // A target that left the configuration has no permits; its operations find it unreachable by themselves.
-        let permits = self.permits.get(&target)?;
+    async fn wait_for_place(&self, drive: &Drive) -> Option<Taken> {
+        let target = Arc::clone(drive.run.target());
         tokio::select! {
-            permit = permits.acquire() => permit.ok(),
+            taken = self.places.take(&target, drive.run.locks()) => taken,
             _ = drive.tracker.wait_for_cancel() => None,
         }
     }

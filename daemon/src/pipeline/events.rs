@@ -40,6 +40,10 @@ impl Events {
         self.closed.cancel();
     }
 
+    pub fn is_closed(&self) -> bool {
+        self.closed.is_cancelled()
+    }
+
     pub fn publish(&self, body: EventBody) {
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         let cursor = *self.newest.borrow() + 1;

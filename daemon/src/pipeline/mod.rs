@@ -8,6 +8,7 @@ mod drive;
 pub mod engine;
 pub mod events;
 mod patience;
+mod places;
 pub mod plan;
 pub mod preflight;
 mod record;

@@ -9,9 +9,9 @@ use crate::postgres::target::Target;
 use crate::postgres::{Result, target_check};
 
 /// Locks that a build takes for each table it creates, indexes, keys and sequences among them; measured on 40 tables.
-const LOCKS_PER_TABLE: i64 = 13;
+pub(super) const LOCKS_PER_TABLE: i64 = 13;
 /// Locks of a build with no table at all: roles, schema, default privileges.
-const LOCKS_OF_A_BUILD: i64 = 36;
+pub(super) const LOCKS_OF_A_BUILD: i64 = 36;
 /// Connections that a build and its probe use at once.
 const CONNECTIONS_OF_A_BUILD: i64 = 2;
 
@@ -25,7 +25,7 @@ pub async fn findings(target: &Target, blueprint: &Blueprint, tenants: u64) -> R
 
     let mut findings =
         vec![finding(Severity::Ok, "server_version", format!("PostgreSQL {}", ready.server_version))];
-    let locks = LOCKS_OF_A_BUILD + LOCKS_PER_TABLE * i64::from(blueprint.tables);
+    let locks = super::places::locks_of_a_build(blueprint.tables);
     let fits = Severity::error_unless(locks <= room.locks_max);
     findings.push(finding(fits, "locks", format!("about {locks} locks of {}", room.locks_max)));
     let free = room.connections_max - room.connections_used;

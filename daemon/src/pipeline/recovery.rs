@@ -104,11 +104,12 @@ async fn take_up(engine: &Engine, operation: &Operation, target: Arc<Target>) ->
             let arguments: Arguments = serde_json::from_value(arguments)
                 .map_err(|error| corrupt("the operation's arguments", error.to_string()))?;
             let before = state_before.unwrap_or_else(|| tenant.state.clone());
-            Run::Change(Box::new(ChangeRun { target, mark, kind, tenant, before, arguments }))
+            let control = Arc::clone(engine.control());
+            Run::Change(Box::new(ChangeRun { control, target, mark, kind, tenant, before, arguments }))
         }
     };
     operation.steps = waiting_steps(kind);
     let actor = Actor { uid: nix::unistd::geteuid().as_raw(), name: operation.actor.clone() };
-    engine.take_up(Work { claim, run, progress, operation, actor });
+    engine.spawn(Work { claim, run, progress, operation, actor }, true);
     Ok(true)
 }

@@ -11,6 +11,7 @@ use crate::fault;
 use crate::model::blueprint::Blueprint;
 use crate::model::operation::{Kind, Step};
 use crate::postgres::bookkeeping::{self, Mark, Settled};
+use crate::postgres::control::Control;
 use crate::postgres::removal::Removal;
 use crate::postgres::runner::Build;
 use crate::postgres::secret::Password;
@@ -18,6 +19,7 @@ use crate::postgres::target::{Ready, Target};
 use crate::postgres::tenants::NewTenant;
 
 use super::arguments::Arguments;
+use super::places;
 use super::step::StepError;
 use super::steps;
 use super::tracker::Tracker;
@@ -41,6 +43,7 @@ pub(super) struct ProvisionRun {
 
 /// A change of a tenant that stands: from a suspension to its removal.
 pub(super) struct ChangeRun {
+    pub(super) control: Arc<Control>,
     pub(super) target: Arc<Target>,
     /// Its build's marker says what is ours.
     pub(super) mark: Mark,
@@ -119,6 +122,21 @@ impl Run {
         match self {
             Self::Provision(_) => TenantState::Provisioning,
             Self::Change(run) => run.before.clone(),
+        }
+    }
+
+    pub(super) fn target(&self) -> &Arc<Target> {
+        match self {
+            Self::Provision(run) => &run.target,
+            Self::Change(run) => &run.target,
+        }
+    }
+
+    /// The server's locks that it takes at a time, about.
+    pub(super) fn locks(&self) -> i64 {
+        match self {
+            Self::Provision(run) => places::locks_of_a_build(run.blueprint.tables),
+            Self::Change(_) => places::locks_of_a_change(),
         }
     }
 

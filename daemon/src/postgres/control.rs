@@ -187,7 +187,7 @@ fn bounded(runtime: PgConnectOptions, lease_time: Duration) -> PgConnectOptions 
 const RUNTIME_GRANTS: &str = "\
 grant usage on schema control to {runtime};
 grant select on all tables in schema control to {runtime};
-grant insert, update on control.target, control.tenant, control.operation to {runtime};
+grant insert, update on control.target, control.tenant, control.operation, control.archive to {runtime};
 grant insert on control.operation_event, control.idempotency_key, control.isolation_report,
     control.blueprint_version, control.blueprint_file, control.audit_event, control.audit_detail to {runtime};
 grant update on control.epoch, control.heartbeat, control.audit_head to {runtime};

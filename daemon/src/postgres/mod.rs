@@ -3,15 +3,19 @@
 //! Invariant: values reach SQL as parameters or through [`quote`], never by formatting. Errors leave here as
 //! [`Error`], with the constraint that was violated turned into a variant.
 
+pub mod archives;
 pub mod audit_rows;
 pub mod blueprints;
 pub mod bookkeeping;
 pub mod canary;
 pub mod control;
 pub mod credentials;
+pub mod dump;
+pub mod dump_role;
 pub mod error;
 pub mod lease;
 pub mod operations;
+pub mod programs;
 pub mod quote;
 pub mod removal;
 pub mod removal_preview;

@@ -47,6 +47,11 @@ pub const CONTROL: Schema = Schema {
             name: "0003_lifecycle.sql",
             sql: include_str!("../../../migrations/control_plane/0003_lifecycle.sql"),
         },
+        Migration {
+            number: 4,
+            name: "0004_archives.sql",
+            sql: include_str!("../../../migrations/control_plane/0004_archives.sql"),
+        },
     ],
 };
 

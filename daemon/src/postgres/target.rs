@@ -5,19 +5,21 @@
 //! never a superuser: a target whose role is one is refused.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex as SyncMutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{Connection as _, Executor as _, PgConnection, Postgres};
 use tenantry_protocol::name::{PlacementName, TargetName};
 use tokio::sync::Mutex;
 
+use super::dump::{Archives, Login};
 use super::error::{Error, Result, doing};
 use super::quote::{Value, render};
 use super::secret::Password;
-use super::{canary, schema};
+use super::{canary, schema, target_check, tenant_ddl};
 
 /// The oldest server that Tenantry works on.
 pub const MINIMUM_VERSION_NUM: i32 = 150_000;
@@ -36,6 +38,10 @@ pub struct TargetOptions {
     pub max_connections: u32,
     pub lock_timeout: Duration,
     pub statement_timeout: Duration,
+    /// The certificates that vouch for the server; none for the system's.
+    pub ssl_root: Option<PathBuf>,
+    /// How archives of its tenants are made.
+    pub archives: Arc<Archives>,
 }
 
 /// A target; connects when it is first needed, so that one that is down hurts nobody else.
@@ -62,6 +68,15 @@ pub struct Ready {
     pub group: String,
     /// The tenant that probes attack.
     pub canary: PlacementName,
+    /// Locks that all sessions of the server can hold together.
+    pub locks_max: i64,
+}
+
+impl Ready {
+    /// `15` of `15.20`.
+    pub fn major(&self) -> u32 {
+        self.version_num.unsigned_abs() / 10_000
+    }
 }
 
 /// A connection of the provisioner. Dropped, it is cleaned or closed.
@@ -218,6 +233,32 @@ impl Target {
         PgConnection::connect_with(&options).await.map_err(doing("log in as the tenant"))
     }
 
+    /// How PostgreSQL's own programs of that version log in as the tenant's archiver, over the same way as [`Self::login`].
+    pub fn libpq_login(&self, placement: &PlacementName, password: &Password, program_major: u32) -> Login {
+        let (host, port) = self.endpoint();
+        let mut login = vec![
+            ("PGHOST", host),
+            ("PGPORT", port.to_string()),
+            ("PGUSER", tenant_ddl::dump_role(placement)),
+            ("PGPASSWORD", password.expose().to_owned()),
+            ("PGDATABASE", self.database().to_owned()),
+            ("PGAPPNAME", "tenantry-archive".to_owned()),
+        ];
+        let (mode, verifies) = match self.options.connection.get_ssl_mode() {
+            PgSslMode::Disable => ("disable", false),
+            PgSslMode::Allow => ("allow", false),
+            PgSslMode::Prefer => ("prefer", false),
+            PgSslMode::Require => ("require", false),
+            PgSslMode::VerifyCa => ("verify-ca", true),
+            PgSslMode::VerifyFull => ("verify-full", true),
+        };
+        login.push(("PGSSLMODE", mode.to_owned()));
+        if verifies && let Some(root) = ssl_root(self.options.ssl_root.as_deref(), program_major) {
+            login.push(("PGSSLROOTCERT", root));
+        }
+        login
+    }
+
     pub async fn close(&self) {
         let _ = tokio::time::timeout(ACQUIRE_TIMEOUT, self.pool.close()).await;
     }
@@ -251,9 +292,20 @@ impl Target {
             database,
             group,
             canary: PlacementName::from_random(rand::random()),
+            locks_max: target_check::room(connection).await?.locks_max,
         };
         ready.canary = canary::ensure(self, &ready).await?;
         Ok(ready)
+    }
+}
+
+/// The file of certificates; where none is named, the system's, which libpq knows by that word from 16 on.
+fn ssl_root(named: Option<&Path>, program_major: u32) -> Option<String> {
+    const BUNDLES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
+    match named {
+        Some(path) => Some(path.display().to_string()),
+        None if program_major >= 16 => Some("system".to_owned()),
+        None => BUNDLES.iter().find(|path| Path::new(path).exists()).map(|path| (*path).to_owned()),
     }
 }
 

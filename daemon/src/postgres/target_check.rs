@@ -12,6 +12,7 @@ use super::target::{Ready, Target};
 /// What a target has room for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
+    /// By others than this daemon's pool.
     pub connections_used: i64,
     pub connections_max: i64,
     /// `max_locks_per_transaction × (max_connections + max_prepared_transactions)`
@@ -21,7 +22,9 @@ pub struct Room {
 /// Connections and locks, as the server counts them.
 pub async fn room(connection: &mut PgConnection) -> Result<Room> {
     let row = sqlx::query(
-        "select (select count(*) from pg_stat_activity where backend_type = 'client backend') as used,
+        "select (select count(*) from pg_stat_activity where backend_type = 'client backend'
+                   -- Our own connections are there to be used.
+                   and not (usename = current_user and application_name = 'tenantryd')) as used,
                 current_setting('max_connections')::bigint as max_connections,
                 current_setting('max_locks_per_transaction')::bigint
                   * (current_setting('max_connections')::bigint + current_setting('max_prepared_transactions')::bigint) as locks",

@@ -1,14 +1,15 @@
 //! The statements that make a tenant's roles and schema, as templates: what a plan shows is what runs.
 //!
 //! Roles of a placement `p`: `p` owns the schema and cannot log in; `p_app` holds the application's rights; `p_a` and
-//! `p_b` are the two login slots; `p_probe` logs in only while the isolation is attacked.
+//! `p_b` are the two login slots; `p_probe` logs in only while the isolation is attacked. `p_dump` is there only while an
+//! archive is made.
 
 use tenantry_protocol::name::PlacementName;
 
 /// The suffixes of a placement's roles besides the owner, members before what they are members of.
-pub const ROLE_SUFFIXES: [&str; 4] = ["_a", "_b", "_probe", "_app"];
+pub const ROLE_SUFFIXES: [&str; 5] = ["_dump", "_a", "_b", "_probe", "_app"];
 /// Of these, the ones that can log in.
-pub const LOGIN_SUFFIXES: [&str; 3] = ["_a", "_b", "_probe"];
+pub const LOGIN_SUFFIXES: [&str; 4] = ["_dump", "_a", "_b", "_probe"];
 
 /// The provisioner's membership of the owner lasts as long as the transaction: a standing one slows every later build.
 pub const ROLES: &str = "\
@@ -91,6 +92,20 @@ pub fn first_slot(placement: &PlacementName) -> String {
 pub fn other_slot(placement: &PlacementName, role: &str) -> String {
     let first = first_slot(placement);
     if role == first { format!("{placement}_b") } else { first }
+}
+
+/// The role that a tenant is archived as: it may read everything that is the tenant's, and nothing else. Reading can run
+/// code of the tenant's, which then reaches no further than the tenant itself.
+pub const DUMP_ROLE: &str = "\
+grant {placement}, {placement}_a, {placement}_b to {placement}_dump;
+alter role {placement}_dump login connection limit 4 password {verifier};
+";
+
+/// The role that archives, between two uses.
+pub const CREATE_DUMP_ROLE: &str = "create role {placement}_dump nologin;\n";
+
+pub fn dump_role(placement: &PlacementName) -> String {
+    format!("{placement}_dump")
 }
 
 /// The role that attacks on the tenant's behalf.

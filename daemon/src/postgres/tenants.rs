@@ -116,6 +116,21 @@ pub async fn set_state(
     Ok(changed.rows_affected() == 1)
 }
 
+/// Retired tenants with the end of their grace, the first one first, as far as nothing is being done to them.
+pub async fn to_purge(pool: &PgPool) -> Result<Vec<(TenantId, time::OffsetDateTime)>> {
+    let rows: Vec<(Uuid, time::OffsetDateTime)> = sqlx::query_as(
+        "select t.id, t.purge_after from control.tenant t
+         where t.state = 'retiring' and t.purge_after is not null
+           and not exists (select from control.operation o
+                           where o.tenant_id = t.id and o.state in ('queued', 'running', 'unwinding'))
+         order by t.purge_after limit 1000",
+    )
+    .fetch_all(pool)
+    .await
+    .map_err(doing("look for retired tenants"))?;
+    Ok(rows.into_iter().map(|(id, purge_after)| (TenantId::from_uuid(id), purge_after)).collect())
+}
+
 /// Replaces what an operator chose of a tenant.
 pub async fn update(
     tx: &mut PgConnection,

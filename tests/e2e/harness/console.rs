@@ -31,6 +31,9 @@ struct State {
     ended: bool,
 }
 
+/// What the console writes after each frame: the end of a synchronised update.
+const END_OF_FRAME: &[u8] = b"\x1b[?2026l";
+
 fn size(rows: u16, cols: u16) -> PtySize {
     PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }
 }
@@ -111,6 +114,22 @@ impl Console {
     #[track_caller]
     pub(crate) fn wait_for_text(&self, text: &str) -> String {
         self.wait_for_screen(&format!("'{text}'"), |screen| screen.contains(text))
+    }
+
+    /// The whole screen once it shows the text and the frame that does is complete.
+    #[track_caller]
+    pub(crate) fn wait_for_frame(&self, text: &str) -> vt100::Screen {
+        let deadline = Instant::now() + PATIENCE;
+        let mut state = self.terminal.state.lock().unwrap();
+        loop {
+            let screen = state.parser.screen();
+            if state.bytes.ends_with(END_OF_FRAME) && screen.contents().contains(text) {
+                return screen.clone();
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero() && !state.ended, "no frame showed '{text}'\n{}", screen.contents());
+            state = self.terminal.changed.wait_timeout(state, left).unwrap().0;
+        }
     }
 
     pub(crate) fn resize(&self, rows: u16, cols: u16) {

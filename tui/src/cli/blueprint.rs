@@ -1,12 +1,16 @@
 //! `blueprint list | show | check | add`. The client reads the folder; the daemon opens no path that a client names.
 //! Findings are printed as compilers print them, so that editors can jump to the line.
 
-use serde_json::json;
-use tenantry_protocol::blueprint::{Blueprint as Stored, BlueprintReport, BlueprintsRequest, Tenancy};
+use std::path::Path;
+
+use tenantry_protocol::blueprint::{
+    Blueprint as Stored, BlueprintReport, BlueprintUpload, BlueprintsRequest, Tenancy,
+};
 use tenantry_protocol::plan::Severity;
 use tenantry_protocol::{ApiError, ErrorCode};
 
 use super::args::{Blueprint, name_and_version};
+use super::document::BlueprintShown;
 use super::error::CliError;
 use super::{Context, folder};
 use crate::client::ClientError;
@@ -17,12 +21,12 @@ pub(super) async fn run(context: &Context, command: Blueprint) -> Result<(), Cli
         Blueprint::List => list(context).await,
         Blueprint::Show { name, sql } => show(context, &name, sql).await,
         Blueprint::Check { path } => {
-            let upload = folder::read(&path)?;
+            let upload = upload(context, &path)?;
             let report = context.client().await?.blueprint_check(upload).await?;
             print_report(context, &report, "usable")
         }
         Blueprint::Add { path } => {
-            let upload = folder::read(&path)?;
+            let upload = upload(context, &path)?;
             let report = context.client().await?.blueprint_add(upload).await?;
             print_report(
                 context,
@@ -31,6 +35,15 @@ pub(super) async fn run(context: &Context, command: Blueprint) -> Result<(), Cli
             )
         }
     }
+}
+
+/// The folder's files; what of it stays behind is said.
+fn upload(context: &Context, path: &Path) -> Result<BlueprintUpload, CliError> {
+    let folder = folder::read(path)?;
+    for warning in &folder.warnings {
+        context.output.note(&format!("warning: {warning}"));
+    }
+    Ok(folder.upload)
 }
 
 async fn list(context: &Context) -> Result<(), CliError> {
@@ -71,7 +84,7 @@ async fn show(context: &Context, name: &str, with_sql: bool) -> Result<(), CliEr
     };
     if context.output.is_json() {
         let versions: Vec<String> = answer.blueprints.iter().map(|other| other.version.to_string()).collect();
-        return context.output.document(&json!({ "blueprint": blueprint, "versions": versions }));
+        return context.output.document(&BlueprintShown { blueprint, versions });
     }
     context.output.lines(&facts(blueprint))
 }

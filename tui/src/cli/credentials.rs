@@ -1,4 +1,4 @@
-//! `tenant credentials SLUG issue`, and what other commands do with credentials: print them, or put them in a file.
+//! `tenant credentials SLUG issue | rotate | finish`, and what other commands do with credentials: print them, or put them in a file.
 //!
 //! Invariant: a password goes to standard output, or to a file that only its owner can read; never to both,
 //! and nowhere else.
@@ -8,38 +8,66 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
-use tenantry_protocol::tenant::{Credentials, IssueCredentialsRequest};
+use tenantry_protocol::tenant::{
+    Credentials, FinishRotationRequest, IssueCredentialsRequest, RotateCredentialsRequest,
+};
 
 use super::Context;
 use super::args::CredentialsAction;
+use super::document::{CredentialsIssued, HandedCredentials, Rotated};
 use super::error::CliError;
 use crate::format;
 
 pub(super) async fn run(context: &Context, slug: String, action: CredentialsAction) -> Result<(), CliError> {
-    let CredentialsAction::Issue { idempotency_key, credentials_file } = action;
-    let file = credentials_file.as_deref().map(CredentialsFile::open).transpose()?;
-    let client = context.client().await?;
-    let credentials = client.issue_credentials(IssueCredentialsRequest { slug, idempotency_key }).await?;
-    let handed = hand_over(&credentials, file)?;
+    let (credentials, file) = match action {
+        CredentialsAction::Finish { idempotency_key } => return finish(context, slug, idempotency_key).await,
+        CredentialsAction::Issue { idempotency_key, credentials_file } => {
+            let file = credentials_file.as_deref().map(CredentialsFile::open).transpose()?;
+            let request = IssueCredentialsRequest { slug, idempotency_key };
+            (context.client().await?.issue_credentials(request).await?, file)
+        }
+        CredentialsAction::Rotate { idempotency_key, credentials_file } => {
+            let file = credentials_file.as_deref().map(CredentialsFile::open).transpose()?;
+            let request = RotateCredentialsRequest { slug: slug.clone(), idempotency_key };
+            let credentials = context.client().await?.rotate_credentials(request).await?;
+            context.output.note(&format!(
+                "the login before works beside this one; when the application has moved over, close it with \
+                 `tenantry tenant credentials {slug} finish`"
+            ));
+            (credentials, file)
+        }
+    };
+    let handed = hand_over(credentials, file)?;
     if context.output.is_json() {
-        return context.output.document(&json!({ "credentials": handed.document }));
+        return context.output.document(&CredentialsIssued { credentials: handed.document });
     }
     context.output.lines(&handed.lines)
 }
 
+/// Closes the login that a rotation replaced.
+async fn finish(context: &Context, slug: String, idempotency_key: Option<String>) -> Result<(), CliError> {
+    let request = FinishRotationRequest { slug, idempotency_key };
+    let finished = context.client().await?.finish_rotation(request).await?;
+    if context.output.is_json() {
+        return context.output.document(&Rotated { rotation: &finished });
+    }
+    context.output.lines(&format!(
+        "{}: {} is closed, and {} of it ended; {} stays",
+        finished.slug,
+        finished.closed,
+        format::counted(finished.sessions_ended, "session"),
+        finished.role
+    ))
+}
+
 /// Credentials in the two forms in which they are printed.
 pub(super) struct Handed {
-    pub(super) document: Value,
+    pub(super) document: HandedCredentials,
     pub(super) lines: String,
 }
 
 /// Writes the file, if there is one, and gives what may be printed.
-pub(super) fn hand_over(
-    credentials: &Credentials,
-    file: Option<CredentialsFile>,
-) -> Result<Handed, CliError> {
-    let mut document = json!(credentials);
+pub(super) fn hand_over(credentials: Credentials, file: Option<CredentialsFile>) -> Result<Handed, CliError> {
     let facts = format!(
         "  role      {}\n  host      {}\n  port      {}\n  database  {}",
         credentials.role, credentials.host, credentials.port, credentials.database
@@ -50,23 +78,18 @@ pub(super) fn hand_over(
             format::timestamp(credentials.issued_at),
             credentials.slug
         );
-        return Ok(Handed { document, lines });
+        return Ok(Handed { document: HandedCredentials::open(credentials), lines });
     };
-    document["url"] = json!(format::url(credentials, password));
     let Some(file) = file else {
         let lines = format!(
             "{facts}\n  password  {password}\n  url       {}\nThe password is shown this once and stored nowhere.",
-            format::url(credentials, password)
+            format::url(&credentials, password)
         );
-        return Ok(Handed { document, lines });
+        return Ok(Handed { document: HandedCredentials::open(credentials), lines });
     };
-    let path = file.write(&document)?;
-    let mut public = json!(credentials);
-    if let Some(fields) = public.as_object_mut() {
-        fields.remove("password");
-    }
-    public["file"] = json!(path);
-    Ok(Handed { document: public, lines: format!("{facts}\n  password  in {}, mode 0600", path.display()) })
+    let path = file.write(&HandedCredentials::open(credentials.clone()))?;
+    let lines = format!("{facts}\n  password  in {}, mode 0600", path.display());
+    Ok(Handed { document: HandedCredentials::in_file(credentials, &path), lines })
 }
 
 /// A new file that only its owner can read. Removed again unless it was written.
@@ -85,8 +108,10 @@ impl CredentialsFile {
         Ok(Self { path: path.to_owned(), file, written: false })
     }
 
-    fn write(mut self, document: &Value) -> Result<PathBuf, CliError> {
-        let text = format!("{document}\n");
+    fn write(mut self, document: &HandedCredentials) -> Result<PathBuf, CliError> {
+        let mut text = serde_json::to_string(document)
+            .map_err(|error| CliError::Bug(format!("credentials cannot be written as JSON: {error}")))?;
+        text.push('\n');
         self.file
             .write_all(text.as_bytes())
             .and_then(|()| self.file.sync_all())
@@ -143,8 +168,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("acme.json");
         let file = CredentialsFile::open(&path).unwrap();
-        let handed = hand_over(&credentials(Some("geheim-77")), Some(file)).unwrap();
-        assert!(!handed.lines.contains("geheim-77") && !handed.document.to_string().contains("geheim-77"));
+        let handed = hand_over(credentials(Some("geheim-77")), Some(file)).unwrap();
+        assert!(
+            !handed.lines.contains("geheim-77")
+                && !serde_json::to_string(&handed.document).unwrap().contains("geheim-77")
+        );
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains("geheim-77") && text.contains("postgres://"));
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -156,7 +184,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("acme.json");
         let file = CredentialsFile::open(&path).unwrap();
-        let handed = hand_over(&credentials(None), Some(file)).unwrap();
+        let handed = hand_over(credentials(None), Some(file)).unwrap();
         assert!(handed.lines.contains("ask for a new one"));
         assert!(!path.exists());
     }

@@ -4,12 +4,12 @@
 
 use std::path::Path;
 
-use serde_json::json;
 use tenantry_protocol::isolation::IsolationReport;
 use tenantry_protocol::operation::{Operation, OperationState};
 use tenantry_protocol::tenant::{ProvisionRequest, TenantDetail};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::document::{Demo, DemoTenant};
 use super::ephemeral::Daemon;
 use super::error::CliError;
 use super::has_screen;
@@ -110,10 +110,12 @@ fn tables_in(sql: &str) -> usize {
 
 async fn show(output: Output, socket: &Path, samples: &[Sample]) -> Result<(), CliError> {
     if output.is_json() {
-        let tenants = samples.iter().map(|sample| {
-            json!({ "tenant": sample.detail.tenant, "isolation": sample.detail.isolation, "operation": sample.operation })
+        let tenants = samples.iter().map(|sample| DemoTenant {
+            tenant: &sample.detail.tenant,
+            isolation: sample.detail.isolation.as_ref(),
+            operation: &sample.operation,
         });
-        return output.document(&json!({ "tenants": tenants.collect::<Vec<_>>() }));
+        return output.document(&Demo { tenants: tenants.collect() });
     }
     if has_screen() {
         // What goes on then ends with the daemon.

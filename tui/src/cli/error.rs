@@ -5,10 +5,10 @@
 use std::io;
 use std::path::PathBuf;
 
-use serde_json::json;
 use tenantry_protocol::ErrorCode;
-use tenantry_protocol::operation::{Operation, OperationState};
+use tenantry_protocol::operation::{Operation, OperationKind, OperationState};
 
+use super::document::{Failed, Fault};
 use crate::client::ClientError;
 use crate::ui::UiError;
 
@@ -82,7 +82,7 @@ impl CliError {
     }
 
     /// The document for `--json`; none where standard output holds its document already, or cannot hold one.
-    pub(crate) fn document(&self) -> Option<serde_json::Value> {
+    pub(super) fn document(&self) -> Option<Failed<'_>> {
         let (code, field) = match self {
             Self::Client(error) => (code_name(error.code()), error.field()),
             Self::Invalid { field, .. } => (code_name(ErrorCode::InvalidArgument), field.as_deref()),
@@ -100,11 +100,12 @@ impl CliError {
             | Self::ReaderGone
             | Self::Output(_) => return None,
         };
-        let mut document = json!({ "error": { "code": code, "message": self.to_string(), "field": field } });
-        if let Self::Failed(operation) = self {
-            document["operation"] = json!(operation);
-        }
-        Some(document)
+        let operation = match self {
+            Self::Failed(operation) => Some(&**operation),
+            _ => None,
+        };
+        let error = Fault { code, message: self.to_string(), field: field.map(str::to_owned) };
+        Some(Failed { error, operation })
     }
 }
 
@@ -130,7 +131,7 @@ pub(crate) fn failure_sentence(operation: &Operation) -> String {
     let mut lines = vec![format!("{what} failed {}", cause.unwrap_or_else(|| "before it began".to_owned()))];
     match &operation.state {
         OperationState::RolledBack { .. } => {
-            lines.push(format!("undone: nothing is left on {}", operation.target));
+            lines.push(undone(operation));
         }
         OperationState::NeedsAttention { left, next_command, .. } => {
             lines.push(format!("what is left: {left}"));
@@ -146,9 +147,20 @@ pub(crate) fn failure_sentence(operation: &Operation) -> String {
     match hint {
         Some(hint) => lines.push(format!("next: {hint}")),
         None if matches!(operation.state, OperationState::RolledBack { .. }) => {
-            lines.push("next: mend the cause, then run the same command again".to_owned());
+            lines.push(format!(
+                "next: mend the cause, then run the same command again, or `tenantry operation retry {}`",
+                operation.id
+            ));
         }
         None => {}
     }
     lines.join("\n  ")
+}
+
+/// What an operation that was taken back left behind.
+pub(crate) fn undone(operation: &Operation) -> String {
+    match operation.kind {
+        OperationKind::Provision => format!("undone: nothing is left on {}", operation.target),
+        _ => format!("undone: {} is as it was before", operation.slug),
+    }
 }

@@ -6,9 +6,11 @@
 mod args;
 mod audit;
 mod blueprint;
+mod change;
 mod completions;
 mod credentials;
 mod demo;
+mod document;
 mod ephemeral;
 mod error;
 mod folder;
@@ -17,8 +19,10 @@ mod operation;
 mod output;
 mod progress;
 mod rpc;
+mod schema;
 mod status;
 mod target;
+mod tenant_change;
 mod tenant_create;
 mod tenant_list;
 mod tenant_rollback;
@@ -68,7 +72,8 @@ impl Context {
             || "interrupted".to_owned(),
             |operation| {
                 format!(
-                    "interrupted; the {} of {} goes on. Follow it with `tenantry operation watch {}`",
+                    "interrupted; the {} of {} goes on. Follow it with `tenantry operation watch {2}`, or end and undo \
+                     it with `tenantry operation cancel {2}`",
                     operation.kind.name().replace('_', " "),
                     operation.slug,
                     operation.id
@@ -117,6 +122,7 @@ async fn execute(arguments: Arguments, output: Output) -> Result<(), CliError> {
         // These are about the command line itself and need no daemon, nor a place where one would be.
         Command::Completions { shell } => return completions::run(*shell),
         Command::Man { directory } => return manual::run(directory.as_deref()),
+        Command::Schema { name } => return schema::run(output, name),
         _ => {}
     }
     let socket = client::socket(arguments.global.socket.as_deref())?;
@@ -129,13 +135,21 @@ async fn execute(arguments: Arguments, output: Output) -> Result<(), CliError> {
 
 async fn dispatch(context: &Context, command: Command) -> Result<(), CliError> {
     match command {
-        Command::Demo | Command::Completions { .. } | Command::Man { .. } => {
+        Command::Demo | Command::Completions { .. } | Command::Man { .. } | Command::Schema { .. } => {
             Err(CliError::Bug("a command that needs no daemon was given one".to_owned()))
         }
         Command::Status => status::run(context).await,
         Command::Tenant(Tenant::Create(create)) => tenant_create::run(context, *create).await,
         Command::Tenant(Tenant::List(list)) => tenant_list::run(context, list).await,
         Command::Tenant(Tenant::Show { slug }) => tenant_show::run(context, slug).await,
+        Command::Tenant(Tenant::Suspend { slug, sending }) => {
+            tenant_change::suspend(context, slug, sending).await
+        }
+        Command::Tenant(Tenant::Resume { slug, sending }) => {
+            tenant_change::resume(context, slug, sending).await
+        }
+        Command::Tenant(Tenant::Update(update)) => tenant_change::update(context, update).await,
+        Command::Tenant(Tenant::Retire(retire)) => tenant_change::retire(context, retire).await,
         Command::Tenant(Tenant::Rollback(rollback)) => tenant_rollback::run(context, rollback).await,
         Command::Tenant(Tenant::Credentials { slug, action }) => {
             credentials::run(context, slug, action).await

@@ -1,14 +1,20 @@
-//! `operation list | show | watch`.
+//! `operation list | show | watch | cancel | retry`.
 //!
 //! `watch ID` ends with the operation and with its exit status; `watch` alone follows everything until interrupted.
 
-use tenantry_protocol::operation::{Operation as Done, OperationState, OperationsRequest};
+use tenantry_protocol::operation::{
+    CancelRequest, Operation as Done, OperationState, OperationsRequest, RetryRequest,
+};
 use tenantry_protocol::watch::{Event, EventBody, WatchRequest};
+use tenantry_protocol::{ApiError, ErrorCode};
 
 use super::args::Operation;
-use super::error::{CliError, failure_sentence};
+use super::change::{self, Change};
+use super::document::OperationCancelled;
+use super::error::{CliError, failure_sentence, undone};
+use super::tenant_change::outcome;
 use super::{Context, progress};
-use crate::client::Follower;
+use crate::client::{ClientError, Follower, reconnect};
 use crate::format;
 
 pub(super) const HEADER: [&str; 7] =
@@ -33,6 +39,11 @@ pub(super) async fn run(context: &Context, command: Operation) -> Result<(), Cli
         }
         Operation::Watch { id: Some(id) } => watch_one(context, id).await,
         Operation::Watch { id: None } => watch_all(context).await,
+        Operation::Cancel { id, no_wait } => cancel(context, id, no_wait).await,
+        Operation::Retry { id, sending } => {
+            let request = RetryRequest { operation: id, idempotency_key: sending.idempotency_key };
+            change::run(context, Change::Retry(request), sending.no_wait, outcome).await
+        }
     }
 }
 
@@ -101,12 +112,61 @@ async fn watch_one(context: &Context, id: String) -> Result<(), CliError> {
     }
 }
 
+/// Asks for the end, and waits for it. That the operation is undone is what was asked for, so it is a success here.
+async fn cancel(context: &Context, id: String, no_wait: bool) -> Result<(), CliError> {
+    let client = context.client().await?;
+    let follower = Follower::begin(&client).await?;
+    let operation = client.cancel(CancelRequest { operation: id }).await?;
+    if no_wait {
+        if context.output.is_json() {
+            let asked = OperationCancelled { operation: &operation, duration_ms: None };
+            return context.output.document(&asked);
+        }
+        return context.output.lines(&format!(
+            "asked; it ends at its next safe point. Follow it with `tenantry operation watch {}`",
+            operation.id
+        ));
+    }
+    let ended = match progress::wait(context, follower, operation).await {
+        Ok((operation, _)) => operation,
+        Err(CliError::Failed(operation)) => *operation,
+        Err(error) => return Err(error),
+    };
+    let what = format!("the {} of {}", ended.kind.name().replace('_', " "), ended.slug);
+    match &ended.state {
+        OperationState::Cancelled | OperationState::RolledBack { .. } if context.output.is_json() => {
+            let duration_ms = ended.duration_ms;
+            context.output.document(&OperationCancelled { operation: &ended, duration_ms })
+        }
+        OperationState::Cancelled => context.output.lines(&format!("{what} is cancelled; nothing had begun")),
+        OperationState::RolledBack { .. } => {
+            context.output.lines(&format!("{what} is cancelled; {}", undone(&ended)))
+        }
+        OperationState::Succeeded => Err(ClientError::Api(ApiError::new(
+            ErrorCode::Precondition,
+            format!("{what} had come to its end before it could be stopped: it succeeded"),
+        ))
+        .into()),
+        _ => Err(CliError::Failed(Box::new(ended))),
+    }
+}
+
 /// Everything from now on, over lost connections too, until someone interrupts it.
 async fn watch_all(context: &Context) -> Result<(), CliError> {
-    let client = context.client().await?;
+    let mut client = context.client().await?;
     let mut cursor = Some(client.watch(WatchRequest::default()).await?.cursor);
     loop {
-        let answer = client.watch(WatchRequest { cursor, operation: None, wait_ms: 20_000 }).await?;
+        let request = WatchRequest { cursor, operation: None, wait_ms: 20_000 };
+        let answer = match client.watch(request).await {
+            Ok(answer) => answer,
+            Err(error) if error.is_loss() => {
+                context.output.note("the connection to the daemon is lost; trying again until it is back …");
+                client = reconnect(&client, None, error).await?;
+                context.output.note("connected again");
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
         cursor = Some(answer.cursor);
         if answer.resync {
             context.output.note("some events were missed");

@@ -43,6 +43,16 @@ impl Output {
         write_stdout(&format!("{}\n", text::json(&text)))
     }
 
+    /// A document that is what was asked for, `--json` or not: indented unless a program asked.
+    pub(crate) fn json(self, value: &impl Serialize) -> Result<(), CliError> {
+        if self.is_json() {
+            return self.document(value);
+        }
+        let text = serde_json::to_string_pretty(value)
+            .map_err(|error| CliError::Bug(format!("a document cannot be written as JSON: {error}")))?;
+        write_stdout(&format!("{}\n", text::json(&text)))
+    }
+
     /// One document on exactly one line, for streams.
     pub(crate) fn document_line(self, value: &impl Serialize) -> Result<(), CliError> {
         let text = serde_json::to_string(value)

@@ -2,18 +2,16 @@
 //!
 //! Invariant: a field that the method does not have is an error here, since the daemon would ignore it.
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tenantry_protocol::TenantryRequest;
+use tenantry_protocol::schema::methods;
 use tokio::io::AsyncReadExt;
 
 use super::Context;
 use super::args::Rpc;
 use super::error::CliError;
-use crate::client::Client;
 
-const METHODS: &str = "hello, health, targets, blueprints, blueprint_check, blueprint_add, plan, provision, \
-                       operations, operation, watch, rollback, rollback_preview, issue_credentials, tenants, tenant, audit";
 /// As much as a frame can hold.
 const MAX_REQUEST: u64 = tenantry_protocol::frame::MAX_FRAME_BYTES as u64;
 
@@ -25,14 +23,19 @@ pub(super) async fn run(context: &Context, rpc: Rpc) -> Result<(), CliError> {
     };
     let request: Value = serde_json::from_str(&text)
         .map_err(|error| CliError::invalid("request", format!("the request is not JSON: {error}")))?;
-    if !METHODS.split(", ").any(|method| method == rpc.method) {
+    let known: Vec<&'static str> = methods().iter().map(|method| method.method).collect();
+    let Some(method) = known.iter().copied().find(|method| *method == rpc.method) else {
         return Err(CliError::invalid(
             "method",
-            format!("there is no method '{}'; there are {METHODS}", rpc.method),
+            format!("there is no method '{}'; there are {}", rpc.method, known.join(", ")),
         ));
+    };
+    if method == "hello" {
+        // Said already, with who we are: a second one would tell nothing else.
+        return context.output.document(context.client().await?.hello());
     }
-    let client = context.client().await?;
-    let answer = call(&client, &rpc.method, request).await?;
+    let request = request_of(method, request)?;
+    let answer = context.client().await?.call(method, request).await?;
     context.output.document(&answer)
 }
 
@@ -48,47 +51,17 @@ async fn standard_input() -> Result<String, CliError> {
     }
 }
 
-async fn call(client: &Client, method: &str, request: Value) -> Result<Value, CliError> {
-    match method {
-        "hello" => to_json(client.hello()),
-        "health" => {
-            let _: tenantry_protocol::session::HealthRequest = from_json(request)?;
-            to_json(&client.health().await?)
-        }
-        "targets" => to_json(&client.targets(from_json(request)?).await?),
-        "blueprints" => to_json(&client.blueprints(from_json(request)?).await?),
-        "blueprint_check" => to_json(&client.blueprint_check(from_json(request)?).await?),
-        "blueprint_add" => to_json(&client.blueprint_add(from_json(request)?).await?),
-        "plan" => to_json(&client.plan(from_json(request)?).await?),
-        "provision" => to_json(&client.provision(from_json(request)?).await?),
-        "operations" => to_json(&client.operations(from_json(request)?).await?),
-        "operation" => {
-            let request: tenantry_protocol::operation::OperationRequest = from_json(request)?;
-            to_json(&client.operation(request.id).await?)
-        }
-        "watch" => to_json(&client.watch(from_json(request)?).await?),
-        "rollback" => to_json(&client.rollback(from_json(request)?).await?),
-        "rollback_preview" => {
-            let request: tenantry_protocol::tenant::RollbackPreviewRequest = from_json(request)?;
-            to_json(&client.rollback_preview(request.slug).await?)
-        }
-        "issue_credentials" => to_json(&client.issue_credentials(from_json(request)?).await?),
-        "tenants" => to_json(&client.tenants(from_json(request)?).await?),
-        "tenant" => {
-            let request: tenantry_protocol::tenant::TenantRequest = from_json(request)?;
-            to_json(&client.tenant(request.slug).await?)
-        }
-        "audit" => to_json(&client.audit(from_json(request)?).await?),
-        other => Err(CliError::Bug(format!("the method {other} is listed but not called"))),
-    }
-}
-
-fn from_json<T: DeserializeOwned + Serialize>(value: Value) -> Result<T, CliError> {
-    let request = T::deserialize(&value).map_err(|error| {
-        CliError::invalid("request", format!("the request does not fit the method: {error}"))
-    })?;
+/// The request as the protocol's own type, checked for fields that it does not have.
+fn request_of(method: &str, value: Value) -> Result<TenantryRequest, CliError> {
+    let variant = on_the_wire(method);
+    let given = value.clone();
+    let request =
+        TenantryRequest::deserialize(json!({ variant.as_str(): { "request": value } })).map_err(|error| {
+            CliError::invalid("request", format!("the request does not fit the method: {error}"))
+        })?;
     let known = to_json(&request)?;
-    if let (Some(given), Some(known)) = (value.as_object(), known.as_object())
+    let known = known.get(&variant).and_then(|call| call.get("request"));
+    if let (Some(given), Some(known)) = (given.as_object(), known.and_then(Value::as_object))
         && let Some(stranger) = given.keys().find(|key| !known.contains_key(*key))
     {
         let fields: Vec<&str> = known.keys().map(String::as_str).collect();
@@ -103,6 +76,12 @@ fn from_json<T: DeserializeOwned + Serialize>(value: Value) -> Result<T, CliErro
     Ok(request)
 }
 
+/// `issue_credentials` is `IssueCredentials` there.
+fn on_the_wire(method: &str) -> String {
+    let capital = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
+    method.split('_').filter(|word| !word.is_empty()).map(capital).collect()
+}
+
 fn to_json(value: &impl Serialize) -> Result<Value, CliError> {
     serde_json::to_value(value)
         .map_err(|error| CliError::Bug(format!("a value cannot be written as JSON: {error}")))
@@ -110,15 +89,27 @@ fn to_json(value: &impl Serialize) -> Result<Value, CliError> {
 
 #[cfg(test)]
 mod tests {
-    use tenantry_protocol::tenant::{ProvisionRequest, TenantRequest};
+    #![allow(clippy::unwrap_used)]
 
     use super::*;
 
     #[test]
     fn a_misspelt_field_is_named() {
-        let request = serde_json::json!({ "slug": "acme", "blueprint": "projects", "sead": true });
-        let message = from_json::<ProvisionRequest>(request).map_err(|error| error.to_string());
-        assert!(message.is_err_and(|text| text.contains("'sead'") && text.contains("seed")));
-        assert!(from_json::<TenantRequest>(serde_json::json!({ "slug": "acme" })).is_ok());
+        let request = json!({ "slug": "acme", "blueprint": "projects", "sead": true });
+        let text = request_of("provision", request).unwrap_err().to_string();
+        assert!(text.contains("'sead'") && text.contains("seed"), "{text}");
+        assert!(request_of("tenant", json!({ "slug": "acme" })).is_ok());
+    }
+
+    #[test]
+    fn every_method_with_a_schema_can_be_called() {
+        for method in methods() {
+            // What a field must hold is the method's own; that the method has it is what is asked here.
+            let missing = request_of(method.method, json!({})).map_err(|error| error.to_string());
+            assert!(
+                missing.as_ref().map_or_else(|text| text.contains("missing field"), |_| true),
+                "{missing:?}"
+            );
+        }
     }
 }

@@ -1,12 +1,12 @@
 //! `status`: how the daemon, its control database and the targets are. A problem that it reports is its exit status too.
 //! Always prints what it knows before it complains, so that a broken part does not hide the others.
 
-use serde_json::json;
 use tenantry_protocol::session::Health;
 use tenantry_protocol::{ApiError, ErrorCode};
 use time::OffsetDateTime;
 
 use super::Context;
+use super::document::Status;
 use super::error::CliError;
 use crate::client::ClientError;
 use crate::format;
@@ -16,7 +16,7 @@ pub(super) async fn run(context: &Context) -> Result<(), CliError> {
     let health = client.health().await?;
     let hello = client.hello();
     if context.output.is_json() {
-        context.output.document(&json!({ "session": hello, "health": health }))?;
+        context.output.document(&Status { session: hello, health: &health })?;
     } else {
         let label = if hello.label.is_empty() { String::new() } else { format!(" · {}", hello.label) };
         context.output.lines(&format!(
@@ -55,6 +55,11 @@ fn lines(health: &Health) -> String {
             health.control.audit_seq
         ),
     ];
+    if let Some(holder) = &health.control.standing_by_for {
+        lines.push(format!(
+            "          stands by for {holder}: reads are answered, changes are not; takes over when its lease lapses"
+        ));
+    }
     for target in &health.targets {
         lines.push(format!(
             "target    {} {} {}, PostgreSQL {}, {} tenants{}",

@@ -5,7 +5,6 @@
 
 use std::time::Instant;
 
-use serde_json::json;
 use tenantry_protocol::ErrorCode;
 use tenantry_protocol::operation::Operation;
 use tenantry_protocol::plan::Plan;
@@ -15,6 +14,7 @@ use tenantry_protocol::tenant::{
 
 use super::args::{Create, name_and_version};
 use super::credentials::{CredentialsFile, Handed, hand_over};
+use super::document::TenantCreated;
 use super::error::CliError;
 use super::{Context, progress};
 use crate::client::{Client, ClientError, Follower};
@@ -39,7 +39,7 @@ pub(super) async fn run(context: &Context, create: Create) -> Result<(), CliErro
     let key = create.idempotency_key.map(|key| format!("{key}:credentials"));
     let credentials = issue(&client, &create.slug, key).await?;
     let tenant = client.tenant(id).await?.tenant;
-    print(context, &tenant, &operation, Some(hand_over(&credentials, file)?), begun)
+    print(context, &tenant, &operation, Some(hand_over(credentials, file)?), begun)
 }
 
 fn request(create: &Create) -> Result<ProvisionRequest, CliError> {
@@ -123,12 +123,8 @@ fn print(
 ) -> Result<(), CliError> {
     let duration_ms = (begun.elapsed().as_secs_f64() * 1_000_000.0).round() / 1_000.0;
     if context.output.is_json() {
-        let mut document = json!({ "tenant": tenant, "operation": operation });
-        if let Some(handed) = credentials {
-            document["credentials"] = handed.document;
-        }
-        document["duration_ms"] = json!(duration_ms);
-        return context.output.document(&document);
+        let credentials = credentials.map(|handed| handed.document);
+        return context.output.document(&TenantCreated { tenant, operation, credentials, duration_ms });
     }
     let mut lines = match &credentials {
         Some(_) => format!(

@@ -1,12 +1,12 @@
 //! `tenant list`: every page of the registry's tenants, as one table or one document.
 //! Pages are put together here: a script sees all tenants or an error, never a part.
 
-use serde_json::json;
 use tenantry_protocol::tenant::{Tenant, TenantsRequest};
 use time::OffsetDateTime;
 
 use super::Context;
 use super::args::TenantList;
+use super::document;
 use super::error::CliError;
 use crate::format;
 
@@ -26,7 +26,7 @@ pub(super) async fn run(context: &Context, list: TenantList) -> Result<(), CliEr
         }
     }
     if context.output.is_json() {
-        return context.output.document(&json!({ "total": tenants.len(), "tenants": tenants }));
+        return context.output.document(&document::TenantList { total: tenants.len(), tenants });
     }
     if tenants.is_empty() && !list.states.is_empty() {
         return context

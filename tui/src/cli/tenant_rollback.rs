@@ -4,22 +4,22 @@
 
 use std::io::{self, IsTerminal};
 
-use serde_json::json;
 use tenantry_protocol::tenant::RollbackRequest;
 use time::OffsetDateTime;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
+use super::Context;
 use super::args::Rollback;
+use super::change::{Change, run as run_change};
 use super::error::CliError;
-use super::{Context, progress};
-use crate::client::{Client, Follower};
+use super::tenant_change::outcome;
+use crate::client::Client;
 use crate::format;
 
 pub(super) async fn run(context: &Context, rollback: Rollback) -> Result<(), CliError> {
-    let client = context.client().await?;
     let confirm = match rollback.confirm {
         Some(confirm) => confirm,
-        None => ask(context, &client, &rollback.slug, rollback.discard_data).await?,
+        None => ask(context, &context.client().await?, &rollback.slug, rollback.discard_data).await?,
     };
     if confirm != rollback.slug {
         return Err(CliError::invalid(
@@ -34,27 +34,9 @@ pub(super) async fn run(context: &Context, rollback: Rollback) -> Result<(), Cli
         slug: rollback.slug,
         confirm,
         discard_data: rollback.discard_data,
-        idempotency_key: rollback.idempotency_key,
+        idempotency_key: rollback.sending.idempotency_key,
     };
-    let follower = Follower::begin(&client).await?;
-    let started = client.rollback(request).await?;
-    if rollback.no_wait {
-        if context.output.is_json() {
-            return context.output.document(&json!({ "operation": started.operation }));
-        }
-        let id = started.operation.id;
-        return context.output.lines(&format!("accepted; follow it with `tenantry operation watch {id}`"));
-    }
-    let (operation, _) = progress::wait(context, follower, started.operation).await?;
-    if context.output.is_json() {
-        return context
-            .output
-            .document(&json!({ "operation": operation, "duration_ms": operation.duration_ms }));
-    }
-    let time = operation.duration_ms.map(|ms| format!(" in {}", format::duration(ms))).unwrap_or_default();
-    context
-        .output
-        .lines(&format!("{} is rolled back{time}: nothing is left on {}", operation.slug, operation.target))
+    run_change(context, Change::Rollback(request), rollback.sending.no_wait, outcome).await
 }
 
 /// Asks on the terminal, after saying what will go. Without a terminal that, and the command that goes on, is the answer.
@@ -63,21 +45,23 @@ async fn ask(context: &Context, client: &Client, slug: &str, discard_data: bool)
     let tenant = &preview.tenant;
     let effects = format::rollback_effects(&preview).join("\n  ");
     let effects = format!(
-        "this removes tenant {} \"{}\" from {}:\n  {effects}\n  {} No archive is made: the data cannot be brought back.",
+        "this removes tenant {} \"{}\" from {}:\n  {effects}\n  {} {}",
         tenant.slug,
         tenant.display_name,
         tenant.target,
-        format::was_active(&preview, OffsetDateTime::now_utc())
+        format::was_active(&preview, OffsetDateTime::now_utc()),
+        if discard_data {
+            "No archive is made: the data cannot be brought back."
+        } else if preview.active_since.is_some() {
+            "Its data is archived first; --discard-data does without."
+        } else {
+            "There is nothing to archive."
+        }
     );
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() || context.output.is_json() {
-        let next = format!("tenantry tenant rollback {0} --confirm {0} --discard-data", tenant.slug);
+        let discard = if discard_data { " --discard-data" } else { "" };
+        let next = format!("tenantry tenant rollback {0} --confirm {0}{discard}", tenant.slug);
         return Err(CliError::invalid("confirm", format!("{effects}\nnothing was done; to go on: {next}")));
-    }
-    if !discard_data {
-        return Err(CliError::invalid(
-            "discard_data",
-            format!("{effects}\nnothing was done; say that its data may go with --discard-data"),
-        ));
     }
     super::output::complain(&format!("{effects}\nType the tenant's name to go on:"));
     let mut typed = String::new();

@@ -41,7 +41,14 @@ fn facts(detail: &TenantDetail) -> String {
     lines.extend(tenant.labels.iter().map(|(name, value)| format!("  label      {name} = {value}")));
     lines.push(match &tenant.credentials {
         Some(issued) => {
-            format!("  login      {}, issued {} UTC", issued.role, format::timestamp(issued.issued_at))
+            let before = issued.previous_role.as_ref();
+            let beside = before.map(|role| format!(", and {role} until the rotation is finished"));
+            format!(
+                "  login      {}, issued {} UTC{}",
+                issued.role,
+                format::timestamp(issued.issued_at),
+                beside.unwrap_or_default()
+            )
         }
         None => "  login      none issued".to_owned(),
     });
@@ -52,7 +59,26 @@ fn facts(detail: &TenantDetail) -> String {
             lines.push(format!("  reason     {reason}"));
             lines.push(format!("  next       {next_command}"));
         }
+        TenantState::Suspended => {
+            lines.push(format!("  next       open it again with `tenantry tenant resume {}`", tenant.slug));
+        }
+        TenantState::Retiring { purge_after: Some(at) } => {
+            lines.push(format!("  removed    on {} UTC", format::timestamp(*at)));
+            lines.push(format!(
+                "  next       until then `tenantry tenant resume {}` takes it back",
+                tenant.slug
+            ));
+        }
         _ => {}
     }
+    lines.extend(detail.archives.iter().map(|archive| {
+        format!(
+            "  archive    {}: {}, {}, {}",
+            archive.path,
+            format::counted(archive.tables, "table"),
+            format::counted(archive.rows, "row"),
+            format::bytes(archive.size_bytes)
+        )
+    }));
     lines.join("\n")
 }

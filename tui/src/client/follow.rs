@@ -58,7 +58,7 @@ impl Follower {
                     }
                 }
                 Err(error) if error.is_loss() => {
-                    self.reconnect(patience, error).await?;
+                    self.client = reconnect(&self.client, Some(patience), error).await?;
                     operation = self.client.operation(id.to_string()).await?;
                     news(&self.reading(&operation));
                 }
@@ -88,26 +88,27 @@ impl Follower {
         let body = EventBody::Operation { operation: Box::new(operation.clone()) };
         Event { cursor: self.cursor, at: OffsetDateTime::now_utc(), body }
     }
+}
 
-    /// Tries again until the operation must be over; then the first error is the answer.
-    async fn reconnect(&mut self, patience: Duration, lost: ClientError) -> Result<(), ClientError> {
-        let until = Instant::now() + patience;
-        let mut pause = BACKOFF_FIRST;
-        loop {
-            match self.client.reconnect().await {
-                Ok(client) => {
-                    self.client = client;
-                    return Ok(());
-                }
-                Err(error) if !error.is_loss() && !matches!(error, ClientError::NotTenantryd { .. }) => {
-                    return Err(error);
-                }
-                Err(_) if Instant::now() + pause >= until => return Err(lost),
-                Err(_) => {}
+/// Tries again for as long as `patience` lasts, then the first error is the answer; without patience's end for ever.
+pub(crate) async fn reconnect(
+    client: &Client,
+    patience: Option<Duration>,
+    lost: ClientError,
+) -> Result<Client, ClientError> {
+    let until = patience.map(|patience| Instant::now() + patience);
+    let mut pause = BACKOFF_FIRST;
+    loop {
+        match client.reconnect().await {
+            Ok(client) => return Ok(client),
+            Err(error) if !error.is_loss() && !matches!(error, ClientError::NotTenantryd { .. }) => {
+                return Err(error);
             }
-            sleep(pause).await;
-            pause = (pause * 2).min(BACKOFF_LAST);
+            Err(_) if until.is_some_and(|until| Instant::now() + pause >= until) => return Err(lost),
+            Err(_) => {}
         }
+        sleep(pause).await;
+        pause = (pause * 2).min(BACKOFF_LAST);
     }
 }
 

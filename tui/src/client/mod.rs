@@ -3,6 +3,7 @@
 //! Invariant: a [`Client`] that exists has said hello and was understood; each call has a deadline.
 //! Knows nothing of terminals.
 
+mod any;
 mod error;
 mod follow;
 mod locate;
@@ -12,19 +13,23 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use tarpc::client::{Config, RpcError};
+use tarpc::client::{Channel, Config, RpcError};
 use tarpc::context::{self, Context};
 use tarpc::{ClientMessage, Response};
 use tenantry_protocol::audit::{AuditRequest, AuditResponse};
 use tenantry_protocol::blueprint::{BlueprintReport, BlueprintUpload, BlueprintsRequest, BlueprintsResponse};
 use tenantry_protocol::frame::{JsonCodec, MAX_FRAME_BYTES};
-use tenantry_protocol::operation::{Operation, OperationRequest, OperationsRequest, OperationsResponse};
+use tenantry_protocol::operation::{
+    CancelRequest, Operation, OperationRequest, OperationsRequest, OperationsResponse, RetryRequest,
+};
 use tenantry_protocol::plan::Plan;
 use tenantry_protocol::session::{ClientInfo, Health, HealthRequest, HelloRequest, HelloResponse};
 use tenantry_protocol::target::{TargetsRequest, TargetsResponse};
 use tenantry_protocol::tenant::{
-    Credentials, IssueCredentialsRequest, OperationStarted, ProvisionRequest, RollbackPreview,
-    RollbackPreviewRequest, RollbackRequest, TenantDetail, TenantRequest, TenantsRequest, TenantsResponse,
+    Credentials, FinishRotationRequest, IssueCredentialsRequest, OperationStarted, ProvisionRequest,
+    RetireRequest, RollbackPreview, RollbackPreviewRequest, RollbackRequest, RotateCredentialsRequest,
+    RotationFinished, TenantChangeRequest, TenantDetail, TenantRequest, TenantsRequest, TenantsResponse,
+    UpdateTenantRequest,
 };
 use tenantry_protocol::watch::{WatchRequest, WatchResponse};
 use tenantry_protocol::{
@@ -34,7 +39,7 @@ use tokio::net::UnixStream;
 use tokio_util::codec::LengthDelimitedCodec;
 
 pub(crate) use error::ClientError;
-pub(crate) use follow::Follower;
+pub(crate) use follow::{Follower, reconnect};
 pub(crate) use locate::socket;
 
 /// How long a call may take, unless it says otherwise.
@@ -48,6 +53,7 @@ const HELLO: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(crate) struct Client {
     rpc: TenantryClient,
+    channel: Channel<TenantryRequest, TenantryResponse>,
     socket: PathBuf,
     hello: HelloResponse,
 }
@@ -68,10 +74,12 @@ impl Client {
         codec.set_max_frame_length(MAX_FRAME_BYTES);
         let framed = tokio_util::codec::Framed::new(stream, codec);
         let json = JsonCodec::<Response<TenantryResponse>, ClientMessage<TenantryRequest>>::default();
-        let rpc = TenantryClient::new(Config::default(), tarpc::serde_transport::new(framed, json)).spawn();
+        let transport = tarpc::serde_transport::new(framed, json);
+        let channel = tarpc::client::new(Config::default(), transport).spawn();
+        let rpc = TenantryClient::from(channel.clone());
         let request = HelloRequest { protocol_version: PROTOCOL_VERSION, client: client_info() };
         let answer = rpc.hello(within(HELLO), request).await;
-        Ok(Self { hello: understood(socket, answer)?, rpc, socket: socket.to_owned() })
+        Ok(Self { hello: understood(socket, answer)?, rpc, channel, socket: socket.to_owned() })
     }
 
     /// A new connection to the same daemon.
@@ -152,6 +160,51 @@ impl Client {
         request: IssueCredentialsRequest,
     ) -> Result<Credentials, ClientError> {
         settle("issue_credentials", CALL, self.rpc.issue_credentials(within(CALL), request).await)
+    }
+
+    pub(crate) async fn rotate_credentials(
+        &self,
+        request: RotateCredentialsRequest,
+    ) -> Result<Credentials, ClientError> {
+        settle("rotate_credentials", CALL, self.rpc.rotate_credentials(within(CALL), request).await)
+    }
+
+    pub(crate) async fn finish_rotation(
+        &self,
+        request: FinishRotationRequest,
+    ) -> Result<RotationFinished, ClientError> {
+        // It waits for the sessions that it ends.
+        settle("finish_rotation", LONG_CALL, self.rpc.finish_rotation(within(LONG_CALL), request).await)
+    }
+
+    pub(crate) async fn suspend(
+        &self,
+        request: TenantChangeRequest,
+    ) -> Result<OperationStarted, ClientError> {
+        settle("suspend", CALL, self.rpc.suspend(within(CALL), request).await)
+    }
+
+    pub(crate) async fn resume(&self, request: TenantChangeRequest) -> Result<OperationStarted, ClientError> {
+        settle("resume", CALL, self.rpc.resume(within(CALL), request).await)
+    }
+
+    pub(crate) async fn update_tenant(
+        &self,
+        request: UpdateTenantRequest,
+    ) -> Result<OperationStarted, ClientError> {
+        settle("update_tenant", CALL, self.rpc.update_tenant(within(CALL), request).await)
+    }
+
+    pub(crate) async fn retire(&self, request: RetireRequest) -> Result<OperationStarted, ClientError> {
+        settle("retire", CALL, self.rpc.retire(within(CALL), request).await)
+    }
+
+    pub(crate) async fn cancel(&self, request: CancelRequest) -> Result<Operation, ClientError> {
+        settle("cancel", CALL, self.rpc.cancel(within(CALL), request).await)
+    }
+
+    pub(crate) async fn retry(&self, request: RetryRequest) -> Result<OperationStarted, ClientError> {
+        settle("retry", CALL, self.rpc.retry(within(CALL), request).await)
     }
 
     pub(crate) async fn tenants(&self, request: TenantsRequest) -> Result<TenantsResponse, ClientError> {

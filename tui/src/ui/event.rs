@@ -43,7 +43,7 @@ pub(crate) enum Event {
         key: String,
         result: Result<Box<Plan>, ApiError>,
     },
-    /// The answer to a provision or a rollback.
+    /// The answer to whatever began an operation.
     Started {
         ticket: Ticket,
         result: Result<Box<Operation>, ApiError>,
@@ -62,6 +62,8 @@ pub(crate) enum Event {
         id: TenantId,
         result: Result<Box<RollbackPreview>, ApiError>,
     },
+    /// What became of the wish to cancel: the operation as it is now.
+    Cancelling(Result<Box<Operation>, ApiError>),
     /// The newest operations on all tenants.
     Operations(Result<Vec<Operation>, ApiError>),
     /// A page of the audit trail, with what was asked for.
@@ -106,6 +108,21 @@ pub(crate) enum Effect {
     IssueCredentials {
         ticket: Ticket,
         slug: String,
+    },
+    /// By tenant id.
+    SuspendTenant {
+        ticket: Ticket,
+        id: TenantId,
+    },
+    ResumeTenant {
+        ticket: Ticket,
+        id: TenantId,
+    },
+    Cancel(OperationId),
+    /// The same again, as a new operation.
+    RetryOperation {
+        ticket: Ticket,
+        id: OperationId,
     },
     /// Send to the terminal's clipboard.
     Copy(String),

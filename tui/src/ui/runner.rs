@@ -8,8 +8,8 @@ use std::time::Duration;
 use crossterm::event::{Event as TerminalEvent, EventStream, KeyEventKind};
 use futures::StreamExt;
 use tenantry_protocol::audit::AuditRequest;
-use tenantry_protocol::operation::{Operation, OperationsRequest};
-use tenantry_protocol::tenant::IssueCredentialsRequest;
+use tenantry_protocol::operation::{CancelRequest, Operation, OperationsRequest, RetryRequest};
+use tenantry_protocol::tenant::{IssueCredentialsRequest, OperationStarted, TenantChangeRequest};
 use tenantry_protocol::{ApiError, ErrorCode};
 use time::OffsetDateTime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::UiError;
-use super::event::{Effect, Event};
+use super::event::{Effect, Event, Ticket};
 use super::link::{self, Events};
 use super::state::audit::PAGE;
 use super::state::operations;
@@ -201,24 +201,30 @@ async fn perform(effect: Effect, client: Option<Client>, events: Events) {
             let result = clean(client.plan(*request).await.map(|plan| Box::new(text::wire(plan))));
             Some(Event::Planned { ticket, key: fresh_key(), result })
         }
-        Effect::Provision { ticket, request } => {
-            let result = clean(client.provision(*request).await);
-            Some(Event::Started {
-                ticket,
-                result: result.map(|started| Box::new(text::wire(started.operation))),
-            })
-        }
+        Effect::Provision { ticket, request } => Some(begun(ticket, client.provision(*request).await)),
         Effect::Rollback { ticket, mut request } => {
             request.idempotency_key.get_or_insert_with(fresh_key);
-            let result = clean(client.rollback(request).await);
-            Some(Event::Started {
-                ticket,
-                result: result.map(|started| Box::new(text::wire(started.operation))),
-            })
+            Some(begun(ticket, client.rollback(request).await))
         }
         Effect::IssueCredentials { ticket, slug } => {
             let request = IssueCredentialsRequest { slug, idempotency_key: None };
             Some(Event::Credentials { ticket, result: clean(client.issue_credentials(request).await) })
+        }
+        Effect::SuspendTenant { ticket, id } => {
+            let request = TenantChangeRequest { slug: id.to_string(), idempotency_key: Some(fresh_key()) };
+            Some(begun(ticket, client.suspend(request).await))
+        }
+        Effect::ResumeTenant { ticket, id } => {
+            let request = TenantChangeRequest { slug: id.to_string(), idempotency_key: Some(fresh_key()) };
+            Some(begun(ticket, client.resume(request).await))
+        }
+        Effect::RetryOperation { ticket, id } => {
+            let request = RetryRequest { operation: id.to_string(), idempotency_key: Some(fresh_key()) };
+            Some(begun(ticket, client.retry(request).await))
+        }
+        Effect::Cancel(id) => {
+            let cancelled = client.cancel(CancelRequest { operation: id.to_string() }).await;
+            Some(Event::Cancelling(clean(cancelled.map(|operation| Box::new(text::wire(operation))))))
         }
         // The runner performs these itself.
         Effect::Quit | Effect::Suspend | Effect::DropInput | Effect::Copy(_) => None,
@@ -228,13 +234,22 @@ async fn perform(effect: Effect, client: Option<Client>, events: Events) {
     }
 }
 
+/// The answer to whatever begins an operation.
+fn begun(ticket: Ticket, result: Result<OperationStarted, ClientError>) -> Event {
+    let result = clean(result).map(|started| Box::new(text::wire(started.operation)));
+    Event::Started { ticket, result }
+}
+
 /// The answer of a daemon that cannot be asked.
 fn refused(effect: Effect, error: ApiError) -> Option<Event> {
     match effect {
         Effect::Plan { ticket, .. } => Some(Event::Planned { ticket, key: fresh_key(), result: Err(error) }),
-        Effect::Provision { ticket, .. } | Effect::Rollback { ticket, .. } => {
-            Some(Event::Started { ticket, result: Err(error) })
-        }
+        Effect::Provision { ticket, .. }
+        | Effect::Rollback { ticket, .. }
+        | Effect::SuspendTenant { ticket, .. }
+        | Effect::ResumeTenant { ticket, .. }
+        | Effect::RetryOperation { ticket, .. } => Some(Event::Started { ticket, result: Err(error) }),
+        Effect::Cancel(_) => Some(Event::Cancelling(Err(error))),
         Effect::IssueCredentials { ticket, .. } => Some(Event::Credentials { ticket, result: Err(error) }),
         Effect::LoadDetail(id) => Some(Event::Detail { id, result: Err(error) }),
         Effect::LoadPreview(id) => Some(Event::Preview { id, result: Err(error) }),

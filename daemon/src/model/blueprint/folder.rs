@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tenantry_protocol::blueprint::MAX_UPLOAD_BYTES;
+
 use super::SourceFile;
 use super::convention::{self, Convention, Evidence, Mix};
 use super::findings::{Findings, Place, shown};
@@ -13,8 +15,6 @@ use super::naming::{self, Name, Order, Shape};
 use super::sections::{self, Sections, no_transaction};
 
 const MAX_FILES: usize = 1_000;
-/// Leaves room within a frame of 8 MiB for the escapes of JSON.
-const MAX_BYTES: usize = 4 * 1024 * 1024;
 const MAX_PATH_BYTES: usize = 200;
 const DIESEL_METADATA: &str = "metadata.toml";
 
@@ -42,9 +42,9 @@ pub(super) fn accept<'a>(files: &'a [SourceFile], findings: &mut Findings) -> Op
         findings.folder_error("too_many_files", message);
         return None;
     }
-    if bytes > MAX_BYTES {
+    if bytes > MAX_UPLOAD_BYTES {
         let message = format!(
-            "the files have {bytes} bytes together, and {MAX_BYTES} are allowed: load bulk data after provisioning"
+            "the files have {bytes} bytes together, and {MAX_UPLOAD_BYTES} are allowed: load bulk data after provisioning"
         );
         findings.folder_error("too_large", message);
         return None;

@@ -1,14 +1,116 @@
 //! Writes what a tenant has into a file, and reads it back, before anything of it is dropped.
 //!
-//! Undone by nothing: an archive that is not needed hurts nobody.
+//! Invariants: once something may have been dropped no archive is made, so that a good one is never replaced by half of
+//! one; the login it is made through is closed again however it ends; what was made is on record before the next step.
+//! Undone by closing that login: an archive that is not needed hurts nobody.
 
+use tenantry_protocol::operation::Operation;
+use tenantry_protocol::tenant::Archive;
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+use crate::audit;
+use crate::model::audit_chain::{Entry, Outcome};
 use crate::pipeline::run::ChangeRun;
 use crate::pipeline::step::StepError;
-use crate::pipeline::tracker::Tracker;
+use crate::pipeline::tracker::{Tracker, millis};
+use crate::postgres::bookkeeping::Settled;
+use crate::postgres::dump::{self, Made, Place};
+use crate::postgres::dump_role::{self, Snapshot};
+use crate::postgres::programs::Programs;
+use crate::postgres::removal::Removal;
+use crate::postgres::target::Ready;
+use crate::postgres::{Error, Result, archives, error::doing};
 
-pub(in crate::pipeline) async fn run(_run: &ChangeRun, _tracker: &Tracker) -> Result<(), StepError> {
-    Err(crate::postgres::Error::Refused(
-        "this daemon cannot make archives yet: use --discard-data".to_owned(),
-    )
-    .into())
+pub(in crate::pipeline) async fn run(run: &ChangeRun, tracker: &Tracker) -> Result<(), StepError> {
+    let begin = std::time::Instant::now();
+    let ready = run.target.ready().await?;
+    let (removal, settled) = Removal::begin(&run.target, &ready, run.mark, run.placement()).await?;
+    if settled == Settled::Void || removal.is_begun().await? {
+        tracker.log("no archive is made: there is nothing whole to archive any more".to_owned());
+        return Ok(());
+    }
+    let operation = tracker.snapshot();
+    let options = &run.target.options().archives;
+    let programs = options.prepare(ready.major()).await?;
+    let place = options.place(&name(&operation));
+    let making = tokio::time::timeout(options.timeout, make(run, &programs, &place)).await;
+    let closed = dump_role::close(&run.target, &ready, run.mark, run.placement()).await;
+    let (made, snapshot) = making.unwrap_or_else(|_| Err(too_slow(options.timeout)))?;
+    closed?;
+    let archive = Archive {
+        operation_id: operation.id,
+        made_at: OffsetDateTime::now_utc(),
+        path: place.path.display().to_string(),
+        size_bytes: made.size_bytes,
+        sha256: made.sha256,
+        tables: snapshot.tables,
+        rows: snapshot.rows,
+        dumped_by: format!("pg_dump {}", programs.version),
+    };
+    record(run, &operation, &archive, millis(begin.elapsed())).await?;
+    tracker.log(format!(
+        "archived {} tables and {} rows as {} bytes in {}",
+        archive.tables, archive.rows, archive.size_bytes, archive.path
+    ));
+    Ok(())
+}
+
+/// What an attempt that was cut short left.
+pub(in crate::pipeline) async fn clear(run: &ChangeRun, ready: &Ready) -> Result<()> {
+    dump_role::close(&run.target, ready, run.mark, run.placement()).await
+}
+
+/// What was looked at, without the session that looked.
+struct Seen {
+    tables: u64,
+    rows: u64,
+}
+
+async fn make(run: &ChangeRun, programs: &Programs, place: &Place) -> Result<(Made, Seen)> {
+    let password = dump_role::open(&run.target, run.mark, run.placement()).await?;
+    let mut snapshot = Snapshot::take(&run.target, run.placement(), &password).await?;
+    let login = run.target.libpq_login(run.placement(), &password, programs.major);
+    let made = dump::make(programs, &login, run.placement(), &snapshot, place).await;
+    if made.is_err() {
+        // A server that went away is told from a dump that failed: the one is tried again.
+        snapshot.is_there().await?;
+    }
+    let seen = Seen { tables: snapshot.tables, rows: snapshot.rows };
+    snapshot.close().await;
+    Ok((made?, seen))
+}
+
+async fn record(run: &ChangeRun, operation: &Operation, archive: &Archive, ms: f64) -> Result<()> {
+    let entry = Entry {
+        action: "archive",
+        actor_uid: nix::unistd::geteuid().as_raw(),
+        actor: "tenantryd".to_owned(),
+        tenant_id: Some(operation.tenant_id.as_uuid()),
+        slug: Some(operation.slug.to_string()),
+        operation_id: Some(operation.id.as_uuid()),
+        outcome: Some(Outcome::Ok),
+        duration_ms: Some(ms),
+        detail: Some(format!("sha256 {} {}", archive.sha256, archive.path)),
+    };
+    let mut tx = run.control.begin().await?;
+    archives::record(&mut tx, operation.tenant_id, archive).await?;
+    audit::record(&mut tx, &entry).await?;
+    tx.commit().await.map_err(doing("commit the archive's record"))
+}
+
+/// The same for each attempt of an operation, whichever daemon makes it: `acme-20261121T061500-01997af2`.
+fn name(operation: &Operation) -> String {
+    let format = format_description!("[year][month][day]T[hour][minute][second]");
+    let at = operation.requested_at.to_offset(time::UtcOffset::UTC).format(&format).unwrap_or_default();
+    // An id begins with its time: what tells two of the same second apart is its end.
+    let id = operation.id.as_uuid().simple().to_string();
+    format!("{}-{at}-{}", operation.slug, &id[id.len() - 8..])
+}
+
+fn too_slow(timeout: std::time::Duration) -> Error {
+    Error::Refused(format!(
+        "the archive was not done within {} s: raise [archive] timeout_ms, or give the data up with --discard-data",
+        timeout.as_secs()
+    ))
 }

@@ -38,7 +38,11 @@ pub(super) async fn change(run: &ChangeRun, step: Step, tracker: &Tracker) -> Re
 /// Takes back what the steps of such an operation did, as far as it went.
 pub(super) async fn undo_change(run: &ChangeRun) -> Result<(), StepError> {
     match run.kind {
-        Kind::Suspend | Kind::Rollback { .. } | Kind::Retire { .. } => logins::restore(run).await,
+        Kind::Rollback { .. } | Kind::Retire { .. } => {
+            archive::clear(run, &*run.target.ready().await?).await?;
+            logins::restore(run).await
+        }
+        Kind::Suspend => logins::restore(run).await,
         Kind::Resume => logins::close_again(run).await,
         Kind::Update => settings::restore(run).await,
         // Their steps have no way back, so nothing asks for one.

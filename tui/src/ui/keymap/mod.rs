@@ -50,6 +50,10 @@ pub(crate) enum Action {
     Copy,
     CopyPassword,
     Retry,
+    RetryAsIs,
+    Cancel,
+    SuspendTenant,
+    ResumeTenant,
     RollbackMarked,
     RollBackNow,
 }

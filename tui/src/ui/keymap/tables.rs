@@ -74,6 +74,8 @@ const TENANT: &[Binding] = &[
         .when(when::has_operation),
     hint(&[plain('c')], "c", "credentials", Action::Credentials).when(when::can_issue_credentials),
     hint(&[plain('a')], "a", "its audit", Action::Audit),
+    hint(&[plain('s')], "s", "suspend", Action::SuspendTenant).when(when::can_suspend),
+    hint(&[plain('s')], "s", "resume", Action::ResumeTenant).when(when::can_resume),
     hint(&[plain('R')], "R", "rollback", Action::Rollback).when(when::can_roll_back),
     PALETTE,
     BACK_Q,
@@ -117,7 +119,9 @@ const PLAN: &[Binding] = &[
 
 const OPERATION: &[Binding] = &[
     hint(&[plain('c')], "c", "credentials", Action::Credentials).when(when::can_issue_credentials),
+    hint(&[plain('x')], "x", "cancel and undo", Action::Cancel).when(when::can_cancel),
     hint(&[plain('r')], "r", "edit and retry", Action::Retry).when(when::can_retry),
+    hint(&[plain('r')], "r", "retry", Action::RetryAsIs).when(when::can_retry_as_is),
     hint(&[key(KeyCode::Enter)], "enter", "tenant", Action::Open).when(when::is_over),
     hint(&[plain('y')], "y", "copy the error", Action::Copy).when(when::has_failure),
     hint(&[plain('a')], "a", "its audit", Action::Audit),

@@ -6,7 +6,7 @@ use tenantry_protocol::tenant::{Tenant, TenantState};
 
 use crate::ui::state::bulk::{BulkRollback, Phase};
 use crate::ui::state::credentials::Secret;
-use crate::ui::state::operation::can_be_retried;
+use crate::ui::state::operation::{can_be_cancelled, can_be_done_again, can_be_retried};
 use crate::ui::state::tenants;
 use crate::ui::state::wizard::{Confirmation, is_runnable};
 use crate::ui::state::{Screen, State};
@@ -139,6 +139,32 @@ pub(super) fn can_retry(state: &State) -> bool {
         }),
         _ => false,
     }
+}
+
+/// It runs, and nothing of the tenant's data is being dropped yet.
+pub(super) fn can_cancel(state: &State) -> bool {
+    match state.screen() {
+        Screen::Operation(screen) => state.live(screen).is_some_and(|live| can_be_cancelled(&live.operation)),
+        _ => false,
+    }
+}
+
+/// What is no provision is asked for again as it was.
+pub(super) fn can_retry_as_is(state: &State) -> bool {
+    match state.screen() {
+        Screen::Operation(screen) => {
+            !can_retry(state) && state.live(screen).is_some_and(|live| can_be_done_again(&live.operation))
+        }
+        _ => false,
+    }
+}
+
+pub(super) fn can_suspend(state: &State) -> bool {
+    state.tenant_at_hand().is_some_and(|tenant| tenants::can_suspend(&tenant.state))
+}
+
+pub(super) fn can_resume(state: &State) -> bool {
+    state.tenant_at_hand().is_some_and(|tenant| tenants::can_resume(&tenant.state))
 }
 
 fn secret(state: &State) -> Option<&Secret> {

@@ -61,6 +61,8 @@ pub(crate) struct State {
     /// One sentence above the hints; the next key removes it.
     pub(crate) notice: Option<String>,
     /// The screen differs from what was drawn last.
+    /// The operation that was asked for without a dialog; its screen opens when it was accepted.
+    pub(crate) beginning: Option<Ticket>,
     pub(crate) dirty: bool,
     last_ticket: u64,
 }
@@ -155,6 +157,7 @@ impl State {
             draft: None,
             overlay: Overlay::None,
             notice: None,
+            beginning: None,
             dirty: true,
             last_ticket: 0,
         }

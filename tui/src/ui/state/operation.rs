@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use tenantry_protocol::id::OperationId;
-use tenantry_protocol::operation::{Operation, OperationKind, OperationState, StepStatus};
+use tenantry_protocol::operation::{Operation, OperationKind, OperationState, StepProgress, StepStatus};
 use time::OffsetDateTime;
 
 use super::wizard::Wizard;
@@ -65,6 +65,32 @@ impl OperationScreen {
     pub(crate) const fn new(id: OperationId, draft: Option<Box<Wizard>>) -> Self {
         Self { id, draft, top: 0 }
     }
+}
+
+/// It runs, and there is a way back: once a tenant's data is being dropped there is none.
+pub(crate) fn can_be_cancelled(operation: &Operation) -> bool {
+    let drops = |name: &str| matches!(name, "drop_objects" | "drop_roles" | "confirm_absence");
+    let is_dropping = |step: &StepProgress| drops(&step.step) && step.status != StepStatus::Waiting;
+    matches!(operation.state, OperationState::Queued | OperationState::Running)
+        && !operation.steps.iter().any(is_dropping)
+}
+
+/// It came to nothing, or to a person, and can be asked for again as it was.
+pub(crate) const fn can_be_done_again(operation: &Operation) -> bool {
+    let by_engine = !matches!(
+        operation.kind,
+        OperationKind::IssueCredentials
+            | OperationKind::RotateCredentials
+            | OperationKind::FinishRotation
+            | OperationKind::Other
+    );
+    by_engine
+        && matches!(
+            operation.state,
+            OperationState::RolledBack { .. }
+                | OperationState::Cancelled
+                | OperationState::NeedsAttention { .. }
+        )
 }
 
 /// Nothing is left of it, so that the same can be asked for again.

@@ -42,6 +42,8 @@ pub(crate) enum Run {
     Operation(TenantId),
     Credentials(TenantId),
     Rollback(TenantId),
+    SuspendTenant(TenantId),
+    ResumeTenant(TenantId),
     New(String),
     Filter(String),
     Audit(String),
@@ -100,6 +102,18 @@ const COMMANDS: &[Command] = &[
         meaning: "remove a tenant; asks first",
         action: Some(Action::Rollback),
         argument: Argument::Tenant(|tenant| tenants::can_roll_back(&tenant.state), Run::Rollback),
+    },
+    Command {
+        name: "suspend",
+        meaning: "close a tenant's logins; its data stays",
+        action: Some(Action::SuspendTenant),
+        argument: Argument::Tenant(|tenant| tenants::can_suspend(&tenant.state), Run::SuspendTenant),
+    },
+    Command {
+        name: "resume",
+        meaning: "open a suspended tenant's logins again",
+        action: Some(Action::ResumeTenant),
+        argument: Argument::Tenant(|tenant| tenants::can_resume(&tenant.state), Run::ResumeTenant),
     },
     Command {
         name: "audit",

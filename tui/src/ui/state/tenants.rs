@@ -284,6 +284,15 @@ pub(crate) const fn is_living(state: &TenantState) -> bool {
     !matches!(state, TenantState::RolledBack { .. } | TenantState::Retired)
 }
 
+pub(crate) fn can_suspend(state: &TenantState) -> bool {
+    *state == TenantState::Active
+}
+
+/// Its logins are closed, and its data is there.
+pub(crate) const fn can_resume(state: &TenantState) -> bool {
+    matches!(state, TenantState::Suspended | TenantState::Retiring { purge_after: Some(_) })
+}
+
 /// A rollback of it can be asked for.
 pub(crate) const fn can_roll_back(state: &TenantState) -> bool {
     matches!(state, TenantState::Active | TenantState::Suspended | TenantState::NeedsAttention { .. })

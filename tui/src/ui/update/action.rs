@@ -3,6 +3,7 @@
 //! Invariant: the only way to remove tenants is `RollBackNow` in their dialog, with what it asks for typed in full.
 
 use crossterm::event::{Event as TerminalEvent, KeyEvent};
+use tenantry_protocol::id::OperationId;
 use tenantry_protocol::operation::Failure;
 use tenantry_protocol::tenant::RollbackRequest;
 use tui_input::backend::crossterm::to_input_request;
@@ -11,7 +12,7 @@ use tui_input::{Input, InputRequest};
 use super::{bulk, help_rows, list_rows, open, palette, wizard};
 use crate::format;
 use crate::text;
-use crate::ui::event::Effect;
+use crate::ui::event::{Effect, Ticket};
 use crate::ui::keymap::{self, Action, Mode};
 use crate::ui::state::bulk::{BulkRollback, Phase};
 use crate::ui::state::credentials::Secret;
@@ -75,9 +76,37 @@ pub(super) fn perform(state: &mut State, action: Action) -> Vec<Effect> {
         Action::IssueCredentials => return open::issue_credentials(state),
         Action::Copy | Action::CopyPassword => return copy(state, action),
         Action::Retry => return open::retry(state),
+        Action::RetryAsIs => {
+            return begin(state, |ticket, state| {
+                Some(Effect::RetryOperation { ticket, id: shown_operation(state)? })
+            });
+        }
+        Action::Cancel => return shown_operation(state).map(Effect::Cancel).into_iter().collect(),
+        Action::SuspendTenant => {
+            return begin(state, |ticket, _| Some(Effect::SuspendTenant { ticket, id: at_hand? }));
+        }
+        Action::ResumeTenant => {
+            return begin(state, |ticket, _| Some(Effect::ResumeTenant { ticket, id: at_hand? }));
+        }
         Action::RollBackNow => return roll_back(state),
     }
     Vec::new()
+}
+
+/// The operation whose screen this is.
+fn shown_operation(state: &State) -> Option<OperationId> {
+    match state.screen() {
+        Screen::Operation(screen) => Some(screen.id),
+        _ => None,
+    }
+}
+
+/// Asks for an operation without a dialog; its screen opens when the daemon has accepted it.
+pub(super) fn begin(state: &mut State, effect: impl FnOnce(Ticket, &State) -> Option<Effect>) -> Vec<Effect> {
+    let ticket = state.ticket();
+    let effect = effect(ticket, state);
+    state.beginning = effect.is_some().then_some(ticket);
+    effect.into_iter().collect()
 }
 
 /// Enter where it means "go on": never a removal.
@@ -346,7 +375,7 @@ fn roll_back(state: &mut State) -> Vec<Effect> {
         // By its id: another tenant of the same name is not meant.
         slug: dialog.tenant.id.to_string(),
         confirm: dialog.typed.value().to_owned(),
-        discard_data: true,
+        discard_data: false,
         idempotency_key: None,
     };
     vec![Effect::Rollback { ticket, request }]

@@ -151,7 +151,7 @@ pub(super) fn advance(state: &mut State) -> Vec<Effect> {
         // By its id: another tenant of the same name is not meant.
         slug: part.tenant.id.to_string(),
         confirm: part.tenant.slug.to_string(),
-        discard_data: true,
+        discard_data: false,
         idempotency_key: None,
     };
     vec![Effect::Rollback { ticket, request }]

@@ -65,6 +65,14 @@ fn learned(state: &mut State, event: Event) -> Vec<Effect> {
             learn(state, *operation);
             return draft_for_retry(state);
         }
+        Event::Cancelling(result) => match result {
+            Ok(operation) => {
+                state.notice =
+                    Some(format!("the {} of {} is being given up", operation.kind.name(), operation.slug));
+                learn(state, *operation);
+            }
+            Err(error) => state.notice = Some(error.message),
+        },
         Event::Planned { ticket, key, result } => plan_arrived(state, ticket, key, result),
         Event::Started { ticket, result } => return started(state, ticket, result.map(|boxed| *boxed)),
         Event::Credentials { ticket, result } => credentials(state, ticket, result),
@@ -162,12 +170,13 @@ fn operations(state: &mut State, result: Result<Vec<Operation>, ApiError>) {
     }
 }
 
-/// A provision or a rollback was accepted, or not.
+/// An operation was accepted, or not.
 fn started(state: &mut State, ticket: Ticket, result: Result<Operation, ApiError>) -> Vec<Effect> {
     if bulk::waits_for(state, ticket) {
         return bulk::started(state, ticket, result);
     }
     let asked = state.screens.iter().position(|screen| asks_for(screen, ticket));
+    let is_beginning = state.beginning.take_if(|asked| *asked == ticket).is_some();
     let draft_asked = state.draft.as_deref().is_some_and(|draft| is_starting(draft, ticket));
     let operation = match result {
         Ok(operation) => operation,
@@ -189,6 +198,9 @@ fn started(state: &mut State, ticket: Ticket, result: Result<Operation, ApiError
         state.notice = Some(format!("the {} of {} runs", operation.kind.name(), operation.slug));
     }
     state.keep_operation(operation);
+    if is_beginning {
+        state.screens.push(Screen::Operation(Box::new(OperationScreen::new(id, None))));
+    }
     // The screen that asked gives way to the operation. If it was left, the operation runs unseen in the list.
     if let Some(index) = asked {
         let draft = match state.screens.remove(index) {

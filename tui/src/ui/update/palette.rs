@@ -73,6 +73,14 @@ pub(super) fn run(state: &mut State) -> Vec<Effect> {
             beside_the_list(state, id);
             open::rollback(state, Some(id))
         }
+        Run::SuspendTenant(id) => {
+            beside_the_list(state, id);
+            action::begin(state, |ticket, _| Some(Effect::SuspendTenant { ticket, id }))
+        }
+        Run::ResumeTenant(id) => {
+            beside_the_list(state, id);
+            action::begin(state, |ticket, _| Some(Effect::ResumeTenant { ticket, id }))
+        }
         Run::New(name) => {
             state.leave_to_list();
             wizard::open_named(state, &name);

@@ -19,7 +19,7 @@ pub(super) fn draw(state: &State, bulk: &BulkRollback, frame: &mut Frame<'_>, ar
     let height = usize::from(area.height);
     let mut above = headline(bulk, columns);
     let (below, question) = match bulk.phase {
-        Phase::Asking => asking(state, bulk, columns),
+        Phase::Asking => asking(bulk, columns),
         _ => (progress(state, bulk, columns), None),
     };
     let room = height.saturating_sub(above.len() + below.len()).max(1);
@@ -94,18 +94,9 @@ fn effects(effects: &Answer<Box<RollbackPreview>>) -> (String, Style) {
 }
 
 /// The sums, the warning, the question and the buttons; and where in it the cursor stands.
-fn asking(
-    state: &State,
-    bulk: &BulkRollback,
-    columns: usize,
-) -> (Vec<Line<'static>>, Option<(usize, usize)>) {
-    let theme = Theme(state.colours);
+fn asking(bulk: &BulkRollback, columns: usize) -> (Vec<Line<'static>>, Option<(usize, usize)>) {
     let mut lines = vec![Line::raw(cut(&format!(" {}", sum(bulk)), columns))];
-    lines.extend(
-        wrap(rollback::NO_ARCHIVE, columns)
-            .into_iter()
-            .map(|text| Line::styled(format!(" {text}"), theme.bad())),
-    );
+    lines.extend(wrap(rollback::ARCHIVE, columns).into_iter().map(|text| Line::raw(format!(" {text}"))));
     let phrase = bulk.phrase();
     let question = format!(" Type  {phrase}  to go on: ");
     let (question, (row, column)) = rollback::question(&question, &phrase, &bulk.typed, columns);

@@ -125,7 +125,11 @@ fn outcome(state: &State, live: &Live, columns: usize) -> Vec<Line<'static>> {
     }
     match &operation.state {
         OperationState::RolledBack { .. } => {
-            parts.push((format!("↺ undone: nothing is left on {}", operation.target), theme.warning()));
+            let undone = match operation.kind {
+                OperationKind::Provision => format!("↺ undone: nothing is left on {}", operation.target),
+                _ => format!("↺ undone: {} is as it was before", operation.slug),
+            };
+            parts.push((undone, theme.warning()));
             if can_be_retried(operation) {
                 parts.push((
                     "→ r opens the draft with all its input, to mend it and try again".to_owned(),

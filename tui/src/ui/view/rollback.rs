@@ -14,14 +14,14 @@ use crate::ui::state::rollback::{Asking, RollbackDialog};
 use crate::ui::state::{Answer, State};
 
 /// Said wherever something is removed.
-pub(super) const NO_ARCHIVE: &str = "! No archive is made (--discard-data): the data cannot be brought back.";
+pub(super) const ARCHIVE: &str = "An archive is made and read back first, in the daemon's archive folder.";
 const QUESTION: &str = " Type its name to roll it back: ";
 
 pub(super) fn draw(state: &State, dialog: &RollbackDialog, frame: &mut Frame<'_>, area: Rect) {
     let columns = usize::from(area.width).saturating_sub(2);
     let height = usize::from(area.height);
     let above = explanation(state, dialog, columns);
-    let mut below = wrapped(&[(NO_ARCHIVE.to_owned(), Theme(state.colours).bad())], columns);
+    let mut below = wrapped(&[(ARCHIVE.to_owned(), Theme::text())], columns);
     let airy = above.len() + below.len() + 6 < height;
     let gap = if airy { vec![Line::default()] } else { Vec::new() };
     below.extend(gap.iter().cloned());

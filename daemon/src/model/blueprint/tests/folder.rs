@@ -109,7 +109,7 @@ fn goose_counts_from_1() {
 #[test]
 fn too_much_is_refused_before_it_is_read() {
     let many: Vec<SourceFile> = (0..=MAX_FILES).map(|n| file(&format!("V{n}__x.sql"), "")).collect();
-    let large = [file("V1__a.sql", &"x".repeat(MAX_BYTES + 1))];
+    let large = [file("V1__a.sql", &"x".repeat(MAX_UPLOAD_BYTES + 1))];
     let codes = |files: &[SourceFile]| parse(files).findings.into_iter().map(|f| f.code).collect::<Vec<_>>();
     assert_eq!(codes(&many), ["too_many_files"]);
     assert_eq!(codes(&large), ["too_large"]);

@@ -226,7 +226,7 @@ fn a_failure_from_before_can_be_tried_again_and_adds_no_row_to_the_list() {
     let id = gone.id.to_string();
     let asked = update(&mut state, Event::Operation(Box::new(failed)));
     assert_eq!(asked, [Effect::LoadDetail(id.clone())]);
-    let detail = TenantDetail { tenant: gone, operations: vec![], isolation: None };
+    let detail = TenantDetail { tenant: gone, operations: vec![], isolation: None, archives: vec![] };
     update(&mut state, Event::Detail { id, result: Ok(Box::new(detail)) });
     press(&mut state, KeyCode::Char('r'));
     let Screen::Wizard(wizard) = state.screen() else { panic!("{:?}", state.screen()) };

@@ -203,7 +203,8 @@ fn a_tenant_that_ended_while_the_daemon_was_away_is_not_forgotten() {
     cut.state = TenantState::RolledBack { reason: "the daemon ended".into() };
     let failure = Failure { step: "migrations".into(), message: "cut short".into(), ..Failure::default() };
     running.state = OperationState::RolledBack { failure };
-    let detail = TenantDetail { tenant: cut.clone(), operations: vec![running], isolation: None };
+    let detail =
+        TenantDetail { tenant: cut.clone(), operations: vec![running], isolation: None, archives: vec![] };
     let id = cut.id.to_string();
     update(&mut state, Event::Detail { id, result: Ok(Box::new(detail)) });
     assert_eq!(state.tenants.get(cut.id).map(|row| row.state.name()), Some("rolled_back"));

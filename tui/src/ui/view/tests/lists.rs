@@ -24,7 +24,7 @@ fn the_rollback_dialog_names_its_effects() {
     · roles t_hyboqd4ahyboa, t_hyboqd4ahyboa_a, t_hyboqd4ahyboa_app
     · 3 sessions will be cut
     It was active for 12 d.
-    ! No archive is made (--discard-data): the data cannot be brought back.
+    An archive is made and read back first, in the daemon's archive folder.
     Type its name to roll it back: ac
         ▸ Cancel ◂    Roll back: type the name first
 
@@ -82,7 +82,7 @@ fn several_are_listed_each_with_its_effects_and_with_the_sums() {
       globex                   25 tables, 18,204 rows, 42 MB, 3 sessions
       initech                  25 tables, 18,204 rows, 42 MB, 3 sessions
     Together 75 tables, 54,612 rows, 126 MB, 9 sessions cut.
-    ! No archive is made (--discard-data): the data cannot be brought back.
+    An archive is made and read back first, in the daemon's archive folder.
     Type  roll back 3 tenants  to go on: roll back
         ▸ Cancel ◂    Roll back: type the words first
 

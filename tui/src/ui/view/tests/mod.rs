@@ -151,7 +151,7 @@ fn a_running_operation() {
 
 
 
-    a its audit  : command  esc leave it running  ? help
+    x cancel and undo  a its audit  : command  esc leave it running  ? help
     "#);
 }
 
@@ -220,21 +220,21 @@ fn the_palette_shows_names_meanings_and_keys() {
     type_text(&mut state, "o");
     insta::assert_snapshot!(drawn(&state, 80, 18), @r#"
      tenantry › tenants                        local · PRODUCTION · operator ● live
-    ┌ command 1 of 11 ─────────────────────────────────────────────────────────────┐
+    ┌ command 1 of 13 ─────────────────────────────────────────────────────────────┐
     │ : o                                                                          │
     │ ▌ operation           a tenant's last operation                      o       │
     │   operations          what runs and what ran                         O       │
     │   tenant              open a tenant                                  enter   │
     │   credentials         a login for a tenant, shown once               c       │
+    │   resume              open a suspended tenant's logins again                 │
     │   tenants             the list of tenants                                    │
     │   reverse order       in tenants                                     S       │
     │   mark all or none    in tenants                                     *       │
     │   rollback            remove a tenant; asks first                    R       │
+    │   suspend             close a tenant's logins; its data stays                │
     │   sort by next column in tenants                                     s       │
     │   copy names          in tenants                                     y       │
-    │   reload              in tenants                                     r       │
     └──────────────────────────────────────────────────────────────────────────────┘
-
 
      enter run  tab complete  ↑ ↓ choose  esc close
     "#);
@@ -286,10 +286,10 @@ fn the_help_of_a_screen_is_its_keymap() {
     ┌ tenant: keys that work now ──────────┐
     │  c             credentials           │
     │  a             its audit             │
+    │  s             suspend               │
     │  R             rollback              │
     │  :             command               │
-    │  esc           back                  │
-    └ 9 more below ────────────────────────┘
+    └ 10 more below ───────────────────────┘
 
      esc close  ↑ ↓ scroll
     "#);

@@ -1,0 +1,125 @@
+//! Asking for a change of a tenant that stands, and waiting for its end: what all such commands share.
+//!
+//! Invariant: the answer to "was it accepted?" is never lost to a lost connection: each request carries an idempotency
+//! key, ours if none was given, and is sent again with it.
+
+use tenantry_protocol::operation::{Operation, RetryRequest};
+use tenantry_protocol::tenant::{
+    OperationStarted, RetireRequest, RollbackRequest, TenantChangeRequest, TenantDetail, UpdateTenantRequest,
+};
+
+use super::document::TenantChanged;
+use super::error::CliError;
+use super::{Context, progress};
+use crate::client::{Client, ClientError, Follower};
+
+/// A request that starts an operation on a tenant.
+#[derive(Debug)]
+pub(super) enum Change {
+    Suspend(TenantChangeRequest),
+    Resume(TenantChangeRequest),
+    Update(UpdateTenantRequest),
+    Retire(RetireRequest),
+    Rollback(RollbackRequest),
+    Retry(RetryRequest),
+}
+
+/// A change that succeeded, and the tenant after it.
+pub(super) struct Done {
+    pub(super) operation: Operation,
+    pub(super) detail: TenantDetail,
+}
+
+impl Change {
+    fn key(&mut self) -> &mut Option<String> {
+        match self {
+            Self::Suspend(request) | Self::Resume(request) => &mut request.idempotency_key,
+            Self::Update(request) => &mut request.idempotency_key,
+            Self::Retire(request) => &mut request.idempotency_key,
+            Self::Rollback(request) => &mut request.idempotency_key,
+            Self::Retry(request) => &mut request.idempotency_key,
+        }
+    }
+
+    async fn send(&self, client: &Client) -> Result<OperationStarted, ClientError> {
+        match self {
+            Self::Suspend(request) => client.suspend(request.clone()).await,
+            Self::Resume(request) => client.resume(request.clone()).await,
+            Self::Update(request) => client.update_tenant(request.clone()).await,
+            Self::Retire(request) => client.retire(request.clone()).await,
+            Self::Rollback(request) => client.rollback(request.clone()).await,
+            Self::Retry(request) => client.retry(request.clone()).await,
+        }
+    }
+}
+
+/// Sends it, waits unless told otherwise, and prints; `said` is the line for people after a success.
+pub(super) async fn run(
+    context: &Context,
+    mut change: Change,
+    no_wait: bool,
+    said: impl FnOnce(&Done) -> String + Send,
+) -> Result<(), CliError> {
+    change.key().get_or_insert_with(|| format!("tenantry-{}", uuid::Uuid::now_v7()));
+    let client = context.client().await?;
+    let (follower, started) = begin(&client, &change).await?;
+    if no_wait {
+        return accepted(context, &started.operation);
+    }
+    let (operation, client) = progress::wait(context, follower, started.operation).await?;
+    let detail = client.tenant(operation.tenant_id.to_string()).await?;
+    let done = Done { operation, detail };
+    if context.output.is_json() {
+        return context.output.document(&TenantChanged {
+            tenant: Some(&done.detail.tenant),
+            operation: &done.operation,
+            duration_ms: done.operation.duration_ms,
+            archive: done.archive(),
+        });
+    }
+    context.output.lines(&said(&done))
+}
+
+/// Takes a place in the events first, then starts the operation; over a lost connection with the same key again.
+async fn begin(client: &Client, change: &Change) -> Result<(Follower, OperationStarted), ClientError> {
+    let follower = Follower::begin(client).await?;
+    match change.send(client).await {
+        Ok(started) => Ok((follower, started)),
+        Err(error) if error.is_loss() => {
+            let client = client.reconnect().await?;
+            let follower = Follower::begin(&client).await?;
+            let started = change.send(&client).await?;
+            Ok((follower, started))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What is said of an operation that nobody waits for.
+pub(super) fn accepted(context: &Context, operation: &Operation) -> Result<(), CliError> {
+    if context.output.is_json() {
+        let accepted = TenantChanged { tenant: None, operation, duration_ms: None, archive: None };
+        return context.output.document(&accepted);
+    }
+    context.output.lines(&format!(
+        "the {} of {} is accepted; follow it with `tenantry operation watch {}`",
+        operation.kind.name().replace('_', " "),
+        operation.slug,
+        operation.id
+    ))
+}
+
+impl Done {
+    /// The archive that this very operation made.
+    pub(super) fn archive(&self) -> Option<&tenantry_protocol::tenant::Archive> {
+        self.detail.archives.iter().find(|archive| archive.operation_id == self.operation.id)
+    }
+
+    /// ` in 1.25 s`
+    pub(super) fn time(&self) -> String {
+        self.operation
+            .duration_ms
+            .map(|ms| format!(" in {}", crate::format::duration(ms)))
+            .unwrap_or_default()
+    }
+}

@@ -1,0 +1,210 @@
+//! The documents that commands print with `--json`, where they are more than one call's answer; and a list of all.
+//!
+//! A contract: fields are added, never renamed or removed. Each document has a type here or in the protocol, from
+//! which its schema is made; none is put together from loose values.
+
+use std::path::Path;
+
+use schemars::{JsonSchema, Schema};
+use serde::Serialize;
+use tenantry_protocol::audit::AuditResponse;
+use tenantry_protocol::blueprint::{Blueprint, BlueprintReport, BlueprintsResponse};
+use tenantry_protocol::isolation::IsolationReport;
+use tenantry_protocol::operation::{Operation, OperationsResponse};
+use tenantry_protocol::plan::Plan;
+use tenantry_protocol::schema::schema_of_output;
+use tenantry_protocol::session::{Health, HelloResponse};
+use tenantry_protocol::target::TargetsResponse;
+use tenantry_protocol::tenant::{Archive, Credentials, RotationFinished, Tenant, TenantDetail};
+use tenantry_protocol::watch::Event;
+
+use crate::format;
+
+/// `status`: who the daemon takes the caller for, and how it is.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Status<'a> {
+    pub(super) session: &'a HelloResponse,
+    pub(super) health: &'a Health,
+}
+
+/// `tenant create`: what was made, or with `--no-wait` what was accepted.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct TenantCreated<'a> {
+    pub(super) tenant: &'a Tenant,
+    pub(super) operation: &'a Operation,
+    /// Absent with `--no-wait`: ask for them with `tenant credentials`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) credentials: Option<HandedCredentials>,
+    /// From the command's request to its end, in ms, as this program measured it.
+    pub(super) duration_ms: f64,
+}
+
+/// `tenant list`: all pages of it.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct TenantList {
+    pub(super) total: usize,
+    pub(super) tenants: Vec<Tenant>,
+}
+
+/// A command that changes a tenant: the operation at its end, or with `--no-wait` as it was accepted.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct TenantChanged<'a> {
+    /// As it is then; absent with `--no-wait`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tenant: Option<&'a Tenant>,
+    pub(super) operation: &'a Operation,
+    /// From request to end, in ms; absent with `--no-wait`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) duration_ms: Option<f64>,
+    /// The archive that was made, if one was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) archive: Option<&'a Archive>,
+}
+
+/// `operation cancel`: the operation at its end, or with `--no-wait` as it was asked to end.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct OperationCancelled<'a> {
+    pub(super) operation: &'a Operation,
+    /// From request to end, in ms; absent while it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) duration_ms: Option<f64>,
+}
+
+/// `tenant credentials SLUG finish`.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Rotated<'a> {
+    pub(super) rotation: &'a RotationFinished,
+}
+
+/// `tenant credentials SLUG issue`.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct CredentialsIssued {
+    pub(super) credentials: HandedCredentials,
+}
+
+/// A login, and where its password is: here, in a file, or given once before.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct HandedCredentials {
+    #[serde(flatten)]
+    pub(super) credentials: Credentials,
+    /// A connection URL with the password in it; only where the password is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) url: Option<String>,
+    /// The file with the password, if one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) file: Option<String>,
+}
+
+impl HandedCredentials {
+    /// With the password, if there is one.
+    pub(super) fn open(credentials: Credentials) -> Self {
+        let url = credentials.password.as_ref().map(|password| format::url(&credentials, password));
+        Self { credentials, url, file: None }
+    }
+
+    /// Without the password, which is in that file.
+    pub(super) fn in_file(credentials: Credentials, file: &Path) -> Self {
+        let credentials = Credentials { password: None, ..credentials };
+        Self { credentials, url: None, file: Some(file.display().to_string()) }
+    }
+}
+
+/// `blueprint show`: one version, and which others there are.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct BlueprintShown<'a> {
+    pub(super) blueprint: &'a Blueprint,
+    /// All that match, the newest first.
+    pub(super) versions: Vec<String>,
+}
+
+/// `demo`: what became of its sample tenants.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Demo<'a> {
+    pub(super) tenants: Vec<DemoTenant<'a>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct DemoTenant<'a> {
+    pub(super) tenant: &'a Tenant,
+    /// Null if it was not verified.
+    pub(super) isolation: Option<&'a IsolationReport>,
+    pub(super) operation: &'a Operation,
+}
+
+/// Any command that ended otherwise than well and had printed nothing yet.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Failed<'a> {
+    pub(super) error: Fault,
+    /// The operation that failed, where it was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) operation: Option<&'a Operation>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Fault {
+    /// A code of the daemon, `operation_failed` or `interrupted`.
+    pub(super) code: String,
+    /// What is wrong, and what to do next.
+    pub(super) message: String,
+    /// The argument that it is about, or null.
+    pub(super) field: Option<String>,
+}
+
+/// `schema` without a name: what it can be asked for.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct SchemaNames {
+    pub(super) methods: Vec<String>,
+    pub(super) documents: Vec<String>,
+}
+
+/// `schema NAME` for a method of the daemon.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct MethodSchemas {
+    pub(super) method: String,
+    pub(super) request: Schema,
+    pub(super) response: Schema,
+}
+
+/// `schema NAME` for the document of a command.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct DocumentSchema {
+    /// The command, and when it prints this document.
+    pub(super) command: String,
+    pub(super) document: Schema,
+}
+
+/// Every document by the words of its command. `error` is what any of them prints when it fails; `operation watch`
+/// prints one document a line.
+pub(super) fn all() -> Vec<(&'static str, Schema)> {
+    vec![
+        ("status", schema_of_output::<Status>()),
+        ("tenant create", schema_of_output::<TenantCreated>()),
+        ("tenant create --plan", schema_of_output::<Plan>()),
+        ("tenant list", schema_of_output::<TenantList>()),
+        ("tenant show", schema_of_output::<TenantDetail>()),
+        ("tenant rollback", schema_of_output::<TenantChanged>()),
+        ("tenant suspend", schema_of_output::<TenantChanged>()),
+        ("tenant resume", schema_of_output::<TenantChanged>()),
+        ("tenant update", schema_of_output::<TenantChanged>()),
+        ("tenant retire", schema_of_output::<TenantChanged>()),
+        ("tenant credentials issue", schema_of_output::<CredentialsIssued>()),
+        ("tenant credentials rotate", schema_of_output::<CredentialsIssued>()),
+        ("tenant credentials finish", schema_of_output::<Rotated>()),
+        ("blueprint list", schema_of_output::<BlueprintsResponse>()),
+        ("blueprint show", schema_of_output::<BlueprintShown>()),
+        ("blueprint check", schema_of_output::<BlueprintReport>()),
+        ("blueprint add", schema_of_output::<BlueprintReport>()),
+        ("target list", schema_of_output::<TargetsResponse>()),
+        ("target show", schema_of_output::<TargetsResponse>()),
+        ("target check", schema_of_output::<TargetsResponse>()),
+        ("operation list", schema_of_output::<OperationsResponse>()),
+        ("operation show", schema_of_output::<Operation>()),
+        ("operation watch", schema_of_output::<Event>()),
+        ("operation cancel", schema_of_output::<OperationCancelled>()),
+        ("operation retry", schema_of_output::<TenantChanged>()),
+        ("audit list", schema_of_output::<AuditResponse>()),
+        ("demo", schema_of_output::<Demo>()),
+        ("schema", schema_of_output::<SchemaNames>()),
+        ("error", schema_of_output::<Failed>()),
+    ]
+}
