@@ -110,7 +110,8 @@ async fn provisions_outlast_a_server_that_crashes_under_them() {
     env.cluster.execute("postgres", "select pg_reload_conf()".to_owned()).await;
     add_small_blueprint(&env).await;
     provision_many(&env, 16).await;
-    env.cluster.crash_and_restart();
+    env.cluster.crash();
+    env.cluster.restart();
     assert_all_succeeded(&all_ended(&env, 16).await);
     assert_eq!(placements(&env).await, 16);
 }

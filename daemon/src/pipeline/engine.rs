@@ -222,12 +222,8 @@ impl Engine {
         operation
     }
 
-    /// Carries on an operation whose daemon, or task, is gone.
-    pub(super) fn take_up(&self, work: Work) {
-        self.spawn(work, true);
-    }
-
-    fn spawn(&self, work: Work, is_inherited: bool) {
+    /// Runs it; an inherited one is carried on, because its daemon or its task is gone.
+    pub(super) fn spawn(&self, work: Work, is_inherited: bool) {
         let Work { claim, run, progress, operation, actor } = work;
         let budget = Duration::from_millis(operation.budget_ms);
         let deadline = Instant::now() + budget;

@@ -110,6 +110,6 @@ async fn take_up(engine: &Engine, operation: &Operation, target: Arc<Target>) ->
     };
     operation.steps = waiting_steps(kind);
     let actor = Actor { uid: nix::unistd::geteuid().as_raw(), name: operation.actor.clone() };
-    engine.take_up(Work { claim, run, progress, operation, actor });
+    engine.spawn(Work { claim, run, progress, operation, actor }, true);
     Ok(true)
 }

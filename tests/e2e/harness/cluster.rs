@@ -100,12 +100,18 @@ impl Cluster {
             .arg(&log));
     }
 
-    /// Ends the server as a crash would, and starts it again.
-    pub(crate) fn crash_and_restart(&self) {
+    /// Ends the server as a crash would. Only on a cluster of the test's own.
+    pub(crate) fn crash(&self) {
         let data = self.base.join("data");
-        let stop = ["stop", "--silent", "--wait", "--mode=immediate", "-D"];
-        run(self.server_program("pg_ctl").args(stop).arg(&data));
-        self.start(&data);
+        run(self
+            .server_program("pg_ctl")
+            .args(["stop", "--silent", "--wait", "--mode=immediate", "-D"])
+            .arg(data));
+    }
+
+    /// Starts the server that [`Cluster::crash`] ended.
+    pub(crate) fn restart(&self) {
+        self.start(&self.base.join("data"));
     }
 
     /// A server program that runs as the user who owns the cluster; the server refuses to run as root.

@@ -221,7 +221,12 @@ impl Faults {
             Fault::Stop => self.stop(process).await,
             Fault::Restart => {
                 let cluster = Arc::clone(&self.world.cluster);
-                tokio::task::spawn_blocking(move || cluster.crash_and_restart()).await.unwrap();
+                tokio::task::spawn_blocking(move || {
+                    cluster.crash();
+                    cluster.restart();
+                })
+                .await
+                .unwrap();
             }
         }
         "go\n"
