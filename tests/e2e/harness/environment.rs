@@ -222,15 +222,6 @@ impl Env {
         .await
     }
 
-    /// Waits until the operation has ended, however it did.
-    pub(crate) async fn wait_for_end(&self, id: &str) -> Operation {
-        eventually(&format!("operation {id} has ended"), async || {
-            let operation = self.operation(id).await;
-            operation.state.is_final().then_some(operation)
-        })
-        .await
-    }
-
     /// Runs SQL with a tenant's credentials, as its application would.
     pub(crate) async fn psql(&self, login: &Credentials, sql: &str) -> Output {
         let mut command = Command::new("psql");
