@@ -4,6 +4,7 @@
 //! key, ours if none was given, and is sent again with it.
 
 use serde_json::json;
+use tenantry_protocol::archive::Archive;
 use tenantry_protocol::operation::{Operation, RetryRequest};
 use tenantry_protocol::tenant::{
     OperationStarted, RetireRequest, RollbackRequest, TenantChangeRequest, TenantDetail, UpdateTenantRequest,
@@ -110,7 +111,7 @@ pub(super) fn accepted(context: &Context, operation: &Operation) -> Result<(), C
 
 impl Done {
     /// The archive that this very operation made.
-    pub(super) fn archive(&self) -> Option<&tenantry_protocol::tenant::Archive> {
+    pub(super) fn archive(&self) -> Option<&Archive> {
         self.detail.archives.iter().find(|archive| archive.operation_id == self.operation.id)
     }
 
