@@ -4,6 +4,7 @@
 //! fields and methods are added, never renamed or removed. Requests carry plain strings, which the daemon parses
 //! and answers for field by field; responses carry the validated newtypes.
 
+pub mod archive;
 pub mod audit;
 pub mod blueprint;
 pub mod endpoint;

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use crate::archive::Archive;
 use crate::id::{OperationId, TenantId};
 use crate::isolation::IsolationReport;
 use crate::name::{BlueprintName, BlueprintVersion, PlacementName, Slug, TargetName};
@@ -340,27 +341,6 @@ pub struct TenantDetail {
     /// What was archived of it, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub archives: Vec<Archive>,
-}
-
-/// A tenant's data in a file on the daemon's machine, made before it was removed, and read back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Archive {
-    /// The operation that made it.
-    pub operation_id: OperationId,
-    #[serde(with = "time::serde::rfc3339")]
-    #[schemars(with = "String", extend("format" = "date-time"))]
-    pub made_at: OffsetDateTime,
-    /// In the custom format of `pg_dump`, for `pg_restore`.
-    pub path: String,
-    pub size_bytes: u64,
-    /// Of the file, 64 hexadecimal digits.
-    pub sha256: String,
-    /// Tables in it; each partition is a table too.
-    pub tables: u64,
-    /// Rows in all tables: counted in the database, and again in the file.
-    pub rows: u64,
-    /// The `pg_dump` that wrote it; a `pg_restore` of this version or a newer one reads it.
-    pub dumped_by: String,
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 use crate::harness::binaries::server_bin;
 use crate::harness::cli;
-use crate::harness::{Cluster, Env, Folder, Provisioned, Version, eventually};
+use crate::harness::{Env, Folder, Provisioned, Version, eventually};
 
 const ROLLBACK: [&str; 5] = ["tenant", "rollback", "acme", "--confirm", "acme"];
 
@@ -37,14 +37,8 @@ async fn with_pg_dump(script: &str) -> (Env, Provisioned) {
     let mut env = Env::new().await;
     let made = env.provision("acme").await;
     let dir = fake_programs(&env, script);
-    restart_with(&mut env, &format!("[archive]\nbin_dir = \"{}\"\n", dir.display())).await;
+    env.restart_with(&format!("[archive]\nbin_dir = \"{}\"\n", dir.display())).await;
     (env, made)
-}
-
-async fn restart_with(env: &mut Env, lines: &str) {
-    env.take_daemon().stop().await;
-    env.write_config(lines, &[("local", env.target_url())]);
-    env.start_daemon().await;
 }
 
 /// The tenant works as before, and nothing of an archive is left: no login, no half of a file.
@@ -142,7 +136,7 @@ async fn a_directory_that_cannot_be_written_to_is_refused_before_anything_is_don
     let made = env.provision("acme").await;
     let file = env.dir.join("in-the-way");
     std::fs::write(&file, "").unwrap();
-    restart_with(&mut env, &format!("[archive]\ndir = \"{}/archives\"\n", file.display())).await;
+    env.restart_with(&format!("[archive]\ndir = \"{}/archives\"\n", file.display())).await;
     env.tenantry(&ROLLBACK).await.assert_status(5).assert_says(&["in-the-way", "[archive] dir"]);
     assert_as_before(&env, &made).await;
 }
@@ -164,7 +158,7 @@ async fn an_archive_that_lacks_rows_is_noticed() {
     let seeded = ["tenant", "create", "acme", "--blueprint", "projects", "--seed", "--json"];
     let made = Provisioned::from(&env.tenantry(&seeded).await.assert_status(0).json());
     let dir = fake_programs(&env, script);
-    restart_with(&mut env, &format!("[archive]\nbin_dir = \"{}\"\n", dir.display())).await;
+    env.restart_with(&format!("[archive]\nbin_dir = \"{}\"\n", dir.display())).await;
     env.tenantry(&ROLLBACK).await.assert_status(1).assert_says(&["does not hold what the database does"]);
     assert_as_before(&env, &made).await;
 }
@@ -226,20 +220,25 @@ async fn an_archive_that_a_killed_daemon_left_is_made_anew_by_the_next() {
 
 #[tokio::test]
 async fn a_removal_that_goes_on_does_not_replace_a_good_archive() {
-    let env = Env::with_config(
-        Cluster::shared(),
-        "[limits]\noperation_budget_ms = 2000\nlock_timeout_ms = 200\n[archive]\ntimeout_ms = 3000\n",
+    let mut env = Env::new().await;
+    // More tables than go in one batch; the last of them is held, so that the others are gone when the removal gives up.
+    let many = "do $$ begin for n in 1..41 loop execute format('create table t%s (id int primary key)', n); end loop; end $$;";
+    env.add_blueprint(Folder::new(&env.dir, "many", "1.0").migration("one", many).path()).await;
+    let made = env.provision_of("acme", "many").await;
+    // Short, so that the wait for a lock that is not given is too.
+    env.restart_with(
+        "[limits]\noperation_budget_ms = 1000\nlock_timeout_ms = 200\n[archive]\ntimeout_ms = 8000\n",
     )
     .await;
-    let made = env.provision("acme").await;
     let mut holder = env.target().await;
-    let hold = format!("begin; lock table {}.users in access share mode", made.tenant.placement);
+    let hold = format!("begin; lock table {}.t41 in access share mode", made.tenant.placement);
     sqlx::raw_sql(sqlx::AssertSqlSafe(hold)).execute(&mut holder).await.unwrap();
     let stuck = env.tenantry(&json_of(&ROLLBACK)).await.assert_status(6).json();
     holder.close().await.unwrap();
     let first = env.tenant("acme").await.archives;
     assert_eq!(first.len(), 1, "{stuck}");
     let id = stuck["operation"]["id"].as_str().expect("an operation");
+    env.restart_with("").await;
     env.tenantry(&["operation", "retry", id]).await.assert_status(0);
     assert_eq!(env.tenant("acme").await.archives, first);
     env.assert_clean_slate(&made.tenant.placement).await;

@@ -50,11 +50,11 @@ async fn wrong_arguments_are_refused_with_the_field_and_change_nothing() {
             "taken",
         ),
         (
-            vec!["tenant", "rollback", "taken", "--confirm", "taken", "--json"],
-            5,
-            "precondition",
-            None,
-            "--discard-data",
+            vec!["tenant", "retire", "taken", "--confirm", "tekan", "--json"],
+            2,
+            "invalid_argument",
+            Some("confirm"),
+            "taken",
         ),
         (vec!["operation", "show", "no-id", "--json"], 2, "invalid_argument", Some("id"), "no-id"),
     ];

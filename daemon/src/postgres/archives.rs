@@ -2,8 +2,8 @@
 
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgPool};
+use tenantry_protocol::archive::Archive;
 use tenantry_protocol::id::{OperationId, TenantId};
-use tenantry_protocol::tenant::Archive;
 
 use super::error::{Result, doing};
 use super::tenants::read;

@@ -138,6 +138,13 @@ impl Env {
         self.daemon = Some(Daemon::start(&["--config", config.to_str().unwrap()], &self.dir).await);
     }
 
+    /// Restarts the daemon with these lines of configuration in place of those before.
+    pub(crate) async fn restart_with(&mut self, lines: &str) {
+        self.take_daemon().stop().await;
+        self.write_config(lines, &[("local", self.target_url())]);
+        self.start_daemon().await;
+    }
+
     /// The running daemon, to stop or kill it.
     pub(crate) fn take_daemon(&mut self) -> Daemon {
         self.daemon.take().expect("the daemon runs")

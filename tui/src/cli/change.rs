@@ -3,6 +3,7 @@
 //! Invariant: the answer to "was it accepted?" is never lost to a lost connection: each request carries an idempotency
 //! key, ours if none was given, and is sent again with it.
 
+use tenantry_protocol::archive::Archive;
 use tenantry_protocol::operation::{Operation, RetryRequest};
 use tenantry_protocol::tenant::{
     OperationStarted, RetireRequest, RollbackRequest, TenantChangeRequest, TenantDetail, UpdateTenantRequest,
@@ -111,7 +112,7 @@ pub(super) fn accepted(context: &Context, operation: &Operation) -> Result<(), C
 
 impl Done {
     /// The archive that this very operation made.
-    pub(super) fn archive(&self) -> Option<&tenantry_protocol::tenant::Archive> {
+    pub(super) fn archive(&self) -> Option<&Archive> {
         self.detail.archives.iter().find(|archive| archive.operation_id == self.operation.id)
     }
 

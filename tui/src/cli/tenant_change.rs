@@ -2,10 +2,9 @@
 //!
 //! Invariant: who retires a tenant types its name twice; it is never filled in by us.
 
+use tenantry_protocol::archive::Archive;
 use tenantry_protocol::operation::{Operation, OperationKind};
-use tenantry_protocol::tenant::{
-    Archive, RetireRequest, TenantChangeRequest, TenantState, UpdateTenantRequest,
-};
+use tenantry_protocol::tenant::{RetireRequest, TenantChangeRequest, TenantState, UpdateTenantRequest};
 
 use time::OffsetDateTime;
 

@@ -210,6 +210,16 @@ async fn perform(effect: Effect, client: Option<Client>, events: Events) {
             let request = IssueCredentialsRequest { slug, idempotency_key: None };
             Some(Event::Credentials { ticket, result: clean(client.issue_credentials(request).await) })
         }
+        other => change(other, &client).await,
+    };
+    if let Some(answer) = answer {
+        let _ = events.send(answer).await;
+    }
+}
+
+/// Changes of a tenant that stands, and of operations that run or ran.
+async fn change(effect: Effect, client: &Client) -> Option<Event> {
+    match effect {
         Effect::SuspendTenant { ticket, id } => {
             let request = TenantChangeRequest { slug: id.to_string(), idempotency_key: Some(fresh_key()) };
             Some(begun(ticket, client.suspend(request).await))
@@ -226,11 +236,8 @@ async fn perform(effect: Effect, client: Option<Client>, events: Events) {
             let cancelled = client.cancel(CancelRequest { operation: id.to_string() }).await;
             Some(Event::Cancelling(clean(cancelled.map(|operation| Box::new(text::wire(operation))))))
         }
-        // The runner performs these itself.
-        Effect::Quit | Effect::Suspend | Effect::DropInput | Effect::Copy(_) => None,
-    };
-    if let Some(answer) = answer {
-        let _ = events.send(answer).await;
+        // The runner performs the others itself.
+        _ => None,
     }
 }
 

@@ -4,8 +4,8 @@
 //! one; the login it is made through is closed again however it ends; what was made is on record before the next step.
 //! Undone by closing that login: an archive that is not needed hurts nobody.
 
+use tenantry_protocol::archive::Archive;
 use tenantry_protocol::operation::Operation;
-use tenantry_protocol::tenant::Archive;
 use time::OffsetDateTime;
 use time::macros::format_description;
 

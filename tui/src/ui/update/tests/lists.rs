@@ -137,7 +137,7 @@ fn several_are_rolled_back_one_after_the_other_once_the_words_are_typed() {
     let mut effects = ctrl(&mut state, 'x');
     for slug in ["acme", "globex", "initech"] {
         let (ticket, request) = asked(&effects);
-        assert_eq!((request.confirm.as_str(), request.discard_data), (slug, true));
+        assert_eq!((request.confirm.as_str(), request.discard_data), (slug, false));
         assert!(uuid::Uuid::parse_str(&request.slug).is_ok(), "by id: {}", request.slug);
         assert!(ctrl(&mut state, 'x').is_empty(), "one at a time");
         effects = done(&mut state, ticket, slug);

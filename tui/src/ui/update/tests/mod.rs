@@ -236,7 +236,7 @@ fn a_rollback_needs_the_whole_name_and_a_key_that_is_not_enter() {
     let Some(Effect::Rollback { request, .. }) = effects.first() else { panic!("{effects:?}") };
     assert_eq!(
         (request.slug.as_str(), request.confirm.as_str(), request.discard_data),
-        (tenant.to_string().as_str(), "acme", true)
+        (tenant.to_string().as_str(), "acme", false)
     );
     assert!(ctrl(&mut state, 'x').is_empty(), "it is asked for once");
 }
