@@ -322,3 +322,54 @@ fn draw_run(at: At, cells: &[Cell], text: &mut String) {
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
+
+/// What a terminal of 12 columns shows after these bytes.
+fn picture(bytes: &str) -> Picture {
+    let size = |cells| std::num::NonZeroU16::new(cells).unwrap();
+    let mut parser = vt100::Parser::new(size(2), size(12), 0);
+    parser.process(b"\x1b[?25l");
+    parser.process(bytes.as_bytes());
+    Picture::of(parser.screen())
+}
+
+#[test]
+fn text_stands_at_its_column_whatever_the_font() {
+    let svg = picture("ab  \x1b[1;31mc d\x1b[0m<").to_svg("a test");
+    let at = |column: usize| MARGIN + column * CELL_WIDTH;
+    for expected in [
+        format!(
+            "<text x=\"{}\" y=\"31\" textLength=\"18\" lengthAdjust=\"spacingAndGlyphs\">ab</text>",
+            at(0)
+        ),
+        format!(
+            "<text x=\"{}\" y=\"31\" textLength=\"27\" lengthAdjust=\"spacingAndGlyphs\" font-weight=\"bold\" \
+             fill=\"#f2777a\">c d</text>",
+            at(4)
+        ),
+        format!(
+            "<text x=\"{}\" y=\"31\" textLength=\"9\" lengthAdjust=\"spacingAndGlyphs\">&lt;</text>",
+            at(7)
+        ),
+    ] {
+        assert!(svg.contains(&expected), "{expected}\n{svg}");
+    }
+}
+
+#[test]
+fn lines_wide_characters_and_reversed_cells_are_drawn_where_they_are() {
+    let svg = picture("┌──日\x1b[7mx\x1b[0m\r\n│").to_svg("a test");
+    let corner = format!("M20 26.5h5M20.5 26v10M25 26.5h{}", 2 * CELL_WIDTH);
+    assert!(svg.contains(&corner), "{corner}\n{svg}");
+    assert!(svg.contains("M20.5 36v10M20.5 46v10"), "the line goes on below\n{svg}");
+    assert!(svg.contains("<text x=\"52.5\" y=\"31\" text-anchor=\"middle\">日</text>"), "{svg}");
+    let reversed =
+        format!("<path fill=\"{FOREGROUND}\" shape-rendering=\"crispEdges\" d=\"M61 16h9v20h-9z\"/>");
+    assert!(svg.contains(&reversed) && svg.contains(&format!("fill=\"{BACKGROUND}\">x</text>")), "{svg}");
+}
+
+#[test]
+fn a_secret_is_overwritten_wherever_it_stands() {
+    let mut picture = picture("se secret\r\n=secret@");
+    picture.replace("secret", "no".chars().cycle());
+    assert_eq!(picture.text(), "senonono=nonono@");
+}
