@@ -7,6 +7,7 @@ use std::path::Path;
 
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
+use tenantry_protocol::archive::Archive;
 use tenantry_protocol::audit::AuditResponse;
 use tenantry_protocol::blueprint::{Blueprint, BlueprintReport, BlueprintsResponse};
 use tenantry_protocol::isolation::IsolationReport;
@@ -15,7 +16,7 @@ use tenantry_protocol::plan::Plan;
 use tenantry_protocol::schema::schema_of_output;
 use tenantry_protocol::session::{Health, HelloResponse};
 use tenantry_protocol::target::TargetsResponse;
-use tenantry_protocol::tenant::{Archive, Credentials, RotationFinished, Tenant, TenantDetail};
+use tenantry_protocol::tenant::{Credentials, RotationFinished, Tenant, TenantDetail};
 use tenantry_protocol::watch::Event;
 
 use crate::format;
