@@ -1,10 +1,11 @@
 //! Logins of a tenant on its target: the application's secret, and the probe's.
 
-use sqlx::{Connection as _, PgConnection};
+use sqlx::Connection as _;
 use tenantry_protocol::name::PlacementName;
 
 use super::bookkeeping::{self, Mark};
 use super::error::{Error, Result, doing};
+use super::execute::execute;
 use super::quote::{Value, render};
 use super::secret::Verifier;
 use super::sessions;
@@ -103,8 +104,4 @@ pub async fn limit_connections(
     let values = [("placement", Value::Placement(placement)), ("connection_limit", Value::Number(limit))];
     execute(&mut tx, render(tenant_ddl::LIMIT, &values), "change the connection limit").await?;
     tx.commit().await.map_err(doing("commit the settings"))
-}
-
-async fn execute(connection: &mut PgConnection, sql: String, what: &'static str) -> Result<()> {
-    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(connection).await.map(|_| ()).map_err(doing(what))
 }

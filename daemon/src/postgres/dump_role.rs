@@ -9,6 +9,7 @@ use tenantry_protocol::name::PlacementName;
 
 use super::bookkeeping::{self, Mark};
 use super::error::{Error, Result, doing, doing_for_a_tenant};
+use super::execute::execute;
 use super::quote::{Value, identifier, render};
 use super::secret::Password;
 use super::target::{Ready, Target};
@@ -164,8 +165,4 @@ async fn exists(connection: &mut PgConnection, placement: &PlacementName) -> Res
         .fetch_one(connection)
         .await
         .map_err(doing("look for the archive's login"))
-}
-
-async fn execute(connection: &mut PgConnection, sql: String, what: &'static str) -> Result<()> {
-    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(connection).await.map(|_| ()).map_err(doing(what))
 }

@@ -13,6 +13,7 @@ pub mod credentials;
 pub mod dump;
 pub mod dump_role;
 pub mod error;
+mod execute;
 pub mod lease;
 pub mod operations;
 pub mod programs;

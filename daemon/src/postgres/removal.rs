@@ -8,6 +8,7 @@ use tenantry_protocol::name::PlacementName;
 
 use super::bookkeeping::{self, Mark, Settled};
 use super::error::{Result, doing};
+use super::execute::execute;
 use super::quote::{Value, identifier, render};
 use super::target::{Ready, Target};
 use super::{sessions, tenant_ddl};
@@ -196,8 +197,4 @@ async fn givers(connection: &mut PgConnection, roles: &[String]) -> Result<Vec<S
     .fetch_all(connection)
     .await
     .map_err(doing("look for rights that other tenants gave"))
-}
-
-async fn execute(connection: &mut PgConnection, sql: String, what: &'static str) -> Result<()> {
-    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(connection).await.map(|_| ()).map_err(doing(what))
 }

@@ -11,6 +11,7 @@ use tenantry_protocol::name::PlacementName;
 
 use super::bookkeeping::{self, HistoryRow, Mark, Owner};
 use super::error::{Error, Result, ServerError, doing, doing_for_a_tenant};
+use super::execute::execute;
 use super::quote::{Value, render};
 use super::secret::Verifier;
 use super::target::{Ready, Target, TargetConnection};
@@ -218,11 +219,7 @@ impl Build {
     }
 
     async fn execute(&mut self, sql: String, what: &'static str) -> Result<()> {
-        sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
-            .execute(&mut *self.connection)
-            .await
-            .map(|_| ())
-            .map_err(doing(what))
+        execute(&mut self.connection, sql, what).await
     }
 }
 

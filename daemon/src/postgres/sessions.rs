@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::bookkeeping::{self, Mark};
 use super::error::{Error, Result, doing};
+use super::execute::execute;
 use super::quote::{Value, render};
 use super::target::Ready;
 
@@ -20,7 +21,7 @@ pub async fn end(connection: &mut PgConnection, ready: &Ready, mark: Mark, roles
     bookkeeping::hold(&mut tx, mark).await?;
     // Without the membership the server refuses to end another role's session.
     for role in roles {
-        execute(&mut tx, ready, "grant {role} to {provisioner}", role).await?;
+        membership(&mut tx, ready, "grant {role} to {provisioner}", role).await?;
     }
     let ended: i64 = sqlx::query_scalar(
         "select count(*) from (select pg_terminate_backend(pid) from pg_stat_activity where usename = any($1)) as ended",
@@ -30,7 +31,7 @@ pub async fn end(connection: &mut PgConnection, ready: &Ready, mark: Mark, roles
     .await
     .map_err(doing("end the tenant's sessions"))?;
     for role in roles {
-        execute(&mut tx, ready, "revoke {role} from {provisioner}", role).await?;
+        membership(&mut tx, ready, "revoke {role} from {provisioner}", role).await?;
     }
     tx.commit().await.map_err(doing("commit the end of the sessions"))?;
     let deadline = Instant::now() + TIMEOUT;
@@ -50,16 +51,12 @@ pub async fn end(connection: &mut PgConnection, ready: &Ready, mark: Mark, roles
     }
 }
 
-async fn execute(
+async fn membership(
     connection: &mut PgConnection,
     ready: &Ready,
     template: &'static str,
     role: &str,
 ) -> Result<()> {
     let values = [("role", Value::Identifier(role)), ("provisioner", Value::Identifier(&ready.provisioner))];
-    sqlx::raw_sql(sqlx::AssertSqlSafe(render(template, &values)))
-        .execute(connection)
-        .await
-        .map(|_| ())
-        .map_err(doing("join or leave a login role"))
+    execute(connection, render(template, &values), "join or leave a login role").await
 }

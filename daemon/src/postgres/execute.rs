@@ -1,0 +1,10 @@
+//! Runs SQL that [`super::quote`] rendered: several statements in one message, without parameters or rows.
+
+use sqlx::PgConnection;
+
+use super::error::{Result, doing};
+
+/// `what` is said in the error.
+pub(super) async fn execute(connection: &mut PgConnection, sql: String, what: &'static str) -> Result<()> {
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(connection).await.map(|_| ()).map_err(doing(what))
+}
