@@ -139,24 +139,43 @@ pub struct HistoryRow<'a> {
     pub duration_us: i64,
 }
 
-pub async fn insert_history(
+/// Where the session stands after a file.
+#[derive(Debug)]
+pub struct Closed {
+    /// The session is the provisioner's, in the build's transaction.
+    pub within_bounds: bool,
+    /// The transaction can still write.
+    pub writable: bool,
+    /// The tenant's schema is there, and its owner's.
+    pub schema_stands: bool,
+    /// The tables with deferrable triggers, as the server quotes them.
+    pub deferrable_tables: Vec<String>,
+}
+
+/// Looks where the session stands after a file, and writes the file's history where it can be written.
+pub async fn close_file(
     connection: &mut PgConnection,
+    provisioner: &str,
     placement: &PlacementName,
+    xid: &str,
     row: HistoryRow<'_>,
-) -> Result<()> {
-    sqlx::query(
-        "insert into tenantry.migration_history (placement, position, file, checksum, statements, duration_us)
-         values ($1, $2, $3, $4, $5, $6)",
+) -> Result<Closed> {
+    let answer: (bool, bool, bool, Vec<String>) = sqlx::query_as(
+        "select within_bounds, writable, schema_stands, deferrable_tables
+         from tenantry.close_file($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .persistent(false)
+    .bind(provisioner)
     .bind(placement.as_str())
+    .bind(xid)
     .bind(row.position)
     .bind(row.file)
     .bind(row.checksum)
     .bind(row.statements)
     .bind(row.duration_us)
-    .execute(connection)
+    .fetch_one(connection)
     .await
-    .map(|_| ())
-    .map_err(doing("write the migration's history"))
+    .map_err(doing("check the build's bounds"))?;
+    let (within_bounds, writable, schema_stands, deferrable_tables) = answer;
+    Ok(Closed { within_bounds, writable, schema_stands, deferrable_tables })
 }

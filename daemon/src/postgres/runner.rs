@@ -117,16 +117,15 @@ impl Build {
             .await
             .map_err(doing_for_a_tenant("apply the migration"))
             .map_err(file_error)?;
-        self.check_bounds().await?;
         let duration = begin.elapsed();
-        let row = HistoryRow {
+        self.close_file(HistoryRow {
             position: self.files,
             file: file.path,
             checksum: file.checksum,
             statements: i32::try_from(file.statements.len()).unwrap_or(i32::MAX),
             duration_us: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX),
-        };
-        bookkeeping::insert_history(&mut self.connection, &self.placement, row).await?;
+        })
+        .await?;
         self.files += 1;
         Ok(duration)
     }
@@ -173,29 +172,18 @@ impl Build {
     }
 
     /// After a file: everything that it could have left for COMMIT is gone, and the session is the provisioner's again.
-    async fn check_bounds(&mut self) -> Result<(), FileError> {
+    async fn close_file(&mut self, row: HistoryRow<'_>) -> Result<(), FileError> {
         // A cursor WITH HOLD runs its query at COMMIT, as the provisioner; settings would outlive the file; a
         // notification would come to this session.
         self.execute("close all; reset all; unlisten *;".to_owned(), "clean up after the migration").await?;
-        let (same_user, same_transaction, writable, schema_stands, deferrable): (
-            bool,
-            bool,
-            bool,
-            bool,
-            Vec<String>,
-        ) = sqlx::query_as(BOUNDS)
-            .persistent(false)
-            .bind(&self.provisioner)
-            .bind(self.placement.as_str())
-            .bind(&self.xid)
-            .fetch_one(&mut *self.connection)
-            .await
-            .map_err(doing("check the build's bounds"))?;
-        let problem = match (same_user && same_transaction, writable, schema_stands) {
+        let closed =
+            bookkeeping::close_file(&mut self.connection, &self.provisioner, &self.placement, &self.xid, row)
+                .await?;
+        let problem = match (closed.within_bounds, closed.writable, closed.schema_stands) {
             (false, _, _) => "the migration left its transaction or its role",
             (_, false, _) => "the migration made its transaction read only, so that nothing could follow it",
             (_, _, false) => "the migration dropped or gave away the tenant's own schema",
-            (true, true, true) => return self.check_deferred_triggers(&deferrable).await,
+            (true, true, true) => return self.check_deferred_triggers(&closed.deferrable_tables).await,
         };
         Err(FileError::Unsafe(problem.to_owned()))
     }
@@ -222,24 +210,6 @@ impl Build {
         execute(&mut self.connection, sql, what).await
     }
 }
-
-/// Where the session stands after a file, and which of the owner's tables have deferrable triggers (names quoted by the
-/// server). What a role owns is read from the shared dependencies, which are indexed: a scan of the catalog would make
-/// each build slower with every tenant that is there.
-const BOUNDS: &str = "
-    select current_user = $1 and session_user = $1,
-           coalesce((pg_current_xact_id_if_assigned()::xid)::text = $3, false),
-           not current_setting('transaction_read_only')::boolean,
-           exists (select from pg_namespace n join pg_roles r on r.oid = n.nspowner
-                   where n.nspname = $2 and r.rolname = $2),
-           array(select distinct format('%I.%I', n.nspname, c.relname)
-                 from pg_shdepend d
-                 join pg_trigger t on t.tgrelid = d.objid
-                 join pg_class c on c.oid = d.objid join pg_namespace n on n.oid = c.relnamespace
-                 where d.refclassid = 'pg_authid'::regclass
-                   and d.refobjid = (select oid from pg_roles where rolname = $2)
-                   and d.dbid = (select oid from pg_database where datname = current_database())
-                   and d.classid = 'pg_class'::regclass and d.deptype = 'o' and t.tgdeferrable)";
 
 /// The open transaction's id, and the server's process that runs it.
 async fn identify(connection: &mut PgConnection) -> Result<(String, i32)> {

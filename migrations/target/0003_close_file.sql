@@ -1,0 +1,40 @@
+-- What follows each file of a build: where the session stands, and the file's history.
+--
+-- A function, because its plan is then made once for a build and not once for each file, where it took as long as some
+-- files. Generic plans, because a plan of its own for each call would bring that back.
+
+create function tenantry.close_file(
+    provisioner text, owner_role text, build_xid text,
+    file_position integer, file_name text, file_checksum text, file_statements integer, file_duration_us bigint,
+    out within_bounds boolean, out writable boolean, out schema_stands boolean, out deferrable_tables text[]
+) language plpgsql
+    set search_path = pg_catalog, pg_temp
+    set plan_cache_mode = force_generic_plan as
+$$
+declare
+    owner_oid oid := to_regrole(owner_role)::oid;
+begin
+    within_bounds := current_user = provisioner and session_user = provisioner
+        and coalesce(pg_current_xact_id_if_assigned()::xid::text = build_xid, false);
+    writable := not current_setting('transaction_read_only')::boolean;
+    schema_stands := exists (select from pg_namespace n where n.nspname = owner_role and n.nspowner = owner_oid);
+    -- What a role owns is read from the shared dependencies, which are indexed: a scan of the catalog would make each
+    -- build slower with every tenant that is there.
+    deferrable_tables := array(
+        select distinct format('%I.%I', n.nspname, c.relname)
+        from pg_shdepend d
+        join pg_trigger t on t.tgrelid = d.objid
+        join pg_class c on c.oid = d.objid
+        join pg_namespace n on n.oid = c.relnamespace
+        where d.refclassid = 'pg_authid'::regclass and d.refobjid = owner_oid
+          and d.dbid = (select b.oid from pg_database b where b.datname = current_database())
+          and d.classid = 'pg_class'::regclass and d.deptype = 'o' and t.tgdeferrable);
+    if within_bounds and writable then
+        insert into tenantry.migration_history (placement, position, file, checksum, statements, duration_us)
+        values (owner_role, file_position, file_name, file_checksum, file_statements, file_duration_us);
+    end if;
+end
+$$;
+
+-- The schema keeps tenants out; this would, too.
+revoke execute on function tenantry.close_file(text, text, text, integer, text, text, integer, bigint) from public;
