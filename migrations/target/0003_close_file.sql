@@ -1,12 +1,27 @@
 -- What follows each file of a build: where the session stands, and the file's history.
 --
--- A function, because its plan is then made once for a build and not once for each file, where it took as long as some
--- files. Generic plans, because a plan of its own for each call would bring that back.
+-- Functions, because their plans are then made once for a build and not once for each file, where it took as long as
+-- some files. Generic plans, because a plan of its own for each call would bring that back.
+
+-- Which runner a placement has: any change of a function writes its row anew, at another place, which is not used again
+-- while the transaction is open. Null if there is none.
+create function tenantry.runner_version(placement_name text) returns text
+    language plpgsql
+    set search_path = pg_catalog, pg_temp
+    set plan_cache_mode = force_generic_plan as
+$$
+begin
+    return (select concat_ws(' ', p.oid, p.ctid, p.xmin, p.cmin) from pg_proc p
+            where p.proname = placement_name || '_run' and p.proargtypes = '1009'::oidvector
+              and p.pronamespace = to_regnamespace(placement_name)::oid);
+end
+$$;
 
 create function tenantry.close_file(
     provisioner text, owner_role text, build_xid text,
     file_position integer, file_name text, file_checksum text, file_statements integer, file_duration_us bigint,
-    out within_bounds boolean, out writable boolean, out schema_stands boolean, out deferrable_tables text[]
+    out within_bounds boolean, out writable boolean, out schema_stands boolean, out deferrable_tables text[],
+    out runner text
 ) language plpgsql
     set search_path = pg_catalog, pg_temp
     set plan_cache_mode = force_generic_plan as
@@ -29,6 +44,7 @@ begin
         where d.refclassid = 'pg_authid'::regclass and d.refobjid = owner_oid
           and d.dbid = (select b.oid from pg_database b where b.datname = current_database())
           and d.classid = 'pg_class'::regclass and d.deptype = 'o' and t.tgdeferrable);
+    runner := tenantry.runner_version(owner_role);
     if within_bounds and writable then
         insert into tenantry.migration_history (placement, position, file, checksum, statements, duration_us)
         values (owner_role, file_position, file_name, file_checksum, file_statements, file_duration_us);
@@ -36,5 +52,6 @@ begin
 end
 $$;
 
--- The schema keeps tenants out; this would, too.
+-- The schema keeps tenants out; these would, too.
+revoke execute on function tenantry.runner_version(text) from public;
 revoke execute on function tenantry.close_file(text, text, text, integer, text, text, integer, bigint) from public;

@@ -150,6 +150,8 @@ pub struct Closed {
     pub schema_stands: bool,
     /// The tables with deferrable triggers, as the server quotes them.
     pub deferrable_tables: Vec<String>,
+    /// Which function runs the files now, as [`super::tenant_ddl::RUNNER`] tells it; none if it was dropped.
+    pub runner: Option<String>,
 }
 
 /// Looks where the session stands after a file, and writes the file's history where it can be written.
@@ -160,8 +162,8 @@ pub async fn close_file(
     xid: &str,
     row: HistoryRow<'_>,
 ) -> Result<Closed> {
-    let answer: (bool, bool, bool, Vec<String>) = sqlx::query_as(
-        "select within_bounds, writable, schema_stands, deferrable_tables
+    let answer: (bool, bool, bool, Vec<String>, Option<String>) = sqlx::query_as(
+        "select within_bounds, writable, schema_stands, deferrable_tables, runner
          from tenantry.close_file($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .persistent(false)
@@ -176,6 +178,6 @@ pub async fn close_file(
     .fetch_one(connection)
     .await
     .map_err(doing("check the build's bounds"))?;
-    let (within_bounds, writable, schema_stands, deferrable_tables) = answer;
-    Ok(Closed { within_bounds, writable, schema_stands, deferrable_tables })
+    let (within_bounds, writable, schema_stands, deferrable_tables, runner) = answer;
+    Ok(Closed { within_bounds, writable, schema_stands, deferrable_tables, runner })
 }

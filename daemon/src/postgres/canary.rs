@@ -69,7 +69,7 @@ async fn make(target: &Target, ready: &Ready) -> Result<PlacementName> {
     // Made once for a target, by whichever daemon comes first: no epoch fences it.
     let mark = Mark { build: OperationId::generate(), fence: 0 };
     let mut build = Build::begin(target, ready, mark, &ready.canary, Owner::Canary).await?;
-    build.create_roles(0, &Password::generate().verifier()).await?;
+    build.create_roles(0, &Password::generate().brief_verifier()).await?;
     build.create_schema().await?;
     let statements = STATEMENTS.map(str::to_owned);
     let file = File { path: "canary.sql", checksum: "built in", statements: &statements };

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Row as _};
 use tenantry_protocol::name::PlacementName;
 
 use super::bookkeeping::{self, HistoryRow, Mark, Owner};
@@ -29,6 +29,8 @@ pub struct Build {
     /// The server's process for this connection.
     backend: i32,
     files: i32,
+    /// The function that runs the files, as it was made; none before the first, and where a file changed it.
+    runner: Option<String>,
 }
 
 /// A migration or seed file, as it is executed.
@@ -75,6 +77,7 @@ impl Build {
             xid,
             backend,
             files: 0,
+            runner: None,
         })
     }
 
@@ -100,8 +103,9 @@ impl Build {
     /// Applies one file as the owner, checks that it stayed within its bounds, and writes its history.
     pub async fn apply(&mut self, file: File<'_>) -> Result<Duration, FileError> {
         let begin = Instant::now();
-        let runner = render(tenant_ddl::RUNNER, &[("placement", Value::Placement(&self.placement))]);
-        self.execute(runner, "make the runner").await?;
+        if self.runner.is_none() {
+            self.runner = Some(self.make_runner().await?);
+        }
         // The number comes back in the server's account of an error, and names the statement.
         let numbered: Vec<String> = file
             .statements
@@ -109,7 +113,7 @@ impl Build {
             .enumerate()
             .map(|(number, text)| format!("{}{text}", prefix(number)))
             .collect();
-        let call = format!("select {}.tenantry_run($1)", self.placement);
+        let call = format!("select {0}.{0}_run($1)", self.placement);
         sqlx::query(sqlx::AssertSqlSafe(call))
             .persistent(false)
             .bind(&numbered)
@@ -171,6 +175,13 @@ impl Build {
         }
     }
 
+    /// The function that runs the files, new; gives its version.
+    async fn make_runner(&mut self) -> Result<String> {
+        let sql = render(tenant_ddl::RUNNER, &[("placement", Value::Placement(&self.placement))]);
+        let made = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_one(&mut *self.connection).await;
+        made.and_then(|row| row.try_get(0)).map_err(doing("make the runner"))
+    }
+
     /// After a file: everything that it could have left for COMMIT is gone, and the session is the provisioner's again.
     async fn close_file(&mut self, row: HistoryRow<'_>) -> Result<(), FileError> {
         // A cursor WITH HOLD runs its query at COMMIT, as the provisioner; settings would outlive the file; a
@@ -179,6 +190,9 @@ impl Build {
         let closed =
             bookkeeping::close_file(&mut self.connection, &self.provisioner, &self.placement, &self.xid, row)
                 .await?;
+        if self.runner != closed.runner {
+            self.runner = None;
+        }
         let problem = match (closed.within_bounds, closed.writable, closed.schema_stands) {
             (false, _, _) => "the migration left its transaction or its role",
             (_, false, _) => "the migration made its transaction read only, so that nothing could follow it",

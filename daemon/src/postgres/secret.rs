@@ -2,7 +2,10 @@
 
 use std::fmt;
 
+use data_encoding::BASE64;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use rand::RngExt as _;
+use sha2::{Digest as _, Sha256};
 
 /// A password that the daemon made. `Debug` does not show it.
 #[derive(Clone)]
@@ -24,10 +27,29 @@ impl Password {
         Verifier(postgres_protocol::password::scram_sha_256(self.0.as_bytes()))
     }
 
+    /// The same for a login that lasts as long as one step, with a single iteration (RFC 5802). Iterations make a weak
+    /// password dear to guess, and this one has 190 random bits; 4,096 of them cost both ends of each login and each
+    /// `alter role` 3 ms.
+    pub fn brief_verifier(&self) -> Verifier {
+        let salt: [u8; 16] = rand::random();
+        let salted = hmac(self.0.as_bytes(), &[&salt, &1_u32.to_be_bytes()]);
+        let stored_key = Sha256::digest(hmac(&salted, &[b"Client Key"]));
+        let server_key = hmac(&salted, &[b"Server Key"]);
+        let [salt, stored, server] = [&salt[..], &stored_key, &server_key].map(|bytes| BASE64.encode(bytes));
+        Verifier(format!("SCRAM-SHA-256$1:{salt}${stored}:{server}"))
+    }
+
     /// The text itself, for a login or for the one answer that carries it.
     pub fn expose(&self) -> &str {
         &self.0
     }
+}
+
+#[expect(clippy::expect_used, reason = "HMAC takes keys of any length; the constructor serves others too")]
+fn hmac(key: &[u8], message: &[&[u8]]) -> [u8; 32] {
+    let mut hmac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
+    message.iter().for_each(|part| hmac.update(part));
+    hmac.finalize().into_bytes().into()
 }
 
 impl Verifier {

@@ -36,12 +36,13 @@ alter default privileges for role {placement} in schema {placement} grant execut
 ";
 
 /// What runs a migration file. Inside a SECURITY DEFINER function RESET ROLE, SET SESSION AUTHORIZATION and COMMIT are
-/// refused, so the file's code has no way to the provisioner, whose session this is. Made anew for each file, because
-/// the file before could have replaced it: it belongs to the owner.
+/// refused, so the file's code has no way to the provisioner, whose session this is. It belongs to the owner, so a file
+/// could have replaced it: the last statement tells which one this is, and where the next file finds another it is made
+/// anew. Its name is no other tenant's: the server looks a name up among all functions that have it, dropped ones too.
 pub const RUNNER: &str = "\
 set local role {placement};
-drop function if exists {placement}.tenantry_run(text[]);
-create function {placement}.tenantry_run(statements text[]) returns void language plpgsql security definer
+drop function if exists {placement}.{placement}_run(text[]);
+create function {placement}.{placement}_run(statements text[]) returns void language plpgsql security definer
     set search_path = {placement}, tenantry_ext, pg_temp as
 $tenantry$
 declare
@@ -54,11 +55,12 @@ begin
 end
 $tenantry$;
 reset role;
+select tenantry.runner_version('{placement}');
 ";
 
 /// Ends the build: the runner goes, and with it the provisioner's membership.
 pub const SEAL: &str = "\
-drop function if exists {placement}.tenantry_run(text[]);
+drop function if exists {placement}.{placement}_run(text[]);
 revoke {placement} from {provisioner};
 ";
 

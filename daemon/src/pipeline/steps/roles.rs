@@ -13,7 +13,7 @@ pub(in crate::pipeline) async fn run(run: &mut ProvisionRun) -> Result<(), StepE
     let owner = Owner::Tenant(run.tenant.id);
     let mut build = Build::begin(&run.target, &ready, run.mark, &run.tenant.placement, owner).await?;
     let limit = run.tenant.settings.get(CONNECTION_LIMIT).copied().unwrap_or(-1);
-    build.create_roles(limit, &run.probe.verifier()).await?;
+    build.create_roles(limit, &run.probe.brief_verifier()).await?;
     run.build = Some(build);
     Ok(())
 }

@@ -16,7 +16,8 @@ pub(in crate::pipeline) async fn run(run: &mut ProvisionRun, tracker: &Tracker) 
     let total = isolation::probes::PROBES.len();
     tracker.counted(Step::Verify, 0, total);
     if run.is_inherited {
-        credentials::open_probe(&run.target, run.mark, &run.tenant.placement, &run.probe.verifier()).await?;
+        credentials::open_probe(&run.target, run.mark, &run.tenant.placement, &run.probe.brief_verifier())
+            .await?;
     }
     let before = canary::fingerprint(&run.target, &ready.canary).await?;
     let mut session = run.target.login(&tenant_ddl::probe_role(&run.tenant.placement), &run.probe).await?;
