@@ -14,7 +14,7 @@ use crate::postgres::bookkeeping::{self, Mark, Settled};
 use crate::postgres::control::Control;
 use crate::postgres::removal::Removal;
 use crate::postgres::runner::Build;
-use crate::postgres::secret::Password;
+use crate::postgres::secret::{Password, Verifier};
 use crate::postgres::target::{Ready, Target};
 use crate::postgres::tenants::NewTenant;
 
@@ -52,6 +52,8 @@ pub(super) struct ChangeRun {
     pub(super) tenant: Tenant,
     pub(super) before: TenantState,
     pub(super) arguments: Arguments,
+    /// Of the secret that is to be set. A daemon that takes the operation up has none, and cannot set it.
+    pub(super) secret: Option<Verifier>,
 }
 
 /// An operation on its way.
@@ -132,11 +134,13 @@ impl Run {
         }
     }
 
-    /// The server's locks that it takes at a time, about.
-    pub(super) fn locks(&self) -> i64 {
+    /// The server's locks that it takes at a time, about. `None` for what is over in a moment and takes none worth a
+    /// place in the queue: whoever waits for a secret does not wait for the builds of others.
+    pub(super) fn locks(&self) -> Option<i64> {
         match self {
-            Self::Provision(run) => places::locks_of_a_build(run.blueprint.tables),
-            Self::Change(_) => places::locks_of_a_change(),
+            Self::Provision(run) => Some(places::locks_of_a_build(run.blueprint.tables)),
+            Self::Change(run) if run.kind.is_of_secrets() => None,
+            Self::Change(_) => Some(places::locks_of_a_change()),
         }
     }
 
