@@ -78,9 +78,6 @@ impl Ended {
 
 impl Arena {
     pub(crate) async fn open(cluster: Arc<Cluster>) -> Self {
-        // A crash of the server must lose nothing that it said was there.
-        cluster.execute("postgres", "alter system set synchronous_commit = on".to_owned()).await;
-        cluster.execute("postgres", "select pg_reload_conf()".to_owned()).await;
         let mut env = Env::prepare(cluster).await;
         let script = Arc::new(Mutex::new(Script::default()));
         let proxy = Proxy::listen(&env.dir, &env.cluster.socket_dir(), Arc::clone(&script));
