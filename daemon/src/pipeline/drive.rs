@@ -100,6 +100,11 @@ impl Drive {
     pub(super) async fn take_up(&mut self) -> Event {
         let is_build = matches!(self.run, Run::Provision(_));
         if !is_build || !matches!(self.progress, Progress::Forward { .. }) {
+            // What comes next asks the marker itself, as often as it takes; this only spares it the wait for the daemon
+            // before.
+            if let Err(error) = self.run.settle().await {
+                self.tracker.log(format!("the marker cannot be asked yet: {error}"));
+            }
             return Event::TakenUp { committed: false };
         }
         let mut patience = Patience::lasting(self.time_left().max(LEAST_UNDO_TIME));

@@ -93,14 +93,19 @@ impl Run {
         }
     }
 
-    /// Whether the build was committed; if not, it never will be.
+    /// Whether the build was committed; if not, it never will be. Whoever held its marker holds it no more.
     pub(super) async fn settle(&mut self) -> Result<Settled, StepError> {
         self.abandon().await;
-        let Self::Provision(run) = self else { return Ok(Settled::Void) };
+        let (target, build, placement) = match self {
+            Self::Provision(run) => (&run.target, run.mark.build, &run.tenant.placement),
+            Self::Change(run) => (&run.target, run.mark.build, &run.tenant.placement),
+        };
         // The bookkeeping may not be there yet, if the daemon before came no further.
-        run.target.ready().await?;
-        let settled = bookkeeping::settle(&run.target, run.mark.build, &run.tenant.placement).await?;
-        run.is_inherited = settled == Settled::Committed;
+        target.ready().await?;
+        let settled = bookkeeping::displace(target, build, placement).await?;
+        if let Self::Provision(run) = self {
+            run.is_inherited = settled == Settled::Committed;
+        }
         Ok(settled)
     }
 
