@@ -105,9 +105,6 @@ async fn a_daemon_told_to_stop_finishes_what_is_in_flight() {
 #[tokio::test]
 async fn provisions_outlast_a_server_that_crashes_under_them() {
     let env = Env::on(Cluster::private(Version::Packaged)).await;
-    // Other tests need no durable server; this one's promises hold on no other.
-    env.cluster.execute("postgres", "alter system set synchronous_commit = on".to_owned()).await;
-    env.cluster.execute("postgres", "select pg_reload_conf()".to_owned()).await;
     add_small_blueprint(&env).await;
     provision_many(&env, 16).await;
     env.cluster.crash();

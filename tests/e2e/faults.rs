@@ -8,7 +8,7 @@ use crate::harness::{Cluster, Version, binaries};
 /// Nothing of it, or all of it, whatever these rules break.
 async fn stands(arena: &mut Arena, scenario: Scenario, daemons: usize, rules: Vec<Rule>) {
     let count = rules.len();
-    let trial = Trial { scenario, rules, daemons };
+    let trial = Trial { scenario, rules, daemons, company: 0 };
     let verdict = arena.run(&trial).await;
     assert!(verdict.violations.is_empty(), "{trial:?}: {verdict:#?}");
     assert_eq!(

@@ -6,14 +6,9 @@ use tenantry_protocol::watch::{EventBody, WatchRequest};
 use crate::harness::rpc::context;
 use crate::harness::{Cluster, Env, Folder, Version, eventually};
 
-/// A daemon whose commits in the control database wait for a standby where the server is told that it has one.
+/// Commits wait for a standby where the server is told that it has one.
 async fn prepare() -> Env {
-    let mut env = Env::on(Cluster::private(Version::Packaged)).await;
-    env.take_daemon().stop().await;
-    let role = &env.control_role;
-    env.cluster.execute("postgres", format!("alter role {role} set synchronous_commit = on")).await;
-    env.start_daemon().await;
-    env
+    Env::on(Cluster::private(Version::Packaged)).await
 }
 
 async fn demand_a_standby(env: &Env, names: &str) {
@@ -23,12 +18,16 @@ async fn demand_a_standby(env: &Env, names: &str) {
 
 /// Cuts the next commit's connection when the commit has happened and its answer is still to come.
 async fn lose_the_next_commit(env: &Env) {
+    lose_the_next_commit_of(env, &env.control_role).await;
+}
+
+async fn lose_the_next_commit_of(env: &Env, role: &str) {
     let mut control = env.control().await;
     eventually("a commit waits for its answer", async || {
         let cut: i64 = sqlx::query_scalar(
             "select count(pg_terminate_backend(pid)) from pg_stat_activity where wait_event = 'SyncRep' and usename = $1",
         )
-        .bind(&env.control_role)
+        .bind(role)
         .fetch_one(&mut control)
         .await
         .unwrap();
@@ -87,4 +86,38 @@ async fn a_lost_answer_to_an_outcome_is_told_to_whoever_watches() {
     .await;
     assert_eq!(told.state.name(), "succeeded");
     assert_eq!(env.tenant("acme").await.tenant.state.name(), "active");
+}
+
+#[tokio::test]
+async fn commits_are_durable_whatever_is_set_for_the_daemons_roles_and_databases() {
+    let mut env = prepare().await;
+    env.take_daemon().stop().await;
+    for role in [&env.control_role, &env.provisioner] {
+        env.cluster.execute("postgres", format!("alter role {role} set synchronous_commit = off")).await;
+    }
+    for database in [&env.control_db, &env.target_db] {
+        env.cluster
+            .execute("postgres", format!("alter database {database} set synchronous_commit = off"))
+            .await;
+    }
+    env.start_daemon().await;
+    // A commit that nobody makes durable would not wait for a standby either.
+    demand_a_standby(&env, "nobody").await;
+    lose_the_next_commit_of(&env, &env.control_role).await;
+    let folder = Folder::new(&env.dir, "slow", "1.0").migration(
+        "slow",
+        "set synchronous_commit = off; create table one (id int primary key); select pg_sleep(2);",
+    );
+    env.add_blueprint(folder.path()).await;
+    let create = ["tenant", "create", "acme", "--blueprint", "slow"];
+    let (made, ()) = tokio::join!(env.tenantry(&create), async {
+        eventually("the migration runs", async || {
+            let operations = env.tenantry(&["operation", "list", "--json"]).await.stdout;
+            operations.contains("provision").then_some(())
+        })
+        .await;
+        demand_a_standby(&env, "nobody").await;
+        lose_the_next_commit_of(&env, &env.provisioner).await;
+    });
+    made.assert_status(0);
 }

@@ -43,6 +43,7 @@ mod races;
 mod recovery;
 mod removal;
 mod rollback_preview;
+mod secrets;
 mod starting;
 mod stuck;
 mod tidy;

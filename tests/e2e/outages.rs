@@ -1,6 +1,7 @@
 //! The control database goes away or to somebody else, and what the daemon says meanwhile.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
@@ -8,7 +9,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::harness::cli::{self, Output};
 use crate::harness::daemon::Daemon;
-use crate::harness::{Cluster, Env, Version, eventually};
+use crate::harness::{Cluster, Env, Folder, Version, eventually};
 
 const CREATE: [&str; 5] = ["tenant", "create", "acme", "--blueprint", "projects"];
 
@@ -105,4 +106,38 @@ async fn a_daemon_that_was_stopped_past_its_lease_and_resumed_writes_nothing_any
     at(&socket, &env, &CREATE).await.assert_status(0);
     assert!(second.stop().await.status.success());
     assert!(first.stop().await.status.success());
+}
+
+#[tokio::test]
+async fn a_daemon_stopped_within_an_open_build_holds_nobody_up() {
+    let mut env = Env::with_config(Cluster::shared(), "[limits]\nlease_ms = 500\n").await;
+    let folder = Folder::new(&env.dir, "slow", "1.0")
+        .migration("slow", "create table one (id int primary key); select pg_sleep(1);");
+    env.add_blueprint(folder.path()).await;
+    let (second, socket) = start_second(&env).await;
+    let create = ["tenant", "create", "acme", "--blueprint", "slow", "--no-wait", "--json"];
+    let started = env.tenantry(&create).await.assert_status(0).json();
+    let id = started["operation"]["id"].as_str().expect("an operation").to_owned();
+    let mut target = env.target().await;
+    let sleeps = "select exists (select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep')";
+    let looker = tokio::sync::Mutex::new(&mut target);
+    eventually("the migration runs", async || {
+        let mut target = looker.lock().await;
+        sqlx::query_scalar::<_, bool>(sleeps).fetch_one(&mut **target).await.unwrap().then_some(())
+    })
+    .await;
+    let first = env.take_daemon();
+    first.signal(Signal::SIGSTOP);
+    let begin = Instant::now();
+    eventually("the second builds it", async || {
+        let shown = at(&socket, &env, &["operation", "show", &id, "--json"]).await.json();
+        (shown["state"]["name"] == "succeeded").then_some(())
+    })
+    .await;
+    // The lease, and the build once more, are part of it; the transaction that was left open would take a minute to end.
+    assert!(begin.elapsed() < Duration::from_millis(500 + 5_000), "it took {:?}", begin.elapsed());
+    first.signal(Signal::SIGCONT);
+    assert!(second.stop().await.status.success());
+    assert!(first.stop().await.status.success());
+    target.close().await.unwrap();
 }

@@ -15,7 +15,7 @@ struct Path {
     places: &'static [&'static str],
 }
 
-const FAULTS: [(&str, Fault); 8] = [
+const FAULTS: [(&str, Fault); 9] = [
     ("error", Fault::Lost),
     ("refusal", Fault::Refuse),
     ("panic", Fault::Panic),
@@ -23,6 +23,7 @@ const FAULTS: [(&str, Fault); 8] = [
     ("cut", Fault::Cut),
     ("terminate", Fault::Terminate),
     ("restart", Fault::Restart),
+    ("cancel", Fault::Cancel),
     ("stop", Fault::Stop),
 ];
 
@@ -42,7 +43,7 @@ pub(crate) fn cells(seed: u64) -> Vec<Job> {
                     let name = format!("{:?}/{} {place} {moment} {fault_name}", path.scenario, path.name);
                     cells.push((
                         dice.roll(),
-                        Job { name, trial: Trial { scenario: path.scenario, rules, daemons } },
+                        Job { name, trial: Trial { scenario: path.scenario, rules, daemons, company: 0 } },
                     ));
                 }
             }
@@ -123,6 +124,8 @@ fn paths() -> Vec<Path> {
             &["journal", "apply_settings", "outcome"],
         ),
     ]);
+    paths.extend(secrets());
+    paths.extend(archives());
     for scenario in [Suspend, Retire] {
         paths.extend([
             path(scenario, "forward", vec![], &["intent", "close_logins", "end_sessions", "outcome"]),
@@ -135,6 +138,58 @@ fn paths() -> Vec<Path> {
             ),
         ]);
     }
+    paths
+}
+
+fn secrets() -> Vec<Path> {
+    use Scenario::{Finish, Issue, Rotate};
+    let path = |scenario, name, prelude: Vec<Rule>, places| Path { scenario, name, prelude, places };
+    let mut paths = Vec::new();
+    for scenario in [Issue, Rotate] {
+        paths.extend([
+            path(scenario, "forward", vec![], &["intent", "set_secret", "outcome"] as &[_]),
+            path(scenario, "undo", vec![at("set_secret", Moment::After, Fault::Refuse)], &CHANGE),
+            path(
+                scenario,
+                "recovery",
+                vec![at("set_secret", Moment::After, Fault::Kill)],
+                &["settle", "journal", "unwinding", "undo.restore", "outcome"],
+            ),
+        ]);
+    }
+    paths.push(path(Finish, "forward", vec![], &["intent", "close_old_login", "outcome"]));
+    let killed = vec![at("close_old_login", Moment::After, Fault::Kill)];
+    paths.push(path(Finish, "recovery", killed, &["journal", "close_old_login", "outcome"]));
+    paths
+}
+
+/// What makes an archive, what goes when a grace is over, and a removal under the tenant's own sessions.
+fn archives() -> Vec<Path> {
+    use Scenario::{Purge, RetireArchived, RollbackArchived, RollbackInUse};
+    let path = |scenario, name, prelude: Vec<Rule>, places| Path { scenario, name, prelude, places };
+    let mut paths = Vec::new();
+    for scenario in [RollbackArchived, RetireArchived] {
+        paths.extend([
+            path(scenario, "forward", vec![], &["archive"] as &[_]),
+            path(scenario, "undo", vec![at("archive", Moment::After, Fault::Refuse)], &CHANGE),
+            path(
+                scenario,
+                "recovery",
+                vec![at("archive", Moment::After, Fault::Kill)],
+                &["journal", "close_logins", "end_sessions", "archive", "outcome"],
+            ),
+        ]);
+    }
+    const DROPS: [&str; 4] = ["drop_objects", "drop_roles", "confirm_absence", "outcome"];
+    paths.push(path(Purge, "forward", vec![at("outcome", Moment::After, Fault::Go)], &DROPS));
+    let killed = vec![at("drop_objects", Moment::After, Fault::Kill)];
+    paths.push(path(Purge, "recovery", killed, &["journal", "drop_objects", "drop_roles", "outcome"]));
+    paths.push(path(
+        RollbackInUse,
+        "forward",
+        vec![],
+        &["close_logins", "end_sessions", "drop_objects", "drop_roles", "outcome"],
+    ));
     paths
 }
 

@@ -9,7 +9,7 @@ use crate::work::Job;
 #[derive(Debug)]
 pub(crate) struct Dice(u64);
 
-const FAULTS: [Fault; 8] = [
+const FAULTS: [Fault; 9] = [
     Fault::Lost,
     Fault::Refuse,
     Fault::Panic,
@@ -17,6 +17,7 @@ const FAULTS: [Fault; 8] = [
     Fault::Cut,
     Fault::Terminate,
     Fault::Restart,
+    Fault::Cancel,
     Fault::Stop,
 ];
 const CUTS: [Cut; 4] = [Cut::Before, Cut::After, Cut::Answer, Cut::Late];
@@ -62,15 +63,18 @@ pub(crate) fn faults(seed: u64, run: u64) -> Job {
             }
             // Only where somebody can take over is a stop more than a pause.
             let kinds = if daemons == 2 { FAULTS.len() } else { FAULTS.len() - 1 };
-            Rule::At {
-                place: None,
-                moment: None,
-                skip: skip(&mut dice, POINTS),
-                fault: dice.one_of(&FAULTS[..kinds]),
-            }
+            let fault = match dice.one_of(&FAULTS[..kinds]) {
+                // A purge that was cancelled in the queue comes again of itself, a minute later.
+                Fault::Cancel if scenario == Scenario::Purge => Fault::Lost,
+                fault => fault,
+            };
+            Rule::At { place: None, moment: None, skip: skip(&mut dice, POINTS), fault }
         })
         .collect();
-    Job { name: format!("random {run}"), trial: Trial { scenario, rules, daemons } }
+    // In every second one others are served meanwhile, and broken as well.
+    let company = if dice.below(2) == 0 { 0 } else { 1 + dice.below(3) };
+    let company = usize::try_from(company).unwrap();
+    Job { name: format!("random {run}"), trial: Trial { scenario, rules, daemons, company } }
 }
 
 /// A run in which one commit is cut, or two are.
@@ -81,16 +85,26 @@ pub(crate) fn commits(seed: u64, run: u64) -> Job {
     while dice.below(2) == 0 && rules.len() < 3 {
         rules.push(Rule::Commit { skip: skip(&mut dice, 2), cut: dice.one_of(&CUTS) });
     }
-    Job { name: format!("commits {run}"), trial: Trial { scenario, rules, daemons: 1 } }
+    Job { name: format!("commits {run}"), trial: Trial { scenario, rules, daemons: 1, company: 0 } }
 }
 
-/// A run in which a commit of a change of secrets is cut, or the daemon dies there.
+/// A run in which a commit of a change of secrets is cut, or something else breaks once or twice on its way.
 pub(crate) fn secrets(seed: u64, run: u64) -> Job {
     let mut dice = Dice::of(seed ^ 0x5EC2E7, run);
-    let scenario = dice.one_of(&[Scenario::Issue, Scenario::Rotate]);
-    // Intent, effect, outcome.
-    let rules = vec![Rule::Commit { skip: skip(&mut dice, 3), cut: dice.one_of(&CUTS) }];
-    Job { name: format!("secrets {run}"), trial: Trial { scenario, rules, daemons: 1 } }
+    let scenario = dice.one_of(&Scenario::SECRETS);
+    let rules = if dice.below(2) == 0 {
+        // Intent, effect, outcome.
+        vec![Rule::Commit { skip: skip(&mut dice, 3), cut: dice.one_of(&CUTS) }]
+    } else {
+        let kinds = &FAULTS[..FAULTS.len() - 1];
+        // Intent, step and outcome, each before and after.
+        let mut strike = |limit| {
+            let (skip, fault) = (skip(&mut dice, limit), dice.one_of(kinds));
+            Rule::At { place: None, moment: None, skip, fault }
+        };
+        vec![strike(6), strike(4)]
+    };
+    Job { name: format!("secrets {run}"), trial: Trial { scenario, rules, daemons: 1, company: 0 } }
 }
 
 fn skip(dice: &mut Dice, limit: u64) -> u32 {

@@ -18,7 +18,7 @@ pub async fn cancel(app: &Arc<App>, caller: &Caller, request: CancelRequest) -> 
     match app.engine.cancel(id, &caller.actor()) {
         Cancelling::Asked => app.find_operation(id).await,
         Cancelling::TooLate => refuse(format!(
-            "the {} of {} is past the point of return: its data is being dropped",
+            "the {} of {} is past the point of return: what it removes nobody can bring back",
             operation.kind.name(),
             operation.slug
         )),

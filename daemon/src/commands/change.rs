@@ -84,8 +84,9 @@ pub(super) async fn start(
     let Some(build) = build else { return Err(errors::internal()) };
     let target = Arc::clone(app.target(tenant.target.as_str())?);
     let slug = tenant.slug.clone();
-    let job = ChangeJob { actor, kind, tenant, target, build, arguments, key: key.as_ref().map(Key::lend) };
-    let refusal = match app.engine.change(job).await {
+    let lent = key.as_ref().map(Key::lend);
+    let job = ChangeJob { actor, kind, tenant, target, build, arguments, secret: None, key: lent };
+    let refusal = match Box::pin(app.engine.change(job)).await {
         Ok(Some(operation)) => return Ok(OperationStarted { operation, replayed: false }),
         Ok(None) => {
             let message =

@@ -35,6 +35,11 @@ pub async fn retry(
     let kind = kind_of(&stored)?;
     let tenant = tenants::by_id(app.control.pool(), stored.operation.tenant_id).await;
     let Some(tenant) = tenant.map_err(errors::control)? else { return Err(errors::internal()) };
+    // Its answer would have carried the secret, and a retry's answer has no place for one.
+    if let Some(command) = kind.command_of_secrets(&tenant.slug) {
+        let message = format!("secrets are asked for anew, not retried: `{command}`");
+        return Err(ApiError::new(ErrorCode::Precondition, message).on_field("operation"));
+    }
     match kind {
         Kind::Provision { seed }
             if !matches!(stored.operation.state, OperationState::NeedsAttention { .. }) =>

@@ -1,57 +1,35 @@
 //! `issue_credentials`, `rotate_credentials` and `finish_rotation`: a tenant's secrets and its two login slots.
 //!
-//! A secret is made here, goes to the server as a verifier, and is in the answer; it is stored and logged nowhere.
-//! The intent is on record before the server changes, the outcome after.
+//! Each is an operation of the pipeline like any other: intent, effect and outcome are on record, a daemon that takes it
+//! up closes what nobody works with, and the trail has its end whatever breaks. What is its own is that somebody waits
+//! for its answer: a secret is made here, goes to the server as a verifier, and is in the answer of the call that asked
+//! for it; it is stored and logged nowhere, so a call that was cut short is asked again.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::id::OperationId;
-use tenantry_protocol::operation::{Operation, OperationKind, OperationState};
+use tenantry_protocol::operation::{Operation, OperationState};
 use tenantry_protocol::session::Role;
 use tenantry_protocol::tenant::{
     Credentials, FinishRotationRequest, IssueCredentialsRequest, RotateCredentialsRequest, RotationFinished,
     Tenant, TenantState,
 };
-use tenantry_protocol::watch::EventBody;
 use time::OffsetDateTime;
 
-use crate::audit;
-use crate::model::audit_chain::{Entry, Outcome};
-use crate::pipeline::Actor;
-use crate::postgres::bookkeeping::Mark;
-use crate::postgres::credentials::Issue;
-use crate::postgres::operations::Context;
-use crate::postgres::secret::Password;
+use crate::model::operation::Kind;
+use crate::pipeline::{Actor, Arguments, ChangeJob};
+use crate::postgres::secret::{Password, Verifier};
 use crate::postgres::target::Target;
-use crate::postgres::{self, credentials, error::doing, operations, tenant_ddl, tenants};
+use crate::postgres::{tenant_ddl, tenants};
 
 use super::idempotency::Key;
 use super::{App, Caller, errors};
 
-/// What is done to a tenant's logins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Change {
-    /// A new secret on the current slot.
-    Issue,
-    /// The other slot, opened beside the current one.
-    Rotate,
-    /// The slot before the rotation, closed.
-    Finish,
-}
-
-/// A change of secrets on its way.
-struct Job<'a> {
-    change: Change,
-    actor: &'a Actor,
-    tenant: &'a Tenant,
-    target: &'a Target,
-    mark: Mark,
-    /// The login role that is changed.
-    role: String,
-    /// The login role that works beside the current one when this is done.
-    previous: Option<String>,
+/// A change of secrets that was asked for.
+struct Asked {
+    kind: Kind,
+    actor: Actor,
     key: Option<Key>,
 }
 
@@ -63,7 +41,7 @@ pub async fn issue_credentials(
     app.authorise(caller, Role::Operator, "credentials.issue").await?;
     let same = IssueCredentialsRequest { idempotency_key: None, ..request.clone() };
     let key = Key::new(caller, "issue_credentials", request.idempotency_key.as_deref(), &same)?;
-    secret(app, caller, Change::Issue, &request.slug, key).await
+    secret(app, caller, Kind::IssueCredentials, &request.slug, key).await
 }
 
 pub async fn rotate_credentials(
@@ -74,36 +52,34 @@ pub async fn rotate_credentials(
     app.authorise(caller, Role::Operator, "credentials.rotate").await?;
     let same = RotateCredentialsRequest { idempotency_key: None, ..request.clone() };
     let key = Key::new(caller, "rotate_credentials", request.idempotency_key.as_deref(), &same)?;
-    secret(app, caller, Change::Rotate, &request.slug, key).await
+    secret(app, caller, Kind::RotateCredentials, &request.slug, key).await
 }
 
 async fn secret(
     app: &Arc<App>,
     caller: &Caller,
-    change: Change,
+    kind: Kind,
     slug: &str,
     key: Option<Key>,
 ) -> Result<Credentials, ApiError> {
     let id = app.find_tenant(slug).await?.id;
-    let (task, actor) = (Arc::clone(app), caller.actor());
+    let (task, asked) = (Arc::clone(app), Asked { kind, actor: caller.actor(), key });
     app.detached(async move {
         let _turn = task.secrets.wait(id).await;
         // Read anew: whoever had the turn before may have changed it.
         let tenant = task.find_tenant(&id.to_string()).await?;
         let target = Arc::clone(task.target(tenant.target.as_str())?);
-        if let Some(operation) = task.replay(key.as_ref()).await? {
-            let issued_at = task.find_operation(operation).await?.requested_at;
+        if let Some(earlier) = task.replay(asked.key.as_ref()).await? {
+            let issued_at = replayed(&task, earlier).await?.requested_at;
             return Ok(answer(&tenant, &target, &current(&tenant), None, issued_at));
         }
-        let job = job(&task, change, &actor, &tenant, &target, key).await?;
+        let login = login(kind, &tenant)?;
         let password = Password::generate();
-        let verifier = password.verifier();
-        let effect = async {
-            let issued = credentials::issue(&target, job.mark, &job.role, &verifier).await?;
-            Ok((issued == Issue::Done).then_some(0))
-        };
-        let (_, issued_at) = Box::pin(run(&task, &job, effect)).await?;
-        Ok(answer(&tenant, &target, &job.role, Some(&password), issued_at))
+        let verifier = Some(password.verifier());
+        run(&task, asked, &tenant, &target, login.clone(), verifier).await?;
+        let tenant = task.find_tenant(&id.to_string()).await?;
+        let issued_at = tenant.credentials.as_ref().map_or(tenant.updated_at, |issued| issued.issued_at);
+        Ok(answer(&tenant, &target, &login, Some(&password), issued_at))
     })
     .await
 }
@@ -117,24 +93,45 @@ pub async fn finish_rotation(
     let same = FinishRotationRequest { idempotency_key: None, ..request.clone() };
     let key = Key::new(caller, "finish_rotation", request.idempotency_key.as_deref(), &same)?;
     let id = app.find_tenant(&request.slug).await?.id;
-    let (task, actor) = (Arc::clone(app), caller.actor());
+    let kind = Kind::FinishRotation;
+    let (task, asked) = (Arc::clone(app), Asked { kind, actor: caller.actor(), key });
     app.detached(async move {
         let _turn = task.secrets.wait(id).await;
         // Read anew: whoever had the turn before may have changed it.
         let tenant = task.find_tenant(&id.to_string()).await?;
         let target = Arc::clone(task.target(tenant.target.as_str())?);
         let role = current(&tenant);
-        if task.replay(key.as_ref()).await?.is_some() {
+        if let Some(earlier) = task.replay(asked.key.as_ref()).await? {
+            replayed(&task, earlier).await?;
             let closed = tenant_ddl::other_slot(&tenant.placement, &role);
             return Ok(RotationFinished { slug: tenant.slug, role, closed, sessions_ended: 0 });
         }
-        let job = job(&task, Change::Finish, &actor, &tenant, &target, key).await?;
-        let ready = target.ready().await.map_err(|error| errors::target(target.name(), error))?;
-        let effect = async { credentials::close_slot(&target, &ready, job.mark, &job.role).await.map(Some) };
-        let (sessions_ended, _) = Box::pin(run(&task, &job, effect)).await?;
-        Ok(RotationFinished { slug: tenant.slug.clone(), role, closed: job.role, sessions_ended })
+        let closed = login(kind, &tenant)?;
+        let operation = run(&task, asked, &tenant, &target, closed.clone(), None).await?;
+        let ended = operation.steps.iter().find_map(|step| step.count).map_or(0, |count| count.done);
+        Ok(RotationFinished { slug: tenant.slug, role, closed, sessions_ended: ended.into() })
     })
     .await
+}
+
+/// What an earlier call with the same key did.
+async fn replayed(app: &App, earlier: OperationId) -> Result<Operation, ApiError> {
+    let operation = app.find_operation(earlier).await?;
+    let refuse = |message| Err(ApiError::new(ErrorCode::Conflict, message).on_field("idempotency_key"));
+    match &operation.state {
+        OperationState::Succeeded => Ok(operation),
+        state if !state.is_final() => refuse(format!(
+            "operation {earlier}, which this key led to, is {}: wait for its end, and ask again with a new key",
+            state.name()
+        )),
+        state => {
+            let why = state.failure().map_or_else(String::new, |failure| format!(" ({})", failure.summary()));
+            refuse(format!(
+                "operation {earlier}, which this key led to, is {}{why}: ask again with a new key",
+                state.name()
+            ))
+        }
+    }
 }
 
 /// The login role that the tenant's newest secret is for.
@@ -143,159 +140,84 @@ fn current(tenant: &Tenant) -> String {
     issued.unwrap_or_else(|| tenant_ddl::first_slot(&tenant.placement))
 }
 
-async fn job<'a>(
-    app: &App,
-    change: Change,
-    actor: &'a Actor,
-    tenant: &'a Tenant,
-    target: &'a Target,
-    key: Option<Key>,
-) -> Result<Job<'a>, ApiError> {
+/// The login role that is opened or closed.
+fn login(kind: Kind, tenant: &Tenant) -> Result<String, ApiError> {
     if tenant.state != TenantState::Active {
-        return Err(not_active(tenant, tenant.state.name()));
+        return Err(not_active(tenant));
     }
     let refuse = |message| Err(ApiError::new(ErrorCode::Precondition, message));
-    let before = tenant.credentials.as_ref().and_then(|issued| issued.previous_role.clone());
+    let (before, slug) =
+        (tenant.credentials.as_ref().and_then(|issued| issued.previous_role.clone()), &tenant.slug);
     let now = current(tenant);
-    let (role, previous) = match (change, before) {
-        (Change::Issue, before) => (now, before),
-        (Change::Rotate, _) if tenant.credentials.is_none() => {
-            return refuse(format!(
-                "{0} has no credentials to rotate: issue them with `tenantry tenant credentials {0} issue`",
-                tenant.slug
-            ));
-        }
-        (Change::Rotate, None) => (tenant_ddl::other_slot(&tenant.placement, &now), Some(now)),
-        (Change::Rotate, Some(old)) => {
-            return refuse(format!(
-                "{0} is being rotated already: close {old} with `tenantry tenant credentials {0} finish`; for another \
-                 secret on {now}, `issue`",
-                tenant.slug
-            ));
-        }
-        (Change::Finish, Some(old)) => (old, None),
-        (Change::Finish, None) => {
-            return refuse(format!(
-                "{0} has no rotation to finish: begin one with `tenantry tenant credentials {0} rotate`",
-                tenant.slug
-            ));
-        }
-    };
-    let fence = app.control.may_write().map_err(errors::control)?;
-    let build = tenants::build_of(app.control.pool(), tenant.id).await.map_err(errors::control)?;
-    let Some(build) = build else { return Err(errors::internal()) };
-    Ok(Job { change, actor, tenant, target, mark: Mark { build, fence }, role, previous, key })
+    match (kind, before) {
+        (Kind::FinishRotation, Some(old)) => Ok(old),
+        (Kind::FinishRotation, None) => refuse(format!(
+            "{slug} has no rotation to finish: begin one with `tenantry tenant credentials {slug} rotate`"
+        )),
+        (Kind::RotateCredentials, _) if tenant.credentials.is_none() => refuse(format!(
+            "{slug} has no credentials to rotate: issue them with `tenantry tenant credentials {slug} issue`"
+        )),
+        (Kind::RotateCredentials, None) => Ok(tenant_ddl::other_slot(&tenant.placement, &now)),
+        (Kind::RotateCredentials, Some(old)) => refuse(format!(
+            "{slug} is being rotated already: close {old} with `tenantry tenant credentials {slug} finish`; for another \
+             secret on {now}, `issue`"
+        )),
+        _ => Ok(now),
+    }
 }
 
-fn not_active(tenant: &Tenant, state: &str) -> ApiError {
+fn not_active(tenant: &Tenant) -> ApiError {
     let message = format!(
-        "{} is {state}, and only an active tenant gets credentials: look at it with `tenantry tenant show {0}`",
-        tenant.slug
+        "{0} is {1}, and only an active tenant gets credentials: look at it with `tenantry tenant show {0}`",
+        tenant.slug,
+        tenant.state.name()
     );
     ApiError::new(ErrorCode::Precondition, message)
 }
 
-/// Intent, effect, outcome. `effect` runs only here, behind the intent; it gives a number for the answer, or nothing if the tenant is not active any more.
+/// Runs the operation, and waits until it succeeded.
 async fn run(
     app: &App,
-    job: &Job<'_>,
-    effect: impl Future<Output = postgres::Result<Option<u64>>>,
-) -> Result<(u64, OffsetDateTime), ApiError> {
-    let begin = Instant::now();
-    let mut operation = new_operation(job);
-    app.record_alone(&entry(job, operation.id, None, None)).await.map_err(errors::control)?;
-    let result = effect.await;
-    let outcome = if matches!(result, Ok(Some(_))) { Outcome::Ok } else { Outcome::Failed };
-    let duration_ms = begin.elapsed().as_secs_f64() * 1_000.0;
-    operation.duration_ms = Some(duration_ms);
-    let entry = entry(job, operation.id, Some(outcome), Some(duration_ms));
-    let count = match result {
-        Ok(Some(count)) => count,
-        failed => {
-            app.record_alone(&entry).await.map_err(errors::control)?;
-            return Err(match failed {
-                Err(error) => errors::target(job.target.name(), error),
-                Ok(_) => not_active(job.tenant, "being changed or removed"),
-            });
-        }
+    asked: Asked,
+    tenant: &Tenant,
+    target: &Arc<Target>,
+    login: String,
+    secret: Option<Verifier>,
+) -> Result<Operation, ApiError> {
+    let build = tenants::build_of(app.control.pool(), tenant.id).await.map_err(errors::control)?;
+    let Some(build) = build else { return Err(errors::internal()) };
+    let job = ChangeJob {
+        actor: asked.actor,
+        kind: asked.kind,
+        tenant: tenant.clone(),
+        target: Arc::clone(target),
+        build,
+        arguments: Arguments { login: Some(login), ..Arguments::default() },
+        secret,
+        key: asked.key.as_ref().map(Key::lend),
     };
-    let (issued_at, seq) = record(app, job, &operation, &entry).await.map_err(errors::control)?;
-    app.events.publish(EventBody::Audit { seq });
-    if let Ok(Some(tenant)) = tenants::by_id(app.control.pool(), job.tenant.id).await {
-        app.events.publish(EventBody::Tenant { tenant: Box::new(tenant) });
-    }
-    Ok((count, issued_at))
-}
-
-async fn record(
-    app: &App,
-    job: &Job<'_>,
-    operation: &Operation,
-    entry: &Entry,
-) -> postgres::Result<(OffsetDateTime, i64)> {
-    let mut tx = app.control.begin().await?;
-    let id = job.tenant.id;
-    let issued_at = match job.change {
-        Change::Finish => {
-            tenants::set_rotation_finished(&mut tx, id).await?;
-            OffsetDateTime::now_utc()
-        }
-        Change::Issue | Change::Rotate => {
-            tenants::set_credentials_issued(&mut tx, id, &job.role, job.previous.as_deref()).await?
-        }
-    };
-    operations::insert(&mut tx, operation, Context { epoch: app.control.epoch(), ..Context::default() })
-        .await?;
-    operations::update(&mut tx, operation).await?;
-    if let Some(key) = &job.key {
-        operations::insert_key(&mut tx, key.lend(), operation.id).await?;
-    }
-    let seq = audit::record(&mut tx, entry).await?;
-    tx.commit().await.map_err(doing("commit the change of credentials"))?;
-    Ok((issued_at, seq))
-}
-
-fn new_operation(job: &Job<'_>) -> Operation {
-    Operation {
-        id: OperationId::generate(),
-        kind: match job.change {
-            Change::Issue => OperationKind::IssueCredentials,
-            Change::Rotate => OperationKind::RotateCredentials,
-            Change::Finish => OperationKind::FinishRotation,
-        },
-        tenant_id: job.tenant.id,
-        slug: job.tenant.slug.clone(),
-        target: job.tenant.target.clone(),
-        state: OperationState::Succeeded,
-        steps: Vec::new(),
-        actor: job.actor.name.clone(),
-        requested_at: OffsetDateTime::now_utc(),
-        duration_ms: None,
-        // One statement, bounded by the target's own timeouts.
-        budget_ms: 60_000,
+    match Box::pin(app.engine.change_and_wait(job)).await.map_err(errors::control)? {
+        Some(operation) if operation.state == OperationState::Succeeded => Ok(operation),
+        Some(operation) => Err(failed(&operation)),
+        None => Err(not_active(&app.find_tenant(&tenant.id.to_string()).await?)),
     }
 }
 
-fn entry(job: &Job<'_>, operation: OperationId, outcome: Option<Outcome>, duration_ms: Option<f64>) -> Entry {
-    let action = match (job.change, outcome) {
-        (Change::Issue, None) => "credentials.issue.intent",
-        (Change::Issue, Some(_)) => "credentials.issue",
-        (Change::Rotate, None) => "credentials.rotate.intent",
-        (Change::Rotate, Some(_)) => "credentials.rotate",
-        (Change::Finish, None) => "credentials.finish.intent",
-        (Change::Finish, Some(_)) => "credentials.finish",
+/// What the caller hears of an operation that did not succeed, or whose daemon let go of it.
+fn failed(operation: &Operation) -> ApiError {
+    let Some(failure) = operation.state.failure() else {
+        let message = "the operation was interrupted, and its secret is with nobody: ask again; `tenantry operation list` \
+                       says what became of it, and `tenantry status` which daemon to ask";
+        return ApiError::new(ErrorCode::Unavailable, message);
     };
-    Entry {
-        action,
-        actor_uid: job.actor.uid,
-        actor: job.actor.name.clone(),
-        tenant_id: Some(job.tenant.id.as_uuid()),
-        slug: Some(job.tenant.slug.to_string()),
-        operation_id: Some(operation.as_uuid()),
-        outcome,
-        duration_ms,
-        detail: Some(job.role.clone()),
-    }
+    let code = if failure.sqlstate.is_some() || failure.hint.is_some() {
+        // The server's own doing, or its absence.
+        ErrorCode::Unavailable
+    } else {
+        ErrorCode::Precondition
+    };
+    let hint = failure.hint.as_ref().map(|hint| format!(": {hint}")).unwrap_or_default();
+    ApiError::new(code, format!("{}{hint}", failure.summary()))
 }
 
 fn answer(

@@ -4,6 +4,7 @@
 //! Nothing here knows time, SQL or a socket.
 
 use serde::{Deserialize, Serialize};
+use tenantry_protocol::name::Slug;
 use tenantry_protocol::operation::{Failure, OperationKind};
 
 pub use super::step::Step;
@@ -28,6 +29,12 @@ pub enum Kind {
         archive: Archiving,
     },
     Purge,
+    /// A new secret on the current login.
+    IssueCredentials,
+    /// The other login, opened beside the current one.
+    RotateCredentials,
+    /// The login before the rotation, closed.
+    FinishRotation,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,6 +152,8 @@ const SUSPEND: &[Step] = &[Step::CloseLogins, Step::EndSessions];
 const RETIRE_ARCHIVED: &[Step] = &[Step::CloseLogins, Step::EndSessions, Step::Archive];
 const RESUME: &[Step] = &[Step::OpenLogins];
 const UPDATE: &[Step] = &[Step::ApplySettings];
+const NEW_SECRET: &[Step] = &[Step::SetSecret];
+const FINISH_ROTATION: &[Step] = &[Step::CloseOldLogin];
 const PURGE: &[Step] = &[Step::DropObjects, Step::DropRoles, Step::ConfirmAbsence];
 
 impl Kind {
@@ -159,6 +168,8 @@ impl Kind {
             Self::Resume => RESUME,
             Self::Update => UPDATE,
             Self::Purge => PURGE,
+            Self::IssueCredentials | Self::RotateCredentials => NEW_SECRET,
+            Self::FinishRotation => FINISH_ROTATION,
         }
     }
 
@@ -171,7 +182,27 @@ impl Kind {
             Self::Update => OperationKind::Update,
             Self::Retire { .. } => OperationKind::Retire,
             Self::Purge => OperationKind::Purge,
+            Self::IssueCredentials => OperationKind::IssueCredentials,
+            Self::RotateCredentials => OperationKind::RotateCredentials,
+            Self::FinishRotation => OperationKind::FinishRotation,
         }
+    }
+
+    /// Changes nothing but a tenant's logins: the tenant is what it is, whatever comes of it.
+    pub const fn is_of_secrets(self) -> bool {
+        matches!(self, Self::IssueCredentials | Self::RotateCredentials | Self::FinishRotation)
+    }
+
+    /// What an operator types to change a tenant's secrets again; `None` for all other kinds, which are retried by their
+    /// operation. A secret is in the answer, so that nobody can ask for it but whoever gets that answer.
+    pub fn command_of_secrets(self, slug: &Slug) -> Option<String> {
+        let action = match self {
+            Self::IssueCredentials => "issue",
+            Self::RotateCredentials => "rotate",
+            Self::FinishRotation => "finish",
+            _ => return None,
+        };
+        Some(format!("tenantry tenant credentials {slug} {action}"))
     }
 
     /// How many steps are behind an operation whose build is committed.
@@ -267,6 +298,7 @@ const fn leftover(step: Step) -> &'static str {
     match step {
         Step::DropObjects => "its data and roles; its logins are closed",
         Step::DropRoles => "its roles; its data is gone",
+        Step::CloseOldLogin => "the login from before the rotation, which may still be open",
         _ => "something that the last check found",
     }
 }

@@ -154,6 +154,11 @@ fn kinds() -> impl Strategy<Value = Kind> {
         2 => archivings().prop_map(|archive| Kind::Rollback { archive }),
         1 => archivings().prop_map(|archive| Kind::Retire { archive }),
         1 => prop_oneof![Just(Kind::Suspend), Just(Kind::Resume), Just(Kind::Update), Just(Kind::Purge)],
+        1 => prop_oneof![
+            Just(Kind::IssueCredentials),
+            Just(Kind::RotateCredentials),
+            Just(Kind::FinishRotation),
+        ],
     ]
 }
 
@@ -188,6 +193,8 @@ fn events() -> impl Strategy<Value = Event> {
         Step::ConfirmAbsence,
         Step::OpenLogins,
         Step::ApplySettings,
+        Step::SetSecret,
+        Step::CloseOldLogin,
     ]);
     prop_oneof![
         4 => steps.clone().prop_map(|step| Event::StepDone { step }),

@@ -29,6 +29,10 @@ pub enum Step {
     OpenLogins,
     /// What the tenant's settings say, on its roles.
     ApplySettings,
+    /// A login role works with a new secret.
+    SetSecret,
+    /// The login before the current one works no more, and its sessions are over.
+    CloseOldLogin,
 }
 
 impl Step {
@@ -50,6 +54,8 @@ impl Step {
             Self::ConfirmAbsence => "confirm_absence",
             Self::OpenLogins => "open_logins",
             Self::ApplySettings => "apply_settings",
+            Self::SetSecret => "set_secret",
+            Self::CloseOldLogin => "close_old_login",
         }
     }
 
@@ -71,6 +77,8 @@ impl Step {
             Self::ConfirmAbsence => "check that nothing is left",
             Self::OpenLogins => "open the tenant's logins",
             Self::ApplySettings => "apply the settings to the tenant's roles",
+            Self::SetSecret => "set a new secret, and open its login",
+            Self::CloseOldLogin => "close the login before, and end its sessions",
         }
     }
 
@@ -85,8 +93,8 @@ impl Step {
         matches!(self, Self::Roles | Self::Schema | Self::Migrations | Self::Seed | Self::Commit)
     }
 
-    /// From here on the tenant's data goes, and nothing brings it back.
+    /// From here on something goes that nothing brings back: the tenant's data, or a login's secret.
     pub const fn is_final(self) -> bool {
-        matches!(self, Self::DropObjects | Self::DropRoles | Self::ConfirmAbsence)
+        matches!(self, Self::DropObjects | Self::DropRoles | Self::ConfirmAbsence | Self::CloseOldLogin)
     }
 }

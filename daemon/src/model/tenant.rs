@@ -30,6 +30,7 @@ pub fn beginning(kind: Kind) -> Beginning {
         Kind::Update => (&["active", "suspended", "needs_attention"], None),
         Kind::Retire { .. } => (&["active", "suspended"], Some(TenantState::Retiring { purge_after: None })),
         Kind::Purge => (&["retiring", "needs_attention"], None),
+        Kind::IssueCredentials | Kind::RotateCredentials | Kind::FinishRotation => (&["active"], None),
     };
     Beginning { from, during }
 }
@@ -43,6 +44,7 @@ pub fn after(
     purge_after: Option<OffsetDateTime>,
 ) -> TenantState {
     match (&operation.state, kind) {
+        (_, kind) if kind.is_of_secrets() => before.clone(),
         (OperationState::Succeeded, Kind::Provision { .. } | Kind::Resume) => TenantState::Active,
         (OperationState::Succeeded, Kind::Rollback { .. }) => {
             TenantState::RolledBack { reason: format!("rolled back by {}", operation.actor) }
@@ -77,6 +79,9 @@ mod tests {
             Kind::Update,
             Kind::Retire { archive: Archiving::With },
             Kind::Purge,
+            Kind::IssueCredentials,
+            Kind::RotateCredentials,
+            Kind::FinishRotation,
         ];
         for kind in kinds {
             for state in ["provisioning", "rolling_back", "rolled_back", "retired"] {

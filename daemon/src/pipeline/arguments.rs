@@ -14,6 +14,9 @@ pub struct Arguments {
     /// How long a retired tenant can be taken back, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grace_s: Option<u64>,
+    /// The login role that a change of secrets opens or closes. Never its secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub login: Option<String>,
 }
 
 /// A tenant's own fields.

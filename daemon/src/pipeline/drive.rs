@@ -100,6 +100,11 @@ impl Drive {
     pub(super) async fn take_up(&mut self) -> Event {
         let is_build = matches!(self.run, Run::Provision(_));
         if !is_build || !matches!(self.progress, Progress::Forward { .. }) {
+            // What comes next asks the marker itself, as often as it takes; this only spares it the wait for the daemon
+            // before.
+            if let Err(error) = self.run.settle().await {
+                self.tracker.log(format!("the marker cannot be asked yet: {error}"));
+            }
             return Event::TakenUp { committed: false };
         }
         let mut patience = Patience::lasting(self.time_left().max(LEAST_UNDO_TIME));
@@ -160,6 +165,15 @@ impl Drive {
         }
     }
 
+    /// What an operation that was taken up gets at least. A change that stands half-way is carried on, however long no
+    /// daemon ran.
+    pub(super) const fn least_time(&self) -> Duration {
+        match self.run {
+            Run::Provision(_) => Duration::ZERO,
+            Run::Change(_) => LEAST_UNDO_TIME,
+        }
+    }
+
     /// Why an operation that was taken up is not carried on.
     pub(super) fn too_late(&self) -> Option<Failure> {
         self.time_left().is_zero().then(|| Failure {
@@ -177,11 +191,18 @@ impl Drive {
             Progress::NeedsAttention { failure, left, .. } => OperationState::NeedsAttention {
                 failure: Failure { hint: None, ..failure.clone() },
                 left: left.clone(),
-                next_command: format!("tenantry operation retry {}", self.tracker.snapshot().id),
+                next_command: self.next_command(),
             },
             Progress::Cancelled { .. } => OperationState::Cancelled,
             _ => OperationState::Succeeded,
         }
+    }
+
+    /// What leads out of a need for a person. A secret is asked for anew, since its answer carries it.
+    fn next_command(&self) -> String {
+        let operation = self.tracker.snapshot();
+        let again = self.progress.kind().command_of_secrets(&operation.slug);
+        again.unwrap_or_else(|| format!("tenantry operation retry {}", operation.id))
     }
 
     fn time_left(&self) -> Duration {

@@ -12,16 +12,18 @@ use tenantry_protocol::name::{Slug, TargetName};
 use tenantry_protocol::operation::{Operation, OperationState};
 use tenantry_protocol::watch::EventBody;
 use time::OffsetDateTime;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::model::operation::{Action, Event, IllegalEvent, Kind, Progress, Step};
+use crate::model::operation::{Action, Event, IllegalEvent, Kind, Progress};
 use crate::postgres::bookkeeping::Mark;
 use crate::postgres::control::Control;
 use crate::postgres::target::Target;
 use crate::postgres::{self, tenants};
 
 use super::arguments::Arguments;
+use super::budget::EngineOptions;
 use super::drive::Drive;
 use super::events::Events;
 use super::job::{ChangeJob, ProvisionJob};
@@ -30,21 +32,15 @@ use super::record::{self, Intent, Outcome};
 use super::run::{ChangeRun, ProvisionRun, Run};
 use super::tracker::{Claim, Live, millis, waiting_steps};
 
+/// The picture of an operation, from its start on.
+type Progressing = watch::Receiver<Operation>;
+
 /// Who asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
     pub uid: u32,
     /// `ops1 (uid 1003)`
     pub name: String,
-}
-
-/// What an engine may use.
-#[derive(Debug, Clone, Copy)]
-pub struct EngineOptions {
-    pub budget: Duration,
-    /// How much longer an operation may take that makes an archive.
-    pub archive_budget: Duration,
-    pub operations_per_target: usize,
 }
 
 /// What came of a cancel.
@@ -155,13 +151,32 @@ impl Engine {
         let run = ProvisionRun::new(mark, job.tenant, job.blueprint, job.target);
         let seq = recorded.map_or(0, |recorded| recorded.seq);
         let (run, actor) = (Run::Provision(Box::new(run)), job.actor);
-        Ok(self.start(Work { claim, run, progress: Progress::new(kind), operation, actor }, seq).await)
+        let work = Work { claim, run, progress: Progress::new(kind), operation, actor };
+        let started = self.start(work, seq).await.borrow().clone();
+        Ok(started)
     }
 
     /// Records the intent and starts the change; `None` if the tenant is in no state for it. Call it from a task that
     /// nobody cancels.
     pub async fn change(&self, job: ChangeJob<'_>) -> postgres::Result<Option<Operation>> {
-        let ChangeJob { actor, kind, tenant, target, build, arguments, key } = job;
+        let started = self.start_change(job).await?;
+        Ok(started.map(|progress| progress.borrow().clone()))
+    }
+
+    /// As [`Self::change`], and waits: the operation as it ended, or as it is when its undo begins. One that is left to
+    /// be taken up is neither; it comes back as it was last seen.
+    pub async fn change_and_wait(&self, job: ChangeJob<'_>) -> postgres::Result<Option<Operation>> {
+        let Some(mut progress) = self.start_change(job).await? else { return Ok(None) };
+        let is_decided = |operation: &Operation| {
+            operation.state.is_final() || matches!(operation.state, OperationState::Unwinding { .. })
+        };
+        let _ = progress.wait_for(is_decided).await;
+        let operation = progress.borrow().clone();
+        Ok(Some(operation))
+    }
+
+    async fn start_change(&self, job: ChangeJob<'_>) -> postgres::Result<Option<Progressing>> {
+        let ChangeJob { actor, kind, tenant, target, build, arguments, secret, key } = job;
         let operation = self.operation(kind, tenant.id, &tenant.slug, target.name().clone(), &actor);
         let intent = Intent {
             operation: &operation,
@@ -176,8 +191,8 @@ impl Engine {
         let Some(recorded) = Box::pin(record::intent(&self.control, &intent, None)).await? else {
             return Ok(None);
         };
-        let control = Arc::clone(&self.control);
-        let run = ChangeRun { control, target, mark, kind, tenant, before: recorded.before, arguments };
+        let (control, before) = (Arc::clone(&self.control), recorded.before);
+        let run = ChangeRun { control, target, mark, kind, tenant, before, arguments, secret };
         let (run, progress) = (Run::Change(Box::new(run)), Progress::new(kind));
         Ok(Some(self.start(Work { claim, run, progress, operation, actor }, recorded.seq).await))
     }
@@ -201,13 +216,8 @@ impl Engine {
             actor: actor.name.clone(),
             requested_at: OffsetDateTime::now_utc(),
             duration_ms: None,
-            budget_ms: u64::try_from(self.budget(kind).as_millis()).unwrap_or(u64::MAX),
+            budget_ms: u64::try_from(self.options.budget_of(kind).as_millis()).unwrap_or(u64::MAX),
         }
-    }
-
-    fn budget(&self, kind: Kind) -> Duration {
-        let archives = kind.steps().contains(&Step::Archive);
-        self.options.budget + if archives { self.options.archive_budget } else { Duration::ZERO }
     }
 
     /// From before an operation is on record, so that nobody else here takes it for a stranded one.
@@ -215,20 +225,19 @@ impl Engine {
         self.live.claim(id).ok_or(postgres::Error::Busy)
     }
 
-    async fn start(&self, work: Work, seq: i64) -> Operation {
+    async fn start(&self, work: Work, seq: i64) -> Progressing {
         self.announce(&work.operation, seq).await;
-        let operation = work.operation.clone();
-        self.spawn(work, false);
-        operation
+        self.spawn(work, false)
     }
 
     /// Runs it; an inherited one is carried on, because its daemon or its task is gone.
-    pub(super) fn spawn(&self, work: Work, is_inherited: bool) {
+    pub(super) fn spawn(&self, work: Work, is_inherited: bool) -> Progressing {
         let Work { claim, run, progress, operation, actor } = work;
         let budget = Duration::from_millis(operation.budget_ms);
         let deadline = Instant::now() + budget;
         let used = Duration::try_from(OffsetDateTime::now_utc() - operation.requested_at).unwrap_or_default();
         let tracker = self.live.add(operation, &self.events);
+        let progressing = tracker.subscribe();
         let mut drive = Drive { run, progress, actor, tracker, journal: Vec::new(), deadline, builds: 0 };
         let (engine, id) = (self.clone(), drive.tracker.snapshot().id);
         let term = self.term.read().unwrap_or_else(PoisonError::into_inner).clone();
@@ -238,7 +247,7 @@ impl Engine {
             let work = async {
                 let _permit = engine.wait_for_place(&drive).await;
                 // An inherited one has had its time in the queue: its budget runs from when it was asked for.
-                let left = if is_inherited { budget.saturating_sub(used) } else { budget };
+                let left = if is_inherited { drive.least_time().max(budget.saturating_sub(used)) } else { budget };
                 drive.deadline = Instant::now() + left;
                 engine.advance(&mut drive, is_inherited).await
             };
@@ -251,13 +260,15 @@ impl Engine {
                 tracing::error!(operation = %id, error = %error.explain(), "an operation is left to be taken up again");
             }
         });
+        progressing
     }
 
     /// Waits for a place on the target, or for a cancel.
     async fn wait_for_place(&self, drive: &Drive) -> Option<Taken> {
+        let locks = drive.run.locks()?;
         let target = Arc::clone(drive.run.target());
         tokio::select! {
-            taken = self.places.take(&target, drive.run.locks()) => taken,
+            taken = self.places.take(&target, locks) => taken,
             _ = drive.tracker.wait_for_cancel() => None,
         }
     }

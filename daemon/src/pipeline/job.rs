@@ -8,6 +8,7 @@ use tenantry_protocol::tenant::Tenant;
 use crate::model::blueprint::Blueprint;
 use crate::model::operation::{Kind, Seeding};
 use crate::postgres::operations::IdempotencyKey;
+use crate::postgres::secret::Verifier;
 use crate::postgres::target::Target;
 use crate::postgres::tenants::NewTenant;
 
@@ -36,5 +37,7 @@ pub struct ChangeJob<'a> {
     /// The key of the marker of the tenant's build.
     pub build: OperationId,
     pub arguments: Arguments,
+    /// Of the secret that is to be set, where one is; kept nowhere else.
+    pub secret: Option<Verifier>,
     pub key: Option<IdempotencyKey<'a>>,
 }

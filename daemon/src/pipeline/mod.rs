@@ -4,6 +4,7 @@
 //! task of its own, never inside a request. What comes next is decided by [`crate::model::operation`], nowhere else.
 
 mod arguments;
+mod budget;
 mod drive;
 pub mod engine;
 pub mod events;
@@ -20,7 +21,8 @@ mod steps;
 mod tracker;
 
 pub use arguments::{Arguments, Update};
-pub use engine::{Actor, Cancelling, Engine, EngineOptions};
+pub use budget::EngineOptions;
+pub use engine::{Actor, Cancelling, Engine};
 pub use events::Events;
 pub use job::{ChangeJob, ProvisionJob};
 pub use recovery::recover;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::isolation::IsolationReport;
-use tenantry_protocol::operation::{Operation, OperationKind, OperationState};
+use tenantry_protocol::operation::{Failure, Operation, OperationKind, OperationState};
 use tenantry_protocol::tenant::TenantState;
 use time::OffsetDateTime;
 
@@ -108,7 +108,8 @@ async fn attempt(control: &Control, intent: &Intent<'_>, new: Option<&NewTenant>
         operations::insert_key(&mut tx, key, operation.id).await?;
     }
     operations::journal(&mut tx, operation.id, &Event::Begun { kind: intent.kind }).await?;
-    let seq = audit::record(&mut tx, &entry(operation, intent.actor, Phase::Intent)).await?;
+    let seq = audit::record(&mut tx, &entry(operation, intent.actor, Phase::Intent, Some(intent.arguments)))
+        .await?;
     let commit = async { tx.commit().await.map_err(doing("commit the intent")) };
     match fault::around("intent", commit).await {
         Ok(()) => Ok(Attempt::Done(Recorded { seq, before })),
@@ -244,13 +245,33 @@ async fn write_outcome(control: &Control, outcome: &Outcome<'_>) -> Result<i64> 
         tenants::update(&mut tx, operation.tenant_id, &update.display_name, &update.labels, &update.settings)
             .await?;
     }
+    record_login(&mut tx, operation, kind, arguments).await?;
     if let Some(report) = outcome.report {
         reports::insert(&mut tx, operation.id, operation.tenant_id, report).await?;
     }
-    let seq = audit::record(&mut tx, &entry(operation, outcome.actor, phase)).await?;
+    let seq = audit::record(&mut tx, &entry(operation, outcome.actor, phase, arguments)).await?;
     let place = if phase == Phase::End { "outcome" } else { "unwinding" };
     fault::around(place, async { tx.commit().await.map_err(doing("commit the outcome")) }).await?;
     Ok(seq)
+}
+
+/// Which login the tenant works with from now on.
+async fn record_login(
+    tx: &mut ControlTx,
+    operation: &Operation,
+    kind: Kind,
+    arguments: Option<&Arguments>,
+) -> Result<()> {
+    let login = arguments.and_then(|arguments| arguments.login.as_deref());
+    match (kind, &operation.state, login) {
+        (Kind::IssueCredentials | Kind::RotateCredentials, OperationState::Succeeded, Some(login)) => {
+            tenants::set_credentials_issued(tx, operation.tenant_id, login).await
+        }
+        (Kind::FinishRotation, OperationState::Succeeded, _) => {
+            tenants::set_rotation_finished(tx, operation.tenant_id).await
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn move_tenant(tx: &mut ControlTx, id: TenantId, kind: Kind, to: &TenantState) -> Result<()> {
@@ -284,11 +305,22 @@ const fn actions(kind: OperationKind) -> [&'static str; 3] {
         OperationKind::Update => ["update.intent", "update.undo", "update"],
         OperationKind::Retire => ["retire.intent", "retire.undo", "retire"],
         OperationKind::Purge => ["purge.intent", "purge.undo", "purge"],
+        OperationKind::IssueCredentials => {
+            ["credentials.issue.intent", "credentials.issue.undo", "credentials.issue"]
+        }
+        OperationKind::RotateCredentials => {
+            ["credentials.rotate.intent", "credentials.rotate.undo", "credentials.rotate"]
+        }
+        OperationKind::FinishRotation => {
+            ["credentials.finish.intent", "credentials.finish.undo", "credentials.finish"]
+        }
         _ => ["operation.intent", "operation.undo", "operation"],
     }
 }
 
-fn entry(operation: &Operation, actor: &Actor, phase: Phase) -> Entry {
+/// The detail is why it failed, or which login it is about.
+fn entry(operation: &Operation, actor: &Actor, phase: Phase, arguments: Option<&Arguments>) -> Entry {
+    let login = || arguments.and_then(|arguments| arguments.login.clone());
     let [intent, undo, end] = actions(operation.kind);
     let (action, outcome) = match (phase, &operation.state) {
         (Phase::Intent, _) => (intent, None),
@@ -305,6 +337,6 @@ fn entry(operation: &Operation, actor: &Actor, phase: Phase) -> Entry {
         operation_id: Some(operation.id.as_uuid()),
         outcome,
         duration_ms: operation.duration_ms,
-        detail: operation.state.failure().map(tenantry_protocol::operation::Failure::summary),
+        detail: operation.state.failure().map(Failure::summary).or_else(login),
     }
 }

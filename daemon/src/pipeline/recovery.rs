@@ -105,7 +105,18 @@ async fn take_up(engine: &Engine, operation: &Operation, target: Arc<Target>) ->
                 .map_err(|error| corrupt("the operation's arguments", error.to_string()))?;
             let before = state_before.unwrap_or_else(|| tenant.state.clone());
             let control = Arc::clone(engine.control());
-            Run::Change(Box::new(ChangeRun { control, target, mark, kind, tenant, before, arguments }))
+            // A secret that was made for it was in the memory of the daemon before, and nowhere else.
+            let secret = None;
+            Run::Change(Box::new(ChangeRun {
+                control,
+                target,
+                mark,
+                kind,
+                tenant,
+                before,
+                arguments,
+                secret,
+            }))
         }
     };
     operation.steps = waiting_steps(kind);

@@ -14,7 +14,7 @@ use crate::postgres::bookkeeping::{self, Mark, Settled};
 use crate::postgres::control::Control;
 use crate::postgres::removal::Removal;
 use crate::postgres::runner::Build;
-use crate::postgres::secret::Password;
+use crate::postgres::secret::{Password, Verifier};
 use crate::postgres::target::{Ready, Target};
 use crate::postgres::tenants::NewTenant;
 
@@ -52,6 +52,8 @@ pub(super) struct ChangeRun {
     pub(super) tenant: Tenant,
     pub(super) before: TenantState,
     pub(super) arguments: Arguments,
+    /// Of the secret that is to be set. A daemon that takes the operation up has none, and cannot set it.
+    pub(super) secret: Option<Verifier>,
 }
 
 /// An operation on its way.
@@ -91,14 +93,19 @@ impl Run {
         }
     }
 
-    /// Whether the build was committed; if not, it never will be.
+    /// Whether the build was committed; if not, it never will be. Whoever held its marker holds it no more.
     pub(super) async fn settle(&mut self) -> Result<Settled, StepError> {
         self.abandon().await;
-        let Self::Provision(run) = self else { return Ok(Settled::Void) };
+        let (target, build, placement) = match self {
+            Self::Provision(run) => (&run.target, run.mark.build, &run.tenant.placement),
+            Self::Change(run) => (&run.target, run.mark.build, &run.tenant.placement),
+        };
         // The bookkeeping may not be there yet, if the daemon before came no further.
-        run.target.ready().await?;
-        let settled = bookkeeping::settle(&run.target, run.mark.build, &run.tenant.placement).await?;
-        run.is_inherited = settled == Settled::Committed;
+        target.ready().await?;
+        let settled = bookkeeping::displace(target, build, placement).await?;
+        if let Self::Provision(run) = self {
+            run.is_inherited = settled == Settled::Committed;
+        }
         Ok(settled)
     }
 
@@ -132,11 +139,13 @@ impl Run {
         }
     }
 
-    /// The server's locks that it takes at a time, about.
-    pub(super) fn locks(&self) -> i64 {
+    /// The server's locks that it takes at a time, about. `None` for what is over in a moment and takes none worth a
+    /// place in the queue: whoever waits for a secret does not wait for the builds of others.
+    pub(super) fn locks(&self) -> Option<i64> {
         match self {
-            Self::Provision(run) => places::locks_of_a_build(run.blueprint.tables),
-            Self::Change(_) => places::locks_of_a_change(),
+            Self::Provision(run) => Some(places::locks_of_a_build(run.blueprint.tables)),
+            Self::Change(run) if run.kind.is_of_secrets() => None,
+            Self::Change(_) => Some(places::locks_of_a_change()),
         }
     }
 

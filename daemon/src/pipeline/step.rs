@@ -29,6 +29,9 @@ pub(super) enum StepError {
     Budget { budget_ms: u64 },
     #[error("cancelled by {by}")]
     Cancelled { by: String },
+    /// The daemon that made the secret is gone, or let go of the operation, and nobody else knows the secret.
+    #[error("interrupted: the secret was never returned; ask again with `{command}`")]
+    SecretLost { command: String },
     /// A bug; the panic's text is in the log.
     #[error("the step panicked")]
     Panicked,
@@ -94,7 +97,9 @@ impl StepError {
             }
             Self::Attack(error) => Failure { message: format!("{self}: {error}"), ..base },
             Self::Panicked => Failure { hint: Some("see the daemon's log, and report it".into()), ..base },
-            Self::Leftovers(_) | Self::Budget { .. } | Self::Cancelled { .. } => base,
+            Self::Leftovers(_) | Self::Budget { .. } | Self::Cancelled { .. } | Self::SecretLost { .. } => {
+                base
+            }
         }
     }
 }

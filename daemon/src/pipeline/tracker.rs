@@ -18,7 +18,8 @@ use super::events::Events;
 /// One running operation's picture; every change of it is an event.
 #[derive(Debug)]
 pub(super) struct Tracker {
-    operation: Mutex<Operation>,
+    /// Whoever waits for the end hears of it here, and of a task that ended without one too.
+    operation: watch::Sender<Operation>,
     begin: Instant,
     events: Arc<Events>,
     /// Who asked for its end.
@@ -58,7 +59,7 @@ impl Live {
     pub(super) fn add(&self, operation: Operation, events: &Arc<Events>) -> Arc<Tracker> {
         let id = operation.id;
         let tracker = Arc::new(Tracker {
-            operation: Mutex::new(operation),
+            operation: watch::channel(operation).0,
             begin: Instant::now(),
             events: Arc::clone(events),
             cancel: watch::channel(None).0,
@@ -78,7 +79,7 @@ impl Live {
 }
 
 /// Steps after which nothing can be taken back.
-const FINAL: [Step; 3] = [Step::DropObjects, Step::DropRoles, Step::ConfirmAbsence];
+const FINAL: [Step; 4] = [Step::DropObjects, Step::DropRoles, Step::ConfirmAbsence, Step::CloseOldLogin];
 
 /// The steps of a kind, none of them begun.
 pub(super) fn waiting_steps(kind: Kind) -> Vec<StepProgress> {
@@ -97,7 +98,12 @@ pub(super) fn waiting_steps(kind: Kind) -> Vec<StepProgress> {
 
 impl Tracker {
     pub(super) fn snapshot(&self) -> Operation {
-        self.operation.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.operation.borrow().clone()
+    }
+
+    /// Every change of the picture, until nobody runs the operation any more.
+    pub(super) fn subscribe(&self) -> watch::Receiver<Operation> {
+        self.operation.subscribe()
     }
 
     /// Asks for the operation's end; the first who does is named.
@@ -197,7 +203,7 @@ impl Tracker {
 
     /// A line for the log pane.
     pub(super) fn log(&self, line: String) {
-        let operation_id = self.operation.lock().unwrap_or_else(PoisonError::into_inner).id;
+        let operation_id = self.operation.borrow().id;
         self.events.publish(EventBody::Log { operation_id, line });
     }
 
@@ -210,7 +216,7 @@ impl Tracker {
     }
 
     fn change(&self, change: impl FnOnce(&mut Operation)) {
-        change(&mut self.operation.lock().unwrap_or_else(PoisonError::into_inner));
+        self.operation.send_modify(change);
         self.publish();
     }
 

@@ -3,12 +3,17 @@
 //! A build's first statement inserts it. A tombstone under the same operation waits for an open build and then tells
 //! whether it was committed; once it stands, a late build fails on it.
 
+use std::time::Duration;
+
 use sqlx::PgConnection;
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::name::PlacementName;
 
 use super::error::{Error, Result, doing};
 use super::target::Target;
+
+/// How long whoever takes over waits for a transaction that is about to end by itself.
+const COURTESY: Duration = Duration::from_millis(300);
 
 /// Whose build a marker stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +70,60 @@ pub async fn insert_marker(
 /// Finds out what became of a build, and makes sure that it stays so.
 pub async fn settle(target: &Target, operation: OperationId, placement: &PlacementName) -> Result<Settled> {
     let mut connection = target.acquire().await?;
+    bury(&mut connection, operation, placement).await
+}
+
+/// As [`settle`], for a daemon that takes over: whoever of ours still holds the marker in an open transaction works for
+/// nobody any more, and would be waited for as long as its daemon is stopped. It is ended after a moment.
+pub async fn displace(target: &Target, operation: OperationId, placement: &PlacementName) -> Result<Settled> {
+    let mut connection = target.acquire().await?;
+    let waiting: i32 = sqlx::query_scalar("select pg_backend_pid()")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(doing("identify the session"))?;
+    let settling = bury(&mut connection, operation, placement);
+    tokio::pin!(settling);
+    loop {
+        tokio::select! {
+            settled = &mut settling => return settled,
+            () = tokio::time::sleep(COURTESY) => {}
+        }
+        match end_holders(target, waiting).await {
+            Ok(0) => {}
+            Ok(ended) => {
+                tracing::warn!(build = %operation, ended, "ended the sessions of a daemon that holds on to its work");
+            }
+            // The wait has an end of its own.
+            Err(error) => {
+                tracing::warn!(build = %operation, error = %error.explain(), "a holder could not be ended")
+            }
+        }
+    }
+}
+
+/// Ends the sessions of this daemon's role whose transaction the session `waiting` waits for; gives their number. Which
+/// they are is the server's own word: they hold the very transaction id.
+async fn end_holders(target: &Target, waiting: i32) -> Result<i64> {
+    let mut connection = target.acquire().await?;
+    sqlx::query_scalar(
+        "select count(pg_terminate_backend(a.pid))
+         from pg_locks w
+         join pg_locks h on h.locktype = 'transactionid' and h.transactionid = w.transactionid and h.granted
+         join pg_stat_activity a on a.pid = h.pid
+         where w.pid = $1 and w.locktype = 'transactionid' and not w.granted and h.pid <> w.pid
+           and a.usename = current_user and a.application_name = current_setting('application_name')",
+    )
+    .bind(waiting)
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(doing("end whoever holds the marker"))
+}
+
+async fn bury(
+    connection: &mut PgConnection,
+    operation: OperationId,
+    placement: &PlacementName,
+) -> Result<Settled> {
     let tombstone = sqlx::query(
         "insert into tenantry.placement (operation_id, kind, placement, state) values ($1, 'tombstone', $2, 'void')",
     )

@@ -16,6 +16,9 @@ use super::schema;
 /// How long a request waits for a free connection, or for the server to answer at all.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 const CONNECTIONS: u32 = 8;
+/// What is on record survives a crash of the server, whatever its administrator set for it, the role or the database:
+/// recovery relies on each word of it. As a start-up parameter, so that a migration's RESET ALL brings it back.
+pub(super) const DURABLE: (&str, &str) = ("synchronous_commit", "on");
 /// A transaction of ours that waits for us: a busy machine can keep us from it for a while.
 const LEAST_IDLE_TIME: Duration = Duration::from_secs(3);
 
@@ -180,6 +183,7 @@ fn bounded(runtime: PgConnectOptions, lease_time: Duration) -> PgConnectOptions 
         ("lock_timeout", "10s"),
         ("statement_timeout", "30s"),
         ("idle_in_transaction_session_timeout", idle.as_str()),
+        DURABLE,
     ])
 }
 

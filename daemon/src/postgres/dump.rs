@@ -268,6 +268,12 @@ async fn beginning_and_end_of_line(input: &mut (impl AsyncBufRead + Unpin)) -> i
     }
 }
 
+/// Whether a file is what was recorded of it.
+pub async fn is_intact(path: PathBuf, sha256: String) -> bool {
+    let sealed = tokio::task::spawn_blocking(move || seal(&path));
+    matches!(sealed.await, Ok(Ok(made)) if made.sha256 == sha256)
+}
+
 /// On disk for good, and its checksum.
 fn seal(path: &Path) -> io::Result<Made> {
     let mut file = File::open(path)?;

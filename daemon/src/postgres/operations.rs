@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::model::operation::Event;
 
-use super::error::{Result, doing};
+use super::error::{Error, Result, doing};
 use super::tenants::{corrupt, read};
 
 /// A request's key: the same one from the same actor leads to the same operation.
@@ -59,12 +59,13 @@ pub async fn insert(tx: &mut PgConnection, operation: &Operation, context: Conte
     .map_err(doing("record the operation"))
 }
 
-/// Records where an operation is: its state and steps as they are in `operation`.
+/// Records where an operation is: its state and steps as they are in `operation`. Once only: an attempt whose answer was
+/// lost holds the row until its COMMIT comes, however late, and the next one finds that it is on record.
 pub async fn update(tx: &mut PgConnection, operation: &Operation) -> Result<()> {
-    sqlx::query(
+    let updated = sqlx::query(
         "update control.operation set state = $2, state_detail = $3, steps = $4,
                 finished_at = case when $5 then requested_at + make_interval(secs => $6) end
-         where id = $1",
+         where id = $1 and state <> $2 and state in ('queued', 'running', 'unwinding')",
     )
     .bind(operation.id.as_uuid())
     .bind(operation.state.name())
@@ -75,8 +76,12 @@ pub async fn update(tx: &mut PgConnection, operation: &Operation) -> Result<()> 
     .bind(operation.duration_ms.unwrap_or_default() / 1_000.0)
     .execute(tx)
     .await
-    .map(|_| ())
-    .map_err(doing("record the operation's progress"))
+    .map_err(doing("record the operation's progress"))?;
+    if updated.rows_affected() == 1 {
+        return Ok(());
+    }
+    let why = format!("{} cannot become {} any more", operation.id, operation.state.name());
+    Err(Error::Corrupt { what: "the operation's state", why })
 }
 
 /// Adds to an operation's journal.

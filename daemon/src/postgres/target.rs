@@ -15,6 +15,7 @@ use sqlx::{Connection as _, Executor as _, PgConnection, Postgres};
 use tenantry_protocol::name::{PlacementName, TargetName};
 use tokio::sync::Mutex;
 
+use super::control::DURABLE;
 use super::dump::{Archives, Login};
 use super::error::{Error, Result, doing};
 use super::quote::{Value, render};
@@ -104,6 +105,7 @@ impl Target {
                 ("lock_timeout", format!("{}ms", options.lock_timeout.as_millis())),
                 ("statement_timeout", format!("{}ms", options.statement_timeout.as_millis())),
                 ("idle_in_transaction_session_timeout", "60s".to_owned()),
+                (DURABLE.0, DURABLE.1.to_owned()),
                 ("client_min_messages", "warning".to_owned()),
                 // A statement whose daemon is gone ends by itself, and with it the transaction that recovery waits for.
                 ("client_connection_check_interval", "1s".to_owned()),

@@ -152,23 +152,19 @@ pub async fn update(
     .map_err(doing("update the tenant"))
 }
 
-/// Notes that a secret was issued; gives the time of it.
-pub async fn set_credentials_issued(
-    tx: &mut PgConnection,
-    id: TenantId,
-    role: &str,
-    previous: Option<&str>,
-) -> Result<time::OffsetDateTime> {
-    sqlx::query_scalar(
-        "update control.tenant set credentials_role = $2, credentials_previous_role = $3, credentials_issued_at = now(),
-                updated_at = now()
-         where id = $1 returning credentials_issued_at",
+/// Notes that a secret was issued for a login. Another login that was current until now works on beside it.
+pub async fn set_credentials_issued(tx: &mut PgConnection, id: TenantId, role: &str) -> Result<()> {
+    sqlx::query(
+        "update control.tenant set credentials_role = $2, credentials_issued_at = now(), updated_at = now(),
+                credentials_previous_role =
+                    case when credentials_role <> $2 then credentials_role else credentials_previous_role end
+         where id = $1",
     )
     .bind(id.as_uuid())
     .bind(role)
-    .bind(previous)
-    .fetch_one(tx)
+    .execute(tx)
     .await
+    .map(|_| ())
     .map_err(doing("note that credentials were issued"))
 }
 

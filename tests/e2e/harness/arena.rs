@@ -10,14 +10,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use sqlx::{ConnectOptions as _, Connection as _};
-use uuid::Uuid;
+use sqlx::Connection as _;
 
 use super::binaries;
 use super::daemon::Daemon;
 use super::faults::{Faults, Rule, Script, World};
+use super::guests;
 use super::oracle::{self, State};
 use super::proxy::Proxy;
+use super::registry::{self, Ended};
 use super::request::{self, Scenario};
 use super::wait::PATIENCE;
 use super::{Cluster, Env, Folder};
@@ -49,6 +50,8 @@ pub(crate) struct Trial {
     pub(crate) rules: Vec<Rule>,
     /// Two, where one is to stand by.
     pub(crate) daemons: usize,
+    /// Other tenants that are provisioned meanwhile, on the same target.
+    pub(crate) company: usize,
 }
 
 /// What came of it.
@@ -63,24 +66,8 @@ pub(crate) struct Verdict {
     pub(crate) took: Duration,
 }
 
-/// An operation, as the registry has it.
-#[derive(Debug, Clone)]
-pub(crate) struct Ended {
-    pub(crate) id: Uuid,
-    pub(crate) state: String,
-}
-
-impl Ended {
-    fn is_final(&self) -> bool {
-        !matches!(self.state.as_str(), "queued" | "running" | "unwinding")
-    }
-}
-
 impl Arena {
     pub(crate) async fn open(cluster: Arc<Cluster>) -> Self {
-        // A crash of the server must lose nothing that it said was there.
-        cluster.execute("postgres", "alter system set synchronous_commit = on".to_owned()).await;
-        cluster.execute("postgres", "select pg_reload_conf()".to_owned()).await;
         let mut env = Env::prepare(cluster).await;
         let script = Arc::new(Mutex::new(Script::default()));
         let proxy = Proxy::listen(&env.dir, &env.cluster.socket_dir(), Arc::clone(&script));
@@ -132,7 +119,7 @@ impl Arena {
     /// Learns how the scenario changes what is there when nothing breaks.
     async fn learn(&mut self, scenario: Scenario) {
         if !self.whole.contains_key(&scenario) {
-            let trial = Trial { scenario, rules: Vec::new(), daemons: 1 };
+            let trial = Trial { scenario, rules: Vec::new(), daemons: 1, company: 0 };
             let verdict = Box::pin(self.run_once(&trial)).await;
             let end = (verdict.end.as_str(), verdict.violations.len());
             assert_eq!(end, ("succeeded", 0), "{scenario:?}: {verdict:#?}");
@@ -159,12 +146,24 @@ impl Arena {
             );
         }
         let (before, seq) = (State::take(&self.env).await, oracle::audit_seq(&self.env).await);
+        let guests = match trial.scenario {
+            Scenario::RollbackInUse => Some(guests::settle_in(&self.env, &slug).await),
+            _ => None,
+        };
         self.faults.load(trial.rules.clone());
         let mut verdict = Verdict::default();
+        let company = guests::invite(self.daemons[0].socket(), &slug, trial.company);
         let ended = self.see_through(trial.scenario, &slug, &slug).await;
         self.faults.let_pass().await;
         let script = self.faults.unload().await;
         (verdict.struck, verdict.trace) = (script.struck, script.trace);
+        drop(guests);
+        for other in company {
+            if let Err(problem) = self.see_through(Scenario::Provision, &other, &other).await {
+                verdict.violations.push(problem);
+            }
+            self.remove(&other, &mut verdict).await;
+        }
         match ended {
             Ok(ended) => {
                 verdict.end.clone_from(&ended.state);
@@ -192,7 +191,10 @@ impl Arena {
         verdict: &mut Verdict,
     ) {
         if ended.state == "needs_attention" {
-            let retried = self.see_through(Scenario::Retry(ended.id), slug, &format!("{slug}-retry")).await;
+            // What it names for a secret is to ask again.
+            let asks_again = Scenario::SECRETS.contains(&trial.scenario);
+            let next = if asks_again { trial.scenario } else { Scenario::Retry(ended.id) };
+            let retried = self.see_through(next, slug, &format!("{slug}-retry")).await;
             match retried {
                 Ok(again) if again.state == "succeeded" => {}
                 other => verdict.violations.push(format!("the retry that it named ended with {other:?}")),
@@ -200,7 +202,7 @@ impl Arena {
         }
         self.come_to_rest(verdict).await;
         let after = State::take(&self.env).await;
-        let placement = self.placement(slug).await;
+        let placement = registry::placement(&self.env, slug).await;
         let mut names = vec![(slug, "SLUG")];
         if let Some(placement) = &placement {
             names.push((placement, "PLACEMENT"));
@@ -225,18 +227,22 @@ impl Arena {
 
     /// The tenant goes, if it is there, and leaves nothing.
     async fn clean_up(&mut self, slug: &str, verdict: &mut Verdict) {
-        if self.is_living(slug).await {
-            match self.see_through(Scenario::Rollback, slug, &format!("{slug}-end")).await {
-                Ok(ended) if ended.state == "succeeded" => {}
-                other => verdict.violations.push(format!("its removal ended with {other:?}")),
-            }
-        }
+        self.remove(slug, verdict).await;
         self.come_to_rest(verdict).await;
         if let Some(empty) = &self.empty {
             let left = empty.change(&State::take(&self.env).await, &[]);
             verdict
                 .violations
                 .extend(left.into_iter().take(20).map(|line| format!("left after the end: {line}")));
+        }
+    }
+
+    async fn remove(&mut self, slug: &str, verdict: &mut Verdict) {
+        if registry::is_living(&self.env, slug).await {
+            match self.see_through(Scenario::Rollback, slug, &format!("{slug}-end")).await {
+                Ok(ended) if ended.state == "succeeded" => {}
+                other => verdict.violations.push(format!("its removal ended with {other:?}")),
+            }
         }
     }
 
@@ -273,7 +279,7 @@ impl Arena {
         let mut asked = None;
         loop {
             self.keep_daemons(1).await;
-            let found = self.by_key(key).await;
+            let found = registry::by_key(&self.env, scenario, key).await;
             if let Ok(Some(ended)) = &found
                 && ended.is_final()
             {
@@ -327,7 +333,9 @@ impl Arena {
         let arguments = ["--config", config.to_str()?, "--socket", socket.to_str()?];
         let faults = self.faults.socket.to_str()?;
         let variables = [("TENANTRY_FAULT_SOCKET", faults)];
-        Daemon::launch(&self.program, &arguments, &self.env.dir, &variables).await.ok()
+        let daemon = Daemon::launch(&self.program, &arguments, &self.env.dir, &variables).await.ok()?;
+        self.faults.sockets.lock().unwrap().insert(daemon.pid().as_raw(), socket);
+        Some(daemon)
     }
 
     /// Ends the daemons that only stand by.
@@ -344,35 +352,6 @@ impl Arena {
                 self.deaths.push(format!("a standby ended with {}: {}", ended.status, tail(&ended.log)));
             }
         }
-    }
-
-    async fn by_key(&self, key: &str) -> sqlx::Result<Option<Ended>> {
-        let mut control = self.env.cluster.options(&self.env.control_db).connect().await?;
-        let found: Option<(Uuid, String)> = sqlx::query_as(
-            "select o.id, o.state from control.idempotency_key k join control.operation o on o.id = k.operation_id
-             where k.key = $1",
-        )
-        .bind(key)
-        .fetch_optional(&mut control)
-        .await?;
-        control.close().await?;
-        Ok(found.map(|(id, state)| Ended { id, state }))
-    }
-
-    async fn placement(&self, slug: &str) -> Option<String> {
-        let mut control = self.env.control().await;
-        let placement = "select placement from control.tenant where slug = $1 order by id desc limit 1";
-        let placement = sqlx::query_scalar(placement).bind(slug).fetch_optional(&mut control).await.unwrap();
-        control.close().await.unwrap();
-        placement
-    }
-
-    async fn is_living(&self, slug: &str) -> bool {
-        let mut control = self.env.control().await;
-        let living = "select exists (select from control.tenant where slug = $1 and state not in ('rolled_back', 'retired'))";
-        let living = sqlx::query_scalar(living).bind(slug).fetch_one(&mut control).await.unwrap();
-        control.close().await.unwrap();
-        living
     }
 }
 

@@ -3,7 +3,7 @@
 //! Rules are armed one after the other: the second waits until the first has struck. So one script says "kill it at its
 //! activation, then lose the next commit of whoever takes the operation up", and it says the same at each repetition.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,6 +17,7 @@ use tokio::net::{UnixListener, UnixStream};
 
 use super::Cluster;
 use super::proxy::Proxy;
+use super::request;
 
 /// A stopped daemon is resumed when another has taken over, or after this long where none can.
 const LONGEST_STOP: Duration = Duration::from_secs(10);
@@ -27,6 +28,8 @@ const PASSING: Duration = Duration::from_millis(500);
 /// What happens at a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Fault {
+    /// Nothing: what is armed next waits until this point is passed.
+    Go,
     /// The effect's answer is lost: an error that passes.
     Lost,
     /// An error that does not pass.
@@ -42,6 +45,8 @@ pub(crate) enum Fault {
     Stop,
     /// The server crashes and starts again.
     Restart,
+    /// An operator asks for the operation's end.
+    Cancel,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -95,6 +100,8 @@ pub(crate) struct Faults {
     world: World,
     /// Points that wait for their answer.
     waiting: AtomicUsize,
+    /// Where daemons are asked, by process.
+    pub(crate) sockets: Mutex<HashMap<i32, PathBuf>>,
 }
 
 impl Script {
@@ -142,7 +149,14 @@ impl Faults {
     ) -> Arc<Self> {
         let socket = dir.join("faults.sock");
         let listener = UnixListener::bind(&socket).unwrap();
-        let faults = Arc::new(Self { socket, script, proxy, world, waiting: AtomicUsize::new(0) });
+        let faults = Arc::new(Self {
+            socket,
+            script,
+            proxy,
+            world,
+            waiting: AtomicUsize::new(0),
+            sockets: Mutex::default(),
+        });
         let served = Arc::clone(&faults);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -210,6 +224,7 @@ impl Faults {
     async fn strike(&self, fault: Fault, pid: i32) -> &'static str {
         let process = Pid::from_raw(pid);
         match fault {
+            Fault::Go => {}
             Fault::Lost => return "lost\n",
             Fault::Refuse => return "refuse\n",
             Fault::Panic => return "panic\n",
@@ -219,6 +234,7 @@ impl Faults {
             Fault::Cut => self.proxy.cut(pid),
             Fault::Terminate => self.terminate().await,
             Fault::Stop => self.stop(process).await,
+            Fault::Cancel => self.cancel(pid).await,
             Fault::Restart => {
                 let cluster = Arc::clone(&self.world.cluster);
                 tokio::task::spawn_blocking(move || {
@@ -237,6 +253,18 @@ impl Faults {
         let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity where usename = any($1)";
         sqlx::query(end).bind(&self.world.roles).execute(&mut superuser).await.unwrap();
         superuser.close().await.ok();
+    }
+
+    async fn cancel(&self, pid: i32) {
+        let mut control = self.world.cluster.superuser(&self.world.control_db).await;
+        let unfinished = "select id from control.operation where state in ('queued', 'running', 'unwinding')
+                          order by id desc limit 1";
+        let found = sqlx::query_scalar(unfinished).fetch_optional(&mut control).await.ok().flatten();
+        control.close().await.ok();
+        let socket = self.sockets.lock().unwrap().get(&pid).cloned();
+        if let (Some(operation), Some(socket)) = (found, socket) {
+            request::cancel(&socket, operation).await;
+        }
     }
 
     async fn stop(&self, process: Pid) {

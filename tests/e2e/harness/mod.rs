@@ -15,9 +15,13 @@ pub(crate) mod daemon;
 pub(crate) mod environment;
 #[allow(dead_code, reason = "`make torture` uses all of it")]
 pub(crate) mod faults;
+#[allow(dead_code, reason = "`make torture` uses all of it")]
+pub(crate) mod guests;
 pub(crate) mod oracle;
 pub(crate) mod proxy;
 pub(crate) mod reaper;
+#[allow(dead_code, reason = "`make torture` uses all of it")]
+pub(crate) mod registry;
 #[allow(dead_code, reason = "`make torture` uses all of it")]
 pub(crate) mod request;
 pub(crate) mod rpc;

@@ -18,7 +18,8 @@ pub(crate) struct State(BTreeSet<String>);
 const MARKERS: &str = "
     select format('marker %s of %s: %s', kind, placement, state) from tenantry.placement where state not in ('removed', 'void')
     union all select format('history of %s: %s files', placement, count(*)) from tenantry.migration_history group by placement
-    union all select 'group ' || group_role from tenantry.target_identity";
+    union all select 'group ' || group_role from tenantry.target_identity
+    union all select 'archiver ' || rolname from pg_roles where rolname like 't\\_%\\_dump'";
 
 /// What somebody who works on the target holds. Idle sessions hold nothing.
 const HOLDS: &str = "
@@ -85,13 +86,18 @@ pub(crate) async fn audit_problems(env: &Env, seq: i64) -> BTreeSet<String> {
             cross join lateral (
                 select count(*) filter (where action like '%.intent') as intents, count(*) filter (where action like '%.undo') as undos,
                        count(*) filter (where outcome is not null) as ends, max(outcome) as outcome, max(seq) as last
-                from control.audit_event e where e.operation_id = o.id) n
+                from control.audit_event e where e.operation_id = o.id and e.action <> 'archive') n
             where n.last > $1 and (n.intents <> 1 or n.ends <> 1 or n.undos > 1 or (n.outcome = 'ok') <> (o.state = 'succeeded'))
         union all select format('audit: operation %s has %s', e.operation_id, string_agg(e.action, ', '))
             from control.audit_event e
             where e.seq > $1 and e.operation_id is not null and not exists (select from control.operation where id = e.operation_id)
             group by e.operation_id
             having count(*) filter (where outcome is null) <> 1 or count(*) filter (where outcome is not null) <> 1
+        union all select format('audit: operation %s made %s archives, and the trail says %s', operation_id, made, said)
+            from (select operation_id, count(*) as made from control.archive group by operation_id) a
+            full join (select operation_id, count(*) as said, max(seq) as last from control.audit_event
+                       where action = 'archive' group by operation_id) e using (operation_id)
+            where last is null or last > $1 and (made is null or made <> said)
         union all select format('journal of %s: %s beginnings, %s ends', j.operation_id, begun, ended)
             from (select operation_id, count(*) filter (where event ->> 'event' = 'begun') as begun,
                          count(*) filter (where event ->> 'event' in ('undone', 'stuck', 'cancelled')) as ended

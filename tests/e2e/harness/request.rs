@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use tarpc::context::Context;
 use tenantry_protocol::TenantryClient;
 use tenantry_protocol::blueprint::{BlueprintUpload, UploadedFile};
-use tenantry_protocol::operation::RetryRequest;
+use tenantry_protocol::operation::{CancelRequest, RetryRequest};
 use tenantry_protocol::tenant::{
-    IssueCredentialsRequest, ProvisionRequest, RetireRequest, RollbackRequest, RotateCredentialsRequest,
-    TenantChangeRequest, UpdateTenantRequest,
+    FinishRotationRequest, IssueCredentialsRequest, ProvisionRequest, RetireRequest, RollbackRequest,
+    RotateCredentialsRequest, TenantChangeRequest, UpdateTenantRequest,
 };
 use tokio::net::UnixStream;
 use uuid::Uuid;
@@ -24,19 +24,42 @@ const ANSWER: Duration = Duration::from_secs(20);
 pub(crate) enum Scenario {
     Provision,
     Rollback,
+    /// With its data in a file first.
+    RollbackArchived,
+    /// While the tenant's application works.
+    RollbackInUse,
     Suspend,
     Resume,
     Update,
     Retire,
+    RetireArchived,
+    /// Retired without a grace, so that the purge follows at once.
+    Purge,
     Issue,
     Rotate,
+    Finish,
     Retry(Uuid),
 }
 
 impl Scenario {
     /// Those that are broken.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Provision, Self::Rollback, Self::Suspend, Self::Resume, Self::Update, Self::Retire];
+    pub(crate) const ALL: [Self; 13] = [
+        Self::Provision,
+        Self::Rollback,
+        Self::RollbackArchived,
+        Self::RollbackInUse,
+        Self::Suspend,
+        Self::Resume,
+        Self::Update,
+        Self::Retire,
+        Self::RetireArchived,
+        Self::Purge,
+        Self::Issue,
+        Self::Rotate,
+        Self::Finish,
+    ];
+    /// Those that change secrets only.
+    pub(crate) const SECRETS: [Self; 3] = [Self::Issue, Self::Rotate, Self::Finish];
 
     /// What makes the tenant that it is done to.
     pub(crate) fn preparation(self) -> &'static [Self] {
@@ -46,6 +69,20 @@ impl Scenario {
             Self::Rotate => &[Self::Provision, Self::Issue],
             Self::Resume => &[Self::Provision, Self::Issue, Self::Rotate, Self::Suspend],
             _ => &[Self::Provision, Self::Issue, Self::Rotate],
+        }
+    }
+
+    /// Needs the server's own programs, in a version that can dump it.
+    pub(crate) const fn archives(self) -> bool {
+        matches!(self, Self::RollbackArchived | Self::RetireArchived)
+    }
+
+    /// The same where no archive can be made.
+    pub(crate) const fn without_archive(self) -> Self {
+        match self {
+            Self::RollbackArchived => Self::Rollback,
+            Self::RetireArchived => Self::Retire,
+            other => other,
         }
     }
 }
@@ -81,9 +118,9 @@ async fn ask(
             };
             client.provision(context(), request).await.map_err(lost)?.map(drop)
         }
-        Scenario::Rollback => {
-            let confirm = slug.clone();
-            let request = RollbackRequest { slug, confirm, discard_data: true, idempotency_key: key };
+        Scenario::Rollback | Scenario::RollbackArchived | Scenario::RollbackInUse => {
+            let (confirm, discard_data) = (slug.clone(), !scenario.archives());
+            let request = RollbackRequest { slug, confirm, discard_data, idempotency_key: key };
             client.rollback(context(), request).await.map_err(lost)?.map(drop)
         }
         Scenario::Suspend => {
@@ -104,10 +141,10 @@ async fn ask(
             };
             client.update_tenant(context(), request).await.map_err(lost)?.map(drop)
         }
-        Scenario::Retire => {
-            let confirm = slug.clone();
-            let grace_s = Some(1_000_000);
-            let request = RetireRequest { slug, confirm, grace_s, discard_data: true, idempotency_key: key };
+        Scenario::Retire | Scenario::RetireArchived | Scenario::Purge => {
+            let (confirm, discard_data) = (slug.clone(), !scenario.archives());
+            let grace_s = Some(if scenario == Scenario::Purge { 0 } else { 1_000_000 });
+            let request = RetireRequest { slug, confirm, grace_s, discard_data, idempotency_key: key };
             client.retire(context(), request).await.map_err(lost)?.map(drop)
         }
         Scenario::Issue => {
@@ -118,12 +155,26 @@ async fn ask(
             let request = RotateCredentialsRequest { slug, idempotency_key: key };
             client.rotate_credentials(context(), request).await.map_err(lost)?.map(drop)
         }
+        Scenario::Finish => {
+            let request = FinishRotationRequest { slug, idempotency_key: key };
+            client.finish_rotation(context(), request).await.map_err(lost)?.map(drop)
+        }
         Scenario::Retry(operation) => {
             let request = RetryRequest { operation: operation.to_string(), idempotency_key: key };
             client.retry(context(), request).await.map_err(lost)?.map(drop)
         }
     }
     .map_err(refused)
+}
+
+/// Asks for an operation's end. Whatever comes of it is fine.
+pub(crate) async fn cancel(socket: &Path, operation: Uuid) {
+    let Ok(stream) = UnixStream::connect(socket).await else { return };
+    let client = rpc::over(stream);
+    let request = CancelRequest { operation: operation.to_string() };
+    if let Ok(Ok(_)) = client.hello(context(), rpc::hello(tenantry_protocol::PROTOCOL_VERSION)).await {
+        let _ = client.cancel(context(), request).await;
+    }
 }
 
 /// Uploads a blueprint of SQL files in one folder and below.

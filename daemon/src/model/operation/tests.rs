@@ -16,7 +16,7 @@ fn failure(message: &str) -> Failure {
 }
 
 const SEEDED: Kind = Kind::Provision { seed: Seeding::With };
-const KINDS: [Kind; 10] = [
+const KINDS: [Kind; 13] = [
     Kind::Provision { seed: Seeding::Without },
     SEEDED,
     Kind::Rollback { archive: Archiving::With },
@@ -27,6 +27,9 @@ const KINDS: [Kind; 10] = [
     Kind::Retire { archive: Archiving::With },
     Kind::Retire { archive: Archiving::Without },
     Kind::Purge,
+    Kind::IssueCredentials,
+    Kind::RotateCredentials,
+    Kind::FinishRotation,
 ];
 
 #[test]

@@ -32,6 +32,10 @@ pub(in crate::pipeline) async fn run(run: &ChangeRun, tracker: &Tracker) -> Resu
     }
     let operation = tracker.snapshot();
     let options = &run.target.options().archives;
+    if is_made(run, &operation).await? {
+        tracker.log("the archive is made already".to_owned());
+        return Ok(());
+    }
     let programs = options.prepare(ready.major()).await?;
     let place = options.place(&name(&operation));
     let making = tokio::time::timeout(options.timeout, make(run, &programs, &place)).await;
@@ -59,6 +63,16 @@ pub(in crate::pipeline) async fn run(run: &ChangeRun, tracker: &Tracker) -> Resu
 /// What an attempt that was cut short left.
 pub(in crate::pipeline) async fn clear(run: &ChangeRun, ready: &Ready) -> Result<()> {
     dump_role::close(&run.target, ready, run.mark, run.placement()).await
+}
+
+/// An attempt whose answer was lost, or the daemon before, has put it on record, and it is still there. Nothing can have
+/// been written since: the logins were closed before it.
+async fn is_made(run: &ChangeRun, operation: &Operation) -> Result<bool> {
+    let made = archives::of_tenant(run.control.pool(), operation.tenant_id).await?;
+    match made.into_iter().find(|archive| archive.operation_id == operation.id) {
+        Some(archive) => Ok(dump::is_intact(archive.path.into(), archive.sha256).await),
+        None => Ok(false),
+    }
 }
 
 /// What was looked at, without the session that looked.

@@ -10,6 +10,7 @@ pub(super) mod migrations;
 pub(super) mod removal;
 pub(super) mod roles;
 pub(super) mod schema;
+pub(super) mod secrets;
 pub(super) mod seed;
 pub(super) mod settings;
 pub(super) mod verify;
@@ -25,6 +26,8 @@ pub(super) async fn change(run: &ChangeRun, step: Step, tracker: &Tracker) -> Re
     match step {
         Step::OpenLogins => logins::open(run).await,
         Step::ApplySettings => settings::apply(run).await,
+        Step::SetSecret => secrets::set(run).await,
+        Step::CloseOldLogin => secrets::close_old(run, tracker).await,
         Step::Archive => archive::run(run, tracker).await,
         Step::CloseLogins
         | Step::EndSessions
@@ -45,7 +48,8 @@ pub(super) async fn undo_change(run: &ChangeRun) -> Result<(), StepError> {
         Kind::Suspend => logins::restore(run).await,
         Kind::Resume => logins::close_again(run).await,
         Kind::Update => settings::restore(run).await,
+        Kind::IssueCredentials | Kind::RotateCredentials => secrets::close_unissued(run).await,
         // Their steps have no way back, so nothing asks for one.
-        Kind::Provision { .. } | Kind::Purge => Err(misplaced(Step::ConfirmAbsence)),
+        Kind::Provision { .. } | Kind::Purge | Kind::FinishRotation => Err(misplaced(Step::ConfirmAbsence)),
     }
 }

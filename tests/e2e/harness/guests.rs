@@ -1,0 +1,55 @@
+//! Who else is there while an operation is broken: the tenant's own application, and other tenants.
+
+use std::path::Path;
+
+use sqlx::{ConnectOptions as _, PgConnection};
+use tokio::task::JoinHandle;
+
+use super::Env;
+use super::registry;
+use super::request::{self, Scenario};
+
+/// They leave when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Guests {
+    _sessions: Vec<PgConnection>,
+    busy: JoinHandle<()>,
+}
+
+impl Drop for Guests {
+    fn drop(&mut self) {
+        self.busy.abort();
+    }
+}
+
+/// Sessions of a tenant's application: one that does nothing, one that is busy, and one in a transaction that holds on to
+/// what is to be dropped.
+pub(crate) async fn settle_in(env: &Env, slug: &str) -> Guests {
+    let placement = registry::placement(env, slug).await.unwrap();
+    let login = format!("{placement}_a");
+    env.cluster.execute("postgres", format!("alter role {login} password 'guest'")).await;
+    let options = env.cluster.options(&env.target_db).username(&login).password("guest");
+    let mut sessions = Vec::new();
+    for work in [None, Some("begin; insert into first (name) values ('ours')")] {
+        let mut session = options.clone().connect().await.unwrap();
+        if let Some(work) = work {
+            sqlx::raw_sql(work).execute(&mut session).await.unwrap();
+        }
+        sessions.push(session);
+    }
+    let mut busy = options.connect().await.unwrap();
+    // Ends with its session, and with an error: that is what it is for.
+    const BUSY: &str = "set client_connection_check_interval = '50ms'; select pg_sleep(600)";
+    let busy = tokio::spawn(async move { _ = sqlx::raw_sql(BUSY).execute(&mut busy).await });
+    Guests { _sessions: sessions, busy }
+}
+
+/// Asks for that many other tenants at once; gives their names. Whether each request comes through is seen later.
+pub(crate) fn invite(socket: &Path, slug: &str, count: usize) -> Vec<String> {
+    let names: Vec<String> = (0..count).map(|number| format!("{slug}-guest-{number}")).collect();
+    for name in names.clone() {
+        let socket = socket.to_owned();
+        tokio::spawn(async move { request::send(&socket, Scenario::Provision, &name, &name).await.err() });
+    }
+    names
+}
