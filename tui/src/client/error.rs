@@ -44,6 +44,13 @@ pub(crate) enum ClientError {
     )]
     NotTenantryd { socket: PathBuf, problem: String },
 
+    #[error(
+        "what listens on {} did not answer for {seconds} s: a daemon that is starting answers when its databases do, and \
+         its log says what it waits for; if there is none, check --socket",
+        socket.display()
+    )]
+    Mute { socket: PathBuf, seconds: u64 },
+
     #[error("the daemon speaks version {theirs} of the protocol and this client version {ours}; {}", version_advice(*ours, *theirs))]
     Version { ours: u32, theirs: u32 },
 
@@ -67,9 +74,11 @@ pub(crate) enum ClientError {
 impl ClientError {
     pub(crate) const fn code(&self) -> ErrorCode {
         match self {
-            Self::NoDaemon { .. } | Self::NotTenantryd { .. } | Self::Lost | Self::Deadline { .. } => {
-                ErrorCode::Unavailable
-            }
+            Self::NoDaemon { .. }
+            | Self::Mute { .. }
+            | Self::NotTenantryd { .. }
+            | Self::Lost
+            | Self::Deadline { .. } => ErrorCode::Unavailable,
             Self::SocketDenied { .. } | Self::Untrusted { .. } => ErrorCode::Denied,
             Self::PathTooLong { .. } | Self::NoHome => ErrorCode::InvalidArgument,
             Self::Version { .. } | Self::VersionRefused(_) => ErrorCode::Precondition,
@@ -90,7 +99,7 @@ impl ClientError {
 
     /// The daemon may answer again on a new connection.
     pub(crate) const fn is_loss(&self) -> bool {
-        matches!(self, Self::NoDaemon { .. } | Self::Lost | Self::Deadline { .. })
+        matches!(self, Self::NoDaemon { .. } | Self::Mute { .. } | Self::Lost | Self::Deadline { .. })
     }
 }
 

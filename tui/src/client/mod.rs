@@ -46,8 +46,11 @@ pub(crate) use locate::socket;
 const CALL: Duration = Duration::from_secs(10);
 /// Calls that open databases or read a whole blueprint.
 const LONG_CALL: Duration = Duration::from_secs(60);
-/// How long a connection and its hello may take.
-const HELLO: Duration = Duration::from_secs(5);
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long the hello may take. A daemon listens from its start on, and answers when its databases do: the first start
+/// makes a private cluster, which takes a second, and ten on a machine that is busy.
+const HELLO: Duration = Duration::from_secs(20);
 
 /// A connection to a daemon that has answered hello. Clones share the connection.
 #[derive(Clone)]
@@ -222,7 +225,7 @@ impl Client {
 
 async fn open(socket: &Path) -> Result<UnixStream, ClientError> {
     let nobody = |problem, source| ClientError::NoDaemon { socket: socket.to_owned(), problem, source };
-    match tokio::time::timeout(HELLO, UnixStream::connect(socket)).await {
+    match tokio::time::timeout(CONNECT, UnixStream::connect(socket)).await {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(source)) => Err(match source.kind() {
             io::ErrorKind::PermissionDenied => {
@@ -248,7 +251,9 @@ fn understood(
         Ok(Ok(hello)) => Err(ClientError::Version { ours: PROTOCOL_VERSION, theirs: hello.protocol_version }),
         Ok(Err(error)) if error.code == ErrorCode::Precondition => Err(ClientError::VersionRefused(error)),
         Ok(Err(error)) => Err(ClientError::Api(error)),
-        Err(RpcError::DeadlineExceeded) => Err(stranger("it did not answer the hello")),
+        Err(RpcError::DeadlineExceeded) => {
+            Err(ClientError::Mute { socket: socket.to_owned(), seconds: HELLO.as_secs() })
+        }
         Err(RpcError::Shutdown) => Err(stranger("it closed the connection at the hello")),
         Err(RpcError::Send(_) | RpcError::Channel(_)) => Err(stranger("its answer cannot be read")),
         Err(RpcError::Server(_)) => Err(stranger("it refused the hello")),
