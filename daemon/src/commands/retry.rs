@@ -36,7 +36,7 @@ pub async fn retry(
     let tenant = tenants::by_id(app.control.pool(), stored.operation.tenant_id).await;
     let Some(tenant) = tenant.map_err(errors::control)? else { return Err(errors::internal()) };
     match kind {
-        Kind::Provision { seed }
+        Kind::Provision { seed, .. }
             if !matches!(stored.operation.state, OperationState::NeedsAttention { .. }) =>
         {
             Box::pin(provision::provision_again(app, caller, again(&tenant, seed), key)).await

@@ -73,6 +73,11 @@ pub const TARGET: Schema = Schema {
             name: "0002_lifecycle.sql",
             sql: include_str!("../../../migrations/target/0002_lifecycle.sql"),
         },
+        Migration {
+            number: 3,
+            name: "0003_outside.sql",
+            sql: include_str!("../../../migrations/target/0003_outside.sql"),
+        },
     ],
 };
 

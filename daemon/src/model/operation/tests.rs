@@ -15,9 +15,10 @@ fn failure(message: &str) -> Failure {
     Failure { message: message.into(), ..Failure::default() }
 }
 
-const SEEDED: Kind = Kind::Provision { seed: Seeding::With };
-const KINDS: [Kind; 10] = [
-    Kind::Provision { seed: Seeding::Without },
+const SEEDED: Kind = Kind::Provision { seed: Seeding::With, outside: Outside::Without };
+const KINDS: [Kind; 11] = [
+    Kind::Provision { seed: Seeding::Without, outside: Outside::Without },
+    Kind::Provision { seed: Seeding::With, outside: Outside::With },
     SEEDED,
     Kind::Rollback { archive: Archiving::With },
     Kind::Rollback { archive: Archiving::Without },
