@@ -305,3 +305,70 @@ async fn what_may_not_stand_there_is_named_with_its_line_and_what_to_write() {
         assert!(output.stdout.contains(says), "'{says}' is not in its answer\n{output}");
     }
 }
+
+/// An expression whose code tries to leave the owner's rights, and keeps what came of each attempt. Only the outer
+/// function has to say that it changes nothing.
+const TRAP: &str = "
+    create table loot (attempt text, outcome text);
+    create function spring() returns void language plpgsql volatile as $$
+    declare
+        attempt text;
+        me text := quote_ident(session_user);
+    begin
+        foreach attempt in array array[
+            're' || 'set role',
+            'reset session auth' || 'orization',
+            'set ro' || 'le {provisioner}',
+            'set session auth' || 'orization {provisioner}',
+            'com' || 'mit',
+            'gr' || 'ant {provisioner} to ' || me,
+            'gr' || 'ant ' || me || ' to {victim}_app',
+            'create ro' || 'le pwned',
+            'alter ro' || 'le ' || me || ' login',
+            'alter ro' || 'le ' || me || ' password ''pwned''',
+            'delete from tenantry' || '.outside_statement',
+            'select from {victim}' || '.users'
+        ] loop
+            begin
+                execute attempt;
+                insert into loot values (attempt, format('done as %s of %s', current_user, session_user));
+            exception when others then
+                insert into loot values (attempt, sqlstate);
+            end;
+        end loop;
+    end $$;
+    create function trap(value int) returns int language plpgsql immutable as $$ begin
+        perform spring();
+        return value;
+    end $$;";
+
+#[tokio::test]
+async fn code_that_an_index_runs_has_nobody_to_get_back_to_and_leaves_no_way_in() {
+    let env = Env::new().await;
+    let victim = env.provision("victim").await;
+    let trap =
+        TRAP.replace("{provisioner}", &env.provisioner).replace("{victim}", victim.tenant.placement.as_str());
+    let folder = Folder::new(&env.dir, "trap", "1.0")
+        .migration("items", &format!("{ITEMS} delete from item where id > 1; {trap}"))
+        .outside("index", "create index concurrently trapped on item (trap(code));");
+    env.add_blueprint(folder.path()).await;
+    let made = env.provision_of("acme", "trap").await;
+    let placement = made.tenant.placement.as_str();
+    let mut target = env.target().await;
+    let loot = format!("select distinct attempt, outcome from {placement}.loot");
+    let loot: Vec<(String, String)> =
+        sqlx::query_as(sqlx::AssertSqlSafe(loot)).fetch_all(&mut target).await.unwrap();
+    target.close().await.unwrap();
+    assert_eq!(loot.len(), 12, "each was tried, with one outcome: {loot:#?}");
+    for (attempt, outcome) in &loot {
+        // The password is its own, and forgotten with the login.
+        let own = attempt.contains("password");
+        assert!(own || !outcome.starts_with("done"), "{attempt}: {outcome}");
+    }
+    assert_owner_is_closed(&env, placement).await;
+    let mut login = env.cluster.options(&env.target_db).username(placement);
+    for password in ["pwned", ""] {
+        login = login.password(password);
+        assert!(PgConnection::connect_with(&login).await.is_err(), "the owner cannot log in");
+    }
+}

@@ -13,10 +13,13 @@ pub(super) const OUTSIDE: &[Attack] = &[
         "an index outside the transaction whose expression calls the payload",
         &[
             "insert into bait values (1);
-             create function trap(integer) returns integer language plpgsql immutable as $$ begin
+             create function spring() returns void language plpgsql as $$ begin
                  begin execute 're' || 'set role'; exception when others then null; end;
                  begin execute 'reset session auth' || 'orization'; exception when others then null; end;
                  perform evil();
+             end $$;
+             create function trap(integer) returns integer language plpgsql immutable as $$ begin
+                 perform spring();
                  return $1;
              end $$;",
             "create index concurrently trapped on bait (trap(id));",
@@ -27,7 +30,7 @@ pub(super) const OUTSIDE: &[Attack] = &[
         "an index outside the transaction whose code gives its own role a password, a name and members",
         &[
             "insert into bait values (1);
-             create function trap(integer) returns integer language plpgsql immutable as $$
+             create function spring() returns void language plpgsql as $$
              declare
                  attempt text;
                  me text := quote_ident(session_user);
@@ -42,6 +45,9 @@ pub(super) const OUTSIDE: &[Attack] = &[
                  ] loop
                      begin execute attempt; exception when others then null; end;
                  end loop;
+             end $$;
+             create function trap(integer) returns integer language plpgsql immutable as $$ begin
+                 perform spring();
                  return $1;
              end $$;",
             "create index concurrently trapped on bait (trap(id));",
