@@ -183,7 +183,7 @@ impl ProvisionRun {
             Step::Migrations => steps::migrations::run(self, tracker).await,
             Step::Seed => steps::seed::run(self, tracker).await,
             Step::Commit => steps::commit::run(self).await,
-            Step::Outside => steps::outside::run(self, tracker, left).await,
+            Step::Outside => Box::pin(steps::outside::run(self, tracker, left)).await,
             Step::Verify => steps::verify::run(self, tracker).await,
             Step::Activate => steps::activate::run(self).await,
             _ => Err(misplaced(step)),
