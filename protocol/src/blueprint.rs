@@ -61,6 +61,9 @@ pub struct BlueprintFile {
     pub bytes: u64,
     /// SHA-256 of the content, as 64 hexadecimal digits.
     pub checksum: String,
+    /// It runs outside a transaction, statement by statement, after the tenant was made.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub outside: bool,
     /// The content; only where it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sql: Option<String>,

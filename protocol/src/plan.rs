@@ -44,6 +44,9 @@ pub struct PlanSql {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
     pub text: String,
+    /// Each of its statements runs outside a transaction.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub outside: bool,
 }
 
 /// One thing that preflight, a check of a target or a lint of a blueprint noticed.

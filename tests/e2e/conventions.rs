@@ -108,10 +108,10 @@ async fn what_cannot_be_read_is_named_with_its_file_and_line() {
     for (at, (files, says)) in [
         (vec![("00001_a.sql", block.as_str())], "00001_a.sql:3: error[statement_block]"),
         (vec![("00001_a.sql", typing.as_str())], "00001_a.sql:3: error[unknown_directive]"),
-        (vec![("00001_a.sql", outside.as_str())], "00001_a.sql:1: error[no_transaction]"),
+        (vec![("00001_a.sql", outside.as_str())], "00001_a.sql:3: error[outside_statement]"),
         (vec![("1_a.sql", "-- +goose Up\nselect 1;"), ("2_b.sql", ok)], "2_b.sql:1: error[missing_up]"),
-        (vec![("20240101_a.sql", dbmate.as_str())], "20240101_a.sql:1: error[no_transaction]"),
-        (vec![("20240101_a.sql", sqlx.as_str())], "20240101_a.sql:1: error[no_transaction]"),
+        (vec![("20240101_a.sql", dbmate.as_str())], "20240101_a.sql:2: error[outside_statement]"),
+        (vec![("20240101_a.sql", sqlx.as_str())], "20240101_a.sql:2: error[outside_statement]"),
         (vec![("000001_a.up.sql", begin.as_str())], "000001_a.up.sql:1: error[transaction_control]"),
         (
             vec![("2024-01-01-120000_a/up.sql", psql.as_str())],

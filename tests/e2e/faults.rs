@@ -42,6 +42,22 @@ async fn a_daemon_killed_after_any_step_leaves_all_of_the_operation_or_nothing()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_runs_outside_the_transaction_is_all_there_or_not_at_all_wherever_it_breaks() {
+    let mut arena = arena().await;
+    for place in ["outside.login", "outside.statement", "outside.history", "outside.file", "outside"] {
+        stands(&mut arena, Scenario::ProvisionOutside, 1, vec![after(place, Fault::Kill)]).await;
+    }
+    for fault in [Fault::Lost, Fault::Refuse, Fault::Panic, Fault::Cut] {
+        stands(&mut arena, Scenario::ProvisionOutside, 1, vec![after("outside.statement", fault)]).await;
+    }
+    stands(&mut arena, Scenario::ProvisionOutside, 2, vec![after("outside.statement", Fault::Stop)]).await;
+    // Behind the intent and the build: the login, its closing, each statement's records, the history, the files.
+    for skip in [2, 4, 9, 12] {
+        stands(&mut arena, Scenario::ProvisionOutside, 1, vec![Rule::Commit { skip, cut: Cut::Late }]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_daemon_stopped_in_the_middle_and_resumed_after_another_took_over_changes_nothing() {
     let mut arena = arena().await;
     for place in ["migrations", "commit", "verify"] {

@@ -36,6 +36,7 @@ mod hostile_migrations;
 mod lifecycle;
 mod lost_commits;
 mod outages;
+mod outside;
 mod pictures;
 mod projects;
 mod provisioning;

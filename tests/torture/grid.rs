@@ -77,6 +77,7 @@ fn paths() -> Vec<Path> {
     use Scenario::{Resume, Retire, Rollback, Suspend, Update};
     let path = |scenario, name, prelude: Vec<Rule>, places| Path { scenario, name, prelude, places };
     let mut paths = provisions();
+    paths.extend(provisions_outside());
     paths.extend([
         path(
             Rollback,
@@ -248,5 +249,31 @@ fn provisions() -> Vec<Path> {
                 "outcome",
             ],
         ),
+    ]
+}
+
+/// Of a tenant with a file outside the transaction: what differs from other provisions.
+fn provisions_outside() -> Vec<Path> {
+    use Fault::{Kill, Refuse};
+    use Moment::{After, Before};
+    const STEP: [&str; 6] =
+        ["outside", "outside.login", "outside.statement", "outside.history", "outside.file", "verify"];
+    let path = |name, prelude, places| Path { scenario: Scenario::ProvisionOutside, name, prelude, places };
+    vec![
+        path("forward", vec![], &STEP),
+        path(
+            "undo",
+            vec![at("outside.statement", After, Refuse)],
+            &[
+                "unwinding",
+                "undo.settle",
+                "undo.close_logins",
+                "undo.end_sessions",
+                "undo.drop_roles",
+                "outcome",
+            ],
+        ),
+        path("recovery", vec![at("outside.statement", Before, Kill)], &STEP),
+        path("recovery of a whole file", vec![at("outside.history", After, Kill)], &STEP),
     ]
 }

@@ -5,7 +5,7 @@
 use tenantry_protocol::audit::AuditEvent;
 use tenantry_protocol::isolation::IsolationReport;
 use tenantry_protocol::operation::{OperationState, StepStatus};
-use tenantry_protocol::plan::{Finding, Severity};
+use tenantry_protocol::plan::{Finding, PlanSql, Severity};
 use tenantry_protocol::session::{DaemonMode, Role};
 use tenantry_protocol::tenant::{Credentials, RollbackPreview, RowCount, TenantState};
 use time::OffsetDateTime;
@@ -108,6 +108,14 @@ pub(crate) const fn severity(severity: Severity) -> &'static str {
         Severity::Error => "error",
         Severity::Other => "note",
     }
+}
+
+/// What is said of a file whose statements run by themselves.
+pub(crate) const OUTSIDE: &str = "outside the transaction";
+
+/// The name of a plan's file, and how it runs.
+pub(crate) fn plan_file(file: &str, sql: &PlanSql) -> String {
+    if sql.outside { format!("{file} ({OUTSIDE})") } else { file.to_owned() }
 }
 
 /// `V5__comments.sql:12: error[code]: message`

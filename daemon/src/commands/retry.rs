@@ -41,7 +41,7 @@ pub async fn retry(
         return Err(ApiError::new(ErrorCode::Precondition, message).on_field("operation"));
     }
     match kind {
-        Kind::Provision { seed }
+        Kind::Provision { seed, .. }
             if !matches!(stored.operation.state, OperationState::NeedsAttention { .. }) =>
         {
             Box::pin(provision::provision_again(app, caller, again(&tenant, seed), key)).await

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tenantry_protocol::name::Slug;
 use tenantry_protocol::operation::{Failure, OperationKind};
 
+use super::blueprint::Blueprint;
 pub use super::step::Step;
 
 /// What kinds of operation there are, each a fixed list of steps. Persisted in the journal: kinds are added, never
@@ -16,6 +17,9 @@ pub use super::step::Step;
 pub enum Kind {
     Provision {
         seed: Seeding,
+        /// Some of the files run outside the one transaction.
+        #[serde(default, skip_serializing_if = "Outside::is_without")]
+        outside: Outside,
     },
     /// Back to before the provisioning, now.
     Rollback {
@@ -41,6 +45,14 @@ pub enum Kind {
 #[serde(rename_all = "snake_case")]
 pub enum Seeding {
     With,
+    Without,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outside {
+    With,
+    #[default]
     Without,
 }
 
@@ -138,6 +150,9 @@ const PROVISION: &[Step] =
     &[Step::Roles, Step::Schema, Step::Migrations, Step::Commit, Step::Verify, Step::Activate];
 const PROVISION_SEEDED: &[Step] =
     &[Step::Roles, Step::Schema, Step::Migrations, Step::Seed, Step::Commit, Step::Verify, Step::Activate];
+/// The seed, which comes last, is a part of the step outside.
+const PROVISION_OUTSIDE: &[Step] =
+    &[Step::Roles, Step::Schema, Step::Migrations, Step::Commit, Step::Outside, Step::Verify, Step::Activate];
 const ROLLBACK: &[Step] =
     &[Step::CloseLogins, Step::EndSessions, Step::DropObjects, Step::DropRoles, Step::ConfirmAbsence];
 const ROLLBACK_ARCHIVED: &[Step] = &[
@@ -156,11 +171,25 @@ const NEW_SECRET: &[Step] = &[Step::SetSecret];
 const FINISH_ROTATION: &[Step] = &[Step::CloseOldLogin];
 const PURGE: &[Step] = &[Step::DropObjects, Step::DropRoles, Step::ConfirmAbsence];
 
+impl Outside {
+    // The journals of tenants without such files stay as they were.
+    const fn is_without(&self) -> bool {
+        matches!(self, Self::Without)
+    }
+}
+
 impl Kind {
+    /// The making of a tenant from this blueprint.
+    pub fn provision(blueprint: &Blueprint, seed: Seeding) -> Self {
+        let outside = if blueprint.outside().is_empty() { Outside::Without } else { Outside::With };
+        Self::Provision { seed, outside }
+    }
+
     pub const fn steps(self) -> &'static [Step] {
         match self {
-            Self::Provision { seed: Seeding::Without } => PROVISION,
-            Self::Provision { seed: Seeding::With } => PROVISION_SEEDED,
+            Self::Provision { outside: Outside::With, .. } => PROVISION_OUTSIDE,
+            Self::Provision { seed: Seeding::Without, .. } => PROVISION,
+            Self::Provision { seed: Seeding::With, .. } => PROVISION_SEEDED,
             Self::Rollback { archive: Archiving::Without } => ROLLBACK,
             Self::Rollback { archive: Archiving::With } => ROLLBACK_ARCHIVED,
             Self::Suspend | Self::Retire { archive: Archiving::Without } => SUSPEND,

@@ -7,7 +7,7 @@
 use proptest::prelude::*;
 use tenantry_protocol::operation::Failure;
 
-use super::operation::{Action, Archiving, Event, Kind, Progress, Seeding, Step};
+use super::operation::{Action, Archiving, Event, Kind, Outside, Progress, Seeding, Step};
 
 /// What may happen next, where it can; read as something else where it cannot.
 #[derive(Debug, Clone, Copy)]
@@ -150,7 +150,8 @@ const fn is_end(progress: &Progress) -> bool {
 
 fn kinds() -> impl Strategy<Value = Kind> {
     prop_oneof![
-        4 => prop_oneof![Just(Seeding::With), Just(Seeding::Without)].prop_map(|seed| Kind::Provision { seed }),
+        4 => prop_oneof![Just(Seeding::With), Just(Seeding::Without)].prop_map(|seed| Kind::Provision { seed, outside: Outside::Without }),
+        2 => Just(Kind::Provision { seed: Seeding::With, outside: Outside::With }),
         2 => archivings().prop_map(|archive| Kind::Rollback { archive }),
         1 => archivings().prop_map(|archive| Kind::Retire { archive }),
         1 => prop_oneof![Just(Kind::Suspend), Just(Kind::Resume), Just(Kind::Update), Just(Kind::Purge)],

@@ -13,6 +13,8 @@ pub enum Step {
     Seed,
     /// Closes the transaction: from here on the tenant is there, whole.
     Commit,
+    /// What cannot be in a transaction, and the files behind it.
+    Outside,
     Verify,
     Activate,
     /// No new sessions of the tenant.
@@ -44,6 +46,7 @@ impl Step {
             Self::Migrations => "migrations",
             Self::Seed => "seed",
             Self::Commit => "commit",
+            Self::Outside => "outside",
             Self::Verify => "verify",
             Self::Activate => "activate",
             Self::CloseLogins => "close_logins",
@@ -67,6 +70,7 @@ impl Step {
             Self::Migrations => "apply the blueprint's migrations",
             Self::Seed => "load the seed data",
             Self::Commit => "commit: everything appears at once",
+            Self::Outside => "run what cannot be in a transaction, and what follows it",
             Self::Verify => "attack the isolation as the tenant",
             Self::Activate => "activate, and close the probe's login",
             Self::CloseLogins => "close the tenant's logins",

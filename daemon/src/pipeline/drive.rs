@@ -146,7 +146,7 @@ impl Drive {
         let can_be_given_up = step != Step::Commit && !step.is_final();
         loop {
             let left = self.time_left();
-            let work = fault::around(step.name(), self.run.step(step, &tracker));
+            let work = fault::around(step.name(), self.run.step(step, &tracker, left));
             let work = AssertUnwindSafe(work).catch_unwind();
             let result = tokio::select! {
                 result = tokio::time::timeout(left, work) => match result {

@@ -134,7 +134,7 @@ impl Engine {
 
     /// Records the intent and starts the operation. Call it from a task that nobody cancels.
     pub async fn provision(&self, job: ProvisionJob<'_>) -> postgres::Result<Operation> {
-        let kind = Kind::Provision { seed: job.seed };
+        let kind = Kind::provision(&job.blueprint, job.seed);
         let operation =
             self.operation(kind, job.tenant.id, &job.tenant.slug, job.target.name().clone(), &job.actor);
         let intent = Intent {
@@ -148,7 +148,7 @@ impl Engine {
         let mark = Mark { build: operation.id, fence: self.control.may_write()? };
         let claim = self.claim(operation.id)?;
         let recorded = Box::pin(record::intent(&self.control, &intent, Some(&job.tenant))).await?;
-        let run = ProvisionRun::new(mark, job.tenant, job.blueprint, job.target);
+        let run = ProvisionRun::new(mark, job.tenant, job.blueprint, job.target, job.seed);
         let seq = recorded.map_or(0, |recorded| recorded.seq);
         let (run, actor) = (Run::Provision(Box::new(run)), job.actor);
         let work = Work { claim, run, progress: Progress::new(kind), operation, actor };

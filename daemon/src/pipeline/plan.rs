@@ -25,7 +25,7 @@ pub struct Ingredients<'a> {
 }
 
 pub fn make(from: Ingredients<'_>) -> Plan {
-    let kind = Kind::Provision { seed: from.seed };
+    let kind = Kind::provision(from.blueprint, from.seed);
     let mut plan = Plan {
         hash: String::new(),
         slug: from.slug.clone(),
@@ -35,7 +35,7 @@ pub fn make(from: Ingredients<'_>) -> Plan {
         target: from.target.clone(),
         settings: from.settings.clone(),
         seed: from.seed == Seeding::With,
-        steps: kind.steps().iter().map(|step| plan_step(*step, from.blueprint)).collect(),
+        steps: kind.steps().iter().map(|step| plan_step(*step, from.blueprint, from.seed)).collect(),
         findings: from.findings,
         budget_ms: from.budget_ms,
     };
@@ -43,13 +43,14 @@ pub fn make(from: Ingredients<'_>) -> Plan {
     plan
 }
 
-fn plan_step(step: Step, blueprint: &Blueprint) -> PlanStep {
+fn plan_step(step: Step, blueprint: &Blueprint, seed: Seeding) -> PlanStep {
     let sql = match step {
         Step::Roles => vec![ours(tenant_ddl::ROLES)],
         Step::Schema => vec![ours(tenant_ddl::SCHEMA)],
-        Step::Migrations => files(&blueprint.migrations),
+        Step::Migrations => files(blueprint.inside()),
         Step::Seed => files(&blueprint.seed),
         Step::Commit => vec![ours(tenant_ddl::SEAL), ours("commit;\n")],
+        Step::Outside => outside(blueprint, seed),
         Step::Verify => PROBES.iter().map(|probe| ours(&format!("{};\n", probe.attack))).collect(),
         Step::Activate => vec![ours(tenant_ddl::CLOSE_PROBE)],
         _ => Vec::new(),
@@ -58,9 +59,29 @@ fn plan_step(step: Step, blueprint: &Blueprint) -> PlanStep {
 }
 
 fn ours(text: &str) -> PlanSql {
-    PlanSql { file: None, text: text.to_owned() }
+    PlanSql { file: None, text: text.to_owned(), outside: false }
 }
 
 fn files(files: &[Migration]) -> Vec<PlanSql> {
-    files.iter().map(|file| PlanSql { file: Some(file.path.clone()), text: file.sql.to_string() }).collect()
+    files.iter().map(file).collect()
+}
+
+fn file(file: &Migration) -> PlanSql {
+    PlanSql { file: Some(file.path.clone()), text: file.sql.to_string(), outside: file.is_outside() }
+}
+
+/// The files behind the commit: those that can be in no transaction within a login of the owner's.
+fn outside(blueprint: &Blueprint, seed: Seeding) -> Vec<PlanSql> {
+    let mut sql = Vec::new();
+    for migration in blueprint.outside() {
+        if migration.is_outside() {
+            sql.extend([ours(tenant_ddl::OPEN_OWNER), file(migration), ours(tenant_ddl::CLOSE_OWNER)]);
+        } else {
+            sql.push(file(migration));
+        }
+    }
+    if seed == Seeding::With {
+        sql.extend(files(&blueprint.seed));
+    }
+    sql
 }

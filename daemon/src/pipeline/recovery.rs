@@ -82,7 +82,7 @@ async fn take_up(engine: &Engine, operation: &Operation, target: Arc<Target>) ->
     let mark = Mark { build, fence: engine.control().may_write()? };
     let kind = progress.kind();
     let run = match kind {
-        Kind::Provision { .. } => {
+        Kind::Provision { seed, .. } => {
             let files = blueprints::files(pool, &tenant.blueprint, tenant.version).await?;
             let Some(blueprint) = blueprint::parse(&files).blueprint else {
                 return Err(corrupt("the blueprint", format!("{} {}", tenant.blueprint, tenant.version)));
@@ -98,7 +98,7 @@ async fn take_up(engine: &Engine, operation: &Operation, target: Arc<Target>) ->
                 placement: tenant.placement,
                 settings: tenant.settings,
             };
-            Run::Provision(Box::new(ProvisionRun::new(mark, tenant, Arc::new(blueprint), target)))
+            Run::Provision(Box::new(ProvisionRun::new(mark, tenant, Arc::new(blueprint), target, seed)))
         }
         kind => {
             let arguments: Arguments = serde_json::from_value(arguments)

@@ -1,6 +1,7 @@
 //! What a running operation holds between its steps, and the dispatch to the steps.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::isolation::IsolationReport;
@@ -9,7 +10,7 @@ use tenantry_protocol::tenant::{Tenant, TenantState};
 
 use crate::fault;
 use crate::model::blueprint::Blueprint;
-use crate::model::operation::{Kind, Step};
+use crate::model::operation::{Kind, Seeding, Step};
 use crate::postgres::bookkeeping::{self, Mark, Settled};
 use crate::postgres::control::Control;
 use crate::postgres::removal::Removal;
@@ -39,6 +40,7 @@ pub(super) struct ProvisionRun {
     /// The build was committed by another daemon, or by an attempt whose secret is gone.
     pub(super) is_inherited: bool,
     pub(super) report: Option<IsolationReport>,
+    pub(super) seed: Seeding,
 }
 
 /// A change of a tenant that stands: from a suspension to its removal.
@@ -63,19 +65,23 @@ pub(super) enum Run {
 }
 
 impl Run {
-    pub(super) async fn step(&mut self, step: Step, tracker: &Tracker) -> Result<(), StepError> {
+    /// Runs a step; `left` is the operation's time that is left.
+    pub(super) async fn step(
+        &mut self,
+        step: Step,
+        tracker: &Tracker,
+        left: Duration,
+    ) -> Result<(), StepError> {
         match self {
-            Self::Provision(run) => run.step(step, tracker).await,
+            Self::Provision(run) => run.step(step, tracker, left).await,
             Self::Change(run) => steps::change(run, step, tracker).await,
         }
     }
 
     /// Gives an open transaction up, so that nothing of it lingers while the operation unwinds.
     pub(super) async fn abandon(&mut self) {
-        if let Self::Provision(run) = self
-            && let Some(build) = run.build.take()
-        {
-            build.abandon(&run.target).await;
+        if let Self::Provision(run) = self {
+            run.abandon().await;
         }
     }
 
@@ -158,7 +164,13 @@ impl Run {
 }
 
 impl ProvisionRun {
-    pub(super) fn new(mark: Mark, tenant: NewTenant, blueprint: Arc<Blueprint>, target: Arc<Target>) -> Self {
+    pub(super) fn new(
+        mark: Mark,
+        tenant: NewTenant,
+        blueprint: Arc<Blueprint>,
+        target: Arc<Target>,
+        seed: Seeding,
+    ) -> Self {
         Self {
             mark,
             tenant,
@@ -169,19 +181,27 @@ impl ProvisionRun {
             probe: Password::generate(),
             is_inherited: false,
             report: None,
+            seed,
         }
     }
 
-    async fn step(&mut self, step: Step, tracker: &Tracker) -> Result<(), StepError> {
+    async fn step(&mut self, step: Step, tracker: &Tracker, left: Duration) -> Result<(), StepError> {
         match step {
             Step::Roles => steps::roles::run(self).await,
             Step::Schema => steps::schema::run(self).await,
             Step::Migrations => steps::migrations::run(self, tracker).await,
             Step::Seed => steps::seed::run(self, tracker).await,
             Step::Commit => steps::commit::run(self).await,
+            Step::Outside => Box::pin(steps::outside::run(self, tracker, left)).await,
             Step::Verify => steps::verify::run(self, tracker).await,
             Step::Activate => steps::activate::run(self).await,
             _ => Err(misplaced(step)),
+        }
+    }
+
+    pub(super) async fn abandon(&mut self) {
+        if let Some(build) = self.build.take() {
+            build.abandon(&self.target).await;
         }
     }
 

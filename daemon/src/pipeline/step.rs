@@ -4,6 +4,7 @@ use tenantry_protocol::isolation::IsolationReport;
 use tenantry_protocol::operation::Failure;
 
 use crate::model::operation::Step;
+use crate::postgres::owner_login::Blocker;
 use crate::postgres::{self, error::ServerError};
 
 /// Why a step failed.
@@ -25,6 +26,9 @@ pub(super) enum StepError {
     Attack(#[source] sqlx::Error),
     #[error("something of the tenant is left: {}", .0.join(", "))]
     Leftovers(Vec<String>),
+    /// A statement outside the transaction waited, or worked, until the operation's time was over.
+    #[error("the statement did not end in the operation's time{}", waited(waited_for.as_ref()))]
+    OutOfTime { file: String, line: u32, waited_for: Option<Blocker> },
     #[error("the operation's time budget of {budget_ms} ms is used up")]
     Budget { budget_ms: u64 },
     #[error("cancelled by {by}")]
@@ -75,6 +79,16 @@ impl StepError {
                 ),
                 ..base
             },
+            Self::OutOfTime { file, line, .. } => Failure {
+                file: Some(file.clone()),
+                line: Some(*line),
+                hint: Some(
+                    "end the transaction that it waited for, or give operations more time (operation_budget_ms), and \
+                     provision again"
+                        .into(),
+                ),
+                ..base
+            },
             Self::Isolation(report) => Failure {
                 message: format!("{self}: {}", broken(report)),
                 hint: Some("run `tenantry target check`, close what it names, and provision again".into()),
@@ -102,6 +116,10 @@ impl StepError {
             }
         }
     }
+}
+
+fn waited(blocker: Option<&Blocker>) -> String {
+    blocker.map_or_else(String::new, |blocker| format!(": it waited for {blocker}"))
 }
 
 fn broken(report: &IsolationReport) -> String {

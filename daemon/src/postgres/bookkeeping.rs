@@ -198,6 +198,28 @@ pub struct HistoryRow<'a> {
     pub duration_us: i64,
 }
 
+/// The history of a file that no build applied; a build's is written by [`close_file`].
+pub async fn insert_history(
+    connection: &mut PgConnection,
+    placement: &PlacementName,
+    row: HistoryRow<'_>,
+) -> Result<()> {
+    sqlx::query(
+        "insert into tenantry.migration_history (placement, position, file, checksum, statements, duration_us)
+         values ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(placement.as_str())
+    .bind(row.position)
+    .bind(row.file)
+    .bind(row.checksum)
+    .bind(row.statements)
+    .bind(row.duration_us)
+    .execute(connection)
+    .await
+    .map(|_| ())
+    .map_err(doing("write the migration's history"))
+}
+
 /// Where the session stands after a file.
 #[derive(Debug)]
 pub struct Closed {

@@ -50,6 +50,8 @@ const LONGEST_TEXT: usize = 2_000;
 pub struct ServerError {
     pub sqlstate: String,
     pub message: String,
+    /// Character position of a syntax error in the statement itself, from 1.
+    pub position: Option<usize>,
     /// Character position of a syntax error in the statement that a function executed, from 1.
     pub inner_position: Option<usize>,
     /// The statement that `inner_position` is in.
@@ -102,9 +104,14 @@ impl Error {
             Some(PgErrorPosition::Internal { position, query }) => (Some(position), Some(beginning(query))),
             _ => (None, None),
         };
+        let position = match error.position() {
+            Some(PgErrorPosition::Original(position)) => Some(position),
+            _ => None,
+        };
         Some(ServerError {
             sqlstate: error.code().to_owned(),
             message: with_detail(error),
+            position,
             inner_position,
             inner_query,
             context: error.r#where().map(end),

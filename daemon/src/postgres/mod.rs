@@ -16,6 +16,8 @@ pub mod error;
 mod execute;
 pub mod lease;
 pub mod operations;
+pub mod outside_journal;
+pub mod owner_login;
 pub mod programs;
 pub mod quote;
 pub mod removal;

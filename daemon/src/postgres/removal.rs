@@ -11,7 +11,7 @@ use super::error::{Result, doing};
 use super::execute::execute;
 use super::quote::{Value, identifier, render};
 use super::target::{Ready, Target};
-use super::{sessions, tenant_ddl};
+use super::{owner_login, sessions, tenant_ddl};
 
 /// Tables dropped in one transaction: about 10 locks each, so that a batch stays far below the 6,400 of a default server.
 const TABLES_A_BATCH: i64 = 40;
@@ -46,7 +46,12 @@ impl<'a> Removal<'a> {
         if !is_going(&state) {
             bookkeeping::set_state(&mut tx, self.mark.build, "suspended").await?;
         }
-        for role in existing(&mut tx, &tenant_ddl::login_roles(self.placement)).await? {
+        let mut roles = existing(&mut tx, &tenant_ddl::login_roles(self.placement)).await?;
+        // Open only where a file that runs outside the transaction was cut short.
+        if can_log_in(&mut tx, self.placement).await? {
+            roles.push(self.placement.to_string());
+        }
+        for role in roles {
             let sql = render("alter role {role} nologin", &[("role", Value::Identifier(&role))]);
             execute(&mut tx, sql, "close a login").await?;
         }
@@ -56,7 +61,10 @@ impl<'a> Removal<'a> {
     /// Ends the tenant's sessions and waits until they are gone; gives their number.
     pub async fn end_sessions(&self) -> Result<u64> {
         let mut connection = self.target.acquire().await?;
-        let roles = existing(&mut connection, &tenant_ddl::login_roles(self.placement)).await?;
+        let mut roles = existing(&mut connection, &tenant_ddl::login_roles(self.placement)).await?;
+        if owner_login::has_session(&mut connection, self.placement).await? {
+            roles.push(self.placement.to_string());
+        }
         sessions::end(&mut connection, self.ready, self.mark, &roles).await
     }
 
@@ -126,11 +134,16 @@ impl<'a> Removal<'a> {
             execute(&mut tx, self.membership("revoke {role} from {provisioner}", role), "leave a role")
                 .await?;
         }
-        sqlx::query("delete from tenantry.migration_history where placement = $1")
-            .bind(self.placement.as_str())
-            .execute(&mut *tx)
-            .await
-            .map_err(doing("remove the migrations' history"))?;
+        for history in [
+            "delete from tenantry.migration_history where placement = $1",
+            "delete from tenantry.outside_statement where placement = $1",
+        ] {
+            sqlx::query(history)
+                .bind(self.placement.as_str())
+                .execute(&mut *tx)
+                .await
+                .map_err(doing("remove the migrations' history"))?;
+        }
         bookkeeping::set_state(&mut tx, self.mark.build, "removed").await?;
         tx.commit().await.map_err(doing("commit the drop of the tenant's roles"))
     }
@@ -167,6 +180,14 @@ impl<'a> Removal<'a> {
 
 fn is_going(state: &str) -> bool {
     matches!(state, "removing" | "removed")
+}
+
+async fn can_log_in(connection: &mut PgConnection, owner: &PlacementName) -> Result<bool> {
+    sqlx::query_scalar("select exists (select from pg_roles where rolname = $1 and rolcanlogin)")
+        .bind(owner.as_str())
+        .fetch_one(connection)
+        .await
+        .map_err(doing("look at the owner's login"))
 }
 
 /// Those of `roles` that exist, in the same order.

@@ -15,7 +15,7 @@ use super::execute::execute;
 use super::quote::{Value, render};
 use super::secret::Verifier;
 use super::target::{Ready, Target, TargetConnection};
-use super::tenant_ddl;
+use super::{outside_journal, tenant_ddl};
 
 /// The open transaction of a build.
 #[derive(Debug)]
@@ -79,6 +79,46 @@ impl Build {
             files: 0,
             runner: None,
         })
+    }
+
+    /// Opens a transaction for one more file of a tenant that was committed before its last file; `None` if that file is
+    /// in the history already.
+    pub async fn reopen(
+        target: &Target,
+        ready: &Ready,
+        mark: Mark,
+        placement: &PlacementName,
+        position: i32,
+    ) -> Result<Option<Self>> {
+        let mut connection = target.acquire().await?;
+        sqlx::raw_sql("begin")
+            .execute(&mut *connection)
+            .await
+            .map_err(doing("begin the file's transaction"))?;
+        // An earlier transaction of this file, whose COMMIT was lost, is waited for here.
+        outside_journal::hold_building(&mut connection, mark).await?;
+        if outside_journal::is_applied(&mut connection, placement, position).await? {
+            execute(&mut connection, "rollback".to_owned(), "leave the file's transaction").await?;
+            return Ok(None);
+        }
+        let (xid, backend) = identify(&mut connection).await?;
+        let mut build = Self {
+            connection,
+            placement: placement.clone(),
+            provisioner: ready.provisioner.clone(),
+            group: ready.group.clone(),
+            xid,
+            backend,
+            files: position,
+            runner: None,
+        };
+        let values = [
+            ("placement", Value::Placement(&build.placement)),
+            ("provisioner", Value::Identifier(&build.provisioner)),
+        ];
+        let sql = render(tenant_ddl::REOPEN, &values);
+        build.execute(sql, "join the owner").await?;
+        Ok(Some(build))
     }
 
     pub async fn create_roles(&mut self, connection_limit: i64, probe: &Verifier) -> Result<()> {

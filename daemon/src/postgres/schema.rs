@@ -78,6 +78,11 @@ pub const TARGET: Schema = Schema {
             name: "0003_close_file.sql",
             sql: include_str!("../../../migrations/target/0003_close_file.sql"),
         },
+        Migration {
+            number: 4,
+            name: "0004_outside.sql",
+            sql: include_str!("../../../migrations/target/0004_outside.sql"),
+        },
     ],
 };
 

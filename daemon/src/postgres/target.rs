@@ -224,14 +224,26 @@ impl Target {
 
     /// A session as one of a tenant's own roles, over the way that the tenant's application takes.
     pub async fn login(&self, role: &str, password: &Password) -> Result<PgConnection> {
+        self.login_with(role, password, "tenantry-probe", []).await
+    }
+
+    /// The same under that name, with settings that the role's own do not change.
+    pub async fn login_with<const N: usize>(
+        &self,
+        role: &str,
+        password: &Password,
+        application: &str,
+        settings: [(&str, String); N],
+    ) -> Result<PgConnection> {
         let options = self
             .options
             .connection
             .clone()
             .username(role)
             .password(password.expose())
-            .application_name("tenantry-probe")
-            .statement_cache_capacity(0);
+            .application_name(application)
+            .statement_cache_capacity(0)
+            .options(settings);
         PgConnection::connect_with(&options).await.map_err(doing("log in as the tenant"))
     }
 

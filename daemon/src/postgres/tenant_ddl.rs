@@ -64,6 +64,21 @@ drop function if exists {placement}.{placement}_run(text[]);
 revoke {placement} from {provisioner};
 ";
 
+/// Lets the provisioner run a file in a transaction of its own, which [`SEAL`] ends.
+pub const REOPEN: &str = "grant {placement} to {provisioner};\n";
+
+/// Opens the owner's own login, for statements that can be in no transaction. CONNECT comes with the group.
+pub const OPEN_OWNER: &str = "\
+alter role {placement} login connection limit 1 password {verifier};
+grant {group} to {placement};
+";
+
+/// The owner is as it was before.
+pub const CLOSE_OWNER: &str = "\
+alter role {placement} nologin connection limit -1 password null;
+revoke {group} from {placement};
+";
+
 /// Makes a role a login with a new secret.
 pub const ISSUE: &str = "alter role {role} login password {verifier};\n";
 

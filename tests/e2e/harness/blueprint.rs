@@ -28,6 +28,14 @@ impl Folder {
         self
     }
 
+    /// Adds `V<n>__<title>.sql`, which runs outside the transaction.
+    pub(crate) fn outside(self, title: &str, sql: &str) -> Self {
+        let this = self.migration(title, sql);
+        let mark = this.dir.join(format!("V{}__{title}.sql.conf", this.files));
+        std::fs::write(mark, "executeInTransaction=false\n").unwrap();
+        this
+    }
+
     /// Adds a file of data that is loaded where it is asked for, after the migrations.
     pub(crate) fn seed(self, sql: &str) -> Self {
         std::fs::create_dir(self.dir.join("seed")).unwrap();

@@ -14,7 +14,7 @@ use tenantry_protocol::tenant::{
 use tokio::net::UnixStream;
 use uuid::Uuid;
 
-use super::arena::BLUEPRINT;
+use super::arena::{BLUEPRINT, OUTSIDE};
 use super::rpc;
 
 /// Longer than the daemon keeps a caller waiting for the answer to a lost COMMIT.
@@ -23,6 +23,8 @@ const ANSWER: Duration = Duration::from_secs(20);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Scenario {
     Provision,
+    /// Of a blueprint with a file outside the transaction.
+    ProvisionOutside,
     Rollback,
     /// With its data in a file first.
     RollbackArchived,
@@ -64,7 +66,7 @@ impl Scenario {
     /// What makes the tenant that it is done to.
     pub(crate) fn preparation(self) -> &'static [Self] {
         match self {
-            Self::Provision => &[],
+            Self::Provision | Self::ProvisionOutside => &[],
             Self::Issue => &[Self::Provision],
             Self::Rotate => &[Self::Provision, Self::Issue],
             Self::Resume => &[Self::Provision, Self::Issue, Self::Rotate, Self::Suspend],
@@ -108,10 +110,11 @@ async fn ask(
     key: Option<String>,
 ) -> Result<(), String> {
     match scenario {
-        Scenario::Provision => {
+        Scenario::Provision | Scenario::ProvisionOutside => {
+            let blueprint = if scenario == Scenario::Provision { BLUEPRINT } else { OUTSIDE };
             let request = ProvisionRequest {
                 slug,
-                blueprint: BLUEPRINT.to_owned(),
+                blueprint: blueprint.to_owned(),
                 seed: true,
                 idempotency_key: key,
                 ..ProvisionRequest::default()

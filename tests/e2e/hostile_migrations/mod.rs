@@ -73,10 +73,15 @@ impl Field {
         let manifest =
             format!("name = \"{name}\"\nversion = \"1.0\"\ntitle = \"Hostile\"\ntenancy = \"schema\"\n");
         let file = |path: String, content: String| UploadedFile { path, content };
-        let migrations =
-            files.iter().enumerate().map(|(at, sql)| file(format!("V{}__part.sql", at + 1), sql.clone()));
-        let files = std::iter::once(file("blueprint.toml".into(), manifest)).chain(migrations).collect();
-        BlueprintUpload { files }
+        let mut upload = vec![file("blueprint.toml".into(), manifest)];
+        for (at, sql) in files.iter().enumerate() {
+            let path = format!("V{}__part.sql", at + 1);
+            if attacks::is_outside(sql) {
+                upload.push(file(format!("{path}.conf"), "executeInTransaction=false".into()));
+            }
+            upload.push(file(path, sql.clone()));
+        }
+        BlueprintUpload { files: upload }
     }
 
     async fn finished(&self, id: &str) -> Operation {

@@ -106,8 +106,9 @@ fn facts(blueprint: &Stored) -> String {
     }
     for (kind, files) in [("migration", &blueprint.migrations), ("seed", &blueprint.seed)] {
         for file in files {
+            let outside = if file.outside { format!(", {}", format::OUTSIDE) } else { String::new() };
             lines.push(format!(
-                "  {kind:<10} {}: {}, {} statements, {} bytes",
+                "  {kind:<10} {}: {}, {} statements, {} bytes{outside}",
                 file.path, file.title, file.statements, file.bytes
             ));
             if let Some(sql) = &file.sql {
@@ -122,9 +123,14 @@ fn print_report(context: &Context, report: &BlueprintReport, outcome: &str) -> R
     if context.output.is_json() {
         context.output.document(report)?;
     } else {
-        let findings: Vec<String> = report.findings.iter().map(format::finding).collect();
-        if !findings.is_empty() {
-            context.output.lines(&findings.join("\n"))?;
+        let outside = report.blueprint.iter().flat_map(|blueprint| &blueprint.migrations);
+        let outside = outside.filter(|file| file.outside).map(|file| {
+            let title = format::OUTSIDE;
+            format!("{}: runs {title}, statement by statement, after the tenant was made", file.path)
+        });
+        let lines: Vec<String> = report.findings.iter().map(format::finding).chain(outside).collect();
+        if !lines.is_empty() {
+            context.output.lines(&lines.join("\n"))?;
         }
     }
     let errors = report.findings.iter().filter(|finding| finding.severity == Severity::Error).count();

@@ -104,7 +104,14 @@ fn is_wanted(folder: &Path, path: &Path) -> bool {
             && path.parent() != Some(folder)
             && path.with_file_name("up.sql").is_file()
     };
+    // What Flyway is told about one migration, `V1__x.sql.conf`; the daemon reads `executeInTransaction` in it.
+    let is_config = || {
+        path.extension().is_some_and(|extension| extension == "conf")
+            && path.with_extension("").extension().is_some_and(|extension| extension == "sql")
+            && path.with_extension("").is_file()
+    };
     path.extension().is_some_and(|extension| extension == "sql")
+        || is_config()
         || path == folder.join(MANIFEST)
         || is_metadata()
 }
@@ -245,6 +252,19 @@ mod tests {
         let read = read(folder.path()).unwrap();
         let wanted = ["2024-01-01-120000_a/metadata.toml", "2024-01-01-120000_a/up.sql", "blueprint.toml"];
         assert_eq!(paths(&read), wanted);
+    }
+
+    #[test]
+    fn what_flyway_says_of_a_migration_travels_with_it() {
+        let folder = folder(&[
+            ("blueprint.toml", b"name = 1"),
+            ("V1__a.sql", b"select 1"),
+            ("V1__a.sql.conf", b"executeInTransaction=false"),
+            ("V2__b.sql.conf", b"executeInTransaction=false"),
+            ("flyway.conf", b"url=x"),
+        ]);
+        let read = read(folder.path()).unwrap();
+        assert_eq!(paths(&read), ["V1__a.sql", "V1__a.sql.conf", "blueprint.toml"]);
     }
 
     #[test]

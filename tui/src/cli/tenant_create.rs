@@ -169,7 +169,7 @@ fn print_plan(context: &Context, plan: &Plan) -> Result<(), CliError> {
         lines.push(format!("\n{}. {}: {}{atomic}", number + 1, step.step, step.title));
         for sql in &step.sql {
             if let Some(file) = &sql.file {
-                lines.push(format!("   -- {file}"));
+                lines.push(format!("   -- {}", format::plan_file(file, sql)));
             }
             lines.extend(sql.text.trim_end().lines().map(|line| format!("   {line}")));
         }

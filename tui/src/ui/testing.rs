@@ -106,7 +106,7 @@ pub(crate) fn plan(slug: &str) -> Plan {
             step: "roles".into(),
             title: "three roles".into(),
             atomic: true,
-            sql: vec![PlanSql { file: None, text: "create role {placement} nologin".into() }],
+            sql: vec![PlanSql { file: None, text: "create role {placement} nologin".into(), outside: false }],
         }],
         findings: vec![Finding {
             severity: Severity::Ok,
@@ -137,6 +137,7 @@ fn blueprint() -> Blueprint {
             statements: 1,
             bytes: 10,
             checksum: "00".into(),
+            outside: false,
             sql: None,
         }],
         checksum: "00".into(),

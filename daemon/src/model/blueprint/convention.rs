@@ -57,6 +57,26 @@ impl Convention {
         )
     }
 
+    /// How a file of this convention is taken out of the transaction, for messages.
+    pub(super) const fn how_to_take_out(self) -> &'static str {
+        match self {
+            Self::Flyway => {
+                "a file V1__title.sql.conf beside V1__title.sql, with the line executeInTransaction=false"
+            }
+            Self::Sqlx | Self::Numbered => "its first line is -- no-transaction",
+            Self::Dbmate => "its section begins with -- migrate:up transaction:false",
+            Self::Goose => "it has a line -- +goose NO TRANSACTION",
+            Self::GolangMigrate => "as the file's only statement",
+            Self::Diesel => "a metadata.toml beside it has the line run_in_transaction = false",
+        }
+    }
+
+    /// In such a folder `-- no-transaction` at a file's beginning is a directive.
+    pub(super) const fn knows_the_remark(self) -> bool {
+        // sqlx's folders can look like golang-migrate's.
+        matches!(self, Self::Sqlx | Self::Numbered | Self::GolangMigrate)
+    }
+
     /// A name that fits, for messages.
     pub(super) const fn example(self) -> &'static str {
         match self {

@@ -8,15 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use tenantry_protocol::blueprint::MAX_UPLOAD_BYTES;
 
 use super::SourceFile;
+use super::companion;
 use super::convention::{self, Convention, Evidence, Mix};
 use super::findings::{Findings, Place, shown};
 use super::manifest::{Listed, MANIFEST, Manifest};
 use super::naming::{self, Name, Order, Shape};
-use super::sections::{self, Sections, no_transaction};
+use super::sections::{self, Sections};
 
 const MAX_FILES: usize = 1_000;
 const MAX_PATH_BYTES: usize = 200;
-const DIESEL_METADATA: &str = "metadata.toml";
 
 /// The files of a folder by path, without those that have no place in a blueprint.
 pub(super) type Files<'a> = BTreeMap<&'a str, &'a SourceFile>;
@@ -29,6 +29,10 @@ pub(super) struct Named<'a> {
     pub(super) title: String,
     /// How the file is divided into up and down, if it is.
     pub(super) sections: Option<Sections>,
+    /// The tool that the folder was written for, where that is clear; none for the seed.
+    pub(super) convention: Option<Convention>,
+    /// The file beside it that takes it out of the transaction.
+    pub(super) marked_by: Option<&'a SourceFile>,
 }
 
 /// The files with good and unique paths; `None` if there are so many that reading them is refused.
@@ -93,7 +97,14 @@ pub(super) fn seed<'a>(listed: &[Listed], files: &Files<'a>, findings: &mut Find
         match files.get(path.as_str()) {
             Some(file) if path.ends_with(".sql") => {
                 let title = file_name(path).trim_end_matches(".sql").replace('_', " ");
-                seed.push(Named { file, version: None, title, sections: None });
+                seed.push(Named {
+                    file,
+                    version: None,
+                    title,
+                    sections: None,
+                    convention: None,
+                    marked_by: None,
+                });
             }
             Some(_) => {
                 findings.error("seed_file", place, format!("seed lists {name}, which is no .sql file"))
@@ -118,19 +129,23 @@ pub(super) fn migrations<'a>(
     let seed: BTreeSet<&str> = manifest.seed.iter().map(|entry| entry.path.as_str()).collect();
     let mut found = Vec::new();
     let mut undo = Vec::new();
+    let mut companions = BTreeMap::new();
     for (path, file) in files.iter().filter(|(path, _)| **path != MANIFEST && !seed.contains(*path)) {
         match naming::read(path) {
             Name::Migration { shape, order, version, title } => {
                 let marker = sections::markers(&file.content).next();
-                found.push(Found { file, evidence: Evidence { path, shape, marker }, order, version, title });
+                let evidence = Evidence { path, shape, marker };
+                found.push(Found { file, evidence, order, version, title, marked_by: None });
             }
             Name::Undo { shape, order } => undo.push((*path, shape, order)),
             Name::Broken(fault) => {
                 let message = format!("{path} cannot be placed in the order: {fault}");
                 findings.file_error("unrecognised_file", path, message);
             }
-            Name::Unknown if file_name(path) == DIESEL_METADATA => diesel_metadata(file, findings),
-            Name::Unknown => unknown(path, findings),
+            Name::Unknown => match companion::subject(path) {
+                Some((sql, shape)) => _ = companions.insert(sql, (*file, shape)),
+                None => unknown(path, findings),
+            },
         }
     }
     let convention = convention(manifest.convention, &found, findings);
@@ -139,7 +154,26 @@ pub(super) fn migrations<'a>(
         let message = "the folder holds no migration: add files named V1__title.sql or 0001_title.sql";
         findings.folder_error("no_migrations", message);
     }
+    mark(&mut found, companions, findings);
     in_order(found, convention, findings)
+}
+
+/// Takes migrations out of the transaction whose companions say so.
+fn mark<'a>(
+    found: &mut [Found<'a>],
+    companions: BTreeMap<String, (&'a SourceFile, Shape)>,
+    findings: &mut Findings,
+) {
+    for (sql, (companion, shape)) in companions {
+        let is_subject = |file: &&mut Found<'a>| file.evidence.path == sql && file.evidence.shape == shape;
+        match found.iter_mut().find(is_subject) {
+            Some(file) if companion::takes_out(companion, shape, findings) => {
+                file.marked_by = Some(companion)
+            }
+            Some(_) => {}
+            None => unknown(&companion.path, findings),
+        }
+    }
 }
 
 /// A migration before its place among the others is sure.
@@ -149,6 +183,7 @@ struct Found<'a> {
     order: Order,
     version: Option<String>,
     title: String,
+    marked_by: Option<&'a SourceFile>,
 }
 
 /// What the manifest says or the files show; a file that does not fit is an error.
@@ -183,7 +218,7 @@ fn in_order<'a>(
     findings: &mut Findings,
 ) -> Vec<Named<'a>> {
     let mut ordered: BTreeMap<Order, Named<'a>> = BTreeMap::new();
-    for Found { file, evidence, order, version, title } in found {
+    for Found { file, evidence, order, version, title, marked_by } in found {
         let path = evidence.path;
         let order = match (&version, convention) {
             (Some(version), Some(Convention::Dbmate)) => Order::Textual(version.clone()),
@@ -208,7 +243,7 @@ fn in_order<'a>(
             Some(convention) => convention.sections(),
             None => evidence.marker.map(|marker| marker.sections).filter(|own| *own != Sections::SqlMigrate),
         };
-        ordered.insert(order, Named { file, version, title, sections });
+        ordered.insert(order, Named { file, version, title, sections, convention, marked_by });
     }
     ordered.into_values().collect()
 }
@@ -232,19 +267,6 @@ fn undo_files(undo: &[(&str, Shape, Order)], found: &[Found<'_>], findings: &mut
                 format!("{path} has no way up beside it: add {}", path.replace("down.sql", "up.sql"));
             findings.file_error("missing_up", path, message);
         }
-    }
-}
-
-/// What diesel is told about one migration.
-fn diesel_metadata(file: &SourceFile, findings: &mut Findings) {
-    let asks = |line: &str| {
-        let line: String = line.split('#').next().unwrap_or("").split_whitespace().collect();
-        line == "run_in_transaction=false"
-    };
-    if let Some(at) = file.content.lines().position(asks) {
-        let line = u32::try_from(at).map_or(u32::MAX, |at| at + 1);
-        let message = no_transaction("run_in_transaction = false");
-        findings.error("no_transaction", Place { file: &file.path, line }, message);
     }
 }
 

@@ -6,12 +6,14 @@
 
 mod built_in;
 mod checksum;
+mod companion;
 mod convention;
 mod findings;
 mod folder;
 mod lint;
 mod manifest;
 mod naming;
+mod outside;
 mod parse;
 mod sections;
 mod split;
@@ -27,6 +29,7 @@ use time::OffsetDateTime;
 
 pub use built_in::built_in;
 pub use checksum::{Checksum, ChecksumError};
+pub use lint::{Work, work_of};
 pub use manifest::{CONNECTION_LIMIT, MANIFEST};
 pub use parse::{Parsed, parse};
 pub use split::{SplitError, SplitProblem, Statement, statements};
@@ -89,10 +92,20 @@ pub struct Migration {
     /// Of the content alone.
     pub checksum: Checksum,
     pub bytes: u64,
+    pub bounds: Bounds,
     /// What runs: the whole file, or its way up where the file holds the way down as well.
     pub sql: Arc<str>,
     /// The whole file.
     pub content: Arc<str>,
+}
+
+/// The transaction that a file runs in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bounds {
+    /// One that holds all of the file: that of the build, or behind a file outside of it one of its own.
+    Inside,
+    /// None: each statement runs by itself. With it the file beside it that says so, where that is where it is said.
+    Outside { marked_by: Option<SourceFile> },
 }
 
 /// Whether an answer carries the SQL of its files.
@@ -107,9 +120,21 @@ impl Blueprint {
     pub fn source_files(&self) -> Vec<SourceFile> {
         let manifest = SourceFile { path: MANIFEST.to_owned(), content: self.manifest.to_string() };
         let sql = self.migrations.iter().chain(&self.seed);
-        std::iter::once(manifest)
-            .chain(sql.map(|file| SourceFile { path: file.path.clone(), content: file.content.to_string() }))
-            .collect()
+        std::iter::once(manifest).chain(sql.flat_map(Migration::source_files)).collect()
+    }
+
+    /// The migrations of the one transaction: all before the first that runs outside of it.
+    pub fn inside(&self) -> &[Migration] {
+        &self.migrations[..self.first_outside()]
+    }
+
+    /// Those that come after it: from the first that runs outside of it.
+    pub fn outside(&self) -> &[Migration] {
+        &self.migrations[self.first_outside()..]
+    }
+
+    fn first_outside(&self) -> usize {
+        self.migrations.iter().position(Migration::is_outside).unwrap_or(self.migrations.len())
     }
 
     pub fn to_wire(&self, sql: SqlText, added_at: Option<OffsetDateTime>) -> wire::Blueprint {
@@ -131,6 +156,20 @@ impl Blueprint {
 }
 
 impl Migration {
+    pub const fn is_outside(&self) -> bool {
+        matches!(self.bounds, Bounds::Outside { .. })
+    }
+
+    /// The file, and the one beside it that says how it runs.
+    fn source_files(&self) -> impl Iterator<Item = SourceFile> {
+        let file = SourceFile { path: self.path.clone(), content: self.content.to_string() };
+        let companion = match &self.bounds {
+            Bounds::Outside { marked_by } => marked_by.clone(),
+            Bounds::Inside => None,
+        };
+        std::iter::once(file).chain(companion)
+    }
+
     fn to_wire(&self, sql: SqlText) -> wire::BlueprintFile {
         wire::BlueprintFile {
             path: self.path.clone(),
@@ -138,6 +177,7 @@ impl Migration {
             statements: u32::try_from(self.statements.len()).unwrap_or(u32::MAX),
             bytes: self.bytes,
             checksum: self.checksum.to_string(),
+            outside: self.is_outside(),
             sql: (sql == SqlText::Included).then(|| self.content.to_string()),
         }
     }

@@ -8,13 +8,15 @@ use std::sync::Arc;
 use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::plan::Finding;
 
+use super::convention::Convention;
 use super::findings::{Findings, Place};
 use super::folder::{self, Named};
-use super::lint::Linter;
+use super::lint::{Linter, Marking};
 use super::manifest::{self, MANIFEST, MINIMAL, Manifest};
-use super::sections::{self, Fault, Sections, no_transaction};
+use super::outside::{self, Part};
+use super::sections::{self, Fault, Sections};
 use super::split;
-use super::{Blueprint, Checksum, Migration, SourceFile};
+use super::{Blueprint, Bounds, Checksum, Migration, SourceFile};
 
 /// What a folder turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,15 +49,15 @@ fn read(files: &[SourceFile], findings: &mut Findings) -> Option<Blueprint> {
     };
     let mut linter = Linter::default();
     let migrations = folder::migrations(&manifest, &files, findings);
-    let migrations = read_all(migrations, &mut linter, findings);
+    let migrations = read_all(migrations, Part::Migrations, &mut linter, findings);
     let tables = linter.tables();
     let seed = folder::seed(&manifest.seed, &files, findings);
-    let seed = read_all(seed, &mut linter, findings);
+    let seed = read_all(seed, Part::Seed, &mut linter, findings);
     linter.finish(findings);
 
     let source = source?;
-    let covered = migrations.iter().chain(&seed).filter_map(|file| files.get(file.path.as_str()).copied());
-    let checksum = Checksum::of_files(covered.chain([source]));
+    let covered: Vec<SourceFile> = migrations.iter().chain(&seed).flat_map(Migration::source_files).collect();
+    let checksum = Checksum::of_files(covered.iter().chain([source]));
     let name = manifest.name?;
     Some(Blueprint {
         title: manifest.title.unwrap_or_else(|| name.to_string()),
@@ -72,20 +74,25 @@ fn read(files: &[SourceFile], findings: &mut Findings) -> Option<Blueprint> {
     })
 }
 
-fn read_all(files: Vec<Named<'_>>, linter: &mut Linter, findings: &mut Findings) -> Vec<Migration> {
-    files.into_iter().map(|named| read_one(named, linter, findings)).collect()
+fn read_all(
+    files: Vec<Named<'_>>,
+    part: Part,
+    linter: &mut Linter,
+    findings: &mut Findings,
+) -> Vec<Migration> {
+    files.into_iter().map(|named| read_one(named, part, linter, findings)).collect()
 }
 
-fn read_one(named: Named<'_>, linter: &mut Linter, findings: &mut Findings) -> Migration {
-    let Named { file, sections, .. } = named;
-    directives(file, sections, findings);
+fn read_one(named: Named<'_>, part: Part, linter: &mut Linter, findings: &mut Findings) -> Migration {
+    let Named { file, sections, convention, .. } = named;
+    foreign_sections(file, sections, findings);
     let up = match sections.map(|sections| sections::up(sections, &file.content)) {
         Some(Ok(up)) => Some(up),
         Some(Err(faults)) => {
             for Fault { code, line, message } in faults {
                 findings.error(code, Place { file: &file.path, line }, message);
             }
-            return migration(named, Vec::new(), &file.content);
+            return migration(named, Bounds::Inside, Vec::new(), &file.content);
         }
         None => None,
     };
@@ -94,7 +101,7 @@ fn read_one(named: Named<'_>, linter: &mut Linter, findings: &mut Findings) -> M
         Err(error) => {
             let place = Place { file: &file.path, line: error.line };
             findings.error(error.problem.code(), place, error.to_string());
-            return migration(named, Vec::new(), &file.content);
+            return migration(named, Bounds::Inside, Vec::new(), &file.content);
         }
     };
     if let Some(at) = up.as_ref().and_then(|up| up.cuts(&pieces)) {
@@ -103,8 +110,14 @@ fn read_one(named: Named<'_>, linter: &mut Linter, findings: &mut Findings) -> M
                        its quote";
         findings.error("statement_block", place, message);
     }
+    let bounds = outside::bounds(&named, part, up.as_ref(), &pieces, findings);
+    let marking = match bounds {
+        Bounds::Inside => Marking::Inside(convention.unwrap_or(Convention::Numbered).how_to_take_out()),
+        Bounds::Outside { .. } => Marking::Outside,
+    };
+    linter.begin(marking);
     for piece in &pieces {
-        linter.look_at(&file.path, piece, findings);
+        linter.look_at(&file.path, marking, piece, findings);
     }
     match &up {
         Some(up) if pieces.is_empty() => {
@@ -122,11 +135,11 @@ fn read_one(named: Named<'_>, linter: &mut Linter, findings: &mut Findings) -> M
         _ => {}
     }
     let sql = up.map_or(file.content.as_str(), |up| &file.content[up.range]);
-    migration(named, pieces.into_iter().map(|piece| piece.statement).collect(), sql)
+    migration(named, bounds, pieces.into_iter().map(|piece| piece.statement).collect(), sql)
 }
 
-/// Directives in comments, which the lints do not see: those of a tool that the folder is not written for, and sqlx's.
-fn directives(file: &SourceFile, own: Option<Sections>, findings: &mut Findings) {
+/// Directives of a tool that the folder is not written for: they are comments, which the lints do not see.
+fn foreign_sections(file: &SourceFile, own: Option<Sections>, findings: &mut Findings) {
     if let Some(marker) = sections::markers(&file.content).find(|marker| Some(marker.sections) != own) {
         let message = format!(
             "the file has sections for up and down in the manner of {}, and running it would run both: keep only the \
@@ -135,20 +148,9 @@ fn directives(file: &SourceFile, own: Option<Sections>, findings: &mut Findings)
         );
         findings.error("foreign_format", Place { file: &file.path, line: marker.line }, message);
     }
-    let opening = file.content.lines().map(|line| line.trim_start_matches('\u{feff}').trim());
-    let is_opening = |line: &&str| line.is_empty() || line.starts_with("--");
-    let mut opening = opening.take_while(is_opening);
-    if let Some(at) = opening.position(|line| line == "-- no-transaction") {
-        let line = u32::try_from(at).map_or(u32::MAX, |at| at + 1);
-        findings.error(
-            "no_transaction",
-            Place { file: &file.path, line },
-            no_transaction("-- no-transaction"),
-        );
-    }
 }
 
-fn migration(named: Named<'_>, statements: Vec<split::Statement>, sql: &str) -> Migration {
+fn migration(named: Named<'_>, bounds: Bounds, statements: Vec<split::Statement>, sql: &str) -> Migration {
     let Named { file, version, title, .. } = named;
     Migration {
         path: file.path.clone(),
@@ -157,6 +159,7 @@ fn migration(named: Named<'_>, statements: Vec<split::Statement>, sql: &str) -> 
         statements,
         checksum: Checksum::of(file.content.as_bytes()),
         bytes: file.content.len() as u64,
+        bounds,
         sql: Arc::from(sql),
         content: Arc::from(file.content.as_str()),
     }

@@ -47,6 +47,8 @@ pub(super) struct Up {
     pub(super) range: Range<usize>,
     /// The line of its directive, from 1.
     pub(super) line: u32,
+    /// Its tool is told to run it outside a transaction.
+    pub(super) is_outside: bool,
     /// Where directives stand within the part, in bytes: between statements, or the file is cut wrong.
     boundaries: Vec<usize>,
 }
@@ -61,6 +63,8 @@ struct Reading {
     ends: Vec<Directive>,
     /// Where one begins.
     begins: Vec<Directive>,
+    /// The tool is told to run the file outside a transaction.
+    is_outside: bool,
 }
 
 /// A line of a file that is a directive.
@@ -120,16 +124,9 @@ pub(super) fn up(sections: Sections, content: &str) -> Result<Up, Vec<Fault>> {
         masked: mask(content, directive.end..end, &ends),
         range: directive.end..end,
         line: directive.line,
+        is_outside: reading.is_outside,
         boundaries: begins.iter().chain(&ends).map(|found| found.start).collect(),
     })
-}
-
-/// What is said of the wish for a migration outside the transaction.
-pub(super) fn no_transaction(directive: &str) -> String {
-    format!(
-        "`{directive}` is not supported: a tenant is made in one transaction, and a step of its own outside of it is not \
-         possible yet. Remove it, and what needs it (new tables are empty, so CREATE INDEX needs no CONCURRENTLY)"
-    )
 }
 
 impl Up {

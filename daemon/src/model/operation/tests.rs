@@ -15,9 +15,10 @@ fn failure(message: &str) -> Failure {
     Failure { message: message.into(), ..Failure::default() }
 }
 
-const SEEDED: Kind = Kind::Provision { seed: Seeding::With };
-const KINDS: [Kind; 13] = [
-    Kind::Provision { seed: Seeding::Without },
+const SEEDED: Kind = Kind::Provision { seed: Seeding::With, outside: Outside::Without };
+const KINDS: [Kind; 14] = [
+    Kind::Provision { seed: Seeding::Without, outside: Outside::Without },
+    Kind::Provision { seed: Seeding::With, outside: Outside::With },
     SEEDED,
     Kind::Rollback { archive: Archiving::With },
     Kind::Rollback { archive: Archiving::Without },
@@ -31,6 +32,17 @@ const KINDS: [Kind; 13] = [
     Kind::RotateCredentials,
     Kind::FinishRotation,
 ];
+
+#[test]
+fn a_journal_of_before_there_were_files_outside_reads_as_it_was_written() {
+    let written = r#"{"event":"begun","kind":{"provision":{"seed":"with"}}}"#;
+    let event: Event = serde_json::from_str(written).unwrap();
+    assert_eq!(event, Event::Begun { kind: SEEDED });
+    assert_eq!(serde_json::to_string(&event).unwrap(), written);
+    let outside = Kind::Provision { seed: Seeding::With, outside: Outside::With };
+    let text = serde_json::to_string(&Event::Begun { kind: outside }).unwrap();
+    assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), Event::Begun { kind: outside });
+}
 
 #[test]
 fn every_step_done_in_order_succeeds() {

@@ -1,5 +1,7 @@
 //! Applies a list of SQL files within the build, with progress after each.
 
+use std::time::Duration;
+
 use crate::model::blueprint::Migration;
 use crate::model::operation::Step;
 use crate::pipeline::step::StepError;
@@ -14,20 +16,27 @@ pub(super) async fn apply(
 ) -> Result<(), StepError> {
     tracker.counted(step, 0, files.len());
     for (number, file) in files.iter().enumerate() {
-        let statements: Vec<String> =
-            file.statements.iter().map(|statement| statement.text.clone()).collect();
-        let checksum = file.checksum.to_string();
-        let applied =
-            build.apply(File { path: &file.path, checksum: &checksum, statements: &statements }).await;
-        let duration = applied.map_err(|error| step_error(file, error))?;
+        let duration = apply_one(build, file).await?;
         tracker.counted(step, number + 1, files.len());
-        tracker.log(format!("{} applied in {:.0} ms", file.path, millis(duration)));
+        tracker.log(applied(file, duration));
     }
     Ok(())
 }
 
+pub(super) async fn apply_one(build: &mut Build, file: &Migration) -> Result<Duration, StepError> {
+    let statements: Vec<String> = file.statements.iter().map(|statement| statement.text.clone()).collect();
+    let checksum = file.checksum.to_string();
+    let applied = build.apply(File { path: &file.path, checksum: &checksum, statements: &statements }).await;
+    applied.map_err(|error| step_error(file, error))
+}
+
+/// A line for the log.
+pub(super) fn applied(file: &Migration, duration: Duration) -> String {
+    format!("{} applied in {:.0} ms", file.path, millis(duration))
+}
+
 /// Says where in the file it was.
-fn step_error(file: &Migration, error: FileError) -> StepError {
+pub(super) fn step_error(file: &Migration, error: FileError) -> StepError {
     match error {
         FileError::Statement { statement, position, server } => {
             let text = statement.and_then(|number| file.statements.get(number));

@@ -7,6 +7,7 @@ pub(super) mod commit;
 pub(super) mod files;
 pub(super) mod logins;
 pub(super) mod migrations;
+pub(super) mod outside;
 pub(super) mod removal;
 pub(super) mod roles;
 pub(super) mod schema;

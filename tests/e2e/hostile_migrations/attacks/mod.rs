@@ -3,8 +3,10 @@
 //! `evil()` is the payload: it uses whatever rights the code that calls it has. An attack is a way to have it, or one
 //! statement of it, called with more rights than the tenant's own.
 
+mod outside;
 mod stored;
 
+pub(super) use outside::is_outside;
 use stored::{LATER, RUNNER};
 
 /// Name, and the texts of its files.
@@ -197,7 +199,7 @@ const BEYOND: &[Attack] = &[
 ];
 
 pub(super) fn all() -> Vec<Attack> {
-    [ROLE_CHANGES, TRANSACTION_CONTROL, LATER, RUNNER, SETTINGS, BEYOND].concat()
+    [ROLE_CHANGES, TRANSACTION_CONTROL, LATER, RUNNER, outside::OUTSIDE, SETTINGS, BEYOND].concat()
 }
 
 /// What a lint already refuses when it stands in the open; each must name the rule.

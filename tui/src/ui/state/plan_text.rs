@@ -39,7 +39,10 @@ pub(crate) fn lines(plan: &Plan, sql: Sql) -> Vec<PlanLine> {
         }
         for piece in &step.sql {
             if let Some(file) = &piece.file {
-                lines.push(PlanLine { kind: LineKind::File, text: format!("│   -- {file}") });
+                lines.push(PlanLine {
+                    kind: LineKind::File,
+                    text: format!("│   -- {}", format::plan_file(file, piece)),
+                });
             }
             let pieces = piece.text.trim_end().lines();
             lines.extend(pieces.map(|line| PlanLine { kind: LineKind::Sql, text: format!("│   {line}") }));

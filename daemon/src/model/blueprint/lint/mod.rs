@@ -4,19 +4,31 @@
 //! into function bodies and `do` blocks, and can be evaded there. They are advice: the guard is the runtime, which
 //! executes no byte of a migration with rights that matter. Nothing may be left unguarded because a lint refuses it.
 
+mod outside;
 mod qualified;
 mod rules;
 mod tables;
 mod words;
 
 use super::findings::{Findings, Place};
-use super::split::Piece;
+use super::split::{Piece, Statement, split};
 use rules::{RULES, Weight};
 use tables::Tables;
 use words::Words;
 
+pub use outside::Work;
+
 /// A statement of megabytes must not take minutes: finding a line costs its length.
 const MOST_IN_A_STATEMENT: usize = 20;
+
+/// How a file runs, as far as its statements are judged by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Marking {
+    /// In a transaction. With it, how its tool would take it out.
+    Inside(&'static str),
+    /// Each statement by itself.
+    Outside,
+}
 
 /// Looks at the statements of a blueprint one by one, in the order in which they run.
 #[derive(Debug, Default)]
@@ -24,12 +36,35 @@ pub(super) struct Linter {
     tables: Tables,
     /// Labels that were added to an enum which may be older than this transaction, in SQL's own quotes.
     enum_labels: Vec<String>,
+    is_behind_outside: bool,
 }
 
 impl Linter {
-    pub(super) fn look_at(&mut self, file: &str, piece: &Piece, findings: &mut Findings) {
+    /// A file begins. Behind one that runs outside the transaction each has one of its own, in which what was added to
+    /// enums before can be used.
+    pub(super) fn begin(&mut self, marking: Marking) {
+        self.is_behind_outside |= marking == Marking::Outside;
+        if self.is_behind_outside {
+            self.enum_labels.clear();
+        }
+    }
+
+    pub(super) fn look_at(&mut self, file: &str, marking: Marking, piece: &Piece, findings: &mut Findings) {
         let words = Words::of(piece);
-        for rule in RULES {
+        let is_inside = match marking {
+            Marking::Inside(how) => {
+                not_transactional(file, how, &words, findings);
+                true
+            }
+            Marking::Outside => {
+                if let Err(message) = outside::work(&words) {
+                    findings.error("outside_statement", Place { file, line: words.line(0) }, message);
+                }
+                false
+            }
+        };
+        // What may stand outside a transaction is on a list, so nothing more has to be refused there.
+        for rule in RULES.iter().filter(|rule| is_inside || rule.weight == Weight::Warning) {
             if let Some(token) = (rule.finds)(&words) {
                 let place = Place { file, line: words.line(token) };
                 match rule.weight {
@@ -45,7 +80,9 @@ impl Linter {
             );
             findings.warning("foreign_schema", Place { file, line: words.line(token) }, message);
         }
-        self.enum_labels(file, &words, findings);
+        if is_inside {
+            self.enum_labels(file, &words, findings);
+        }
         self.tables.look_at(file, &words);
     }
 
@@ -80,6 +117,33 @@ impl Linter {
             findings.warning("enum_value_used", Place { file, line: words.line(token) }, message);
         }
     }
+}
+
+/// A statement that PostgreSQL refuses in a transaction, in a file that is in one.
+fn not_transactional(file: &str, how: &str, words: &Words<'_>, findings: &mut Findings) {
+    let Some(token) = outside::refused_inside(words) else { return };
+    let what = "PostgreSQL refuses this statement inside a transaction, which the file runs in";
+    let message = match outside::work(words) {
+        Ok(_) => format!(
+            "{what}: put it into a file of its own that is outside of it ({how}), or leave out CONCURRENTLY: new tables \
+             are empty, so nobody waits"
+        ),
+        Err(_) => format!("{what}, and a tenant's own role may not run it outside of one: remove it"),
+    };
+    findings.error("not_transactional", Place { file, line: words.line(token) }, message);
+}
+
+/// What a statement of a file outside the transaction does; `None` for one that may not be there.
+pub fn work_of(statement: &Statement) -> Option<Work> {
+    let pieces = split(&statement.text).ok()?;
+    let [piece] = pieces.as_slice() else { return None };
+    outside::work(&Words::of(piece)).ok()
+}
+
+/// The statement can only run outside a transaction, and may.
+pub(super) fn is_only_for_outside(piece: &Piece) -> bool {
+    let words = Words::of(piece);
+    outside::refused_inside(&words).is_some() && outside::work(&words).is_ok()
 }
 
 /// The token of the label in `alter type t add value [if not exists] 'label'`.

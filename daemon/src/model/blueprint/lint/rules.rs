@@ -4,7 +4,7 @@
 
 use super::words::Words;
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Weight {
     /// The blueprint would fail, or is refused.
     Error,
@@ -49,13 +49,6 @@ pub(super) const RULES: &[Rule] = &[
         message: "the search path is already set to the tenant's schema, and changing it sends the statements that \
                   follow elsewhere: remove this statement",
         finds: search_path,
-    },
-    Rule {
-        code: "not_transactional",
-        weight: Weight::Error,
-        message: "PostgreSQL refuses this statement inside a transaction, and such a step of its own is not supported \
-                  yet: remove it, or leave out CONCURRENTLY (new tables are empty, so nobody waits)",
-        finds: not_transactional,
     },
     Rule {
         code: "role_statements",
@@ -187,26 +180,6 @@ fn set_config(words: &Words<'_>, parameters: &[&str]) -> Option<usize> {
             && words.is_symbol(at + 1, b'(')
             && parameters.iter().any(|known| parameter.eq_ignore_ascii_case(known))
     })
-}
-
-fn not_transactional(words: &Words<'_>) -> Option<usize> {
-    let always = start(
-        words,
-        &[
-            &["vacuum"],
-            &["alter", "system"],
-            &["create|drop", "database|tablespace|subscription"],
-            &["reindex", "database|system|schema"],
-        ],
-    );
-    let whole_cluster = || (words.len() == 1).then(|| start(words, &[&["cluster"]])).flatten();
-    let concurrently = || {
-        let possible =
-            start(words, &[&["create|drop", "index"], &["create", "unique", "index"], &["reindex"]]);
-        let detach = start(words, &[&["alter", "table"]]).and_then(|_| words.find(&["detach", "partition"]));
-        possible.or(detach).and_then(|_| words.find(&["concurrently"]))
-    };
-    always.or_else(whole_cluster).or_else(concurrently)
 }
 
 fn role_statements(words: &Words<'_>) -> Option<usize> {

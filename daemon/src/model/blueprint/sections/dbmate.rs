@@ -2,7 +2,7 @@
 //!
 //! Only what dbmate itself would take is taken. It must not cut anything: that is done for all tools alike.
 
-use super::{Direction, Reading, comments, is_indented, no_transaction};
+use super::{Direction, Reading, comments, is_indented};
 use crate::model::blueprint::findings::shown;
 
 pub(super) fn read(content: &str) -> Reading {
@@ -39,7 +39,7 @@ pub(super) fn read(content: &str) -> Reading {
         for option in words.filter(|_| direction == Direction::Up) {
             match option {
                 "transaction:true" => {}
-                "transaction:false" => reading.fault(line, "no_transaction", no_transaction(option)),
+                "transaction:false" => reading.is_outside = true,
                 _ => {
                     let message = format!(
                         "the option {} of `-- migrate:up` is not supported: remove it, and write the SQL as it has to run",

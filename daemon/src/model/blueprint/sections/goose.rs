@@ -2,7 +2,7 @@
 //!
 //! Only what goose itself would take is taken. It must not cut anything: that is done for all tools alike.
 
-use super::{Direction, Directive, Reading, comments, is_indented, no_transaction};
+use super::{Direction, Directive, Reading, comments, is_indented};
 use crate::model::blueprint::findings::shown;
 
 const TAG: &str = "+goose";
@@ -40,9 +40,7 @@ pub(super) fn read(content: &str) -> Reading {
                     "`StatementEnd` stands here without a `StatementBegin` above it: add that, or remove this line",
                 ),
             },
-            "no transaction" => {
-                reading.fault(line, "no_transaction", no_transaction("NO TRANSACTION"));
-            }
+            "no transaction" => reading.is_outside = true,
             "envsub off" | "envsubst off" => {}
             "envsub on" | "envsubst on" => reading.fault(
                 line,

@@ -75,7 +75,7 @@ fn files_that_are_left_out_are_named() {
         &["1_a/up.sql", "1_a/down.sql", "2_b/up.sql", "2_b/down.sql"],
         &[("undo_ignored", Some("1_a/down.sql"))],
     );
-    check(&["V1__a.sql", "V1__a.sql.conf"], &[("file_ignored", Some("V1__a.sql.conf"))]);
+    check(&["V1__a.sql", "V2__a.sql.conf"], &[("file_ignored", Some("V2__a.sql.conf"))]);
 }
 
 #[test]

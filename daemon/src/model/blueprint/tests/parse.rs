@@ -126,21 +126,87 @@ fn what_is_undone_does_not_run_and_is_not_looked_at() {
 }
 
 #[test]
-fn wishes_for_no_transaction_are_refused_with_their_line() {
-    for (path, content, line) in [
-        ("1_a.sql", "-- no-transaction\nselect 1;", 1),
-        ("V1__a.sql", "\u{feff}-- x\r\n\r\n-- no-transaction\r\nselect 1;", 3),
-        ("1_a.sql", "-- x\n-- migrate:up transaction:false\nselect 1;", 2),
-        ("1_a.sql", "-- +goose Up\nselect 1;\n-- +goose NO TRANSACTION\n", 3),
+fn each_tool_has_its_way_to_take_a_file_out_of_the_transaction() {
+    const INDEX: &str = "create index concurrently i on a (x);";
+    const TABLE: &str = "create table a (x int primary key);";
+    let goose = |sql: &str| format!("-- +goose Up\n{sql}");
+    for (first, path, content, companion) in [
+        (("1_a.sql", TABLE.to_owned()), "2_i.sql", format!("-- no-transaction\n{INDEX}"), None),
+        (("1_a.up.sql", TABLE.to_owned()), "2_i.up.sql", format!("{INDEX}\n"), None),
+        (("1_a.sql", goose(TABLE)), "2_i.sql", format!("-- +goose NO TRANSACTION\n{}", goose(INDEX)), None),
+        (
+            ("1_a.sql", format!("-- migrate:up\n{TABLE}")),
+            "2_i.sql",
+            format!("-- migrate:up transaction:false\n{INDEX}"),
+            None,
+        ),
+        (
+            ("1_a/up.sql", TABLE.to_owned()),
+            "2_i/up.sql",
+            INDEX.to_owned(),
+            Some(("2_i/metadata.toml", "# x\nrun_in_transaction = false # x\n")),
+        ),
+        (
+            ("V1__a.sql", TABLE.to_owned()),
+            "V2__i.sql",
+            INDEX.to_owned(),
+            Some(("V2__i.sql.conf", "executeInTransaction=false\n")),
+        ),
     ] {
-        let parsed = parse(&with_manifest(&[(path, content)]));
-        assert_eq!(summary(&parsed), [format!("no_transaction {path}:{line}")], "{content}");
+        let files: Vec<_> =
+            [(first.0, first.1.as_str()), (path, content.as_str())].into_iter().chain(companion).collect();
+        let parsed = parse(&with_manifest(&files));
+        assert_eq!(summary(&parsed), [""; 0], "{path}: {content}");
+        let blueprint = parsed.blueprint.unwrap();
+        let names = |files: &[Migration]| files.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
+        assert_eq!(
+            (names(blueprint.inside()), names(blueprint.outside())),
+            (vec![first.0.to_owned()], vec![path.to_owned()])
+        );
+        assert_eq!(parse(&blueprint.source_files()).blueprint, Some(blueprint), "{path}");
+    }
+}
+
+#[test]
+fn what_takes_a_file_out_is_a_part_of_the_checksum() {
+    let parsed = |conf: &str| {
+        let files = [("V1__a.sql", "vacuum a;"), ("V1__a.sql.conf", conf)];
+        parse(&with_manifest(&files)).blueprint.unwrap().checksum
+    };
+    let plain = parse(&with_manifest(&[("V1__a.sql", "vacuum a;")])).blueprint.unwrap().checksum;
+    assert_ne!(parsed("executeInTransaction=false"), plain);
+    assert_ne!(parsed("executeInTransaction=false"), parsed("executeInTransaction = FALSE"));
+    // What changes nothing is no part of the blueprint.
+    assert_eq!(parsed("executeInTransaction=true"), plain);
+}
+
+#[test]
+fn a_mark_where_it_means_nothing_is_refused_with_its_line() {
+    for (path, content, expect) in [
+        ("1_a.sql", "-- x\n-- no-transaction\nvacuum a;", "no_transaction 1_a.sql:2"),
+        ("V1__a.sql", "\u{feff}-- x\r\n\r\n-- no-transaction\r\nselect 1;", "no_transaction V1__a.sql:3"),
+        ("1_a/up.sql", "-- no-transaction\nselect 1;", "no_transaction 1_a/up.sql:1"),
+        ("1_a.sql", "-- no-transaction\nvacuum a;\nselect 1;", "outside_statement 1_a.sql:3"),
+        ("1_a.up.sql", "vacuum a; select 1;", "not_transactional 1_a.up.sql:1"),
+    ] {
+        let summary = summary(&parse(&with_manifest(&[(path, content)])));
+        assert_eq!(summary.first().map(String::as_str), Some(expect), "{content}: {summary:?}");
     }
     // Behind the first statement it is a remark like any other.
     assert_eq!(summary(&parse(&with_manifest(&[("1_a.sql", "select 1;\n-- no-transaction\n")]))), [""; 0]);
-    let metadata = ("1_a/metadata.toml", "# x\nrun_in_transaction = false # x\n");
-    let parsed = parse(&with_manifest(&[("1_a/up.sql", "select 1"), metadata]));
-    assert_eq!(summary(&parsed), ["no_transaction 1_a/metadata.toml:2"]);
+    let conf = ("V1__a.sql.conf", "# ours\nencoding = UTF-8\nshouldExecute=false\n");
+    let parsed = parse(&with_manifest(&[("V1__a.sql", "select 1;"), conf]));
+    assert_eq!(summary(&parsed), ["setting_ignored V1__a.sql.conf:3"]);
+}
+
+#[test]
+fn a_value_added_outside_can_be_used_behind() {
+    let parsed = parse(&with_manifest(&[
+        ("1_a.sql", "create type mood as enum ('sad');"),
+        ("2_b.sql", "-- no-transaction\nalter type mood add value 'ok';"),
+        ("3_c.sql", "create table a (x mood primary key default 'ok');"),
+    ]));
+    assert_eq!(summary(&parsed), [""; 0]);
 }
 
 #[test]

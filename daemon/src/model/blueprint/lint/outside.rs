@@ -1,0 +1,147 @@
+//! Statements that PostgreSQL refuses in a transaction, and those of them that a migration may have, in a file of its own.
+//!
+//! The list is short on purpose: each entry is something that can be made good after a crash in the middle of it, and
+//! that runs no code but under PostgreSQL's own restrictions. It must not look beyond the statement.
+
+use super::words::Words;
+
+/// A statement that runs outside the transaction, by what is left where it was cut short.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Work {
+    /// An index that is not valid, under this name.
+    CreateIndex { name: String },
+    /// The index as it was, perhaps no longer valid.
+    DropIndex,
+    /// Indexes of the server's own naming, not valid.
+    Reindex,
+    /// The value, or none.
+    AddValue,
+    /// Nothing that matters: VACUUM and ANALYZE.
+    Maintain,
+}
+
+const UNNAMED: &str = "the index has no name, so that what is left of it after a failure could not be told from others: \
+                       write CREATE INDEX CONCURRENTLY name ON …";
+const SEVERAL: &str =
+    "one name without a schema has to stand here: write a statement for each, and leave the schema out";
+const NO_TABLE: &str = "no table is named, so this would go through the whole database, other tenants' tables too: name \
+                        one, without its schema";
+const NOT_CONCURRENT: &str =
+    "without CONCURRENTLY this can be in a transaction, and belongs into a file that is";
+const TRANSACTION: &str = "each statement of a file outside the transaction is one of its own, so there is none to begin or \
+                           end: remove this statement";
+const OTHER: &str = "a file outside the transaction may only have CREATE INDEX CONCURRENTLY, DROP INDEX CONCURRENTLY, \
+                     REINDEX … CONCURRENTLY of an index or a table, ALTER TYPE … ADD VALUE, VACUUM and ANALYZE of a table: \
+                     move this statement into a file without that mark";
+
+/// What the statement does outside a transaction, or why a file outside of it may not have it.
+pub(super) fn work(words: &Words<'_>) -> Result<Work, &'static str> {
+    if words.starts_with(&["create"]) && words.find(&["index", "concurrently"]).is_some_and(|at| at <= 2) {
+        create_index(words)
+    } else if words.starts_with(&["drop", "index", "concurrently"]) {
+        let at = words.skip(3, &[&["if", "exists"]]);
+        one_name(words, at, &["restrict"]).map(|()| Work::DropIndex)
+    } else if words.starts_with(&["reindex"]) {
+        reindex(words)
+    } else if words.starts_with(&["alter", "type"]) && words.find(&["add", "value"]).is_some() {
+        let (parts, after) = words.dotted_name(2);
+        if parts.len() == 1 && words.matches(after, &["add", "value"]) {
+            Ok(Work::AddValue)
+        } else {
+            Err(SEVERAL)
+        }
+    } else if words.starts_with(&["vacuum|analyze"]) {
+        maintain(words)
+    } else if words.starts_with(&["begin|commit|end|rollback|abort|savepoint|release|start"]) {
+        Err(TRANSACTION)
+    } else {
+        Err(OTHER)
+    }
+}
+
+/// Where the statement says that PostgreSQL refuses it in a transaction.
+pub(super) fn refused_inside(words: &Words<'_>) -> Option<usize> {
+    let starts = |patterns: &[&[&str]]| patterns.iter().any(|pattern| words.starts_with(pattern));
+    let always = starts(&[
+        &["vacuum"],
+        &["alter", "system"],
+        &["create|drop", "database|tablespace|subscription"],
+        &["reindex", "database|system|schema"],
+    ]);
+    if always || (words.len() == 1 && starts(&[&["cluster"]])) {
+        return Some(0);
+    }
+    let can_be_concurrent =
+        starts(&[&["create|drop", "index"], &["create", "unique", "index"], &["reindex"]]);
+    let detaches = || starts(&[&["alter", "table"]]) && words.find(&["detach", "partition"]).is_some();
+    if can_be_concurrent || detaches() { words.find(&["concurrently"]) } else { None }
+}
+
+fn create_index(words: &Words<'_>) -> Result<Work, &'static str> {
+    let at = if words.starts_with(&["create", "index", "concurrently"]) {
+        3
+    } else if words.starts_with(&["create", "unique", "index", "concurrently"]) {
+        4
+    } else {
+        return Err(OTHER);
+    };
+    let at = words.skip(at, &[&["if", "not", "exists"]]);
+    match words.name(at) {
+        Some(name) if !words.is(at, "on") && words.is(at + 1, "on") => Ok(Work::CreateIndex { name }),
+        _ => Err(UNNAMED),
+    }
+}
+
+/// `reindex [(options)] index|table [concurrently] name`
+fn reindex(words: &Words<'_>) -> Result<Work, &'static str> {
+    let mut at = 1;
+    let mut is_concurrent = false;
+    if words.is_symbol(at, b'(') {
+        at += 1;
+        while words.is(at, "concurrently|verbose") || words.is_symbol(at, b',') {
+            is_concurrent |= words.is(at, "concurrently");
+            at += 1;
+        }
+        if !words.is_symbol(at, b')') {
+            return Err(OTHER);
+        }
+        at += 1;
+    }
+    if !words.is(at, "index|table") {
+        return Err(OTHER);
+    }
+    at += 1;
+    if words.is(at, "concurrently") {
+        is_concurrent = true;
+        at += 1;
+    }
+    if !is_concurrent {
+        return Err(NOT_CONCURRENT);
+    }
+    one_name(words, at, &[]).map(|()| Work::Reindex)
+}
+
+/// `vacuum|analyze [(options)] [words] table …`
+fn maintain(words: &Words<'_>) -> Result<Work, &'static str> {
+    let mut at = 1;
+    if words.is_symbol(at, b'(') {
+        while at < words.len() && !words.is_symbol(at, b')') {
+            at += 1;
+        }
+        at += 1;
+    }
+    at = words.skip(at, &[&["full"], &["freeze"], &["verbose"], &["analyze"]]);
+    let (parts, _) = words.dotted_name(at);
+    if parts.len() == 1 { Ok(Work::Maintain) } else { Err(NO_TABLE) }
+}
+
+/// One unqualified name and, perhaps, one of the words behind it, to the end.
+fn one_name(words: &Words<'_>, at: usize, behind: &[&str]) -> Result<(), &'static str> {
+    let (parts, after) = words.dotted_name(at);
+    let after = if behind.iter().any(|word| words.is(after, word)) { after + 1 } else { after };
+    if parts.len() == 1 && after == words.len() { Ok(()) } else { Err(SEVERAL) }
+}
+
+#[cfg(test)]
+#[path = "../tests/outside.rs"]
+mod tests;

@@ -1,0 +1,82 @@
+//! Which files run outside the transaction: said in the way of each tool, or plain from what the file holds.
+//!
+//! Invariant: a file is outside only because its author said so or because it could not run otherwise. It must not judge
+//! the statements: the lints do.
+
+use super::Bounds;
+use super::convention::Convention;
+use super::findings::{Findings, Place};
+use super::folder::Named;
+use super::lint;
+use super::sections::Up;
+use super::split::{Piece, line_of};
+
+/// What of a blueprint a file belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Migrations,
+    Seed,
+}
+
+/// sqlx's way to say it.
+const REMARK: &str = "-- no-transaction";
+
+/// The bounds of a file. `up` is the part of it that runs, where it is divided; `pieces` are its statements.
+pub(super) fn bounds(
+    named: &Named<'_>,
+    part: Part,
+    up: Option<&Up>,
+    pieces: &[Piece],
+    findings: &mut Findings,
+) -> Bounds {
+    let Named { file, convention, marked_by, .. } = named;
+    let remark = remark(&file.content);
+    let is_marked = marked_by.is_some() || up.is_some_and(|up| up.is_outside);
+    if let Some(line) = remark.filter(|_| !is_marked) {
+        let place = Place { file: &file.path, line };
+        match (part, convention) {
+            (Part::Seed, _) => {
+                let message = format!(
+                    "`{REMARK}` is not possible here: the seed is loaded in a transaction. Remove it, and move what \
+                     needs it into a migration"
+                );
+                findings.error("no_transaction", place, message);
+                return Bounds::Inside;
+            }
+            (_, Some(other)) if !other.knows_the_remark() => {
+                let message = format!(
+                    "`{REMARK}` means nothing to {other}: take the file out of the transaction in its own way \
+                     ({}), or remove the line",
+                    other.how_to_take_out()
+                );
+                findings.error("no_transaction", place, message);
+                return Bounds::Inside;
+            }
+            _ if line > 1 => {
+                let message =
+                    format!("sqlx sees `{REMARK}` only in the first line: move it there, or remove it");
+                findings.error("no_transaction", place, message);
+                return Bounds::Inside;
+            }
+            _ => return Bounds::Outside { marked_by: None },
+        }
+    }
+    if is_marked || (*convention == Some(Convention::GolangMigrate) && is_alone(pieces)) {
+        return Bounds::Outside { marked_by: marked_by.cloned() };
+    }
+    Bounds::Inside
+}
+
+/// golang-migrate hands a file to the server as it is, which makes no transaction for a single statement.
+fn is_alone(pieces: &[Piece]) -> bool {
+    matches!(pieces, [piece] if lint::is_only_for_outside(piece))
+}
+
+/// The line of the remark, where it stands above the first statement.
+fn remark(content: &str) -> Option<u32> {
+    let text = content.strip_prefix('\u{feff}').unwrap_or(content);
+    let opening = text.lines().map(str::trim).take_while(|line| line.is_empty() || line.starts_with("--"));
+    let at = opening.into_iter().position(|line| line == REMARK)?;
+    let offset: usize = text.split_inclusive('\n').take(at).map(str::len).sum();
+    Some(line_of(text, offset))
+}

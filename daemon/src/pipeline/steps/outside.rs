@@ -1,0 +1,224 @@
+//! Runs the files from the first one that can be in no transaction: that one statement by statement as the tenant's owner
+//! itself, each of the others in a transaction of its own; the seed comes last.
+//!
+//! The journal on the target knows what was done, so that this can be done again by any daemon, and what was cut short is
+//! made good first. Undone by the removal of the whole tenant, which closes the owner's login and ends its session.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::fault;
+use crate::model::blueprint::{Migration, Statement, Work, work_of};
+use crate::model::operation::{Seeding, Step};
+use crate::pipeline::run::{ProvisionRun, misplaced};
+use crate::pipeline::step::StepError;
+use crate::pipeline::steps::files;
+use crate::pipeline::tracker::Tracker;
+use crate::postgres;
+use crate::postgres::bookkeeping::HistoryRow;
+use crate::postgres::outside_journal::{self as journal, Entry, Standing};
+use crate::postgres::owner_login::{self, Blocker, Invalid, OwnerSession};
+use crate::postgres::runner::{Build, FileError};
+
+/// Of the time that is left a statement may take this share: the rest is for saying why it did not end.
+const SHARE: f64 = 0.9;
+/// How often to look whom a statement waits for.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// How far it came.
+struct Counter<'a> {
+    tracker: &'a Tracker,
+    done: usize,
+    total: usize,
+}
+
+pub(in crate::pipeline) async fn run(
+    run: &mut ProvisionRun,
+    tracker: &Tracker,
+    left: Duration,
+) -> Result<(), StepError> {
+    // What an earlier attempt left open.
+    run.abandon().await;
+    let deadline = Instant::now() + left.mul_f64(SHARE);
+    let blueprint = Arc::clone(&run.blueprint);
+    let seed: &[Migration] = if run.seed == Seeding::With { &blueprint.seed } else { &[] };
+    let all: Vec<&Migration> = blueprint.outside().iter().chain(seed).collect();
+    let total = all.iter().map(|file| if file.is_outside() { file.statements.len() } else { 1 }).sum();
+    let mut counter = Counter { tracker, done: 0, total };
+    tracker.counted(Step::Outside, 0, total);
+    for (number, file) in all.into_iter().enumerate() {
+        let position = i32::try_from(blueprint.inside().len() + number).unwrap_or(i32::MAX);
+        if file.is_outside() {
+            by_statement(run, file, position, deadline, &mut counter).await?;
+        } else {
+            fault::around("outside.file", in_a_transaction(run, file, position, tracker)).await?;
+            counter.count();
+        }
+    }
+    Ok(())
+}
+
+/// A file that follows one outside, as the files of the build are run, and committed by itself.
+async fn in_a_transaction(
+    run: &mut ProvisionRun,
+    file: &Migration,
+    position: i32,
+    tracker: &Tracker,
+) -> Result<(), StepError> {
+    let ready = run.ready().await?;
+    let opened = Build::reopen(&run.target, &ready, run.mark, &run.tenant.placement, position).await?;
+    let Some(build) = opened else { return Ok(()) };
+    // Kept where an undo finds it.
+    run.build = Some(build);
+    let duration = files::apply_one(run.open_build()?, file).await?;
+    let build = run.build.take().ok_or_else(|| misplaced(Step::Outside))?;
+    build.commit(&run.target).await?;
+    tracker.log(files::applied(file, duration));
+    Ok(())
+}
+
+/// A file outside the transaction, within a login of the owner's that is closed however this ends.
+async fn by_statement(
+    run: &mut ProvisionRun,
+    file: &Migration,
+    position: i32,
+    deadline: Instant,
+    counter: &mut Counter<'_>,
+) -> Result<(), StepError> {
+    let begin = Instant::now();
+    let ready = run.ready().await?;
+    let mut session = None;
+    let worked = statements(run, file, position, deadline, &mut session, counter).await;
+    if let Some(session) = session {
+        session.end().await;
+    }
+    // Before the file is on record as done: whoever takes the operation up in between closes it again.
+    let closed = owner_login::close(&run.target, &ready, run.mark, &run.tenant.placement).await;
+    worked?;
+    closed?;
+    let checksum = file.checksum.to_string();
+    let row = HistoryRow {
+        position,
+        file: &file.path,
+        checksum: &checksum,
+        statements: i32::try_from(file.statements.len()).unwrap_or(i32::MAX),
+        duration_us: i64::try_from(begin.elapsed().as_micros()).unwrap_or(i64::MAX),
+    };
+    let done = async {
+        journal::file_done(&run.target, run.mark, &run.tenant.placement, row).await.map_err(StepError::from)
+    };
+    fault::around("outside.history", done).await?;
+    counter.tracker.log(files::applied(file, begin.elapsed()));
+    Ok(())
+}
+
+/// The statements that are not done yet; the login is opened for the first of them.
+async fn statements(
+    run: &mut ProvisionRun,
+    file: &Migration,
+    position: i32,
+    deadline: Instant,
+    session: &mut Option<OwnerSession>,
+    counter: &mut Counter<'_>,
+) -> Result<(), StepError> {
+    let ready = run.ready().await?;
+    for (number, statement) in file.statements.iter().enumerate() {
+        let work = work_of(statement).ok_or_else(|| misplaced(Step::Outside))?;
+        let entry = Entry {
+            mark: run.mark,
+            placement: &run.tenant.placement,
+            position,
+            statement: i32::try_from(number).unwrap_or(i32::MAX),
+        };
+        // The login first: opening it ends whatever session still works on the statement.
+        if session.is_none() {
+            let open = owner_login::open(&run.target, &ready, run.mark, &run.tenant.placement);
+            *session = Some(fault::around("outside.login", open).await?);
+        }
+        let Some(session) = session.as_mut() else { return Err(misplaced(Step::Outside)) };
+        let standing = journal::begin(&run.target, entry).await?;
+        if standing != Standing::Done {
+            let one = one_statement(run, session, (file, number, statement), (work, standing), deadline);
+            fault::around("outside.statement", one).await?;
+            journal::done(&run.target, entry).await?;
+        }
+        counter.count();
+    }
+    Ok(())
+}
+
+async fn one_statement(
+    run: &ProvisionRun,
+    session: &mut OwnerSession,
+    (file, number, statement): (&Migration, usize, &Statement),
+    (work, standing): (Work, Standing),
+    deadline: Instant,
+) -> Result<(), StepError> {
+    if standing == Standing::Begun {
+        make_good(run, session, &work, deadline).await?;
+    }
+    let backend = session.backend;
+    let mut waited_for: Option<Blocker> = None;
+    let ran = {
+        let mut statement = std::pin::pin!(session.execute(&statement.text, left(deadline)));
+        loop {
+            tokio::select! {
+                ran = &mut statement => break ran,
+                () = tokio::time::sleep(LOOK_EVERY) => {
+                    // Nobody is told of a look that failed: it is for a message only.
+                    waited_for = owner_login::blocker(&run.target, backend).await.unwrap_or(waited_for);
+                }
+            }
+        }
+    };
+    let Err(error) = ran else { return Ok(()) };
+    let server = match error.server() {
+        Some(server) if !error.is_unreachable() => server,
+        _ => return Err(error.into()),
+    };
+    match server.sqlstate.as_str() {
+        code if standing == Standing::Begun && is_done_already(&work, code) => Ok(()),
+        // Only its time ends it: nobody else has its process's number but to end the operation.
+        "57014" if left(deadline) < LOOK_EVERY => {
+            Err(StepError::OutOfTime { file: file.path.clone(), line: statement.line, waited_for })
+        }
+        _ => {
+            let position = server.position;
+            Err(files::step_error(file, FileError::Statement { statement: Some(number), position, server }))
+        }
+    }
+}
+
+/// Takes away what an attempt that was cut short left half-made.
+async fn make_good(
+    run: &ProvisionRun,
+    session: &mut OwnerSession,
+    work: &Work,
+    deadline: Instant,
+) -> postgres::Result<()> {
+    let which = match work {
+        Work::CreateIndex { name } => Invalid::Named(name),
+        Work::Reindex => Invalid::OfReindex,
+        Work::DropIndex | Work::AddValue | Work::Maintain => return Ok(()),
+    };
+    session.drop_invalid(&run.target, &run.tenant.placement, which, left(deadline)).await.map(drop)
+}
+
+/// The server's refusal says that the attempt before came to its end.
+fn is_done_already(work: &Work, sqlstate: &str) -> bool {
+    matches!(
+        (work, sqlstate),
+        (Work::CreateIndex { .. }, "42P07") | (Work::AddValue, "42710") | (Work::DropIndex, "42704")
+    )
+}
+
+fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
+}
+
+impl Counter<'_> {
+    fn count(&mut self) {
+        self.done += 1;
+        self.tracker.counted(Step::Outside, self.done, self.total);
+    }
+}
