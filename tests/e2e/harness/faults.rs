@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use sqlx::Connection as _;
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
@@ -102,6 +102,7 @@ pub(crate) struct Faults {
     waiting: AtomicUsize,
     /// Where daemons are asked, by process.
     pub(crate) sockets: Mutex<HashMap<i32, PathBuf>>,
+    restarting: tokio::sync::Mutex<()>,
 }
 
 impl Script {
@@ -156,6 +157,7 @@ impl Faults {
             world,
             waiting: AtomicUsize::new(0),
             sockets: Mutex::default(),
+            restarting: tokio::sync::Mutex::default(),
         });
         let served = Arc::clone(&faults);
         tokio::spawn(async move {
@@ -236,6 +238,8 @@ impl Faults {
             Fault::Stop => self.stop(process).await,
             Fault::Cancel => self.cancel(pid).await,
             Fault::Restart => {
+                // Two that come at once are one.
+                let _turn = self.restarting.lock().await;
                 let cluster = Arc::clone(&self.world.cluster);
                 tokio::task::spawn_blocking(move || {
                     cluster.crash();
@@ -248,15 +252,20 @@ impl Faults {
         "go\n"
     }
 
+    /// `None` while the server is away, because another fault strikes at the same time.
+    async fn superuser(&self, database: &str) -> Option<PgConnection> {
+        self.world.cluster.options(database).connect().await.ok()
+    }
+
     async fn terminate(&self) {
-        let mut superuser = self.world.cluster.superuser("postgres").await;
+        let Some(mut superuser) = self.superuser("postgres").await else { return };
         let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity where usename = any($1)";
-        sqlx::query(end).bind(&self.world.roles).execute(&mut superuser).await.unwrap();
+        sqlx::query(end).bind(&self.world.roles).execute(&mut superuser).await.ok();
         superuser.close().await.ok();
     }
 
     async fn cancel(&self, pid: i32) {
-        let mut control = self.world.cluster.superuser(&self.world.control_db).await;
+        let Some(mut control) = self.superuser(&self.world.control_db).await else { return };
         let unfinished = "select id from control.operation where state in ('queued', 'running', 'unwinding')
                           order by id desc limit 1";
         let found = sqlx::query_scalar(unfinished).fetch_optional(&mut control).await.ok().flatten();
@@ -279,7 +288,7 @@ impl Faults {
     }
 
     async fn epoch(&self) -> i64 {
-        let mut control = self.world.cluster.superuser(&self.world.control_db).await;
+        let Some(mut control) = self.superuser(&self.world.control_db).await else { return 0 };
         let epoch = sqlx::query_scalar("select epoch from control.epoch").fetch_one(&mut control).await;
         control.close().await.ok();
         epoch.unwrap_or_default()
