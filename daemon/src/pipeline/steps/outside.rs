@@ -87,6 +87,10 @@ async fn by_statement(
 ) -> Result<(), StepError> {
     let begin = Instant::now();
     let ready = run.ready().await?;
+    if journal::is_file_done(&run.target, &run.tenant.placement, position).await? {
+        counter.skip(file.statements.len());
+        return Ok(());
+    }
     let mut session = None;
     let worked = statements(run, file, position, deadline, &mut session, counter).await;
     if let Some(session) = session {
@@ -233,7 +237,11 @@ fn left(deadline: Instant) -> Duration {
 
 impl Counter<'_> {
     fn count(&mut self) {
-        self.done += 1;
+        self.skip(1);
+    }
+
+    fn skip(&mut self, count: usize) {
+        self.done += count;
         self.tracker.counted(Step::Outside, self.done, self.total);
     }
 }
