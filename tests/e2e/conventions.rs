@@ -8,7 +8,7 @@ use tenantry_protocol::blueprint::{BlueprintUpload, UploadedFile};
 
 use crate::harness::binaries::project_dir;
 use crate::harness::rpc::context;
-use crate::harness::{Env, Provisioned};
+use crate::harness::{Env, Folder, Provisioned};
 
 const TOOLS: [&str; 7] = ["flyway", "sqlx", "dbmate", "goose", "golang-migrate", "diesel", "numbered"];
 
@@ -164,4 +164,62 @@ async fn a_folder_without_a_manifest_is_shown_one_that_works() {
     let upload = BlueprintUpload { files: vec![sql, manifest] };
     let report = client.blueprint_check(context(), upload).await.unwrap().unwrap();
     assert!(report.is_usable() && report.findings.is_empty(), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_file_is_taken_out_of_the_transaction_in_the_way_of_each_tool() {
+    let env = Env::new().await;
+    let table = "create table item (id int primary key, code int);";
+    let index = "create index concurrently item_code on item (code);";
+    let goose = |sql: &str| format!("-- +goose Up\n{sql}\n");
+    let metadata = "run_in_transaction = false\n".to_owned();
+    let tools = [
+        (
+            "sqlx",
+            [("1_item.sql", table.to_owned()), ("2_code.sql", format!("-- no-transaction\n{index}"))]
+                .to_vec(),
+        ),
+        (
+            "goose",
+            [
+                ("1_item.sql", goose(table)),
+                ("2_code.sql", format!("-- +goose NO TRANSACTION\n{}", goose(index))),
+            ]
+            .to_vec(),
+        ),
+        (
+            "dbmate",
+            [
+                ("1_item.sql", format!("-- migrate:up\n{table}\n-- migrate:down\n")),
+                ("2_code.sql", format!("-- migrate:up transaction:false\n{index}\n-- migrate:down\n")),
+            ]
+            .to_vec(),
+        ),
+        ("golang", [("1_item.up.sql", table.to_owned()), ("2_code.up.sql", index.to_owned())].to_vec()),
+        (
+            "diesel",
+            [
+                ("2024-01-01-120000_item/up.sql", table.to_owned()),
+                ("2024-01-02-120000_code/up.sql", index.to_owned()),
+                ("2024-01-02-120000_code/metadata.toml", metadata),
+            ]
+            .to_vec(),
+        ),
+    ];
+    for (tool, files) in tools {
+        let folder = Folder::new(&env.dir, tool, "1.0");
+        for (path, content) in files {
+            let path = std::path::Path::new(folder.path()).join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+        }
+        env.add_blueprint(folder.path()).await;
+        let made = env.provision_of(tool, tool).await;
+        let mut target = env.target().await;
+        let index = format!("{}.item_code", made.tenant.placement);
+        let is_valid = "select indisvalid from pg_index where indexrelid = $1::regclass";
+        let is_valid: bool = sqlx::query_scalar(is_valid).bind(index).fetch_one(&mut target).await.unwrap();
+        assert!(is_valid, "{tool}");
+        assert!(made.operation.steps.iter().any(|step| step.step == "outside"), "{tool}");
+    }
 }

@@ -274,6 +274,10 @@ fn provisions_outside() -> Vec<Path> {
             ],
         ),
         path("recovery", vec![at("outside.statement", Before, Kill)], &STEP),
-        path("recovery of a whole file", vec![at("outside.history", After, Kill)], &STEP),
+        path(
+            "recovery of a whole file",
+            vec![at("outside.history", After, Kill)],
+            &["outside", "outside.file", "verify"],
+        ),
     ]
 }

@@ -106,6 +106,12 @@ pub async fn file_done(
     tx.commit().await.map_err(doing("commit the file's end"))
 }
 
+/// A file that is in the history is done for good: its login was closed before.
+pub async fn is_file_done(target: &Target, placement: &PlacementName, position: i32) -> Result<bool> {
+    let mut connection = target.acquire().await?;
+    is_applied(&mut connection, placement, position).await
+}
+
 /// Takes hold of the marker of a tenant that is still being made.
 pub(super) async fn hold_building(connection: &mut PgConnection, mark: Mark) -> Result<()> {
     match bookkeeping::hold(connection, mark).await?.as_str() {

@@ -112,6 +112,7 @@ fn read_one(named: Named<'_>, part: Part, linter: &mut Linter, findings: &mut Fi
     }
     let bounds = outside::bounds(&named, part, up.as_ref(), &pieces, findings);
     let marking = match bounds {
+        Bounds::Inside if part == Part::Seed => Marking::Inside("as a migration, not as a part of the seed"),
         Bounds::Inside => Marking::Inside(convention.unwrap_or(Convention::Numbered).how_to_take_out()),
         Bounds::Outside { .. } => Marking::Outside,
     };

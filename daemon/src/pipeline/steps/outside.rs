@@ -4,7 +4,7 @@
 //! The journal on the target knows what was done, so that this can be done again by any daemon, and what was cut short is
 //! made good first. Undone by the removal of the whole tenant, which closes the owner's login and ends its session.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::fault;
@@ -87,6 +87,10 @@ async fn by_statement(
 ) -> Result<(), StepError> {
     let begin = Instant::now();
     let ready = run.ready().await?;
+    if journal::is_file_done(&run.target, &run.tenant.placement, position).await? {
+        counter.skip(file.statements.len());
+        return Ok(());
+    }
     let mut session = None;
     let worked = statements(run, file, position, deadline, &mut session, counter).await;
     if let Some(session) = session {
@@ -138,7 +142,14 @@ async fn statements(
         let Some(session) = session.as_mut() else { return Err(misplaced(Step::Outside)) };
         let standing = journal::begin(&run.target, entry).await?;
         if standing != Standing::Done {
-            let one = one_statement(run, session, (file, number, statement), (work, standing), deadline);
+            let one = one_statement(
+                run,
+                session,
+                (file, number, statement),
+                (work, standing),
+                deadline,
+                counter.tracker,
+            );
             fault::around("outside.statement", one).await?;
             journal::done(&run.target, entry).await?;
         }
@@ -153,23 +164,29 @@ async fn one_statement(
     (file, number, statement): (&Migration, usize, &Statement),
     (work, standing): (Work, Standing),
     deadline: Instant,
+    tracker: &Tracker,
 ) -> Result<(), StepError> {
     if standing == Standing::Begun {
         make_good(run, session, &work, deadline).await?;
     }
     let backend = session.backend;
-    let mut waited_for: Option<Blocker> = None;
-    let ran = {
-        let mut statement = std::pin::pin!(session.execute(&statement.text, left(deadline)));
+    let waited_for: Mutex<Option<Blocker>> = Mutex::default();
+    let watch = async {
         loop {
-            tokio::select! {
-                ran = &mut statement => break ran,
-                () = tokio::time::sleep(LOOK_EVERY) => {
-                    // Nobody is told of a look that failed: it is for a message only.
-                    waited_for = owner_login::blocker(&run.target, backend).await.unwrap_or(waited_for);
+            tokio::time::sleep(LOOK_EVERY).await;
+            // Nobody is told of a look that failed: it is for a message only.
+            if let Ok(now) = owner_login::blocker(&run.target, backend).await {
+                let mut before = waited_for.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(blocker) = now.as_ref().filter(|now| Some(*now) != before.as_ref()) {
+                    tracker.log(format!("{} waits for {blocker}", file.path));
                 }
+                *before = now;
             }
         }
+    };
+    let ran = tokio::select! {
+        ran = session.execute(&statement.text, left(deadline)) => ran,
+        never = watch => never,
     };
     let Err(error) = ran else { return Ok(()) };
     let server = match error.server() {
@@ -180,6 +197,7 @@ async fn one_statement(
         code if standing == Standing::Begun && is_done_already(&work, code) => Ok(()),
         // Only its time ends it: nobody else has its process's number but to end the operation.
         "57014" if left(deadline) < LOOK_EVERY => {
+            let waited_for = waited_for.into_inner().unwrap_or_else(PoisonError::into_inner);
             Err(StepError::OutOfTime { file: file.path.clone(), line: statement.line, waited_for })
         }
         _ => {
@@ -204,7 +222,8 @@ async fn make_good(
     session.drop_invalid(&run.target, &run.tenant.placement, which, left(deadline)).await.map(drop)
 }
 
-/// The server's refusal says that the attempt before came to its end.
+/// The server's refusal says that the attempt before came to its end. (Or that the name was taken all along, by a file that
+/// can never work, and that the daemon died between the statement's record and the statement.)
 fn is_done_already(work: &Work, sqlstate: &str) -> bool {
     matches!(
         (work, sqlstate),
@@ -218,7 +237,11 @@ fn left(deadline: Instant) -> Duration {
 
 impl Counter<'_> {
     fn count(&mut self) {
-        self.done += 1;
+        self.skip(1);
+    }
+
+    fn skip(&mut self, count: usize) {
+        self.done += count;
         self.tracker.counted(Step::Outside, self.done, self.total);
     }
 }
