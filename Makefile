@@ -19,8 +19,7 @@ test: test-deps
 # Breaks operations at every point and in every way, and judges what is left; takes the better part of an hour on 2 cores.
 # RUNS=n random runs, SEED=s, and more in TORTURE="--part grid --workers 4 --resume --postgresql-18 --only TEXT".
 torture: test-deps
-	PROPTEST_CASES=100000 cargo test --workspace --lib operation_histories
-	@echo bar histories 100000 100000 ok
+	scripts/histories 100000
 	cargo test --workspace --test torture -- --runs $(or $(RUNS),500) --seed $(or $(SEED),1) $(TORTURE)
 
 # Ours beside the least that PostgreSQL needs, interleaved; BENCH="--rounds 5 --tenants 100 --blueprint PATH" changes it.

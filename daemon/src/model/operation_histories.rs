@@ -2,9 +2,12 @@
 //!
 //! What runs here does what the engine does, with a target that is one word: what of the build is there.
 
-#![allow(clippy::expect_used, reason = "a test says what went wrong by panicking")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test says what went wrong by panicking")]
+
+use std::cell::Cell;
 
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use tenantry_protocol::operation::Failure;
 
 use super::operation::{Action, Archiving, Event, Kind, Outside, Progress, Seeding, Step};
@@ -214,33 +217,45 @@ fn config() -> ProptestConfig {
     ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
 }
 
+/// What `make torture` counts: `PROPTEST_CASES` says how many.
+#[test]
+#[expect(clippy::print_stdout, reason = "says how many histories there were")]
+fn whatever_happens_an_operation_has_one_end_and_leaves_nothing_that_it_did_not_finish() {
+    let histories = Cell::new(0_u64);
+    let result = TestRunner::new(config()).run(&(kinds(), lucks()), |(kind, lucks)| {
+        histories.set(histories.get() + 1);
+        judge(kind, lucks)
+    });
+    println!("histories {}", histories.get());
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+}
+
+fn judge(kind: Kind, lucks: Vec<Luck>) -> Result<(), TestCaseError> {
+    let mut world = World::new(kind);
+    let mut is_first = true;
+    // After so much luck as there was, everything goes well.
+    for luck in lucks.into_iter().chain(std::iter::repeat_n(Luck::Done, 20)) {
+        match world.progress.action() {
+            Action::Run(step) => world.run(step, luck, is_first),
+            Action::Undo => world.undo(luck),
+            Action::Finish => break,
+        }
+        is_first = false;
+        prop_assert_eq!(world.progress.action() == Action::Finish, is_end(&world.progress));
+    }
+    prop_assert!(is_end(&world.progress), "{:?}", world);
+    prop_assert_eq!(world.ends, 1);
+    let is_as_before = matches!(world.progress, Progress::RolledBack { .. } | Progress::Cancelled { .. });
+    prop_assert!(!is_as_before || world.effects == Effects::None, "an undo was skipped: {:?}", world);
+    let is_built = matches!((&world.progress, kind), (Progress::Succeeded { .. }, Kind::Provision { .. }));
+    prop_assert!(!is_built || world.is_committed, "{:?}", world);
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(config())]
-
-    #[test]
-    fn whatever_happens_an_operation_has_one_end_and_leaves_nothing_that_it_did_not_finish(
-        kind in kinds(),
-        lucks in lucks(),
-    ) {
-        let mut world = World::new(kind);
-        let mut is_first = true;
-        // After so much luck as there was, everything goes well.
-        for luck in lucks.into_iter().chain(std::iter::repeat_n(Luck::Done, 20)) {
-            match world.progress.action() {
-                Action::Run(step) => world.run(step, luck, is_first),
-                Action::Undo => world.undo(luck),
-                Action::Finish => break,
-            }
-            is_first = false;
-            prop_assert_eq!(world.progress.action() == Action::Finish, is_end(&world.progress));
-        }
-        prop_assert!(is_end(&world.progress), "{:?}", world);
-        prop_assert_eq!(world.ends, 1);
-        let is_as_before = matches!(world.progress, Progress::RolledBack { .. } | Progress::Cancelled { .. });
-        prop_assert!(!is_as_before || world.effects == Effects::None, "an undo was skipped: {:?}", world);
-        let is_built = matches!((&world.progress, kind), (Progress::Succeeded { .. }, Kind::Provision { .. }));
-        prop_assert!(!is_built || world.is_committed, "{:?}", world);
-    }
 
     #[test]
     fn nothing_follows_an_end_and_every_other_position_has_something_to_do(
