@@ -21,9 +21,6 @@ pub(super) enum StepError {
     Isolation(Box<IsolationReport>),
     #[error(transparent)]
     Database(#[from] postgres::Error),
-    /// The attack itself broke down.
-    #[error("the isolation could not be attacked")]
-    Attack(#[source] sqlx::Error),
     #[error("something of the tenant is left: {}", .0.join(", "))]
     Leftovers(Vec<String>),
     /// A statement outside the transaction waited, or worked, until the operation's time was over.
@@ -66,9 +63,9 @@ impl StepError {
                 line: *line,
                 statement: *statement,
                 sqlstate: Some(server.sqlstate.clone()),
-                hint: Some(format!(
-                    "mend {file}, raise the blueprint's version, add it, and provision again"
-                )),
+                hint: Some(no_room(&server.sqlstate).unwrap_or_else(|| {
+                    format!("mend {file}, raise the blueprint's version, add it, and provision again")
+                })),
                 ..base
             },
             Self::Unsafe { file, .. } => Failure {
@@ -100,22 +97,23 @@ impl StepError {
                 let message = server
                     .as_ref()
                     .map_or_else(|| error.explain(), |server| format!("{error}: {}", server.message));
-                Failure {
-                    message,
-                    sqlstate: server.map(|server| server.sqlstate),
-                    hint: error
-                        .is_unreachable()
-                        .then(|| "check the target with `tenantry target check`".into()),
-                    ..base
-                }
+                let check =
+                    || error.is_unreachable().then(|| "check the target with `tenantry target check`".into());
+                let hint = server.as_ref().and_then(|server| no_room(&server.sqlstate)).or_else(check);
+                Failure { message, sqlstate: server.map(|server| server.sqlstate), hint, ..base }
             }
-            Self::Attack(error) => Failure { message: format!("{self}: {error}"), ..base },
             Self::Panicked => Failure { hint: Some("see the daemon's log, and report it".into()), ..base },
             Self::Leftovers(_) | Self::Budget { .. } | Self::Cancelled { .. } | Self::SecretLost { .. } => {
                 base
             }
         }
     }
+}
+
+/// What to do where the server had no room for it.
+fn no_room(sqlstate: &str) -> Option<String> {
+    const DISK_FULL: &str = "53100";
+    (sqlstate == DISK_FULL).then(|| "the server's disk is full: make room on it, and try again".to_owned())
 }
 
 fn waited(blocker: Option<&Blocker>) -> String {

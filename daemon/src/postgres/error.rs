@@ -122,10 +122,10 @@ impl Error {
         matches!(self, Self::Unreachable { .. })
     }
 
-    /// A lost connection, a lock that was not free, a race between two transactions: later it can work.
+    /// A lost connection, a lock that was not free, a race between two transactions, a full disk: later it can work.
     pub fn is_passing(&self) -> bool {
         let passing = |server: &ServerError| match server.sqlstate.as_str() {
-            "40001" | "40P01" | "55P03" | "55006" | "25006" => true,
+            "40001" | "40P01" | "55P03" | "55006" | "25006" | "53100" => true,
             "XX000" => server.message.contains("tuple concurrently updated"),
             _ => false,
         };

@@ -9,6 +9,7 @@ use crate::model::operation::Step;
 use crate::pipeline::run::ProvisionRun;
 use crate::pipeline::step::StepError;
 use crate::pipeline::tracker::Tracker;
+use crate::postgres::error::doing;
 use crate::postgres::{canary, credentials, tenant_ddl};
 
 pub(in crate::pipeline) async fn run(run: &mut ProvisionRun, tracker: &Tracker) -> Result<(), StepError> {
@@ -23,7 +24,7 @@ pub(in crate::pipeline) async fn run(run: &mut ProvisionRun, tracker: &Tracker) 
     let mut session = run.target.login(&tenant_ddl::probe_role(&run.tenant.placement), &run.probe).await?;
     let attacked = isolation::attack(&mut session, &ready.canary).await;
     session.close().await.ok();
-    let mut report = attacked.map_err(StepError::Attack)?;
+    let mut report = attacked.map_err(doing("attack the isolation as the tenant"))?;
     report.victim_unchanged = before == canary::fingerprint(&run.target, &ready.canary).await?;
     let held = report.verdicts.iter().filter(|verdict| verdict.held).count();
     tracker.counted(Step::Verify, held, total);
