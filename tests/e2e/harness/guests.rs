@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sqlx::{ConnectOptions as _, PgConnection};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use tokio::task::JoinHandle;
 
 use super::Env;
@@ -27,7 +27,17 @@ impl Drop for Guests {
 pub(crate) async fn settle_in(env: &Env, slug: &str) -> Guests {
     let placement = registry::placement(env, slug).await.unwrap();
     let login = format!("{placement}_a");
-    env.cluster.execute("postgres", format!("alter role {login} password 'guest'")).await;
+    let mut superuser = env.cluster.options("postgres").connect().await.unwrap();
+    let verifier: String = sqlx::query_scalar("select rolpassword from pg_authid where rolname = $1")
+        .bind(&login)
+        .fetch_one(&mut superuser)
+        .await
+        .unwrap();
+    let set = async |superuser: &mut PgConnection, password: &str| {
+        let sql = format!("alter role {login} password '{password}'");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(superuser).await.unwrap();
+    };
+    set(&mut superuser, "guest").await;
     let options = env.cluster.options(&env.target_db).username(&login).password("guest");
     let mut sessions = Vec::new();
     for work in [None, Some("begin; insert into first (name) values ('ours')")] {
@@ -38,6 +48,9 @@ pub(crate) async fn settle_in(env: &Env, slug: &str) -> Guests {
         sessions.push(session);
     }
     let mut busy = options.connect().await.unwrap();
+    // They are in; the tenant's own secret comes back, for an operation that leaves everything as it was.
+    set(&mut superuser, &verifier).await;
+    superuser.close().await.unwrap();
     // Ends with its session, and with an error: that is what it is for.
     const BUSY: &str = "set client_connection_check_interval = '50ms'; select pg_sleep(600)";
     let busy = tokio::spawn(async move { _ = sqlx::raw_sql(BUSY).execute(&mut busy).await });
