@@ -18,7 +18,7 @@ pub(super) const LOCK_FILE: &str = "cluster.lock";
 /// Longer than that, the log is begun anew at a start and the old one kept once.
 const MAX_LOG_BYTES: u64 = 8 * 1024 * 1024;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Layout {
     /// Holds everything else; the daemon's.
     pub(super) home: PathBuf,

@@ -10,6 +10,7 @@ mod binaries;
 mod bootstrap;
 mod error;
 mod initdb;
+mod keeper;
 mod layout;
 mod postmaster;
 mod settings;
@@ -24,7 +25,6 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use sqlx::postgres::PgConnectOptions;
-use tokio::process::Child;
 use tokio::time::timeout;
 
 pub use abandoned::remove_abandoned;
@@ -33,6 +33,7 @@ pub use binaries::BIN_DIR_VARIABLE;
 use binaries::Binaries;
 use bootstrap::Passwords;
 pub use error::EmbeddedError;
+use keeper::{Keeper, Process, Recipe};
 use layout::Layout;
 use settings::Settings;
 
@@ -58,17 +59,15 @@ pub struct ClusterOptions {
     pub durable: bool,
 }
 
-/// A cluster that runs and that no other daemon can use. Dropped without [`Cluster::stop`] it goes on running, and
-/// the next start takes it up.
+/// A cluster that runs, is started again if it ends by itself, and that no other daemon can use. Dropped without
+/// [`Cluster::stop`] it goes on running, and the next start takes it up.
 #[derive(Debug)]
 pub struct Cluster {
     layout: Layout,
     port: u16,
     passwords: Passwords,
     version: String,
-    pid: i32,
-    /// Kept to be reaped; none if the server was running already.
-    child: Option<Child>,
+    keeper: Keeper,
     /// Held as long as the cluster is used.
     _lock: File,
 }
@@ -126,15 +125,18 @@ impl Cluster {
         let passwords = Passwords::generate();
         let superuser = |database: &str| superuser_options(&layout, options.port(), database);
         let prepared = bootstrap::run(superuser, &passwords).await;
-        let Server { pid, child, version } = server;
+        let Server { process, binaries, version } = server;
         if let Err(error) = prepared {
             // The cluster is whole, and the next start goes on from here; a server that nobody watches must not stay.
-            if let Err(error) = postmaster::stop(pid, &layout.data).await {
+            if let Err(error) = postmaster::stop(process.pid, &layout.data).await {
                 tracing::warn!(%error, "the private server could not be stopped after a failed start");
             }
             return Err(if error.is_disk_full() { layout.no_space(initdb::NEEDED_BYTES) } else { error });
         }
-        Ok(Self { port: options.port(), layout, passwords, version, pid, child, _lock: lock })
+        let port = options.port();
+        let recipe = Recipe { layout: layout.clone(), binaries, user: options.os_user, port };
+        let keeper = Keeper::watch(process, recipe);
+        Ok(Self { port, layout, passwords, version, keeper, _lock: lock })
     }
 
     /// The registry's runtime role on the control database.
@@ -170,8 +172,12 @@ impl Cluster {
 
     /// Fast shutdown; immediate, then kill, if the server does not follow. Returns when no process is left.
     pub async fn stop(self) -> Result<(), EmbeddedError> {
-        postmaster::stop(self.pid, &self.layout.data).await?;
-        if let Some(mut child) = self.child {
+        let process = self.keeper.release().await;
+        // Its pid file names the server that runs, also one that was just being started again.
+        let running = postmaster::running(&self.layout.data).map(|file| file.pid);
+        let pid = running.or(process.as_ref().map(|process| process.pid)).unwrap_or_default();
+        postmaster::stop(pid, &self.layout.data).await?;
+        if let Some(mut child) = process.and_then(|process| process.child) {
             // It has ended; this only takes it out of the process table.
             let _ = child.wait().await;
         }
@@ -184,8 +190,8 @@ impl Cluster {
 }
 
 struct Server {
-    pid: i32,
-    child: Option<Child>,
+    process: Process,
+    binaries: Binaries,
     version: String,
 }
 
@@ -202,7 +208,10 @@ async fn ensure_running(layout: &Layout, options: &ClusterOptions) -> Result<Ser
     let settings = Settings::render(options, &layout.socket_dir, &user.administrators()?);
     if let Some(running) = postmaster::running(&layout.data) {
         match judge(layout, options, &binaries, &settings, &running).await {
-            Running::Usable { version } => return Ok(Server { pid: running.pid, child: None, version }),
+            Running::Usable { version } => {
+                let process = Process { pid: running.pid, child: None };
+                return Ok(Server { process, binaries, version });
+            }
             Running::Outdated => {
                 tracing::info!(
                     pid = running.pid,
@@ -226,7 +235,7 @@ async fn ensure_running(layout: &Layout, options: &ClusterOptions) -> Result<Ser
     let (version, _) = bootstrap::identify(superuser)
         .await
         .map_err(|source| EmbeddedError::Prepare { step: "asking for its version", source })?;
-    Ok(Server { pid, child: Some(child), version })
+    Ok(Server { process: Process { pid, child: Some(child) }, binaries, version })
 }
 
 /// What a server is worth that was running before us.

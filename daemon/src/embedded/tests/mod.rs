@@ -93,6 +93,10 @@ fn superuser(cluster: &Cluster, database: &str) -> PgConnectOptions {
     superuser_options(&cluster.layout, cluster.port, database)
 }
 
+fn pid_of(cluster: &Cluster) -> i32 {
+    postmaster::running(&cluster.layout.data).unwrap().pid
+}
+
 #[tokio::test]
 async fn a_cluster_is_made_stopped_started_again_and_keeps_its_data() {
     let place = Place::new();
@@ -124,14 +128,14 @@ async fn a_cluster_is_made_stopped_started_again_and_keeps_its_data() {
 async fn a_running_server_is_taken_up_and_a_changed_one_restarted() {
     let place = Place::new();
     let first = place.start().await;
-    let pid = first.pid;
+    let pid = pid_of(&first);
     drop(first);
     let second = place.start().await;
-    assert_eq!(second.pid, pid);
+    assert_eq!(pid_of(&second), pid);
     drop(second);
     let options = ClusterOptions { durable: true, ..place.options() };
     let third = Cluster::start(options).await.unwrap();
-    assert_ne!(third.pid, pid);
+    assert_ne!(pid_of(&third), pid);
     assert_eq!(text(third.provisioner_options(), "show fsync").await.unwrap(), "on");
     third.stop().await.unwrap();
 }
@@ -144,7 +148,7 @@ async fn a_killed_postmaster_is_recovered_from() {
     // A backend that does not notice its postmaster's end holds the shared memory.
     let mut busy = PgConnection::connect_with(&cluster.provisioner_options()).await.unwrap();
     let busy = tokio::spawn(async move { sqlx::raw_sql("select pg_sleep(600)").execute(&mut busy).await });
-    let pid = cluster.pid;
+    let pid = pid_of(&cluster);
     kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
     while postmaster::is_ours(pid, &place.data()) {
         tokio::task::yield_now().await;
@@ -154,6 +158,29 @@ async fn a_killed_postmaster_is_recovered_from() {
     assert_eq!(text(cluster.provisioner_options(), "select value from kept").await.unwrap(), "yes");
     assert!(busy.await.unwrap().is_err());
     cluster.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_ends_by_itself_is_started_again_whoever_started_it() {
+    let place = Place::new();
+    let cluster = place.start().await;
+    drop(cluster);
+    // Taken up, it is not our child; the one that replaces it is.
+    let cluster = place.start().await;
+    for _ in 0..2 {
+        let pid = pid_of(&cluster);
+        kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+        let again = async {
+            while postmaster::running(&place.data()).is_none_or(|file| file.pid == pid)
+                || text(cluster.provisioner_options(), "select 'in'").await.is_err()
+            {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(Duration::from_secs(60), again).await.unwrap();
+    }
+    cluster.stop().await.unwrap();
+    assert!(postmaster::processes(&place.data()).is_empty());
 }
 
 #[tokio::test]
@@ -285,11 +312,11 @@ async fn a_full_disk_is_said_and_nothing_is_left() {
 async fn a_server_that_hangs_is_replaced() {
     let place = Place::new();
     let cluster = place.start().await;
-    let pid = cluster.pid;
+    let pid = pid_of(&cluster);
     kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
     drop(cluster);
     let cluster = timeout(Duration::from_secs(60), place.start()).await.unwrap();
-    assert_ne!(cluster.pid, pid);
+    assert_ne!(pid_of(&cluster), pid);
     cluster.stop().await.unwrap();
 }
 
