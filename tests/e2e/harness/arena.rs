@@ -303,10 +303,13 @@ impl Arena {
                         return Err(format!("{scenario:?} is refused: {problem}"));
                     }
                 }
-                let socket = self.daemons[refusals % self.daemons.len()].socket().to_owned();
-                let (slug, key) = (slug.to_owned(), key.to_owned());
-                asked =
-                    Some(tokio::spawn(async move { request::send(&socket, scenario, &slug, &key).await }));
+                // None where the one that was to answer has just died: the next round starts another.
+                if let Some(daemon) = self.daemons.get(refusals % self.daemons.len().max(1)) {
+                    let socket = daemon.socket().to_owned();
+                    let (slug, key) = (slug.to_owned(), key.to_owned());
+                    let ask = async move { request::send(&socket, scenario, &slug, &key).await };
+                    asked = Some(tokio::spawn(ask));
+                }
             }
             if Instant::now() > deadline {
                 return Err(format!("{scenario:?} is still {found:?} after {} s", PATIENCE.as_secs()));

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::arena::{BLUEPRINT, OUTSIDE};
 use super::rpc;
+use super::wait::eventually;
 
 /// Longer than the daemon keeps a caller waiting for the answer to a lost COMMIT.
 const ANSWER: Duration = Duration::from_secs(20);
@@ -195,8 +196,11 @@ pub(crate) async fn add_blueprint(socket: &Path, folder: &str) {
             upload.files.push(UploadedFile { path: name, content: std::fs::read_to_string(&path).unwrap() });
         }
     }
-    let report = rpc::client(socket).await.blueprint_add(context(), upload).await.unwrap().unwrap();
-    assert!(report.added, "{report:?}");
+    // A machine that is busy has a daemon that is not there yet.
+    eventually("the blueprint is taken", async || {
+        rpc::client(socket).await.blueprint_add(context(), upload.clone()).await.unwrap().ok()
+    })
+    .await;
 }
 
 fn context() -> Context {
