@@ -4,13 +4,11 @@
 
 use std::process::Stdio;
 
-use tokio::process::Command;
-
 use crate::harness::binaries;
 use crate::harness::cli::{Output, run, tenantry_command};
 use crate::harness::daemon::Daemon;
 use crate::harness::scratch::{Scratch, names_in};
-use crate::harness::{Provisioned, eventually};
+use crate::harness::{Provisioned, eventually, small_disk};
 
 async fn tenantry(daemon: &Daemon, scratch: &Scratch, arguments: &[&str]) -> Output {
     let mut all = vec!["--socket", daemon.socket().to_str().unwrap()];
@@ -132,50 +130,14 @@ async fn a_second_daemon_on_the_same_state_is_refused_and_the_first_goes_on() {
     assert_nothing_runs(&scratch).await;
 }
 
-/// The daemon with its state on a file system of this size, which it alone sees (a mount namespace), so that nothing
-/// stays mounted. Mounting takes root, or a user namespace where the system allows them, or sudo.
-async fn on_a_small_disk(scratch: &Scratch, size: &str) -> Command {
-    let mount = format!("mount -t tmpfs -o size={size},mode=0777 tmpfs {}", scratch.text("disk"));
-    let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
-    let program = binaries::tenantryd();
-    let daemon = format!(
-        "{} --state-dir {} --socket {}",
-        program.display(),
-        scratch.text("disk/state"),
-        scratch.text("d.sock")
-    );
-    let mut command = Command::new("unshare");
-    if uid.is_root() {
-        command.args(["--mount", "sh", "-c"]).arg(format!("{mount} && exec {daemon}"));
-    } else if has_user_namespaces().await {
-        let back = format!("unshare --user --map-user={uid} --map-group={gid}");
-        command
-            .args(["--map-root-user", "--mount", "sh", "-c"])
-            .arg(format!("{mount} && exec {back} {daemon}"));
-    } else {
-        let back =
-            format!("setpriv --reuid={uid} --regid={gid} --clear-groups env HOME={}", scratch.text(""));
-        command = Command::new("sudo");
-        command
-            .args(["-n", "unshare", "--mount", "sh", "-c"])
-            .arg(format!("{mount} && exec {back} {daemon}"));
-    }
-    command.env("HOME", scratch.path()).env_remove("XDG_RUNTIME_DIR");
-    command
-}
-
-async fn has_user_namespaces() -> bool {
-    let mut probe = Command::new("unshare");
-    probe.args(["--map-root-user", "--mount", "true"]);
-    run(probe).await.status == 0
-}
-
 #[tokio::test]
 async fn a_full_disk_is_a_sentence_and_leaves_nothing_running_or_mounted() {
     for size in ["64k", "8m", "30m"] {
         let scratch = Scratch::new();
-        scratch.make_dir("disk");
-        let output = run(on_a_small_disk(&scratch, size).await).await;
+        let mut command = small_disk::command(&scratch, size, &binaries::tenantryd()).await;
+        command.args(["--state-dir", &scratch.text("disk/state"), "--socket", &scratch.text("d.sock")]);
+        command.env("HOME", scratch.path()).env_remove("XDG_RUNTIME_DIR");
+        let output = run(command).await;
         let mounted =
             !["mount:", "unshare:", "sudo: a "].iter().any(|program| output.stderr.contains(program));
         assert!(mounted, "this test mounts a small disk, and this machine does not let it\n{output}");

@@ -57,6 +57,19 @@ async fn what_runs_outside_the_transaction_is_all_there_or_not_at_all_wherever_i
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_change_whose_last_step_fails_leaves_the_tenant_as_it_was() {
+    let mut arena = arena().await;
+    for (scenario, place) in [
+        (Scenario::Suspend, "end_sessions"),
+        (Scenario::Resume, "open_logins"),
+        (Scenario::Update, "apply_settings"),
+        (Scenario::Rotate, "set_secret"),
+    ] {
+        stands(&mut arena, scenario, 1, vec![after(place, Fault::Refuse)]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_daemon_stopped_in_the_middle_and_resumed_after_another_took_over_changes_nothing() {
     let mut arena = arena().await;
     for place in ["migrations", "verify"] {

@@ -45,6 +45,7 @@ mod recovery;
 mod removal;
 mod rollback_preview;
 mod secrets;
+mod small_disk;
 mod starting;
 mod stuck;
 mod tidy;

@@ -45,6 +45,31 @@ async fn while_the_control_database_is_away_the_daemon_says_so_and_then_goes_on_
     env.provision("acme").await;
 }
 
+#[tokio::test]
+async fn a_provision_outlasts_a_server_that_is_away_for_half_a_minute() {
+    let env = Env::on(Cluster::private(Version::Packaged)).await;
+    let folder = Folder::new(&env.dir, "slow", "1.0")
+        .migration("one", "create table note (id int primary key); select pg_sleep(1);");
+    env.add_blueprint(folder.path()).await;
+    let create = ["tenant", "create", "acme", "--blueprint", "slow", "--json"];
+    // Whoever waits for it goes on waiting, and is told the end.
+    let (client, ()) = tokio::join!(env.tenantry(&create), async {
+        let mut target = env.target().await;
+        eventually("the migration runs", async || {
+            let running = "select exists (select from pg_stat_activity where wait_event = 'PgSleep')";
+            sqlx::query_scalar::<_, bool>(running).fetch_one(&mut target).await.unwrap().then_some(())
+        })
+        .await;
+        env.cluster.crash();
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        env.cluster.restart();
+    });
+    let made = client.assert_status(0).json();
+    assert_eq!(made["tenant"]["state"]["name"], "active", "{made}");
+    let duration = made["operation"]["duration_ms"].as_f64().expect("a duration");
+    assert!((30_000.0..120_000.0).contains(&duration), "within its budget: {duration} ms");
+}
+
 /// A second daemon on the same control database, with a socket of its own.
 async fn start_second(env: &Env) -> (Daemon, PathBuf) {
     let config = env.config_path();

@@ -41,6 +41,31 @@ async fn leave_a_rollback(env: &mut Env, made: &Provisioned) -> String {
     let rollback =
         ["tenant", "rollback", "acme", "--confirm", "acme", "--discard-data", "--no-wait", "--json"];
     let started = env.tenantry(&rollback).await.assert_status(0).json();
+    wait_for_the_lock(env).await;
+    env.take_daemon().kill().await;
+    holder.close().await.unwrap();
+    started["operation"]["id"].as_str().expect("an operation").to_owned()
+}
+
+#[tokio::test]
+async fn what_is_being_dropped_cannot_be_cancelled() {
+    let env = Env::new().await;
+    let made = env.provision("acme").await;
+    let holder = hold_a_table(&env, &made).await;
+    let rollback =
+        ["tenant", "rollback", "acme", "--confirm", "acme", "--discard-data", "--no-wait", "--json"];
+    let started = env.tenantry(&rollback).await.assert_status(0).json();
+    let id = started["operation"]["id"].as_str().expect("an operation");
+    wait_for_the_lock(&env).await;
+    let refused = env.tenantry(&["operation", "cancel", id]).await.assert_status(5);
+    refused.assert_says(&["the rollback of acme is past the point of return"]);
+    holder.close().await.unwrap();
+    assert_gone(&env, id, &made).await;
+    let refused = env.tenantry(&["operation", "cancel", id]).await.assert_status(5);
+    refused.assert_says(&["has ended already", "succeeded"]);
+}
+
+async fn wait_for_the_lock(env: &Env) {
     let waits = "select exists (select from pg_locks where not granted and database =
                  (select oid from pg_database where datname = current_database()))";
     let watcher = tokio::sync::Mutex::new(env.target().await);
@@ -49,9 +74,6 @@ async fn leave_a_rollback(env: &mut Env, made: &Provisioned) -> String {
         sqlx::query_scalar::<_, bool>(waits).fetch_one(&mut *connection).await.unwrap().then_some(())
     })
     .await;
-    env.take_daemon().kill().await;
-    holder.close().await.unwrap();
-    started["operation"]["id"].as_str().expect("an operation").to_owned()
 }
 
 async fn assert_gone(env: &Env, id: &str, made: &Provisioned) {

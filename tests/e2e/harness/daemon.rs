@@ -54,8 +54,18 @@ impl Daemon {
         dir: &Path,
         variables: &[(&str, &str)],
     ) -> Result<Self, Ended> {
+        Self::run(Command::new(program), arguments, dir, variables).await
+    }
+
+    /// The same by a command that becomes the daemon.
+    pub(crate) async fn run(
+        mut command: Command,
+        arguments: &[&str],
+        dir: &Path,
+        variables: &[(&str, &str)],
+    ) -> Result<Self, Ended> {
         let log = dir.join(format!("daemon-{}.log", uuid::Uuid::now_v7().simple()));
-        let mut child = Command::new(program)
+        let mut child = command
             .args(arguments)
             .args(["--announce", "--exit-with-stdin"])
             .env("HOME", dir)

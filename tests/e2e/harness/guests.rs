@@ -33,11 +33,7 @@ pub(crate) async fn settle_in(env: &Env, slug: &str) -> Guests {
         .fetch_one(&mut superuser)
         .await
         .unwrap();
-    let set = async |superuser: &mut PgConnection, password: &str| {
-        let sql = format!("alter role {login} password '{password}'");
-        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(superuser).await.unwrap();
-    };
-    set(&mut superuser, "guest").await;
+    set_password(&mut superuser, &login, "guest").await;
     let options = env.cluster.options(&env.target_db).username(&login).password("guest");
     let mut sessions = Vec::new();
     for work in [None, Some("begin; insert into first (name) values ('ours')")] {
@@ -49,12 +45,18 @@ pub(crate) async fn settle_in(env: &Env, slug: &str) -> Guests {
     }
     let mut busy = options.connect().await.unwrap();
     // They are in; the tenant's own secret comes back, for an operation that leaves everything as it was.
-    set(&mut superuser, &verifier).await;
+    set_password(&mut superuser, &login, &verifier).await;
     superuser.close().await.unwrap();
     // Ends with its session, and with an error: that is what it is for.
     const BUSY: &str = "set client_connection_check_interval = '50ms'; select pg_sleep(600)";
     let busy = tokio::spawn(async move { _ = sqlx::raw_sql(BUSY).execute(&mut busy).await });
     Guests { _sessions: sessions, busy }
+}
+
+/// A password, or the verifier of one.
+async fn set_password(superuser: &mut PgConnection, login: &str, password: &str) {
+    let sql = format!("alter role {login} password '{password}'");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(superuser).await.unwrap();
 }
 
 /// Asks for that many other tenants at once; gives their names. Whether each request comes through is seen later.

@@ -26,6 +26,7 @@ pub(crate) mod registry;
 pub(crate) mod request;
 pub(crate) mod rpc;
 pub(crate) mod scratch;
+pub(crate) mod small_disk;
 pub(crate) mod wait;
 
 pub(crate) use blueprint::Folder;

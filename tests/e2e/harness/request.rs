@@ -16,7 +16,6 @@ use uuid::Uuid;
 
 use super::arena::{BLUEPRINT, OUTSIDE};
 use super::rpc;
-use super::wait::eventually;
 
 /// Longer than the daemon keeps a caller waiting for the answer to a lost COMMIT.
 const ANSWER: Duration = Duration::from_secs(20);
@@ -196,11 +195,17 @@ pub(crate) async fn add_blueprint(socket: &Path, folder: &str) {
             upload.files.push(UploadedFile { path: name, content: std::fs::read_to_string(&path).unwrap() });
         }
     }
-    // A machine that is busy has a daemon that is not there yet.
-    eventually("the blueprint is taken", async || {
-        rpc::client(socket).await.blueprint_add(context(), upload.clone()).await.unwrap().ok()
-    })
-    .await;
+    // On a busy machine the daemon may not have reached its databases yet.
+    let deadline = Instant::now() + ANSWER;
+    loop {
+        match rpc::client(socket).await.blueprint_add(context(), upload.clone()).await.unwrap() {
+            Ok(report) => {
+                assert!(report.added, "{report:?}");
+                return;
+            }
+            Err(error) => assert!(Instant::now() < deadline, "{error:?}"),
+        }
+    }
 }
 
 fn context() -> Context {
