@@ -68,6 +68,13 @@ impl Small {
         options.connect().await.unwrap()
     }
 
+    /// So that a table is what finds no room next, and not the log of changes: that a server does not survive.
+    async fn begin_a_file_of_the_log(&self) {
+        let switch =
+            "select pg_switch_wal(); select pg_logical_emit_message(true, '', 'the first in the new file')";
+        sqlx::raw_sql(switch).execute(&mut self.superuser().await).await.unwrap();
+    }
+
     /// Tenants whose roles stand on the target: the canary is one.
     async fn placements(&self) -> i64 {
         let sql = "select count(distinct left(rolname, 15)) from pg_roles where rolname like 't\\_%'";
@@ -84,9 +91,13 @@ impl Small {
 async fn a_disk_that_fills_under_a_provision_is_a_clear_error_and_a_clean_slate() {
     let small = Small::start("160m").await;
     small
-        .add("heavy", "create table note as select repeat('x', 900) as body from generate_series(1, 60000);")
+        .add(
+            "heavy",
+            "create unlogged table note as select repeat('x', 900) as body from generate_series(1, 60000);",
+        )
         .await;
     small.tenantry(&["tenant", "create", "first", "--blueprint", "projects"]).await.assert_status(0);
+    small.begin_a_file_of_the_log().await;
     small.fill(16);
     let create = ["tenant", "create", "heavy", "--blueprint", "heavy"];
     let failed = small.tenantry(&create).await.assert_status(1);

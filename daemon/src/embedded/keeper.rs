@@ -10,6 +10,7 @@ use tokio::process::Child;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::EmbeddedError;
 use super::account::OsUser;
 use super::binaries::Binaries;
 use super::layout::Layout;
@@ -80,9 +81,12 @@ async fn keep(mut process: Process, recipe: Recipe, stop: CancellationToken) -> 
                         process = started;
                         break;
                     }
-                    Err(error) => {
-                        tracing::error!(%error, "the private server cannot be started again yet");
-                    }
+                    Err(EmbeddedError::NoSpace { path, free, .. }) => tracing::error!(
+                        path = %path.display(),
+                        free_bytes = free,
+                        "the private server has no room on its disk: make some, and it starts by itself"
+                    ),
+                    Err(error) => tracing::error!(%error, "the private server cannot be started again yet"),
                 },
             }
             tokio::select! {
@@ -94,7 +98,7 @@ async fn keep(mut process: Process, recipe: Recipe, stop: CancellationToken) -> 
     }
 }
 
-async fn start(recipe: &Recipe) -> Result<Process, super::EmbeddedError> {
+async fn start(recipe: &Recipe) -> Result<Process, EmbeddedError> {
     postmaster::clear_stale(&recipe.layout, recipe.port).await?;
     let child = postmaster::start(&recipe.layout, &recipe.binaries, &recipe.user).await?;
     let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).unwrap_or_default();
