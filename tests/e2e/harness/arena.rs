@@ -18,7 +18,7 @@ use super::faults::{Faults, Rule, Script, World};
 use super::guests;
 use super::oracle::{self, State};
 use super::proxy::Proxy;
-use super::registry::{self, Ended};
+use super::registry::{self, Ended, Watcher};
 use super::request::{self, Scenario};
 use super::wait::PATIENCE;
 use super::{Cluster, Env, Folder};
@@ -43,6 +43,7 @@ pub(crate) struct Arena {
     serial: u32,
     /// Daemons that ended though nobody killed them.
     deaths: Vec<String>,
+    watcher: Watcher,
 }
 
 /// An operation that is to be broken.
@@ -95,6 +96,7 @@ impl Arena {
             program,
             serial: 0,
             deaths: Vec::new(),
+            watcher: Watcher::default(),
         };
         arena.prepare().await;
         arena
@@ -269,16 +271,19 @@ impl Arena {
 
     async fn come_to_rest(&self, verdict: &mut Verdict) {
         let begin = Instant::now();
+        let mut target = self.env.target().await;
         loop {
-            let held = oracle::holds(&self.env).await;
+            let held = oracle::holds(&mut target).await;
             if held.is_empty() {
-                return;
+                break;
             }
             if begin.elapsed() > REST {
-                return verdict.violations.push(format!("after {} s still there: {held:?}", REST.as_secs()));
+                verdict.violations.push(format!("after {} s still there: {held:?}", REST.as_secs()));
+                break;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+        target.close().await.unwrap();
     }
 
     /// Asks for an operation under a key until it is on record, keeps a daemon alive, and waits for the end.
@@ -288,7 +293,7 @@ impl Arena {
         let mut asked = None;
         loop {
             self.keep_daemons(1).await;
-            let found = registry::by_key(&self.env, scenario, key).await;
+            let found = self.watcher.by_key(&self.env, scenario, key).await;
             if let Ok(Some(ended)) = &found
                 && ended.is_final()
             {

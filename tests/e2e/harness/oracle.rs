@@ -64,11 +64,8 @@ impl State {
 }
 
 /// Who still holds something on the target; empty once everything has come to rest.
-pub(crate) async fn holds(env: &Env) -> Vec<String> {
-    let mut target = env.target().await;
-    let held = rows(&mut target, HOLDS).await;
-    target.close().await.unwrap();
-    held
+pub(crate) async fn holds(target: &mut PgConnection) -> Vec<String> {
+    rows(target, HOLDS).await
 }
 
 /// What is wrong with the audit trail since `seq`: gaps, broken links, and operations whose intent or end is missing or

@@ -1,6 +1,6 @@
 //! What the registry says of a tenant and of its operations, read as an administrator would.
 
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use uuid::Uuid;
 
 use super::Env;
@@ -19,9 +19,30 @@ impl Ended {
     }
 }
 
-/// The operation that the key led to; of a purge, what follows its retirement.
-pub(crate) async fn by_key(env: &Env, scenario: Scenario, key: &str) -> sqlx::Result<Option<Ended>> {
-    let mut control = env.cluster.options(&env.control_db).connect().await?;
+/// A connection to the registry that is asked again and again; made anew when it broke, as the server may be what is
+/// broken.
+#[derive(Debug, Default)]
+pub(crate) struct Watcher(Option<PgConnection>);
+
+impl Watcher {
+    /// The operation that the key led to; of a purge, what follows its retirement.
+    pub(crate) async fn by_key(
+        &mut self,
+        env: &Env,
+        scenario: Scenario,
+        key: &str,
+    ) -> sqlx::Result<Option<Ended>> {
+        let mut connection = match self.0.take() {
+            Some(connection) => connection,
+            None => env.cluster.options(&env.control_db).connect().await?,
+        };
+        let found = by_key(&mut connection, scenario, key).await?;
+        self.0 = Some(connection);
+        Ok(found)
+    }
+}
+
+async fn by_key(control: &mut PgConnection, scenario: Scenario, key: &str) -> sqlx::Result<Option<Ended>> {
     let found: Option<(Uuid, String)> = sqlx::query_as(
         "select coalesce(p.id, o.id),
                 case when p.id is null and $2 and o.state = 'succeeded' then 'running' else coalesce(p.state, o.state) end
@@ -33,9 +54,8 @@ pub(crate) async fn by_key(env: &Env, scenario: Scenario, key: &str) -> sqlx::Re
     )
     .bind(key)
     .bind(scenario == Scenario::Purge)
-    .fetch_optional(&mut control)
+    .fetch_optional(control)
     .await?;
-    control.close().await?;
     Ok(found.map(|(id, state)| Ended { id, state }))
 }
 
