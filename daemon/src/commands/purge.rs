@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tenantry_protocol::error::ApiError;
+use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::id::TenantId;
 use tenantry_protocol::tenant::TenantState;
 use tenantry_protocol::watch::EventBody;
@@ -24,6 +24,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(3_600);
 /// Until a tenant is tried again whose purge could not begin, or was cancelled: its operator may want it back.
 const PAUSE: Duration = Duration::from_secs(60);
 
+/// Until the next look when a database did not answer: that is over sooner than an operator changes their mind.
+const UNAVAILABLE_PAUSE: Duration = Duration::from_secs(1);
+
 /// Begins purges as they come due; never ends by itself.
 pub async fn purge_when_due(app: &Arc<App>) {
     let mut cursor = app.events.after(None, Duration::ZERO, |_| true).await.cursor;
@@ -33,7 +36,7 @@ pub async fn purge_when_due(app: &Arc<App>) {
             Ok(sleep) => sleep,
             Err(error) => {
                 tracing::warn!(%error, "retired tenants cannot be looked for");
-                PAUSE
+                UNAVAILABLE_PAUSE
             }
         };
         cursor = app.events.after(Some(cursor), sleep, is_retired).await.cursor;
@@ -46,21 +49,29 @@ pub async fn purge_when_due(app: &Arc<App>) {
 async fn begin_due(app: &Arc<App>, tried: &mut HashMap<TenantId, Instant>) -> Result<Duration, ApiError> {
     tried.retain(|_, at| at.elapsed() < PAUSE);
     let now = OffsetDateTime::now_utc();
+    let mut sleep = LONGEST_SLEEP;
     for (id, purge_after) in tenants::to_purge(app.control.pool()).await.map_err(errors::control)? {
         // In the order in which they come due.
         if purge_after > now {
-            let sleep = Duration::try_from(purge_after - now).unwrap_or_default();
-            return Ok(if tried.is_empty() { sleep.min(LONGEST_SLEEP) } else { sleep.min(PAUSE) });
+            sleep = sleep.min(Duration::try_from(purge_after - now).unwrap_or_default());
+            break;
         }
         if tried.contains_key(&id) {
             continue;
         }
-        tried.insert(id, Instant::now());
-        if let Err(error) = begin(app, id).await {
-            tracing::warn!(tenant = %id, %error, "a purge that is due cannot begin yet");
+        match begin(app, id).await {
+            // The target that is away may be one of many: the others' turn comes first.
+            Err(error) if error.code == ErrorCode::Unavailable => {
+                tracing::warn!(tenant = %id, %error, "a purge that is due cannot begin yet");
+                sleep = sleep.min(UNAVAILABLE_PAUSE);
+                continue;
+            }
+            Err(error) => tracing::warn!(tenant = %id, %error, "a purge that is due cannot begin"),
+            Ok(()) => {}
         }
+        tried.insert(id, Instant::now());
     }
-    Ok(if tried.is_empty() { LONGEST_SLEEP } else { PAUSE })
+    Ok(if tried.is_empty() { sleep } else { sleep.min(PAUSE) })
 }
 
 async fn begin(app: &Arc<App>, id: TenantId) -> Result<(), ApiError> {
