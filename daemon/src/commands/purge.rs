@@ -60,11 +60,10 @@ async fn begin_due(app: &Arc<App>, tried: &mut HashMap<TenantId, Instant>) -> Re
             continue;
         }
         match begin(app, id).await {
-            // The target that is away may be one of many: the others' turn comes first.
+            // The control database, which all the others need as well: a purge begins there, whatever its target is.
             Err(error) if error.code == ErrorCode::Unavailable => {
                 tracing::warn!(tenant = %id, %error, "a purge that is due cannot begin yet");
-                sleep = sleep.min(UNAVAILABLE_PAUSE);
-                continue;
+                return Ok(UNAVAILABLE_PAUSE);
             }
             Err(error) => tracing::warn!(tenant = %id, %error, "a purge that is due cannot begin"),
             Ok(()) => {}

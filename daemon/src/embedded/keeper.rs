@@ -4,7 +4,7 @@
 //! own time.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::process::Child;
 use tokio::task::JoinHandle;
@@ -19,6 +19,8 @@ use super::postmaster;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// A disk that is full stays so for longer than anybody wants to read about it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// One that ends sooner after its start is started again more and more slowly.
+const STEADY: Duration = Duration::from_secs(30);
 /// How often a server that is not our child is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -61,7 +63,9 @@ impl Keeper {
 }
 
 async fn keep(mut process: Process, recipe: Recipe, stop: CancellationToken) -> Process {
+    let mut pause = FIRST_PAUSE;
     loop {
+        let begin = Instant::now();
         tokio::select! {
             () = stop.cancelled() => return process,
             () = ended(&mut process, &recipe.layout.data) => {}
@@ -71,29 +75,25 @@ async fn keep(mut process: Process, recipe: Recipe, stop: CancellationToken) -> 
             log = %recipe.layout.log.display(),
             "the private server ended by itself; its log says why, and it is started again"
         );
-        let mut pause = FIRST_PAUSE;
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return process,
-                // A start that is given up here leaves a server that whoever stops us looks for.
-                started = start(&recipe) => match started {
-                    Ok(started) => {
-                        process = started;
-                        break;
-                    }
-                    Err(EmbeddedError::NoSpace { path, free, .. }) => tracing::error!(
-                        path = %path.display(),
-                        free_bytes = free,
-                        "the private server has no room on its disk: make some, and it starts by itself"
-                    ),
-                    Err(error) => tracing::error!(%error, "the private server cannot be started again yet"),
-                },
-            }
+        if begin.elapsed() > STEADY {
+            pause = FIRST_PAUSE;
+        }
+        process = loop {
             tokio::select! {
                 () = stop.cancelled() => return process,
                 () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
             }
-        }
+            // Not given up half-way: a server that was just spawned is in nobody's books yet.
+            match start(&recipe).await {
+                Ok(started) => break started,
+                Err(EmbeddedError::NoSpace { path, free, .. }) => tracing::error!(
+                    path = %path.display(),
+                    free_bytes = free,
+                    "the private server has no room on its disk: make some, and it starts by itself"
+                ),
+                Err(error) => tracing::error!(%error, "the private server cannot be started again yet"),
+            }
+        };
         tracing::info!(pid = process.pid, "the private server runs again");
     }
 }

@@ -173,9 +173,7 @@ impl Cluster {
     /// Fast shutdown; immediate, then kill, if the server does not follow. Returns when no process is left.
     pub async fn stop(self) -> Result<(), EmbeddedError> {
         let process = self.keeper.release().await;
-        // Its pid file names the server that runs, also one that was just being started again.
-        let running = postmaster::running(&self.layout.data).map(|file| file.pid);
-        let pid = running.or(process.as_ref().map(|process| process.pid)).unwrap_or_default();
+        let pid = process.as_ref().map_or(0, |process| process.pid);
         postmaster::stop(pid, &self.layout.data).await?;
         if let Some(mut child) = process.and_then(|process| process.child) {
             // It has ended; this only takes it out of the process table.

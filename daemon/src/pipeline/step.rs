@@ -103,7 +103,15 @@ impl StepError {
                 Failure { message, sqlstate: server.map(|server| server.sqlstate), hint, ..base }
             }
             Self::Panicked => Failure { hint: Some("see the daemon's log, and report it".into()), ..base },
-            Self::Leftovers(_) | Self::Budget { .. } | Self::Cancelled { .. } | Self::SecretLost { .. } => {
+            Self::Budget { .. } => Failure {
+                hint: Some(
+                    "look at the target with `tenantry target check`, or give operations more time \
+                     (operation_budget_ms)"
+                        .into(),
+                ),
+                ..base
+            },
+            Self::Leftovers(_) | Self::Cancelled { .. } | Self::SecretLost { .. } => {
                 base
             }
         }
