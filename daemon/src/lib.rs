@@ -6,6 +6,7 @@ pub mod commands;
 pub mod config;
 pub mod embedded;
 mod fault;
+mod file_lock;
 pub mod isolation;
 mod leader;
 pub mod logging;

@@ -14,6 +14,7 @@ use nix::sys::signal::Signal;
 use super::layout::LOCK_FILE;
 use super::postmaster;
 use crate::config::paths::EPHEMERAL_PREFIX;
+use crate::file_lock::FileLock;
 
 /// Between opening its lock and locking it, a daemon must not be taken for dead.
 const YOUNG: Duration = Duration::from_secs(10);
@@ -51,8 +52,8 @@ fn is_own_directory(path: &Path) -> bool {
 }
 
 /// The lock, taken, if its daemon is gone.
-fn lock_of_the_dead(path: &Path) -> io::Result<Option<File>> {
+fn lock_of_the_dead(path: &Path) -> io::Result<Option<FileLock>> {
     let file = File::open(path)?;
     let age = file.metadata()?.modified()?.elapsed().unwrap_or_default();
-    Ok((age > YOUNG && file.try_lock().is_ok()).then_some(file))
+    Ok(if age > YOUNG { FileLock::take(file).ok() } else { None })
 }

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use tenantry_protocol::endpoint::MAX_SOCKET_PATH_BYTES;
 
+use crate::file_lock::FileLock;
+
 use super::account::OsUser;
 use super::error::EmbeddedError;
 use super::{ClusterOptions, EmbeddedError as Error};
@@ -127,30 +129,30 @@ impl Layout {
         self.home.join(LOCK_FILE)
     }
 
-    /// Locks the cluster for this process. The lock ends with the file, so also with a process that was killed.
-    pub(super) fn lock(&self) -> Result<File, Error> {
+    /// Locks the cluster for this process. The lock ends with a process that was killed, too.
+    pub(super) fn lock(&self) -> Result<FileLock, Error> {
         let path = self.lock_path();
         let fail = |source| Error::Directory { path: path.clone(), source };
         loop {
             let mut options = OpenOptions::new();
             let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
-            let mut file = options.open(&path).map_err(fail)?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => {
+            let mut lock = match FileLock::take(options.open(&path).map_err(fail)?) {
+                Ok(lock) => lock,
+                Err((holders, TryLockError::WouldBlock)) => {
                     let mut text = String::new();
-                    let _ = (&file).take(20).read_to_string(&mut text);
+                    let _ = holders.take(20).read_to_string(&mut text);
                     return Err(Error::Locked { path: self.data.clone(), pid: text.trim().parse().ok() });
                 }
-                Err(TryLockError::Error(source)) => return Err(fail(source)),
-            }
+                Err((_, TryLockError::Error(source))) => return Err(fail(source)),
+            };
+            let file = lock.file();
             // A failed first start removes its lock file: a lock on a removed file protects nothing.
             let locked = file.metadata().map_err(fail)?.ino();
             if fs::metadata(&path).is_ok_and(|now| now.ino() == locked) {
                 let line = format!("{}\n", std::process::id());
                 file.set_len(0).and_then(|()| file.rewind()).map_err(fail)?;
                 file.write_all(line.as_bytes()).map_err(|source| self.explain(source, 0, &path))?;
-                return Ok(file);
+                return Ok(lock);
             }
         }
     }

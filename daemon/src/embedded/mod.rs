@@ -18,7 +18,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -39,6 +39,7 @@ use settings::Settings;
 
 use crate::config::EmbeddedConfig;
 use crate::config::connection::socket_options;
+use crate::file_lock::FileLock;
 
 /// The port when there is no TCP; it is only part of the socket's name.
 const SOCKET_PORT: u16 = 5432;
@@ -69,7 +70,7 @@ pub struct Cluster {
     version: String,
     keeper: Keeper,
     /// Held as long as the cluster is used.
-    _lock: File,
+    _lock: FileLock,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::commands::App;
+use crate::file_lock::FileLock;
 
 use super::guard::{Connections, Guarded};
 use super::peer;
@@ -45,7 +46,7 @@ pub struct Listener {
 #[derive(Debug)]
 struct Own {
     path: PathBuf,
-    _lock: File,
+    _lock: FileLock,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +78,7 @@ impl Listener {
             fs::set_permissions(directory, Permissions::from_mode(0o750)).map_err(make)?;
         }
         let lock = File::create(path.with_extension("lock")).map_err(make)?;
-        lock.try_lock().map_err(|error| match error {
+        let lock = FileLock::take(lock).map_err(|(_, error)| match error {
             TryLockError::WouldBlock => ListenerError::InUse { path: path.to_owned() },
             TryLockError::Error(source) => make(source),
         })?;

@@ -5,7 +5,7 @@
 
 mod access;
 
-use std::fs::Permissions;
+use std::fs::{File, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::time::Duration;
 
