@@ -29,10 +29,11 @@ pub struct Blueprint {
     pub added_at: Option<OffsetDateTime>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Tenancy {
     /// A schema of its own for each tenant.
+    #[default]
     Schema,
     /// One set of tables for all, with row-level security.
     Shared,
@@ -40,6 +41,18 @@ pub enum Tenancy {
     Database,
     #[serde(other)]
     Other,
+}
+
+impl Tenancy {
+    /// As in JSON and in `blueprint.toml`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Schema => "schema",
+            Self::Shared => "shared",
+            Self::Database => "database",
+            Self::Other => "other",
+        }
+    }
 }
 
 /// A whole number that may be set for each tenant, with its range.

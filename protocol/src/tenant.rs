@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::archive::Archive;
+use crate::blueprint::Tenancy;
 use crate::id::{OperationId, TenantId};
 use crate::isolation::IsolationReport;
 use crate::name::{BlueprintName, BlueprintVersion, PlacementName, Slug, TargetName};
@@ -21,6 +22,9 @@ pub struct Tenant {
     pub labels: BTreeMap<String, String>,
     pub blueprint: BlueprintName,
     pub version: BlueprintVersion,
+    /// How it is kept apart from others, as its blueprint says.
+    #[serde(default)]
+    pub tenancy: Tenancy,
     pub target: TargetName,
     pub placement: PlacementName,
     pub settings: BTreeMap<String, i64>,

@@ -99,6 +99,7 @@ async fn start(
         labels: resolved.labels,
         blueprint: resolved.blueprint.name.clone(),
         version: resolved.blueprint.version,
+        tenancy: resolved.blueprint.tenancy,
         target: resolved.target.name().clone(),
         placement: PlacementName::from_random(rand::random()),
         settings: resolved.settings,

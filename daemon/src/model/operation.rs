@@ -4,6 +4,7 @@
 //! Nothing here knows time, SQL or a socket.
 
 use serde::{Deserialize, Serialize};
+use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::name::Slug;
 use tenantry_protocol::operation::{Failure, OperationKind};
 
@@ -20,6 +21,8 @@ pub enum Kind {
         /// Some of the files run outside the one transaction.
         #[serde(default, skip_serializing_if = "Outside::is_without")]
         outside: Outside,
+        #[serde(default, skip_serializing_if = "is_schema")]
+        tenancy: Tenancy,
     },
     /// Back to before the provisioning, now.
     Rollback {
@@ -178,11 +181,16 @@ impl Outside {
     }
 }
 
+// As for what is outside: the journals of before stay as they were.
+fn is_schema(tenancy: &Tenancy) -> bool {
+    *tenancy == Tenancy::Schema
+}
+
 impl Kind {
     /// The making of a tenant from this blueprint.
     pub fn provision(blueprint: &Blueprint, seed: Seeding) -> Self {
         let outside = if blueprint.outside().is_empty() { Outside::Without } else { Outside::With };
-        Self::Provision { seed, outside }
+        Self::Provision { seed, outside, tenancy: blueprint.tenancy }
     }
 
     pub const fn steps(self) -> &'static [Step] {

@@ -8,6 +8,7 @@ use std::cell::Cell;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
+use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::operation::Failure;
 
 use super::operation::{Action, Archiving, Event, Kind, Outside, Progress, Seeding, Step};
@@ -153,8 +154,8 @@ const fn is_end(progress: &Progress) -> bool {
 
 fn kinds() -> impl Strategy<Value = Kind> {
     prop_oneof![
-        4 => prop_oneof![Just(Seeding::With), Just(Seeding::Without)].prop_map(|seed| Kind::Provision { seed, outside: Outside::Without }),
-        2 => Just(Kind::Provision { seed: Seeding::With, outside: Outside::With }),
+        4 => prop_oneof![Just(Seeding::With), Just(Seeding::Without)].prop_map(|seed| Kind::Provision { seed, outside: Outside::Without, tenancy: Tenancy::Schema }),
+        2 => Just(Kind::Provision { seed: Seeding::With, outside: Outside::With, tenancy: Tenancy::Schema }),
         2 => archivings().prop_map(|archive| Kind::Rollback { archive }),
         1 => archivings().prop_map(|archive| Kind::Retire { archive }),
         1 => prop_oneof![Just(Kind::Suspend), Just(Kind::Resume), Just(Kind::Update), Just(Kind::Purge)],

@@ -94,6 +94,7 @@ async fn take_up(engine: &Engine, operation: &Operation, target: Arc<Target>) ->
                 labels: tenant.labels,
                 blueprint: tenant.blueprint,
                 version: tenant.version,
+                tenancy: tenant.tenancy,
                 target: tenant.target,
                 placement: tenant.placement,
                 settings: tenant.settings,

@@ -52,6 +52,11 @@ pub const CONTROL: Schema = Schema {
             name: "0004_archives.sql",
             sql: include_str!("../../../migrations/control_plane/0004_archives.sql"),
         },
+        Migration {
+            number: 5,
+            name: "0005_tenancies.sql",
+            sql: include_str!("../../../migrations/control_plane/0005_tenancies.sql"),
+        },
     ],
 };
 

@@ -3,6 +3,7 @@
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool, Row as _};
+use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::name::{BlueprintName, BlueprintVersion, PlacementName, Slug, TargetName};
 use tenantry_protocol::tenant::{CredentialsIssued, LastOperation, Tenant, TenantState};
@@ -19,6 +20,7 @@ pub struct NewTenant {
     pub labels: std::collections::BTreeMap<String, String>,
     pub blueprint: BlueprintName,
     pub version: BlueprintVersion,
+    pub tenancy: Tenancy,
     pub target: TargetName,
     pub placement: PlacementName,
     pub settings: std::collections::BTreeMap<String, i64>,
@@ -40,8 +42,8 @@ pub type Cursor = (String, Uuid);
 pub async fn insert(tx: &mut PgConnection, tenant: &NewTenant, build: OperationId) -> Result<()> {
     sqlx::query(
         "insert into control.tenant (id, slug, display_name, labels, blueprint, major, minor, target, placement, settings, state,
-                                     build_id)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'provisioning', $11)",
+                                     build_id, tenancy)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'provisioning', $11, $12)",
     )
     .bind(tenant.id.as_uuid())
     .bind(tenant.slug.as_str())
@@ -54,6 +56,7 @@ pub async fn insert(tx: &mut PgConnection, tenant: &NewTenant, build: OperationI
     .bind(tenant.placement.as_str())
     .bind(Json(&tenant.settings))
     .bind(build.as_uuid())
+    .bind(tenant.tenancy.name())
     .execute(tx)
     .await
     .map(|_| ())
@@ -282,6 +285,7 @@ fn tenant(row: &PgRow) -> Result<Tenant> {
         labels: read::<Json<_>>(row, "labels")?.0,
         blueprint: BlueprintName::parse(&read::<String>(row, "blueprint")?).map_err(corrupt)?,
         version: version(row)?,
+        tenancy: serde_json::from_value(read::<String>(row, "tenancy")?.into()).map_err(corrupt)?,
         target: TargetName::parse(&read::<String>(row, "target")?).map_err(corrupt)?,
         placement: PlacementName::parse(&read::<String>(row, "placement")?).map_err(corrupt)?,
         settings: read::<Json<_>>(row, "settings")?.0,

@@ -10,14 +10,15 @@ const DAEMON: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("config", &["model"]),
     ("metrics", &[]),
+    ("file_lock", &[]),
     ("logging", &["config"]),
     ("postgres", &["model", "config"]),
-    ("embedded", &["model", "config", "postgres"]),
+    ("embedded", &["model", "config", "postgres", "file_lock"]),
     ("audit", &["postgres", "model"]),
     ("isolation", &["postgres", "model"]),
     ("pipeline", &["isolation", "audit", "postgres", "model", "config", "metrics"]),
     ("commands", &["pipeline", "isolation", "audit", "postgres", "model", "config", "metrics"]),
-    ("server", &["commands", "model", "config", "metrics"]),
+    ("server", &["commands", "model", "config", "metrics", "file_lock"]),
 ];
 
 /// Parts of the client that must stay pure, and what they must not name.

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use tenantry_protocol::blueprint::{
-    Blueprint as Stored, BlueprintReport, BlueprintUpload, BlueprintsRequest, Tenancy,
+    Blueprint as Stored, BlueprintReport, BlueprintUpload, BlueprintsRequest,
 };
 use tenantry_protocol::plan::Severity;
 use tenantry_protocol::{ApiError, ErrorCode};
@@ -55,7 +55,7 @@ async fn list(context: &Context) -> Result<(), CliError> {
         vec![
             blueprint.name.to_string(),
             blueprint.version.to_string(),
-            tenancy(blueprint.tenancy).to_owned(),
+            blueprint.tenancy.name().to_owned(),
             blueprint.migrations.len().to_string(),
             blueprint.settings.keys().cloned().collect::<Vec<_>>().join(", "),
             blueprint.title.clone(),
@@ -92,7 +92,7 @@ async fn show(context: &Context, name: &str, with_sql: bool) -> Result<(), CliEr
 fn facts(blueprint: &Stored) -> String {
     let mut lines = vec![
         format!("{} {}: {}", blueprint.name, blueprint.version, blueprint.title),
-        format!("  tenancy    {}", tenancy(blueprint.tenancy)),
+        format!("  tenancy    {}", blueprint.tenancy.name()),
         format!("  checksum   {}", blueprint.checksum),
     ];
     if !blueprint.extensions.is_empty() {
@@ -145,14 +145,5 @@ fn print_report(context: &Context, report: &BlueprintReport, outcome: &str) -> R
         _ => Err(CliError::Findings(format!(
             "the blueprint has {errors} errors and cannot be used; mend them and check it again"
         ))),
-    }
-}
-
-const fn tenancy(tenancy: Tenancy) -> &'static str {
-    match tenancy {
-        Tenancy::Schema => "schema",
-        Tenancy::Shared => "shared",
-        Tenancy::Database => "database",
-        Tenancy::Other => "unknown",
     }
 }

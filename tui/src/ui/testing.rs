@@ -32,6 +32,7 @@ pub(crate) fn tenant(slug: &str) -> Tenant {
         labels: BTreeMap::new(),
         blueprint: BlueprintName::parse("projects").unwrap(),
         version: BlueprintVersion::new(1, 0),
+        tenancy: Tenancy::Schema,
         target: TargetName::parse("local").unwrap(),
         placement: PlacementName::from_random([7; 8]),
         settings: BTreeMap::new(),

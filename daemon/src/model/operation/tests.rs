@@ -15,10 +15,11 @@ fn failure(message: &str) -> Failure {
     Failure { message: message.into(), ..Failure::default() }
 }
 
-const SEEDED: Kind = Kind::Provision { seed: Seeding::With, outside: Outside::Without };
+const SEEDED: Kind =
+    Kind::Provision { seed: Seeding::With, outside: Outside::Without, tenancy: Tenancy::Schema };
 const KINDS: [Kind; 14] = [
-    Kind::Provision { seed: Seeding::Without, outside: Outside::Without },
-    Kind::Provision { seed: Seeding::With, outside: Outside::With },
+    Kind::Provision { seed: Seeding::Without, outside: Outside::Without, tenancy: Tenancy::Schema },
+    Kind::Provision { seed: Seeding::With, outside: Outside::With, tenancy: Tenancy::Schema },
     SEEDED,
     Kind::Rollback { archive: Archiving::With },
     Kind::Rollback { archive: Archiving::Without },
@@ -39,7 +40,7 @@ fn a_journal_of_before_there_were_files_outside_reads_as_it_was_written() {
     let event: Event = serde_json::from_str(written).unwrap();
     assert_eq!(event, Event::Begun { kind: SEEDED });
     assert_eq!(serde_json::to_string(&event).unwrap(), written);
-    let outside = Kind::Provision { seed: Seeding::With, outside: Outside::With };
+    let outside = Kind::Provision { seed: Seeding::With, outside: Outside::With, tenancy: Tenancy::Schema };
     let text = serde_json::to_string(&Event::Begun { kind: outside }).unwrap();
     assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), Event::Begun { kind: outside });
 }
