@@ -156,13 +156,15 @@ impl Arena {
                 "{step:?} of {slug}: {ended:?}"
             );
         }
+        let mut verdict = Verdict::default();
+        // A probe that has said goodbye is still there for a moment, on a busy machine.
+        self.come_to_rest(&mut verdict).await;
         let (before, seq) = (State::take(&self.env).await, oracle::audit_seq(&self.env).await);
         let guests = match trial.scenario {
             Scenario::RollbackInUse => Some(guests::settle_in(&self.env, &slug).await),
             _ => None,
         };
         self.faults.load(trial.rules.clone());
-        let mut verdict = Verdict::default();
         let company = guests::invite(self.daemons[0].socket(), &slug, trial.company);
         let ended = self.see_through(trial.scenario, &slug, &slug).await;
         self.faults.let_pass().await;
