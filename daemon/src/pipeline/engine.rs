@@ -112,6 +112,15 @@ impl Engine {
         self.live.get(id).map(|tracker| tracker.snapshot())
     }
 
+    /// Waits until the operation does not run here any more, and its end is on record.
+    pub async fn ended(&self, id: OperationId) {
+        if let Some(tracker) = self.live.get(id) {
+            let mut progress = tracker.subscribe();
+            drop(tracker);
+            let _ = progress.wait_for(|operation| operation.state.is_final()).await;
+        }
+    }
+
     pub fn running(&self) -> usize {
         self.live.len()
     }
@@ -192,7 +201,7 @@ impl Engine {
             return Ok(None);
         };
         let (control, before) = (Arc::clone(&self.control), recorded.before);
-        let run = ChangeRun { control, target, mark, kind, tenant, before, arguments, secret };
+        let run = ChangeRun { control, target, mark, kind, tenant, before, arguments, secret, report: None };
         let (run, progress) = (Run::Change(Box::new(run)), Progress::new(kind));
         Ok(Some(self.start(Work { claim, run, progress, operation, actor }, recorded.seq).await))
     }
