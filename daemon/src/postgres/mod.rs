@@ -27,6 +27,7 @@ pub mod runner;
 pub mod schema;
 pub mod secret;
 pub mod sessions;
+pub mod site;
 pub mod target;
 pub mod target_check;
 pub mod targets;

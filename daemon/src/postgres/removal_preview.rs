@@ -16,7 +16,8 @@ use tokio::time::timeout;
 
 use super::error::{Result, doing, doing_for_a_tenant};
 use super::quote::{Value, render};
-use super::target::{Ready, Target};
+use super::site::Site;
+use super::target::Ready;
 use super::tenant_ddl;
 
 /// Longer than this nobody who has a dialog open waits for a number; the estimate is there at once.
@@ -62,8 +63,8 @@ pub struct Found {
     pub sessions: u64,
 }
 
-pub async fn look(target: &Target, ready: &Ready, placement: &PlacementName) -> Result<Found> {
-    let mut connection = target.acquire().await?;
+pub async fn look(site: Site<'_>, ready: &Ready, placement: &PlacementName) -> Result<Found> {
+    let mut connection = site.acquire().await?;
     let (tables, estimate) = tables(&mut connection, placement).await?;
     let roles: Vec<String> =
         sqlx::query_scalar("select rolname::text from pg_roles where rolname = any($1) order by rolname")

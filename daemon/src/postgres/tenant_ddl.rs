@@ -121,6 +121,11 @@ alter role {placement}_dump login connection limit 4 password {verifier};
 /// The role that archives, between two uses.
 pub const CREATE_DUMP_ROLE: &str = "create role {placement}_dump nologin;\n";
 
+/// The role that holds the application's rights.
+pub fn app_role(placement: &PlacementName) -> String {
+    format!("{placement}_app")
+}
+
 pub fn dump_role(placement: &PlacementName) -> String {
     format!("{placement}_dump")
 }
