@@ -11,8 +11,9 @@ use tenantry_protocol::tenant::{Tenant, TenantState};
 use crate::fault;
 use crate::model::blueprint::Blueprint;
 use crate::model::operation::{Kind, Seeding, Step};
-use crate::postgres::bookkeeping::{self, Mark, Settled};
+use crate::postgres::bookkeeping::{self, Mark, Owner, Settled};
 use crate::postgres::control::Control;
+use crate::postgres::databases;
 use crate::postgres::removal::Removal;
 use crate::postgres::runner::Build;
 use crate::postgres::secret::{Password, Verifier};
@@ -105,13 +106,14 @@ impl Run {
     /// Whether the build was committed; if not, it never will be. Whoever held its marker holds it no more.
     pub(super) async fn settle(&mut self) -> Result<Settled, StepError> {
         self.abandon().await;
-        let (site, build, placement) = match self {
-            Self::Provision(run) => (run.site(), run.mark.build, &run.tenant.placement),
-            Self::Change(run) => (run.target.site(), run.mark.build, &run.tenant.placement),
-        };
         // The bookkeeping may not be there yet, if the daemon before came no further.
-        site.target.ready().await?;
-        let settled = bookkeeping::displace(site, build, placement).await?;
+        self.target().ready().await?;
+        let settled = match self {
+            Self::Provision(run) => run.settle().await?,
+            Self::Change(run) => {
+                bookkeeping::displace(run.target.site(), run.mark.build, run.placement()).await?
+            }
+        };
         if let Self::Provision(run) = self {
             run.is_inherited = settled == Settled::Committed;
         }
@@ -192,6 +194,8 @@ impl ProvisionRun {
 
     async fn step(&mut self, step: Step, tracker: &Tracker, left: Duration) -> Result<(), StepError> {
         match step {
+            Step::Reserve => steps::database::reserve(self).await,
+            Step::CreateDatabase => steps::database::create(self).await,
             Step::Roles => steps::roles::run(self).await,
             Step::Schema => steps::schema::run(self).await,
             Step::Migrations => steps::migrations::run(self, tracker).await,
@@ -210,6 +214,15 @@ impl ProvisionRun {
         }
     }
 
+    async fn settle(&self) -> Result<Settled, StepError> {
+        let (site, placement) = (self.site(), &self.tenant.placement);
+        Ok(if site.is_own_database() {
+            databases::settle(site, self.standing(), self.mark, placement, self.owner()).await?
+        } else {
+            bookkeeping::displace(site, self.mark.build, placement).await?
+        })
+    }
+
     pub(super) fn site(&self) -> Site<'_> {
         self.home.on(&self.target)
     }
@@ -217,6 +230,11 @@ impl ProvisionRun {
     /// The marker that stands for the tenant, whatever becomes of this build.
     pub(super) const fn standing(&self) -> Mark {
         self.home.standing(self.mark)
+    }
+
+    /// Whose markers these are.
+    pub(super) const fn owner(&self) -> Owner {
+        Owner::Tenant(self.tenant.id)
     }
 
     /// The open transaction of the build.

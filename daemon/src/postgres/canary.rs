@@ -8,6 +8,7 @@ use super::bookkeeping::{self, Mark, Owner};
 use super::error::{Error, Result, doing};
 use super::runner::{Build, File, FileError};
 use super::secret::Password;
+use super::site::Site;
 use super::target::{Ready, Target};
 use super::{quote, tenant_ddl};
 
@@ -35,9 +36,9 @@ pub async fn ensure(target: &Target, ready: &Ready) -> Result<PlacementName> {
 }
 
 /// Everything that an attack on the canary could change, as one text: rows, columns, owners, privileges.
-pub async fn fingerprint(target: &Target, canary: &PlacementName) -> Result<String> {
+pub async fn fingerprint(site: Site<'_>, canary: &PlacementName) -> Result<String> {
     let sql = quote::render(FINGERPRINT, &[("canary", quote::Value::Placement(canary))]);
-    let mut connection = target.acquire().await?;
+    let mut connection = site.acquire().await?;
     sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(canary.as_str())
         .fetch_one(&mut *connection)
@@ -68,7 +69,19 @@ const FINGERPRINT: &str = "
 async fn make(target: &Target, ready: &Ready) -> Result<PlacementName> {
     // Made once for a target, by whichever daemon comes first: no epoch fences it.
     let mark = Mark { build: OperationId::generate(), fence: 0 };
-    let mut build = Build::begin(target.site(), ready, mark, &ready.canary, Owner::Canary).await?;
+    build(target.site(), ready, mark, &ready.canary).await?;
+    activate(target, mark, &ready.canary).await?;
+    Ok(ready.canary.clone())
+}
+
+/// The canary's roles and rows, as a tenant's are made.
+pub(super) async fn build(
+    site: Site<'_>,
+    ready: &Ready,
+    mark: Mark,
+    placement: &PlacementName,
+) -> Result<()> {
+    let mut build = Build::begin(site, ready, mark, placement, Owner::Canary).await?;
     build.create_roles(0, &Password::generate().brief_verifier()).await?;
     build.create_schema().await?;
     let statements = STATEMENTS.map(str::to_owned);
@@ -78,14 +91,16 @@ async fn make(target: &Target, ready: &Ready) -> Result<PlacementName> {
         other => Error::Refused(format!("the canary cannot be made: {other}")),
     })?;
     build.open_canary().await?;
-    build.commit(target.site()).await?;
+    build.commit(site).await
+}
+
+/// Its marker says that it is whole, and nobody logs in as it.
+pub(super) async fn activate(target: &Target, mark: Mark, placement: &PlacementName) -> Result<()> {
     let mut connection = target.acquire().await?;
-    let close =
-        quote::render(tenant_ddl::CLOSE_PROBE, &[("placement", quote::Value::Placement(&ready.canary))]);
+    let close = quote::render(tenant_ddl::CLOSE_PROBE, &[("placement", quote::Value::Placement(placement))]);
     sqlx::raw_sql(sqlx::AssertSqlSafe(close))
         .execute(&mut *connection)
         .await
         .map_err(doing("close the canary's login"))?;
-    bookkeeping::set_state(&mut connection, mark.build, "active").await?;
-    Ok(ready.canary.clone())
+    bookkeeping::set_state(&mut connection, mark.build, "active").await
 }

@@ -24,6 +24,8 @@ pub struct Build {
     connection: TargetConnection,
     placement: PlacementName,
     provisioner: String,
+    /// The statements that make the roles, and who lets them connect.
+    roles: &'static str,
     group: String,
     /// The transaction's id: a file that ends the transaction is noticed by it.
     xid: String,
@@ -74,6 +76,7 @@ impl Build {
             connection,
             placement: placement.clone(),
             provisioner: ready.provisioner.clone(),
+            roles: site.roles(),
             group: site.connecting_role(ready),
             xid,
             backend,
@@ -107,6 +110,7 @@ impl Build {
             connection,
             placement: placement.clone(),
             provisioner: ready.provisioner.clone(),
+            roles: site.roles(),
             group: site.connecting_role(ready),
             xid,
             backend,
@@ -117,14 +121,14 @@ impl Build {
             ("placement", Value::Placement(&build.placement)),
             ("provisioner", Value::Identifier(&build.provisioner)),
         ];
-        let sql = render(tenant_ddl::REOPEN, &values);
+        let sql = render(tenant_ddl::JOIN_OWNER, &values);
         build.execute(sql, "join the owner").await?;
         Ok(Some(build))
     }
 
     pub async fn create_roles(&mut self, connection_limit: i64, probe: &Verifier) -> Result<()> {
         let sql = render(
-            tenant_ddl::ROLES,
+            self.roles,
             &[
                 ("placement", Value::Placement(&self.placement)),
                 ("group", Value::Identifier(&self.group)),
