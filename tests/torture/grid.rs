@@ -78,6 +78,7 @@ fn paths() -> Vec<Path> {
     let path = |scenario, name, prelude: Vec<Rule>, places| Path { scenario, name, prelude, places };
     let mut paths = provisions();
     paths.extend(provisions_outside());
+    paths.extend(databases());
     paths.extend([
         path(
             Rollback,
@@ -249,6 +250,80 @@ fn provisions() -> Vec<Path> {
                 "outcome",
             ],
         ),
+    ]
+}
+
+/// Of a tenant with a database of its own: what differs from other provisions, and from other removals.
+fn databases() -> Vec<Path> {
+    use Fault::{Kill, Lost, Refuse};
+    use Moment::{After, Before};
+    use Scenario::{ProvisionDatabase, RollbackDatabase};
+    const MADE: &str = "create_database.made";
+    const DROP: &str = "drop_objects.database";
+    const UNDO: [&str; 6] = [
+        "undo.settle",
+        "undo.close_logins",
+        "undo.drop_objects",
+        DROP,
+        "undo.drop_roles",
+        "undo.confirm_absence",
+    ];
+    const MAKE: [&str; 5] = ["reserve", "create_database", MADE, "roles", "commit"];
+    const MAKE_AGAIN: [&str; 6] = ["settle", "journal", "reserve", "create_database", "roles", "commit"];
+    let path = |scenario, name, prelude: Vec<Rule>, places| Path { scenario, name, prelude, places };
+    vec![
+        path(ProvisionDatabase, "forward", vec![], &MAKE as &[_]),
+        path(ProvisionDatabase, "verify", vec![], &["verify", "activate", "outcome"]),
+        path(ProvisionDatabase, "undo", vec![at("verify", Before, Refuse)], &UNDO),
+        path(ProvisionDatabase, "undo of a database", vec![at(MADE, After, Refuse)], &UNDO),
+        path(
+            ProvisionDatabase,
+            "undo of a reservation",
+            vec![at("reserve", After, Refuse)],
+            &["undo.settle", "undo.drop_objects", "undo.drop_roles"],
+        ),
+        path(ProvisionDatabase, "rebuild", vec![at("migrations", Before, Lost)], &MAKE_AGAIN),
+        path(ProvisionDatabase, "recovery of a void build", vec![at("migrations", After, Kill)], &MAKE_AGAIN),
+        path(ProvisionDatabase, "recovery before", vec![at(MADE, Before, Kill)], &["settle", MADE, "roles"]),
+        path(
+            ProvisionDatabase,
+            "recovery after",
+            vec![at(MADE, After, Kill)],
+            &["settle", "create_database", "roles"],
+        ),
+        path(
+            ProvisionDatabase,
+            "recovery",
+            vec![at("verify", After, Kill)],
+            &["settle", "journal", "verify"],
+        ),
+        path(
+            ProvisionDatabase,
+            "recovery of an undo",
+            vec![at("verify", Before, Refuse), at(DROP, Before, Kill)],
+            &UNDO,
+        ),
+        path(
+            RollbackDatabase,
+            "forward",
+            vec![],
+            &[
+                "close_logins",
+                "end_sessions",
+                "drop_objects",
+                DROP,
+                "drop_roles",
+                "confirm_absence",
+                "outcome",
+            ],
+        ),
+        path(
+            RollbackDatabase,
+            "recovery",
+            vec![at(DROP, After, Kill)],
+            &["journal", "close_logins", "drop_objects", "drop_roles", "confirm_absence"],
+        ),
+        path(RollbackDatabase, "undo", vec![at("end_sessions", Before, Refuse)], &CHANGE),
     ]
 }
 
