@@ -7,6 +7,7 @@ use crate::random::Dice;
 use crate::work::Job;
 
 /// A way through a scenario, and the points that it passes.
+#[derive(Clone)]
 struct Path {
     scenario: Scenario,
     name: &'static str,
@@ -27,6 +28,8 @@ const FAULTS: [(&str, Fault); 9] = [
     ("stop", Fault::Stop),
 ];
 
+/// The server's own work in the removal of a database.
+const DROP: &str = "drop_objects.database";
 const CHANGE: [&str; 3] = ["unwinding", "undo.restore", "outcome"];
 
 /// Every cell, shuffled: a part of the grid is already a sample of all of it.
@@ -76,9 +79,7 @@ fn paths() -> Vec<Path> {
     use Moment::{After, Before};
     use Scenario::{Resume, Retire, Rollback, Suspend, Update};
     let path = |scenario, name, prelude: Vec<Rule>, places| Path { scenario, name, prelude, places };
-    let mut paths = provisions();
-    paths.extend(provisions_outside());
-    paths.extend(databases());
+    let mut paths = [provisions(), provisions_outside(), databases(), databases_dropped()].concat();
     paths.extend([
         path(
             Rollback,
@@ -253,13 +254,12 @@ fn provisions() -> Vec<Path> {
     ]
 }
 
-/// Of a tenant with a database of its own: what differs from other provisions, and from other removals.
+/// Of a tenant with a database of its own: what differs from other provisions.
 fn databases() -> Vec<Path> {
     use Fault::{Kill, Lost, Refuse};
     use Moment::{After, Before};
-    use Scenario::{ProvisionDatabase, RollbackDatabase};
+    use Scenario::ProvisionDatabase;
     const MADE: &str = "create_database.made";
-    const DROP: &str = "drop_objects.database";
     const UNDO: [&str; 6] = [
         "undo.settle",
         "undo.close_logins",
@@ -303,8 +303,19 @@ fn databases() -> Vec<Path> {
             vec![at("verify", Before, Refuse), at(DROP, Before, Kill)],
             &UNDO,
         ),
+    ]
+}
+
+/// And from other removals.
+fn databases_dropped() -> Vec<Path> {
+    let path = |name, prelude: Vec<Rule>, places| Path {
+        scenario: Scenario::RollbackDatabase,
+        name,
+        prelude,
+        places,
+    };
+    vec![
         path(
-            RollbackDatabase,
             "forward",
             vec![],
             &[
@@ -318,12 +329,11 @@ fn databases() -> Vec<Path> {
             ],
         ),
         path(
-            RollbackDatabase,
             "recovery",
-            vec![at(DROP, After, Kill)],
+            vec![at(DROP, Moment::After, Fault::Kill)],
             &["journal", "close_logins", "drop_objects", "drop_roles", "confirm_absence"],
         ),
-        path(RollbackDatabase, "undo", vec![at("end_sessions", Before, Refuse)], &CHANGE),
+        path("undo", vec![at("end_sessions", Moment::Before, Fault::Refuse)], &CHANGE),
     ]
 }
 

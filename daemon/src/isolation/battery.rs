@@ -41,7 +41,7 @@ pub async fn attack(
     })
 }
 
-async fn run(
+pub(super) async fn run(
     session: &mut PgConnection,
     probe: &Probe,
     victim: &PlacementName,

@@ -11,11 +11,11 @@ use time::OffsetDateTime;
 
 use crate::postgres::Result;
 use crate::postgres::error::doing;
-use crate::postgres::quote::identifier;
 use crate::postgres::secret::Password;
 use crate::postgres::site::Site;
 
-use super::BATTERY_VERSION;
+use super::probes::BEYOND;
+use super::{BATTERY_VERSION, battery};
 
 /// insufficient_privilege
 const REFUSED: &str = "42501";
@@ -24,7 +24,7 @@ const REFUSED: &str = "42501";
 pub type Elsewhere<'a> = (&'static str, &'a str);
 
 /// How many attacks there are beside the logins.
-pub const BESIDE: usize = 1;
+pub const BESIDE: usize = BEYOND.len();
 
 /// Attacks as `role`, which `password` lets into its own database. The caller compares the victim's fingerprints and
 /// finishes the report.
@@ -44,9 +44,10 @@ pub async fn attack(
         let entered = own.login_to(database, role, password).await;
         verdicts.push(judge(probe, entered.map(drop))?);
     }
-    let set_role = format!("set role {}", identifier(victim.as_str()));
-    let taken = sqlx::raw_sql(sqlx::AssertSqlSafe(set_role)).execute(&mut session).await;
-    verdicts.push(judge("set_role", taken.map(drop).map_err(doing("attack the isolation as the tenant")))?);
+    for probe in BEYOND {
+        let verdict = battery::run(&mut session, probe, victim).await;
+        verdicts.push(verdict.map_err(doing("attack the isolation as the tenant"))?);
+    }
     sqlx::Connection::close(session).await.ok();
     let duration_ms = begin.elapsed().as_secs_f64() * 1_000.0;
     // Not proven until the caller has compared the fingerprints.

@@ -114,6 +114,14 @@ pub(crate) async fn send(socket: &Path, scenario: Scenario, slug: &str, key: &st
     ask(&client, scenario, slug, key).await
 }
 
+const fn blueprint_of(scenario: Scenario) -> &'static str {
+    match scenario {
+        Scenario::ProvisionOutside => OUTSIDE,
+        Scenario::ProvisionDatabase => DATABASES,
+        _ => BLUEPRINT,
+    }
+}
+
 async fn ask(
     client: &TenantryClient,
     scenario: Scenario,
@@ -122,11 +130,7 @@ async fn ask(
 ) -> Result<(), String> {
     match scenario {
         Scenario::Provision | Scenario::ProvisionOutside | Scenario::ProvisionDatabase => {
-            let blueprint = match scenario {
-                Scenario::ProvisionOutside => OUTSIDE,
-                Scenario::ProvisionDatabase => DATABASES,
-                _ => BLUEPRINT,
-            };
+            let blueprint = blueprint_of(scenario);
             let request = ProvisionRequest {
                 slug,
                 blueprint: blueprint.to_owned(),

@@ -21,5 +21,8 @@ pub struct Probe {
 /// The core battery: quick enough for each provisioning.
 pub const PROBES: &[&Probe] = &[&read::PROBE, &write::PROBE, &create::PROBE, &drop::PROBE, &set_role::PROBE];
 
+/// Those that reach beyond a database.
+pub(super) const BEYOND: &[&Probe] = &[&set_role::PROBE];
+
 /// insufficient_privilege
 const REFUSED: &[&str] = &["42501"];
