@@ -214,9 +214,8 @@ async fn a_daemon_that_dies_in_a_build_leaves_a_database_that_the_next_builds_in
     env.assert_clean_slate(&placement).await;
 }
 
-#[tokio::test]
-async fn a_gift_to_a_neighbour_in_another_database_does_not_hold_its_removal_up() {
-    let env = environment(Version::Packaged).await;
+async fn a_gift_to_a_neighbour_in_another_database_does_not_hold_its_removal_up(version: Version) {
+    let env = environment(version).await;
     let leaving = create(&env, "leaving", &[]).await;
     let beside = env.provision("beside").await;
     let gift = |name: &str, placement: &str| {
@@ -239,6 +238,16 @@ async fn a_gift_to_a_neighbour_in_another_database_does_not_hold_its_removal_up(
 }
 
 #[tokio::test]
+async fn a_gift_in_another_database_does_not_hold_a_removal_up_on_the_packaged_postgresql() {
+    a_gift_to_a_neighbour_in_another_database_does_not_hold_its_removal_up(Version::Packaged).await;
+}
+
+#[tokio::test]
+async fn a_gift_in_another_database_does_not_hold_a_removal_up_on_postgresql_18() {
+    a_gift_to_a_neighbour_in_another_database_does_not_hold_its_removal_up(Version::V18).await;
+}
+
+#[tokio::test]
 async fn an_administrator_who_looks_on_keeps_a_database_only_while_he_does() {
     let env = environment(Version::Packaged).await;
     let made = create(&env, "acme", &[]).await;
@@ -255,6 +264,20 @@ async fn an_administrator_who_looks_on_keeps_a_database_only_while_he_does() {
     sqlx::raw_sql("select 1").execute(&mut looks_on).await.unwrap();
     looks_on.close().await.unwrap();
     env.wait_for_operation(&id, "succeeded").await;
+    env.assert_clean_slate(&made.tenant.placement).await;
+}
+
+#[tokio::test]
+async fn a_database_whose_drop_was_cut_short_is_dropped_again() {
+    let env = environment(Version::Packaged).await;
+    let made = create(&env, "acme", &[]).await;
+    // As the server leaves one whose drop was interrupted.
+    let invalid =
+        format!("update pg_database set datconnlimit = -2 where datname = '{}'", made.tenant.placement);
+    env.cluster.execute("postgres", invalid).await;
+    let preview = ["rpc", "rollback_preview", r#"{"slug":"acme"}"#];
+    assert_eq!(env.tenantry(&preview).await.assert_status(0).json()["tables"], 0);
+    env.rollback("acme").await;
     env.assert_clean_slate(&made.tenant.placement).await;
 }
 

@@ -84,7 +84,8 @@ pub async fn missing_extensions(
 }
 
 async fn prepare(target: &Target, ready: &Ready) -> Result<Prepared> {
-    let mut connection = target.acquire().await?;
+    // One of its own: what is prepared meanwhile takes its connections from the pool, which may be small.
+    let mut connection = target.connect_to(target.database()).await?;
     let mut turn = connection.begin().await.map_err(doing("begin to prepare for databases"))?;
     execute(
         &mut turn,
@@ -95,6 +96,7 @@ async fn prepare(target: &Target, ready: &Ready) -> Result<Prepared> {
     let template = ensure_template(target, ready).await?;
     let canary = canary_database::ensure(target, ready, &template).await?;
     turn.commit().await.map_err(doing("end the turn to prepare"))?;
+    connection.close().await.ok();
     Ok(Prepared { template, canary })
 }
 

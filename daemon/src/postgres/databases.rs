@@ -26,6 +26,8 @@ enum Standing {
     /// Made, and not opened yet.
     Closed,
     Open,
+    /// Its drop was cut short: nobody enters it, and it can only be dropped.
+    Invalid,
 }
 
 /// Reserves the placement, with the role that its database is made for. Can be done again.
@@ -118,9 +120,9 @@ pub async fn drop_database(
     let standing = look(&mut tx, placement).await?;
     let has_owner = role_exists(&mut tx, placement).await?;
     let sql = match (standing, has_owner) {
-        (Standing::Absent, false) => String::new(),
+        (Standing::Absent | Standing::Invalid, false) => String::new(),
         // What is made late finds no membership.
-        (Standing::Absent, true) => tenant_ddl::LEAVE_OWNER.to_owned(),
+        (Standing::Absent | Standing::Invalid, true) => tenant_ddl::LEAVE_OWNER.to_owned(),
         (_, true) => [tenant_ddl::JOIN_OWNER, tenant_ddl::CLOSE_DATABASE, tenant_ddl::LEAVE_OWNER].concat(),
         (_, false) => tenant_ddl::CLOSE_DATABASE.to_owned(),
     };
@@ -160,15 +162,18 @@ pub async fn may_create(target: &Target) -> Result<bool> {
 }
 
 async fn look(connection: &mut PgConnection, placement: &PlacementName) -> Result<Standing> {
-    let open: Option<bool> = sqlx::query_scalar("select datallowconn from pg_database where datname = $1")
-        .bind(placement.as_str())
-        .fetch_optional(connection)
-        .await
-        .map_err(doing("look for the tenant's database"))?;
-    Ok(match open {
+    // The server marks what it began to drop by a limit that it takes from nobody.
+    let found: Option<(bool, bool)> =
+        sqlx::query_as("select datconnlimit = -2, datallowconn from pg_database where datname = $1")
+            .bind(placement.as_str())
+            .fetch_optional(connection)
+            .await
+            .map_err(doing("look for the tenant's database"))?;
+    Ok(match found {
         None => Standing::Absent,
-        Some(false) => Standing::Closed,
-        Some(true) => Standing::Open,
+        Some((true, _)) => Standing::Invalid,
+        Some((false, false)) => Standing::Closed,
+        Some((false, true)) => Standing::Open,
     })
 }
 

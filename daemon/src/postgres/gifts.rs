@@ -14,12 +14,12 @@ use super::target::{Ready, Target};
 /// Takes back what was given in the databases of tenants that have their own. Dropping the roles takes back what was given
 /// in the target's. `mark` stands for the tenant whose roles these are.
 pub(super) async fn return_elsewhere(
+    connection: &mut PgConnection,
     target: &Target,
     ready: &Ready,
     mark: Mark,
     roles: &[String],
 ) -> Result<()> {
-    let mut connection = target.acquire().await?;
     let databases: Vec<String> = sqlx::query_scalar(
         "select distinct d.datname::text from pg_roles ours
          join pg_shdepend given on given.refclassid = 'pg_authid'::regclass and given.refobjid = ours.oid

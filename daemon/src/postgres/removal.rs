@@ -129,7 +129,7 @@ impl<'a> Removal<'a> {
     pub async fn drop_roles(&self) -> Result<()> {
         let mut connection = self.site.target.acquire().await?;
         let roles = existing(&mut connection, &tenant_ddl::all_roles(self.placement)).await?;
-        gifts::return_elsewhere(self.site.target, self.ready, self.mark, &roles).await?;
+        gifts::return_elsewhere(&mut connection, self.site.target, self.ready, self.mark, &roles).await?;
         let mut tx = connection.begin().await.map_err(doing("begin to drop the tenant's roles"))?;
         bookkeeping::hold(&mut tx, self.mark).await?;
         let roles = existing(&mut tx, &tenant_ddl::all_roles(self.placement)).await?;
