@@ -49,5 +49,6 @@ mod secrets;
 mod small_disk;
 mod starting;
 mod stuck;
+mod tenancy_database;
 mod tidy;
 mod unfit_targets;

@@ -5,6 +5,7 @@
 //! changed is rolled back.
 
 mod battery;
+pub mod elsewhere;
 pub mod lints;
 pub mod probes;
 mod report;

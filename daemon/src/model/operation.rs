@@ -158,6 +158,39 @@ const PROVISION_SEEDED: &[Step] =
 /// The seed, which comes last, is a part of the step outside.
 const PROVISION_OUTSIDE: &[Step] =
     &[Step::Roles, Step::Schema, Step::Migrations, Step::Commit, Step::Outside, Step::Verify, Step::Activate];
+/// A database is made in no transaction: the build follows it, and can be built again within it.
+const DATABASE: &[Step] = &[
+    Step::Reserve,
+    Step::CreateDatabase,
+    Step::Roles,
+    Step::Schema,
+    Step::Migrations,
+    Step::Commit,
+    Step::Verify,
+    Step::Activate,
+];
+const DATABASE_SEEDED: &[Step] = &[
+    Step::Reserve,
+    Step::CreateDatabase,
+    Step::Roles,
+    Step::Schema,
+    Step::Migrations,
+    Step::Seed,
+    Step::Commit,
+    Step::Verify,
+    Step::Activate,
+];
+const DATABASE_OUTSIDE: &[Step] = &[
+    Step::Reserve,
+    Step::CreateDatabase,
+    Step::Roles,
+    Step::Schema,
+    Step::Migrations,
+    Step::Commit,
+    Step::Outside,
+    Step::Verify,
+    Step::Activate,
+];
 const ROLLBACK: &[Step] =
     &[Step::CloseLogins, Step::EndSessions, Step::DropObjects, Step::DropRoles, Step::ConfirmAbsence];
 const ROLLBACK_ARCHIVED: &[Step] = &[
@@ -198,6 +231,11 @@ impl Kind {
 
     pub const fn steps(self) -> &'static [Step] {
         match self {
+            Self::Provision { seed, outside, tenancy: Tenancy::Database } => match (outside, seed) {
+                (Outside::With, _) => DATABASE_OUTSIDE,
+                (Outside::Without, Seeding::With) => DATABASE_SEEDED,
+                (Outside::Without, Seeding::Without) => DATABASE,
+            },
             Self::Provision { outside: Outside::With, .. } => PROVISION_OUTSIDE,
             Self::Provision { seed: Seeding::Without, .. } => PROVISION,
             Self::Provision { seed: Seeding::With, .. } => PROVISION_SEEDED,

@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
+    /// The placement on the target, of a tenant that gets a database of its own.
+    Reserve,
+    /// From the template; in no transaction.
+    CreateDatabase,
     /// Roles, with the marker before them. Opens the one transaction on the target.
     Roles,
     Schema,
@@ -43,6 +47,8 @@ impl Step {
     /// Stable name, in plans and progress.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Reserve => "reserve",
+            Self::CreateDatabase => "create_database",
             Self::Roles => "roles",
             Self::Schema => "schema",
             Self::Migrations => "migrations",
@@ -68,6 +74,8 @@ impl Step {
     /// One line for people.
     pub const fn title(self) -> &'static str {
         match self {
+            Self::Reserve => "reserve the placement",
+            Self::CreateDatabase => "create the tenant's database from the template",
             Self::Roles => "create the marker and the tenant's roles",
             Self::Schema => "create the schema and its default privileges",
             Self::Migrations => "apply the blueprint's migrations",
@@ -79,7 +87,7 @@ impl Step {
             Self::CloseLogins => "close the tenant's logins",
             Self::EndSessions => "end the tenant's sessions",
             Self::Archive => "archive the tenant's data, and read the archive back",
-            Self::DropObjects => "drop the schema in lock-bounded batches",
+            Self::DropObjects => "drop what the tenant has, in lock-bounded batches",
             Self::DropRoles => "drop the roles",
             Self::ConfirmAbsence => "check that nothing is left",
             Self::OpenLogins => "open the tenant's logins",

@@ -46,7 +46,11 @@ pub fn make(from: Ingredients<'_>) -> Plan {
 
 fn plan_step(step: Step, blueprint: &Blueprint, seed: Seeding) -> PlanStep {
     let sql = match step {
-        Step::Roles => vec![ours(tenant_ddl::ROLES)],
+        Step::Reserve => vec![ours(tenant_ddl::RESERVE)],
+        Step::CreateDatabase => {
+            [tenant_ddl::JOIN_OWNER, tenant_ddl::CREATE_DATABASE, tenant_ddl::OPEN_DATABASE].map(ours).into()
+        }
+        Step::Roles => vec![ours(tenant_ddl::roles(blueprint.tenancy))],
         Step::Schema => vec![ours(tenant_ddl::SCHEMA)],
         Step::Migrations => files(blueprint.inside()),
         Step::Seed => files(&blueprint.seed),

@@ -11,11 +11,13 @@ use tenantry_protocol::tenant::{Tenant, TenantState};
 use crate::fault;
 use crate::model::blueprint::Blueprint;
 use crate::model::operation::{Kind, Seeding, Step};
-use crate::postgres::bookkeeping::{self, Mark, Settled};
+use crate::postgres::bookkeeping::{self, Mark, Owner, Settled};
 use crate::postgres::control::Control;
+use crate::postgres::databases;
 use crate::postgres::removal::Removal;
 use crate::postgres::runner::Build;
 use crate::postgres::secret::{Password, Verifier};
+use crate::postgres::site::{Home, Site};
 use crate::postgres::target::{Ready, Target};
 use crate::postgres::tenants::NewTenant;
 
@@ -31,6 +33,7 @@ pub(super) struct ProvisionRun {
     pub(super) tenant: NewTenant,
     pub(super) blueprint: Arc<Blueprint>,
     pub(super) target: Arc<Target>,
+    pub(super) home: Home,
     /// Known once the target was reached, which is part of the first step.
     pub(super) ready: Option<Arc<Ready>>,
     /// The open transaction, between its first step and its last.
@@ -47,7 +50,8 @@ pub(super) struct ProvisionRun {
 pub(super) struct ChangeRun {
     pub(super) control: Arc<Control>,
     pub(super) target: Arc<Target>,
-    /// Its build's marker says what is ours.
+    pub(super) home: Home,
+    /// The marker that stands for the tenant says what is ours.
     pub(super) mark: Mark,
     pub(super) kind: Kind,
     /// As it was before.
@@ -93,7 +97,7 @@ impl Run {
         match self {
             Self::Provision(run) => {
                 let ready = run.target.ready().await?;
-                let removal = Removal::begin(&run.target, &ready, run.mark, &run.tenant.placement);
+                let removal = Removal::begin(run.site(), &ready, run.standing(), &run.tenant.placement);
                 let (removal, settled) = fault::around("undo.settle", removal).await?;
                 steps::removal::all(&removal, settled).await
             }
@@ -104,13 +108,14 @@ impl Run {
     /// Whether the build was committed; if not, it never will be. Whoever held its marker holds it no more.
     pub(super) async fn settle(&mut self) -> Result<Settled, StepError> {
         self.abandon().await;
-        let (target, build, placement) = match self {
-            Self::Provision(run) => (&run.target, run.mark.build, &run.tenant.placement),
-            Self::Change(run) => (&run.target, run.mark.build, &run.tenant.placement),
-        };
         // The bookkeeping may not be there yet, if the daemon before came no further.
-        target.ready().await?;
-        let settled = bookkeeping::displace(target, build, placement).await?;
+        self.target().ready().await?;
+        let settled = match self {
+            Self::Provision(run) => run.settle().await?,
+            Self::Change(run) => {
+                bookkeeping::displace(run.target.site(), run.mark.build, run.placement()).await?
+            }
+        };
         if let Self::Provision(run) = self {
             run.is_inherited = settled == Settled::Committed;
         }
@@ -173,11 +178,13 @@ impl ProvisionRun {
         target: Arc<Target>,
         seed: Seeding,
     ) -> Self {
+        let home = Home::new(&target, tenant.tenancy, &tenant.placement, tenant.id);
         Self {
             mark,
             tenant,
             blueprint,
             target,
+            home,
             ready: None,
             build: None,
             probe: Password::generate(),
@@ -189,6 +196,8 @@ impl ProvisionRun {
 
     async fn step(&mut self, step: Step, tracker: &Tracker, left: Duration) -> Result<(), StepError> {
         match step {
+            Step::Reserve => steps::database::reserve(self).await,
+            Step::CreateDatabase => steps::database::create(self).await,
             Step::Roles => steps::roles::run(self).await,
             Step::Schema => steps::schema::run(self).await,
             Step::Migrations => steps::migrations::run(self, tracker).await,
@@ -203,8 +212,31 @@ impl ProvisionRun {
 
     pub(super) async fn abandon(&mut self) {
         if let Some(build) = self.build.take() {
-            build.abandon(&self.target).await;
+            build.abandon(self.site()).await;
         }
+    }
+
+    async fn settle(&self) -> Result<Settled, StepError> {
+        let (site, placement) = (self.site(), &self.tenant.placement);
+        Ok(if site.is_own_database() {
+            databases::settle(site, self.standing(), self.mark, placement, self.owner()).await?
+        } else {
+            bookkeeping::displace(site, self.mark.build, placement).await?
+        })
+    }
+
+    pub(super) fn site(&self) -> Site<'_> {
+        self.home.on(&self.target)
+    }
+
+    /// The marker that stands for the tenant, whatever becomes of this build.
+    pub(super) const fn standing(&self) -> Mark {
+        self.home.standing(self.mark)
+    }
+
+    /// Whose markers these are.
+    pub(super) const fn owner(&self) -> Owner {
+        Owner::Tenant(self.tenant.id)
     }
 
     /// The open transaction of the build.
@@ -223,6 +255,10 @@ impl ProvisionRun {
 }
 
 impl ChangeRun {
+    pub(super) fn site(&self) -> Site<'_> {
+        self.home.on(&self.target)
+    }
+
     pub(super) const fn placement(&self) -> &PlacementName {
         &self.tenant.placement
     }

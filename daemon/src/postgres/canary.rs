@@ -12,6 +12,7 @@ use super::error::{Error, Result, doing};
 use super::removal::Removal;
 use super::runner::{Build, File, FileError};
 use super::secret::Password;
+use super::site::Site;
 use super::target::{Ready, Target};
 use super::{quote, tenant_ddl};
 
@@ -25,33 +26,42 @@ const UNFENCED: i64 = 0;
 
 /// The canary's placement, made if it is missing or of before.
 pub async fn ensure(target: &Target, ready: &Ready) -> Result<PlacementName> {
-    let found: Option<(String, Uuid, bool)> = {
+    let found: Option<(String, Uuid, String)> = {
         let mut connection = target.acquire().await?;
         sqlx::query_as(
-            "select placement, operation_id,
-                    state = 'active' and exists (select from tenantry.migration_history h
-                                                 where h.placement = p.placement and h.file = $1 and h.checksum = $2)
-             from tenantry.placement p where kind = 'canary' and state <> 'removed'",
+            "select placement, operation_id, state from tenantry.placement where kind = 'canary' and state <> 'removed'",
         )
-        .bind(FILE)
-        .bind(VERSION)
         .fetch_optional(&mut *connection)
         .await
         .map_err(doing("look for the canary"))?
     };
-    let Some((name, build, is_current)) = found else { return make(target, ready).await };
+    let Some((name, build, state)) = found else { return make(target, ready).await };
     let name = PlacementName::parse(&name)
         .map_err(|error| Error::Corrupt { what: "the canary's name", why: error.to_string() })?;
-    if is_current {
+    if state == "active" && is_current(target.site(), &name).await? {
         return Ok(name);
     }
     remove(target, ready, OperationId::from_uuid(build), &name).await?;
     make(target, ready).await
 }
 
+/// It was made from what canaries are made of now.
+pub(super) async fn is_current(site: Site<'_>, placement: &PlacementName) -> Result<bool> {
+    let mut connection = site.acquire().await?;
+    sqlx::query_scalar(
+        "select exists (select from tenantry.migration_history where placement = $1 and file = $2 and checksum = $3)",
+    )
+    .bind(placement.as_str())
+    .bind(FILE)
+    .bind(VERSION)
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(doing("look what the canary was made from"))
+}
+
 async fn remove(target: &Target, ready: &Ready, build: OperationId, name: &PlacementName) -> Result<()> {
     let mark = Mark { build, fence: UNFENCED };
-    let (removal, settled) = Removal::begin(target, ready, mark, name).await?;
+    let (removal, settled) = Removal::begin(target.site(), ready, mark, name).await?;
     if settled == Settled::Committed {
         removal.close_logins().await?;
         removal.end_sessions().await?;
@@ -62,9 +72,9 @@ async fn remove(target: &Target, ready: &Ready, build: OperationId, name: &Place
 }
 
 /// Everything that an attack on the canary could change, as one text: rows, columns, owners, privileges.
-pub async fn fingerprint(target: &Target, canary: &PlacementName) -> Result<String> {
+pub async fn fingerprint(site: Site<'_>, canary: &PlacementName) -> Result<String> {
     let sql = quote::render(FINGERPRINT, &[("canary", quote::Value::Placement(canary))]);
-    let mut connection = target.acquire().await?;
+    let mut connection = site.acquire().await?;
     sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(canary.as_str())
         .fetch_one(&mut *connection)
@@ -102,7 +112,19 @@ const FINGERPRINT: &str = "
 
 async fn make(target: &Target, ready: &Ready) -> Result<PlacementName> {
     let mark = Mark { build: OperationId::generate(), fence: UNFENCED };
-    let mut build = Build::begin(target, ready, mark, &ready.canary, Owner::Canary).await?;
+    build(target.site(), ready, mark, &ready.canary).await?;
+    activate(target, mark, &ready.canary).await?;
+    Ok(ready.canary.clone())
+}
+
+/// The canary's roles and rows, as a tenant's are made.
+pub(super) async fn build(
+    site: Site<'_>,
+    ready: &Ready,
+    mark: Mark,
+    placement: &PlacementName,
+) -> Result<()> {
+    let mut build = Build::begin(site, ready, mark, placement, Owner::Canary).await?;
     build.create_roles(0, &Password::generate().brief_verifier()).await?;
     build.create_schema().await?;
     let statements =
@@ -114,14 +136,16 @@ async fn make(target: &Target, ready: &Ready) -> Result<PlacementName> {
         other => Error::Refused(format!("the canary cannot be made: {other}")),
     })?;
     build.open_canary().await?;
-    build.commit(target).await?;
+    build.commit(site).await
+}
+
+/// Its marker says that it is whole, and nobody logs in as it.
+pub(super) async fn activate(target: &Target, mark: Mark, placement: &PlacementName) -> Result<()> {
     let mut connection = target.acquire().await?;
-    let close =
-        quote::render(tenant_ddl::CLOSE_PROBE, &[("placement", quote::Value::Placement(&ready.canary))]);
+    let close = quote::render(tenant_ddl::CLOSE_PROBE, &[("placement", quote::Value::Placement(placement))]);
     sqlx::raw_sql(sqlx::AssertSqlSafe(close))
         .execute(&mut *connection)
         .await
         .map_err(doing("close the canary's login"))?;
-    bookkeeping::set_state(&mut connection, mark.build, "active").await?;
-    Ok(ready.canary.clone())
+    bookkeeping::set_state(&mut connection, mark.build, "active").await
 }

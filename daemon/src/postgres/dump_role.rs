@@ -12,6 +12,7 @@ use super::error::{Error, Result, doing, doing_for_a_tenant};
 use super::execute::execute;
 use super::quote::{Value, identifier, render};
 use super::secret::Password;
+use super::site::Site;
 use super::target::{Ready, Target};
 use super::{sessions, tenant_ddl};
 
@@ -71,8 +72,8 @@ pub async fn close(target: &Target, ready: &Ready, mark: Mark, placement: &Place
 
 impl Snapshot {
     /// Logs in as the tenant's archiver, looks at everything, and keeps the picture until this is closed.
-    pub async fn take(target: &Target, placement: &PlacementName, password: &Password) -> Result<Self> {
-        let mut session = target.login(&tenant_ddl::dump_role(placement), password).await?;
+    pub async fn take(site: Site<'_>, placement: &PlacementName, password: &Password) -> Result<Self> {
+        let mut session = site.login(&tenant_ddl::dump_role(placement), password).await?;
         sqlx::raw_sql(
             "set application_name = 'tenantry-archive';
              set search_path = pg_catalog;

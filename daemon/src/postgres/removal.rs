@@ -10,16 +10,17 @@ use super::bookkeeping::{self, Mark, Settled};
 use super::error::{Result, doing};
 use super::execute::execute;
 use super::quote::{Value, identifier, render};
-use super::target::{Ready, Target};
-use super::{owner_login, sessions, tenant_ddl};
+use super::site::Site;
+use super::target::Ready;
+use super::{databases, gifts, owner_login, sessions, tenant_ddl};
 
 /// Tables dropped in one transaction: about 10 locks each, so that a batch stays far below the 6,400 of a default server.
 const TABLES_A_BATCH: i64 = 40;
 
-/// The placement to be removed: what the marker of `provision` proves to be ours.
+/// The placement to be removed: what the marker `mark` proves to be ours.
 #[derive(Debug)]
 pub struct Removal<'a> {
-    target: &'a Target,
+    site: Site<'a>,
     ready: &'a Ready,
     mark: Mark,
     placement: &'a PlacementName,
@@ -28,18 +29,18 @@ pub struct Removal<'a> {
 impl<'a> Removal<'a> {
     /// Settles the build first: an open one is waited for, and a late one can never come.
     pub async fn begin(
-        target: &'a Target,
+        site: Site<'a>,
         ready: &'a Ready,
         mark: Mark,
         placement: &'a PlacementName,
     ) -> Result<(Self, Settled)> {
-        let settled = bookkeeping::settle(target, mark.build, placement).await?;
-        Ok((Self { target, ready, mark, placement }, settled))
+        let settled = bookkeeping::settle(site.target, mark.build, placement).await?;
+        Ok((Self { site, ready, mark, placement }, settled))
     }
 
     /// Nobody logs in any more.
     pub async fn close_logins(&self) -> Result<()> {
-        let mut connection = self.target.acquire().await?;
+        let mut connection = self.site.target.acquire().await?;
         let mut tx = connection.begin().await.map_err(doing("begin to close the logins"))?;
         // The marker first: whoever opens a login holds it, so a login is closed after it was opened, or never opened.
         let state = bookkeeping::hold(&mut tx, self.mark).await?;
@@ -60,7 +61,7 @@ impl<'a> Removal<'a> {
 
     /// Ends the tenant's sessions and waits until they are gone; gives their number.
     pub async fn end_sessions(&self) -> Result<u64> {
-        let mut connection = self.target.acquire().await?;
+        let mut connection = self.site.target.acquire().await?;
         let mut roles = existing(&mut connection, &tenant_ddl::login_roles(self.placement)).await?;
         if owner_login::has_session(&mut connection, self.placement).await? {
             roles.push(self.placement.to_string());
@@ -68,9 +69,18 @@ impl<'a> Removal<'a> {
         sessions::end(&mut connection, self.ready, self.mark, &roles).await
     }
 
-    /// Drops the schema, tables first and in batches.
+    /// Drops the tenant's database, or its schema.
     pub async fn drop_objects(&self) -> Result<()> {
-        let mut connection = self.target.acquire().await?;
+        if self.site.is_own_database() {
+            databases::drop_database(self.site.target, self.ready, self.mark, self.placement).await
+        } else {
+            self.drop_schema().await
+        }
+    }
+
+    /// Tables first and in batches.
+    async fn drop_schema(&self) -> Result<()> {
+        let mut connection = self.site.target.acquire().await?;
         let owner = self.placement.to_string();
         while !existing(&mut connection, std::slice::from_ref(&owner)).await?.is_empty() {
             let mut tx = connection.begin().await.map_err(doing("begin to drop the tenant's objects"))?;
@@ -117,11 +127,13 @@ impl<'a> Removal<'a> {
 
     /// Drops the roles with what still hangs on them (default privileges, large objects), and closes the books.
     pub async fn drop_roles(&self) -> Result<()> {
-        let mut connection = self.target.acquire().await?;
+        let mut connection = self.site.target.acquire().await?;
+        let roles = existing(&mut connection, &tenant_ddl::all_roles(self.placement)).await?;
+        gifts::return_elsewhere(&mut connection, self.site.target, self.ready, self.mark, &roles).await?;
         let mut tx = connection.begin().await.map_err(doing("begin to drop the tenant's roles"))?;
         bookkeeping::hold(&mut tx, self.mark).await?;
         let roles = existing(&mut tx, &tenant_ddl::all_roles(self.placement)).await?;
-        let givers = givers(&mut tx, &roles).await?;
+        let givers = gifts::givers(&mut tx, &roles).await?;
         for role in roles.iter().chain(&givers) {
             execute(&mut tx, self.membership("grant {role} to {provisioner}", role), "join a role").await?;
         }
@@ -150,10 +162,11 @@ impl<'a> Removal<'a> {
 
     /// What of the placement the catalog still shows; empty when it is gone.
     pub async fn leftovers(&self) -> Result<Vec<String>> {
-        let mut connection = self.target.acquire().await?;
+        let mut connection = self.site.target.acquire().await?;
         sqlx::query_scalar(
             "select 'role ' || rolname from pg_roles where rolname = any($1)
              union all select 'schema ' || nspname from pg_namespace where nspname = $2
+             union all select 'database ' || datname from pg_database where datname = $2
              union all select 'session ' || pid from pg_stat_activity where usename = any($1)",
         )
         .bind(tenant_ddl::all_roles(self.placement))
@@ -165,7 +178,7 @@ impl<'a> Removal<'a> {
 
     /// Some of its data may be gone already: nothing may be opened or archived any more.
     pub async fn is_begun(&self) -> Result<bool> {
-        let mut connection = self.target.acquire().await?;
+        let mut connection = self.site.target.acquire().await?;
         let mut tx = connection.begin().await.map_err(doing("begin to look at the marker"))?;
         let state = bookkeeping::hold(&mut tx, self.mark).await?;
         tx.commit().await.map_err(doing("commit the look at the marker"))?;
@@ -198,24 +211,4 @@ async fn existing(connection: &mut PgConnection, roles: &[String]) -> Result<Vec
         .await
         .map_err(doing("look for the tenant's roles"))?;
     Ok(roles.iter().filter(|role| found.contains(role)).cloned().collect())
-}
-
-/// Roles of other tenants that gave `roles` rights on something of theirs. Any tenant can, and only the giver's member
-/// can take such a right back, without which the roles could not be dropped.
-async fn givers(connection: &mut PgConnection, roles: &[String]) -> Result<Vec<String>> {
-    sqlx::query_scalar(
-        "select distinct giver.rolname::text
-         from pg_roles ours
-         join pg_shdepend given on given.refclassid = 'pg_authid'::regclass and given.refobjid = ours.oid
-         join pg_shdepend owned on owned.dbid = given.dbid and owned.classid = given.classid
-              and owned.objid = given.objid and owned.deptype = 'o'
-         join pg_roles giver on giver.oid = owned.refobjid
-         join pg_database here on here.oid = given.dbid and here.datname = current_database()
-         where ours.rolname = any($1) and giver.rolname <> all($1)
-           and exists (select from tenantry.placement p where starts_with(giver.rolname::text, p.placement))",
-    )
-    .bind(roles)
-    .fetch_all(connection)
-    .await
-    .map_err(doing("look for rights that other tenants gave"))
 }

@@ -16,8 +16,9 @@ use tokio::time::timeout;
 
 use super::error::{Result, doing, doing_for_a_tenant};
 use super::quote::{Value, render};
+use super::site::Site;
 use super::target::{Ready, Target};
-use super::tenant_ddl;
+use super::{databases, tenant_ddl};
 
 /// Longer than this nobody who has a dialog open waits for a number; the estimate is there at once.
 const LIMITS: &str = "set local statement_timeout = '1s'; set local lock_timeout = '100ms'";
@@ -62,20 +63,14 @@ pub struct Found {
     pub sessions: u64,
 }
 
-pub async fn look(target: &Target, ready: &Ready, placement: &PlacementName) -> Result<Found> {
-    let mut connection = target.acquire().await?;
+pub async fn look(site: Site<'_>, ready: &Ready, placement: &PlacementName) -> Result<Found> {
+    let (roles, sessions) = roles(site.target, placement).await?;
+    if site.is_own_database() && !databases::is_open(site.target, placement).await? {
+        let rows = RowCount::Exact { rows: 0 };
+        return Ok(Found { tables: 0, rows, size_bytes: Some(0), roles, sessions });
+    }
+    let mut connection = site.acquire().await?;
     let (tables, estimate) = tables(&mut connection, placement).await?;
-    let roles: Vec<String> =
-        sqlx::query_scalar("select rolname::text from pg_roles where rolname = any($1) order by rolname")
-            .bind(tenant_ddl::all_roles(placement))
-            .fetch_all(&mut *connection)
-            .await
-            .map_err(doing("look for the tenant's roles"))?;
-    let sessions: i64 = sqlx::query_scalar("select count(*) from pg_stat_activity where usename = any($1)")
-        .bind(&roles)
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(doing("count the tenant's sessions"))?;
     let size_bytes = unless_refused(size(&mut connection, placement).await, "measure")?;
     let counted = match timeout(PATIENCE, count(&mut connection, ready, placement)).await {
         Ok(counted) => unless_refused(counted, "count")?,
@@ -89,7 +84,24 @@ pub async fn look(target: &Target, ready: &Ready, placement: &PlacementName) -> 
         Some(rows) => RowCount::Exact { rows },
         None => RowCount::Estimated { rows: estimate },
     };
-    Ok(Found { tables, rows, size_bytes, roles, sessions: sessions.unsigned_abs() })
+    Ok(Found { tables, rows, size_bytes, roles, sessions })
+}
+
+/// The roles that are there, and the number of their sessions.
+async fn roles(target: &Target, placement: &PlacementName) -> Result<(Vec<String>, u64)> {
+    let mut connection = target.acquire().await?;
+    let roles: Vec<String> =
+        sqlx::query_scalar("select rolname::text from pg_roles where rolname = any($1) order by rolname")
+            .bind(tenant_ddl::all_roles(placement))
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(doing("look for the tenant's roles"))?;
+    let sessions: i64 = sqlx::query_scalar("select count(*) from pg_stat_activity where usename = any($1)")
+        .bind(&roles)
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(doing("count the tenant's sessions"))?;
+    Ok((roles, sessions.unsigned_abs()))
 }
 
 /// Number of tables, and how many rows the server thinks are in them. Both kinds of statistics can lag behind, and one

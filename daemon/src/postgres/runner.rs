@@ -14,7 +14,8 @@ use super::error::{Error, Result, ServerError, doing, doing_for_a_tenant};
 use super::execute::execute;
 use super::quote::{Value, render};
 use super::secret::Verifier;
-use super::target::{Ready, Target, TargetConnection};
+use super::site::Site;
+use super::target::{Ready, TargetConnection};
 use super::{outside_journal, tenant_ddl};
 
 /// The open transaction of a build.
@@ -23,6 +24,8 @@ pub struct Build {
     connection: TargetConnection,
     placement: PlacementName,
     provisioner: String,
+    /// The statements that make the roles, and who lets them connect.
+    roles: &'static str,
     group: String,
     /// The transaction's id: a file that ends the transaction is noticed by it.
     xid: String,
@@ -59,13 +62,13 @@ pub enum FileError {
 impl Build {
     /// Opens the transaction; its first statement is the marker.
     pub async fn begin(
-        target: &Target,
+        site: Site<'_>,
         ready: &Ready,
         mark: Mark,
         placement: &PlacementName,
         owner: Owner,
     ) -> Result<Self> {
-        let mut connection = target.acquire().await?;
+        let mut connection = site.acquire().await?;
         sqlx::raw_sql("begin").execute(&mut *connection).await.map_err(doing("begin the build"))?;
         bookkeeping::insert_marker(&mut connection, mark, placement, owner).await?;
         let (xid, backend) = identify(&mut connection).await?;
@@ -73,7 +76,8 @@ impl Build {
             connection,
             placement: placement.clone(),
             provisioner: ready.provisioner.clone(),
-            group: ready.group.clone(),
+            roles: site.roles(),
+            group: site.connecting_role(ready),
             xid,
             backend,
             files: 0,
@@ -84,13 +88,13 @@ impl Build {
     /// Opens a transaction for one more file of a tenant that was committed before its last file; `None` if that file is
     /// in the history already.
     pub async fn reopen(
-        target: &Target,
+        site: Site<'_>,
         ready: &Ready,
         mark: Mark,
         placement: &PlacementName,
         position: i32,
     ) -> Result<Option<Self>> {
-        let mut connection = target.acquire().await?;
+        let mut connection = site.acquire().await?;
         sqlx::raw_sql("begin")
             .execute(&mut *connection)
             .await
@@ -106,7 +110,8 @@ impl Build {
             connection,
             placement: placement.clone(),
             provisioner: ready.provisioner.clone(),
-            group: ready.group.clone(),
+            roles: site.roles(),
+            group: site.connecting_role(ready),
             xid,
             backend,
             files: position,
@@ -116,14 +121,14 @@ impl Build {
             ("placement", Value::Placement(&build.placement)),
             ("provisioner", Value::Identifier(&build.provisioner)),
         ];
-        let sql = render(tenant_ddl::REOPEN, &values);
+        let sql = render(tenant_ddl::JOIN_OWNER, &values);
         build.execute(sql, "join the owner").await?;
         Ok(Some(build))
     }
 
     pub async fn create_roles(&mut self, connection_limit: i64, probe: &Verifier) -> Result<()> {
         let sql = render(
-            tenant_ddl::ROLES,
+            self.roles,
             &[
                 ("placement", Value::Placement(&self.placement)),
                 ("group", Value::Identifier(&self.group)),
@@ -185,23 +190,23 @@ impl Build {
     }
 
     /// Takes the provisioner's membership back and commits. An error here says nothing about the outcome: ask the marker.
-    pub async fn commit(mut self, target: &Target) -> Result<()> {
+    pub async fn commit(mut self, site: Site<'_>) -> Result<()> {
         let values = [
             ("placement", Value::Placement(&self.placement)),
             ("provisioner", Value::Identifier(&self.provisioner)),
         ];
         self.execute(render(tenant_ddl::SEAL, &values), "seal the build").await?;
         sqlx::raw_sql("commit").execute(&mut *self.connection).await.map_err(doing("commit the build"))?;
-        target.take_back(self.connection, self.backend).await;
+        site.take_back(self.connection, self.backend).await;
         Ok(())
     }
 
     /// Gives the transaction up, and its connection with it. A statement that still runs would go on, with all its
     /// locks, until the server next writes to the connection: so its process is ended too.
-    pub async fn abandon(self, target: &Target) {
+    pub async fn abandon(self, site: Site<'_>) {
         drop(self.connection.detach());
         let end = async {
-            let mut connection = target.acquire().await?;
+            let mut connection = site.target.acquire().await?;
             sqlx::query("select pg_terminate_backend(pid) from pg_stat_activity where pid = $1 and backend_xid::text = $2")
                 .bind(self.backend)
                 .bind(&self.xid)

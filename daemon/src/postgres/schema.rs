@@ -93,10 +93,20 @@ pub const TARGET: Schema = Schema {
             name: "0004_outside.sql",
             sql: include_str!("../../../migrations/target/0004_outside.sql"),
         },
+        Migration {
+            number: 5,
+            name: "0005_databases.sql",
+            sql: include_str!("../../../migrations/target/0005_databases.sql"),
+        },
     ],
 };
 
 impl Schema {
+    /// The number of the newest migration.
+    pub fn newest(&self) -> i32 {
+        self.migrations.last().map_or(0, |migration| migration.number)
+    }
+
     /// Applies what is missing. The connection must not be a pooled one: an error leaves it in no known state.
     pub async fn migrate(&self, connection: &mut PgConnection) -> Result<()> {
         let mut tx = connection.begin().await.map_err(doing("begin the schema's transaction"))?;
@@ -114,7 +124,7 @@ impl Schema {
         } else {
             0
         };
-        let newest = self.migrations.last().map_or(0, |migration| migration.number);
+        let newest = self.newest();
         if current > newest {
             return Err(Error::Refused(format!(
                 "the schema behind {} has version {current}, and this build knows {newest}: install the newer \

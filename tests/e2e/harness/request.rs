@@ -14,7 +14,7 @@ use tenantry_protocol::tenant::{
 use tokio::net::UnixStream;
 use uuid::Uuid;
 
-use super::arena::{BLUEPRINT, OUTSIDE};
+use super::arena::{BLUEPRINT, DATABASES, OUTSIDE};
 use super::rpc;
 
 /// Longer than the daemon keeps a caller waiting for the answer to a lost COMMIT.
@@ -25,7 +25,11 @@ pub(crate) enum Scenario {
     Provision,
     /// Of a blueprint with a file outside the transaction.
     ProvisionOutside,
+    /// Of a blueprint whose tenants have databases of their own.
+    ProvisionDatabase,
     Rollback,
+    /// Of a tenant with a database of its own.
+    RollbackDatabase,
     /// With its data in a file first.
     RollbackArchived,
     /// While the tenant's application works.
@@ -45,9 +49,11 @@ pub(crate) enum Scenario {
 
 impl Scenario {
     /// Those that are broken.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Provision,
+        Self::ProvisionDatabase,
         Self::Rollback,
+        Self::RollbackDatabase,
         Self::RollbackArchived,
         Self::RollbackInUse,
         Self::Suspend,
@@ -63,10 +69,15 @@ impl Scenario {
     /// Those that change secrets only.
     pub(crate) const SECRETS: [Self; 3] = [Self::Issue, Self::Rotate, Self::Finish];
 
+    /// Those that make a tenant.
+    pub(crate) const PROVISIONS: [Self; 3] =
+        [Self::Provision, Self::ProvisionOutside, Self::ProvisionDatabase];
+
     /// What makes the tenant that it is done to.
     pub(crate) fn preparation(self) -> &'static [Self] {
         match self {
-            Self::Provision | Self::ProvisionOutside => &[],
+            Self::Provision | Self::ProvisionOutside | Self::ProvisionDatabase => &[],
+            Self::RollbackDatabase => &[Self::ProvisionDatabase, Self::Issue, Self::Rotate],
             Self::Issue => &[Self::Provision],
             Self::Rotate => &[Self::Provision, Self::Issue],
             Self::Resume => &[Self::Provision, Self::Issue, Self::Rotate, Self::Suspend],
@@ -103,6 +114,14 @@ pub(crate) async fn send(socket: &Path, scenario: Scenario, slug: &str, key: &st
     ask(&client, scenario, slug, key).await
 }
 
+const fn blueprint_of(scenario: Scenario) -> &'static str {
+    match scenario {
+        Scenario::ProvisionOutside => OUTSIDE,
+        Scenario::ProvisionDatabase => DATABASES,
+        _ => BLUEPRINT,
+    }
+}
+
 async fn ask(
     client: &TenantryClient,
     scenario: Scenario,
@@ -110,8 +129,8 @@ async fn ask(
     key: Option<String>,
 ) -> Result<(), String> {
     match scenario {
-        Scenario::Provision | Scenario::ProvisionOutside => {
-            let blueprint = if scenario == Scenario::Provision { BLUEPRINT } else { OUTSIDE };
+        Scenario::Provision | Scenario::ProvisionOutside | Scenario::ProvisionDatabase => {
+            let blueprint = blueprint_of(scenario);
             let request = ProvisionRequest {
                 slug,
                 blueprint: blueprint.to_owned(),
@@ -121,7 +140,10 @@ async fn ask(
             };
             client.provision(context(), request).await.map_err(lost)?.map(drop)
         }
-        Scenario::Rollback | Scenario::RollbackArchived | Scenario::RollbackInUse => {
+        Scenario::Rollback
+        | Scenario::RollbackDatabase
+        | Scenario::RollbackArchived
+        | Scenario::RollbackInUse => {
             let (confirm, discard_data) = (slug.clone(), !scenario.archives());
             let request = RollbackRequest { slug, confirm, discard_data, idempotency_key: key };
             client.rollback(context(), request).await.map_err(lost)?.map(drop)

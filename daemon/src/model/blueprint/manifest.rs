@@ -153,8 +153,11 @@ impl Reader<'_> {
         let tenancy = self.text("tenancy", value)?;
         let message = match tenancy {
             "schema" => return Some(Tenancy::Schema),
-            "shared" | "database" => format!("tenancy \"{tenancy}\" is not supported yet: use \"schema\""),
-            _ => format!("tenancy \"{}\" does not exist: use \"schema\"", shown(tenancy)),
+            "database" => return Some(Tenancy::Database),
+            "shared" => {
+                format!("tenancy \"{tenancy}\" is not supported yet: use \"schema\" or \"database\"")
+            }
+            _ => format!("tenancy \"{}\" does not exist: use \"schema\" or \"database\"", shown(tenancy)),
         };
         self.fault(value.span(), message);
         None

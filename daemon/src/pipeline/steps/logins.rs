@@ -19,7 +19,7 @@ pub(in crate::pipeline) async fn restore(run: &ChangeRun) -> Result<(), StepErro
 /// As they were before they were opened.
 pub(in crate::pipeline) async fn close_again(run: &ChangeRun) -> Result<(), StepError> {
     let ready = run.target.ready().await?;
-    let (removal, _) = Removal::begin(&run.target, &ready, run.mark, run.placement()).await?;
+    let (removal, _) = Removal::begin(run.site(), &ready, run.mark, run.placement()).await?;
     removal.close_logins().await?;
     removal.end_sessions().await?;
     Ok(())

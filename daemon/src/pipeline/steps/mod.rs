@@ -4,6 +4,7 @@
 pub(super) mod activate;
 pub(super) mod archive;
 pub(super) mod commit;
+pub(super) mod database;
 pub(super) mod files;
 pub(super) mod logins;
 pub(super) mod migrations;
