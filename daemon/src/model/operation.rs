@@ -156,6 +156,11 @@ const PROVISION_SEEDED: &[Step] =
 /// The seed, which comes last, is a part of the step outside.
 const PROVISION_OUTSIDE: &[Step] =
     &[Step::Roles, Step::Schema, Step::Migrations, Step::Commit, Step::Outside, Step::Verify, Step::Activate];
+/// Undone without the pool, which stays for others: it holds nothing of the tenant's.
+const PROVISION_SHARED: &[Step] =
+    &[Step::Pool, Step::Roles, Step::Join, Step::Commit, Step::Verify, Step::Activate];
+const PROVISION_SHARED_SEEDED: &[Step] =
+    &[Step::Pool, Step::Roles, Step::Join, Step::Seed, Step::Commit, Step::Verify, Step::Activate];
 const ROLLBACK: &[Step] =
     &[Step::CloseLogins, Step::EndSessions, Step::DropObjects, Step::DropRoles, Step::ConfirmAbsence];
 const ROLLBACK_ARCHIVED: &[Step] = &[
@@ -195,6 +200,9 @@ impl Kind {
 
     pub const fn steps(self) -> &'static [Step] {
         match self {
+            // Its files run when the pool is built, and never outside of that one transaction: a lint sees to it.
+            Self::Provision { tenancy: Tenancy::Shared, seed: Seeding::Without, .. } => PROVISION_SHARED,
+            Self::Provision { tenancy: Tenancy::Shared, seed: Seeding::With, .. } => PROVISION_SHARED_SEEDED,
             Self::Provision { outside: Outside::With, .. } => PROVISION_OUTSIDE,
             Self::Provision { seed: Seeding::Without, .. } => PROVISION,
             Self::Provision { seed: Seeding::With, .. } => PROVISION_SEEDED,

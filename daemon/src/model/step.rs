@@ -6,9 +6,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
+    /// The tables that tenants share are there: built by whoever comes first, in a transaction of their own.
+    Pool,
     /// Roles, with the marker before them. Opens the one transaction on the target.
     Roles,
     Schema,
+    /// The tenant's roles stand for it in the shared tables from here on.
+    Join,
     Migrations,
     Seed,
     /// Closes the transaction: from here on the tenant is there, whole.
@@ -41,8 +45,10 @@ impl Step {
     /// Stable name, in plans and progress.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Pool => "pool",
             Self::Roles => "roles",
             Self::Schema => "schema",
+            Self::Join => "join",
             Self::Migrations => "migrations",
             Self::Seed => "seed",
             Self::Commit => "commit",
@@ -65,8 +71,10 @@ impl Step {
     /// One line for people.
     pub const fn title(self) -> &'static str {
         match self {
+            Self::Pool => "find the shared tables, or build them for the first tenant",
             Self::Roles => "create the marker and the tenant's roles",
             Self::Schema => "create the schema and its default privileges",
+            Self::Join => "make the roles the tenant's in the shared tables",
             Self::Migrations => "apply the blueprint's migrations",
             Self::Seed => "load the seed data",
             Self::Commit => "commit: everything appears at once",
@@ -94,7 +102,10 @@ impl Step {
 
     /// Part of the one transaction that makes a tenant appear at once or not at all.
     pub const fn is_atomic(self) -> bool {
-        matches!(self, Self::Roles | Self::Schema | Self::Migrations | Self::Seed | Self::Commit)
+        matches!(
+            self,
+            Self::Roles | Self::Schema | Self::Join | Self::Migrations | Self::Seed | Self::Commit
+        )
     }
 
     /// From here on something goes that nothing brings back: the tenant's data, or a login's secret.

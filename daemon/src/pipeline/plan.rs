@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::name::{Slug, TargetName};
 use tenantry_protocol::plan::{Finding, Plan, PlanSql, PlanStep};
 
@@ -9,7 +10,7 @@ use crate::isolation::probes::PROBES;
 use crate::model::blueprint::{Blueprint, Migration};
 use crate::model::operation::{Kind, Seeding, Step};
 use crate::model::plan_hash;
-use crate::postgres::tenant_ddl;
+use crate::postgres::{pool_ddl, tenant_ddl};
 
 /// What a plan is made from; everything in it was checked.
 #[derive(Debug)]
@@ -44,7 +45,12 @@ pub fn make(from: Ingredients<'_>) -> Plan {
 }
 
 fn plan_step(step: Step, blueprint: &Blueprint, seed: Seeding) -> PlanStep {
+    let is_shared = blueprint.tenancy == Tenancy::Shared;
     let sql = match step {
+        Step::Pool => pool(blueprint),
+        Step::Join => vec![ours(pool_ddl::JOIN)],
+        Step::Roles if is_shared => vec![ours(pool_ddl::SHARED_ROLES)],
+        Step::Commit if is_shared => vec![ours(pool_ddl::SHARED_SEAL), ours("commit;\n")],
         Step::Roles => vec![ours(tenant_ddl::ROLES)],
         Step::Schema => vec![ours(tenant_ddl::SCHEMA)],
         Step::Migrations => files(blueprint.inside()),
@@ -56,6 +62,14 @@ fn plan_step(step: Step, blueprint: &Blueprint, seed: Seeding) -> PlanStep {
         _ => Vec::new(),
     };
     PlanStep { step: step.name().to_owned(), title: step.title().to_owned(), atomic: step.is_atomic(), sql }
+}
+
+/// What builds the pool, where this is its first tenant.
+fn pool(blueprint: &Blueprint) -> Vec<PlanSql> {
+    let before = [ours(pool_ddl::POOL_ROLES), ours(tenant_ddl::SCHEMA)];
+    let behind = [ours(pool_ddl::POOL_FUNCTIONS), ours(tenant_ddl::SEAL), ours("commit;\n")];
+    let covered = std::iter::once(ours(pool_ddl::COVER)).chain(files(&blueprint.seed));
+    before.into_iter().chain(files(blueprint.inside())).chain(covered).chain(behind).collect()
 }
 
 fn ours(text: &str) -> PlanSql {

@@ -20,6 +20,8 @@ const COURTESY: Duration = Duration::from_millis(300);
 pub enum Owner {
     Tenant(TenantId),
     Canary,
+    /// Of many tenants' tables.
+    Pool,
 }
 
 /// The build that a placement comes from, and the epoch under which it is changed.
@@ -50,6 +52,7 @@ pub async fn insert_marker(
     let (kind, tenant) = match owner {
         Owner::Tenant(id) => ("tenant", Some(id.as_uuid())),
         Owner::Canary => ("canary", None),
+        Owner::Pool => ("pool", None),
     };
     sqlx::query(
         "insert into tenantry.placement (operation_id, kind, placement, tenant_id, state, fence)

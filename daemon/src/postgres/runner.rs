@@ -15,15 +15,20 @@ use super::execute::execute;
 use super::quote::{Value, render};
 use super::secret::Verifier;
 use super::target::{Ready, Target, TargetConnection};
-use super::{outside_journal, tenant_ddl};
+use super::{outside_journal, pool_ddl, tenant_ddl};
+
+/// What the server says of a table with pending events.
+const PENDING: &str = "55006";
 
 /// The open transaction of a build.
 #[derive(Debug)]
 pub struct Build {
-    connection: TargetConnection,
-    placement: PlacementName,
-    provisioner: String,
-    group: String,
+    pub(super) connection: TargetConnection,
+    pub(super) placement: PlacementName,
+    pub(super) provisioner: String,
+    pub(super) group: String,
+    /// The pool whose tables the tenant shares; none where it has its own.
+    pub(super) pool: Option<PlacementName>,
     /// The transaction's id: a file that ends the transaction is noticed by it.
     xid: String,
     /// The server's process for this connection.
@@ -74,6 +79,7 @@ impl Build {
             placement: placement.clone(),
             provisioner: ready.provisioner.clone(),
             group: ready.group.clone(),
+            pool: None,
             xid,
             backend,
             files: 0,
@@ -107,6 +113,7 @@ impl Build {
             placement: placement.clone(),
             provisioner: ready.provisioner.clone(),
             group: ready.group.clone(),
+            pool: None,
             xid,
             backend,
             files: position,
@@ -190,7 +197,8 @@ impl Build {
             ("placement", Value::Placement(&self.placement)),
             ("provisioner", Value::Identifier(&self.provisioner)),
         ];
-        self.execute(render(tenant_ddl::SEAL, &values), "seal the build").await?;
+        let seal = if self.pool.is_some() { pool_ddl::SHARED_SEAL } else { tenant_ddl::SEAL };
+        self.execute(render(seal, &values), "seal the build").await?;
         sqlx::raw_sql("commit").execute(&mut *self.connection).await.map_err(doing("commit the build"))?;
         target.take_back(self.connection, self.backend).await;
         Ok(())
@@ -217,7 +225,9 @@ impl Build {
 
     /// The function that runs the files, new; gives its version.
     async fn make_runner(&mut self) -> Result<String> {
-        let sql = render(tenant_ddl::RUNNER, &[("placement", Value::Placement(&self.placement))]);
+        let home = self.pool.as_ref().unwrap_or(&self.placement);
+        let values = [("placement", Value::Placement(&self.placement)), ("home", Value::Placement(home))];
+        let sql = render(tenant_ddl::RUNNER, &values);
         let made = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_one(&mut *self.connection).await;
         made.and_then(|row| row.try_get(0)).map_err(doing("make the runner"))
     }
@@ -237,7 +247,10 @@ impl Build {
             (false, _, _) => "the migration left its transaction or its role",
             (_, false, _) => "the migration made its transaction read only, so that nothing could follow it",
             (_, _, false) => "the migration dropped or gave away the tenant's own schema",
-            (true, true, true) => return self.check_deferred_triggers(&closed.deferrable_tables).await,
+            (true, true, true) => {
+                self.check_deferred_triggers(&closed.deferrable_tables).await?;
+                return self.check_pool_at_rest().await;
+            }
         };
         Err(FileError::Unsafe(problem.to_owned()))
     }
@@ -250,7 +263,7 @@ impl Build {
             let sql = format!("alter table only {table} owner to {}", self.placement);
             if let Err(error) = self.execute(sql, "look for pending triggers").await {
                 return Err(match error.server() {
-                    Some(server) if server.sqlstate == "55006" => FileError::Unsafe(format!(
+                    Some(server) if server.sqlstate == PENDING => FileError::Unsafe(format!(
                         "the migration leaves deferred triggers of table {table} pending: let them fire within the file"
                     )),
                     _ => error.into(),
@@ -258,6 +271,19 @@ impl Build {
             }
         }
         Ok(())
+    }
+
+    /// The same for the tables of a pool, which are others' too: its owner looks, and locks nobody out.
+    async fn check_pool_at_rest(&mut self) -> Result<(), FileError> {
+        let Some(pool) = &self.pool else { return Ok(()) };
+        let sql = render(pool_ddl::SETTLE, &[("pool", Value::Placement(pool))]);
+        let Err(error) = self.execute(sql, "look for pending triggers").await else { return Ok(()) };
+        Err(match error.server() {
+            Some(server) if server.sqlstate == PENDING => FileError::Unsafe(
+                "the file leaves deferred triggers of the shared tables pending: let them fire within it".to_owned(),
+            ),
+            _ => error.into(),
+        })
     }
 
     async fn execute(&mut self, sql: String, what: &'static str) -> Result<()> {

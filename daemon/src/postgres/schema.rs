@@ -88,6 +88,11 @@ pub const TARGET: Schema = Schema {
             name: "0004_outside.sql",
             sql: include_str!("../../../migrations/target/0004_outside.sql"),
         },
+        Migration {
+            number: 5,
+            name: "0005_pools.sql",
+            sql: include_str!("../../../migrations/target/0005_pools.sql"),
+        },
     ],
 };
 

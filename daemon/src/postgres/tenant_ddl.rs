@@ -43,7 +43,7 @@ pub const RUNNER: &str = "\
 set local role {placement};
 drop function if exists {placement}.{placement}_run(text[]);
 create function {placement}.{placement}_run(statements text[]) returns void language plpgsql security definer
-    set search_path = {placement}, tenantry_ext, pg_temp as
+    set search_path = {home}, tenantry_ext, pg_temp as
 $tenantry$
 declare
     statement text;

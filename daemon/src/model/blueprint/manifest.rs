@@ -153,8 +153,9 @@ impl Reader<'_> {
         let tenancy = self.text("tenancy", value)?;
         let message = match tenancy {
             "schema" => return Some(Tenancy::Schema),
-            "shared" | "database" => format!("tenancy \"{tenancy}\" is not supported yet: use \"schema\""),
-            _ => format!("tenancy \"{}\" does not exist: use \"schema\"", shown(tenancy)),
+            "shared" => return Some(Tenancy::Shared),
+            "database" => format!("tenancy \"{tenancy}\" is not supported yet: use \"schema\" or \"shared\""),
+            _ => format!("tenancy \"{}\" does not exist: use \"schema\" or \"shared\"", shown(tenancy)),
         };
         self.fault(value.span(), message);
         None
