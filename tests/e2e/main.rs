@@ -48,5 +48,6 @@ mod secrets;
 mod small_disk;
 mod starting;
 mod stuck;
+mod tenancy_shared;
 mod tidy;
 mod unfit_targets;

@@ -8,6 +8,7 @@ use tenantry_protocol::tenant::{RollbackPreview, RollbackPreviewRequest};
 
 use crate::model::operation::{Archiving, Kind};
 use crate::postgres::removal_preview;
+use crate::postgres::site::Home;
 
 use super::change::check_state;
 use super::{App, Caller, errors};
@@ -23,7 +24,8 @@ pub async fn rollback_preview(
     let target = app.target(tenant.target.as_str())?;
     let of_target = |error| errors::target(&tenant.target, error);
     let ready = target.ready().await.map_err(of_target)?;
-    let found = removal_preview::look(target, &ready, &tenant.placement).await.map_err(of_target)?;
+    let home = Home::new(target, tenant.tenancy, &tenant.placement, tenant.id);
+    let found = removal_preview::look(home.on(target), &ready, &tenant.placement).await.map_err(of_target)?;
     Ok(RollbackPreview {
         active_since: app.active_since(&tenant).await?,
         tenant,
@@ -32,5 +34,6 @@ pub async fn rollback_preview(
         size_bytes: found.size_bytes,
         roles: found.roles,
         sessions: found.sessions,
+        pool: found.pool,
     })
 }

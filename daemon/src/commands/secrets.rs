@@ -21,7 +21,7 @@ use crate::model::operation::Kind;
 use crate::pipeline::{Actor, Arguments, ChangeJob};
 use crate::postgres::secret::{Password, Verifier};
 use crate::postgres::target::Target;
-use crate::postgres::{tenant_ddl, tenants};
+use crate::postgres::{site, tenant_ddl, tenants};
 
 use super::idempotency::Key;
 use super::{App, Caller, errors};
@@ -234,7 +234,7 @@ fn answer(
         password: password.map(|password| password.expose().to_owned()),
         host,
         port,
-        database: target.database().to_owned(),
+        database: site::database_of(target, tenant.tenancy, &tenant.placement).to_owned(),
         issued_at,
     }
 }

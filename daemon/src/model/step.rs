@@ -102,10 +102,7 @@ impl Step {
 
     /// Part of the one transaction that makes a tenant appear at once or not at all.
     pub const fn is_atomic(self) -> bool {
-        matches!(
-            self,
-            Self::Roles | Self::Schema | Self::Join | Self::Migrations | Self::Seed | Self::Commit
-        )
+        matches!(self, Self::Roles | Self::Schema | Self::Join | Self::Migrations | Self::Seed | Self::Commit)
     }
 
     /// From here on something goes that nothing brings back: the tenant's data, or a login's secret.

@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use crate::model::operation::{Action, Event, IllegalEvent, Kind, Progress};
 use crate::postgres::bookkeeping::Mark;
 use crate::postgres::control::Control;
+use crate::postgres::site::Home;
 use crate::postgres::target::Target;
 use crate::postgres::{self, tenants};
 
@@ -192,7 +193,9 @@ impl Engine {
             return Ok(None);
         };
         let (control, before) = (Arc::clone(&self.control), recorded.before);
-        let run = ChangeRun { control, target, mark, kind, tenant, before, arguments, secret };
+        let home = Home::new(&target, tenant.tenancy, &tenant.placement, tenant.id);
+        let mark = home.standing(mark);
+        let run = ChangeRun { control, target, home, mark, kind, tenant, before, arguments, secret };
         let (run, progress) = (Run::Change(Box::new(run)), Progress::new(kind));
         Ok(Some(self.start(Work { claim, run, progress, operation, actor }, recorded.seq).await))
     }

@@ -13,6 +13,7 @@ use crate::model::blueprint;
 use crate::model::operation::{Kind, Progress};
 use crate::postgres::bookkeeping::Mark;
 use crate::postgres::operations::{self, Filter, Stored};
+use crate::postgres::site::Home;
 use crate::postgres::target::Target;
 use crate::postgres::tenants::NewTenant;
 use crate::postgres::{Error, Result, blueprints, tenants};
@@ -108,9 +109,12 @@ async fn take_up(engine: &Engine, operation: &Operation, target: Arc<Target>) ->
             let control = Arc::clone(engine.control());
             // A secret that was made for it was in the memory of the daemon before, and nowhere else.
             let secret = None;
+            let home = Home::new(&target, tenant.tenancy, &tenant.placement, tenant.id);
+            let mark = home.standing(mark);
             Run::Change(Box::new(ChangeRun {
                 control,
                 target,
+                home,
                 mark,
                 kind,
                 tenant,

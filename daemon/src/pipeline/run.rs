@@ -16,6 +16,7 @@ use crate::postgres::control::Control;
 use crate::postgres::removal::Removal;
 use crate::postgres::runner::Build;
 use crate::postgres::secret::{Password, Verifier};
+use crate::postgres::site::{Home, Site};
 use crate::postgres::target::{Ready, Target};
 use crate::postgres::tenants::NewTenant;
 
@@ -31,6 +32,7 @@ pub(super) struct ProvisionRun {
     pub(super) tenant: NewTenant,
     pub(super) blueprint: Arc<Blueprint>,
     pub(super) target: Arc<Target>,
+    pub(super) home: Home,
     /// Known once the target was reached, which is part of the first step.
     pub(super) ready: Option<Arc<Ready>>,
     /// The shared tables that it joins, once they are known to be there; none for a tenancy without.
@@ -49,7 +51,8 @@ pub(super) struct ProvisionRun {
 pub(super) struct ChangeRun {
     pub(super) control: Arc<Control>,
     pub(super) target: Arc<Target>,
-    /// Its build's marker says what is ours.
+    pub(super) home: Home,
+    /// The marker that stands for the tenant says what is ours.
     pub(super) mark: Mark,
     pub(super) kind: Kind,
     /// As it was before.
@@ -93,7 +96,7 @@ impl Run {
         match self {
             Self::Provision(run) => {
                 let ready = run.target.ready().await?;
-                let removal = Removal::begin(&run.target, &ready, run.mark, &run.tenant.placement);
+                let removal = Removal::begin(run.site(), &ready, run.standing(), &run.tenant.placement);
                 let (removal, settled) = fault::around("undo.settle", removal).await?;
                 steps::removal::all(&removal, settled).await
             }
@@ -104,13 +107,13 @@ impl Run {
     /// Whether the build was committed; if not, it never will be. Whoever held its marker holds it no more.
     pub(super) async fn settle(&mut self) -> Result<Settled, StepError> {
         self.abandon().await;
-        let (target, build, placement) = match self {
-            Self::Provision(run) => (&run.target, run.mark.build, &run.tenant.placement),
-            Self::Change(run) => (&run.target, run.mark.build, &run.tenant.placement),
+        let (site, build, placement) = match self {
+            Self::Provision(run) => (run.site(), run.mark.build, &run.tenant.placement),
+            Self::Change(run) => (run.target.site(), run.mark.build, &run.tenant.placement),
         };
         // The bookkeeping may not be there yet, if the daemon before came no further.
-        target.ready().await?;
-        let settled = bookkeeping::displace(target, build, placement).await?;
+        site.target.ready().await?;
+        let settled = bookkeeping::displace(site, build, placement).await?;
         if let Self::Provision(run) = self {
             run.is_inherited = settled == Settled::Committed;
         }
@@ -173,11 +176,13 @@ impl ProvisionRun {
         target: Arc<Target>,
         seed: Seeding,
     ) -> Self {
+        let home = Home::new(&target, tenant.tenancy, &tenant.placement, tenant.id);
         Self {
             mark,
             tenant,
             blueprint,
             target,
+            home,
             ready: None,
             pool: None,
             build: None,
@@ -206,8 +211,17 @@ impl ProvisionRun {
 
     pub(super) async fn abandon(&mut self) {
         if let Some(build) = self.build.take() {
-            build.abandon(&self.target).await;
+            build.abandon(self.site()).await;
         }
+    }
+
+    pub(super) fn site(&self) -> Site<'_> {
+        self.home.on(&self.target)
+    }
+
+    /// The marker that stands for the tenant, whatever becomes of this build.
+    pub(super) const fn standing(&self) -> Mark {
+        self.home.standing(self.mark)
     }
 
     /// The open transaction of the build.
@@ -226,6 +240,10 @@ impl ProvisionRun {
 }
 
 impl ChangeRun {
+    pub(super) fn site(&self) -> Site<'_> {
+        self.home.on(&self.target)
+    }
+
     pub(super) const fn placement(&self) -> &PlacementName {
         &self.tenant.placement
     }

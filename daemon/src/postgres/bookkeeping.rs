@@ -10,6 +10,7 @@ use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::name::PlacementName;
 
 use super::error::{Error, Result, doing};
+use super::site::Site;
 use super::target::Target;
 
 /// How long whoever takes over waits for a transaction that is about to end by itself.
@@ -78,8 +79,8 @@ pub async fn settle(target: &Target, operation: OperationId, placement: &Placeme
 
 /// As [`settle`], for a daemon that takes over: whoever of ours still holds the marker in an open transaction works for
 /// nobody any more, and would be waited for as long as its daemon is stopped. It is ended after a moment.
-pub async fn displace(target: &Target, operation: OperationId, placement: &PlacementName) -> Result<Settled> {
-    let mut connection = target.acquire().await?;
+pub async fn displace(site: Site<'_>, operation: OperationId, placement: &PlacementName) -> Result<Settled> {
+    let mut connection = site.acquire().await?;
     let waiting: i32 = sqlx::query_scalar("select pg_backend_pid()")
         .fetch_one(&mut *connection)
         .await
@@ -91,7 +92,7 @@ pub async fn displace(target: &Target, operation: OperationId, placement: &Place
             settled = &mut settling => return settled,
             () = tokio::time::sleep(COURTESY) => {}
         }
-        match end_holders(target, waiting).await {
+        match end_holders(site.target, waiting).await {
             Ok(0) => {}
             Ok(ended) => {
                 tracing::warn!(build = %operation, ended, "ended the sessions of a daemon that holds on to its work");

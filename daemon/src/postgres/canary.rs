@@ -68,7 +68,7 @@ const FINGERPRINT: &str = "
 async fn make(target: &Target, ready: &Ready) -> Result<PlacementName> {
     // Made once for a target, by whichever daemon comes first: no epoch fences it.
     let mark = Mark { build: OperationId::generate(), fence: 0 };
-    let mut build = Build::begin(target, ready, mark, &ready.canary, Owner::Canary).await?;
+    let mut build = Build::begin(target.site(), ready, mark, &ready.canary, Owner::Canary).await?;
     build.create_roles(0, &Password::generate().brief_verifier()).await?;
     build.create_schema().await?;
     let statements = STATEMENTS.map(str::to_owned);
@@ -78,7 +78,7 @@ async fn make(target: &Target, ready: &Ready) -> Result<PlacementName> {
         other => Error::Refused(format!("the canary cannot be made: {other}")),
     })?;
     build.open_canary().await?;
-    build.commit(target).await?;
+    build.commit(target.site()).await?;
     let mut connection = target.acquire().await?;
     let close =
         quote::render(tenant_ddl::CLOSE_PROBE, &[("placement", quote::Value::Placement(&ready.canary))]);

@@ -30,6 +30,7 @@ pub mod schema;
 pub mod secret;
 pub mod sessions;
 pub mod shared_rows;
+pub mod site;
 pub mod target;
 pub mod target_check;
 pub mod targets;

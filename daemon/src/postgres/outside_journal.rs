@@ -8,7 +8,7 @@ use tenantry_protocol::name::PlacementName;
 
 use super::bookkeeping::{self, HistoryRow, Mark};
 use super::error::{Error, Result, doing};
-use super::target::Target;
+use super::site::Site;
 
 /// A statement of a file that runs outside the transaction.
 #[derive(Debug, Clone, Copy)]
@@ -31,8 +31,8 @@ pub enum Standing {
 }
 
 /// Puts it on record that the statement runs now, and says what was on record before.
-pub async fn begin(target: &Target, entry: Entry<'_>) -> Result<Standing> {
-    let mut connection = target.acquire().await?;
+pub async fn begin(site: Site<'_>, entry: Entry<'_>) -> Result<Standing> {
+    let mut connection = site.acquire().await?;
     let mut tx = connection.begin().await.map_err(doing("begin to note a statement"))?;
     hold_building(&mut tx, entry.mark).await?;
     let is_applied = is_applied(&mut tx, entry.placement, entry.position).await?;
@@ -67,8 +67,8 @@ pub async fn begin(target: &Target, entry: Entry<'_>) -> Result<Standing> {
 }
 
 /// Puts it on record that the statement has run.
-pub async fn done(target: &Target, entry: Entry<'_>) -> Result<()> {
-    let mut connection = target.acquire().await?;
+pub async fn done(site: Site<'_>, entry: Entry<'_>) -> Result<()> {
+    let mut connection = site.acquire().await?;
     let mut tx = connection.begin().await.map_err(doing("begin to note a statement's end"))?;
     hold_building(&mut tx, entry.mark).await?;
     sqlx::query(
@@ -86,12 +86,12 @@ pub async fn done(target: &Target, entry: Entry<'_>) -> Result<()> {
 
 /// All statements of a file have run: its row in the history takes the place of theirs.
 pub async fn file_done(
-    target: &Target,
+    site: Site<'_>,
     mark: Mark,
     placement: &PlacementName,
     row: HistoryRow<'_>,
 ) -> Result<()> {
-    let mut connection = target.acquire().await?;
+    let mut connection = site.acquire().await?;
     let mut tx = connection.begin().await.map_err(doing("begin to note a file's end"))?;
     hold_building(&mut tx, mark).await?;
     if !is_applied(&mut tx, placement, row.position).await? {
@@ -107,8 +107,8 @@ pub async fn file_done(
 }
 
 /// A file that is in the history is done for good: its login was closed before.
-pub async fn is_file_done(target: &Target, placement: &PlacementName, position: i32) -> Result<bool> {
-    let mut connection = target.acquire().await?;
+pub async fn is_file_done(site: Site<'_>, placement: &PlacementName, position: i32) -> Result<bool> {
+    let mut connection = site.acquire().await?;
     is_applied(&mut connection, placement, position).await
 }
 

@@ -14,7 +14,8 @@ use super::execute::execute;
 use super::outside_journal::hold_building;
 use super::quote::{Value, identifier, render};
 use super::secret::Password;
-use super::target::{Ready, Target};
+use super::site::Site;
+use super::target::Ready;
 use super::{bookkeeping, sessions, tenant_ddl};
 
 /// A session as a tenant's owner.
@@ -46,21 +47,22 @@ pub struct Blocker {
 
 /// Opens the owner's login with a new secret and logs in. A session that stands from before is ended first.
 pub async fn open(
-    target: &Target,
+    site: Site<'_>,
     ready: &Ready,
     mark: Mark,
     placement: &PlacementName,
 ) -> Result<OwnerSession> {
-    close(target, ready, mark, placement).await?;
+    close(site, ready, mark, placement).await?;
     let password = Password::generate();
     {
-        let mut connection = target.acquire().await?;
+        let mut connection = site.acquire().await?;
         let mut tx = connection.begin().await.map_err(doing("begin to open the owner's login"))?;
         hold_building(&mut tx, mark).await?;
         let verifier = password.brief_verifier();
+        let group = site.connecting_role(ready);
         let values = [
             ("placement", Value::Placement(placement)),
-            ("group", Value::Identifier(&ready.group)),
+            ("group", Value::Identifier(&group)),
             ("verifier", Value::Verifier(&verifier)),
         ];
         execute(&mut tx, render(tenant_ddl::OPEN_OWNER, &values), "open the owner's login").await?;
@@ -75,8 +77,7 @@ pub async fn open(
         ("client_min_messages", "warning".to_owned()),
         ("client_connection_check_interval", "1s".to_owned()),
     ];
-    let mut connection =
-        target.login_with(placement.as_str(), &password, "tenantry-outside", settings).await?;
+    let mut connection = site.login_with(placement.as_str(), &password, "tenantry-outside", settings).await?;
     let backend = sqlx::query_scalar("select pg_catalog.pg_backend_pid()")
         .fetch_one(&mut connection)
         .await
@@ -85,8 +86,8 @@ pub async fn open(
 }
 
 /// Closes the owner's login, forgets its secret and ends its sessions; nothing where there is nothing to close.
-pub async fn close(target: &Target, ready: &Ready, mark: Mark, placement: &PlacementName) -> Result<()> {
-    let mut connection = target.acquire().await?;
+pub async fn close(site: Site<'_>, ready: &Ready, mark: Mark, placement: &PlacementName) -> Result<()> {
+    let mut connection = site.acquire().await?;
     let is_open: Option<bool> = sqlx::query_scalar("select rolcanlogin from pg_roles where rolname = $1")
         .bind(placement.as_str())
         .fetch_optional(&mut *connection)
@@ -95,7 +96,8 @@ pub async fn close(target: &Target, ready: &Ready, mark: Mark, placement: &Place
     if is_open == Some(true) {
         let mut tx = connection.begin().await.map_err(doing("begin to close the owner's login"))?;
         bookkeeping::hold(&mut tx, mark).await?;
-        let values = [("placement", Value::Placement(placement)), ("group", Value::Identifier(&ready.group))];
+        let group = site.connecting_role(ready);
+        let values = [("placement", Value::Placement(placement)), ("group", Value::Identifier(&group))];
         execute(&mut tx, render(tenant_ddl::CLOSE_OWNER, &values), "close the owner's login").await?;
         tx.commit().await.map_err(doing("commit the closing of the owner's login"))?;
     }
@@ -115,8 +117,8 @@ pub(super) async fn has_session(connection: &mut PgConnection, placement: &Place
 }
 
 /// Whom the server's process waits for, the one with the oldest transaction first.
-pub async fn blocker(target: &Target, backend: i32) -> Result<Option<Blocker>> {
-    let mut connection = target.acquire().await?;
+pub async fn blocker(site: Site<'_>, backend: i32) -> Result<Option<Blocker>> {
+    let mut connection = site.acquire().await?;
     type Row = (i32, Option<String>, Option<String>, Option<String>);
     let found: Option<Row> = sqlx::query_as(
         "select a.pid, a.usename::text , nullif(a.application_name, ''),
@@ -147,12 +149,12 @@ impl OwnerSession {
     /// Drops indexes that an earlier attempt left behind half-made.
     pub async fn drop_invalid(
         &mut self,
-        target: &Target,
+        site: Site<'_>,
         placement: &PlacementName,
         which: Invalid<'_>,
         limit: Duration,
     ) -> Result<usize> {
-        let found = invalid_indexes(target, placement, which).await?;
+        let found = invalid_indexes(site, placement, which).await?;
         self.limit(limit).await?;
         for (schema, index) in &found {
             let sql = format!("drop index if exists {}.{}", identifier(schema), identifier(index));
@@ -173,7 +175,7 @@ impl OwnerSession {
 }
 
 async fn invalid_indexes(
-    target: &Target,
+    site: Site<'_>,
     placement: &PlacementName,
     which: Invalid<'_>,
 ) -> Result<Vec<(String, String)>> {
@@ -181,7 +183,7 @@ async fn invalid_indexes(
         Invalid::Named(name) => Some(name),
         Invalid::OfReindex => None,
     };
-    let mut connection = target.acquire().await?;
+    let mut connection = site.acquire().await?;
     // The indexes of a table's TOAST have a schema of the server's.
     sqlx::query_as(
         "select n.nspname::text, c.relname::text

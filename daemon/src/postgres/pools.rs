@@ -13,7 +13,7 @@ use super::error::{Error, Result, doing};
 use super::execute::execute;
 use super::pool_ddl::{self, POLICY};
 use super::quote::{Value, render};
-use super::runner::Build;
+use super::runner::{Build, Deferral};
 use super::secret::Verifier;
 use super::target::{Ready, Target};
 
@@ -26,11 +26,18 @@ pub struct Identity {
     pub checksum: String,
 }
 
+/// Whether a tenant's own roles have its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Door {
+    Open,
+    Closed,
+}
+
 /// The pool that was built for a blueprint, if one was.
 pub async fn find(target: &Target, identity: &Identity) -> Result<Option<PlacementName>> {
     let mut connection = target.acquire().await?;
     let found: Option<String> = sqlx::query_scalar(
-        "select placement from tenantry.pool where blueprint = $1 and version = $2 and checksum = $2",
+        "select placement from tenantry.pool where blueprint = $1 and version = $2 and checksum = $3",
     )
     .bind(&identity.blueprint)
     .bind(&identity.version)
@@ -49,10 +56,10 @@ pub async fn begin(
     placement: &PlacementName,
     identity: &Identity,
 ) -> Result<Build> {
-    let mut build = Build::begin(target, ready, mark, placement, Owner::Pool).await?;
+    let mut build = Build::begin(target.site(), ready, mark, placement, Owner::Pool).await?;
     let canary = Uuid::now_v7();
     sqlx::query(
-        "insert into tenantry.pool (placement, blueprint, version, checksum, canary_id) values ($1, $2, $2, $4, $5)",
+        "insert into tenantry.pool (placement, blueprint, version, checksum, canary_id) values ($1, $2, $3, $4, $5)",
     )
     .persistent(false)
     .bind(placement.as_str())
@@ -64,13 +71,15 @@ pub async fn begin(
     .await
     .map_err(doing("claim the pool"))?;
     // The owner stands for nobody's tenant: what it writes is what tenants attack.
-    sqlx::query("insert into tenantry.pool_member (role, placement, pool, tenant_id) values ($1::name, $1, $1, $2)")
-        .persistent(false)
-        .bind(placement.as_str())
-        .bind(canary)
-        .execute(&mut *build.connection)
-        .await
-        .map_err(doing("make the pool's canary"))?;
+    sqlx::query(
+        "insert into tenantry.pool_member (role, placement, pool, tenant_id) values ($1::name, $1, $1, $2)",
+    )
+    .persistent(false)
+    .bind(placement.as_str())
+    .bind(canary)
+    .execute(&mut *build.connection)
+    .await
+    .map_err(doing("make the pool's canary"))?;
     bookkeeping::set_state(&mut build.connection, mark.build, "active").await?;
     Ok(build)
 }
@@ -81,6 +90,18 @@ pub async fn of_tenant(target: &Target, mark: Mark) -> Result<Option<PlacementNa
     let pool: Option<Option<String>> =
         sqlx::query_scalar("select pool from tenantry.placement where operation_id = $1")
             .bind(mark.build.as_uuid())
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(doing("look for the tenant's pool"))?;
+    pool.flatten().map(|name| parse(&name)).transpose()
+}
+
+/// The same for a placement whose build nobody has at hand.
+pub async fn of_placement(target: &Target, placement: &PlacementName) -> Result<Option<PlacementName>> {
+    let mut connection = target.acquire().await?;
+    let pool: Option<Option<String>> =
+        sqlx::query_scalar("select pool from tenantry.placement where placement = $1 and kind = 'tenant'")
+            .bind(placement.as_str())
             .fetch_optional(&mut *connection)
             .await
             .map_err(doing("look for the tenant's pool"))?;
@@ -101,14 +122,14 @@ pub async fn picture(target: &Target, pool: &PlacementName) -> Result<String> {
 pub(super) async fn open_or_close(
     connection: &mut PgConnection,
     placement: &PlacementName,
-    is_open: bool,
+    door: Door,
 ) -> Result<()> {
     sqlx::query(
         "update tenantry.pool_member set is_open = $2 where placement = $1 and is_open <> $2
          and role::text = any (array[$1 || '_app', $1 || '_a', $1 || '_b', $1 || '_probe'])",
     )
     .bind(placement.as_str())
-    .bind(is_open)
+    .bind(door == Door::Open)
     .execute(connection)
     .await
     .map(|_| ())
@@ -216,6 +237,7 @@ impl Build {
         let hand = render(pool_ddl::HAND, &[("placement", Value::Placement(&self.placement))]);
         execute(&mut self.connection, hand, "make room for the tenant's seed").await?;
         self.pool = Some(pool.clone());
+        self.deferral = Deferral::Lost;
         Ok(())
     }
 }

@@ -9,37 +9,42 @@ use tenantry_protocol::name::PlacementName;
 use super::bookkeeping::{self, Mark, Settled};
 use super::error::{Result, doing};
 use super::execute::execute;
+use super::pools::{self, Door};
 use super::quote::{Value, identifier, render};
-use super::target::{Ready, Target};
-use super::{owner_login, sessions, tenant_ddl};
+use super::site::Site;
+use super::target::Ready;
+use super::{owner_login, sessions, shared_rows, tenant_ddl};
 
 /// Tables dropped in one transaction: about 10 locks each, so that a batch stays far below the 6,400 of a default server.
 const TABLES_A_BATCH: i64 = 40;
 
-/// The placement to be removed: what the marker of `provision` proves to be ours.
+/// The placement to be removed: what the marker `mark` proves to be ours.
 #[derive(Debug)]
 pub struct Removal<'a> {
-    target: &'a Target,
+    site: Site<'a>,
     ready: &'a Ready,
     mark: Mark,
     placement: &'a PlacementName,
+    /// Whose tables it shares.
+    pool: Option<PlacementName>,
 }
 
 impl<'a> Removal<'a> {
     /// Settles the build first: an open one is waited for, and a late one can never come.
     pub async fn begin(
-        target: &'a Target,
+        site: Site<'a>,
         ready: &'a Ready,
         mark: Mark,
         placement: &'a PlacementName,
     ) -> Result<(Self, Settled)> {
-        let settled = bookkeeping::settle(target, mark.build, placement).await?;
-        Ok((Self { target, ready, mark, placement }, settled))
+        let settled = bookkeeping::settle(site.target, mark.build, placement).await?;
+        let pool = pools::of_tenant(site.target, mark).await?;
+        Ok((Self { site, ready, mark, placement, pool }, settled))
     }
 
     /// Nobody logs in any more.
     pub async fn close_logins(&self) -> Result<()> {
-        let mut connection = self.target.acquire().await?;
+        let mut connection = self.site.target.acquire().await?;
         let mut tx = connection.begin().await.map_err(doing("begin to close the logins"))?;
         // The marker first: whoever opens a login holds it, so a login is closed after it was opened, or never opened.
         let state = bookkeeping::hold(&mut tx, self.mark).await?;
@@ -55,23 +60,35 @@ impl<'a> Removal<'a> {
             let sql = render("alter role {role} nologin", &[("role", Value::Identifier(&role))]);
             execute(&mut tx, sql, "close a login").await?;
         }
+        pools::open_or_close(&mut tx, self.placement, Door::Closed).await?;
         tx.commit().await.map_err(doing("commit the closing of the logins"))
     }
 
     /// Ends the tenant's sessions and waits until they are gone; gives their number.
     pub async fn end_sessions(&self) -> Result<u64> {
-        let mut connection = self.target.acquire().await?;
+        let mut connection = self.site.target.acquire().await?;
         let mut roles = existing(&mut connection, &tenant_ddl::login_roles(self.placement)).await?;
         if owner_login::has_session(&mut connection, self.placement).await? {
             roles.push(self.placement.to_string());
         }
-        sessions::end(&mut connection, self.ready, self.mark, &roles).await
+        let ended = sessions::end(&mut connection, self.ready, self.mark, &roles).await?;
+        drop(connection);
+        if let Some(shared) = self.shared() {
+            shared.wait_for_writers().await?;
+        }
+        Ok(ended)
     }
 
-    /// Drops the schema, tables first and in batches.
+    /// Drops the schema, tables first and in batches; of a pool, removes the tenant's rows.
     pub async fn drop_objects(&self) -> Result<()> {
-        let mut connection = self.target.acquire().await?;
         let owner = self.placement.to_string();
+        if let Some(shared) = self.shared() {
+            let mut connection = self.site.target.acquire().await?;
+            let is_there = !existing(&mut connection, std::slice::from_ref(&owner)).await?.is_empty();
+            drop(connection);
+            return if is_there { shared.remove().await.map(drop) } else { Ok(()) };
+        }
+        let mut connection = self.site.target.acquire().await?;
         while !existing(&mut connection, std::slice::from_ref(&owner)).await?.is_empty() {
             let mut tx = connection.begin().await.map_err(doing("begin to drop the tenant's objects"))?;
             let state = bookkeeping::hold(&mut tx, self.mark).await?;
@@ -117,7 +134,7 @@ impl<'a> Removal<'a> {
 
     /// Drops the roles with what still hangs on them (default privileges, large objects), and closes the books.
     pub async fn drop_roles(&self) -> Result<()> {
-        let mut connection = self.target.acquire().await?;
+        let mut connection = self.site.target.acquire().await?;
         let mut tx = connection.begin().await.map_err(doing("begin to drop the tenant's roles"))?;
         bookkeeping::hold(&mut tx, self.mark).await?;
         let roles = existing(&mut tx, &tenant_ddl::all_roles(self.placement)).await?;
@@ -137,6 +154,7 @@ impl<'a> Removal<'a> {
         for history in [
             "delete from tenantry.migration_history where placement = $1",
             "delete from tenantry.outside_statement where placement = $1",
+            "delete from tenantry.pool_member where placement = $1",
         ] {
             sqlx::query(history)
                 .bind(self.placement.as_str())
@@ -150,11 +168,12 @@ impl<'a> Removal<'a> {
 
     /// What of the placement the catalog still shows; empty when it is gone.
     pub async fn leftovers(&self) -> Result<Vec<String>> {
-        let mut connection = self.target.acquire().await?;
+        let mut connection = self.site.target.acquire().await?;
         sqlx::query_scalar(
             "select 'role ' || rolname from pg_roles where rolname = any($1)
              union all select 'schema ' || nspname from pg_namespace where nspname = $2
-             union all select 'session ' || pid from pg_stat_activity where usename = any($1)",
+             union all select 'session ' || pid from pg_stat_activity where usename = any($1)
+             union all select 'member ' || role || ' of pool ' || pool from tenantry.pool_member where placement = $2",
         )
         .bind(tenant_ddl::all_roles(self.placement))
         .bind(self.placement.as_str())
@@ -165,11 +184,17 @@ impl<'a> Removal<'a> {
 
     /// Some of its data may be gone already: nothing may be opened or archived any more.
     pub async fn is_begun(&self) -> Result<bool> {
-        let mut connection = self.target.acquire().await?;
+        let mut connection = self.site.target.acquire().await?;
         let mut tx = connection.begin().await.map_err(doing("begin to look at the marker"))?;
         let state = bookkeeping::hold(&mut tx, self.mark).await?;
         tx.commit().await.map_err(doing("commit the look at the marker"))?;
         Ok(is_going(&state))
+    }
+
+    fn shared(&self) -> Option<shared_rows::Tenant<'_>> {
+        let pool = self.pool.as_ref()?;
+        let Self { site, ready, mark, placement, .. } = self;
+        Some(shared_rows::Tenant { target: site.target, ready, mark: *mark, placement, pool })
     }
 
     fn membership(&self, template: &str, role: &str) -> String {

@@ -14,7 +14,8 @@ use super::error::{Error, Result, ServerError, doing, doing_for_a_tenant};
 use super::execute::execute;
 use super::quote::{Value, render};
 use super::secret::Verifier;
-use super::target::{Ready, Target, TargetConnection};
+use super::site::Site;
+use super::target::{Ready, TargetConnection};
 use super::{outside_journal, pool_ddl, tenant_ddl};
 
 /// What the server says of a table with pending events.
@@ -29,6 +30,7 @@ pub struct Build {
     pub(super) group: String,
     /// The pool whose tables the tenant shares; none where it has its own.
     pub(super) pool: Option<PlacementName>,
+    pub(super) deferral: Deferral,
     /// The transaction's id: a file that ends the transaction is noticed by it.
     xid: String,
     /// The server's process for this connection.
@@ -36,6 +38,14 @@ pub struct Build {
     files: i32,
     /// The function that runs the files, as it was made; none before the first, and where a file changed it.
     runner: Option<String>,
+}
+
+/// When the tables' deferrable constraints are checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deferral {
+    AsDeclared,
+    /// At once: the end of the file before said so, and the server keeps to it until the transaction ends.
+    Lost,
 }
 
 /// A migration or seed file, as it is executed.
@@ -64,13 +74,13 @@ pub enum FileError {
 impl Build {
     /// Opens the transaction; its first statement is the marker.
     pub async fn begin(
-        target: &Target,
+        site: Site<'_>,
         ready: &Ready,
         mark: Mark,
         placement: &PlacementName,
         owner: Owner,
     ) -> Result<Self> {
-        let mut connection = target.acquire().await?;
+        let mut connection = site.acquire().await?;
         sqlx::raw_sql("begin").execute(&mut *connection).await.map_err(doing("begin the build"))?;
         bookkeeping::insert_marker(&mut connection, mark, placement, owner).await?;
         let (xid, backend) = identify(&mut connection).await?;
@@ -78,8 +88,9 @@ impl Build {
             connection,
             placement: placement.clone(),
             provisioner: ready.provisioner.clone(),
-            group: ready.group.clone(),
+            group: site.connecting_role(ready),
             pool: None,
+            deferral: Deferral::AsDeclared,
             xid,
             backend,
             files: 0,
@@ -90,13 +101,13 @@ impl Build {
     /// Opens a transaction for one more file of a tenant that was committed before its last file; `None` if that file is
     /// in the history already.
     pub async fn reopen(
-        target: &Target,
+        site: Site<'_>,
         ready: &Ready,
         mark: Mark,
         placement: &PlacementName,
         position: i32,
     ) -> Result<Option<Self>> {
-        let mut connection = target.acquire().await?;
+        let mut connection = site.acquire().await?;
         sqlx::raw_sql("begin")
             .execute(&mut *connection)
             .await
@@ -112,8 +123,9 @@ impl Build {
             connection,
             placement: placement.clone(),
             provisioner: ready.provisioner.clone(),
-            group: ready.group.clone(),
+            group: site.connecting_role(ready),
             pool: None,
+            deferral: Deferral::AsDeclared,
             xid,
             backend,
             files: position,
@@ -152,6 +164,11 @@ impl Build {
         let begin = Instant::now();
         if self.runner.is_none() {
             self.runner = Some(self.make_runner().await?);
+        }
+        if self.deferral == Deferral::Lost {
+            let home = self.pool.as_ref().unwrap_or(&self.placement);
+            let sql = render(tenant_ddl::DEFER, &[("home", Value::Placement(home))]);
+            self.execute(sql, "defer what is declared so").await?;
         }
         // The number comes back in the server's account of an error, and names the statement.
         let numbered: Vec<String> = file
@@ -192,7 +209,7 @@ impl Build {
     }
 
     /// Takes the provisioner's membership back and commits. An error here says nothing about the outcome: ask the marker.
-    pub async fn commit(mut self, target: &Target) -> Result<()> {
+    pub async fn commit(mut self, site: Site<'_>) -> Result<()> {
         let values = [
             ("placement", Value::Placement(&self.placement)),
             ("provisioner", Value::Identifier(&self.provisioner)),
@@ -200,16 +217,16 @@ impl Build {
         let seal = if self.pool.is_some() { pool_ddl::SHARED_SEAL } else { tenant_ddl::SEAL };
         self.execute(render(seal, &values), "seal the build").await?;
         sqlx::raw_sql("commit").execute(&mut *self.connection).await.map_err(doing("commit the build"))?;
-        target.take_back(self.connection, self.backend).await;
+        site.take_back(self.connection, self.backend).await;
         Ok(())
     }
 
     /// Gives the transaction up, and its connection with it. A statement that still runs would go on, with all its
     /// locks, until the server next writes to the connection: so its process is ended too.
-    pub async fn abandon(self, target: &Target) {
+    pub async fn abandon(self, site: Site<'_>) {
         drop(self.connection.detach());
         let end = async {
-            let mut connection = target.acquire().await?;
+            let mut connection = site.target.acquire().await?;
             sqlx::query("select pg_terminate_backend(pid) from pg_stat_activity where pid = $1 and backend_xid::text = $2")
                 .bind(self.backend)
                 .bind(&self.xid)
@@ -242,6 +259,9 @@ impl Build {
                 .await?;
         if self.runner != closed.runner {
             self.runner = None;
+        }
+        if !closed.deferrable_tables.is_empty() {
+            self.deferral = Deferral::Lost;
         }
         let problem = match (closed.within_bounds, closed.writable, closed.schema_stands) {
             (false, _, _) => "the migration left its transaction or its role",
@@ -280,7 +300,8 @@ impl Build {
         let Err(error) = self.execute(sql, "look for pending triggers").await else { return Ok(()) };
         Err(match error.server() {
             Some(server) if server.sqlstate == PENDING => FileError::Unsafe(
-                "the file leaves deferred triggers of the shared tables pending: let them fire within it".to_owned(),
+                "the file leaves deferred triggers of the shared tables pending: let them fire within it"
+                    .to_owned(),
             ),
             _ => error.into(),
         })

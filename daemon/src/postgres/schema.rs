@@ -89,9 +89,9 @@ pub const TARGET: Schema = Schema {
             sql: include_str!("../../../migrations/target/0004_outside.sql"),
         },
         Migration {
-            number: 5,
-            name: "0005_pools.sql",
-            sql: include_str!("../../../migrations/target/0005_pools.sql"),
+            number: 6,
+            name: "0006_pools.sql",
+            sql: include_str!("../../../migrations/target/0006_pools.sql"),
         },
     ],
 };

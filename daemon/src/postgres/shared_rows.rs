@@ -76,11 +76,13 @@ impl Tenant<'_> {
         if !matches!(state.as_str(), "removing" | "removed") {
             bookkeeping::set_state(&mut tx, self.mark.build, "removing").await?;
         }
-        sqlx::query("update tenantry.pool_member set is_leaving = true where placement = $1 and not is_leaving")
-            .bind(self.placement.as_str())
-            .execute(&mut *tx)
-            .await
-            .map_err(doing("let the tenant's rows go"))?;
+        sqlx::query(
+            "update tenantry.pool_member set is_leaving = true where placement = $1 and not is_leaving",
+        )
+        .bind(self.placement.as_str())
+        .execute(&mut *tx)
+        .await
+        .map_err(doing("let the tenant's rows go"))?;
         execute(&mut tx, self.render(pool_ddl::CLEAR), "prepare to remove the tenant's rows").await?;
         let clear = self.render("select {placement}.tenantry_clear($1)");
         let gone: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(clear))

@@ -5,22 +5,22 @@
 //! never a superuser: a target whose role is one is refused.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex as SyncMutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Connection as _, Executor as _, PgConnection, Postgres};
 use tenantry_protocol::name::{PlacementName, TargetName};
 use tokio::sync::Mutex;
 
 use super::control::DURABLE;
-use super::dump::{Archives, Login};
+use super::dump::Archives;
 use super::error::{Error, Result, doing};
 use super::quote::{Value, render};
-use super::secret::Password;
-use super::{canary, schema, target_check, tenant_ddl};
+use super::site::{Home, Site};
+use super::{canary, schema, target_check};
 
 /// The oldest server that Tenantry works on.
 pub const MINIMUM_VERSION_NUM: i32 = 150_000;
@@ -98,28 +98,7 @@ impl std::fmt::Debug for Target {
 
 impl Target {
     pub fn new(options: TargetOptions) -> Self {
-        // As start-up parameters, so that a migration's RESET ALL brings these back, and not the server's defaults.
-        let connection =
-            options.connection.clone().application_name("tenantryd").statement_cache_capacity(0).options([
-                ("search_path", "pg_catalog, pg_temp".to_owned()),
-                ("lock_timeout", format!("{}ms", options.lock_timeout.as_millis())),
-                ("statement_timeout", format!("{}ms", options.statement_timeout.as_millis())),
-                ("idle_in_transaction_session_timeout", "60s".to_owned()),
-                (DURABLE.0, DURABLE.1.to_owned()),
-                ("client_min_messages", "warning".to_owned()),
-                // A statement whose daemon is gone ends by itself, and with it the transaction that recovery waits for.
-                ("client_connection_check_interval", "1s".to_owned()),
-            ]);
-        let pool = PgPoolOptions::new()
-            .max_connections(options.max_connections)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .idle_timeout(Duration::from_secs(300))
-            .test_before_acquire(true)
-            .after_release(|connection, _| {
-                // Fails inside a transaction, which then ends with its connection.
-                Box::pin(async move { Ok(connection.execute("discard all").await.is_ok()) })
-            })
-            .connect_lazy_with(connection);
+        let pool = pool(&options, None, options.max_connections);
         Self {
             options,
             pool,
@@ -186,6 +165,16 @@ impl Target {
         *self.ready.write().unwrap_or_else(PoisonError::into_inner) = ready;
     }
 
+    /// A tenant whose objects live in this database.
+    pub const fn site(&self) -> Site<'_> {
+        Home::Target.on(self)
+    }
+
+    /// Connections of the provisioner to another database of the same server; none is made before it is asked for.
+    pub fn pool_of(&self, database: &str, connections: u32) -> PgPool {
+        pool(&self.options, Some(database), connections)
+    }
+
     pub async fn acquire(&self) -> Result<TargetConnection> {
         self.pool.acquire().await.map_err(doing("connect to the target"))
     }
@@ -220,57 +209,6 @@ impl Target {
         let begin = Instant::now();
         self.pool.execute("select 1").await.map_err(doing("ask the target"))?;
         Ok(begin.elapsed())
-    }
-
-    /// A session as one of a tenant's own roles, over the way that the tenant's application takes.
-    pub async fn login(&self, role: &str, password: &Password) -> Result<PgConnection> {
-        self.login_with(role, password, "tenantry-probe", []).await
-    }
-
-    /// The same under that name, with settings that the role's own do not change.
-    pub async fn login_with<const N: usize>(
-        &self,
-        role: &str,
-        password: &Password,
-        application: &str,
-        settings: [(&str, String); N],
-    ) -> Result<PgConnection> {
-        let options = self
-            .options
-            .connection
-            .clone()
-            .username(role)
-            .password(password.expose())
-            .application_name(application)
-            .statement_cache_capacity(0)
-            .options(settings);
-        PgConnection::connect_with(&options).await.map_err(doing("log in as the tenant"))
-    }
-
-    /// How PostgreSQL's own programs of that version log in as the tenant's archiver, over the same way as [`Self::login`].
-    pub fn libpq_login(&self, placement: &PlacementName, password: &Password, program_major: u32) -> Login {
-        let (host, port) = self.endpoint();
-        let mut login = vec![
-            ("PGHOST", host),
-            ("PGPORT", port.to_string()),
-            ("PGUSER", tenant_ddl::dump_role(placement)),
-            ("PGPASSWORD", password.expose().to_owned()),
-            ("PGDATABASE", self.database().to_owned()),
-            ("PGAPPNAME", "tenantry-archive".to_owned()),
-        ];
-        let (mode, verifies) = match self.options.connection.get_ssl_mode() {
-            PgSslMode::Disable => ("disable", false),
-            PgSslMode::Allow => ("allow", false),
-            PgSslMode::Prefer => ("prefer", false),
-            PgSslMode::Require => ("require", false),
-            PgSslMode::VerifyCa => ("verify-ca", true),
-            PgSslMode::VerifyFull => ("verify-full", true),
-        };
-        login.push(("PGSSLMODE", mode.to_owned()));
-        if verifies && let Some(root) = ssl_root(self.options.ssl_root.as_deref(), program_major) {
-            login.push(("PGSSLROOTCERT", root));
-        }
-        login
     }
 
     pub async fn close(&self) {
@@ -313,14 +251,33 @@ impl Target {
     }
 }
 
-/// The file of certificates; where none is named, the system's, which libpq knows by that word from 16 on.
-fn ssl_root(named: Option<&Path>, program_major: u32) -> Option<String> {
-    const BUNDLES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
-    match named {
-        Some(path) => Some(path.display().to_string()),
-        None if program_major >= 16 => Some("system".to_owned()),
-        None => BUNDLES.iter().find(|path| Path::new(path).exists()).map(|path| (*path).to_owned()),
+/// Connections of the provisioner to the target's database, or to another one of its server.
+fn pool(options: &TargetOptions, database: Option<&str>, connections: u32) -> PgPool {
+    // As start-up parameters, so that a migration's RESET ALL brings these back, and not the server's defaults.
+    let mut connection =
+        options.connection.clone().application_name("tenantryd").statement_cache_capacity(0).options([
+            ("search_path", "pg_catalog, pg_temp".to_owned()),
+            ("lock_timeout", format!("{}ms", options.lock_timeout.as_millis())),
+            ("statement_timeout", format!("{}ms", options.statement_timeout.as_millis())),
+            ("idle_in_transaction_session_timeout", "60s".to_owned()),
+            (DURABLE.0, DURABLE.1.to_owned()),
+            ("client_min_messages", "warning".to_owned()),
+            // A statement whose daemon is gone ends by itself, and with it the transaction that recovery waits for.
+            ("client_connection_check_interval", "1s".to_owned()),
+        ]);
+    if let Some(database) = database {
+        connection = connection.database(database);
     }
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(Duration::from_secs(300))
+        .test_before_acquire(true)
+        .after_release(|connection, _| {
+            // Fails inside a transaction, which then ends with its connection.
+            Box::pin(async move { Ok(connection.execute("discard all").await.is_ok()) })
+        })
+        .connect_lazy_with(connection)
 }
 
 /// Version, role and database, if they will do.

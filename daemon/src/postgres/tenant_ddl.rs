@@ -58,6 +58,27 @@ reset role;
 select tenantry.runner_version('{placement}');
 ";
 
+/// Gives the constraints of the files before back what they were declared with. A name that is also another constraint's,
+/// which cannot be deferred, leaves only the way to defer all that can.
+pub const DEFER: &str = "\
+do $tenantry$
+declare
+    names text;
+begin
+    select string_agg(distinct format('%I.%I', n.nspname, k.conname), ', ') into names
+    from pg_namespace n
+    join pg_depend d on d.refclassid = 'pg_namespace'::regclass and d.refobjid = n.oid and d.classid = 'pg_class'::regclass
+    join pg_constraint k on k.conrelid = d.objid
+    where n.nspname = '{home}' and k.condeferred;
+    if names is not null then
+        execute 'set constraints ' || names || ' deferred';
+    end if;
+exception when wrong_object_type then
+    set constraints all deferred;
+end
+$tenantry$;
+";
+
 /// Ends the build: the runner goes, and with it the provisioner's membership.
 pub const SEAL: &str = "\
 drop function if exists {placement}.{placement}_run(text[]);
@@ -120,6 +141,11 @@ alter role {placement}_dump login connection limit 4 password {verifier};
 
 /// The role that archives, between two uses.
 pub const CREATE_DUMP_ROLE: &str = "create role {placement}_dump nologin;\n";
+
+/// The role that holds the application's rights.
+pub fn app_role(placement: &PlacementName) -> String {
+    format!("{placement}_app")
+}
 
 pub fn dump_role(placement: &PlacementName) -> String {
     format!("{placement}_dump")

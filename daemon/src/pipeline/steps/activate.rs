@@ -7,5 +7,5 @@ use crate::pipeline::step::StepError;
 use crate::postgres::credentials;
 
 pub(in crate::pipeline) async fn run(run: &mut ProvisionRun) -> Result<(), StepError> {
-    Ok(credentials::activate(&run.target, run.mark, &run.tenant.placement).await?)
+    Ok(credentials::activate(&run.target, run.standing(), &run.tenant.placement).await?)
 }

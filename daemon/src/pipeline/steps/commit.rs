@@ -8,5 +8,5 @@ use crate::pipeline::step::StepError;
 
 pub(in crate::pipeline) async fn run(run: &mut ProvisionRun) -> Result<(), StepError> {
     let build = run.build.take().ok_or_else(|| misplaced(Step::Commit))?;
-    Ok(build.commit(&run.target).await?)
+    Ok(build.commit(run.site()).await?)
 }

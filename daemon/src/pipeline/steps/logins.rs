@@ -8,7 +8,7 @@ use crate::postgres::credentials;
 use crate::postgres::removal::Removal;
 
 pub(in crate::pipeline) async fn open(run: &ChangeRun) -> Result<(), StepError> {
-    Ok(credentials::open_logins(&run.target, run.mark, &run.issued_roles()).await?)
+    Ok(credentials::open_logins(&run.target, run.mark, run.placement(), &run.issued_roles()).await?)
 }
 
 /// As they were before the operation closed them: open if the tenant was active.
@@ -19,7 +19,7 @@ pub(in crate::pipeline) async fn restore(run: &ChangeRun) -> Result<(), StepErro
 /// As they were before they were opened.
 pub(in crate::pipeline) async fn close_again(run: &ChangeRun) -> Result<(), StepError> {
     let ready = run.target.ready().await?;
-    let (removal, _) = Removal::begin(&run.target, &ready, run.mark, run.placement()).await?;
+    let (removal, _) = Removal::begin(run.site(), &ready, run.mark, run.placement()).await?;
     removal.close_logins().await?;
     removal.end_sessions().await?;
     Ok(())

@@ -66,13 +66,13 @@ async fn in_a_transaction(
     tracker: &Tracker,
 ) -> Result<(), StepError> {
     let ready = run.ready().await?;
-    let opened = Build::reopen(&run.target, &ready, run.mark, &run.tenant.placement, position).await?;
+    let opened = Build::reopen(run.site(), &ready, run.mark, &run.tenant.placement, position).await?;
     let Some(build) = opened else { return Ok(()) };
     // Kept where an undo finds it.
     run.build = Some(build);
     let duration = files::apply_one(run.open_build()?, file).await?;
     let build = run.build.take().ok_or_else(|| misplaced(Step::Outside))?;
-    build.commit(&run.target).await?;
+    build.commit(run.site()).await?;
     tracker.log(files::applied(file, duration));
     Ok(())
 }
@@ -87,7 +87,7 @@ async fn by_statement(
 ) -> Result<(), StepError> {
     let begin = Instant::now();
     let ready = run.ready().await?;
-    if journal::is_file_done(&run.target, &run.tenant.placement, position).await? {
+    if journal::is_file_done(run.site(), &run.tenant.placement, position).await? {
         counter.skip(file.statements.len());
         return Ok(());
     }
@@ -97,7 +97,7 @@ async fn by_statement(
         session.end().await;
     }
     // Before the file is on record as done: whoever takes the operation up in between closes it again.
-    let closed = owner_login::close(&run.target, &ready, run.mark, &run.tenant.placement).await;
+    let closed = owner_login::close(run.site(), &ready, run.mark, &run.tenant.placement).await;
     worked?;
     closed?;
     let checksum = file.checksum.to_string();
@@ -109,7 +109,7 @@ async fn by_statement(
         duration_us: i64::try_from(begin.elapsed().as_micros()).unwrap_or(i64::MAX),
     };
     let done = async {
-        journal::file_done(&run.target, run.mark, &run.tenant.placement, row).await.map_err(StepError::from)
+        journal::file_done(run.site(), run.mark, &run.tenant.placement, row).await.map_err(StepError::from)
     };
     fault::around("outside.history", done).await?;
     counter.tracker.log(files::applied(file, begin.elapsed()));
@@ -136,11 +136,11 @@ async fn statements(
         };
         // The login first: opening it ends whatever session still works on the statement.
         if session.is_none() {
-            let open = owner_login::open(&run.target, &ready, run.mark, &run.tenant.placement);
+            let open = owner_login::open(run.site(), &ready, run.mark, &run.tenant.placement);
             *session = Some(fault::around("outside.login", open).await?);
         }
         let Some(session) = session.as_mut() else { return Err(misplaced(Step::Outside)) };
-        let standing = journal::begin(&run.target, entry).await?;
+        let standing = journal::begin(run.site(), entry).await?;
         if standing != Standing::Done {
             let one = one_statement(
                 run,
@@ -151,7 +151,7 @@ async fn statements(
                 counter.tracker,
             );
             fault::around("outside.statement", one).await?;
-            journal::done(&run.target, entry).await?;
+            journal::done(run.site(), entry).await?;
         }
         counter.count();
     }
@@ -175,7 +175,7 @@ async fn one_statement(
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             // Nobody is told of a look that failed: it is for a message only.
-            if let Ok(now) = owner_login::blocker(&run.target, backend).await {
+            if let Ok(now) = owner_login::blocker(run.site(), backend).await {
                 let mut before = waited_for.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(blocker) = now.as_ref().filter(|now| Some(*now) != before.as_ref()) {
                     tracker.log(format!("{} waits for {blocker}", file.path));
@@ -219,7 +219,7 @@ async fn make_good(
         Work::Reindex => Invalid::OfReindex,
         Work::DropIndex | Work::AddValue | Work::Maintain => return Ok(()),
     };
-    session.drop_invalid(&run.target, &run.tenant.placement, which, left(deadline)).await.map(drop)
+    session.drop_invalid(run.site(), &run.tenant.placement, which, left(deadline)).await.map(drop)
 }
 
 /// The server's refusal says that the attempt before came to its end. (Or that the name was taken all along, by a file that

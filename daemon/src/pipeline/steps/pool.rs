@@ -62,7 +62,7 @@ async fn build(
     files::apply(run.open_build()?, &blueprint.seed, Step::Pool, tracker).await?;
     refuse(run.open_build()?.finish_pool().await?)?;
     let build = run.build.take().ok_or_else(|| misplaced(Step::Pool))?;
-    let commit = async { build.commit(&run.target).await.map_err(StepError::from) };
+    let commit = async { build.commit(run.site()).await.map_err(StepError::from) };
     fault::around("pool.commit", commit).await?;
     tracker.log(format!(
         "built the shared tables of {} {} as {placement}: {} tables",

@@ -16,7 +16,7 @@ pub(in crate::pipeline) async fn run(
     tracker: &Tracker,
 ) -> Result<(), StepError> {
     let ready = run.target.ready().await?;
-    let (removal, settled) = Removal::begin(&run.target, &ready, run.mark, run.placement()).await?;
+    let (removal, settled) = Removal::begin(run.site(), &ready, run.mark, run.placement()).await?;
     if settled == Settled::Void && step != Step::ConfirmAbsence {
         tracker.log("nothing was ever committed on the target".to_owned());
         return Ok(());

@@ -11,7 +11,7 @@ use crate::postgres::runner::Build;
 pub(in crate::pipeline) async fn run(run: &mut ProvisionRun) -> Result<(), StepError> {
     let ready = run.ready().await?;
     let owner = Owner::Tenant(run.tenant.id);
-    let mut build = Build::begin(&run.target, &ready, run.mark, &run.tenant.placement, owner).await?;
+    let mut build = Build::begin(run.site(), &ready, run.mark, &run.tenant.placement, owner).await?;
     let limit = run.tenant.settings.get(CONNECTION_LIMIT).copied().unwrap_or(-1);
     let probe = run.probe.brief_verifier();
     let made = match &run.pool {

@@ -17,11 +17,16 @@ pub(in crate::pipeline) async fn run(run: &mut ProvisionRun, tracker: &Tracker) 
     let total = isolation::probes::PROBES.len();
     tracker.counted(Step::Verify, 0, total);
     if run.is_inherited {
-        credentials::open_probe(&run.target, run.mark, &run.tenant.placement, &run.probe.brief_verifier())
-            .await?;
+        credentials::open_probe(
+            &run.target,
+            run.standing(),
+            &run.tenant.placement,
+            &run.probe.brief_verifier(),
+        )
+        .await?;
     }
     let before = canary::fingerprint(&run.target, &ready.canary).await?;
-    let mut session = run.target.login(&tenant_ddl::probe_role(&run.tenant.placement), &run.probe).await?;
+    let mut session = run.site().login(&tenant_ddl::probe_role(&run.tenant.placement), &run.probe).await?;
     let attacked = isolation::attack(&mut session, &ready.canary).await;
     session.close().await.ok();
     let mut report = attacked.map_err(doing("attack the isolation as the tenant"))?;

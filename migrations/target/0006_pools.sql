@@ -2,7 +2,7 @@
 
 alter table tenantry.placement drop constraint placement_kind_known;
 alter table tenantry.placement add constraint placement_kind_known
-    check (kind in ('tenant', 'canary', 'pool', 'tombstone'));
+    check (kind in ('tenant', 'canary', 'canary_database', 'pool', 'tombstone'));
 -- Whose tables a tenant's rows are in; none for a tenant with objects of its own.
 alter table tenantry.placement add column pool text;
 
