@@ -155,6 +155,7 @@ const fn is_end(progress: &Progress) -> bool {
 fn kinds() -> impl Strategy<Value = Kind> {
     prop_oneof![
         4 => prop_oneof![Just(Seeding::With), Just(Seeding::Without)].prop_map(|seed| Kind::Provision { seed, outside: Outside::Without, tenancy: Tenancy::Schema }),
+        2 => prop_oneof![Just(Seeding::With), Just(Seeding::Without)].prop_map(|seed| Kind::Provision { seed, outside: Outside::Without, tenancy: Tenancy::Shared }),
         2 => Just(Kind::Provision { seed: Seeding::With, outside: Outside::With, tenancy: Tenancy::Schema }),
         2 => archivings().prop_map(|archive| Kind::Rollback { archive }),
         1 => archivings().prop_map(|archive| Kind::Retire { archive }),
@@ -184,8 +185,10 @@ fn lucks() -> impl Strategy<Value = Vec<Luck>> {
 
 fn events() -> impl Strategy<Value = Event> {
     let steps = prop::sample::select(&[
+        Step::Pool,
         Step::Roles,
         Step::Schema,
+        Step::Join,
         Step::Migrations,
         Step::Seed,
         Step::Commit,
