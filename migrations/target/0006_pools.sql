@@ -32,19 +32,20 @@ create table tenantry.pool_member (
 );
 create index pool_member_placement_idx on tenantry.pool_member (placement);
 
--- What a role learns of that table: itself. Nothing runs with anybody else's rights: a view is read with its owner's, and
--- current_user in it is whoever queries. It stands where a blueprint's own code cannot replace it.
-create view tenantry_ext.tenantry_me with (security_barrier) as
-    select tenant_id, is_leaving from tenantry.pool_member where role = current_user and is_open;
-grant select on tenantry_ext.tenantry_me to public;
+-- What a role learns of that table: its own row. Nothing runs with anybody else's rights: row-level security asks who
+-- queries, and without USAGE on this schema only what was made here finds the table at all. No view stands between, since
+-- pg_dump refuses to look through one.
+alter table tenantry.pool_member enable row level security;
+create policy pool_member_own_row on tenantry.pool_member for select using (role = current_user);
+grant select (role, tenant_id, is_open, is_leaving) on tenantry.pool_member to public;
 
--- The default of tenant_id; null for a role that stands for no tenant.
+-- The default of tenant_id; null for a role that stands for no tenant. Where a blueprint's own code cannot replace it.
 create function tenantry_ext.tenantry_tenant() returns uuid
     language sql stable parallel safe
-    return (select tenant_id from tenantry_ext.tenantry_me);
+    return (select tenant_id from tenantry.pool_member where role = current_user and is_open);
 
 -- For a blueprint's triggers that keep rows from being deleted: true only while the daemon takes the whole tenant away.
 create function tenantry_ext.tenantry_removing() returns boolean
     language sql stable parallel safe
-    return coalesce((select is_leaving from tenantry_ext.tenantry_me), false);
+    return coalesce((select is_leaving from tenantry.pool_member where role = current_user and is_open), false);
 grant execute on function tenantry_ext.tenantry_tenant(), tenantry_ext.tenantry_removing() to public;

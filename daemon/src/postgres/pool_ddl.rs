@@ -17,23 +17,20 @@ grant {placement} to {provisioner};
 /// Row-level security on every table, also for the owner, with one policy that asks for whom the querying role stands. In
 /// a sub-select the server asks once for a query, and looks tenant_id up in an index.
 pub const COVER: &str = "\
-set local role {placement};
 do $tenantry$
 declare
     one record;
+    own constant text := 'tenant_id = (select me.tenant_id from tenantry.pool_member me where me.role = current_user and me.is_open)';
 begin
     for one in select oid::regclass::text as name from pg_class
                where relnamespace = '{placement}'::regnamespace and relkind in ('r', 'p') loop
         execute format('alter table only %s alter column tenant_id set default tenantry_ext.tenantry_tenant(), '
                        'enable row level security, force row level security', one.name);
         execute format('drop policy if exists tenantry_tenant on %s', one.name);
-        execute format('create policy tenantry_tenant on %s '
-                       'using (tenant_id = (select me.tenant_id from tenantry_ext.tenantry_me me)) '
-                       'with check (tenant_id = (select me.tenant_id from tenantry_ext.tenantry_me me))', one.name);
+        execute format('create policy tenantry_tenant on %s using (%s) with check (%s)', one.name, own, own);
     end loop;
 end
 $tenantry$;
-reset role;
 ";
 
 /// Functions of the owner's that the provisioner calls, and nobody else can. The first fails with 55006 where deferred

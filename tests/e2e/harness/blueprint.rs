@@ -21,6 +21,15 @@ impl Folder {
         Self { dir, files: 0 }
     }
 
+    /// The same for tenants that share their tables.
+    pub(crate) fn shared(parent: &Path, name: &str, version: &str) -> Self {
+        let this = Self::new(parent, name, version);
+        let manifest = this.dir.join("blueprint.toml");
+        let text = std::fs::read_to_string(&manifest).unwrap();
+        std::fs::write(manifest, text.replace("\"schema\"", "\"shared\"")).unwrap();
+        this
+    }
+
     /// Adds `V<n>__<title>.sql`.
     pub(crate) fn migration(mut self, title: &str, sql: &str) -> Self {
         self.files += 1;
