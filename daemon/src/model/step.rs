@@ -84,7 +84,7 @@ impl Step {
             Self::CloseLogins => "close the tenant's logins",
             Self::EndSessions => "end the tenant's sessions",
             Self::Archive => "archive the tenant's data, and read the archive back",
-            Self::DropObjects => "drop the schema in lock-bounded batches",
+            Self::DropObjects => "remove the tenant's objects, or its rows, in bounded batches",
             Self::DropRoles => "drop the roles",
             Self::ConfirmAbsence => "check that nothing is left",
             Self::OpenLogins => "open the tenant's logins",

@@ -64,6 +64,7 @@ async fn median(connection: &mut PgConnection, sql: &str) -> Duration {
 
 /// The tenant asks through the policies; the superuser names the tenant in each table and asks without.
 #[tokio::test]
+#[expect(clippy::print_stdout, reason = "the figures of the README")]
 async fn the_policies_cost_little_beside_the_same_queries_without_them() {
     let env = Env::new().await;
     let made = seeded(&env, "one").await;

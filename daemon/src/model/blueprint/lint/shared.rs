@@ -154,7 +154,7 @@ fn statement(words: &Words<'_>) -> Option<Found> {
     let is_grant =
         words.starts_with(&["grant"]) || words.starts_with(&["alter", "default", "privileges", "grant"]);
     if is_grant && let Some(at) = words.find(&["truncate|trigger|references|all"]) {
-        let message = "TRUNCATE takes all tenants' rows and asks no policy, and nobody needs the others: grant none of it";
+        let message = "of these rights one empties all tenants' rows past every policy, and nobody needs the others: grant none of them";
         return Some((at, "shared_grant", message));
     }
     None
