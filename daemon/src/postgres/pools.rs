@@ -3,6 +3,8 @@
 //! Invariants: a pool is there whole and covered, or not at all: every table has tenant_id in each key and the daemon's
 //! policy, which the catalog says and not the blueprint's text. Which pool a tenant is in is said by its own marker.
 
+use std::time::Duration;
+
 use sqlx::PgConnection;
 use tenantry_protocol::id::TenantId;
 use tenantry_protocol::name::PlacementName;
@@ -16,6 +18,9 @@ use super::quote::{Value, render};
 use super::runner::{Build, Deferral};
 use super::secret::Verifier;
 use super::target::{Ready, Target};
+
+/// How long whoever builds the same pool is waited for before a look whether it still does.
+const COURTESY: Duration = Duration::from_millis(500);
 
 /// Which pool: the blueprint's version, and its content, should two registries share a target.
 #[derive(Debug, Clone)]
@@ -58,18 +63,7 @@ pub async fn begin(
 ) -> Result<Build> {
     let mut build = Build::begin(target.site(), ready, mark, placement, Owner::Pool).await?;
     let canary = Uuid::now_v7();
-    sqlx::query(
-        "insert into tenantry.pool (placement, blueprint, version, checksum, canary_id) values ($1, $2, $3, $4, $5)",
-    )
-    .persistent(false)
-    .bind(placement.as_str())
-    .bind(&identity.blueprint)
-    .bind(&identity.version)
-    .bind(&identity.checksum)
-    .bind(canary)
-    .execute(&mut *build.connection)
-    .await
-    .map_err(doing("claim the pool"))?;
+    claim_in_turn(target, &mut build, placement, identity, canary).await?;
     // The owner stands for nobody's tenant: what it writes is what tenants attack.
     sqlx::query(
         "insert into tenantry.pool_member (role, placement, pool, tenant_id) values ($1::name, $1, $1, $2)",
@@ -82,6 +76,56 @@ pub async fn begin(
     .map_err(doing("make the pool's canary"))?;
     bookkeeping::set_state(&mut build.connection, mark.build, "active").await?;
     Ok(build)
+}
+
+/// The pool's row, behind that of whoever builds the same pool.
+async fn claim_in_turn(
+    target: &Target,
+    build: &mut Build,
+    placement: &PlacementName,
+    identity: &Identity,
+    canary: Uuid,
+) -> Result<()> {
+    let backend = build.backend;
+    let claiming = claim(&mut build.connection, placement, identity, canary);
+    tokio::pin!(claiming);
+    loop {
+        tokio::select! {
+            claimed = &mut claiming => return claimed,
+            () = tokio::time::sleep(COURTESY) => {}
+        }
+        match bookkeeping::end_idle_holders(target, backend).await {
+            Ok(0) => {}
+            Ok(ended) => {
+                tracing::warn!(ended, "ended the session of a daemon that stopped while it built a pool")
+            }
+            // The wait has an end of its own.
+            Err(error) => {
+                tracing::warn!(error = %error.explain(), "whoever holds the pool could not be ended");
+            }
+        }
+    }
+}
+
+async fn claim(
+    connection: &mut PgConnection,
+    placement: &PlacementName,
+    identity: &Identity,
+    canary: Uuid,
+) -> Result<()> {
+    sqlx::query(
+        "insert into tenantry.pool (placement, blueprint, version, checksum, canary_id) values ($1, $2, $3, $4, $5)",
+    )
+    .persistent(false)
+    .bind(placement.as_str())
+    .bind(&identity.blueprint)
+    .bind(&identity.version)
+    .bind(&identity.checksum)
+    .bind(canary)
+    .execute(connection)
+    .await
+    .map(|_| ())
+    .map_err(doing("claim the pool"))
 }
 
 /// The pool that a tenant's rows are in; none for a tenant with objects of its own.

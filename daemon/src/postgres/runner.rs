@@ -34,7 +34,7 @@ pub struct Build {
     /// The transaction's id: a file that ends the transaction is noticed by it.
     xid: String,
     /// The server's process for this connection.
-    backend: i32,
+    pub(super) backend: i32,
     files: i32,
     /// The function that runs the files, as it was made; none before the first, and where a file changed it.
     runner: Option<String>,

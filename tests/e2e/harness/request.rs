@@ -14,7 +14,7 @@ use tenantry_protocol::tenant::{
 use tokio::net::UnixStream;
 use uuid::Uuid;
 
-use super::arena::{BLUEPRINT, OUTSIDE};
+use super::arena::{BLUEPRINT, OUTSIDE, SHARED};
 use super::rpc;
 
 /// Longer than the daemon keeps a caller waiting for the answer to a lost COMMIT.
@@ -25,7 +25,11 @@ pub(crate) enum Scenario {
     Provision,
     /// Of a blueprint with a file outside the transaction.
     ProvisionOutside,
+    /// Of a blueprint whose tables tenants share.
+    ProvisionShared,
     Rollback,
+    /// Of one of those.
+    RollbackShared,
     /// With its data in a file first.
     RollbackArchived,
     /// While the tenant's application works.
@@ -66,7 +70,8 @@ impl Scenario {
     /// What makes the tenant that it is done to.
     pub(crate) fn preparation(self) -> &'static [Self] {
         match self {
-            Self::Provision | Self::ProvisionOutside => &[],
+            Self::Provision | Self::ProvisionOutside | Self::ProvisionShared => &[],
+            Self::RollbackShared => &[Self::ProvisionShared, Self::Issue, Self::Rotate],
             Self::Issue => &[Self::Provision],
             Self::Rotate => &[Self::Provision, Self::Issue],
             Self::Resume => &[Self::Provision, Self::Issue, Self::Rotate, Self::Suspend],
@@ -110,8 +115,12 @@ async fn ask(
     key: Option<String>,
 ) -> Result<(), String> {
     match scenario {
-        Scenario::Provision | Scenario::ProvisionOutside => {
-            let blueprint = if scenario == Scenario::Provision { BLUEPRINT } else { OUTSIDE };
+        Scenario::Provision | Scenario::ProvisionOutside | Scenario::ProvisionShared => {
+            let blueprint = match scenario {
+                Scenario::ProvisionOutside => OUTSIDE,
+                Scenario::ProvisionShared => SHARED,
+                _ => BLUEPRINT,
+            };
             let request = ProvisionRequest {
                 slug,
                 blueprint: blueprint.to_owned(),
@@ -121,7 +130,10 @@ async fn ask(
             };
             client.provision(context(), request).await.map_err(lost)?.map(drop)
         }
-        Scenario::Rollback | Scenario::RollbackArchived | Scenario::RollbackInUse => {
+        Scenario::Rollback
+        | Scenario::RollbackShared
+        | Scenario::RollbackArchived
+        | Scenario::RollbackInUse => {
             let (confirm, discard_data) = (slug.clone(), !scenario.archives());
             let request = RollbackRequest { slug, confirm, discard_data, idempotency_key: key };
             client.rollback(context(), request).await.map_err(lost)?.map(drop)

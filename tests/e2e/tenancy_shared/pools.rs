@@ -2,6 +2,7 @@
 
 use futures::future::join_all;
 use serde_json::Value;
+use sqlx::ConnectOptions as _;
 
 use super::{SEEDED, count, pool, seeded, seen, value};
 use crate::harness::{Cluster, Env, Folder, Provisioned, Version, eventually};
@@ -118,4 +119,27 @@ async fn a_seed_that_fails_for_one_tenant_leaves_nothing_of_it() {
     env.assert_clean_slate(&env.tenant("two").await.tenant.placement).await;
     let left = format!("select count(distinct tenant_id)::text from {pool}.notes");
     assert_eq!(seen(&env, left).await, "2", "the first tenant and the canary");
+}
+
+#[tokio::test]
+async fn a_daemon_that_stopped_while_it_built_a_pool_keeps_nobody_waiting() {
+    let env = Env::new().await;
+    env.add_blueprint(Folder::shared(&env.dir, "notes", "1.0").migration("notes", TABLE).path()).await;
+    env.provision("first").await;
+    let listed = env.tenantry(&["blueprint", "list", "--json"]).await.assert_status(0).json();
+    let blueprints = listed["blueprints"].as_array().expect("a list");
+    let notes = blueprints.iter().find(|blueprint| blueprint["name"] == "notes").expect("it is listed");
+    // As the daemon before would hold it.
+    let options = env.cluster.options(&env.target_db).username(&env.provisioner).password("only-for-tests");
+    let mut stopped = options.application_name("tenantryd").connect().await.unwrap();
+    let hold = format!(
+        "begin; insert into tenantry.pool (placement, blueprint, version, checksum, canary_id)
+         values ('t_0', 'notes', '1.0', '{}', gen_random_uuid())",
+        notes["checksum"].as_str().unwrap()
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(hold)).execute(&mut stopped).await.unwrap();
+    let made = env.provision_of("one", "notes").await;
+    assert!(sqlx::raw_sql("commit").execute(&mut stopped).await.is_err(), "its session was ended");
+    assert_eq!(value(&env, &made.credentials, "select count(*) from notes").await, "0");
+    assert_eq!(seen(&env, "select count(*)::text from tenantry.pool".into()).await, "1");
 }
