@@ -77,8 +77,7 @@ fn paths() -> Vec<Path> {
     use Scenario::{Resume, Retire, Rollback, Suspend, Update};
     let path = |scenario, name, prelude: Vec<Rule>, places| Path { scenario, name, prelude, places };
     let mut paths = provisions();
-    paths.extend(provisions_outside());
-    paths.extend(of_shared_tables());
+    paths.extend(provisions_outside().into_iter().chain(of_shared_tables()));
     paths.extend([
         path(
             Rollback,

@@ -180,14 +180,22 @@ pub(super) async fn open_or_close(
     .map_err(doing("open or close the tenant's rows"))
 }
 
-/// Which transactions write into a pool's tables, as the server calls them. They may have begun before a role was closed.
-pub(super) async fn writers(connection: &mut PgConnection, pool: &PlacementName) -> Result<Vec<String>> {
+/// Which transactions write into a pool's tables, as the server calls them, of sessions that can be the tenant: other tenants'
+/// own logins cannot. They may have begun before the tenant's roles were closed.
+pub(super) async fn writers(
+    connection: &mut PgConnection,
+    pool: &PlacementName,
+    placement: &PlacementName,
+) -> Result<Vec<String>> {
     sqlx::query_scalar(
         "select distinct l.virtualtransaction from pg_locks l join pg_class c on c.oid = l.relation
+         join pg_stat_activity a on a.pid = l.pid
          where l.database = (select oid from pg_database where datname = current_database())
-           and c.relnamespace = to_regnamespace($1) and l.mode = 'RowExclusiveLock' and l.pid <> pg_backend_pid()",
+           and c.relnamespace = to_regnamespace($1) and l.mode = 'RowExclusiveLock' and l.pid <> pg_backend_pid()
+           and pg_has_role(a.usesysid, to_regrole($2 || '_app')::oid, 'member')",
     )
     .bind(pool.as_str())
+    .bind(placement.as_str())
     .fetch_all(connection)
     .await
     .map_err(doing("look for transactions that write into the pool"))

@@ -38,18 +38,18 @@ impl Tenant<'_> {
     /// own can have become the tenant by SET ROLE, and is not the tenant's to end.
     pub async fn wait_for_writers(&self) -> Result<()> {
         let mut connection = self.target.acquire().await?;
-        let before = pools::writers(&mut connection, self.pool).await?;
+        let before = pools::writers(&mut connection, self.pool, self.placement).await?;
         let deadline = Instant::now() + TIMEOUT;
         loop {
-            let now = pools::writers(&mut connection, self.pool).await?;
+            let now = pools::writers(&mut connection, self.pool, self.placement).await?;
             let left = before.iter().filter(|writer| now.contains(writer)).count();
             if left == 0 {
                 return Ok(());
             }
             if Instant::now() > deadline {
                 return Err(Error::Refused(format!(
-                    "{left} transactions write into the shared tables for longer than {} s, and one of them may be the \
-                     tenant's: end them, and try again",
+                    "{left} transactions write into the shared tables for longer than {} s, of a login that may be the \
+                     tenant: end them, and try again",
                     TIMEOUT.as_secs()
                 )));
             }

@@ -79,6 +79,15 @@ impl Scenario {
         }
     }
 
+    /// What is provisioned.
+    const fn blueprint(self) -> &'static str {
+        match self {
+            Self::ProvisionOutside => OUTSIDE,
+            Self::ProvisionShared => SHARED,
+            _ => BLUEPRINT,
+        }
+    }
+
     /// Needs the server's own programs, in a version that can dump it.
     pub(crate) const fn archives(self) -> bool {
         matches!(self, Self::RollbackArchived | Self::RetireArchived)
@@ -116,14 +125,9 @@ async fn ask(
 ) -> Result<(), String> {
     match scenario {
         Scenario::Provision | Scenario::ProvisionOutside | Scenario::ProvisionShared => {
-            let blueprint = match scenario {
-                Scenario::ProvisionOutside => OUTSIDE,
-                Scenario::ProvisionShared => SHARED,
-                _ => BLUEPRINT,
-            };
             let request = ProvisionRequest {
                 slug,
-                blueprint: blueprint.to_owned(),
+                blueprint: scenario.blueprint().to_owned(),
                 seed: true,
                 idempotency_key: key,
                 ..ProvisionRequest::default()

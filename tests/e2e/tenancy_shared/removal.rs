@@ -9,7 +9,7 @@ use tokio::process::Command;
 
 use super::{SEEDED, count, picture, pool, refused, seeded, seen, value};
 use crate::harness::binaries::server_bin;
-use crate::harness::{Cluster, Env, Folder, Provisioned, Version, cli, rpc};
+use crate::harness::{Cluster, Env, Folder, Provisioned, Version, cli, eventually, rpc};
 
 #[tokio::test]
 async fn one_that_leaves_takes_its_rows_and_leaves_the_others_theirs() {
@@ -166,4 +166,41 @@ async fn one_that_is_suspended_has_no_rows_for_anybody_until_it_is_resumed() {
     env.tenantry(&["tenant", "resume", "one"]).await.assert_status(0);
     assert_eq!(seen_by_app().await, "34");
     assert_eq!(value(&env, &made.credentials, "select count(*) from entries").await, "34");
+}
+
+#[tokio::test]
+async fn who_became_the_tenant_and_still_writes_is_waited_for_and_other_tenants_are_not() {
+    let env = Env::new().await;
+    let (one, two) = (seeded(&env, "one").await, seeded(&env, "two").await);
+    let pool = pool(&env).await;
+    let write = |who: &Provisioned| {
+        format!(
+            "begin; set local role {}_app; set local search_path = {pool}, tenantry_ext;
+             insert into currencies (code, name) values ('CHF', 'Franc')",
+            who.tenant.placement
+        )
+    };
+    // The neighbour's own login is in nobody's way.
+    let mut neighbour = env.cluster.options(&env.target_db).username(&two.credentials.role);
+    neighbour = neighbour.password(two.credentials.password.as_deref().unwrap());
+    let mut neighbour = sqlx::ConnectOptions::connect(&neighbour).await.unwrap();
+    sqlx::raw_sql("begin; insert into currencies (code, name) values ('CHF', 'Franc')")
+        .execute(&mut neighbour)
+        .await
+        .unwrap();
+    let mut pooled = env.target().await;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(write(&one))).execute(&mut pooled).await.unwrap();
+    let rollback = ["tenant", "rollback", "one", "--confirm", "one", "--discard-data"];
+    let (removed, ()) = tokio::join!(env.tenantry(&rollback), async {
+        eventually("the tenant's roles are closed", async || {
+            let closed = "select bool_or(not is_open)::text from tenantry.pool_member";
+            (seen(&env, closed.to_owned()).await == "true").then_some(())
+        })
+        .await;
+        sqlx::raw_sql("commit").execute(&mut pooled).await.unwrap();
+    });
+    removed.assert_status(0);
+    assert_eq!(count(&env, &one).await, 0, "what it wrote at the last moment is gone too");
+    sqlx::raw_sql("commit").execute(&mut neighbour).await.unwrap();
+    assert_eq!(count(&env, &two).await, SEEDED + 1);
 }
