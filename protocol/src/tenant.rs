@@ -243,7 +243,7 @@ pub struct RollbackPreviewRequest {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RollbackPreview {
     pub tenant: Tenant,
-    /// Tables in the tenant's schema; a partitioned one is one table.
+    /// Tables that would go: those in the tenant's schema, where a partitioned one is one table; none of a pool's.
     pub tables: u64,
     pub rows: RowCount,
     /// Tables with their indexes and their out-of-line values; absent if a lock on one of them was not free.
@@ -253,6 +253,9 @@ pub struct RollbackPreview {
     pub roles: Vec<String>,
     /// Sessions of those roles, which would be cut.
     pub sessions: u64,
+    /// The shared tables that its rows are in. They stay, for others and for the next tenant, even if this is the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<PlacementName>,
     /// When its provisioning succeeded; absent if it never did.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]

@@ -247,6 +247,7 @@ async fn a_failed_provision_is_mended_and_tried_again() {
         assert!(failed.contains(part), "{part} is not said\n{failed}");
     }
     keys.press("r", "◂ broken ▸");
+    keys.press("l", "◂ ledger ▸");
     keys.press("l", "◂ projects ▸");
     keys.press(ENTER, "approve and run");
     keys.press(CTRL_S, "acme is active");

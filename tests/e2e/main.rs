@@ -50,5 +50,6 @@ mod small_disk;
 mod starting;
 mod stuck;
 mod tenancy_database;
+mod tenancy_shared;
 mod tidy;
 mod unfit_targets;

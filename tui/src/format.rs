@@ -209,8 +209,12 @@ pub(crate) fn rows(rows: RowCount) -> String {
 pub(crate) fn rollback_effects(preview: &RollbackPreview) -> [String; 3] {
     let size = preview.size_bytes.map_or_else(|| "size unknown, a table is locked".to_owned(), bytes);
     let (tables, rows) = (counted(preview.tables, "table"), rows(preview.rows));
+    let data = match &preview.pool {
+        Some(pool) => format!("{rows} in the shared tables of {pool}, which stay for other tenants"),
+        None => format!("schema {}: {tables}, {rows}, {size}", preview.tenant.placement),
+    };
     [
-        format!("schema {}: {tables}, {rows}, {size}", preview.tenant.placement),
+        data,
         format!("roles {}", preview.roles.join(", ")),
         match preview.sessions {
             0 => "no sessions are open".to_owned(),

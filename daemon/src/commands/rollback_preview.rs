@@ -34,5 +34,6 @@ pub async fn rollback_preview(
         size_bytes: found.size_bytes,
         roles: found.roles,
         sessions: found.sessions,
+        pool: found.pool,
     })
 }

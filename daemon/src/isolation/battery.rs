@@ -21,6 +21,8 @@ pub struct Ground<'a> {
     /// The attacker, whose probe's session this is.
     pub own: &'a PlacementName,
     pub victim: &'a PlacementName,
+    /// Whose tables the attacker shares; its own placement where it shares none.
+    pub pool: &'a PlacementName,
     /// The daemon's role on the target.
     pub provisioner: &'a str,
 }
@@ -71,6 +73,7 @@ async fn answer(
     let values = [
         ("own", Value::Placement(ground.own)),
         ("victim", Value::Placement(ground.victim)),
+        ("pool", Value::Placement(ground.pool)),
         ("provisioner", Value::Identifier(ground.provisioner)),
     ];
     let sql = sqlx::AssertSqlSafe(render(attack.sql, &values));

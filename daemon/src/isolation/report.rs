@@ -47,14 +47,21 @@ pub async fn attack(
     })
 }
 
+/// What stands against the cover of shared tables, as findings of a lint of its own.
+pub fn uncovered(problems: Vec<String>) -> impl Iterator<Item = LintFinding> {
+    problems.into_iter().map(|evidence| LintFinding { lint: "shared_tables".to_owned(), evidence })
+}
+
 /// Looks through the catalog of the tenant's database, as the daemon's role: how many lints there are, and what they found.
+/// `home` is the placement whose schema the tenant's tables are in: its own, or the pool's.
 pub async fn look(
     connection: &mut PgConnection,
     own: &PlacementName,
+    home: &PlacementName,
 ) -> Result<(usize, Vec<LintFinding>), sqlx::Error> {
     let mut findings = Vec::new();
     for lint in LINTS {
-        let sql = render(lint.sql, &[("own", Value::Placement(own))]);
+        let sql = render(lint.sql, &[("own", Value::Placement(own)), ("home", Value::Placement(home))]);
         for row in sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_all(&mut *connection).await? {
             findings.push(LintFinding { lint: lint.name.to_owned(), evidence: row.try_get(0)? });
         }

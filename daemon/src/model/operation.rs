@@ -191,6 +191,11 @@ const DATABASE_OUTSIDE: &[Step] = &[
     Step::Verify,
     Step::Activate,
 ];
+/// Undone without the pool, which stays for others: it holds nothing of the tenant's.
+const PROVISION_SHARED: &[Step] =
+    &[Step::Pool, Step::Roles, Step::Join, Step::Commit, Step::Verify, Step::Activate];
+const PROVISION_SHARED_SEEDED: &[Step] =
+    &[Step::Pool, Step::Roles, Step::Join, Step::Seed, Step::Commit, Step::Verify, Step::Activate];
 const ROLLBACK: &[Step] =
     &[Step::CloseLogins, Step::EndSessions, Step::DropObjects, Step::DropRoles, Step::ConfirmAbsence];
 const ROLLBACK_ARCHIVED: &[Step] = &[
@@ -236,6 +241,9 @@ impl Kind {
                 (Outside::Without, Seeding::With) => DATABASE_SEEDED,
                 (Outside::Without, Seeding::Without) => DATABASE,
             },
+            // Its files run when the pool is built, and never outside of that one transaction: a lint sees to it.
+            Self::Provision { tenancy: Tenancy::Shared, seed: Seeding::Without, .. } => PROVISION_SHARED,
+            Self::Provision { tenancy: Tenancy::Shared, seed: Seeding::With, .. } => PROVISION_SHARED_SEEDED,
             Self::Provision { outside: Outside::With, .. } => PROVISION_OUTSIDE,
             Self::Provision { seed: Seeding::Without, .. } => PROVISION,
             Self::Provision { seed: Seeding::With, .. } => PROVISION_SEEDED,

@@ -166,6 +166,8 @@ fn kinds() -> impl Strategy<Value = Kind> {
             .prop_map(|(seed, tenancy)| Kind::Provision { seed, outside: Outside::Without, tenancy }),
         2 => tenancies()
             .prop_map(|tenancy| Kind::Provision { seed: Seeding::With, outside: Outside::With, tenancy }),
+        2 => seedings()
+            .prop_map(|seed| Kind::Provision { seed, outside: Outside::Without, tenancy: Tenancy::Shared }),
         2 => archivings().prop_map(|archive| Kind::Rollback { archive }),
         1 => archivings().prop_map(|archive| Kind::Retire { archive }),
         1 => prop_oneof![Just(Kind::Suspend), Just(Kind::Resume), Just(Kind::Update), Just(Kind::Purge)],
@@ -205,8 +207,10 @@ fn events() -> impl Strategy<Value = Event> {
     let steps = prop::sample::select(&[
         Step::Reserve,
         Step::CreateDatabase,
+        Step::Pool,
         Step::Roles,
         Step::Schema,
+        Step::Join,
         Step::Migrations,
         Step::Seed,
         Step::Commit,

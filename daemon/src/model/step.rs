@@ -10,9 +10,13 @@ pub enum Step {
     Reserve,
     /// From the template; in no transaction.
     CreateDatabase,
+    /// The tables that tenants share are there: built by whoever comes first, in a transaction of their own.
+    Pool,
     /// Roles, with the marker before them. Opens the one transaction on the target.
     Roles,
     Schema,
+    /// The tenant's roles stand for it in the shared tables from here on.
+    Join,
     Migrations,
     Seed,
     /// Closes the transaction: from here on the tenant is there, whole.
@@ -49,8 +53,10 @@ impl Step {
         match self {
             Self::Reserve => "reserve",
             Self::CreateDatabase => "create_database",
+            Self::Pool => "pool",
             Self::Roles => "roles",
             Self::Schema => "schema",
+            Self::Join => "join",
             Self::Migrations => "migrations",
             Self::Seed => "seed",
             Self::Commit => "commit",
@@ -76,8 +82,10 @@ impl Step {
         match self {
             Self::Reserve => "reserve the placement",
             Self::CreateDatabase => "create the tenant's database from the template",
+            Self::Pool => "find the shared tables, or build them for the first tenant",
             Self::Roles => "create the marker and the tenant's roles",
             Self::Schema => "create the schema and its default privileges",
+            Self::Join => "make the roles the tenant's in the shared tables",
             Self::Migrations => "apply the blueprint's migrations",
             Self::Seed => "load the seed data",
             Self::Commit => "commit: everything appears at once",
@@ -87,7 +95,7 @@ impl Step {
             Self::CloseLogins => "close the tenant's logins",
             Self::EndSessions => "end the tenant's sessions",
             Self::Archive => "archive the tenant's data, and read the archive back",
-            Self::DropObjects => "drop what the tenant has, in lock-bounded batches",
+            Self::DropObjects => "remove what the tenant has, in lock-bounded batches",
             Self::DropRoles => "drop the roles",
             Self::ConfirmAbsence => "check that nothing is left",
             Self::OpenLogins => "open the tenant's logins",
@@ -106,7 +114,7 @@ impl Step {
 
     /// Part of the one transaction that makes a tenant appear at once or not at all.
     pub const fn is_atomic(self) -> bool {
-        matches!(self, Self::Roles | Self::Schema | Self::Migrations | Self::Seed | Self::Commit)
+        matches!(self, Self::Roles | Self::Schema | Self::Join | Self::Migrations | Self::Seed | Self::Commit)
     }
 
     /// From here on something goes that nothing brings back: the tenant's data, or a login's secret.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::isolation::Depth;
 use tenantry_protocol::name::{Slug, TargetName};
 use tenantry_protocol::plan::{Finding, Plan, PlanSql, PlanStep};
@@ -10,7 +11,7 @@ use crate::isolation::probes;
 use crate::model::blueprint::{Blueprint, Migration};
 use crate::model::operation::{Kind, Seeding, Step};
 use crate::model::plan_hash;
-use crate::postgres::tenant_ddl;
+use crate::postgres::{pool_ddl, tenant_ddl};
 
 /// What a plan is made from; everything in it was checked.
 #[derive(Debug)]
@@ -45,11 +46,16 @@ pub fn make(from: Ingredients<'_>) -> Plan {
 }
 
 fn plan_step(step: Step, blueprint: &Blueprint, seed: Seeding) -> PlanStep {
+    let is_shared = blueprint.tenancy == Tenancy::Shared;
     let sql = match step {
         Step::Reserve => vec![ours(tenant_ddl::RESERVE)],
         Step::CreateDatabase => {
             [tenant_ddl::JOIN_OWNER, tenant_ddl::CREATE_DATABASE, tenant_ddl::OPEN_DATABASE].map(ours).into()
         }
+        Step::Pool => pool(blueprint),
+        Step::Join => vec![ours(pool_ddl::JOIN)],
+        Step::Roles if is_shared => vec![ours(pool_ddl::SHARED_ROLES)],
+        Step::Commit if is_shared => vec![ours(pool_ddl::SHARED_SEAL), ours("commit;\n")],
         Step::Roles => vec![ours(tenant_ddl::roles(blueprint.tenancy))],
         Step::Schema => vec![ours(tenant_ddl::SCHEMA)],
         Step::Migrations => files(blueprint.inside()),
@@ -66,6 +72,14 @@ fn plan_step(step: Step, blueprint: &Blueprint, seed: Seeding) -> PlanStep {
 fn attacks(blueprint: &Blueprint) -> Vec<PlanSql> {
     let probes = probes::of(blueprint.tenancy, Depth::Core);
     probes.flat_map(|probe| probe.attacks).map(|attack| ours(&format!("{};\n", attack.sql))).collect()
+}
+
+/// What builds the pool, where this is its first tenant.
+fn pool(blueprint: &Blueprint) -> Vec<PlanSql> {
+    let before = [ours(pool_ddl::POOL_ROLES), ours(tenant_ddl::SCHEMA)];
+    let behind = [ours(pool_ddl::POOL_FUNCTIONS), ours(tenant_ddl::SEAL), ours("commit;\n")];
+    let covered = std::iter::once(ours(pool_ddl::COVER)).chain(files(&blueprint.seed));
+    before.into_iter().chain(files(blueprint.inside())).chain(covered).chain(behind).collect()
 }
 
 fn ours(text: &str) -> PlanSql {

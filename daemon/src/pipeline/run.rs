@@ -36,6 +36,8 @@ pub(super) struct ProvisionRun {
     pub(super) home: Home,
     /// Known once the target was reached, which is part of the first step.
     pub(super) ready: Option<Arc<Ready>>,
+    /// The shared tables that it joins, once they are known to be there; none for a tenancy without.
+    pub(super) pool: Option<PlacementName>,
     /// The open transaction, between its first step and its last.
     pub(super) build: Option<Build>,
     /// Lets the probe in while it attacks; made anew for each run, kept nowhere.
@@ -186,6 +188,7 @@ impl ProvisionRun {
             target,
             home,
             ready: None,
+            pool: None,
             build: None,
             probe: Password::generate(),
             is_inherited: false,
@@ -198,8 +201,10 @@ impl ProvisionRun {
         match step {
             Step::Reserve => steps::database::reserve(self).await,
             Step::CreateDatabase => steps::database::create(self).await,
+            Step::Pool => steps::pool::run(self, tracker).await,
             Step::Roles => steps::roles::run(self).await,
             Step::Schema => steps::schema::run(self).await,
+            Step::Join => steps::join::run(self).await,
             Step::Migrations => steps::migrations::run(self, tracker).await,
             Step::Seed => steps::seed::run(self, tracker).await,
             Step::Commit => steps::commit::run(self).await,

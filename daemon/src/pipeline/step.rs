@@ -16,6 +16,9 @@ pub(super) enum StepError {
     /// A file tried to reach beyond its bounds, or left something that would have.
     #[error("{problem}")]
     Unsafe { file: String, problem: String },
+    /// The shared tables would not keep tenants apart.
+    #[error("the shared tables do not keep tenants apart: {}", .0.join("; "))]
+    Uncovered(Vec<String>),
     /// An attack succeeded, failed for the wrong reason, or changed the victim.
     #[error("the isolation does not hold")]
     Isolation(Box<IsolationReport>),
@@ -74,6 +77,10 @@ impl StepError {
                     "a migration may do only what the tenant's owner role may do, inside the one transaction"
                         .into(),
                 ),
+                ..base
+            },
+            Self::Uncovered(_) => Failure {
+                hint: Some("mend the blueprint, raise its version, add it, and provision again".into()),
                 ..base
             },
             Self::OutOfTime { file, line, .. } => Failure {

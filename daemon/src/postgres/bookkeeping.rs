@@ -24,6 +24,8 @@ pub enum Owner {
     Canary,
     /// The reservation of the canary that has a database of its own.
     CanaryDatabase,
+    /// Of many tenants' tables.
+    Pool,
 }
 
 /// The build that a placement comes from, and the epoch under which it is changed.
@@ -51,6 +53,7 @@ impl Owner {
             Self::Tenant(id) => ("tenant", Some(id.as_uuid())),
             Self::Canary => ("canary", None),
             Self::CanaryDatabase => ("canary_database", None),
+            Self::Pool => ("pool", None),
         }
     }
 }
@@ -143,6 +146,22 @@ async fn end_holders(target: &Target, waiting: i32) -> Result<i64> {
     .fetch_one(&mut *connection)
     .await
     .map_err(doing("end whoever holds the marker"))
+}
+
+/// Ends the sessions of this daemon's role that do nothing and keep the session `waiting` from going on: those of a daemon
+/// that was stopped in the middle of its work. One that lives never rests that long within a build.
+pub(super) async fn end_idle_holders(target: &Target, waiting: i32) -> Result<i64> {
+    let mut connection = target.acquire().await?;
+    sqlx::query_scalar(
+        "select count(pg_terminate_backend(a.pid)) from unnest(pg_blocking_pids($1)) as b (pid)
+         join pg_stat_activity a on a.pid = b.pid
+         where a.usename = current_user and a.application_name = current_setting('application_name')
+           and a.state = 'idle in transaction' and a.state_change < clock_timestamp() - interval '2 seconds'",
+    )
+    .bind(waiting)
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(doing("end whoever holds the pool"))
 }
 
 async fn bury(

@@ -8,6 +8,7 @@ use tenantry_protocol::name::PlacementName;
 use super::bookkeeping::{self, Mark};
 use super::error::{Error, Result, doing};
 use super::execute::execute;
+use super::pools::{self, Door};
 use super::quote::{Value, render};
 use super::secret::Verifier;
 use super::sessions;
@@ -101,7 +102,12 @@ pub async fn activate(target: &Target, mark: Mark, placement: &PlacementName) ->
 }
 
 /// The tenant's issued logins work again, with the secrets that they had.
-pub async fn open_logins(target: &Target, mark: Mark, roles: &[String]) -> Result<()> {
+pub async fn open_logins(
+    target: &Target,
+    mark: Mark,
+    placement: &PlacementName,
+    roles: &[String],
+) -> Result<()> {
     let mut connection = target.acquire().await?;
     let mut tx = connection.begin().await.map_err(doing("begin to open the logins"))?;
     let state = bookkeeping::hold(&mut tx, mark).await?;
@@ -114,6 +120,7 @@ pub async fn open_logins(target: &Target, mark: Mark, roles: &[String]) -> Resul
         let sql = render("alter role {role} login", &[("role", Value::Identifier(role))]);
         execute(&mut tx, sql, "open a login").await?;
     }
+    pools::open_or_close(&mut tx, placement, Door::Open).await?;
     bookkeeping::set_state(&mut tx, mark.build, "active").await?;
     tx.commit().await.map_err(doing("commit the opening of the logins"))
 }

@@ -15,7 +15,7 @@ use tenantry_protocol::name::PlacementName;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-use super::dump_role::Snapshot;
+use super::dump_role::{RowsOf, Snapshot};
 use super::error::{Error, Result};
 use super::programs::Programs;
 
@@ -94,21 +94,15 @@ impl Place {
     }
 }
 
-/// Dumps the placement as `snapshot` sees it, checks the file against that, and gives it its name.
-pub async fn make(
-    programs: &Programs,
-    login: &Login,
-    placement: &PlacementName,
-    snapshot: &Snapshot,
-    place: &Place,
-) -> Result<Made> {
+/// Dumps what `snapshot` sees, checks the file against that, and gives it its name.
+pub async fn make(programs: &Programs, login: &Login, snapshot: &Snapshot, place: &Place) -> Result<Made> {
     let half = Half(place);
     let failed = |what: &str, error: &io::Error| Error::Refused(format!("the archive {what}: {error}"));
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     options.open(&place.partial).map_err(|error| failed("cannot be written", &error))?;
-    dump(programs, login, placement, snapshot, &place.partial).await?;
-    check(programs, placement, snapshot, &place.partial).await?;
+    dump(programs, login, snapshot, &place.partial).await?;
+    check(programs, snapshot, &place.partial).await?;
     let partial = place.partial.clone();
     let sealed = tokio::task::spawn_blocking(move || seal(&partial)).await;
     let made = sealed
@@ -131,35 +125,27 @@ impl Drop for Half<'_> {
     }
 }
 
-async fn dump(
-    programs: &Programs,
-    login: &Login,
-    placement: &PlacementName,
-    snapshot: &Snapshot,
-    file: &Path,
-) -> Result<()> {
+async fn dump(programs: &Programs, login: &Login, snapshot: &Snapshot, file: &Path) -> Result<()> {
     let mut command = command(&programs.pg_dump());
     command
         .args(["--format=custom", "--no-password"])
-        .arg(format!("--schema={placement}"))
+        .arg(format!("--schema={}", snapshot.schema))
         .arg(format!("--snapshot={}", snapshot.id))
         .arg(format!("--lock-wait-timeout={}", LOCK_WAIT.as_millis()))
         .arg("--file")
         .arg(file)
         .envs(login.iter().map(|(name, value)| (name, value)))
         .stdout(Stdio::null());
+    if snapshot.rows_of == RowsOf::TheTenant {
+        command.arg("--enable-row-security");
+    }
     let child = command.spawn().map_err(|error| not_run("pg_dump", &error))?;
     ended("pg_dump", child).await
 }
 
 /// Reads the whole file: its list of tables, and every row.
-async fn check(
-    programs: &Programs,
-    placement: &PlacementName,
-    snapshot: &Snapshot,
-    file: &Path,
-) -> Result<()> {
-    let tables = read(programs, "--list", file, Counting::tables(placement)).await?;
+async fn check(programs: &Programs, snapshot: &Snapshot, file: &Path) -> Result<()> {
+    let tables = read(programs, "--list", file, Counting::tables(&snapshot.schema)).await?;
     let rows = read(programs, "--data-only", file, Counting::rows()).await?;
     if (tables, rows) == (snapshot.tables, snapshot.rows) {
         return Ok(());

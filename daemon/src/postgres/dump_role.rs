@@ -14,12 +14,15 @@ use super::quote::{Value, identifier, render};
 use super::secret::Password;
 use super::site::Site;
 use super::target::{Ready, Target};
-use super::{sessions, tenant_ddl};
+use super::{pool_ddl, sessions, tenant_ddl};
 
 /// A session that keeps what it saw as it was, for a dump of the same.
 #[derive(Debug)]
 pub struct Snapshot {
     session: PgConnection,
+    /// The schema that is dumped: the tenant's own, or its pool's.
+    pub schema: PlacementName,
+    pub rows_of: RowsOf,
     /// For `pg_dump --snapshot`.
     pub id: String,
     /// Partitions and partitioned tables too.
@@ -27,8 +30,21 @@ pub struct Snapshot {
     pub rows: u64,
 }
 
+/// Which rows of the schema are dumped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowsOf {
+    Everybody,
+    /// Those that the policies show to the archiver.
+    TheTenant,
+}
+
 /// Makes the login, or opens the one that is there, with a new secret.
-pub async fn open(target: &Target, mark: Mark, placement: &PlacementName) -> Result<Password> {
+pub async fn open(
+    target: &Target,
+    mark: Mark,
+    placement: &PlacementName,
+    pool: Option<&PlacementName>,
+) -> Result<Password> {
     let password = Password::generate();
     let verifier = password.verifier();
     let values = [("placement", Value::Placement(placement)), ("verifier", Value::Verifier(&verifier))];
@@ -38,7 +54,8 @@ pub async fn open(target: &Target, mark: Mark, placement: &PlacementName) -> Res
     if !exists(&mut tx, placement).await? {
         execute(&mut tx, render(tenant_ddl::CREATE_DUMP_ROLE, &values), "make the archive's login").await?;
     }
-    execute(&mut tx, render(tenant_ddl::DUMP_ROLE, &values), "open the archive's login").await?;
+    let template = if pool.is_some() { pool_ddl::SHARED_DUMP_ROLE } else { tenant_ddl::DUMP_ROLE };
+    execute(&mut tx, render(template, &values), "open the archive's login").await?;
     tx.commit().await.map_err(doing("commit the archive's login"))?;
     Ok(password)
 }
@@ -72,22 +89,35 @@ pub async fn close(target: &Target, ready: &Ready, mark: Mark, placement: &Place
 
 impl Snapshot {
     /// Logs in as the tenant's archiver, looks at everything, and keeps the picture until this is closed.
-    pub async fn take(site: Site<'_>, placement: &PlacementName, password: &Password) -> Result<Self> {
+    pub async fn take(
+        site: Site<'_>,
+        placement: &PlacementName,
+        pool: Option<&PlacementName>,
+        password: &Password,
+    ) -> Result<Self> {
         let mut session = site.login(&tenant_ddl::dump_role(placement), password).await?;
         sqlx::raw_sql(
             "set application_name = 'tenantry-archive';
              set search_path = pg_catalog;
-             set row_security = off;
              begin isolation level repeatable read read only",
         )
         .execute(&mut session)
         .await
         .map_err(doing("begin to look at what is archived"))?;
+        let (schema, rows_of) = pool.map_or((placement, RowsOf::Everybody), |pool| (pool, RowsOf::TheTenant));
+        if rows_of == RowsOf::Everybody {
+            // Rows that a policy would hide are an error.
+            sqlx::raw_sql("set local row_security = off")
+                .execute(&mut session)
+                .await
+                .map_err(doing("begin to look at what is archived"))?;
+            refuse_forced_policies(&mut session, placement).await?;
+        }
         let id = sqlx::query_scalar("select pg_export_snapshot()")
             .fetch_one(&mut session)
             .await
             .map_err(doing("keep the picture for the archive"))?;
-        refuse_what_is_left_out(&mut session, placement).await?;
+        refuse_large_objects(&mut session, placement).await?;
         let found: Vec<(String, bool)> = sqlx::query_as(
             "select c.relname::text, c.relkind = 'r' from pg_class c
              where c.relnamespace = (select oid from pg_namespace where nspname = $1) and c.relkind in ('r', 'p')
@@ -95,20 +125,20 @@ impl Snapshot {
                                and d.deptype = 'e')
              order by c.oid",
         )
-        .bind(placement.as_str())
+        .bind(schema.as_str())
         .fetch_all(&mut session)
         .await
         .map_err(doing("list what is archived"))?;
         let mut rows = 0;
         for (table, _) in found.iter().filter(|(_, has_rows)| *has_rows) {
-            let count = format!("select count(*) from only {placement}.{}", identifier(table));
+            let count = format!("select count(*) from only {schema}.{}", identifier(table));
             let counted: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(count))
                 .fetch_one(&mut session)
                 .await
                 .map_err(doing_for_a_tenant("count what is archived"))?;
             rows += counted.unsigned_abs();
         }
-        Ok(Self { session, id, tables: found.len() as u64, rows })
+        Ok(Self { session, schema: schema.clone(), rows_of, id, tables: found.len() as u64, rows })
     }
 
     /// Whether the server still keeps it.
@@ -126,8 +156,8 @@ impl Snapshot {
     }
 }
 
-/// What a dump of the schema would silently leave out, or could not read.
-async fn refuse_what_is_left_out(session: &mut PgConnection, placement: &PlacementName) -> Result<()> {
+/// What a dump of the schema could not read.
+async fn refuse_forced_policies(session: &mut PgConnection, placement: &PlacementName) -> Result<()> {
     let forced: Vec<String> = sqlx::query_scalar(
         "select relname::text from pg_class
          where relnamespace = (select oid from pg_namespace where nspname = $1) and relrowsecurity and relforcerowsecurity
@@ -144,6 +174,11 @@ async fn refuse_what_is_left_out(session: &mut PgConnection, placement: &Placeme
             forced.join(", ")
         )));
     }
+    Ok(())
+}
+
+/// What a dump of the schema would silently leave out.
+async fn refuse_large_objects(session: &mut PgConnection, placement: &PlacementName) -> Result<()> {
     let objects: i64 = sqlx::query_scalar(
         "select count(*) from pg_largeobject_metadata l join pg_roles r on r.oid = l.lomowner where r.rolname = any($1)",
     )

@@ -33,6 +33,9 @@ pub enum Error {
     /// The marker of this operation exists: its build was committed, or declared void.
     #[error("the operation's marker exists already")]
     MarkerExists,
+    /// Somebody else has built the pool meanwhile.
+    #[error("the pool exists already")]
+    PoolExists,
     /// What is stored cannot be read back.
     #[error("{what} in the control database is not readable: {why}")]
     Corrupt { what: &'static str, why: String },
@@ -83,6 +86,7 @@ impl Error {
                 Some("idempotency_key_pk") => Self::KeyTaken,
                 Some("blueprint_version_pk") => Self::VersionExists,
                 Some("placement_pk") => Self::MarkerExists,
+                Some("pool_one_of_a_version") => Self::PoolExists,
                 _ if is_shutdown(error.code().as_deref()) => Self::Unreachable { doing, source },
                 _ => Self::Query { doing, source },
             },

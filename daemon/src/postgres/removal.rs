@@ -9,10 +9,11 @@ use tenantry_protocol::name::PlacementName;
 use super::bookkeeping::{self, Mark, Settled};
 use super::error::{Result, doing};
 use super::execute::execute;
+use super::pools::{self, Door};
 use super::quote::{Value, identifier, render};
 use super::site::Site;
 use super::target::Ready;
-use super::{databases, gifts, owner_login, sessions, tenant_ddl};
+use super::{databases, gifts, owner_login, sessions, shared_rows, tenant_ddl};
 
 /// Tables dropped in one transaction: about 10 locks each, so that a batch stays far below the 6,400 of a default server.
 const TABLES_A_BATCH: i64 = 40;
@@ -24,6 +25,8 @@ pub struct Removal<'a> {
     ready: &'a Ready,
     mark: Mark,
     placement: &'a PlacementName,
+    /// Whose tables it shares.
+    pool: Option<PlacementName>,
 }
 
 impl<'a> Removal<'a> {
@@ -35,7 +38,8 @@ impl<'a> Removal<'a> {
         placement: &'a PlacementName,
     ) -> Result<(Self, Settled)> {
         let settled = bookkeeping::settle(site.target, mark.build, placement).await?;
-        Ok((Self { site, ready, mark, placement }, settled))
+        let pool = pools::of_tenant(site.target, mark).await?;
+        Ok((Self { site, ready, mark, placement, pool }, settled))
     }
 
     /// Nobody logs in any more.
@@ -56,6 +60,7 @@ impl<'a> Removal<'a> {
             let sql = render("alter role {role} nologin", &[("role", Value::Identifier(&role))]);
             execute(&mut tx, sql, "close a login").await?;
         }
+        pools::open_or_close(&mut tx, self.placement, Door::Closed).await?;
         tx.commit().await.map_err(doing("commit the closing of the logins"))
     }
 
@@ -66,16 +71,25 @@ impl<'a> Removal<'a> {
         if owner_login::has_session(&mut connection, self.placement).await? {
             roles.push(self.placement.to_string());
         }
-        sessions::end(&mut connection, self.ready, self.mark, &roles).await
+        let ended = sessions::end(&mut connection, self.ready, self.mark, &roles).await?;
+        drop(connection);
+        if let Some(shared) = self.shared() {
+            shared.wait_for_writers().await?;
+        }
+        Ok(ended)
     }
 
-    /// Drops the tenant's database, or its schema.
+    /// Drops the tenant's database, or its schema; of a pool, removes the tenant's rows.
     pub async fn drop_objects(&self) -> Result<()> {
         if self.site.is_own_database() {
-            databases::drop_database(self.site.target, self.ready, self.mark, self.placement).await
-        } else {
-            self.drop_schema().await
+            return databases::drop_database(self.site.target, self.ready, self.mark, self.placement).await;
         }
+        let Some(shared) = self.shared() else { return self.drop_schema().await };
+        let mut connection = self.site.target.acquire().await?;
+        let owner = self.placement.to_string();
+        let is_there = !existing(&mut connection, std::slice::from_ref(&owner)).await?.is_empty();
+        drop(connection);
+        if is_there { shared.remove().await.map(drop) } else { Ok(()) }
     }
 
     /// Tables first and in batches.
@@ -149,6 +163,7 @@ impl<'a> Removal<'a> {
         for history in [
             "delete from tenantry.migration_history where placement = $1",
             "delete from tenantry.outside_statement where placement = $1",
+            "delete from tenantry.pool_member where placement = $1",
         ] {
             sqlx::query(history)
                 .bind(self.placement.as_str())
@@ -167,6 +182,7 @@ impl<'a> Removal<'a> {
             "select 'role ' || rolname from pg_roles where rolname = any($1)
              union all select 'schema ' || nspname from pg_namespace where nspname = $2
              union all select 'database ' || datname from pg_database where datname = $2
+             union all select 'member ' || role || ' of pool ' || pool from tenantry.pool_member where placement = $2
              union all select 'session ' || pid from pg_stat_activity where usename = any($1)",
         )
         .bind(tenant_ddl::all_roles(self.placement))
@@ -183,6 +199,12 @@ impl<'a> Removal<'a> {
         let state = bookkeeping::hold(&mut tx, self.mark).await?;
         tx.commit().await.map_err(doing("commit the look at the marker"))?;
         Ok(is_going(&state))
+    }
+
+    fn shared(&self) -> Option<shared_rows::Tenant<'_>> {
+        let pool = self.pool.as_ref()?;
+        let Self { site, ready, mark, placement, .. } = self;
+        Some(shared_rows::Tenant { target: site.target, ready, mark: *mark, placement, pool })
     }
 
     fn membership(&self, template: &str, role: &str) -> String {

@@ -18,7 +18,7 @@ use super::error::{Result, doing, doing_for_a_tenant};
 use super::quote::{Value, render};
 use super::site::Site;
 use super::target::{Ready, Target};
-use super::{databases, tenant_ddl};
+use super::{databases, pools, shared_rows, tenant_ddl};
 
 /// Longer than this nobody who has a dialog open waits for a number; the estimate is there at once.
 const LIMITS: &str = "set local statement_timeout = '1s'; set local lock_timeout = '100ms'";
@@ -61,18 +61,29 @@ pub struct Found {
     pub size_bytes: Option<u64>,
     pub roles: Vec<String>,
     pub sessions: u64,
+    /// Whose tables the rows are in; those stay, and none of them is counted.
+    pub pool: Option<PlacementName>,
 }
 
 pub async fn look(site: Site<'_>, ready: &Ready, placement: &PlacementName) -> Result<Found> {
     let (roles, sessions) = roles(site.target, placement).await?;
     if site.is_own_database() && !databases::is_open(site.target, placement).await? {
         let rows = RowCount::Exact { rows: 0 };
-        return Ok(Found { tables: 0, rows, size_bytes: Some(0), roles, sessions });
+        return Ok(Found { tables: 0, rows, size_bytes: Some(0), roles, sessions, pool: None });
     }
+    let pool = pools::of_placement(site.target, placement).await?;
     let mut connection = site.acquire().await?;
-    let (tables, estimate) = tables(&mut connection, placement).await?;
-    let size_bytes = unless_refused(size(&mut connection, placement).await, "measure")?;
-    let counted = match timeout(PATIENCE, count(&mut connection, ready, placement)).await {
+    // For want of a better number the rows of all its tenants.
+    let (mut tables, estimate) = tables(&mut connection, pool.as_ref().unwrap_or(placement)).await?;
+    if pool.is_some() {
+        tables = 0;
+    }
+    let size_bytes = match pool {
+        Some(_) => None,
+        None => unless_refused(size(&mut connection, placement).await, "measure")?,
+    };
+    let counting = count(&mut connection, ready, placement, pool.as_ref());
+    let counted = match timeout(PATIENCE, counting).await {
         Ok(counted) => unless_refused(counted, "count")?,
         Err(_) => {
             // Code that catches its own cancellation: a server whose client is gone ends it for good.
@@ -84,7 +95,7 @@ pub async fn look(site: Site<'_>, ready: &Ready, placement: &PlacementName) -> R
         Some(rows) => RowCount::Exact { rows },
         None => RowCount::Estimated { rows: estimate },
     };
-    Ok(Found { tables, rows, size_bytes, roles, sessions })
+    Ok(Found { tables, rows, size_bytes, roles, sessions, pool })
 }
 
 /// The roles that are there, and the number of their sessions.
@@ -136,11 +147,21 @@ async fn size(connection: &mut PgConnection, placement: &PlacementName) -> Resul
     bytes
 }
 
-async fn count(connection: &mut PgConnection, ready: &Ready, placement: &PlacementName) -> Result<i64> {
+async fn count(
+    connection: &mut PgConnection,
+    ready: &Ready,
+    placement: &PlacementName,
+    pool: Option<&PlacementName>,
+) -> Result<i64> {
     let values =
         [("placement", Value::Placement(placement)), ("provisioner", Value::Identifier(&ready.provisioner))];
     let mut tx = connection.begin().await.map_err(doing("begin to count the tenant's rows"))?;
     sqlx::raw_sql(LIMITS).execute(&mut *tx).await.map_err(doing("limit the counting of rows"))?;
+    if let Some(pool) = pool {
+        let rows = shared_rows::count(&mut tx, ready, placement, pool).await;
+        tx.rollback().await.map_err(doing("end the counting of rows"))?;
+        return rows;
+    }
     sqlx::raw_sql(sqlx::AssertSqlSafe(render(COUNTER, &values)))
         .execute(&mut *tx)
         .await

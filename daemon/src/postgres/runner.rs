@@ -16,24 +16,38 @@ use super::quote::{Value, render};
 use super::secret::Verifier;
 use super::site::Site;
 use super::target::{Ready, TargetConnection};
-use super::{outside_journal, tenant_ddl};
+use super::{outside_journal, pool_ddl, tenant_ddl};
+
+/// What the server says of a table with pending events.
+const PENDING: &str = "55006";
 
 /// The open transaction of a build.
 #[derive(Debug)]
 pub struct Build {
-    connection: TargetConnection,
-    placement: PlacementName,
-    provisioner: String,
+    pub(super) connection: TargetConnection,
+    pub(super) placement: PlacementName,
+    pub(super) provisioner: String,
     /// The statements that make the roles, and who lets them connect.
     roles: &'static str,
-    group: String,
+    pub(super) group: String,
+    /// The pool whose tables the tenant shares; none where it has its own.
+    pub(super) pool: Option<PlacementName>,
+    pub(super) deferral: Deferral,
     /// The transaction's id: a file that ends the transaction is noticed by it.
     xid: String,
     /// The server's process for this connection.
-    backend: i32,
+    pub(super) backend: i32,
     files: i32,
     /// The function that runs the files, as it was made; none before the first, and where a file changed it.
     runner: Option<String>,
+}
+
+/// When the tables' deferrable constraints are checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deferral {
+    AsDeclared,
+    /// At once: the end of the file before said so, and the server keeps to it until the transaction ends.
+    Lost,
 }
 
 /// A migration or seed file, as it is executed.
@@ -78,6 +92,8 @@ impl Build {
             provisioner: ready.provisioner.clone(),
             roles: site.roles(),
             group: site.connecting_role(ready),
+            pool: None,
+            deferral: Deferral::AsDeclared,
             xid,
             backend,
             files: 0,
@@ -112,6 +128,8 @@ impl Build {
             provisioner: ready.provisioner.clone(),
             roles: site.roles(),
             group: site.connecting_role(ready),
+            pool: None,
+            deferral: Deferral::AsDeclared,
             xid,
             backend,
             files: position,
@@ -150,6 +168,11 @@ impl Build {
         let begin = Instant::now();
         if self.runner.is_none() {
             self.runner = Some(self.make_runner().await?);
+        }
+        if self.deferral == Deferral::Lost {
+            let home = self.pool.as_ref().unwrap_or(&self.placement);
+            let sql = render(tenant_ddl::DEFER, &[("home", Value::Placement(home))]);
+            self.execute(sql, "defer what is declared so").await?;
         }
         // The number comes back in the server's account of an error, and names the statement.
         let numbered: Vec<String> = file
@@ -195,7 +218,8 @@ impl Build {
             ("placement", Value::Placement(&self.placement)),
             ("provisioner", Value::Identifier(&self.provisioner)),
         ];
-        self.execute(render(tenant_ddl::SEAL, &values), "seal the build").await?;
+        let seal = if self.pool.is_some() { pool_ddl::SHARED_SEAL } else { tenant_ddl::SEAL };
+        self.execute(render(seal, &values), "seal the build").await?;
         sqlx::raw_sql("commit").execute(&mut *self.connection).await.map_err(doing("commit the build"))?;
         site.take_back(self.connection, self.backend).await;
         Ok(())
@@ -222,7 +246,9 @@ impl Build {
 
     /// The function that runs the files, new; gives its version.
     async fn make_runner(&mut self) -> Result<String> {
-        let sql = render(tenant_ddl::RUNNER, &[("placement", Value::Placement(&self.placement))]);
+        let home = self.pool.as_ref().unwrap_or(&self.placement);
+        let values = [("placement", Value::Placement(&self.placement)), ("home", Value::Placement(home))];
+        let sql = render(tenant_ddl::RUNNER, &values);
         let made = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_one(&mut *self.connection).await;
         made.and_then(|row| row.try_get(0)).map_err(doing("make the runner"))
     }
@@ -238,11 +264,17 @@ impl Build {
         if self.runner != closed.runner {
             self.runner = None;
         }
+        if !closed.deferrable_tables.is_empty() {
+            self.deferral = Deferral::Lost;
+        }
         let problem = match (closed.within_bounds, closed.writable, closed.schema_stands) {
             (false, _, _) => "the migration left its transaction or its role",
             (_, false, _) => "the migration made its transaction read only, so that nothing could follow it",
             (_, _, false) => "the migration dropped or gave away the tenant's own schema",
-            (true, true, true) => return self.check_deferred_triggers(&closed.deferrable_tables).await,
+            (true, true, true) => {
+                self.check_deferred_triggers(&closed.deferrable_tables).await?;
+                return self.check_pool_at_rest().await;
+            }
         };
         Err(FileError::Unsafe(problem.to_owned()))
     }
@@ -255,7 +287,7 @@ impl Build {
             let sql = format!("alter table only {table} owner to {}", self.placement);
             if let Err(error) = self.execute(sql, "look for pending triggers").await {
                 return Err(match error.server() {
-                    Some(server) if server.sqlstate == "55006" => FileError::Unsafe(format!(
+                    Some(server) if server.sqlstate == PENDING => FileError::Unsafe(format!(
                         "the migration leaves deferred triggers of table {table} pending: let them fire within the file"
                     )),
                     _ => error.into(),
@@ -263,6 +295,20 @@ impl Build {
             }
         }
         Ok(())
+    }
+
+    /// The same for the tables of a pool, which are others' too: its owner looks, and locks nobody out.
+    async fn check_pool_at_rest(&mut self) -> Result<(), FileError> {
+        let Some(pool) = &self.pool else { return Ok(()) };
+        let sql = render(pool_ddl::SETTLE, &[("pool", Value::Placement(pool))]);
+        let Err(error) = self.execute(sql, "look for pending triggers").await else { return Ok(()) };
+        Err(match error.server() {
+            Some(server) if server.sqlstate == PENDING => FileError::Unsafe(
+                "the file leaves deferred triggers of the shared tables pending: let them fire within it"
+                    .to_owned(),
+            ),
+            _ => error.into(),
+        })
     }
 
     async fn execute(&mut self, sql: String, what: &'static str) -> Result<()> {

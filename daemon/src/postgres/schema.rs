@@ -98,6 +98,11 @@ pub const TARGET: Schema = Schema {
             name: "0005_databases.sql",
             sql: include_str!("../../../migrations/target/0005_databases.sql"),
         },
+        Migration {
+            number: 6,
+            name: "0006_pools.sql",
+            sql: include_str!("../../../migrations/target/0006_pools.sql"),
+        },
     ],
 };
 

@@ -98,7 +98,7 @@ pub const RUNNER: &str = "\
 set local role {placement};
 drop function if exists {placement}.{placement}_run(text[]);
 create function {placement}.{placement}_run(statements text[]) returns void language plpgsql security definer
-    set search_path = {placement}, tenantry_ext, pg_temp as
+    set search_path = {home}, tenantry_ext, pg_temp as
 $tenantry$
 declare
     statement text;
@@ -111,6 +111,27 @@ end
 $tenantry$;
 reset role;
 select tenantry.runner_version('{placement}');
+";
+
+/// Gives the constraints of the files before back what they were declared with. A name that is also another constraint's,
+/// which cannot be deferred, leaves only the way to defer all that can.
+pub const DEFER: &str = "\
+do $tenantry$
+declare
+    names text;
+begin
+    select string_agg(distinct format('%I.%I', n.nspname, k.conname), ', ') into names
+    from pg_namespace n
+    join pg_depend d on d.refclassid = 'pg_namespace'::regclass and d.refobjid = n.oid and d.classid = 'pg_class'::regclass
+    join pg_constraint k on k.conrelid = d.objid
+    where n.nspname = '{home}' and k.condeferred;
+    if names is not null then
+        execute 'set constraints ' || names || ' deferred';
+    end if;
+exception when wrong_object_type then
+    set constraints all deferred;
+end
+$tenantry$;
 ";
 
 /// Ends the build: the runner goes, and with it the provisioner's membership.

@@ -30,6 +30,8 @@ pub(crate) const BLUEPRINT: &str = "small";
 pub(crate) const OUTSIDE: &str = "outside";
 /// With a database for each tenant.
 pub(crate) const DATABASES: &str = "databases";
+/// Whose tables tenants share.
+pub(crate) const SHARED: &str = "shared";
 /// How long what a broken connection left on the server may take to end by itself.
 const REST: Duration = Duration::from_secs(20);
 
@@ -125,12 +127,21 @@ impl Arena {
             .seed("insert into first values (100, 100);")
             .setting("connection_limit", 20);
         request::add_blueprint(self.daemons[0].socket(), outside.path()).await;
-        // The first one makes the target ready, which changes it for good.
+        let shared = Folder::shared(&self.env.dir, SHARED, "1.0")
+            .migration(
+                "first",
+                "create table first (tenant_id uuid not null, id int, primary key (tenant_id, id));",
+            )
+            .seed("insert into first (id) select generate_series(1, 5);");
+        request::add_blueprint(self.daemons[0].socket(), shared.path()).await;
+        // The first ones make the target ready, the template and the pool, which changes it for good.
         let first = [
             Scenario::Provision,
             Scenario::Rollback,
             Scenario::ProvisionDatabase,
             Scenario::RollbackDatabase,
+            Scenario::ProvisionShared,
+            Scenario::RollbackShared,
         ];
         for scenario in first {
             let ended = self.see_through(scenario, "first", &format!("first-{scenario:?}")).await;
@@ -237,7 +248,7 @@ impl Arena {
         let has_happened = match verdict.end.as_str() {
             "succeeded" => true,
             // What a retry does of a provision is its removal.
-            "needs_attention" => !Scenario::PROVISIONS.contains(&trial.scenario),
+            "needs_attention" => !trial.scenario.preparation().is_empty(),
             _ => false,
         };
         let expected: &[String] = if has_happened { whole } else { &[] };

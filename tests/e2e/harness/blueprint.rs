@@ -53,6 +53,11 @@ impl Folder {
         self
     }
 
+    /// The same for tenants that share their tables.
+    pub(crate) fn shared(parent: &Path, name: &str, version: &str) -> Self {
+        Self::new(parent, name, version).say("tenancy = \"schema\"", "tenancy = \"shared\"")
+    }
+
     /// Adds `V<n>__<title>.sql`.
     pub(crate) fn migration(mut self, title: &str, sql: &str) -> Self {
         self.files += 1;

@@ -14,7 +14,7 @@ use tenantry_protocol::tenant::{
 use tokio::net::UnixStream;
 use uuid::Uuid;
 
-use super::arena::{BLUEPRINT, DATABASES, OUTSIDE};
+use super::arena::{BLUEPRINT, DATABASES, OUTSIDE, SHARED};
 use super::rpc;
 
 /// Longer than the daemon keeps a caller waiting for the answer to a lost COMMIT.
@@ -27,9 +27,13 @@ pub(crate) enum Scenario {
     ProvisionOutside,
     /// Of a blueprint whose tenants have databases of their own.
     ProvisionDatabase,
+    /// Of a blueprint whose tables tenants share.
+    ProvisionShared,
     Rollback,
     /// Of a tenant with a database of its own.
     RollbackDatabase,
+    /// Of a tenant of shared tables.
+    RollbackShared,
     /// With its data in a file first.
     RollbackArchived,
     /// While the tenant's application works.
@@ -69,19 +73,26 @@ impl Scenario {
     /// Those that change secrets only.
     pub(crate) const SECRETS: [Self; 3] = [Self::Issue, Self::Rotate, Self::Finish];
 
-    /// Those that make a tenant.
-    pub(crate) const PROVISIONS: [Self; 3] =
-        [Self::Provision, Self::ProvisionOutside, Self::ProvisionDatabase];
-
     /// What makes the tenant that it is done to.
     pub(crate) fn preparation(self) -> &'static [Self] {
         match self {
-            Self::Provision | Self::ProvisionOutside | Self::ProvisionDatabase => &[],
+            Self::Provision | Self::ProvisionOutside | Self::ProvisionDatabase | Self::ProvisionShared => &[],
             Self::RollbackDatabase => &[Self::ProvisionDatabase, Self::Issue, Self::Rotate],
+            Self::RollbackShared => &[Self::ProvisionShared, Self::Issue, Self::Rotate],
             Self::Issue => &[Self::Provision],
             Self::Rotate => &[Self::Provision, Self::Issue],
             Self::Resume => &[Self::Provision, Self::Issue, Self::Rotate, Self::Suspend],
             _ => &[Self::Provision, Self::Issue, Self::Rotate],
+        }
+    }
+
+    /// What is provisioned.
+    const fn blueprint(self) -> &'static str {
+        match self {
+            Self::ProvisionOutside => OUTSIDE,
+            Self::ProvisionDatabase => DATABASES,
+            Self::ProvisionShared => SHARED,
+            _ => BLUEPRINT,
         }
     }
 
@@ -114,14 +125,6 @@ pub(crate) async fn send(socket: &Path, scenario: Scenario, slug: &str, key: &st
     ask(&client, scenario, slug, key).await
 }
 
-const fn blueprint_of(scenario: Scenario) -> &'static str {
-    match scenario {
-        Scenario::ProvisionOutside => OUTSIDE,
-        Scenario::ProvisionDatabase => DATABASES,
-        _ => BLUEPRINT,
-    }
-}
-
 async fn ask(
     client: &TenantryClient,
     scenario: Scenario,
@@ -129,11 +132,13 @@ async fn ask(
     key: Option<String>,
 ) -> Result<(), String> {
     match scenario {
-        Scenario::Provision | Scenario::ProvisionOutside | Scenario::ProvisionDatabase => {
-            let blueprint = blueprint_of(scenario);
+        Scenario::Provision
+        | Scenario::ProvisionOutside
+        | Scenario::ProvisionDatabase
+        | Scenario::ProvisionShared => {
             let request = ProvisionRequest {
                 slug,
-                blueprint: blueprint.to_owned(),
+                blueprint: scenario.blueprint().to_owned(),
                 seed: true,
                 idempotency_key: key,
                 ..ProvisionRequest::default()
@@ -142,6 +147,7 @@ async fn ask(
         }
         Scenario::Rollback
         | Scenario::RollbackDatabase
+        | Scenario::RollbackShared
         | Scenario::RollbackArchived
         | Scenario::RollbackInUse => {
             let (confirm, discard_data) = (slug.clone(), !scenario.archives());

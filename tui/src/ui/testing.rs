@@ -173,6 +173,7 @@ pub(crate) fn preview(tenant: &Tenant) -> RollbackPreview {
         size_bytes: Some(44_040_192),
         roles: roles.into(),
         sessions: 3,
+        pool: None,
         active_since: Some(now() - time::Duration::days(12)),
     }
 }

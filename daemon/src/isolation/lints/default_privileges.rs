@@ -15,7 +15,7 @@ where a.grantee not in (select oid from ours)
    or a.grantee <> r.oid and a.privilege_type in ('TRUNCATE', 'TRIGGER', 'REFERENCES', 'CREATE')
 union all
 select format('EXECUTE on the future functions of %s to PUBLIC, as the server has it by default', '{own}')
-where to_regrole('{own}') is not null and not exists (
+where '{own}' = '{home}' and to_regrole('{own}') is not null and not exists (
     select from pg_default_acl
     where defaclrole = to_regrole('{own}') and defaclobjtype = 'f' and defaclnamespace = 0)",
 };

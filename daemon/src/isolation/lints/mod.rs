@@ -1,6 +1,7 @@
 //! The catalog lints, one file each: what the catalog must not show of a tenant, whether or not an attack has used it yet.
 //!
-//! A lint is one query, which the daemon's role runs; `{own}` in it stands for the tenant's placement. It gives a text for
+//! A lint is one query, which the daemon's role runs; `{own}` in it stands for the tenant's placement, `{home}` for
+//! the one whose schema its tables are in: its own, or that of a pool. It gives a text for
 //! each thing it finds. What a role owns or may use is read from the shared dependencies, which are indexed: a scan of the
 //! catalog would make each verification slower with every tenant that is there.
 

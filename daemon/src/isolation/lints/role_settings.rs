@@ -11,5 +11,5 @@ with ours as materialized (select oid, rolname from pg_roles
 select format('%s sets %s', r.rolname, setting)
 from ours r join pg_db_role_setting s on s.setrole = r.oid, unnest(s.setconfig) setting
 where setting ~ '^(role|session_authorization|session_replication_role|session_preload_libraries|local_preload_libraries|row_security)='
-   or setting ~ '^search_path=' and replace(setting, '{own}', '') ~ '\mt_[a-z2-7]{13}\M'",
+   or setting ~ '^search_path=' and replace(replace(setting, '{own}', ''), '{home}', '') ~ '\mt_[a-z2-7]{13}\M'",
 };

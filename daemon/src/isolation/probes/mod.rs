@@ -1,7 +1,7 @@
 //! The probes, one file each: what is tried, and how it must end.
 //!
-//! In an attack `{victim}` stands for the victim's placement, `{own}` for the attacker's, `{provisioner}` for the
-//! daemon's role.
+//! In an attack `{victim}` stands for the victim's placement, `{own}` for the attacker's, `{pool}` for that of the shared
+//! tables, `{provisioner}` for the daemon's role.
 
 mod activity;
 mod advisory_lock;
@@ -62,6 +62,15 @@ mod server_control;
 mod session_authorization;
 mod set_role;
 mod settings;
+mod shared_context;
+mod shared_forge;
+mod shared_keys;
+mod shared_owner;
+mod shared_read;
+mod shared_rights;
+mod shared_row_security;
+mod shared_statistics;
+mod shared_write;
 mod signal;
 mod statistics;
 mod statistics_reset;
@@ -97,6 +106,8 @@ pub struct Probe {
 pub enum Scope {
     /// The victim's schema is in the same database.
     Neighbour,
+    /// The tenant's tables are others' too.
+    Shared,
     Anywhere,
 }
 
@@ -104,6 +115,7 @@ impl Scope {
     fn fits(self, tenancy: Tenancy) -> bool {
         match self {
             Self::Neighbour => tenancy != Tenancy::Database,
+            Self::Shared => tenancy == Tenancy::Shared,
             Self::Anywhere => true,
         }
     }
@@ -137,6 +149,8 @@ const fn sees(sql: &'static str, answer: &'static str) -> Attack {
 
 /// All of them, those of the core first.
 pub const PROBES: &[&Probe] = &[
+    &shared_read::PROBE,
+    &shared_owner::PROBE,
     &read::PROBE,
     &write::PROBE,
     &create::PROBE,
@@ -206,6 +220,13 @@ pub const PROBES: &[&Probe] = &[
     &dblink::PROBE,
     &other_database::PROBE,
     &tablespace::PROBE,
+    &shared_write::PROBE,
+    &shared_forge::PROBE,
+    &shared_context::PROBE,
+    &shared_row_security::PROBE,
+    &shared_rights::PROBE,
+    &shared_keys::PROBE,
+    &shared_statistics::PROBE,
 ];
 
 /// Those of a battery of this depth, as far as there is anything to attack in this tenancy.

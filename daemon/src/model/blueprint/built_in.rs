@@ -33,9 +33,21 @@ const PROJECTS: &[(&str, &str)] = &[
     ("seed/demo.sql", include_str!("../../../../migrations/blueprints/projects/seed/demo.sql")),
 ];
 
+const LEDGER: &[(&str, &str)] = &[
+    ("blueprint.toml", include_str!("../../../../migrations/blueprints/ledger/blueprint.toml")),
+    ("V1__customers.sql", include_str!("../../../../migrations/blueprints/ledger/V1__customers.sql")),
+    ("V2__accounts.sql", include_str!("../../../../migrations/blueprints/ledger/V2__accounts.sql")),
+    ("V3__transactions.sql", include_str!("../../../../migrations/blueprints/ledger/V3__transactions.sql")),
+    ("V4__holds.sql", include_str!("../../../../migrations/blueprints/ledger/V4__holds.sql")),
+    ("V5__fees.sql", include_str!("../../../../migrations/blueprints/ledger/V5__fees.sql")),
+    ("V6__statements.sql", include_str!("../../../../migrations/blueprints/ledger/V6__statements.sql")),
+    ("R__balances.sql", include_str!("../../../../migrations/blueprints/ledger/R__balances.sql")),
+    ("seed/demo.sql", include_str!("../../../../migrations/blueprints/ledger/seed/demo.sql")),
+];
+
 /// The files of each built-in blueprint.
 pub fn built_in() -> Vec<Vec<SourceFile>> {
-    [PROJECTS].into_iter().map(source_files).collect()
+    [PROJECTS, LEDGER].into_iter().map(source_files).collect()
 }
 
 fn source_files(files: &[(&str, &str)]) -> Vec<SourceFile> {

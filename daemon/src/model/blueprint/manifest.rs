@@ -154,10 +154,11 @@ impl Reader<'_> {
         let message = match tenancy {
             "schema" => return Some(Tenancy::Schema),
             "database" => return Some(Tenancy::Database),
-            "shared" => {
-                format!("tenancy \"{tenancy}\" is not supported yet: use \"schema\" or \"database\"")
-            }
-            _ => format!("tenancy \"{}\" does not exist: use \"schema\" or \"database\"", shown(tenancy)),
+            "shared" => return Some(Tenancy::Shared),
+            _ => format!(
+                "tenancy \"{}\" does not exist: use \"schema\", \"database\" or \"shared\"",
+                shown(tenancy)
+            ),
         };
         self.fault(value.span(), message);
         None

@@ -47,7 +47,7 @@ fn read(files: &[SourceFile], findings: &mut Findings) -> Option<Blueprint> {
             Manifest::default()
         }
     };
-    let mut linter = Linter::default();
+    let mut linter = Linter::of(manifest.tenancy.unwrap_or(Tenancy::Schema));
     let migrations = folder::migrations(&manifest, &files, findings);
     let migrations = read_all(migrations, Part::Migrations, &mut linter, findings);
     let tables = linter.tables();

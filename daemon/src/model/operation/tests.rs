@@ -17,7 +17,9 @@ fn failure(message: &str) -> Failure {
 
 const SEEDED: Kind =
     Kind::Provision { seed: Seeding::With, outside: Outside::Without, tenancy: Tenancy::Schema };
-const KINDS: [Kind; 18] = [
+const KINDS: [Kind; 20] = [
+    Kind::Provision { seed: Seeding::Without, outside: Outside::Without, tenancy: Tenancy::Shared },
+    Kind::Provision { seed: Seeding::With, outside: Outside::Without, tenancy: Tenancy::Shared },
     Kind::Provision { seed: Seeding::Without, outside: Outside::Without, tenancy: Tenancy::Schema },
     Kind::Provision { seed: Seeding::With, outside: Outside::With, tenancy: Tenancy::Schema },
     SEEDED,
@@ -165,6 +167,8 @@ fn journaled_events_keep_their_form() {
     let text = serde_json::to_string(&begun).unwrap();
     assert_eq!(text, r#"{"event":"begun","kind":{"provision":{"seed":"with"}}}"#);
     assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), begun);
+    let shared = Event::StepDone { step: Step::Pool };
+    assert_eq!(serde_json::to_string(&shared).unwrap(), r#"{"event":"step_done","step":"pool"}"#);
     let archived = serde_json::to_string(&Kind::Rollback { archive: Archiving::With }).unwrap();
     assert_eq!(archived, r#"{"rollback":{"archive":"with"}}"#);
     assert_eq!(serde_json::to_string(&Kind::Purge).unwrap(), r#""purge""#);

@@ -20,7 +20,7 @@ use crate::postgres::dump_role::{self, Snapshot};
 use crate::postgres::programs::Programs;
 use crate::postgres::removal::Removal;
 use crate::postgres::target::Ready;
-use crate::postgres::{Error, Result, archives, error::doing};
+use crate::postgres::{Error, Result, archives, error::doing, pools};
 
 pub(in crate::pipeline) async fn run(run: &ChangeRun, tracker: &Tracker) -> Result<(), StepError> {
     let begin = std::time::Instant::now();
@@ -82,10 +82,12 @@ struct Seen {
 }
 
 async fn make(run: &ChangeRun, programs: &Programs, place: &Place) -> Result<(Made, Seen)> {
-    let password = dump_role::open(&run.target, run.mark, run.placement()).await?;
-    let mut snapshot = Snapshot::take(run.site(), run.placement(), &password).await?;
+    let pool = pools::of_tenant(&run.target, run.mark).await?;
+    let pool = pool.as_ref();
+    let password = dump_role::open(&run.target, run.mark, run.placement(), pool).await?;
+    let mut snapshot = Snapshot::take(run.site(), run.placement(), pool, &password).await?;
     let login = run.site().libpq_login(run.placement(), &password, programs.major);
-    let made = dump::make(programs, &login, run.placement(), &snapshot, place).await;
+    let made = dump::make(programs, &login, &snapshot, place).await;
     if made.is_err() {
         // A server that went away is told from a dump that failed: the one is tried again.
         snapshot.is_there().await?;

@@ -8,7 +8,7 @@ use crate::postgres::credentials;
 use crate::postgres::removal::Removal;
 
 pub(in crate::pipeline) async fn open(run: &ChangeRun) -> Result<(), StepError> {
-    Ok(credentials::open_logins(&run.target, run.mark, &run.issued_roles()).await?)
+    Ok(credentials::open_logins(&run.target, run.mark, run.placement(), &run.issued_roles()).await?)
 }
 
 /// As they were before the operation closed them: open if the tenant was active.

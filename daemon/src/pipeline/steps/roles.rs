@@ -12,7 +12,11 @@ pub(in crate::pipeline) async fn run(run: &mut ProvisionRun) -> Result<(), StepE
     let owner = run.owner();
     let mut build = Build::begin(run.site(), &ready, run.mark, &run.tenant.placement, owner).await?;
     let limit = run.tenant.settings.get(CONNECTION_LIMIT).copied().unwrap_or(-1);
-    build.create_roles(limit, &run.probe.brief_verifier()).await?;
+    let probe = run.probe.brief_verifier();
+    let made = match &run.pool {
+        Some(pool) => build.create_shared_roles(pool, limit, &probe).await,
+        None => build.create_roles(limit, &probe).await,
+    };
     run.build = Some(build);
-    Ok(())
+    Ok(made?)
 }

@@ -17,7 +17,7 @@ use crate::postgres::error::doing;
 use crate::postgres::secret::Password;
 use crate::postgres::site::Site;
 use crate::postgres::target::Ready;
-use crate::postgres::{canary, credentials, database_template, tenant_ddl};
+use crate::postgres::{self, canary, credentials, database_template, pools, tenant_ddl};
 
 /// A tenant under attack, or rather the one that attacks.
 struct Attacker<'a> {
@@ -28,6 +28,16 @@ struct Attacker<'a> {
     depth: Depth,
     /// Lets the probe in.
     probe: &'a Password,
+}
+
+/// What is attacked.
+#[derive(Clone, Copy)]
+struct Victim<'a> {
+    /// Where the canary lives.
+    site: Site<'a>,
+    placement: &'a PlacementName,
+    /// Whose tables the attacker shares; its own placement where it shares none.
+    pool: &'a PlacementName,
 }
 
 /// The core of the battery, on a tenant that was just built.
@@ -64,9 +74,15 @@ pub(in crate::pipeline) async fn again(run: &mut ChangeRun, tracker: &Tracker) -
         probe: &probe,
     };
     let mut report = attacker.attack(tracker).await?;
+    let pool = attacker.pool().await?;
     let mut connection = run.site().acquire().await?;
-    let looked = isolation::look(&mut connection, run.placement()).await;
-    let (lints, findings) = looked.map_err(doing("look through the catalog"))?;
+    let home = pool.as_ref().unwrap_or_else(|| run.placement());
+    let looked = isolation::look(&mut connection, run.placement(), home).await;
+    let (mut lints, mut findings) = looked.map_err(doing("look through the catalog"))?;
+    if let Some(pool) = &pool {
+        lints += 1;
+        findings.extend(isolation::uncovered(pools::uncovered(&mut connection, pool).await?));
+    }
     tracker.log(format!("{} catalog lints have {} findings", lints, findings.len()));
     (report.lints, report.findings) = (u32::try_from(lints).unwrap_or(u32::MAX), findings);
     run.report = Some(report);
@@ -80,45 +96,82 @@ pub(in crate::pipeline) async fn close(run: &ChangeRun) -> Result<(), StepError>
 }
 
 impl Attacker<'_> {
-    async fn attack(&self, tracker: &Tracker) -> Result<IsolationReport, StepError> {
-        if self.tenancy != Tenancy::Database {
-            return self.attack_canary(self.site.target.site(), &self.ready.canary, &[], tracker).await;
+    /// Whose tables it shares.
+    async fn pool(&self) -> Result<Option<PlacementName>, StepError> {
+        match self.tenancy {
+            Tenancy::Shared => Ok(pools::of_placement(self.site.target, self.placement).await?),
+            _ => Ok(None),
         }
+    }
+
+    async fn attack(&self, tracker: &Tracker) -> Result<IsolationReport, StepError> {
+        match self.tenancy {
+            Tenancy::Database => self.attack_elsewhere(tracker).await,
+            Tenancy::Shared => self.attack_pool(tracker).await,
+            _ => self.attack_beside(self.placement, tracker).await,
+        }
+    }
+
+    /// The canary is in the same database.
+    async fn attack_beside(
+        &self,
+        pool: &PlacementName,
+        tracker: &Tracker,
+    ) -> Result<IsolationReport, StepError> {
+        let victim = Victim { site: self.site.target.site(), placement: &self.ready.canary, pool };
+        self.attack_canary(victim, &[], tracker).await
+    }
+
+    /// There is a canary's row in the shared tables, too.
+    async fn attack_pool(&self, tracker: &Tracker) -> Result<IsolationReport, StepError> {
+        let Some(pool) = self.pool().await? else {
+            let why = format!("{} is in none", self.placement);
+            return Err(postgres::Error::Corrupt { what: "the tenant's pool", why }.into());
+        };
+        let before = pools::picture(self.site.target, &pool).await?;
+        let mut report = self.attack_beside(&pool, tracker).await?;
+        report.victim_unchanged &= before == pools::picture(self.site.target, &pool).await?;
+        Ok(report)
+    }
+
+    async fn attack_elsewhere(&self, tracker: &Tracker) -> Result<IsolationReport, StepError> {
         // The victim has a database of its own, as the tenant has.
         let target = self.site.target;
         let prepared = database_template::prepared(target, self.ready).await?;
-        let (victim, canary) = (prepared.canary.site(target), &prepared.canary.placement);
+        let canary = &prepared.canary.placement;
+        let victim = Victim { site: prepared.canary.site(target), placement: canary, pool: self.placement };
         let elsewhere = [
             ("connect_target", target.database()),
             ("connect_victim", canary.as_str()),
             ("connect_template", prepared.template.as_str()),
         ];
-        self.attack_canary(victim, canary, &elsewhere, tracker).await
+        self.attack_canary(victim, &elsewhere, tracker).await
     }
 
-    /// `lives_at` is where the canary lives, `elsewhere` what else the tenant tries to get into.
+    /// `elsewhere` is what else the tenant tries to get into.
     async fn attack_canary(
         &self,
-        lives_at: Site<'_>,
-        canary: &PlacementName,
+        victim: Victim<'_>,
         elsewhere: &[elsewhere::Elsewhere<'_>],
         tracker: &Tracker,
     ) -> Result<IsolationReport, StepError> {
         let beside = elsewhere.len();
         let total = beside + probes::of(self.tenancy, self.depth).count();
         tracker.counted(Step::Verify, 0, total);
-        let before = canary::fingerprint(lives_at, canary).await?;
+        let before = canary::fingerprint(victim.site, victim.placement).await?;
         let role = tenant_ddl::probe_role(self.placement);
         let mut session = self.site.login(&role, self.probe).await?;
         let mut verdicts = elsewhere::log_in(self.site, &role, self.probe, elsewhere).await?;
-        let ground = Ground { own: self.placement, victim: canary, provisioner: &self.ready.provisioner };
+        let Victim { placement: canary, pool, .. } = victim;
+        let ground =
+            Ground { own: self.placement, victim: canary, pool, provisioner: &self.ready.provisioner };
         let progress = |done| tracker.counted(Step::Verify, beside + done, total);
         let report = isolation::attack(&mut session, ground, self.tenancy, self.depth, progress).await;
         session.close().await.ok();
         let mut report = report.map_err(doing("attack the isolation as the tenant"))?;
         verdicts.append(&mut report.verdicts);
         report.verdicts = verdicts;
-        report.victim_unchanged = before == canary::fingerprint(lives_at, canary).await?;
+        report.victim_unchanged = before == canary::fingerprint(victim.site, victim.placement).await?;
         report.server_version.clone_from(&self.ready.server_version);
         let ms = report.duration_ms;
         tracker.log(format!("{} of {total} attacks were refused in {ms:.0} ms", report.held()));

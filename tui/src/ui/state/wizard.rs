@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use tenantry_protocol::ApiError;
-use tenantry_protocol::blueprint::{Blueprint, Setting};
+use tenantry_protocol::blueprint::{Blueprint, Setting, Tenancy};
 use tenantry_protocol::name::{BlueprintName, BlueprintVersion, Slug, TargetName};
 use tenantry_protocol::plan::{Plan, Severity};
 use tenantry_protocol::target::Target;
@@ -135,10 +135,13 @@ impl Wizard {
         }
     }
 
-    /// Chooses the first blueprint and target where none is chosen, and gives new settings their defaults.
+    /// Chooses the first blueprint, of the usual tenancy if there is one, and the first target where none is chosen, and gives
+    /// new settings their defaults.
     pub(crate) fn adopt(&mut self, offer: Catalogue<'_>) {
         if self.blueprint.is_none() {
-            self.blueprint = offer.blueprints.first().map(|first| (first.name.clone(), first.version));
+            let usual = offer.blueprints.iter().find(|other| other.tenancy == Tenancy::default());
+            let first = usual.or(offer.blueprints.first());
+            self.blueprint = first.map(|first| (first.name.clone(), first.version));
         }
         if self.target.is_none() {
             self.target = offer.targets.first().map(|first| first.health.name.clone());

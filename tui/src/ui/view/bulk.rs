@@ -82,12 +82,11 @@ fn effects(effects: &Answer<Box<RollbackPreview>>) -> (String, Style) {
         Answer::Refused(error) => (format!("! not known: {}", error.message), Theme::dim()),
         Answer::Given(preview) => {
             let size = preview.size_bytes.map_or_else(|| "size ?".to_owned(), format::bytes);
-            let text = format!(
-                "{}, {}, {size}, {}",
-                format::counted(preview.tables, "table"),
-                format::rows(preview.rows),
-                format::counted(preview.sessions, "session")
-            );
+            let (rows, sessions) = (format::rows(preview.rows), format::counted(preview.sessions, "session"));
+            let text = match preview.pool {
+                Some(_) => format!("{rows} of shared tables, {sessions}"),
+                None => format!("{}, {rows}, {size}, {sessions}", format::counted(preview.tables, "table")),
+            };
             (text, Theme::text())
         }
     }

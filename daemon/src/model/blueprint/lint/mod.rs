@@ -7,12 +7,16 @@
 mod outside;
 mod qualified;
 mod rules;
+mod shared;
 mod tables;
 mod words;
+
+use tenantry_protocol::blueprint::Tenancy;
 
 use super::findings::{Findings, Place};
 use super::split::{Piece, Statement, split};
 use rules::{RULES, Weight};
+use shared::Shared;
 use tables::Tables;
 use words::Words;
 
@@ -34,12 +38,18 @@ pub(super) enum Marking {
 #[derive(Debug, Default)]
 pub(super) struct Linter {
     tables: Tables,
+    /// For tables that tenants share.
+    shared: Option<Shared>,
     /// Labels that were added to an enum which may be older than this transaction, in SQL's own quotes.
     enum_labels: Vec<String>,
     is_behind_outside: bool,
 }
 
 impl Linter {
+    pub(super) fn of(tenancy: Tenancy) -> Self {
+        Self { shared: (tenancy == Tenancy::Shared).then(Shared::default), ..Self::default() }
+    }
+
     /// A file begins. Behind one that runs outside the transaction each has one of its own, in which what was added to
     /// enums before can be used.
     pub(super) fn begin(&mut self, marking: Marking) {
@@ -84,6 +94,12 @@ impl Linter {
             self.enum_labels(file, &words, findings);
         }
         self.tables.look_at(file, &words);
+        if let Some(shared) = &mut self.shared {
+            if !is_inside {
+                shared.outside(file, words.line(0), findings);
+            }
+            shared.look_at(file, &words, findings);
+        }
     }
 
     /// How many tables were created so far.
@@ -93,6 +109,9 @@ impl Linter {
 
     /// Reports what only the end of all files can tell.
     pub(super) fn finish(self, findings: &mut Findings) {
+        if let Some(shared) = self.shared {
+            shared.finish(findings);
+        }
         for table in self.tables.without_primary_key() {
             let message = format!(
                 "the table {} has no primary key, so its rows cannot be told apart, archived or replicated reliably: \

@@ -21,7 +21,7 @@ pub(super) struct Tables {
 }
 
 const IF_NOT_EXISTS: &[&[&str]] = &[&["if", "not", "exists"]];
-const IF_EXISTS_ONLY: &[&[&str]] = &[&["if", "exists"], &["only"]];
+pub(super) const IF_EXISTS_ONLY: &[&[&str]] = &[&["if", "exists"], &["only"]];
 
 impl Tables {
     pub(super) fn look_at(&mut self, file: &str, words: &Words<'_>) {
@@ -30,13 +30,8 @@ impl Tables {
         } else if words.starts_with(&["alter", "table"]) {
             self.alter(words);
         } else if words.starts_with(&["drop", "table"]) {
-            let mut at = words.skip(2, IF_EXISTS_ONLY);
-            while let (Some(name), after) = last_part(words, at) {
+            for name in dropped(words) {
                 self.without_key.remove(&name);
-                if !words.is_symbol(after, b',') {
-                    break;
-                }
-                at = after + 1;
             }
         }
     }
@@ -74,7 +69,7 @@ impl Tables {
 }
 
 /// Where the name stands in `create [unlogged] table [if not exists] name`; temporary tables do not count.
-fn created_table(words: &Words<'_>) -> Option<usize> {
+pub(super) fn created_table(words: &Words<'_>) -> Option<usize> {
     let table = if words.starts_with(&["create", "unlogged", "table"]) {
         2
     } else if words.starts_with(&["create", "table"]) {
@@ -85,7 +80,21 @@ fn created_table(words: &Words<'_>) -> Option<usize> {
     Some(words.skip(table + 1, IF_NOT_EXISTS))
 }
 
-fn last_part(words: &Words<'_>, at: usize) -> (Option<String>, usize) {
+pub(super) fn last_part(words: &Words<'_>, at: usize) -> (Option<String>, usize) {
     let (mut parts, after) = words.dotted_name(at);
     (parts.pop(), after)
+}
+
+/// The names in `drop table [if exists] a, b`.
+pub(super) fn dropped(words: &Words<'_>) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut at = words.skip(2, IF_EXISTS_ONLY);
+    while let (Some(name), after) = last_part(words, at) {
+        names.push(name);
+        if !words.is_symbol(after, b',') {
+            break;
+        }
+        at = after + 1;
+    }
+    names
 }

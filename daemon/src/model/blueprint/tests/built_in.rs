@@ -4,6 +4,8 @@
 
 use std::path::Path;
 
+use tenantry_protocol::blueprint::Tenancy;
+
 use super::*;
 use crate::model::blueprint::parse;
 
@@ -23,6 +25,15 @@ fn projects_is_a_blueprint_of_some_size() {
     assert_eq!((projects.tables, projects.migrations.len(), projects.seed.len()), (25, 11, 1));
     assert_eq!(projects.migrations.last().unwrap().path, "R__reports.sql");
     assert_eq!(parse(&projects.source_files()).blueprint, Some(projects));
+}
+
+#[test]
+fn ledger_is_for_tenants_that_share_its_tables() {
+    let ledger = parse(&built_in()[1]).blueprint.unwrap();
+    assert_eq!((ledger.name.as_str(), ledger.tenancy), ("ledger", Tenancy::Shared));
+    assert_eq!((ledger.tables, ledger.migrations.len(), ledger.seed.len()), (12, 7, 1));
+    assert!(ledger.outside().is_empty());
+    assert_eq!(parse(&ledger.source_files()).blueprint, Some(ledger));
 }
 
 #[test]

@@ -59,7 +59,8 @@ fn faults_are_named_with_key_and_line() {
         "name = 1\nversion = 1.0\ntitle = \"T\"",
         &[(1, "name must be a text"), (2, "version must be a text")],
     );
-    check(&format!("{GOOD}tenancy = \"shared\""), &[(4, "not supported yet")]);
+    check(&format!("{GOOD}tenancy = \"shared\""), &[]);
+    check(&format!("{GOOD}tenancy = \"database\""), &[(4, "not supported yet")]);
     check(&format!("{GOOD}tenancy = \"islands\""), &[(4, "does not exist")]);
     check(
         &format!("{GOOD}extensions = [\"a;b\", 1]\nseed = \"x\""),

@@ -1,0 +1,84 @@
+//! Makes sure that the tables are there which tenants of this blueprint's version share: finds them, or builds them in one
+//! transaction of their own, while whoever else needs them waits.
+//!
+//! Never undone: a pool holds nothing of a tenant's until the tenant joins it, and stays for the next one. A build that
+//! came to nothing left nothing.
+
+use std::sync::Arc;
+
+use tenantry_protocol::id::OperationId;
+use tenantry_protocol::name::PlacementName;
+
+use crate::fault;
+use crate::model::blueprint::Blueprint;
+use crate::model::operation::Step;
+use crate::pipeline::run::{ProvisionRun, misplaced};
+use crate::pipeline::step::StepError;
+use crate::pipeline::steps::files;
+use crate::pipeline::tracker::Tracker;
+use crate::postgres::Error;
+use crate::postgres::bookkeeping::Mark;
+use crate::postgres::pools::{self, Identity};
+
+pub(in crate::pipeline) async fn run(run: &mut ProvisionRun, tracker: &Tracker) -> Result<(), StepError> {
+    // What an earlier attempt left open.
+    run.abandon().await;
+    // The first look makes the target ready, and with it the books that are asked.
+    run.ready().await?;
+    let identity = identity(&run.blueprint);
+    if run.pool.is_none() {
+        run.pool = pools::find(&run.target, &identity).await?;
+    }
+    if run.pool.is_none() {
+        run.pool = match Box::pin(build(run, &identity, tracker)).await {
+            Ok(pool) => Some(pool),
+            // Somebody was quicker, and has committed it.
+            Err(StepError::Database(Error::PoolExists)) => {
+                run.abandon().await;
+                pools::find(&run.target, &identity).await?
+            }
+            Err(error) => return Err(error),
+        };
+    }
+    if run.pool.is_some() { Ok(()) } else { Err(misplaced(Step::Pool)) }
+}
+
+async fn build(
+    run: &mut ProvisionRun,
+    identity: &Identity,
+    tracker: &Tracker,
+) -> Result<PlacementName, StepError> {
+    let ready = run.ready().await?;
+    let blueprint = Arc::clone(&run.blueprint);
+    let placement = PlacementName::from_random(rand::random());
+    let mark = Mark { build: OperationId::generate(), fence: run.mark.fence };
+    // Kept where an undo finds it.
+    run.build = Some(pools::begin(&run.target, &ready, mark, &placement, identity).await?);
+    run.open_build()?.create_pool_roles().await?;
+    run.open_build()?.create_schema().await?;
+    files::apply(run.open_build()?, blueprint.inside(), Step::Pool, tracker).await?;
+    refuse(run.open_build()?.cover().await?)?;
+    // The canary's rows, under the policies.
+    files::apply(run.open_build()?, &blueprint.seed, Step::Pool, tracker).await?;
+    refuse(run.open_build()?.finish_pool().await?)?;
+    let build = run.build.take().ok_or_else(|| misplaced(Step::Pool))?;
+    let commit = async { build.commit(run.site()).await.map_err(StepError::from) };
+    fault::around("pool.commit", commit).await?;
+    tracker.log(format!(
+        "built the shared tables of {} {} as {placement}: {} tables",
+        blueprint.name, blueprint.version, blueprint.tables
+    ));
+    Ok(placement)
+}
+
+fn refuse(problems: Vec<String>) -> Result<(), StepError> {
+    if problems.is_empty() { Ok(()) } else { Err(StepError::Uncovered(problems)) }
+}
+
+fn identity(blueprint: &Blueprint) -> Identity {
+    Identity {
+        blueprint: blueprint.name.to_string(),
+        version: blueprint.version.to_string(),
+        checksum: blueprint.checksum.to_string(),
+    }
+}

@@ -1,0 +1,188 @@
+//! The statements that make a pool, and a tenant in it, as templates: what a plan shows is what runs.
+//!
+//! A pool is a placement `p` of its own, with the owner role `p` and the application role `p_app`; its tables are there
+//! once for all of its tenants. A tenant `t` in it has the roles of any tenant and no schema: what it may do it may do as
+//! a member of `p_app`, and which rows it has is decided by what `tenantry.pool_member` says of its roles.
+
+/// The policy that the daemon puts on each table of a pool.
+pub const POLICY: &str = "tenantry_tenant";
+
+/// The provisioner's membership of the owner lasts as long as the transaction.
+pub const POOL_ROLES: &str = "\
+create role {placement} nologin;
+create role {placement}_app nologin in role {group};
+grant {placement} to {provisioner};
+";
+
+/// Row-level security on every table, also for the owner, with one policy that asks for whom the querying role stands. In
+/// a sub-select the server asks once for a query, and looks tenant_id up in an index.
+pub const COVER: &str = "\
+do $tenantry$
+declare
+    one record;
+    own constant text := 'tenant_id = (select me.tenant_id from tenantry.pool_member me where me.role = current_user and me.is_open)';
+begin
+    for one in select oid::regclass::text as name from pg_class
+               where relnamespace = '{placement}'::regnamespace and relkind in ('r', 'p') loop
+        execute format('alter table only %s alter column tenant_id set default tenantry_ext.tenantry_tenant(), '
+                       'enable row level security, force row level security', one.name);
+        execute format('drop policy if exists tenantry_tenant on %s', one.name);
+        execute format('create policy tenantry_tenant on %s using (%s) with check (%s)', one.name, own, own);
+    end loop;
+end
+$tenantry$;
+";
+
+/// Functions of the owner's that the provisioner calls, and nobody else can. The first fails with 55006 where deferred
+/// triggers of the pool's tables are pending, and changes nothing; the second tells what the pool's canary has.
+pub const POOL_FUNCTIONS: &str = "\
+set local role {placement};
+create function {placement}.tenantry_at_rest() returns void language plpgsql security definer
+    set search_path = pg_catalog, pg_temp as
+$tenantry$
+declare
+    one record;
+begin
+    for one in select distinct c.oid::regclass::text as name from pg_trigger t join pg_class c on c.oid = t.tgrelid
+               where c.relnamespace = '{placement}'::regnamespace and c.relkind = 'r' and t.tgdeferrable loop
+        execute format('alter table only %s set without cluster', one.name);
+    end loop;
+end
+$tenantry$;
+create function {placement}.tenantry_picture() returns text language plpgsql security definer
+    set search_path = pg_catalog, pg_temp as
+$tenantry$
+declare
+    one record;
+    rows text;
+    picture text := '';
+begin
+    for one in select oid::regclass::text as name from pg_class
+               where relnamespace = '{placement}'::regnamespace and relkind = 'r' order by relname loop
+        execute format('select concat_ws('':'', count(*), md5(string_agg(r::text, chr(10) order by r::text))) from only %s r',
+                       one.name) into rows;
+        picture := concat(picture, one.name, '=', rows, ' ');
+    end loop;
+    return picture;
+end
+$tenantry$;
+revoke all on function {placement}.tenantry_at_rest(), {placement}.tenantry_picture() from public, {placement}_app;
+grant execute on function {placement}.tenantry_at_rest(), {placement}.tenantry_picture() to {provisioner};
+grant usage on schema {placement} to {provisioner};
+reset role;
+";
+
+/// A tenant's roles; the first one runs its seed, and removes its rows at the end.
+pub const SHARED_ROLES: &str = "\
+create role {placement}_app nologin in role {pool}_app;
+create role {placement} nologin in role {placement}_app;
+create role {placement}_a nologin connection limit {connection_limit} in role {placement}_app;
+create role {placement}_b nologin connection limit {connection_limit} in role {placement}_app;
+create role {placement}_probe login connection limit 4 password {verifier} in role {placement}_app;
+alter role {placement}_a set search_path = {pool}, tenantry_ext;
+alter role {placement}_b set search_path = {pool}, tenantry_ext;
+grant {placement} to {provisioner};
+";
+
+/// For whom the roles stand. The archiver's is there from the beginning, though the role is not.
+pub const JOIN: &str = "\
+insert into tenantry.pool_member (role, placement, pool, tenant_id)
+select ($1 || suffix)::name, $1, $2, $3 from unnest(array['', '_app', '_a', '_b', '_probe', '_dump']) as suffix";
+
+/// A schema for a function that runs something as the tenant; it is gone before the transaction ends.
+pub const HAND: &str = "create schema {placement} authorization {placement};\n";
+
+/// What [`HAND`] made goes, and with it the provisioner's membership.
+pub const SHARED_SEAL: &str = "\
+drop schema if exists {placement} cascade;
+revoke {placement} from {provisioner};
+";
+
+/// Removes rows of the tenant as the tenant, so that the policies say which: of each table at most so many, those first
+/// that refer to others. Where none of them can go because they refer to each other in a circle, all go in one statement.
+/// Gives the number of rows that went. Triggers of the blueprint's run here, and reach no further than the tenant.
+pub const CLEAR: &str = "\
+grant {placement} to {provisioner};
+create schema {placement} authorization {placement};
+set local role {placement};
+create function {placement}.tenantry_clear(most bigint) returns bigint language plpgsql security definer
+    set search_path = {pool}, tenantry_ext, pg_temp as
+$tenantry$
+declare
+    one record;
+    gone bigint;
+    total bigint := 0;
+    rest bigint := 0;
+    present bigint;
+begin
+    set constraints all immediate;
+    for one in
+        with recursive reference as (
+            select distinct conrelid, confrelid from pg_catalog.pg_constraint
+            where contype = 'f' and connamespace = '{pool}'::regnamespace and conrelid <> confrelid),
+        depth (oid, above) as (
+            select oid, 0 from pg_catalog.pg_class where relnamespace = '{pool}'::regnamespace and relkind in ('r', 'p')
+            union select r.confrelid, d.above + 1 from depth d join reference r on r.conrelid = d.oid where d.above < 40)
+        select '{pool}.' || quote_ident(c.relname) as name from depth d join pg_catalog.pg_class c on c.oid = d.oid
+        where c.relkind = 'r' group by c.oid, c.relname order by max(d.above), c.oid
+    loop
+        begin
+            execute format('delete from only %1$s where ctid = any (array(select ctid from only %1$s limit %2$s))',
+                           one.name, most);
+            get diagnostics gone = row_count;
+            total := total + gone;
+            exit when gone = most;
+        exception when foreign_key_violation or restrict_violation then
+            null;
+        end;
+    end loop;
+    if total = 0 then
+        for one in select '{pool}.' || quote_ident(relname) as name from pg_catalog.pg_class
+                   where relnamespace = '{pool}'::regnamespace and relkind = 'r' loop
+            execute format('select count(*) from only %s', one.name) into present;
+            rest := rest + present;
+        end loop;
+    end if;
+    if rest > 0 then
+        execute (select 'with ' || string_agg(format('d%s as (delete from only {pool}.%I)', oid, relname), ', ') || ' select'
+                 from pg_catalog.pg_class where relnamespace = '{pool}'::regnamespace and relkind = 'r');
+    end if;
+    set constraints all immediate;
+    return total + rest;
+end
+$tenantry$;
+reset role;
+";
+
+/// Counts the tenant's rows as the tenant.
+pub const COUNT: &str = "\
+grant {placement} to {provisioner};
+create schema {placement} authorization {placement};
+set local role {placement};
+create function {placement}.tenantry_count() returns bigint language plpgsql security definer
+    set search_path = {pool}, tenantry_ext, pg_temp as
+$tenantry$
+declare
+    one record;
+    rows bigint;
+    total bigint := 0;
+begin
+    for one in select '{pool}.' || quote_ident(relname) as name from pg_catalog.pg_class
+               where relnamespace = '{pool}'::regnamespace and relkind = 'r' loop
+        execute format('select count(*) from only %s', one.name) into rows;
+        total := total + rows;
+    end loop;
+    return total;
+end
+$tenantry$;
+reset role;
+set local transaction_read_only = on;
+";
+
+/// What the archiver of a tenant in a pool may read: what its application may, and no other tenant's rows.
+pub const SHARED_DUMP_ROLE: &str = "\
+grant {placement}_app to {placement}_dump;
+alter role {placement}_dump login connection limit 4 password {verifier};
+";
+
+pub const SETTLE: &str = "select {pool}.tenantry_at_rest();\n";

@@ -1,0 +1,360 @@
+//! Pools: one set of tables for all tenants of a blueprint's version on a target, built once, and a tenant's place in one.
+//!
+//! Invariants: a pool is there whole and covered, or not at all: every table has tenant_id in each key and the daemon's
+//! policy, which the catalog says and not the blueprint's text. Which pool a tenant is in is said by its own marker.
+
+use std::time::Duration;
+
+use sqlx::PgConnection;
+use tenantry_protocol::id::TenantId;
+use tenantry_protocol::name::PlacementName;
+use uuid::Uuid;
+
+use super::bookkeeping::{self, Mark, Owner};
+use super::error::{Error, Result, doing};
+use super::execute::execute;
+use super::pool_ddl::{self, POLICY};
+use super::quote::{Value, render};
+use super::runner::{Build, Deferral};
+use super::secret::Verifier;
+use super::target::{Ready, Target};
+
+/// How long whoever builds the same pool is waited for before a look whether it still does.
+const COURTESY: Duration = Duration::from_millis(500);
+
+/// Which pool: the blueprint's version, and its content, should two registries share a target.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    pub blueprint: String,
+    pub version: String,
+    /// SHA-256, hexadecimal.
+    pub checksum: String,
+}
+
+/// Whether a tenant's own roles have its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Door {
+    Open,
+    Closed,
+}
+
+/// The pool that was built for a blueprint, if one was.
+pub async fn find(target: &Target, identity: &Identity) -> Result<Option<PlacementName>> {
+    let mut connection = target.acquire().await?;
+    let found: Option<String> = sqlx::query_scalar(
+        "select placement from tenantry.pool where blueprint = $1 and version = $2 and checksum = $3",
+    )
+    .bind(&identity.blueprint)
+    .bind(&identity.version)
+    .bind(&identity.checksum)
+    .fetch_optional(&mut *connection)
+    .await
+    .map_err(doing("look for the pool"))?;
+    found.map(|name| parse(&name)).transpose()
+}
+
+/// Begins to build a pool. Waits for whoever builds the same one; [`Error::PoolExists`] once that one is there.
+pub async fn begin(
+    target: &Target,
+    ready: &Ready,
+    mark: Mark,
+    placement: &PlacementName,
+    identity: &Identity,
+) -> Result<Build> {
+    let mut build = Build::begin(target.site(), ready, mark, placement, Owner::Pool).await?;
+    let canary = Uuid::now_v7();
+    claim_in_turn(target, &mut build, placement, identity, canary).await?;
+    // The owner stands for nobody's tenant: what it writes is what tenants attack.
+    sqlx::query(
+        "insert into tenantry.pool_member (role, placement, pool, tenant_id) values ($1::name, $1, $1, $2)",
+    )
+    .persistent(false)
+    .bind(placement.as_str())
+    .bind(canary)
+    .execute(&mut *build.connection)
+    .await
+    .map_err(doing("make the pool's canary"))?;
+    bookkeeping::set_state(&mut build.connection, mark.build, "active").await?;
+    Ok(build)
+}
+
+/// The pool's row, behind that of whoever builds the same pool.
+async fn claim_in_turn(
+    target: &Target,
+    build: &mut Build,
+    placement: &PlacementName,
+    identity: &Identity,
+    canary: Uuid,
+) -> Result<()> {
+    let backend = build.backend;
+    let claiming = claim(&mut build.connection, placement, identity, canary);
+    tokio::pin!(claiming);
+    loop {
+        tokio::select! {
+            claimed = &mut claiming => return claimed,
+            () = tokio::time::sleep(COURTESY) => {}
+        }
+        match bookkeeping::end_idle_holders(target, backend).await {
+            Ok(0) => {}
+            Ok(ended) => {
+                tracing::warn!(ended, "ended the session of a daemon that stopped while it built a pool")
+            }
+            // The wait has an end of its own.
+            Err(error) => {
+                tracing::warn!(error = %error.explain(), "whoever holds the pool could not be ended");
+            }
+        }
+    }
+}
+
+async fn claim(
+    connection: &mut PgConnection,
+    placement: &PlacementName,
+    identity: &Identity,
+    canary: Uuid,
+) -> Result<()> {
+    sqlx::query(
+        "insert into tenantry.pool (placement, blueprint, version, checksum, canary_id) values ($1, $2, $3, $4, $5)",
+    )
+    .persistent(false)
+    .bind(placement.as_str())
+    .bind(&identity.blueprint)
+    .bind(&identity.version)
+    .bind(&identity.checksum)
+    .bind(canary)
+    .execute(connection)
+    .await
+    .map(|_| ())
+    .map_err(doing("claim the pool"))
+}
+
+/// The pool that a tenant's rows are in; none for a tenant with objects of its own.
+pub async fn of_tenant(target: &Target, mark: Mark) -> Result<Option<PlacementName>> {
+    let mut connection = target.acquire().await?;
+    let pool: Option<Option<String>> =
+        sqlx::query_scalar("select pool from tenantry.placement where operation_id = $1")
+            .bind(mark.build.as_uuid())
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(doing("look for the tenant's pool"))?;
+    pool.flatten().map(|name| parse(&name)).transpose()
+}
+
+/// The same for a placement whose build nobody has at hand.
+pub async fn of_placement(target: &Target, placement: &PlacementName) -> Result<Option<PlacementName>> {
+    let mut connection = target.acquire().await?;
+    let pool: Option<Option<String>> =
+        sqlx::query_scalar("select pool from tenantry.placement where placement = $1 and kind = 'tenant'")
+            .bind(placement.as_str())
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(doing("look for the tenant's pool"))?;
+    pool.flatten().map(|name| parse(&name)).transpose()
+}
+
+/// What stands against the cover of a pool's tables, a line each; nothing, as long as nobody changed it.
+pub async fn uncovered(connection: &mut PgConnection, pool: &PlacementName) -> Result<Vec<String>> {
+    problems(connection, pool, Some(POLICY)).await
+}
+
+/// Everything that an attack on a pool's canary could change, as one text.
+pub async fn picture(target: &Target, pool: &PlacementName) -> Result<String> {
+    let mut connection = target.acquire().await?;
+    let call = render("select {pool}.tenantry_picture()", &[("pool", Value::Placement(pool))]);
+    sqlx::query_scalar(sqlx::AssertSqlSafe(call))
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(doing("take the picture of the pool's canary"))
+}
+
+/// Opens or closes the tenant's own roles to its rows; nothing for a tenant that is in no pool.
+pub(super) async fn open_or_close(
+    connection: &mut PgConnection,
+    placement: &PlacementName,
+    door: Door,
+) -> Result<()> {
+    sqlx::query(
+        "update tenantry.pool_member set is_open = $2 where placement = $1 and is_open <> $2
+         and role::text = any (array[$1 || '_app', $1 || '_a', $1 || '_b', $1 || '_probe'])",
+    )
+    .bind(placement.as_str())
+    .bind(door == Door::Open)
+    .execute(connection)
+    .await
+    .map(|_| ())
+    .map_err(doing("open or close the tenant's rows"))
+}
+
+/// Which transactions write into a pool's tables, as the server calls them, of sessions that can be the tenant: other tenants'
+/// own logins cannot. They may have begun before the tenant's roles were closed.
+pub(super) async fn writers(
+    connection: &mut PgConnection,
+    pool: &PlacementName,
+    placement: &PlacementName,
+) -> Result<Vec<String>> {
+    sqlx::query_scalar(
+        "select distinct l.virtualtransaction from pg_locks l join pg_class c on c.oid = l.relation
+         join pg_stat_activity a on a.pid = l.pid
+         where l.database = (select oid from pg_database where datname = current_database())
+           and c.relnamespace = to_regnamespace($1) and l.mode = 'RowExclusiveLock' and l.pid <> pg_backend_pid()
+           and pg_has_role(a.usesysid, to_regrole($2 || '_app')::oid, 'member')",
+    )
+    .bind(pool.as_str())
+    .bind(placement.as_str())
+    .fetch_all(connection)
+    .await
+    .map_err(doing("look for transactions that write into the pool"))
+}
+
+impl Build {
+    /// The pool's own roles: its owner, and what all of its tenants are members of.
+    pub async fn create_pool_roles(&mut self) -> Result<()> {
+        let values = [
+            ("placement", Value::Placement(&self.placement)),
+            ("group", Value::Identifier(&self.group)),
+            ("provisioner", Value::Identifier(&self.provisioner)),
+        ];
+        let sql = render(pool_ddl::POOL_ROLES, &values);
+        execute(&mut self.connection, sql, "create the pool's roles").await
+    }
+
+    /// Puts row-level security on every table of the pool. Gives what stands against it, if anything does; nothing is
+    /// covered then.
+    pub async fn cover(&mut self) -> Result<Vec<String>> {
+        let problems = problems(&mut self.connection, &self.placement, None).await?;
+        if problems.is_empty() {
+            let cover = render(pool_ddl::COVER, &[("placement", Value::Placement(&self.placement))]);
+            execute(&mut self.connection, cover, "cover the pool's tables").await?;
+        }
+        Ok(problems)
+    }
+
+    /// After the last file, which ran as the owner and could have changed anything: covers the tables anew, and makes the
+    /// pool's own functions. Gives what stands against it.
+    pub async fn finish_pool(&mut self) -> Result<Vec<String>> {
+        let cover = render(pool_ddl::COVER, &[("placement", Value::Placement(&self.placement))]);
+        execute(&mut self.connection, cover, "cover the pool's tables").await?;
+        let problems = problems(&mut self.connection, &self.placement, Some(POLICY)).await?;
+        if problems.is_empty() {
+            let values = [
+                ("placement", Value::Placement(&self.placement)),
+                ("provisioner", Value::Identifier(&self.provisioner)),
+            ];
+            let functions = render(pool_ddl::POOL_FUNCTIONS, &values);
+            execute(&mut self.connection, functions, "make the pool's own functions").await?;
+        }
+        Ok(problems)
+    }
+
+    /// A tenant's roles, as members of its pool's.
+    pub async fn create_shared_roles(
+        &mut self,
+        pool: &PlacementName,
+        connection_limit: i64,
+        probe: &Verifier,
+    ) -> Result<()> {
+        let values = [
+            ("placement", Value::Placement(&self.placement)),
+            ("pool", Value::Placement(pool)),
+            ("provisioner", Value::Identifier(&self.provisioner)),
+            ("connection_limit", Value::Number(connection_limit)),
+            ("verifier", Value::Verifier(probe)),
+        ];
+        let sql = render(pool_ddl::SHARED_ROLES, &values);
+        execute(&mut self.connection, sql, "create the tenant's roles").await
+    }
+
+    /// From here on the roles stand for the tenant, and files run in the pool's schema.
+    pub async fn join(&mut self, mark: Mark, pool: &PlacementName, tenant: TenantId) -> Result<()> {
+        sqlx::query(pool_ddl::JOIN)
+            .persistent(false)
+            .bind(self.placement.as_str())
+            .bind(pool.as_str())
+            .bind(tenant.as_uuid())
+            .execute(&mut *self.connection)
+            .await
+            .map_err(doing("join the pool"))?;
+        sqlx::query("update tenantry.placement set pool = $2 where operation_id = $1")
+            .persistent(false)
+            .bind(mark.build.as_uuid())
+            .bind(pool.as_str())
+            .execute(&mut *self.connection)
+            .await
+            .map_err(doing("note the tenant's pool"))?;
+        let hand = render(pool_ddl::HAND, &[("placement", Value::Placement(&self.placement))]);
+        execute(&mut self.connection, hand, "make room for the tenant's seed").await?;
+        self.pool = Some(pool.clone());
+        self.deferral = Deferral::Lost;
+        Ok(())
+    }
+}
+
+async fn problems(
+    connection: &mut PgConnection,
+    pool: &PlacementName,
+    policy: Option<&str>,
+) -> Result<Vec<String>> {
+    sqlx::query_scalar(PROBLEMS)
+        .persistent(false)
+        .bind(pool.as_str())
+        .bind(policy)
+        .fetch_all(connection)
+        .await
+        .map_err(doing("look whether the pool is covered"))
+}
+
+fn parse(name: &str) -> Result<PlacementName> {
+    PlacementName::parse(name)
+        .map_err(|error| Error::Corrupt { what: "the pool's name", why: error.to_string() })
+}
+
+/// What in a pool's schema would let one tenant's rows be seen, changed or guessed by another, a sentence each. `$2` is the
+/// policy that each table must have; null while none is there.
+const PROBLEMS: &str = "
+    with relation as materialized (
+        select c.*, (select a.attnum from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id'
+                     and a.attnotnull and a.atttypid = 'uuid'::regtype) as tenant
+        from pg_class c where c.relnamespace = to_regnamespace($1)),
+    base as (select * from relation where relkind in ('r', 'p')),
+    reference as (
+        select k.*, b.relname, b.tenant, o.tenant as other from pg_constraint k join base b on b.oid = k.conrelid
+        left join relation o on o.oid = k.confrelid where k.contype = 'f')
+    select format('table %s has no column tenant_id of type uuid that is not null', relname) from base where tenant is null
+    union all select format('%s of table %s does not contain tenant_id, so that it tells tenants of each other''s rows',
+            x.relname, b.relname)
+        from base b join pg_index i on i.indrelid = b.oid join pg_class x on x.oid = i.indexrelid
+        where b.tenant is not null and (i.indisunique or i.indisexclusion)
+          and not b.tenant = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])
+    union all select format('the foreign key %s of table %s does not compare tenant_id with tenant_id', conname, relname)
+        from reference where tenant is not null
+          and not exists (select from unnest(conkey, confkey) as pair (a, b) where a = tenant and b = other)
+    union all select format('the foreign key %s of table %s would set tenant_id: name the columns, as in on delete set null (x)',
+            conname, relname)
+        from reference where confdeltype in ('n', 'd') and (confdelsetcols is null or tenant = any (confdelsetcols))
+    union all select format('view %s has its owner''s rights: make it with (security_invoker = true)', relname)
+        from relation where relkind = 'v' and not exists (
+            select from pg_options_to_table(reloptions) where option_name = 'security_invoker' and option_value::boolean)
+    union all select format('%s %s ignores row-level security', case relkind when 'm' then 'the materialized view'
+            else 'the foreign table' end, relname)
+        from relation where relkind in ('m', 'f')
+    union all select format('table %s has a rule, which runs with its owner''s rights', relname)
+        from base where exists (select from pg_rewrite where ev_class = base.oid)
+    union all select format('function %s is SECURITY DEFINER, and the owner of a pool is no tenant', proname)
+        from pg_proc where pronamespace = to_regnamespace($1) and prosecdef
+          and not (proname = $1 || '_run' and proargtypes = '1009'::oidvector)
+    union all select format('table %s has the policy %s, and the daemon''s must be the only one', b.relname, polname)
+        from base b join pg_policy p on p.polrelid = b.oid where polname is distinct from $2
+    union all select format('row-level security is not in force on table %s', relname)
+        from base b where $2 is not null and not (relrowsecurity and relforcerowsecurity
+          and exists (select from pg_policy p where p.polrelid = b.oid and p.polname = $2 and p.polpermissive
+                      and p.polcmd = '*' and p.polroles = '{0}'))
+    union all select format('%s has %s on %s, which it must not have', coalesce(nullif(grantee, 0)::regrole::text, 'PUBLIC'),
+            privilege_type, relname)
+        from relation, aclexplode(relacl) where relkind in ('r', 'p', 'v') and grantee <> relowner
+          and (grantee is distinct from to_regrole($1 || '_app')::oid
+               or privilege_type not in ('SELECT', 'INSERT', 'UPDATE', 'DELETE'))
+    union all select format('a tenant may not select, insert, update and delete in table %s, so that its rows could not be removed',
+            relname)
+        from base where not (has_table_privilege($1 || '_app', oid, 'select') and has_table_privilege($1 || '_app', oid, 'insert')
+          and has_table_privilege($1 || '_app', oid, 'update') and has_table_privilege($1 || '_app', oid, 'delete'))
+    order by 1 limit 50";
