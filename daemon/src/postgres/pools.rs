@@ -152,6 +152,17 @@ pub async fn of_placement(target: &Target, placement: &PlacementName) -> Result<
     pool.flatten().map(|name| parse(&name)).transpose()
 }
 
+/// The tenant that is nobody's, whose rows in the pool are there to be attacked.
+pub async fn canary(target: &Target, pool: &PlacementName) -> Result<TenantId> {
+    let mut connection = target.acquire().await?;
+    sqlx::query_scalar("select canary_id from tenantry.pool where placement = $1")
+        .bind(pool.as_str())
+        .fetch_one(&mut *connection)
+        .await
+        .map(TenantId::from_uuid)
+        .map_err(doing("look for the pool's canary"))
+}
+
 /// Everything that an attack on a pool's canary could change, as one text.
 pub async fn picture(target: &Target, pool: &PlacementName) -> Result<String> {
     let mut connection = target.acquire().await?;
