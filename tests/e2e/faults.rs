@@ -75,6 +75,40 @@ async fn a_tenant_of_shared_tables_is_all_there_or_not_at_all_wherever_it_breaks
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_tenants_own_database_is_whole_or_gone_wherever_a_daemon_dies() {
+    let mut arena = arena().await;
+    let before =
+        |place| Rule::At { place: Some(place), moment: Some(Moment::Before), skip: 0, fault: Fault::Kill };
+    for place in ["reserve", "create_database.made", "create_database", "roles", "migrations", "commit"] {
+        stands(&mut arena, Scenario::ProvisionDatabase, 1, vec![after(place, Fault::Kill)]).await;
+    }
+    stands(&mut arena, Scenario::ProvisionDatabase, 1, vec![before("create_database.made")]).await;
+    for place in ["drop_objects.database", "drop_objects", "drop_roles"] {
+        stands(&mut arena, Scenario::RollbackDatabase, 1, vec![after(place, Fault::Kill)]).await;
+    }
+    stands(&mut arena, Scenario::RollbackDatabase, 1, vec![before("drop_objects.database")]).await;
+    let undo = |place| vec![after("verify", Fault::Refuse), after(place, Fault::Kill)];
+    for place in ["drop_objects.database", "undo.drop_roles"] {
+        stands(&mut arena, Scenario::ProvisionDatabase, 1, undo(place)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_tenants_own_database_is_whole_or_gone_however_its_making_breaks() {
+    let mut arena = arena().await;
+    for fault in [Fault::Lost, Fault::Refuse, Fault::Panic, Fault::Cut, Fault::Cancel, Fault::Restart] {
+        stands(&mut arena, Scenario::ProvisionDatabase, 1, vec![after("create_database.made", fault)]).await;
+    }
+    for place in ["reserve", "create_database.made", "migrations"] {
+        stands(&mut arena, Scenario::ProvisionDatabase, 2, vec![after(place, Fault::Stop)]).await;
+    }
+    // Of the intent, the reservation, the membership, the opening and the build.
+    for (skip, cut) in (0..5).zip([Cut::Late, Cut::Late, Cut::Late, Cut::Answer, Cut::Late]) {
+        stands(&mut arena, Scenario::ProvisionDatabase, 1, vec![Rule::Commit { skip, cut }]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_change_whose_last_step_fails_leaves_the_tenant_as_it_was() {
     let mut arena = arena().await;
     for (scenario, place) in [

@@ -7,6 +7,7 @@ use crate::random::Dice;
 use crate::work::Job;
 
 /// A way through a scenario, and the points that it passes.
+#[derive(Clone)]
 struct Path {
     scenario: Scenario,
     name: &'static str,
@@ -27,6 +28,8 @@ const FAULTS: [(&str, Fault); 9] = [
     ("stop", Fault::Stop),
 ];
 
+/// The server's own work in the removal of a database.
+const DROP: &str = "drop_objects.database";
 const CHANGE: [&str; 3] = ["unwinding", "undo.restore", "outcome"];
 
 /// Every cell, shuffled: a part of the grid is already a sample of all of it.
@@ -76,8 +79,8 @@ fn paths() -> Vec<Path> {
     use Moment::{After, Before};
     use Scenario::{Resume, Retire, Rollback, Suspend, Update};
     let path = |scenario, name, prelude: Vec<Rule>, places| Path { scenario, name, prelude, places };
-    let mut paths = provisions();
-    paths.extend(provisions_outside().into_iter().chain(of_shared_tables()));
+    let mut paths =
+        [provisions(), provisions_outside(), of_shared_tables(), databases(), databases_dropped()].concat();
     paths.extend([
         path(
             Rollback,
@@ -260,9 +263,9 @@ fn of_shared_tables() -> Vec<Path> {
     const STEPS: [&str; 6] = ["pool", "roles", "join", "seed", "commit", "verify"];
     const REMOVAL: [&str; 5] =
         ["close_logins", "end_sessions", "drop_objects", "drop_roles", "confirm_absence"];
-    let path = |scenario, name, prelude, places| Path { scenario, name, prelude, places };
+    let path = |scenario, name, prelude: Vec<Rule>, places| Path { scenario, name, prelude, places };
     vec![
-        path(ProvisionShared, "forward", vec![], &STEPS),
+        path(ProvisionShared, "forward", vec![], &STEPS as &[_]),
         path(ProvisionShared, "recovery of a void build", vec![at("join", After, Kill)], &STEPS),
         path(
             ProvisionShared,
@@ -273,6 +276,89 @@ fn of_shared_tables() -> Vec<Path> {
         path(RollbackShared, "forward", vec![], &REMOVAL),
         path(RollbackShared, "undo", vec![at("end_sessions", Before, Refuse)], &CHANGE),
         path(RollbackShared, "recovery", vec![at("drop_objects", Before, Kill)], &REMOVAL),
+    ]
+}
+
+/// Of a tenant with a database of its own: what differs from other provisions.
+fn databases() -> Vec<Path> {
+    use Fault::{Kill, Lost, Refuse};
+    use Moment::{After, Before};
+    use Scenario::ProvisionDatabase;
+    const MADE: &str = "create_database.made";
+    const UNDO: [&str; 6] = [
+        "undo.settle",
+        "undo.close_logins",
+        "undo.drop_objects",
+        DROP,
+        "undo.drop_roles",
+        "undo.confirm_absence",
+    ];
+    const MAKE: [&str; 5] = ["reserve", "create_database", MADE, "roles", "commit"];
+    const MAKE_AGAIN: [&str; 6] = ["settle", "journal", "reserve", "create_database", "roles", "commit"];
+    let path = |scenario, name, prelude: Vec<Rule>, places| Path { scenario, name, prelude, places };
+    vec![
+        path(ProvisionDatabase, "forward", vec![], &MAKE as &[_]),
+        path(ProvisionDatabase, "verify", vec![], &["verify", "activate", "outcome"]),
+        path(ProvisionDatabase, "undo", vec![at("verify", Before, Refuse)], &UNDO),
+        path(ProvisionDatabase, "undo of a database", vec![at(MADE, After, Refuse)], &UNDO),
+        path(
+            ProvisionDatabase,
+            "undo of a reservation",
+            vec![at("reserve", After, Refuse)],
+            &["undo.settle", "undo.drop_objects", "undo.drop_roles"],
+        ),
+        path(ProvisionDatabase, "rebuild", vec![at("migrations", Before, Lost)], &MAKE_AGAIN),
+        path(ProvisionDatabase, "recovery of a void build", vec![at("migrations", After, Kill)], &MAKE_AGAIN),
+        path(ProvisionDatabase, "recovery before", vec![at(MADE, Before, Kill)], &["settle", MADE, "roles"]),
+        path(
+            ProvisionDatabase,
+            "recovery after",
+            vec![at(MADE, After, Kill)],
+            &["settle", "create_database", "roles"],
+        ),
+        path(
+            ProvisionDatabase,
+            "recovery",
+            vec![at("verify", After, Kill)],
+            &["settle", "journal", "verify"],
+        ),
+        path(
+            ProvisionDatabase,
+            "recovery of an undo",
+            vec![at("verify", Before, Refuse), at(DROP, Before, Kill)],
+            &UNDO,
+        ),
+    ]
+}
+
+/// And from other removals.
+fn databases_dropped() -> Vec<Path> {
+    let path = |name, prelude: Vec<Rule>, places| Path {
+        scenario: Scenario::RollbackDatabase,
+        name,
+        prelude,
+        places,
+    };
+    vec![
+        path(
+            "forward",
+            vec![],
+            &[
+                "close_logins",
+                "end_sessions",
+                "drop_objects",
+                DROP,
+                "drop_roles",
+                "confirm_absence",
+                "outcome",
+            ],
+        ),
+        path(
+            "recovery",
+            vec![at(DROP, Moment::After, Fault::Kill)],
+            &["journal", "close_logins", "drop_objects", "drop_roles", "confirm_absence"],
+        ),
+        path("undo", vec![at("end_sessions", Moment::Before, Fault::Refuse)], &CHANGE),
     ]
 }
 

@@ -54,7 +54,11 @@ impl Dice {
 pub(crate) fn faults(seed: u64, run: u64) -> Job {
     let mut dice = Dice::of(seed, run);
     // Half of them provisions, which have the longest way.
-    let scenario = if dice.below(2) == 0 { Scenario::Provision } else { dice.one_of(&Scenario::ALL) };
+    let scenario = if dice.below(2) == 0 {
+        dice.one_of(&[Scenario::Provision, Scenario::ProvisionDatabase])
+    } else {
+        dice.one_of(&Scenario::ALL)
+    };
     let daemons = if dice.below(3) == 0 { 2 } else { 1 };
     let rules = (0..2 + dice.below(2))
         .map(|_| {

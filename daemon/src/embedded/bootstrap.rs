@@ -20,6 +20,9 @@ pub(super) const TARGET_DATABASE: &str = "tenantry_local";
 /// Where the superuser connects when no other database is meant.
 pub(super) const MAINTENANCE_DATABASE: &str = "postgres";
 
+/// What the template of tenants' own databases is made from.
+const SOURCE_DATABASE: &str = "template1";
+
 /// Everything that is not said here is taken away.
 const PLAIN: &str = "login inherit nosuperuser nocreaterole nocreatedb noreplication nobypassrls";
 const PROVISIONING: &str = "login inherit nosuperuser createrole createdb noreplication nobypassrls";
@@ -53,11 +56,15 @@ pub(super) async fn run(
     rights(&mut connection).await.map_err(at("setting the databases' rights"))?;
     connection.close().await.map_err(at("closing the superuser's connection"))?;
 
-    let options = superuser(TARGET_DATABASE);
-    let mut connection =
-        PgConnection::connect_with(&options).await.map_err(at("connecting to the target database"))?;
-    functions(&mut connection).await.map_err(at("closing functions to tenants"))?;
-    connection.close().await.map_err(at("closing the superuser's connection"))
+    for database in [TARGET_DATABASE, SOURCE_DATABASE] {
+        let options = superuser(database);
+        let mut connection = PgConnection::connect_with(&options)
+            .await
+            .map_err(at("connecting to the databases where tenants live, and that theirs are made from"))?;
+        functions(&mut connection).await.map_err(at("closing functions to tenants"))?;
+        connection.close().await.map_err(at("closing the superuser's connection"))?;
+    }
+    Ok(())
 }
 
 /// The server's version as it says it, and the hash of the settings it runs with (none if it has none of ours).

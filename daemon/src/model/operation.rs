@@ -42,6 +42,8 @@ pub enum Kind {
     RotateCredentials,
     /// The login before the rotation, closed.
     FinishRotation,
+    /// The whole battery against a tenant that stands.
+    Verify,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -161,6 +163,39 @@ const PROVISION_SHARED: &[Step] =
     &[Step::Pool, Step::Roles, Step::Join, Step::Commit, Step::Verify, Step::Activate];
 const PROVISION_SHARED_SEEDED: &[Step] =
     &[Step::Pool, Step::Roles, Step::Join, Step::Seed, Step::Commit, Step::Verify, Step::Activate];
+/// A database is made in no transaction: the build follows it, and can be built again within it.
+const DATABASE: &[Step] = &[
+    Step::Reserve,
+    Step::CreateDatabase,
+    Step::Roles,
+    Step::Schema,
+    Step::Migrations,
+    Step::Commit,
+    Step::Verify,
+    Step::Activate,
+];
+const DATABASE_SEEDED: &[Step] = &[
+    Step::Reserve,
+    Step::CreateDatabase,
+    Step::Roles,
+    Step::Schema,
+    Step::Migrations,
+    Step::Seed,
+    Step::Commit,
+    Step::Verify,
+    Step::Activate,
+];
+const DATABASE_OUTSIDE: &[Step] = &[
+    Step::Reserve,
+    Step::CreateDatabase,
+    Step::Roles,
+    Step::Schema,
+    Step::Migrations,
+    Step::Commit,
+    Step::Outside,
+    Step::Verify,
+    Step::Activate,
+];
 const ROLLBACK: &[Step] =
     &[Step::CloseLogins, Step::EndSessions, Step::DropObjects, Step::DropRoles, Step::ConfirmAbsence];
 const ROLLBACK_ARCHIVED: &[Step] = &[
@@ -177,6 +212,7 @@ const RESUME: &[Step] = &[Step::OpenLogins];
 const UPDATE: &[Step] = &[Step::ApplySettings];
 const NEW_SECRET: &[Step] = &[Step::SetSecret];
 const FINISH_ROTATION: &[Step] = &[Step::CloseOldLogin];
+const VERIFY: &[Step] = &[Step::Verify, Step::CloseProbe];
 const PURGE: &[Step] = &[Step::DropObjects, Step::DropRoles, Step::ConfirmAbsence];
 
 impl Outside {
@@ -203,6 +239,11 @@ impl Kind {
             // Its files run when the pool is built, and never outside of that one transaction: a lint sees to it.
             Self::Provision { tenancy: Tenancy::Shared, seed: Seeding::Without, .. } => PROVISION_SHARED,
             Self::Provision { tenancy: Tenancy::Shared, seed: Seeding::With, .. } => PROVISION_SHARED_SEEDED,
+            Self::Provision { seed, outside, tenancy: Tenancy::Database } => match (outside, seed) {
+                (Outside::With, _) => DATABASE_OUTSIDE,
+                (Outside::Without, Seeding::With) => DATABASE_SEEDED,
+                (Outside::Without, Seeding::Without) => DATABASE,
+            },
             Self::Provision { outside: Outside::With, .. } => PROVISION_OUTSIDE,
             Self::Provision { seed: Seeding::Without, .. } => PROVISION,
             Self::Provision { seed: Seeding::With, .. } => PROVISION_SEEDED,
@@ -215,6 +256,7 @@ impl Kind {
             Self::Purge => PURGE,
             Self::IssueCredentials | Self::RotateCredentials => NEW_SECRET,
             Self::FinishRotation => FINISH_ROTATION,
+            Self::Verify => VERIFY,
         }
     }
 
@@ -230,12 +272,13 @@ impl Kind {
             Self::IssueCredentials => OperationKind::IssueCredentials,
             Self::RotateCredentials => OperationKind::RotateCredentials,
             Self::FinishRotation => OperationKind::FinishRotation,
+            Self::Verify => OperationKind::Verify,
         }
     }
 
-    /// Changes nothing but a tenant's logins: the tenant is what it is, whatever comes of it.
-    pub const fn is_of_secrets(self) -> bool {
-        matches!(self, Self::IssueCredentials | Self::RotateCredentials | Self::FinishRotation)
+    /// The tenant is what it is, whatever comes of it: only its logins are changed, or looked behind.
+    pub const fn leaves_tenant(self) -> bool {
+        matches!(self, Self::IssueCredentials | Self::RotateCredentials | Self::FinishRotation | Self::Verify)
     }
 
     /// What an operator types to change a tenant's secrets again; `None` for all other kinds, which are retried by their

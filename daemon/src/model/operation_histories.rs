@@ -91,7 +91,7 @@ impl World {
         } else if self.is_committed {
             self.apply(Event::TakenUp { committed: true });
         } else {
-            self.effects = Effects::None;
+            self.forget_build();
             self.apply(Event::TakenUp { committed: false });
             self.apply(Event::Rebuilt);
         }
@@ -113,7 +113,7 @@ impl World {
                 if self.is_committed {
                     self.apply(Event::TakenUp { committed: true });
                 } else {
-                    self.effects = Effects::None;
+                    self.forget_build();
                     self.apply(Event::Rebuilt);
                 }
             }
@@ -127,6 +127,14 @@ impl World {
                 self.is_committed |= step == Step::Commit;
                 self.apply(Event::StepDone { step });
             }
+        }
+    }
+
+    /// A build that is void left nothing, but what was made before it is still there.
+    fn forget_build(&mut self) {
+        let first = self.progress.kind().steps().first();
+        if first.is_some_and(|step| step.is_atomic()) {
+            self.effects = Effects::None;
         }
     }
 
@@ -154,9 +162,10 @@ const fn is_end(progress: &Progress) -> bool {
 
 fn kinds() -> impl Strategy<Value = Kind> {
     prop_oneof![
-        4 => prop_oneof![Just(Seeding::With), Just(Seeding::Without)].prop_map(|seed| Kind::Provision { seed, outside: Outside::Without, tenancy: Tenancy::Schema }),
-        2 => prop_oneof![Just(Seeding::With), Just(Seeding::Without)].prop_map(|seed| Kind::Provision { seed, outside: Outside::Without, tenancy: Tenancy::Shared }),
-        2 => Just(Kind::Provision { seed: Seeding::With, outside: Outside::With, tenancy: Tenancy::Schema }),
+        4 => (seedings(), tenancies())
+            .prop_map(|(seed, tenancy)| Kind::Provision { seed, outside: Outside::Without, tenancy }),
+        2 => tenancies()
+            .prop_map(|tenancy| Kind::Provision { seed: Seeding::With, outside: Outside::With, tenancy }),
         2 => archivings().prop_map(|archive| Kind::Rollback { archive }),
         1 => archivings().prop_map(|archive| Kind::Retire { archive }),
         1 => prop_oneof![Just(Kind::Suspend), Just(Kind::Resume), Just(Kind::Update), Just(Kind::Purge)],
@@ -164,8 +173,17 @@ fn kinds() -> impl Strategy<Value = Kind> {
             Just(Kind::IssueCredentials),
             Just(Kind::RotateCredentials),
             Just(Kind::FinishRotation),
+            Just(Kind::Verify),
         ],
     ]
+}
+
+fn seedings() -> impl Strategy<Value = Seeding> {
+    prop_oneof![Just(Seeding::With), Just(Seeding::Without)]
+}
+
+fn tenancies() -> impl Strategy<Value = Tenancy> {
+    prop_oneof![Just(Tenancy::Schema), Just(Tenancy::Database)]
 }
 
 fn archivings() -> impl Strategy<Value = Archiving> {
@@ -186,6 +204,8 @@ fn lucks() -> impl Strategy<Value = Vec<Luck>> {
 fn events() -> impl Strategy<Value = Event> {
     let steps = prop::sample::select(&[
         Step::Pool,
+        Step::Reserve,
+        Step::CreateDatabase,
         Step::Roles,
         Step::Schema,
         Step::Join,

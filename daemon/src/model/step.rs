@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 pub enum Step {
     /// The tables that tenants share are there: built by whoever comes first, in a transaction of their own.
     Pool,
+    /// The placement on the target, of a tenant that gets a database of its own.
+    Reserve,
+    /// From the template; in no transaction.
+    CreateDatabase,
     /// Roles, with the marker before them. Opens the one transaction on the target.
     Roles,
     Schema,
@@ -39,6 +43,8 @@ pub enum Step {
     SetSecret,
     /// The login before the current one works no more, and its sessions are over.
     CloseOldLogin,
+    /// The probe's login, which was opened for an attack, is closed again.
+    CloseProbe,
 }
 
 impl Step {
@@ -46,6 +52,8 @@ impl Step {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Pool => "pool",
+            Self::Reserve => "reserve",
+            Self::CreateDatabase => "create_database",
             Self::Roles => "roles",
             Self::Schema => "schema",
             Self::Join => "join",
@@ -65,6 +73,7 @@ impl Step {
             Self::ApplySettings => "apply_settings",
             Self::SetSecret => "set_secret",
             Self::CloseOldLogin => "close_old_login",
+            Self::CloseProbe => "close_probe",
         }
     }
 
@@ -72,6 +81,8 @@ impl Step {
     pub const fn title(self) -> &'static str {
         match self {
             Self::Pool => "find the shared tables, or build them for the first tenant",
+            Self::Reserve => "reserve the placement",
+            Self::CreateDatabase => "create the tenant's database from the template",
             Self::Roles => "create the marker and the tenant's roles",
             Self::Schema => "create the schema and its default privileges",
             Self::Join => "make the roles the tenant's in the shared tables",
@@ -84,13 +95,14 @@ impl Step {
             Self::CloseLogins => "close the tenant's logins",
             Self::EndSessions => "end the tenant's sessions",
             Self::Archive => "archive the tenant's data, and read the archive back",
-            Self::DropObjects => "remove the tenant's objects, or its rows, in bounded batches",
+            Self::DropObjects => "drop what the tenant has, in lock-bounded batches",
             Self::DropRoles => "drop the roles",
             Self::ConfirmAbsence => "check that nothing is left",
             Self::OpenLogins => "open the tenant's logins",
             Self::ApplySettings => "apply the settings to the tenant's roles",
             Self::SetSecret => "set a new secret, and open its login",
             Self::CloseOldLogin => "close the login before, and end its sessions",
+            Self::CloseProbe => "close the probe's login again",
         }
     }
 

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use tenantry_protocol::blueprint::Tenancy;
+use tenantry_protocol::isolation::Depth;
 use tenantry_protocol::name::{Slug, TargetName};
 use tenantry_protocol::plan::{Finding, Plan, PlanSql, PlanStep};
 
-use crate::isolation::probes::PROBES;
+use crate::isolation::probes;
 use crate::model::blueprint::{Blueprint, Migration};
 use crate::model::operation::{Kind, Seeding, Step};
 use crate::model::plan_hash;
@@ -47,17 +48,21 @@ pub fn make(from: Ingredients<'_>) -> Plan {
 fn plan_step(step: Step, blueprint: &Blueprint, seed: Seeding) -> PlanStep {
     let is_shared = blueprint.tenancy == Tenancy::Shared;
     let sql = match step {
+        Step::Reserve => vec![ours(tenant_ddl::RESERVE)],
+        Step::CreateDatabase => {
+            [tenant_ddl::JOIN_OWNER, tenant_ddl::CREATE_DATABASE, tenant_ddl::OPEN_DATABASE].map(ours).into()
+        }
         Step::Pool => pool(blueprint),
         Step::Join => vec![ours(pool_ddl::JOIN)],
         Step::Roles if is_shared => vec![ours(pool_ddl::SHARED_ROLES)],
         Step::Commit if is_shared => vec![ours(pool_ddl::SHARED_SEAL), ours("commit;\n")],
-        Step::Roles => vec![ours(tenant_ddl::ROLES)],
+        Step::Roles => vec![ours(tenant_ddl::roles(blueprint.tenancy))],
         Step::Schema => vec![ours(tenant_ddl::SCHEMA)],
         Step::Migrations => files(blueprint.inside()),
         Step::Seed => files(&blueprint.seed),
         Step::Commit => vec![ours(tenant_ddl::SEAL), ours("commit;\n")],
         Step::Outside => outside(blueprint, seed),
-        Step::Verify => PROBES.iter().map(|probe| ours(&format!("{};\n", probe.attack))).collect(),
+        Step::Verify => attacks(blueprint),
         Step::Activate => vec![ours(tenant_ddl::CLOSE_PROBE)],
         _ => Vec::new(),
     };
@@ -70,6 +75,11 @@ fn pool(blueprint: &Blueprint) -> Vec<PlanSql> {
     let behind = [ours(pool_ddl::POOL_FUNCTIONS), ours(tenant_ddl::SEAL), ours("commit;\n")];
     let covered = std::iter::once(ours(pool_ddl::COVER)).chain(files(&blueprint.seed));
     before.into_iter().chain(files(blueprint.inside())).chain(covered).chain(behind).collect()
+}
+
+fn attacks(blueprint: &Blueprint) -> Vec<PlanSql> {
+    let probes = probes::of(blueprint.tenancy, Depth::Core);
+    probes.flat_map(|probe| probe.attacks).map(|attack| ours(&format!("{};\n", attack.sql))).collect()
 }
 
 fn ours(text: &str) -> PlanSql {

@@ -2,11 +2,12 @@
 //!
 //! An error finding refuses the operation; nothing here changes anything.
 
+use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::plan::{Finding, Severity};
 
 use crate::model::blueprint::Blueprint;
-use crate::postgres::target::Target;
-use crate::postgres::{Result, target_check};
+use crate::postgres::target::{Ready, Target};
+use crate::postgres::{Result, database_template, databases, target_check};
 
 /// Locks that a build takes for each table it creates, indexes, keys and sequences among them; measured on 40 tables.
 pub(super) const LOCKS_PER_TABLE: i64 = 13;
@@ -14,13 +15,18 @@ pub(super) const LOCKS_PER_TABLE: i64 = 13;
 pub(super) const LOCKS_OF_A_BUILD: i64 = 36;
 /// Connections that a build and its probe use at once.
 const CONNECTIONS_OF_A_BUILD: i64 = 2;
+/// The same where the tenant's database is another one than the target's: both are worked in.
+const CONNECTIONS_OF_A_DATABASE: i64 = 4;
 
 /// What stands for and against building `blueprint` on `target`; `tenants` live on it already.
 pub async fn findings(target: &Target, blueprint: &Blueprint, tenants: u64) -> Result<Vec<Finding>> {
     let ready = target.ready().await?;
     let mut connection = target.acquire().await?;
     let room = target_check::room(&mut connection).await?;
-    let missing = target_check::missing_extensions(&mut connection, &blueprint.extensions).await?;
+    let missing = match blueprint.tenancy {
+        Tenancy::Database => Vec::new(),
+        _ => target_check::missing_extensions(&mut connection, &blueprint.extensions).await?,
+    };
     drop(connection);
 
     let mut findings =
@@ -29,7 +35,11 @@ pub async fn findings(target: &Target, blueprint: &Blueprint, tenants: u64) -> R
     let fits = Severity::error_unless(locks <= room.locks_max);
     findings.push(finding(fits, "locks", format!("about {locks} locks of {}", room.locks_max)));
     let free = room.connections_max - room.connections_used;
-    let fits = Severity::error_unless(free >= CONNECTIONS_OF_A_BUILD);
+    let needed = match blueprint.tenancy {
+        Tenancy::Database => CONNECTIONS_OF_A_DATABASE,
+        _ => CONNECTIONS_OF_A_BUILD,
+    };
+    let fits = Severity::error_unless(free >= needed);
     let used = format!("{} of {} connections are used", room.connections_used, room.connections_max);
     findings.push(finding(fits, "connections", used));
     for extension in missing {
@@ -38,6 +48,9 @@ pub async fn findings(target: &Target, blueprint: &Blueprint, tenants: u64) -> R
             crate::postgres::quote::identifier(&extension)
         );
         findings.push(finding(Severity::Error, "missing_extension", message));
+    }
+    if blueprint.tenancy == Tenancy::Database {
+        findings.extend(Box::pin(databases(target, &ready, blueprint)).await?);
     }
     if target.options().in_maintenance {
         let message = format!(
@@ -55,6 +68,29 @@ pub async fn findings(target: &Target, blueprint: &Blueprint, tenants: u64) -> R
         ));
     }
     Ok(findings)
+}
+
+/// What a tenant with a database of its own needs beside that.
+async fn databases(target: &Target, ready: &Ready, blueprint: &Blueprint) -> Result<Vec<Finding>> {
+    if !databases::may_create(target).await? {
+        let message = format!(
+            "the role {0} may not create databases, and each tenant of {1} gets one: have an administrator run ALTER ROLE \
+             {0} CREATEDB, or use a blueprint with tenancy schema",
+            ready.provisioner, blueprint.name
+        );
+        return Ok(vec![finding(Severity::Error, "missing_createdb", message)]);
+    }
+    let (template, missing) =
+        database_template::missing_extensions(target, ready, &blueprint.extensions).await?;
+    let findings = missing.iter().map(|extension| {
+        let message = format!(
+            "the template of tenants' databases has no extension {extension}; an administrator runs, connected to database \
+             {template}: create extension {} schema tenantry_ext",
+            crate::postgres::quote::identifier(extension)
+        );
+        finding(Severity::Error, "missing_extension", message)
+    });
+    Ok(findings.collect())
 }
 
 fn finding(severity: Severity, code: &str, message: String) -> Finding {

@@ -11,8 +11,9 @@ use tenantry_protocol::tenant::{Tenant, TenantState};
 use crate::fault;
 use crate::model::blueprint::Blueprint;
 use crate::model::operation::{Kind, Seeding, Step};
-use crate::postgres::bookkeeping::{self, Mark, Settled};
+use crate::postgres::bookkeeping::{self, Mark, Owner, Settled};
 use crate::postgres::control::Control;
+use crate::postgres::databases;
 use crate::postgres::removal::Removal;
 use crate::postgres::runner::Build;
 use crate::postgres::secret::{Password, Verifier};
@@ -61,6 +62,7 @@ pub(super) struct ChangeRun {
     pub(super) arguments: Arguments,
     /// Of the secret that is to be set. A daemon that takes the operation up has none, and cannot set it.
     pub(super) secret: Option<Verifier>,
+    pub(super) report: Option<IsolationReport>,
 }
 
 /// An operation on its way.
@@ -79,6 +81,7 @@ impl Run {
     ) -> Result<(), StepError> {
         match self {
             Self::Provision(run) => run.step(step, tracker, left).await,
+            Self::Change(run) if step == Step::Verify => steps::verify::again(run, tracker).await,
             Self::Change(run) => steps::change(run, step, tracker).await,
         }
     }
@@ -107,13 +110,14 @@ impl Run {
     /// Whether the build was committed; if not, it never will be. Whoever held its marker holds it no more.
     pub(super) async fn settle(&mut self) -> Result<Settled, StepError> {
         self.abandon().await;
-        let (site, build, placement) = match self {
-            Self::Provision(run) => (run.site(), run.mark.build, &run.tenant.placement),
-            Self::Change(run) => (run.target.site(), run.mark.build, &run.tenant.placement),
-        };
         // The bookkeeping may not be there yet, if the daemon before came no further.
-        site.target.ready().await?;
-        let settled = bookkeeping::displace(site, build, placement).await?;
+        self.target().ready().await?;
+        let settled = match self {
+            Self::Provision(run) => run.settle().await?,
+            Self::Change(run) => {
+                bookkeeping::displace(run.target.site(), run.mark.build, run.placement()).await?
+            }
+        };
         if let Self::Provision(run) = self {
             run.is_inherited = settled == Settled::Committed;
         }
@@ -131,7 +135,7 @@ impl Run {
     pub(super) fn report(&self) -> Option<&IsolationReport> {
         match self {
             Self::Provision(run) => run.report.as_ref(),
-            Self::Change(_) => None,
+            Self::Change(run) => run.report.as_ref(),
         }
     }
 
@@ -151,11 +155,11 @@ impl Run {
     }
 
     /// The server's locks that it takes at a time, about. `None` for what is over in a moment and takes none worth a
-    /// place in the queue: whoever waits for a secret does not wait for the builds of others.
+    /// place in the queue: whoever waits for a secret, or for a verdict, does not wait for the builds of others.
     pub(super) fn locks(&self) -> Option<i64> {
         match self {
             Self::Provision(run) => Some(places::locks_of_a_build(run.blueprint.tables)),
-            Self::Change(run) if run.kind.is_of_secrets() => None,
+            Self::Change(run) if run.kind.leaves_tenant() => None,
             Self::Change(_) => Some(places::locks_of_a_change()),
         }
     }
@@ -196,6 +200,8 @@ impl ProvisionRun {
     async fn step(&mut self, step: Step, tracker: &Tracker, left: Duration) -> Result<(), StepError> {
         match step {
             Step::Pool => steps::pool::run(self, tracker).await,
+            Step::Reserve => steps::database::reserve(self).await,
+            Step::CreateDatabase => steps::database::create(self).await,
             Step::Roles => steps::roles::run(self).await,
             Step::Schema => steps::schema::run(self).await,
             Step::Join => steps::join::run(self).await,
@@ -215,6 +221,15 @@ impl ProvisionRun {
         }
     }
 
+    async fn settle(&self) -> Result<Settled, StepError> {
+        let (site, placement) = (self.site(), &self.tenant.placement);
+        Ok(if site.is_own_database() {
+            databases::settle(site, self.standing(), self.mark, placement, self.owner()).await?
+        } else {
+            bookkeeping::displace(site, self.mark.build, placement).await?
+        })
+    }
+
     pub(super) fn site(&self) -> Site<'_> {
         self.home.on(&self.target)
     }
@@ -222,6 +237,11 @@ impl ProvisionRun {
     /// The marker that stands for the tenant, whatever becomes of this build.
     pub(super) const fn standing(&self) -> Mark {
         self.home.standing(self.mark)
+    }
+
+    /// Whose markers these are.
+    pub(super) const fn owner(&self) -> Owner {
+        Owner::Tenant(self.tenant.id)
     }
 
     /// The open transaction of the build.

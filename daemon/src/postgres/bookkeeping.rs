@@ -8,6 +8,7 @@ use std::time::Duration;
 use sqlx::PgConnection;
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::name::PlacementName;
+use uuid::Uuid;
 
 use super::error::{Error, Result, doing};
 use super::site::Site;
@@ -23,6 +24,8 @@ pub enum Owner {
     Canary,
     /// Of many tenants' tables.
     Pool,
+    /// The reservation of the canary that has a database of its own.
+    CanaryDatabase,
 }
 
 /// The build that a placement comes from, and the epoch under which it is changed.
@@ -43,6 +46,18 @@ pub enum Settled {
     Committed,
 }
 
+impl Owner {
+    /// Kind and tenant of the marker.
+    fn row(self) -> (&'static str, Option<Uuid>) {
+        match self {
+            Self::Tenant(id) => ("tenant", Some(id.as_uuid())),
+            Self::Canary => ("canary", None),
+            Self::CanaryDatabase => ("canary_database", None),
+            Self::Pool => ("pool", None),
+        }
+    }
+}
+
 /// The marker; must be the first statement of the build's transaction.
 pub async fn insert_marker(
     connection: &mut PgConnection,
@@ -50,11 +65,7 @@ pub async fn insert_marker(
     placement: &PlacementName,
     owner: Owner,
 ) -> Result<()> {
-    let (kind, tenant) = match owner {
-        Owner::Tenant(id) => ("tenant", Some(id.as_uuid())),
-        Owner::Canary => ("canary", None),
-        Owner::Pool => ("pool", None),
-    };
+    let (kind, tenant) = owner.row();
     sqlx::query(
         "insert into tenantry.placement (operation_id, kind, placement, tenant_id, state, fence)
          values ($1, $2, $3, $4, 'building', $5)",
@@ -81,25 +92,39 @@ pub async fn settle(target: &Target, operation: OperationId, placement: &Placeme
 /// nobody any more, and would be waited for as long as its daemon is stopped. It is ended after a moment.
 pub async fn displace(site: Site<'_>, operation: OperationId, placement: &PlacementName) -> Result<Settled> {
     let mut connection = site.acquire().await?;
-    let waiting: i32 = sqlx::query_scalar("select pg_backend_pid()")
-        .fetch_one(&mut *connection)
+    let waiting = backend(&mut connection).await?;
+    displacing(site.target, waiting, operation, bury(&mut connection, operation, placement)).await
+}
+
+/// The server's process for the connection.
+pub(super) async fn backend(connection: &mut PgConnection) -> Result<i32> {
+    sqlx::query_scalar("select pg_backend_pid()")
+        .fetch_one(connection)
         .await
-        .map_err(doing("identify the session"))?;
-    let settling = bury(&mut connection, operation, placement);
-    tokio::pin!(settling);
+        .map_err(doing("identify the session"))
+}
+
+/// Does `work`, which the process `waiting` does, and ends whoever of ours keeps it waiting for the marker `build`.
+pub(super) async fn displacing<T>(
+    target: &Target,
+    waiting: i32,
+    build: OperationId,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    tokio::pin!(work);
     loop {
         tokio::select! {
-            settled = &mut settling => return settled,
+            done = &mut work => return done,
             () = tokio::time::sleep(COURTESY) => {}
         }
-        match end_holders(site.target, waiting).await {
+        match end_holders(target, waiting).await {
             Ok(0) => {}
             Ok(ended) => {
-                tracing::warn!(build = %operation, ended, "ended the sessions of a daemon that holds on to its work");
+                tracing::warn!(%build, ended, "ended the sessions of a daemon that holds on to its work");
             }
             // The wait has an end of its own.
             Err(error) => {
-                tracing::warn!(build = %operation, error = %error.explain(), "a holder could not be ended")
+                tracing::warn!(%build, error = %error.explain(), "a holder could not be ended")
             }
         }
     }
@@ -170,6 +195,37 @@ async fn bury(
             Ok(if kind == "tombstone" { Settled::Void } else { Settled::Committed })
         }
         Err(error) => Err(error),
+    }
+}
+
+/// As [`hold`], of a marker that may not be there yet, and then is: a reservation, which no one transaction stands for.
+pub(super) async fn claim(
+    connection: &mut PgConnection,
+    mark: Mark,
+    placement: &PlacementName,
+    owner: Owner,
+) -> Result<String> {
+    let (kind, tenant) = owner.row();
+    let held: Option<(String, bool)> = sqlx::query_as(
+        "insert into tenantry.placement as p (operation_id, kind, placement, tenant_id, state, fence)
+         values ($1, $2, $3, $4, 'building', $5)
+         on conflict on constraint placement_pk do update set fence = greatest(p.fence, excluded.fence)
+             where p.kind <> 'tombstone' and p.placement = excluded.placement
+         returning state, fence = $5",
+    )
+    .bind(mark.build.as_uuid())
+    .bind(kind)
+    .bind(placement.as_str())
+    .bind(tenant)
+    .bind(mark.fence)
+    .fetch_optional(connection)
+    .await
+    .map_err(doing("insert the reservation"))?;
+    match held {
+        Some((state, true)) => Ok(state),
+        Some((_, false)) => Err(Error::Fenced),
+        // Its operation was given up meanwhile.
+        None => Err(Error::MarkerExists),
     }
 }
 

@@ -13,7 +13,7 @@ use super::pools::{self, Door};
 use super::quote::{Value, identifier, render};
 use super::site::Site;
 use super::target::Ready;
-use super::{owner_login, sessions, shared_rows, tenant_ddl};
+use super::{databases, gifts, owner_login, sessions, shared_rows, tenant_ddl};
 
 /// Tables dropped in one transaction: about 10 locks each, so that a batch stays far below the 6,400 of a default server.
 const TABLES_A_BATCH: i64 = 40;
@@ -79,15 +79,23 @@ impl<'a> Removal<'a> {
         Ok(ended)
     }
 
-    /// Drops the schema, tables first and in batches; of a pool, removes the tenant's rows.
+    /// Drops the tenant's database, or its schema; of a pool, removes the tenant's rows.
     pub async fn drop_objects(&self) -> Result<()> {
-        let owner = self.placement.to_string();
         if let Some(shared) = self.shared() {
             let mut connection = self.site.target.acquire().await?;
-            let is_there = !existing(&mut connection, std::slice::from_ref(&owner)).await?.is_empty();
+            let is_there = !existing(&mut connection, &[self.placement.to_string()]).await?.is_empty();
             drop(connection);
-            return if is_there { shared.remove().await.map(drop) } else { Ok(()) };
+            if is_there { shared.remove().await.map(drop) } else { Ok(()) }
+        } else if self.site.is_own_database() {
+            databases::drop_database(self.site.target, self.ready, self.mark, self.placement).await
+        } else {
+            self.drop_schema().await
         }
+    }
+
+    /// Tables first and in batches.
+    async fn drop_schema(&self) -> Result<()> {
+        let owner = self.placement.to_string();
         let mut connection = self.site.target.acquire().await?;
         while !existing(&mut connection, std::slice::from_ref(&owner)).await?.is_empty() {
             let mut tx = connection.begin().await.map_err(doing("begin to drop the tenant's objects"))?;
@@ -135,10 +143,12 @@ impl<'a> Removal<'a> {
     /// Drops the roles with what still hangs on them (default privileges, large objects), and closes the books.
     pub async fn drop_roles(&self) -> Result<()> {
         let mut connection = self.site.target.acquire().await?;
+        let roles = existing(&mut connection, &tenant_ddl::all_roles(self.placement)).await?;
+        gifts::return_elsewhere(&mut connection, self.site.target, self.ready, self.mark, &roles).await?;
         let mut tx = connection.begin().await.map_err(doing("begin to drop the tenant's roles"))?;
         bookkeeping::hold(&mut tx, self.mark).await?;
         let roles = existing(&mut tx, &tenant_ddl::all_roles(self.placement)).await?;
-        let givers = givers(&mut tx, &roles).await?;
+        let givers = gifts::givers(&mut tx, &roles).await?;
         for role in roles.iter().chain(&givers) {
             execute(&mut tx, self.membership("grant {role} to {provisioner}", role), "join a role").await?;
         }
@@ -172,6 +182,7 @@ impl<'a> Removal<'a> {
         sqlx::query_scalar(
             "select 'role ' || rolname from pg_roles where rolname = any($1)
              union all select 'schema ' || nspname from pg_namespace where nspname = $2
+             union all select 'database ' || datname from pg_database where datname = $2
              union all select 'session ' || pid from pg_stat_activity where usename = any($1)
              union all select 'member ' || role || ' of pool ' || pool from tenantry.pool_member where placement = $2",
         )
@@ -223,24 +234,4 @@ async fn existing(connection: &mut PgConnection, roles: &[String]) -> Result<Vec
         .await
         .map_err(doing("look for the tenant's roles"))?;
     Ok(roles.iter().filter(|role| found.contains(role)).cloned().collect())
-}
-
-/// Roles of other tenants that gave `roles` rights on something of theirs. Any tenant can, and only the giver's member
-/// can take such a right back, without which the roles could not be dropped.
-async fn givers(connection: &mut PgConnection, roles: &[String]) -> Result<Vec<String>> {
-    sqlx::query_scalar(
-        "select distinct giver.rolname::text
-         from pg_roles ours
-         join pg_shdepend given on given.refclassid = 'pg_authid'::regclass and given.refobjid = ours.oid
-         join pg_shdepend owned on owned.dbid = given.dbid and owned.classid = given.classid
-              and owned.objid = given.objid and owned.deptype = 'o'
-         join pg_roles giver on giver.oid = owned.refobjid
-         join pg_database here on here.oid = given.dbid and here.datname = current_database()
-         where ours.rolname = any($1) and giver.rolname <> all($1)
-           and exists (select from tenantry.placement p where starts_with(giver.rolname::text, p.placement))",
-    )
-    .bind(roles)
-    .fetch_all(connection)
-    .await
-    .map_err(doing("look for rights that other tenants gave"))
 }

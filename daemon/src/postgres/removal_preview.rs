@@ -17,8 +17,8 @@ use tokio::time::timeout;
 use super::error::{Result, doing, doing_for_a_tenant};
 use super::quote::{Value, render};
 use super::site::Site;
-use super::target::Ready;
-use super::{pools, shared_rows, tenant_ddl};
+use super::target::{Ready, Target};
+use super::{databases, pools, shared_rows, tenant_ddl};
 
 /// Longer than this nobody who has a dialog open waits for a number; the estimate is there at once.
 const LIMITS: &str = "set local statement_timeout = '1s'; set local lock_timeout = '100ms'";
@@ -66,6 +66,11 @@ pub struct Found {
 }
 
 pub async fn look(site: Site<'_>, ready: &Ready, placement: &PlacementName) -> Result<Found> {
+    let (roles, sessions) = roles(site.target, placement).await?;
+    if site.is_own_database() && !databases::is_open(site.target, placement).await? {
+        let rows = RowCount::Exact { rows: 0 };
+        return Ok(Found { tables: 0, rows, size_bytes: Some(0), roles, sessions, pool: None });
+    }
     let pool = pools::of_placement(site.target, placement).await?;
     let mut connection = site.acquire().await?;
     // For want of a better number the rows of all its tenants.
@@ -73,17 +78,6 @@ pub async fn look(site: Site<'_>, ready: &Ready, placement: &PlacementName) -> R
     if pool.is_some() {
         tables = 0;
     }
-    let roles: Vec<String> =
-        sqlx::query_scalar("select rolname::text from pg_roles where rolname = any($1) order by rolname")
-            .bind(tenant_ddl::all_roles(placement))
-            .fetch_all(&mut *connection)
-            .await
-            .map_err(doing("look for the tenant's roles"))?;
-    let sessions: i64 = sqlx::query_scalar("select count(*) from pg_stat_activity where usename = any($1)")
-        .bind(&roles)
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(doing("count the tenant's sessions"))?;
     let size_bytes = match pool {
         Some(_) => None,
         None => unless_refused(size(&mut connection, placement).await, "measure")?,
@@ -101,7 +95,24 @@ pub async fn look(site: Site<'_>, ready: &Ready, placement: &PlacementName) -> R
         Some(rows) => RowCount::Exact { rows },
         None => RowCount::Estimated { rows: estimate },
     };
-    Ok(Found { tables, rows, size_bytes, roles, sessions: sessions.unsigned_abs(), pool })
+    Ok(Found { tables, rows, size_bytes, roles, sessions, pool })
+}
+
+/// The roles that are there, and the number of their sessions.
+async fn roles(target: &Target, placement: &PlacementName) -> Result<(Vec<String>, u64)> {
+    let mut connection = target.acquire().await?;
+    let roles: Vec<String> =
+        sqlx::query_scalar("select rolname::text from pg_roles where rolname = any($1) order by rolname")
+            .bind(tenant_ddl::all_roles(placement))
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(doing("look for the tenant's roles"))?;
+    let sessions: i64 = sqlx::query_scalar("select count(*) from pg_stat_activity where usename = any($1)")
+        .bind(&roles)
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(doing("count the tenant's sessions"))?;
+    Ok((roles, sessions.unsigned_abs()))
 }
 
 /// Number of tables, and how many rows the server thinks are in them. Both kinds of statistics can lag behind, and one

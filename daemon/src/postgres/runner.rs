@@ -27,6 +27,8 @@ pub struct Build {
     pub(super) connection: TargetConnection,
     pub(super) placement: PlacementName,
     pub(super) provisioner: String,
+    /// The statements that make the roles, and who lets them connect.
+    roles: &'static str,
     pub(super) group: String,
     /// The pool whose tables the tenant shares; none where it has its own.
     pub(super) pool: Option<PlacementName>,
@@ -88,6 +90,7 @@ impl Build {
             connection,
             placement: placement.clone(),
             provisioner: ready.provisioner.clone(),
+            roles: site.roles(),
             group: site.connecting_role(ready),
             pool: None,
             deferral: Deferral::AsDeclared,
@@ -123,6 +126,7 @@ impl Build {
             connection,
             placement: placement.clone(),
             provisioner: ready.provisioner.clone(),
+            roles: site.roles(),
             group: site.connecting_role(ready),
             pool: None,
             deferral: Deferral::AsDeclared,
@@ -135,14 +139,14 @@ impl Build {
             ("placement", Value::Placement(&build.placement)),
             ("provisioner", Value::Identifier(&build.provisioner)),
         ];
-        let sql = render(tenant_ddl::REOPEN, &values);
+        let sql = render(tenant_ddl::JOIN_OWNER, &values);
         build.execute(sql, "join the owner").await?;
         Ok(Some(build))
     }
 
     pub async fn create_roles(&mut self, connection_limit: i64, probe: &Verifier) -> Result<()> {
         let sql = render(
-            tenant_ddl::ROLES,
+            self.roles,
             &[
                 ("placement", Value::Placement(&self.placement)),
                 ("group", Value::Identifier(&self.group)),

@@ -57,6 +57,11 @@ pub const CONTROL: Schema = Schema {
             name: "0005_tenancies.sql",
             sql: include_str!("../../../migrations/control_plane/0005_tenancies.sql"),
         },
+        Migration {
+            number: 6,
+            name: "0006_isolation.sql",
+            sql: include_str!("../../../migrations/control_plane/0006_isolation.sql"),
+        },
     ],
 };
 
@@ -89,6 +94,11 @@ pub const TARGET: Schema = Schema {
             sql: include_str!("../../../migrations/target/0004_outside.sql"),
         },
         Migration {
+            number: 5,
+            name: "0005_databases.sql",
+            sql: include_str!("../../../migrations/target/0005_databases.sql"),
+        },
+        Migration {
             number: 6,
             name: "0006_pools.sql",
             sql: include_str!("../../../migrations/target/0006_pools.sql"),
@@ -97,6 +107,11 @@ pub const TARGET: Schema = Schema {
 };
 
 impl Schema {
+    /// The number of the newest migration.
+    pub fn newest(&self) -> i32 {
+        self.migrations.last().map_or(0, |migration| migration.number)
+    }
+
     /// Applies what is missing. The connection must not be a pooled one: an error leaves it in no known state.
     pub async fn migrate(&self, connection: &mut PgConnection) -> Result<()> {
         let mut tx = connection.begin().await.map_err(doing("begin the schema's transaction"))?;
@@ -114,7 +129,7 @@ impl Schema {
         } else {
             0
         };
-        let newest = self.migrations.last().map_or(0, |migration| migration.number);
+        let newest = self.newest();
         if current > newest {
             return Err(Error::Refused(format!(
                 "the schema behind {} has version {current}, and this build knows {newest}: install the newer \

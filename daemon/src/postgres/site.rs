@@ -72,13 +72,6 @@ impl Home {
     pub const fn on<'a>(&'a self, target: &'a Target) -> Site<'a> {
         Site { target, home: self }
     }
-
-    /// Ends the connections that nobody uses, so that nothing of ours keeps the database from being dropped.
-    pub async fn close(&self) {
-        if let Self::Database { pool, .. } = self {
-            pool.close().await;
-        }
-    }
 }
 
 impl Site<'_> {
@@ -121,9 +114,22 @@ impl Site<'_> {
         }
     }
 
+    /// The statements that make a tenant's roles here.
+    pub const fn roles(&self) -> &'static str {
+        match self.home {
+            Home::Target => tenant_ddl::ROLES,
+            Home::Database { .. } => tenant_ddl::ROLES_OF_DATABASE,
+        }
+    }
+
     /// A session as one of a tenant's own roles, over the way that the tenant's application takes.
     pub async fn login(&self, role: &str, password: &Password) -> Result<PgConnection> {
         self.login_with(role, password, "tenantry-probe", []).await
+    }
+
+    /// The same to another database of the server.
+    pub async fn login_to(&self, database: &str, role: &str, password: &Password) -> Result<PgConnection> {
+        self.enter(database, role, password, "tenantry-probe", []).await
     }
 
     /// The same under that name, with settings that the role's own do not change.
@@ -134,10 +140,21 @@ impl Site<'_> {
         application: &str,
         settings: [(&str, String); N],
     ) -> Result<PgConnection> {
+        self.enter(self.database(), role, password, application, settings).await
+    }
+
+    async fn enter<const N: usize>(
+        &self,
+        database: &str,
+        role: &str,
+        password: &Password,
+        application: &str,
+        settings: [(&str, String); N],
+    ) -> Result<PgConnection> {
         let options = self
             .connection()
             .clone()
-            .database(self.database())
+            .database(database)
             .username(role)
             .password(password.expose())
             .application_name(application)

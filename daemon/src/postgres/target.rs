@@ -16,6 +16,7 @@ use tenantry_protocol::name::{PlacementName, TargetName};
 use tokio::sync::Mutex;
 
 use super::control::DURABLE;
+use super::database_template::Databases;
 use super::dump::Archives;
 use super::error::{Error, Result, doing};
 use super::quote::{Value, render};
@@ -50,6 +51,8 @@ pub struct Target {
     options: TargetOptions,
     pool: PgPool,
     ready: RwLock<Option<Arc<Ready>>>,
+    /// What it has for tenants with databases of their own.
+    databases: Databases,
     /// Held while it is made ready, which can take as long as a connection to a server that is mute.
     preparing: Mutex<()>,
     /// Builds so far, by server process.
@@ -98,11 +101,12 @@ impl std::fmt::Debug for Target {
 
 impl Target {
     pub fn new(options: TargetOptions) -> Self {
-        let pool = pool(&options, None, options.max_connections);
+        let pool = pool(provisioning(&options), options.max_connections);
         Self {
             options,
             pool,
             ready: RwLock::default(),
+            databases: Databases::default(),
             preparing: Mutex::default(),
             worn: SyncMutex::default(),
         }
@@ -146,7 +150,7 @@ impl Target {
         if let Some(known) = self.known() {
             return Ok(known);
         }
-        let made = Arc::new(self.prepare().await?);
+        let made = Arc::new(Box::pin(self.prepare()).await?);
         self.know(Some(Arc::clone(&made)));
         Ok(made)
     }
@@ -158,6 +162,7 @@ impl Target {
 
     /// Forgets what is known, so that the next use looks again: somebody may have changed the server.
     pub fn forget(&self) {
+        self.databases.forget();
         self.know(None);
     }
 
@@ -170,9 +175,19 @@ impl Target {
         Home::Target.on(self)
     }
 
+    pub(super) const fn databases(&self) -> &Databases {
+        &self.databases
+    }
+
     /// Connections of the provisioner to another database of the same server; none is made before it is asked for.
     pub fn pool_of(&self, database: &str, connections: u32) -> PgPool {
-        pool(&self.options, Some(database), connections)
+        pool(provisioning(&self.options).database(database), connections)
+    }
+
+    /// One connection of the provisioner to another database of the same server.
+    pub async fn connect_to(&self, database: &str) -> Result<PgConnection> {
+        let options = provisioning(&self.options).database(database);
+        PgConnection::connect_with(&options).await.map_err(doing("connect to another database"))
     }
 
     pub async fn acquire(&self) -> Result<TargetConnection> {
@@ -251,23 +266,22 @@ impl Target {
     }
 }
 
-/// Connections of the provisioner to the target's database, or to another one of its server.
-fn pool(options: &TargetOptions, database: Option<&str>, connections: u32) -> PgPool {
+/// How the provisioner connects.
+fn provisioning(options: &TargetOptions) -> PgConnectOptions {
     // As start-up parameters, so that a migration's RESET ALL brings these back, and not the server's defaults.
-    let mut connection =
-        options.connection.clone().application_name("tenantryd").statement_cache_capacity(0).options([
-            ("search_path", "pg_catalog, pg_temp".to_owned()),
-            ("lock_timeout", format!("{}ms", options.lock_timeout.as_millis())),
-            ("statement_timeout", format!("{}ms", options.statement_timeout.as_millis())),
-            ("idle_in_transaction_session_timeout", "60s".to_owned()),
-            (DURABLE.0, DURABLE.1.to_owned()),
-            ("client_min_messages", "warning".to_owned()),
-            // A statement whose daemon is gone ends by itself, and with it the transaction that recovery waits for.
-            ("client_connection_check_interval", "1s".to_owned()),
-        ]);
-    if let Some(database) = database {
-        connection = connection.database(database);
-    }
+    options.connection.clone().application_name("tenantryd").statement_cache_capacity(0).options([
+        ("search_path", "pg_catalog, pg_temp".to_owned()),
+        ("lock_timeout", format!("{}ms", options.lock_timeout.as_millis())),
+        ("statement_timeout", format!("{}ms", options.statement_timeout.as_millis())),
+        ("idle_in_transaction_session_timeout", "60s".to_owned()),
+        (DURABLE.0, DURABLE.1.to_owned()),
+        ("client_min_messages", "warning".to_owned()),
+        // A statement whose daemon is gone ends by itself, and with it the transaction that recovery waits for.
+        ("client_connection_check_interval", "1s".to_owned()),
+    ])
+}
+
+fn pool(connection: PgConnectOptions, connections: u32) -> PgPool {
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)

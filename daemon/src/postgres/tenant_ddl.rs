@@ -3,7 +3,11 @@
 //! Roles of a placement `p`: `p` owns the schema and cannot log in; `p_app` holds the application's rights; `p_a` and
 //! `p_b` are the two login slots; `p_probe` logs in only while the isolation is attacked. `p_dump` is there only while an
 //! archive is made.
+//!
+//! A tenant with a database of its own has the same schema in it, and its roles are in no group: their right to connect
+//! is to that database alone.
 
+use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::name::PlacementName;
 
 /// The suffixes of a placement's roles besides the owner, members before what they are members of.
@@ -22,6 +26,57 @@ alter role {placement}_a set search_path = {placement}, tenantry_ext;
 alter role {placement}_b set search_path = {placement}, tenantry_ext;
 grant {placement} to {provisioner};
 ";
+
+/// The same where the placement is a database of its own, whose owner's role was made with the reservation.
+pub const ROLES_OF_DATABASE: &str = "\
+create role {placement}_app nologin;
+grant connect on database {placement} to {placement}_app;
+create role {placement}_a nologin connection limit {connection_limit} in role {placement}_app;
+create role {placement}_b nologin connection limit {connection_limit} in role {placement}_app;
+create role {placement}_probe login connection limit 4 password {verifier} in role {placement}_app;
+alter role {placement}_a set search_path = {placement}, tenantry_ext;
+alter role {placement}_b set search_path = {placement}, tenantry_ext;
+grant {placement} to {provisioner};
+";
+
+/// The statements that make a tenant's roles.
+pub const fn roles(tenancy: Tenancy) -> &'static str {
+    match tenancy {
+        Tenancy::Database => ROLES_OF_DATABASE,
+        _ => ROLES,
+    }
+}
+
+/// Goes with the reservation of a placement that gets a database of its own.
+pub const RESERVE: &str = "create role {placement} nologin;\n";
+
+/// Lets the provisioner make a database for the owner, or run a file in a transaction of its own, which [`SEAL`] ends.
+pub const JOIN_OWNER: &str = "grant {placement} to {provisioner};\n";
+
+/// From here on no database can be made for the owner.
+pub const LEAVE_OWNER: &str = "revoke {placement} from {provisioner};\n";
+
+/// For the owner, so that one that comes late is refused for want of the membership; closed until all rights are set.
+pub const CREATE_DATABASE: &str = "\
+create database {placement} owner {placement} template {template} strategy wal_log allow_connections false;
+";
+
+/// The database is the provisioner's from here on: its tenant can neither drop nor alter it. An ACL is not copied from the
+/// template.
+pub const OPEN_DATABASE: &str = "\
+alter database {placement} owner to {provisioner};
+revoke all on database {placement} from public;
+alter database {placement} with allow_connections true;
+revoke {placement} from {provisioner};
+";
+
+/// Before the drop, whoever owns the database so far.
+pub const CLOSE_DATABASE: &str = "\
+alter database {placement} owner to {provisioner};
+alter database {placement} with allow_connections false;
+";
+
+pub const DROP_DATABASE: &str = "drop database if exists {placement};\n";
 
 /// Rights come by default privileges that are set before anything is created: `grant … on all tables` gets slower with
 /// every tenant on the server. The application never gets TRUNCATE, TRIGGER, REFERENCES or CREATE. EXECUTE is taken
@@ -85,9 +140,6 @@ drop function if exists {placement}.{placement}_run(text[]);
 revoke {placement} from {provisioner};
 ";
 
-/// Lets the provisioner run a file in a transaction of its own, which [`SEAL`] ends.
-pub const REOPEN: &str = "grant {placement} to {provisioner};\n";
-
 /// Opens the owner's own login, for statements that can be in no transaction. CONNECT comes with the group.
 pub const OPEN_OWNER: &str = "\
 alter role {placement} login connection limit 1 password {verifier};
@@ -115,7 +167,7 @@ pub const CLOSE_PROBE: &str = "alter role {placement}_probe nologin password nul
 /// The canary's rows may be read by the provisioner, which takes the victim's fingerprint.
 pub const CANARY_FINGERPRINT: &str = "\
 grant usage on schema {placement} to {provisioner};
-grant select on {placement}.record to {provisioner};
+grant select on {placement}.record, {placement}.event, {placement}.ticket to {provisioner};
 ";
 
 /// Closes a login slot and forgets its secret.

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::binaries::project_dir;
+
 /// A folder with a manifest and migrations, numbered in the order they are added.
 #[derive(Debug)]
 pub(crate) struct Folder {
@@ -21,13 +23,39 @@ impl Folder {
         Self { dir, files: 0 }
     }
 
-    /// The same for tenants that share their tables.
+    /// The built-in blueprint's migrations and data under another name, for tenants with databases of their own.
+    pub(crate) fn projects_in_databases(parent: &Path) -> Self {
+        let this = Self { dir: parent.join("projects-in-databases"), files: 0 };
+        let from = project_dir().join("migrations/blueprints/projects");
+        std::fs::create_dir_all(this.dir.join("seed")).unwrap();
+        for folder in ["", "seed"] {
+            for entry in std::fs::read_dir(from.join(folder)).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_file() {
+                    std::fs::copy(&path, this.dir.join(folder).join(path.file_name().unwrap())).unwrap();
+                }
+            }
+        }
+        this.say("name = \"projects\"", "name = \"projects-in-databases\"").in_databases()
+    }
+
+    /// Each tenant gets a database of its own.
+    pub(crate) fn in_databases(self) -> Self {
+        self.say("tenancy = \"schema\"", "tenancy = \"database\"")
+    }
+
+    /// Tenants share their tables.
     pub(crate) fn shared(parent: &Path, name: &str, version: &str) -> Self {
-        let this = Self::new(parent, name, version);
-        let manifest = this.dir.join("blueprint.toml");
+        Self::new(parent, name, version).say("tenancy = \"schema\"", "tenancy = \"shared\"")
+    }
+
+    /// Changes a line of the manifest.
+    fn say(self, before: &str, after: &str) -> Self {
+        let manifest = self.dir.join("blueprint.toml");
         let text = std::fs::read_to_string(&manifest).unwrap();
-        std::fs::write(manifest, text.replace("\"schema\"", "\"shared\"")).unwrap();
-        this
+        assert!(text.contains(before), "{text}");
+        std::fs::write(manifest, text.replace(before, after)).unwrap();
+        self
     }
 
     /// Adds `V<n>__<title>.sql`.

@@ -14,7 +14,8 @@ use super::Env;
 const TRACES: &str = "
     select 'role ' || rolname from pg_authid where starts_with(rolname, $1)
     union all select 'schema ' || nspname from pg_namespace where starts_with(nspname, $1)
-    union all select 'session of ' || usename from pg_stat_activity where starts_with(usename, $1)
+    union all select 'database ' || datname from pg_database where starts_with(datname, $1)
+    union all select 'session of ' || usename from pg_stat_activity where starts_with(usename, $1) or datname = $1
     union all select 'setting of ' || r.rolname from pg_db_role_setting s join pg_authid r on r.oid = s.setrole
         where starts_with(r.rolname, $1)
     union all select 'default privileges ' || defaclacl::text from pg_default_acl where defaclacl::text like '%' || $1 || '%'

@@ -26,9 +26,9 @@ const MARKERS: &str = "
 const HOLDS: &str = "
     select format('lock %s %s on %s by %s', locktype, mode, coalesce(relation::regclass::text, '-'), usename)
         from pg_locks l join pg_stat_activity a using (pid)
-        where a.datname = current_database() and pid <> pg_backend_pid() and usename is not null
+        where (a.datname = current_database() or a.datname like 't\\_%') and pid <> pg_backend_pid() and usename is not null
     union all select 'transaction of ' || usename from pg_stat_activity
-        where datname = current_database() and pid <> pg_backend_pid() and backend_xid is not null and usename is not null
+        where (datname = current_database() or datname like 't\\_%') and pid <> pg_backend_pid() and backend_xid is not null and usename is not null
     union all select 'session of ' || usename from pg_stat_activity where usename like 't\\_%'
     union all select 'prepared transaction ' || gid from pg_prepared_xacts";
 
@@ -45,6 +45,7 @@ impl State {
         lines.extend(rows(&mut target, MARKERS).await);
         lines.extend(rows(&mut target, HOLDS).await);
         lines.extend(counts(&mut target).await);
+        lines.extend(databases(env, &mut target).await);
         target.close().await.unwrap();
         let mut control = env.control().await;
         lines.extend(rows(&mut control, TENANTS).await);
@@ -131,6 +132,19 @@ async fn counts(connection: &mut PgConnection) -> Vec<String> {
     .await;
     let all = tables.join(" union all ");
     sqlx::query_scalar(sqlx::AssertSqlSafe(all)).fetch_all(connection).await.unwrap()
+}
+
+/// The markers and the rows within tenants' own databases, as far as anybody can enter them.
+async fn databases(env: &Env, target: &mut PgConnection) -> Vec<String> {
+    const OWN: &str = "select datname::text from pg_database where datname like 't\\_%' and datallowconn";
+    let mut lines = Vec::new();
+    for database in rows(target, OWN).await {
+        let mut there = env.cluster.superuser(&database).await;
+        let found = [rows(&mut there, MARKERS).await, counts(&mut there).await].concat();
+        there.close().await.unwrap();
+        lines.extend(found.into_iter().map(|line| format!("in {database}: {line}")));
+    }
+    lines
 }
 
 /// With names replaced, and with "a password" for whichever it is.

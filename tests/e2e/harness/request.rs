@@ -14,7 +14,7 @@ use tenantry_protocol::tenant::{
 use tokio::net::UnixStream;
 use uuid::Uuid;
 
-use super::arena::{BLUEPRINT, OUTSIDE, SHARED};
+use super::arena::{BLUEPRINT, DATABASES, OUTSIDE, SHARED};
 use super::rpc;
 
 /// Longer than the daemon keeps a caller waiting for the answer to a lost COMMIT.
@@ -27,9 +27,13 @@ pub(crate) enum Scenario {
     ProvisionOutside,
     /// Of a blueprint whose tables tenants share.
     ProvisionShared,
+    /// Of a blueprint whose tenants have databases of their own.
+    ProvisionDatabase,
     Rollback,
-    /// Of one of those.
+    /// Of a tenant of shared tables.
     RollbackShared,
+    /// Of a tenant with a database of its own.
+    RollbackDatabase,
     /// With its data in a file first.
     RollbackArchived,
     /// While the tenant's application works.
@@ -49,9 +53,11 @@ pub(crate) enum Scenario {
 
 impl Scenario {
     /// Those that are broken.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Provision,
+        Self::ProvisionDatabase,
         Self::Rollback,
+        Self::RollbackDatabase,
         Self::RollbackArchived,
         Self::RollbackInUse,
         Self::Suspend,
@@ -67,11 +73,16 @@ impl Scenario {
     /// Those that change secrets only.
     pub(crate) const SECRETS: [Self; 3] = [Self::Issue, Self::Rotate, Self::Finish];
 
+    /// Those that make a tenant.
+    pub(crate) const PROVISIONS: [Self; 4] =
+        [Self::Provision, Self::ProvisionOutside, Self::ProvisionShared, Self::ProvisionDatabase];
+
     /// What makes the tenant that it is done to.
     pub(crate) fn preparation(self) -> &'static [Self] {
         match self {
-            Self::Provision | Self::ProvisionOutside | Self::ProvisionShared => &[],
+            Self::Provision | Self::ProvisionOutside | Self::ProvisionShared | Self::ProvisionDatabase => &[],
             Self::RollbackShared => &[Self::ProvisionShared, Self::Issue, Self::Rotate],
+            Self::RollbackDatabase => &[Self::ProvisionDatabase, Self::Issue, Self::Rotate],
             Self::Issue => &[Self::Provision],
             Self::Rotate => &[Self::Provision, Self::Issue],
             Self::Resume => &[Self::Provision, Self::Issue, Self::Rotate, Self::Suspend],
@@ -84,6 +95,7 @@ impl Scenario {
         match self {
             Self::ProvisionOutside => OUTSIDE,
             Self::ProvisionShared => SHARED,
+            Self::ProvisionDatabase => DATABASES,
             _ => BLUEPRINT,
         }
     }
@@ -124,7 +136,10 @@ async fn ask(
     key: Option<String>,
 ) -> Result<(), String> {
     match scenario {
-        Scenario::Provision | Scenario::ProvisionOutside | Scenario::ProvisionShared => {
+        Scenario::Provision
+        | Scenario::ProvisionOutside
+        | Scenario::ProvisionShared
+        | Scenario::ProvisionDatabase => {
             let request = ProvisionRequest {
                 slug,
                 blueprint: scenario.blueprint().to_owned(),
@@ -136,6 +151,7 @@ async fn ask(
         }
         Scenario::Rollback
         | Scenario::RollbackShared
+        | Scenario::RollbackDatabase
         | Scenario::RollbackArchived
         | Scenario::RollbackInUse => {
             let (confirm, discard_data) = (slug.clone(), !scenario.archives());

@@ -154,8 +154,11 @@ impl Reader<'_> {
         let message = match tenancy {
             "schema" => return Some(Tenancy::Schema),
             "shared" => return Some(Tenancy::Shared),
-            "database" => format!("tenancy \"{tenancy}\" is not supported yet: use \"schema\" or \"shared\""),
-            _ => format!("tenancy \"{}\" does not exist: use \"schema\" or \"shared\"", shown(tenancy)),
+            "database" => return Some(Tenancy::Database),
+            _ => {
+                let known = "use \"schema\", \"shared\" or \"database\"";
+                format!("tenancy \"{}\" does not exist: {known}", shown(tenancy))
+            }
         };
         self.fault(value.span(), message);
         None

@@ -17,12 +17,15 @@ fn failure(message: &str) -> Failure {
 
 const SEEDED: Kind =
     Kind::Provision { seed: Seeding::With, outside: Outside::Without, tenancy: Tenancy::Schema };
-const KINDS: [Kind; 16] = [
+const KINDS: [Kind; 20] = [
     Kind::Provision { seed: Seeding::Without, outside: Outside::Without, tenancy: Tenancy::Shared },
     Kind::Provision { seed: Seeding::With, outside: Outside::Without, tenancy: Tenancy::Shared },
     Kind::Provision { seed: Seeding::Without, outside: Outside::Without, tenancy: Tenancy::Schema },
     Kind::Provision { seed: Seeding::With, outside: Outside::With, tenancy: Tenancy::Schema },
     SEEDED,
+    Kind::Provision { seed: Seeding::Without, outside: Outside::Without, tenancy: Tenancy::Database },
+    Kind::Provision { seed: Seeding::With, outside: Outside::Without, tenancy: Tenancy::Database },
+    Kind::Provision { seed: Seeding::With, outside: Outside::With, tenancy: Tenancy::Database },
     Kind::Rollback { archive: Archiving::With },
     Kind::Rollback { archive: Archiving::Without },
     Kind::Suspend,
@@ -34,6 +37,7 @@ const KINDS: [Kind; 16] = [
     Kind::IssueCredentials,
     Kind::RotateCredentials,
     Kind::FinishRotation,
+    Kind::Verify,
 ];
 
 #[test]
@@ -125,6 +129,15 @@ fn a_provision_taken_up_goes_on_behind_its_commit_or_from_the_beginning() {
         Event::TakenUp { committed: false },
     ];
     assert_eq!(run(SEEDED, unwinding).unwrap().action(), Action::Undo);
+}
+
+#[test]
+fn a_build_that_came_to_nothing_begins_before_its_database_which_is_there_already() {
+    let kind = Kind::Provision { seed: Seeding::With, outside: Outside::Without, tenancy: Tenancy::Database };
+    let mut events = done(kind, 4);
+    events.extend([Event::TakenUp { committed: false }, Event::Rebuilt]);
+    assert_eq!(run(kind, events).unwrap().action(), Action::Run(Step::Reserve));
+    assert_eq!(run(kind, [Event::TakenUp { committed: true }]).unwrap().action(), Action::Run(Step::Verify));
 }
 
 #[test]

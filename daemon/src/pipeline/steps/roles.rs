@@ -5,12 +5,11 @@
 use crate::model::blueprint::CONNECTION_LIMIT;
 use crate::pipeline::run::ProvisionRun;
 use crate::pipeline::step::StepError;
-use crate::postgres::bookkeeping::Owner;
 use crate::postgres::runner::Build;
 
 pub(in crate::pipeline) async fn run(run: &mut ProvisionRun) -> Result<(), StepError> {
     let ready = run.ready().await?;
-    let owner = Owner::Tenant(run.tenant.id);
+    let owner = run.owner();
     let mut build = Build::begin(run.site(), &ready, run.mark, &run.tenant.placement, owner).await?;
     let limit = run.tenant.settings.get(CONNECTION_LIMIT).copied().unwrap_or(-1);
     let probe = run.probe.brief_verifier();

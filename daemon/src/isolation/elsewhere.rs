@@ -1,0 +1,54 @@
+//! Logging in where others live: the attack of a tenant that has a database of its own.
+//!
+//! Invariant: as for probes, an attack holds only if it was refused with the SQLSTATE that was expected. Any other
+//! failure to log in proves nothing.
+
+use tenantry_protocol::isolation::Verdict;
+
+use crate::postgres::Result;
+use crate::postgres::secret::Password;
+use crate::postgres::site::Site;
+
+/// insufficient_privilege
+const REFUSED: &str = "42501";
+const MEANING: &str = "a tenant gets into a database where others live";
+
+/// Where somebody else lives, and the name of the attack on it.
+pub type Elsewhere<'a> = (&'static str, &'a str);
+
+/// Tries to log in as `role`, which `password` lets into its own database: what is refused is not refused for a wrong
+/// password.
+pub async fn log_in(
+    own: Site<'_>,
+    role: &str,
+    password: &Password,
+    elsewhere: &[Elsewhere<'_>],
+) -> Result<Vec<Verdict>> {
+    let mut verdicts = Vec::with_capacity(elsewhere.len());
+    for (probe, database) in elsewhere {
+        let entered = own.login_to(database, role, password).await;
+        verdicts.push(judge(probe, entered.map(drop))?);
+    }
+    Ok(verdicts)
+}
+
+/// An error that is not the server's answer proves nothing, and is the caller's.
+fn judge(probe: &str, answer: Result<()>) -> Result<Verdict> {
+    let (got, evidence) = match answer {
+        Ok(()) => (None, "the attack succeeded".to_owned()),
+        Err(error) if error.is_unreachable() => return Err(error),
+        Err(error) => match error.server() {
+            Some(server) => (Some(server.sqlstate), server.message),
+            None => return Err(error),
+        },
+    };
+    Ok(Verdict {
+        probe: probe.to_owned(),
+        meaning: MEANING.to_owned(),
+        held: got.as_deref() == Some(REFUSED),
+        expected: vec![REFUSED.to_owned()],
+        got,
+        evidence,
+        remedy: None,
+    })
+}

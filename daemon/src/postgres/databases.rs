@@ -1,0 +1,213 @@
+//! A tenant's own database: reserved, made from the template, and dropped.
+//!
+//! CREATE DATABASE can be in no transaction, so that no marker guards it. What guards it is its owner: it is made for the
+//! tenant's owner role, by a provisioner that is that role's member only meanwhile. One that comes late is refused for want
+//! of the membership, or of the role; one that is still at work holds the role, which then cannot be dropped before it. The
+//! database is the provisioner's, and open, from the transaction on that takes the membership back; that one holds the
+//! reservation, at its daemon's fence. So whoever has raised the fence finds a database that is open and may hold a build,
+//! whose marker within it says so, or one that nobody else will ever open.
+
+use sqlx::{Connection as _, PgConnection};
+use tenantry_protocol::name::PlacementName;
+
+use super::bookkeeping::{self, Mark, Owner, Settled};
+use super::error::{Error, Result, doing};
+use super::execute::execute;
+use super::quote::{Value, render};
+use super::site::Site;
+use super::target::{Ready, Target};
+use super::tenant_ddl;
+use crate::fault;
+
+/// A database of this name, and whoever made it came to the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Absent,
+    /// Made, and not opened yet.
+    Closed,
+    Open,
+    /// Its drop was cut short: nobody enters it, and it can only be dropped.
+    Invalid,
+}
+
+/// Reserves the placement, with the role that its database is made for. Can be done again.
+pub async fn reserve(target: &Target, mark: Mark, placement: &PlacementName, owner: Owner) -> Result<()> {
+    let mut connection = target.acquire().await?;
+    let waiting = bookkeeping::backend(&mut connection).await?;
+    bookkeeping::displacing(target, waiting, mark.build, async {
+        let mut tx = connection.begin().await.map_err(doing("begin to reserve the placement"))?;
+        match bookkeeping::claim(&mut tx, mark, placement, owner).await?.as_str() {
+            "building" => {}
+            state => {
+                return Err(Error::Refused(format!(
+                    "the placement is {state} on its target, and no longer being made"
+                )));
+            }
+        }
+        if !role_exists(&mut tx, placement).await? {
+            let sql = render(tenant_ddl::RESERVE, &[("placement", Value::Placement(placement))]);
+            execute(&mut tx, sql, "create the owner's role").await?;
+        }
+        tx.commit().await.map_err(doing("commit the reservation"))
+    })
+    .await
+}
+
+/// What became of a build within a database: whoever asks holds the reservation from then on, at its own fence.
+pub async fn settle(
+    site: Site<'_>,
+    standing: Mark,
+    mark: Mark,
+    placement: &PlacementName,
+    owner: Owner,
+) -> Result<Settled> {
+    reserve(site.target, standing, placement, owner).await?;
+    if !is_open(site.target, placement).await? {
+        return Ok(Settled::Void);
+    }
+    bookkeeping::displace(site, mark.build, placement).await
+}
+
+/// Makes the database, closed to everyone but the provisioner. Can be done again.
+pub async fn create(
+    target: &Target,
+    ready: &Ready,
+    mark: Mark,
+    placement: &PlacementName,
+    template: &str,
+) -> Result<()> {
+    let values = [
+        ("placement", Value::Placement(placement)),
+        ("provisioner", Value::Identifier(&ready.provisioner)),
+        ("template", Value::Identifier(template)),
+    ];
+    let mut connection = target.acquire().await?;
+    if look(&mut connection, placement).await? == Standing::Absent {
+        let mut tx = connection.begin().await.map_err(doing("begin to make the database"))?;
+        hold_reserved(&mut tx, mark).await?;
+        execute(&mut tx, render(tenant_ddl::JOIN_OWNER, &values), "join the owner").await?;
+        tx.commit().await.map_err(doing("commit the membership of the owner"))?;
+        let sql = render(tenant_ddl::CREATE_DATABASE, &values);
+        let making =
+            async { exists_is_fine(execute(&mut connection, sql, "make the tenant's database").await) };
+        fault::around("create_database.made", making).await?;
+    }
+    let mut tx = connection.begin().await.map_err(doing("begin to open the database"))?;
+    hold_reserved(&mut tx, mark).await?;
+    if look(&mut tx, placement).await? == Standing::Closed {
+        // The attempt that made it may have ended before this one began, and a removal with it.
+        execute(&mut tx, render(tenant_ddl::JOIN_OWNER, &values), "join the owner").await?;
+        execute(&mut tx, render(tenant_ddl::OPEN_DATABASE, &values), "open the tenant's database").await?;
+    }
+    tx.commit().await.map_err(doing("commit the opening of the database"))
+}
+
+/// Drops the database, in whatever state it is. Sessions of the tenant's must be ended already. Can be done again.
+pub async fn drop_database(
+    target: &Target,
+    ready: &Ready,
+    mark: Mark,
+    placement: &PlacementName,
+) -> Result<()> {
+    let values =
+        [("placement", Value::Placement(placement)), ("provisioner", Value::Identifier(&ready.provisioner))];
+    let mut connection = target.acquire().await?;
+    let mut tx = connection.begin().await.map_err(doing("begin to close the database"))?;
+    let state = bookkeeping::hold(&mut tx, mark).await?;
+    if !matches!(state.as_str(), "removing" | "removed") {
+        bookkeeping::set_state(&mut tx, mark.build, "removing").await?;
+    }
+    let standing = look(&mut tx, placement).await?;
+    let has_owner = role_exists(&mut tx, placement).await?;
+    let sql = match (standing, has_owner) {
+        (Standing::Absent | Standing::Invalid, false) => String::new(),
+        // What is made late finds no membership.
+        (Standing::Absent | Standing::Invalid, true) => tenant_ddl::LEAVE_OWNER.to_owned(),
+        (_, true) => [tenant_ddl::JOIN_OWNER, tenant_ddl::CLOSE_DATABASE, tenant_ddl::LEAVE_OWNER].concat(),
+        (_, false) => tenant_ddl::CLOSE_DATABASE.to_owned(),
+    };
+    execute(&mut tx, render(&sql, &values), "close the tenant's database").await?;
+    tx.commit().await.map_err(doing("commit the closing of the database"))?;
+    if standing == Standing::Absent {
+        return Ok(());
+    }
+    // Our own, of an attempt that was cut short or of whoever looked into it: nobody works in it any more.
+    sqlx::query(
+        "select pg_terminate_backend(pid) from pg_stat_activity
+         where datname = $1 and usename = current_user and pid <> pg_backend_pid()",
+    )
+    .bind(placement.as_str())
+    .execute(&mut *connection)
+    .await
+    .map_err(doing("end our sessions in the tenant's database"))?;
+    // The server waits a few seconds for whoever is still there, and then says so: an error that passes.
+    let dropping =
+        execute(&mut connection, render(tenant_ddl::DROP_DATABASE, &values), "drop the tenant's database");
+    fault::around("drop_objects.database", dropping).await
+}
+
+/// A build can be, or could have been, within it.
+pub async fn is_open(target: &Target, placement: &PlacementName) -> Result<bool> {
+    let mut connection = target.acquire().await?;
+    Ok(look(&mut connection, placement).await? == Standing::Open)
+}
+
+/// The provisioner has what CREATE DATABASE takes.
+pub async fn may_create(target: &Target) -> Result<bool> {
+    let mut connection = target.acquire().await?;
+    sqlx::query_scalar("select rolcreatedb from pg_roles where rolname = current_user")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(doing("look whether databases can be made"))
+}
+
+async fn look(connection: &mut PgConnection, placement: &PlacementName) -> Result<Standing> {
+    // The server marks what it began to drop by a limit that it takes from nobody.
+    let found: Option<(bool, bool)> =
+        sqlx::query_as("select datconnlimit = -2, datallowconn from pg_database where datname = $1")
+            .bind(placement.as_str())
+            .fetch_optional(connection)
+            .await
+            .map_err(doing("look for the tenant's database"))?;
+    Ok(match found {
+        None => Standing::Absent,
+        Some((true, _)) => Standing::Invalid,
+        Some((false, false)) => Standing::Closed,
+        Some((false, true)) => Standing::Open,
+    })
+}
+
+async fn role_exists(connection: &mut PgConnection, placement: &PlacementName) -> Result<bool> {
+    sqlx::query_scalar("select exists (select from pg_roles where rolname = $1)")
+        .bind(placement.as_str())
+        .fetch_one(connection)
+        .await
+        .map_err(doing("look for the owner's role"))
+}
+
+/// Takes hold of the reservation of a tenant that is still being made.
+async fn hold_reserved(connection: &mut PgConnection, mark: Mark) -> Result<()> {
+    match bookkeeping::hold(connection, mark).await?.as_str() {
+        "building" => Ok(()),
+        state => {
+            Err(Error::Refused(format!("the placement is {state} on its target, and no longer being made")))
+        }
+    }
+}
+
+/// Another attempt of the same operation was quicker, or its answer was lost.
+fn exists_is_fine(made: Result<()>) -> Result<()> {
+    const DUPLICATE_DATABASE: &str = "42P04";
+    // Two at once meet at the catalog's own index.
+    const UNIQUE_VIOLATION: &str = "23505";
+    match made {
+        Err(error)
+            if error.server().is_some_and(|server| {
+                [DUPLICATE_DATABASE, UNIQUE_VIOLATION].contains(&server.sqlstate.as_str())
+            }) =>
+        {
+            Ok(())
+        }
+        made => made,
+    }
+}
