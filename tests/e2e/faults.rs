@@ -57,6 +57,24 @@ async fn what_runs_outside_the_transaction_is_all_there_or_not_at_all_wherever_i
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_tenant_of_shared_tables_is_all_there_or_not_at_all_wherever_it_breaks() {
+    let mut arena = arena().await;
+    for place in ["pool", "join", "seed", "commit", "activate"] {
+        stands(&mut arena, Scenario::ProvisionShared, 1, vec![after(place, Fault::Kill)]).await;
+    }
+    for fault in [Fault::Lost, Fault::Cut, Fault::Restart] {
+        stands(&mut arena, Scenario::ProvisionShared, 1, vec![after("join", fault)]).await;
+        stands(&mut arena, Scenario::RollbackShared, 1, vec![after("drop_objects", fault)]).await;
+    }
+    let undo = [after("verify", Fault::Refuse), after("undo.drop_objects", Fault::Kill)];
+    stands(&mut arena, Scenario::ProvisionShared, 1, undo.to_vec()).await;
+    for place in ["end_sessions", "drop_objects", "drop_roles"] {
+        stands(&mut arena, Scenario::RollbackShared, 1, vec![after(place, Fault::Kill)]).await;
+    }
+    stands(&mut arena, Scenario::RollbackShared, 2, vec![after("drop_objects", Fault::Stop)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_tenants_own_database_is_whole_or_gone_wherever_a_daemon_dies() {
     let mut arena = arena().await;
     let before =
@@ -88,24 +106,6 @@ async fn a_tenants_own_database_is_whole_or_gone_however_its_making_breaks() {
     for (skip, cut) in (0..5).zip([Cut::Late, Cut::Late, Cut::Late, Cut::Answer, Cut::Late]) {
         stands(&mut arena, Scenario::ProvisionDatabase, 1, vec![Rule::Commit { skip, cut }]).await;
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_tenant_of_shared_tables_is_all_there_or_not_at_all_wherever_it_breaks() {
-    let mut arena = arena().await;
-    for place in ["pool", "join", "seed", "commit", "activate"] {
-        stands(&mut arena, Scenario::ProvisionShared, 1, vec![after(place, Fault::Kill)]).await;
-    }
-    for fault in [Fault::Lost, Fault::Cut, Fault::Restart] {
-        stands(&mut arena, Scenario::ProvisionShared, 1, vec![after("join", fault)]).await;
-        stands(&mut arena, Scenario::RollbackShared, 1, vec![after("drop_objects", fault)]).await;
-    }
-    let undo = [after("verify", Fault::Refuse), after("undo.drop_objects", Fault::Kill)];
-    stands(&mut arena, Scenario::ProvisionShared, 1, undo.to_vec()).await;
-    for place in ["end_sessions", "drop_objects", "drop_roles"] {
-        stands(&mut arena, Scenario::RollbackShared, 1, vec![after(place, Fault::Kill)]).await;
-    }
-    stands(&mut arena, Scenario::RollbackShared, 2, vec![after("drop_objects", Fault::Stop)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

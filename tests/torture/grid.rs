@@ -79,8 +79,8 @@ fn paths() -> Vec<Path> {
     use Moment::{After, Before};
     use Scenario::{Resume, Retire, Rollback, Suspend, Update};
     let path = |scenario, name, prelude: Vec<Rule>, places| Path { scenario, name, prelude, places };
-    let tenancies = [databases(), databases_dropped(), of_shared_tables()].concat();
-    let mut paths = [provisions(), provisions_outside(), tenancies].concat();
+    let mut paths =
+        [provisions(), provisions_outside(), of_shared_tables(), databases(), databases_dropped()].concat();
     paths.extend([
         path(
             Rollback,
@@ -255,6 +255,30 @@ fn provisions() -> Vec<Path> {
     ]
 }
 
+/// Of a tenant whose tables are others' too: what differs from other tenants.
+fn of_shared_tables() -> Vec<Path> {
+    use Fault::{Kill, Refuse};
+    use Moment::{After, Before};
+    use Scenario::{ProvisionShared, RollbackShared};
+    const STEPS: [&str; 6] = ["pool", "roles", "join", "seed", "commit", "verify"];
+    const REMOVAL: [&str; 5] =
+        ["close_logins", "end_sessions", "drop_objects", "drop_roles", "confirm_absence"];
+    let path = |scenario, name, prelude: Vec<Rule>, places| Path { scenario, name, prelude, places };
+    vec![
+        path(ProvisionShared, "forward", vec![], &STEPS as &[_]),
+        path(ProvisionShared, "recovery of a void build", vec![at("join", After, Kill)], &STEPS),
+        path(
+            ProvisionShared,
+            "undo",
+            vec![at("verify", Before, Refuse)],
+            &["undo.close_logins", "undo.end_sessions", "undo.drop_objects", "undo.drop_roles", "outcome"],
+        ),
+        path(RollbackShared, "forward", vec![], &REMOVAL),
+        path(RollbackShared, "undo", vec![at("end_sessions", Before, Refuse)], &CHANGE),
+        path(RollbackShared, "recovery", vec![at("drop_objects", Before, Kill)], &REMOVAL),
+    ]
+}
+
 /// Of a tenant with a database of its own: what differs from other provisions.
 fn databases() -> Vec<Path> {
     use Fault::{Kill, Lost, Refuse};
@@ -335,30 +359,6 @@ fn databases_dropped() -> Vec<Path> {
             &["journal", "close_logins", "drop_objects", "drop_roles", "confirm_absence"],
         ),
         path("undo", vec![at("end_sessions", Moment::Before, Fault::Refuse)], &CHANGE),
-    ]
-}
-
-/// Of a tenant whose tables are others' too: what differs from other tenants.
-fn of_shared_tables() -> Vec<Path> {
-    use Fault::{Kill, Refuse};
-    use Moment::{After, Before};
-    use Scenario::{ProvisionShared, RollbackShared};
-    const STEPS: [&str; 6] = ["pool", "roles", "join", "seed", "commit", "verify"];
-    const REMOVAL: [&str; 5] =
-        ["close_logins", "end_sessions", "drop_objects", "drop_roles", "confirm_absence"];
-    let path = |scenario, name, prelude, places| Path { scenario, name, prelude, places };
-    vec![
-        path(ProvisionShared, "forward", vec![], &STEPS),
-        path(ProvisionShared, "recovery of a void build", vec![at("join", After, Kill)], &STEPS),
-        path(
-            ProvisionShared,
-            "undo",
-            vec![at("verify", Before, Refuse)],
-            &["undo.close_logins", "undo.end_sessions", "undo.drop_objects", "undo.drop_roles", "outcome"],
-        ),
-        path(RollbackShared, "forward", vec![], &REMOVAL),
-        path(RollbackShared, "undo", vec![at("end_sessions", Before, Refuse)], &CHANGE),
-        path(RollbackShared, "recovery", vec![at("drop_objects", Before, Kill)], &REMOVAL),
     ]
 }
 

@@ -44,6 +44,11 @@ impl Folder {
         self.say("tenancy = \"schema\"", "tenancy = \"database\"")
     }
 
+    /// Tenants share their tables.
+    pub(crate) fn shared(parent: &Path, name: &str, version: &str) -> Self {
+        Self::new(parent, name, version).say("tenancy = \"schema\"", "tenancy = \"shared\"")
+    }
+
     /// Changes a line of the manifest.
     fn say(self, before: &str, after: &str) -> Self {
         let manifest = self.dir.join("blueprint.toml");
@@ -51,11 +56,6 @@ impl Folder {
         assert!(text.contains(before), "{text}");
         std::fs::write(manifest, text.replace(before, after)).unwrap();
         self
-    }
-
-    /// The same for tenants that share their tables.
-    pub(crate) fn shared(parent: &Path, name: &str, version: &str) -> Self {
-        Self::new(parent, name, version).say("tenancy = \"schema\"", "tenancy = \"shared\"")
     }
 
     /// Adds `V<n>__<title>.sql`.

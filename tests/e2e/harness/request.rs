@@ -25,15 +25,15 @@ pub(crate) enum Scenario {
     Provision,
     /// Of a blueprint with a file outside the transaction.
     ProvisionOutside,
-    /// Of a blueprint whose tenants have databases of their own.
-    ProvisionDatabase,
     /// Of a blueprint whose tables tenants share.
     ProvisionShared,
+    /// Of a blueprint whose tenants have databases of their own.
+    ProvisionDatabase,
     Rollback,
-    /// Of a tenant with a database of its own.
-    RollbackDatabase,
     /// Of a tenant of shared tables.
     RollbackShared,
+    /// Of a tenant with a database of its own.
+    RollbackDatabase,
     /// With its data in a file first.
     RollbackArchived,
     /// While the tenant's application works.
@@ -73,12 +73,16 @@ impl Scenario {
     /// Those that change secrets only.
     pub(crate) const SECRETS: [Self; 3] = [Self::Issue, Self::Rotate, Self::Finish];
 
+    /// Those that make a tenant.
+    pub(crate) const PROVISIONS: [Self; 4] =
+        [Self::Provision, Self::ProvisionOutside, Self::ProvisionShared, Self::ProvisionDatabase];
+
     /// What makes the tenant that it is done to.
     pub(crate) fn preparation(self) -> &'static [Self] {
         match self {
-            Self::Provision | Self::ProvisionOutside | Self::ProvisionDatabase | Self::ProvisionShared => &[],
-            Self::RollbackDatabase => &[Self::ProvisionDatabase, Self::Issue, Self::Rotate],
+            Self::Provision | Self::ProvisionOutside | Self::ProvisionShared | Self::ProvisionDatabase => &[],
             Self::RollbackShared => &[Self::ProvisionShared, Self::Issue, Self::Rotate],
+            Self::RollbackDatabase => &[Self::ProvisionDatabase, Self::Issue, Self::Rotate],
             Self::Issue => &[Self::Provision],
             Self::Rotate => &[Self::Provision, Self::Issue],
             Self::Resume => &[Self::Provision, Self::Issue, Self::Rotate, Self::Suspend],
@@ -90,8 +94,8 @@ impl Scenario {
     const fn blueprint(self) -> &'static str {
         match self {
             Self::ProvisionOutside => OUTSIDE,
-            Self::ProvisionDatabase => DATABASES,
             Self::ProvisionShared => SHARED,
+            Self::ProvisionDatabase => DATABASES,
             _ => BLUEPRINT,
         }
     }
@@ -134,8 +138,8 @@ async fn ask(
     match scenario {
         Scenario::Provision
         | Scenario::ProvisionOutside
-        | Scenario::ProvisionDatabase
-        | Scenario::ProvisionShared => {
+        | Scenario::ProvisionShared
+        | Scenario::ProvisionDatabase => {
             let request = ProvisionRequest {
                 slug,
                 blueprint: scenario.blueprint().to_owned(),
@@ -146,8 +150,8 @@ async fn ask(
             client.provision(context(), request).await.map_err(lost)?.map(drop)
         }
         Scenario::Rollback
-        | Scenario::RollbackDatabase
         | Scenario::RollbackShared
+        | Scenario::RollbackDatabase
         | Scenario::RollbackArchived
         | Scenario::RollbackInUse => {
             let (confirm, discard_data) = (slug.clone(), !scenario.archives());

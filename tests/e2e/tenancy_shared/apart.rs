@@ -188,7 +188,7 @@ async fn plans_look_the_tenant_up_in_an_index_and_filter_no_other_tenants_rows()
     let env = Env::new().await;
     let made = seeded(&env, "one").await;
     let login = &made.credentials;
-    super::cost::fill(&env, 20, 500).await;
+    super::cost::fill(&env, 20, 500, None).await;
     for sql in super::cost::QUERIES {
         let plan =
             value(&env, login, &format!("explain (analyze, costs off, timing off, summary off) {sql}")).await;

@@ -204,3 +204,20 @@ async fn who_became_the_tenant_and_still_writes_is_waited_for_and_other_tenants_
     sqlx::raw_sql("commit").execute(&mut neighbour).await.unwrap();
     assert_eq!(count(&env, &two).await, SEEDED + 1);
 }
+
+#[tokio::test]
+async fn one_that_retires_can_be_taken_back_and_is_purged_when_its_grace_is_over() {
+    let env = Env::new().await;
+    let (one, two) = (seeded(&env, "one").await, seeded(&env, "two").await);
+    env.tenantry(&["tenant", "retire", "one", "--confirm", "one", "--grace", "30d"]).await.assert_status(0);
+    assert_eq!(count(&env, &one).await, SEEDED, "its rows are there until the end");
+    env.tenantry(&["tenant", "resume", "one"]).await.assert_status(0);
+    assert_eq!(value(&env, &one.credentials, "select count(*) from entries").await, "34");
+    env.tenantry(&["tenant", "retire", "one", "--confirm", "one", "--grace", "1s"]).await.assert_status(0);
+    eventually("it is purged", async || {
+        (env.tenant("one").await.tenant.state.name() == "retired").then_some(())
+    })
+    .await;
+    env.assert_clean_slate(&one.tenant.placement).await;
+    assert_eq!((count(&env, &one).await, count(&env, &two).await), (0, SEEDED));
+}

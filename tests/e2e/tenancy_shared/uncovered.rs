@@ -107,3 +107,33 @@ async fn what_the_lints_see_is_refused_with_file_and_line() {
     let told = format!("{}{}", refused.stdout, refused.stderr);
     assert!(told.contains("V1__notes.sql:2: error[no_tenant_id]"), "{refused}");
 }
+
+#[tokio::test]
+async fn a_trigger_that_puts_itself_off_again_does_not_run_when_the_build_is_committed() {
+    let env = Env::new().await;
+    // Only for a tenant: the pool itself is built.
+    let again = "create function again() returns trigger language plpgsql set search_path from current as $$
+                 begin
+                     if new.id = 1 and current_user::regrole::oid <> (select relowner from pg_class where oid = 'notes'::regclass) then
+                         set constraints all deferred;
+                         insert into notes (id) values (2);
+                     end if;
+                     return null;
+                 end $$;
+                 create constraint trigger again after insert on notes deferrable initially deferred
+                     for each row execute function again();";
+    let folder = Folder::shared(&env.dir, "again", "1.0")
+        .migration("notes", TABLE)
+        .migration("again", again)
+        .seed("insert into notes (id) values (1);");
+    env.add_blueprint(folder.path()).await;
+    let create = ["tenant", "create", "one", "--blueprint", "again", "--seed", "--json"];
+    let failed: Value = env.tenantry(&create).await.assert_status(1).json();
+    let failure = &failed["operation"]["state"]["failure"];
+    assert_eq!(failure["step"], "seed", "{failed}");
+    assert!(
+        failure["message"].as_str().unwrap().contains("deferred triggers of the shared tables"),
+        "{failed}"
+    );
+    env.assert_clean_slate(&env.tenant("one").await.tenant.placement).await;
+}
