@@ -282,6 +282,41 @@ async fn a_database_whose_drop_was_cut_short_is_dropped_again() {
 }
 
 #[tokio::test]
+async fn it_is_changed_and_retired_as_others_are() {
+    let env = environment(Version::Packaged).await;
+    let made = create(&env, "acme", &[]).await;
+    env.tenantry(&["tenant", "update", "acme", "--set", "connection_limit=7"]).await.assert_status(0);
+    let limit = format!("select rolconnlimit from pg_roles where rolname = '{}'", made.credentials.role);
+    env.psql(&made.credentials, &limit).await.assert_status(0).assert_says(&["7"]);
+    env.tenantry(&["tenant", "retire", "acme", "--confirm", "acme", "--grace", "0s"]).await.assert_status(0);
+    eventually("it is purged", async || {
+        (env.tenant("acme").await.tenant.state.name() == "retired").then_some(())
+    })
+    .await;
+    env.assert_clean_slate(&made.tenant.placement).await;
+    assert_eq!(std::fs::read_dir(env.dir.join("state/archives")).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn an_extension_that_the_template_lacks_is_told_with_the_statement_that_mends_it() {
+    let env = environment(Version::Packaged).await;
+    let folder = Folder::new(&env.dir, "trigrams", "1.0")
+        .migration("names", "create table names (name text primary key); create index on names using gin (name gin_trgm_ops);")
+        .in_databases()
+        .extension("pg_trgm");
+    env.add_blueprint(folder.path()).await;
+    let create = ["tenant", "create", "acme", "--blueprint", "trigrams", "--json"];
+    let says = ["no extension pg_trgm", "connected to database tenantry_template_"];
+    let refused = env.tenantry(&create).await.assert_status(5).assert_says(&says);
+    let database = refused.stderr.split("connected to database ").nth(1).unwrap();
+    let (database, statement) = database.split_once(": ").unwrap();
+    let statement = statement.lines().next().unwrap().trim();
+    env.cluster.execute(database, statement.to_owned()).await;
+    let made = Provisioned::from(&env.tenantry(&create).await.assert_status(0).json());
+    env.psql(&made.credentials, "select * from names where name % 'x'").await.assert_status(0);
+}
+
+#[tokio::test]
 async fn a_provisioner_that_may_not_create_databases_is_told_before_anything_is_done() {
     let env = environment(Version::Packaged).await;
     env.cluster.execute("postgres", format!("alter role {} nocreatedb", env.provisioner)).await;

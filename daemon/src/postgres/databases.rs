@@ -1,11 +1,19 @@
-//! A tenant's own database: reserved, made from the template, and dropped.
+//! A tenant's own database: reserved, made from the template, opened, and dropped.
 //!
-//! CREATE DATABASE can be in no transaction, so that no marker guards it. What guards it is its owner: it is made for the
-//! tenant's owner role, by a provisioner that is that role's member only meanwhile. One that comes late is refused for want
-//! of the membership, or of the role; one that is still at work holds the role, which then cannot be dropped before it. The
-//! database is the provisioner's, and open, from the transaction on that takes the membership back; that one holds the
-//! reservation, at its daemon's fence. So whoever has raised the fence finds a database that is open and may hold a build,
-//! whose marker within it says so, or one that nobody else will ever open.
+//! Two markers: the reservation on the target, which stands for the tenant from before its database to after it, and which
+//! each change holds; and within the database that of the build, which says whether it was committed, as everywhere.
+//! Invariant: whoever has raised the reservation's fence finds a database that is open and may hold a build, or one that
+//! nobody else will ever open.
+
+// CREATE DATABASE can be in no transaction, so that no marker guards it. What guards it is its owner: it is made for the
+// tenant's owner role, by a provisioner that is that role's member only meanwhile. One that comes late is refused for want
+// of the membership, or of the role; one that is still at work holds the role, which then cannot be dropped before it. A
+// database that was made is closed. The transaction that opens it makes it the provisioner's and takes the membership back,
+// and holds the reservation at its daemon's fence.
+//
+// So to settle is to raise the reservation's fence, and then to ask the build's marker within, if the database is open: no
+// build can begin in one that is not. A void build is built again under another marker in the same database, after the same
+// steps, which find it there. Where the reservation itself was never committed a removal buries it like any marker.
 
 use sqlx::{Connection as _, PgConnection};
 use tenantry_protocol::name::PlacementName;
