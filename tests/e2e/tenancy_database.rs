@@ -287,7 +287,7 @@ async fn it_is_changed_and_retired_as_others_are() {
     let made = create(&env, "acme", &[]).await;
     env.tenantry(&["tenant", "update", "acme", "--set", "connection_limit=7"]).await.assert_status(0);
     let limit = format!("select rolconnlimit from pg_roles where rolname = '{}'", made.credentials.role);
-    env.psql(&made.credentials, &limit).await.assert_status(0).assert_says(&["7"]);
+    assert_eq!(env.psql(&made.credentials, &limit).await.assert_status(0).stdout.trim(), "7");
     env.tenantry(&["tenant", "retire", "acme", "--confirm", "acme", "--grace", "0s"]).await.assert_status(0);
     eventually("it is purged", async || {
         (env.tenant("acme").await.tenant.state.name() == "retired").then_some(())
