@@ -29,16 +29,20 @@ async fn create(env: &Env, slug: &str, arguments: &[&str]) -> Provisioned {
     Provisioned::from(&env.tenantry(&create).await.assert_status(0).json())
 }
 
-/// What is there once nobody does anything.
-async fn at_rest(env: &Env) -> Snapshot {
-    Snapshot::take(env).await
+/// What tenants' databases are made from.
+async fn template(env: &Env) -> String {
+    let mut target = env.target().await;
+    let name = "select datname::text from pg_database where datname like 'tenantry\\_template\\_%'";
+    let name = sqlx::query_scalar(name).fetch_one(&mut target).await.unwrap();
+    target.close().await.unwrap();
+    name
 }
 
 async fn a_tenant_lives_in_its_own_database_and_goes_with_it(version: Version) {
     let env = environment(version).await;
     // The first one makes the template and the canary, which stay.
     create(&env, "first", &[]).await;
-    let before = at_rest(&env).await;
+    let before = Snapshot::take(&env).await;
     let made = create(&env, "acme", &["--seed"]).await;
     let (placement, login) = (&made.tenant.placement, &made.credentials);
     assert_eq!(login.database, placement.as_str(), "the answer names the tenant's own database");
@@ -79,7 +83,7 @@ async fn a_tenant_lives_in_its_own_database_and_goes_with_it(version: Version) {
 
     env.rollback("acme").await;
     env.assert_clean_slate(placement).await;
-    let left = before.difference(&at_rest(&env).await);
+    let left = before.difference(&Snapshot::take(&env).await);
     assert!(left.is_empty(), "{left:#?}");
 }
 
@@ -137,11 +141,11 @@ async fn a_migration_that_fails_leaves_no_database_and_no_role() {
         .migration("bad", "create table two (id bigint primary key references nothing);")
         .in_databases();
     env.add_blueprint(folder.path()).await;
-    let before = at_rest(&env).await;
+    let before = Snapshot::take(&env).await;
     let output = env.tenantry(&["tenant", "create", "acme", "--blueprint", "broken", "--json"]).await;
     output.assert_status(1).assert_says(&["V2__bad.sql:1", "42P01", "nothing is left"]);
     env.assert_clean_slate(&env.tenant("acme").await.tenant.placement).await;
-    let left = before.difference(&at_rest(&env).await);
+    let left = before.difference(&Snapshot::take(&env).await);
     assert!(left.is_empty(), "{left:#?}");
 }
 
@@ -265,6 +269,39 @@ async fn an_administrator_who_looks_on_keeps_a_database_only_while_he_does() {
     looks_on.close().await.unwrap();
     env.wait_for_operation(&id, "succeeded").await;
     env.assert_clean_slate(&made.tenant.placement).await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_still_being_made_when_its_operation_is_cancelled_never_comes() {
+    let env = environment(Version::Packaged).await;
+    create(&env, "first", &[]).await;
+    let before = Snapshot::take(&env).await;
+    // The server waits for whoever is in the template before it copies it.
+    let mut keeps = env.cluster.superuser(&template(&env).await).await;
+    let arguments = ["tenant", "create", "acme", "--blueprint", PROJECTS, "--no-wait", "--json"];
+    let started: Value = env.tenantry(&arguments).await.assert_status(0).json();
+    let id = started["operation"]["id"].as_str().unwrap().to_owned();
+    let making = "select exists (select from pg_stat_activity where query like 'create database%' and state = 'active')";
+    eventually("the server makes the database", async || {
+        let mut target = env.target().await;
+        let is_making = sqlx::query_scalar::<_, bool>(making).fetch_one(&mut target).await.unwrap();
+        target.close().await.unwrap();
+        is_making.then_some(())
+    })
+    .await;
+    env.tenantry(&["operation", "cancel", &id]).await.assert_status(0);
+    env.wait_for_operation(&id, "rolled_back").await;
+    sqlx::raw_sql("select 1").execute(&mut keeps).await.unwrap();
+    keeps.close().await.unwrap();
+    eventually("the server has given it up", async || {
+        let mut target = env.target().await;
+        let is_making = sqlx::query_scalar::<_, bool>(making).fetch_one(&mut target).await.unwrap();
+        target.close().await.unwrap();
+        (!is_making).then_some(())
+    })
+    .await;
+    let left = before.difference(&Snapshot::take(&env).await);
+    assert!(left.is_empty(), "{left:#?}");
 }
 
 #[tokio::test]
