@@ -1,5 +1,7 @@
 //! Tenants with a database of their own: made, used, changed and removed as completely as those with a schema.
 
+mod preparation;
+
 use futures::future::join_all;
 use serde_json::Value;
 use sqlx::{ConnectOptions as _, Connection as _};
@@ -332,31 +334,4 @@ async fn it_is_changed_and_retired_as_others_are() {
     .await;
     env.assert_clean_slate(&made.tenant.placement).await;
     assert_eq!(std::fs::read_dir(env.dir.join("state/archives")).unwrap().count(), 1);
-}
-
-#[tokio::test]
-async fn an_extension_that_the_template_lacks_is_told_with_the_statement_that_mends_it() {
-    let env = environment(Version::Packaged).await;
-    let folder = Folder::new(&env.dir, "trigrams", "1.0")
-        .migration("names", "create table names (name text primary key); create index on names using gin (name gin_trgm_ops);")
-        .in_databases()
-        .extension("pg_trgm");
-    env.add_blueprint(folder.path()).await;
-    let create = ["tenant", "create", "acme", "--blueprint", "trigrams", "--json"];
-    let says = ["no extension pg_trgm", "connected to database tenantry_template_"];
-    let refused = env.tenantry(&create).await.assert_status(5).assert_says(&says);
-    let database = refused.stderr.split("connected to database ").nth(1).unwrap();
-    let (database, statement) = database.split_once(": ").unwrap();
-    let statement = statement.lines().next().unwrap().trim();
-    env.cluster.execute(database, statement.to_owned()).await;
-    let made = Provisioned::from(&env.tenantry(&create).await.assert_status(0).json());
-    env.psql(&made.credentials, "select * from names where name % 'x'").await.assert_status(0);
-}
-
-#[tokio::test]
-async fn a_provisioner_that_may_not_create_databases_is_told_before_anything_is_done() {
-    let env = environment(Version::Packaged).await;
-    env.cluster.execute("postgres", format!("alter role {} nocreatedb", env.provisioner)).await;
-    let output = env.tenantry(&["tenant", "create", "acme", "--blueprint", PROJECTS, "--json"]).await;
-    output.assert_status(5).assert_says(&["may not create databases", "CREATEDB"]);
 }
