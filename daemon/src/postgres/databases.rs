@@ -40,23 +40,22 @@ enum Standing {
 
 /// Reserves the placement, with the role that its database is made for. Can be done again.
 pub async fn reserve(target: &Target, mark: Mark, placement: &PlacementName, owner: Owner) -> Result<()> {
+    being_made(&take(target, mark, placement, owner).await?)
+}
+
+/// Takes hold of the reservation, which is there from then on; gives its state.
+async fn take(target: &Target, mark: Mark, placement: &PlacementName, owner: Owner) -> Result<String> {
     let mut connection = target.acquire().await?;
     let waiting = bookkeeping::backend(&mut connection).await?;
     bookkeeping::displacing(target, waiting, mark.build, async {
         let mut tx = connection.begin().await.map_err(doing("begin to reserve the placement"))?;
-        match bookkeeping::claim(&mut tx, mark, placement, owner).await?.as_str() {
-            "building" => {}
-            state => {
-                return Err(Error::Refused(format!(
-                    "the placement is {state} on its target, and no longer being made"
-                )));
-            }
-        }
-        if !role_exists(&mut tx, placement).await? {
+        let state = bookkeeping::claim(&mut tx, mark, placement, owner).await?;
+        if state == "building" && !role_exists(&mut tx, placement).await? {
             let sql = render(tenant_ddl::RESERVE, &[("placement", Value::Placement(placement))]);
             execute(&mut tx, sql, "create the owner's role").await?;
         }
-        tx.commit().await.map_err(doing("commit the reservation"))
+        tx.commit().await.map_err(doing("commit the reservation"))?;
+        Ok(state)
     })
     .await
 }
@@ -69,7 +68,8 @@ pub async fn settle(
     placement: &PlacementName,
     owner: Owner,
 ) -> Result<Settled> {
-    reserve(site.target, standing, placement, owner).await?;
+    // One that is active already was built; what its daemon did not come to is to say so.
+    take(site.target, standing, placement, owner).await?;
     if !is_open(site.target, placement).await? {
         return Ok(Settled::Void);
     }
@@ -195,7 +195,11 @@ async fn role_exists(connection: &mut PgConnection, placement: &PlacementName) -
 
 /// Takes hold of the reservation of a tenant that is still being made.
 async fn hold_reserved(connection: &mut PgConnection, mark: Mark) -> Result<()> {
-    match bookkeeping::hold(connection, mark).await?.as_str() {
+    being_made(&bookkeeping::hold(connection, mark).await?)
+}
+
+fn being_made(state: &str) -> Result<()> {
+    match state {
         "building" => Ok(()),
         state => {
             Err(Error::Refused(format!("the placement is {state} on its target, and no longer being made")))
