@@ -4,7 +4,7 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test torture bench coverage pictures build lint fmt deps test-deps
+.PHONY: demo test torture isolation bench coverage pictures build lint fmt deps test-deps
 
 # The demo reads this terminal: with one it opens the console, without one it prints a summary.
 demo: deps
@@ -21,6 +21,12 @@ test: test-deps
 torture: test-deps
 	scripts/histories 100000
 	cargo test --workspace --test torture -- --runs $(or $(RUNS),500) --seed $(or $(SEED),1) $(TORTURE)
+
+# Attacks tenants of all tenancies on PostgreSQL 15 and 18, plants misconfigurations that the verifier must catch, and writes
+# docs/penetration-report.md.
+isolation: test-deps
+	cargo build --workspace
+	cargo test --workspace --test isolation -- $(ISOLATION)
 
 # Ours beside the least that PostgreSQL needs, interleaved; BENCH="--rounds 5 --tenants 100 --blueprint PATH" changes it.
 bench: test-deps

@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use tenantry_protocol::error::ApiError;
 use tokio_util::sync::CancellationToken;
 
-use crate::commands::{App, purge_when_due};
+use crate::commands::{App, purge_when_due, verify_in_turn};
 use crate::pipeline::{Engine, recover};
 use crate::postgres::control::Control;
 use crate::postgres::lease::Taken;
@@ -61,6 +61,7 @@ impl Leader {
                     Some(connection) => tokio::select! {
                         () = self.hold(connection) => {}
                         () = purge_when_due(&self.app) => {}
+                        () = verify_in_turn(&self.app) => {}
                     },
                     None => held = self.stand_by().await,
                 }

@@ -110,6 +110,7 @@ impl Server {
             engine: engine.clone(),
             events: Arc::clone(&events),
             retire_grace: config.limits.retire_grace,
+            verify_every: config.limits.verify_every,
         }));
         let leader = Leader {
             control: Arc::clone(&servers.control),

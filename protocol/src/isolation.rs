@@ -1,8 +1,13 @@
-//! The result of attacking a tenant's isolation.
+//! The result of attacking a tenant's isolation: verdicts, what the catalog shows beside them, and what no tenancy can
+//! close.
+
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+
+use crate::blueprint::Tenancy;
 
 /// What a battery of probes found, run through a real login as the tenant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -12,10 +17,51 @@ pub struct IsolationReport {
     #[serde(with = "time::serde::rfc3339")]
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub at: OffsetDateTime,
+    /// How much was tried.
+    #[serde(default)]
+    pub depth: Depth,
+    /// Of the tenant, which decides what there is to attack and what cannot be closed.
+    #[serde(default)]
+    pub tenancy: Tenancy,
+    /// The target's, as it says it: `15.20`. Empty in reports of old.
+    #[serde(default)]
+    pub server_version: String,
     pub verdicts: Vec<Verdict>,
+    /// Catalog lints that were looked through.
+    #[serde(default)]
+    pub lints: u32,
+    /// What they found; each is a hole, whether or not an attack has used it.
+    #[serde(default)]
+    pub findings: Vec<LintFinding>,
+    /// What tenants of this tenancy can still see or do to each other, held or not.
+    #[serde(default)]
+    pub residual: Vec<ResidualChannel>,
     /// The victim's fingerprint was the same before and after.
     pub victim_unchanged: bool,
     pub duration_ms: f64,
+}
+
+/// How much of the battery was run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Depth {
+    /// What each provisioning takes the time for.
+    #[default]
+    Core,
+    /// All of it, and the catalog lints.
+    Full,
+    #[serde(other)]
+    Other,
+}
+
+impl Depth {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Core => "core",
+            Self::Full => "full",
+            Self::Other => "other",
+        }
+    }
 }
 
 /// One probe's outcome.
@@ -23,20 +69,128 @@ pub struct IsolationReport {
 pub struct Verdict {
     /// Stable name of the probe, for example `read`.
     pub probe: String,
+    /// What it would mean if the attack succeeded. Empty in reports of old.
+    #[serde(default)]
+    pub meaning: String,
     /// The attack was refused, and in the way that was expected.
     pub held: bool,
-    /// SQLSTATEs that count as refused.
+    /// SQLSTATEs that count as refused; empty for an attack that may run and must see nothing.
     pub expected: Vec<String>,
     /// The SQLSTATE that came; absent if the attack succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub got: Option<String>,
     /// What the server answered.
     pub evidence: String,
+    /// What an administrator would run, where the daemon's role may not close it. Such a hole is open, and known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+}
+
+/// Something in the catalog that should not be there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LintFinding {
+    /// Stable name of the lint, for example `foreign_grants`.
+    pub lint: String,
+    /// The objects and roles that it is about.
+    pub evidence: String,
+}
+
+/// What a tenancy leaves open by its nature.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ResidualChannel {
+    /// Stable name, for example `catalog_names`.
+    pub name: String,
+    pub meaning: String,
+}
+
+/// How well a tenant is isolated, in one letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum Grade {
+    /// Every attack was refused, and the catalog shows nothing wrong.
+    A,
+    /// Something is open that an administrator of the server would have to close.
+    B,
+    /// An attack succeeded, or the catalog shows a hole.
+    F,
+    #[serde(other)]
+    Other,
+}
+
+impl fmt::Display for Grade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::A => "A",
+            Self::B => "B",
+            Self::F => "F",
+            Self::Other => "?",
+        })
+    }
+}
+
+/// A tenant's newest verdict, in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct IsolationBadge {
+    pub grade: Grade,
+    pub depth: Depth,
+    #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub at: OffsetDateTime,
+}
+
+/// Asks for the whole battery against a tenant that stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct VerifyIsolationRequest {
+    pub slug: String,
+    /// The same key gives the same operation.
+    #[serde(default)]
+    pub idempotency_key: Option<String>,
+}
+
+impl Verdict {
+    /// The attack succeeded, and only an administrator can close what let it in.
+    pub const fn is_open(&self) -> bool {
+        !self.held && self.remedy.is_some()
+    }
+
+    /// The attack succeeded where the daemon should have kept it out.
+    pub const fn is_broken(&self) -> bool {
+        !self.held && self.remedy.is_none()
+    }
 }
 
 impl IsolationReport {
-    /// All attacks were refused and the victim is as it was.
+    /// All attacks were refused but those that an administrator would have to close, the catalog shows nothing wrong, and
+    /// the victim is as it was.
     pub fn holds(&self) -> bool {
-        self.victim_unchanged && self.verdicts.iter().all(|verdict| verdict.held)
+        self.victim_unchanged && self.findings.is_empty() && !self.verdicts.iter().any(Verdict::is_broken)
+    }
+
+    pub fn grade(&self) -> Grade {
+        if !self.holds() {
+            Grade::F
+        } else if self.verdicts.iter().any(Verdict::is_open) {
+            Grade::B
+        } else {
+            Grade::A
+        }
+    }
+
+    /// Everything that speaks against it, a line each; empty if it holds.
+    pub fn problems(&self) -> Vec<String> {
+        let broken = self.verdicts.iter().filter(|verdict| verdict.is_broken());
+        let mut problems: Vec<String> =
+            broken.map(|verdict| format!("probe {}: {}", verdict.probe, verdict.evidence)).collect();
+        problems.extend(
+            self.findings.iter().map(|finding| format!("lint {}: {}", finding.lint, finding.evidence)),
+        );
+        if !self.victim_unchanged {
+            problems.push("the victim changed".to_owned());
+        }
+        problems
+    }
+
+    /// Attacks that were refused as expected.
+    pub fn held(&self) -> usize {
+        self.verdicts.iter().filter(|verdict| verdict.held).count()
     }
 }

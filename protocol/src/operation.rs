@@ -42,6 +42,8 @@ pub enum OperationKind {
     IssueCredentials,
     RotateCredentials,
     FinishRotation,
+    /// The whole battery against a tenant's isolation.
+    Verify,
     #[serde(other)]
     Other,
 }
@@ -59,6 +61,7 @@ impl OperationKind {
             Self::IssueCredentials => "issue_credentials",
             Self::RotateCredentials => "rotate_credentials",
             Self::FinishRotation => "finish_rotation",
+            Self::Verify => "verify",
             Self::Other => "other",
         }
     }

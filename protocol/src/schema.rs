@@ -5,6 +5,7 @@ use schemars::{JsonSchema, Schema, schema_for};
 
 use crate::audit::{AuditRequest, AuditResponse};
 use crate::blueprint::{BlueprintReport, BlueprintUpload, BlueprintsRequest, BlueprintsResponse};
+use crate::isolation::VerifyIsolationRequest;
 use crate::operation::{
     CancelRequest, Operation, OperationRequest, OperationsRequest, OperationsResponse, RetryRequest,
 };
@@ -53,6 +54,7 @@ pub fn methods() -> Vec<MethodSchema> {
         method::<RetireRequest, OperationStarted>("retire"),
         method::<RotateCredentialsRequest, Credentials>("rotate_credentials"),
         method::<FinishRotationRequest, RotationFinished>("finish_rotation"),
+        method::<VerifyIsolationRequest, OperationStarted>("verify_isolation"),
         method::<TenantsRequest, TenantsResponse>("tenants"),
         method::<TenantRequest, TenantDetail>("tenant"),
         method::<AuditRequest, AuditResponse>("audit"),

@@ -6,6 +6,7 @@
 use crate::audit::{AuditRequest, AuditResponse};
 use crate::blueprint::{BlueprintReport, BlueprintUpload, BlueprintsRequest, BlueprintsResponse};
 use crate::error::ApiError;
+use crate::isolation::VerifyIsolationRequest;
 use crate::operation::{
     CancelRequest, Operation, OperationRequest, OperationsRequest, OperationsResponse, RetryRequest,
 };
@@ -63,6 +64,8 @@ pub trait Tenantry {
     async fn rotate_credentials(request: RotateCredentialsRequest) -> Result<Credentials, ApiError>;
     /// Closes the login that a rotation replaced.
     async fn finish_rotation(request: FinishRotationRequest) -> Result<RotationFinished, ApiError>;
+    /// Starts the whole battery against a tenant's isolation; the report is the tenant's newest.
+    async fn verify_isolation(request: VerifyIsolationRequest) -> Result<OperationStarted, ApiError>;
     async fn tenants(request: TenantsRequest) -> Result<TenantsResponse, ApiError>;
     async fn tenant(request: TenantRequest) -> Result<TenantDetail, ApiError>;
     async fn audit(request: AuditRequest) -> Result<AuditResponse, ApiError>;

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use crate::archive::Archive;
 use crate::blueprint::Tenancy;
 use crate::id::{OperationId, TenantId};
-use crate::isolation::IsolationReport;
+use crate::isolation::{IsolationBadge, IsolationReport};
 use crate::name::{BlueprintName, BlueprintVersion, PlacementName, Slug, TargetName};
 use crate::operation::Operation;
 
@@ -38,6 +38,9 @@ pub struct Tenant {
     /// When a secret was last issued, and for which login role; absent if never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<CredentialsIssued>,
+    /// Its newest isolation verdict, in short; absent before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<IsolationBadge>,
     /// The newest operation on this tenant, without its steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_operation: Option<LastOperation>,

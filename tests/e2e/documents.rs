@@ -142,6 +142,19 @@ impl Checks {
     }
 }
 
+/// What is done with a tenant that stands, and changes it.
+const CHANGES: [(&str, &str); 9] = [
+    ("tenant credentials rotate", "tenant credentials acme rotate"),
+    ("tenant credentials finish", "tenant credentials acme finish"),
+    ("tenant verify", "tenant verify acme"),
+    ("tenant verify --all", "tenant verify --all"),
+    ("tenant suspend", "tenant suspend acme"),
+    ("tenant resume", "tenant resume acme"),
+    ("tenant update", "tenant update acme --name Acme"),
+    ("tenant retire", "tenant retire acme --confirm acme"),
+    ("tenant resume", "tenant resume acme"),
+];
+
 #[tokio::test]
 async fn every_command_prints_what_its_schema_says() {
     let env = Env::new().await;
@@ -183,13 +196,13 @@ async fn every_command_prints_what_its_schema_says() {
         ("error", "tenant list --state asleep", 2),
         ("error", "blueprint check /nowhere", 2),
         ("error", "tenant rollback acme", 2),
-        ("tenant credentials rotate", "tenant credentials acme rotate", 0),
-        ("tenant credentials finish", "tenant credentials acme finish", 0),
-        ("tenant suspend", "tenant suspend acme", 0),
-        ("tenant resume", "tenant resume acme", 0),
-        ("tenant update", "tenant update acme --name Acme", 0),
-        ("tenant retire", "tenant retire acme --confirm acme", 0),
-        ("tenant resume", "tenant resume acme", 0),
+    ] {
+        checks.command(&env, name, &words(line), status).await;
+    }
+    for (name, line) in CHANGES {
+        checks.command(&env, name, &words(line), 0).await;
+    }
+    for (name, line, status) in [
         ("tenant rollback", "tenant rollback acme --confirm acme --discard-data", 0),
         ("tenant rollback", "tenant rollback globex --confirm globex --discard-data --no-wait", 0),
         ("tenant create", "tenant create soon --blueprint projects --no-wait", 0),
@@ -262,6 +275,7 @@ async fn every_method_takes_and_answers_what_its_schema_says() {
             "update_tenant",
             json!({ "slug": "acme", "labels": { "tier": "gold", "old": null }, "settings": { "connection_limit": 9 } }),
         ),
+        ("verify_isolation", json!({ "slug": "acme" })),
         ("suspend", json!({ "slug": "acme" })),
         ("resume", json!({ "slug": "acme" })),
         ("retire", json!({ "slug": "acme", "confirm": "acme", "grace_s": 3600, "discard_data": true })),

@@ -13,7 +13,7 @@ use tokio::net::UnixListener;
 
 use crate::harness::binaries::project_dir;
 use crate::harness::rpc::{self, RawSocket};
-use crate::harness::{Cluster, Env, Version};
+use crate::harness::{Cluster, Env, Version, eventually};
 use mask::Mask;
 
 fn golden_dir() -> PathBuf {
@@ -27,7 +27,7 @@ fn request_frame(method: &str) -> String {
 }
 
 /// In an order in which each finds what it needs: `provision` before `tenant`, `rollback` last.
-const METHODS: [&str; 25] = [
+const METHODS: [&str; 26] = [
     "hello",
     "health",
     "targets",
@@ -48,6 +48,7 @@ const METHODS: [&str; 25] = [
     "finish_rotation",
     "suspend",
     "resume",
+    "verify_isolation",
     "update_tenant",
     "cancel",
     "retry",
@@ -59,6 +60,12 @@ const METHODS: [&str; 25] = [
 async fn every_golden_request_is_answered_as_it_always_was() {
     // What a target's check finds depends on every database of its cluster.
     let env = Env::on(Cluster::private(Version::Packaged)).await;
+    // A target that is still being prepared is not reachable yet.
+    eventually("the target answers", async || {
+        let health = env.tenantry(&["status", "--json"]).await.json();
+        (health["health"]["targets"][0]["reachable"] == true).then_some(())
+    })
+    .await;
     let mut raw = RawSocket::connect(env.socket()).await;
     let mut different = Vec::new();
     let mut operation = String::new();

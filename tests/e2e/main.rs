@@ -33,6 +33,7 @@ mod harness;
 mod harness_works;
 mod hostile_clients;
 mod hostile_migrations;
+mod isolation;
 mod lifecycle;
 mod lost_commits;
 mod outages;

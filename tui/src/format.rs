@@ -146,12 +146,20 @@ pub(crate) const fn mode(mode: DaemonMode) -> &'static str {
     }
 }
 
-/// `held 5 of 5`, and whether the victim was touched.
+/// `held 69 of 69 attacks (full)`, with what the catalog shows and whether the victim was touched.
 pub(crate) fn isolation(report: Option<&IsolationReport>) -> String {
     let Some(report) = report else { return "not verified".to_owned() };
-    let held = report.verdicts.iter().filter(|verdict| verdict.held).count();
+    let findings = match report.findings.len() {
+        0 => String::new(),
+        found => format!(", {}", counted(found as u64, "catalog finding")),
+    };
     let victim = if report.victim_unchanged { "" } else { ", VICTIM CHANGED" };
-    format!("held {held} of {}{victim}", report.verdicts.len())
+    format!(
+        "held {} of {} attacks ({}){findings}{victim}",
+        report.held(),
+        report.verdicts.len(),
+        report.depth.name()
+    )
 }
 
 /// `18,204`

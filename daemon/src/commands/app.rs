@@ -30,6 +30,8 @@ pub struct AppOptions {
     pub events: Arc<Events>,
     /// How long a retired tenant can be taken back, where the request does not say.
     pub retire_grace: Duration,
+    /// In which time each tenant is verified once by itself; `None` for never.
+    pub verify_every: Option<Duration>,
 }
 
 /// The daemon, as its commands see it.
@@ -45,6 +47,7 @@ pub struct App {
     pub(super) engine: Engine,
     pub(super) events: Arc<Events>,
     pub(super) retire_grace: Duration,
+    pub(super) verify_every: Option<Duration>,
     pub(super) catalog: Catalog,
     pub(super) secrets: Turns,
     pub(super) denials: Mutex<HashMap<(u32, &'static str), Denials>>,
@@ -64,6 +67,7 @@ impl App {
             engine: options.engine,
             events: options.events,
             retire_grace: options.retire_grace,
+            verify_every: options.verify_every,
             catalog: Catalog::default(),
             secrets: Turns::default(),
             denials: Mutex::default(),

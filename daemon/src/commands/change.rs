@@ -38,6 +38,7 @@ pub(super) async fn change<Request: Serialize + Sync>(
         return Ok(started);
     }
     let tenant = app.find_tenant(asked.slug).await?;
+    app.let_verification_end(tenant.id).await;
     let decided = decide(&tenant).and_then(|decided| check_state(decided.0, &tenant).map(|()| decided));
     let prepared = match decided {
         Ok((kind, arguments)) => app.prepare_archive(kind, &tenant).await.map(|kind| (kind, arguments)),

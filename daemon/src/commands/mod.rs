@@ -35,6 +35,7 @@ mod tenant;
 mod tenants;
 mod turns;
 mod update_tenant;
+mod verify_isolation;
 mod watch;
 
 pub use app::{App, AppOptions};
@@ -61,4 +62,5 @@ pub use targets::targets;
 pub use tenant::tenant;
 pub use tenants::tenants;
 pub use update_tenant::update_tenant;
+pub use verify_isolation::{verify_in_turn, verify_isolation};
 pub use watch::watch;

@@ -49,9 +49,9 @@ pub async fn retry(
         // What is left of a build that could not be undone can only go.
         Kind::Provision { .. } => {
             let kind = Kind::Rollback { archive: crate::model::operation::Archiving::Without };
-            begin(app, caller, tenant, kind, serde_json::Value::Null, key).await
+            Box::pin(begin(app, caller, tenant, kind, serde_json::Value::Null, key)).await
         }
-        kind => begin(app, caller, tenant, kind, stored.arguments, key).await,
+        kind => Box::pin(begin(app, caller, tenant, kind, stored.arguments, key)).await,
     }
 }
 

@@ -66,6 +66,7 @@ async fn secret(
     let (task, asked) = (Arc::clone(app), Asked { kind, actor: caller.actor(), key });
     app.detached(async move {
         let _turn = task.secrets.wait(id).await;
+        task.let_verification_end(id).await;
         // Read anew: whoever had the turn before may have changed it.
         let tenant = task.find_tenant(&id.to_string()).await?;
         let target = Arc::clone(task.target(tenant.target.as_str())?);
@@ -97,6 +98,7 @@ pub async fn finish_rotation(
     let (task, asked) = (Arc::clone(app), Asked { kind, actor: caller.actor(), key });
     app.detached(async move {
         let _turn = task.secrets.wait(id).await;
+        task.let_verification_end(id).await;
         // Read anew: whoever had the turn before may have changed it.
         let tenant = task.find_tenant(&id.to_string()).await?;
         let target = Arc::clone(task.target(tenant.target.as_str())?);

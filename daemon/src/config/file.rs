@@ -80,6 +80,7 @@ pub(super) struct FileLimits {
     pub(super) max_connections_per_target: Value<u64>,
     pub(super) max_operations_per_target: Value<u64>,
     pub(super) retire_grace_s: Value<u64>,
+    pub(super) verify_every_s: Value<u64>,
 }
 
 #[derive(Deserialize, Default)]

@@ -71,6 +71,8 @@ pub struct Limits {
     pub max_operations_per_target: u32,
     /// How long a retired tenant can be taken back, where the request does not say.
     pub retire_grace: Duration,
+    /// In which time each tenant's isolation is verified once by itself; `None` for never.
+    pub verify_every: Option<Duration>,
 }
 
 /// Archives of tenants that are removed.
@@ -166,6 +168,7 @@ impl Default for Limits {
             max_operations_per_target: 8,
             // Long enough to be noticed and taken back.
             retire_grace: Duration::from_secs(30 * 24 * 3_600),
+            verify_every: Some(Duration::from_secs(24 * 3_600)),
         }
     }
 }
@@ -219,6 +222,8 @@ impl Limits {
             )?,
             retire_grace: number(&file.retire_grace_s, "retire_grace_s", 0..=LONGEST_GRACE_S)?
                 .map_or(default.retire_grace, Duration::from_secs),
+            verify_every: number(&file.verify_every_s, "verify_every_s", 0..=LONGEST_GRACE_S)?
+                .map_or(default.verify_every, |seconds| (seconds > 0).then(|| Duration::from_secs(seconds))),
         })
     }
 }

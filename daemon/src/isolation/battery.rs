@@ -1,69 +1,115 @@
 //! Runs probes through a session and judges the answers.
 //!
-//! Invariant: a probe holds only if the attack was refused with a SQLSTATE that it expects; an attack that failed for
-//! another reason has proved nothing and does not hold.
+//! Invariant: a probe holds only if each of its attacks was refused with a SQLSTATE that it expects, or saw what it
+//! expects; an attack that failed for another reason has proved nothing and does not hold.
 
-use std::time::Instant;
-
-use sqlx::PgConnection;
 use sqlx::postgres::PgDatabaseError;
-use tenantry_protocol::isolation::{IsolationReport, Verdict};
+use sqlx::{PgConnection, Row as _};
+use tenantry_protocol::isolation::Verdict;
 use tenantry_protocol::name::PlacementName;
-use time::OffsetDateTime;
 
 use crate::postgres::quote::{Value, render};
 
-use super::probes::{PROBES, Probe};
+use super::probes::{Attack, Holds, Probe};
 
-/// Raised whenever a probe is added or changed: a report of an older battery proves less.
-pub const BATTERY_VERSION: u32 = 1;
+/// Raised whenever a probe or lint is added or changed: a report of an older battery proves less.
+pub const BATTERY_VERSION: u32 = 2;
 
-/// Attacks `victim` through `session`, a login as the tenant. `fingerprint` is the victim's before; the caller compares
-/// it after and finishes the report. An error means that the session itself broke, which proves nothing.
-pub async fn attack(
-    session: &mut PgConnection,
-    victim: &PlacementName,
-) -> Result<IsolationReport, sqlx::Error> {
-    let begin = Instant::now();
-    let at = OffsetDateTime::now_utc();
-    let mut verdicts = Vec::with_capacity(PROBES.len());
-    for probe in PROBES {
-        verdicts.push(run(session, probe, victim).await?);
-    }
-    let duration_ms = begin.elapsed().as_secs_f64() * 1_000.0;
-    // Not proven until the caller has compared the fingerprints.
-    Ok(IsolationReport {
-        battery_version: BATTERY_VERSION,
-        at,
-        verdicts,
-        victim_unchanged: false,
-        duration_ms,
-    })
+/// Who attacks whom.
+#[derive(Debug, Clone, Copy)]
+pub struct Ground<'a> {
+    /// The attacker, whose probe's session this is.
+    pub own: &'a PlacementName,
+    pub victim: &'a PlacementName,
+    /// The daemon's role on the target.
+    pub provisioner: &'a str,
 }
 
+/// Tries every attack of the probe until one is not held off. An error means that the session itself broke, which proves
+/// nothing.
 pub(super) async fn run(
     session: &mut PgConnection,
     probe: &Probe,
-    victim: &PlacementName,
+    ground: Ground<'_>,
 ) -> Result<Verdict, sqlx::Error> {
-    sqlx::raw_sql("begin").execute(&mut *session).await?;
-    let attack = render(probe.attack, &[("victim", Value::Placement(victim))]);
-    let answer = sqlx::raw_sql(sqlx::AssertSqlSafe(attack)).execute(&mut *session).await;
-    let verdict = judge(probe, answer.map(|_| ()))?;
-    sqlx::raw_sql("rollback").execute(&mut *session).await?;
+    let mut verdict = Verdict {
+        probe: probe.name.to_owned(),
+        meaning: probe.meaning.to_owned(),
+        held: true,
+        expected: Vec::new(),
+        got: None,
+        evidence: String::new(),
+        remedy: probe.remedy.map(str::to_owned),
+    };
+    for attack in probe.attacks {
+        sqlx::raw_sql("begin").execute(&mut *session).await?;
+        let answer = answer(session, *attack, ground).await?;
+        sqlx::raw_sql("rollback").execute(&mut *session).await?;
+        judge(&mut verdict, *attack, answer);
+        if !verdict.held {
+            break;
+        }
+    }
     Ok(verdict)
 }
 
-fn judge(probe: &Probe, answer: Result<(), sqlx::Error>) -> Result<Verdict, sqlx::Error> {
-    let (got, evidence) = match answer {
-        Ok(()) => (None, "the attack succeeded".to_owned()),
-        Err(sqlx::Error::Database(error)) => {
-            let code = error.try_downcast_ref::<PgDatabaseError>().map(|error| error.code().to_owned());
-            (Some(code.unwrap_or_default()), error.message().to_owned())
-        }
-        Err(error) => return Err(error),
+/// What an attack came to.
+enum Answer {
+    /// It ran; its value, if it has one that is a text.
+    Ran(Option<String>),
+    Refused {
+        sqlstate: String,
+        message: String,
+    },
+}
+
+async fn answer(
+    session: &mut PgConnection,
+    attack: Attack,
+    ground: Ground<'_>,
+) -> Result<Answer, sqlx::Error> {
+    let values = [
+        ("own", Value::Placement(ground.own)),
+        ("victim", Value::Placement(ground.victim)),
+        ("provisioner", Value::Identifier(ground.provisioner)),
+    ];
+    let sql = sqlx::AssertSqlSafe(render(attack.sql, &values));
+    let answer = match attack.holds {
+        Holds::Refused(_) => sqlx::raw_sql(sql).execute(&mut *session).await.map(|_| None),
+        Holds::Sees(_) => sqlx::raw_sql(sql).fetch_one(&mut *session).await.and_then(|row| row.try_get(0)),
     };
-    let held = got.as_deref().is_some_and(|code| probe.expected.contains(&code));
-    let expected = probe.expected.iter().map(|code| (*code).to_owned()).collect();
-    Ok(Verdict { probe: probe.name.to_owned(), held, expected, got, evidence })
+    match answer {
+        Ok(value) => Ok(Answer::Ran(value)),
+        Err(sqlx::Error::Database(error)) => {
+            let sqlstate = error.try_downcast_ref::<PgDatabaseError>().map(|error| error.code().to_owned());
+            Ok(Answer::Refused {
+                sqlstate: sqlstate.unwrap_or_default(),
+                message: error.message().to_owned(),
+            })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn judge(verdict: &mut Verdict, attack: Attack, answer: Answer) {
+    let (held, got, evidence) = match (attack.holds, answer) {
+        (Holds::Refused(expected), Answer::Refused { sqlstate, message }) => {
+            (expected.contains(&sqlstate.as_str()), Some(sqlstate), message)
+        }
+        (Holds::Refused(_), Answer::Ran(_)) => (false, None, format!("the attack succeeded: {}", attack.sql)),
+        (Holds::Sees(expected), Answer::Ran(Some(seen))) => (
+            seen == expected,
+            None,
+            if seen.is_empty() { "saw nothing".to_owned() } else { format!("saw {seen}") },
+        ),
+        (Holds::Sees(_), Answer::Ran(None)) => (false, None, "saw no value".to_owned()),
+        (Holds::Sees(_), Answer::Refused { sqlstate, message }) => (false, Some(sqlstate), message),
+    };
+    verdict.held = held;
+    verdict.expected = match attack.holds {
+        Holds::Refused(expected) => expected.iter().map(|code| (*code).to_owned()).collect(),
+        Holds::Sees(_) => Vec::new(),
+    };
+    verdict.got = got;
+    verdict.evidence = evidence;
 }

@@ -42,6 +42,8 @@ pub enum Kind {
     RotateCredentials,
     /// The login before the rotation, closed.
     FinishRotation,
+    /// The whole battery against a tenant that stands.
+    Verify,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -205,6 +207,7 @@ const RESUME: &[Step] = &[Step::OpenLogins];
 const UPDATE: &[Step] = &[Step::ApplySettings];
 const NEW_SECRET: &[Step] = &[Step::SetSecret];
 const FINISH_ROTATION: &[Step] = &[Step::CloseOldLogin];
+const VERIFY: &[Step] = &[Step::Verify, Step::CloseProbe];
 const PURGE: &[Step] = &[Step::DropObjects, Step::DropRoles, Step::ConfirmAbsence];
 
 impl Outside {
@@ -245,6 +248,7 @@ impl Kind {
             Self::Purge => PURGE,
             Self::IssueCredentials | Self::RotateCredentials => NEW_SECRET,
             Self::FinishRotation => FINISH_ROTATION,
+            Self::Verify => VERIFY,
         }
     }
 
@@ -260,12 +264,13 @@ impl Kind {
             Self::IssueCredentials => OperationKind::IssueCredentials,
             Self::RotateCredentials => OperationKind::RotateCredentials,
             Self::FinishRotation => OperationKind::FinishRotation,
+            Self::Verify => OperationKind::Verify,
         }
     }
 
-    /// Changes nothing but a tenant's logins: the tenant is what it is, whatever comes of it.
-    pub const fn is_of_secrets(self) -> bool {
-        matches!(self, Self::IssueCredentials | Self::RotateCredentials | Self::FinishRotation)
+    /// The tenant is what it is, whatever comes of it: only its logins are changed, or looked behind.
+    pub const fn leaves_tenant(self) -> bool {
+        matches!(self, Self::IssueCredentials | Self::RotateCredentials | Self::FinishRotation | Self::Verify)
     }
 
     /// What an operator types to change a tenant's secrets again; `None` for all other kinds, which are retried by their

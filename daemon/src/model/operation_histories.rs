@@ -173,6 +173,7 @@ fn kinds() -> impl Strategy<Value = Kind> {
             Just(Kind::IssueCredentials),
             Just(Kind::RotateCredentials),
             Just(Kind::FinishRotation),
+            Just(Kind::Verify),
         ],
     ]
 }

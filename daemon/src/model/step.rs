@@ -39,6 +39,8 @@ pub enum Step {
     SetSecret,
     /// The login before the current one works no more, and its sessions are over.
     CloseOldLogin,
+    /// The probe's login, which was opened for an attack, is closed again.
+    CloseProbe,
 }
 
 impl Step {
@@ -65,6 +67,7 @@ impl Step {
             Self::ApplySettings => "apply_settings",
             Self::SetSecret => "set_secret",
             Self::CloseOldLogin => "close_old_login",
+            Self::CloseProbe => "close_probe",
         }
     }
 
@@ -91,6 +94,7 @@ impl Step {
             Self::ApplySettings => "apply the settings to the tenant's roles",
             Self::SetSecret => "set a new secret, and open its login",
             Self::CloseOldLogin => "close the login before, and end its sessions",
+            Self::CloseProbe => "close the probe's login again",
         }
     }
 

@@ -31,6 +31,7 @@ pub fn beginning(kind: Kind) -> Beginning {
         Kind::Retire { .. } => (&["active", "suspended"], Some(TenantState::Retiring { purge_after: None })),
         Kind::Purge => (&["retiring", "needs_attention"], None),
         Kind::IssueCredentials | Kind::RotateCredentials | Kind::FinishRotation => (&["active"], None),
+        Kind::Verify => (&["active", "suspended"], None),
     };
     Beginning { from, during }
 }
@@ -44,7 +45,7 @@ pub fn after(
     purge_after: Option<OffsetDateTime>,
 ) -> TenantState {
     match (&operation.state, kind) {
-        (_, kind) if kind.is_of_secrets() => before.clone(),
+        (_, kind) if kind.leaves_tenant() => before.clone(),
         (OperationState::Succeeded, Kind::Provision { .. } | Kind::Resume) => TenantState::Active,
         (OperationState::Succeeded, Kind::Rollback { .. }) => {
             TenantState::RolledBack { reason: format!("rolled back by {}", operation.actor) }
@@ -82,6 +83,7 @@ mod tests {
             Kind::IssueCredentials,
             Kind::RotateCredentials,
             Kind::FinishRotation,
+            Kind::Verify,
         ];
         for kind in kinds {
             for state in ["provisioning", "rolling_back", "rolled_back", "retired"] {

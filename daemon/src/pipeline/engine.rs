@@ -113,6 +113,15 @@ impl Engine {
         self.live.get(id).map(|tracker| tracker.snapshot())
     }
 
+    /// Waits until the operation does not run here any more, and its end is on record.
+    pub async fn ended(&self, id: OperationId) {
+        if let Some(tracker) = self.live.get(id) {
+            let mut progress = tracker.subscribe();
+            drop(tracker);
+            let _ = progress.wait_for(|operation| operation.state.is_final()).await;
+        }
+    }
+
     pub fn running(&self) -> usize {
         self.live.len()
     }
@@ -195,7 +204,8 @@ impl Engine {
         let (control, before) = (Arc::clone(&self.control), recorded.before);
         let home = Home::new(&target, tenant.tenancy, &tenant.placement, tenant.id);
         let mark = home.standing(mark);
-        let run = ChangeRun { control, target, home, mark, kind, tenant, before, arguments, secret };
+        let run =
+            ChangeRun { control, target, home, mark, kind, tenant, before, arguments, secret, report: None };
         let (run, progress) = (Run::Change(Box::new(run)), Progress::new(kind));
         Ok(Some(self.start(Work { claim, run, progress, operation, actor }, recorded.seq).await))
     }

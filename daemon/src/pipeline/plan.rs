@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use tenantry_protocol::isolation::Depth;
 use tenantry_protocol::name::{Slug, TargetName};
 use tenantry_protocol::plan::{Finding, Plan, PlanSql, PlanStep};
 
-use crate::isolation::probes::PROBES;
+use crate::isolation::probes;
 use crate::model::blueprint::{Blueprint, Migration};
 use crate::model::operation::{Kind, Seeding, Step};
 use crate::model::plan_hash;
@@ -55,11 +56,16 @@ fn plan_step(step: Step, blueprint: &Blueprint, seed: Seeding) -> PlanStep {
         Step::Seed => files(&blueprint.seed),
         Step::Commit => vec![ours(tenant_ddl::SEAL), ours("commit;\n")],
         Step::Outside => outside(blueprint, seed),
-        Step::Verify => PROBES.iter().map(|probe| ours(&format!("{};\n", probe.attack))).collect(),
+        Step::Verify => attacks(blueprint),
         Step::Activate => vec![ours(tenant_ddl::CLOSE_PROBE)],
         _ => Vec::new(),
     };
     PlanStep { step: step.name().to_owned(), title: step.title().to_owned(), atomic: step.is_atomic(), sql }
+}
+
+fn attacks(blueprint: &Blueprint) -> Vec<PlanSql> {
+    let probes = probes::of(blueprint.tenancy, Depth::Core);
+    probes.flat_map(|probe| probe.attacks).map(|attack| ours(&format!("{};\n", attack.sql))).collect()
 }
 
 fn ours(text: &str) -> PlanSql {

@@ -247,12 +247,22 @@ async fn write_outcome(control: &Control, outcome: &Outcome<'_>) -> Result<i64> 
     }
     record_login(&mut tx, operation, kind, arguments).await?;
     if let Some(report) = outcome.report {
-        reports::insert(&mut tx, operation.id, operation.tenant_id, report).await?;
+        Box::pin(record_verdict(&mut tx, outcome, report)).await?;
     }
     let seq = audit::record(&mut tx, &entry(operation, outcome.actor, phase, arguments)).await?;
     let place = if phase == Phase::End { "outcome" } else { "unwinding" };
     fault::around(place, async { tx.commit().await.map_err(doing("commit the outcome")) }).await?;
     Ok(seq)
+}
+
+/// Stores the report; a verdict that turned bad is an event of its own.
+async fn record_verdict(tx: &mut ControlTx, outcome: &Outcome<'_>, report: &IsolationReport) -> Result<()> {
+    let operation = outcome.operation;
+    let turn = reports::insert(tx, operation.id, operation.tenant_id, report).await?;
+    if turn.is_bad(report) {
+        audit::record(tx, &broken(operation, outcome.actor, report)).await?;
+    }
+    Ok(())
 }
 
 /// Which login the tenant works with from now on.
@@ -314,7 +324,19 @@ const fn actions(kind: OperationKind) -> [&'static str; 3] {
         OperationKind::FinishRotation => {
             ["credentials.finish.intent", "credentials.finish.undo", "credentials.finish"]
         }
+        OperationKind::Verify => ["verify.intent", "verify.undo", "verify"],
         _ => ["operation.intent", "operation.undo", "operation"],
+    }
+}
+
+/// A verdict that turned bad, an event of its own beside the end of its operation.
+fn broken(operation: &Operation, actor: &Actor, report: &IsolationReport) -> Entry {
+    Entry {
+        action: "isolation.broken",
+        outcome: None,
+        duration_ms: None,
+        detail: Some(report.problems().join("; ")),
+        ..entry(operation, actor, Phase::End, None)
     }
 }
 

@@ -121,6 +121,7 @@ async fn take_up(engine: &Engine, operation: &Operation, target: Arc<Target>) ->
                 before,
                 arguments,
                 secret,
+                report: None,
             }))
         }
     };

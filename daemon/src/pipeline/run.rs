@@ -60,6 +60,7 @@ pub(super) struct ChangeRun {
     pub(super) arguments: Arguments,
     /// Of the secret that is to be set. A daemon that takes the operation up has none, and cannot set it.
     pub(super) secret: Option<Verifier>,
+    pub(super) report: Option<IsolationReport>,
 }
 
 /// An operation on its way.
@@ -78,6 +79,7 @@ impl Run {
     ) -> Result<(), StepError> {
         match self {
             Self::Provision(run) => run.step(step, tracker, left).await,
+            Self::Change(run) if step == Step::Verify => steps::verify::again(run, tracker).await,
             Self::Change(run) => steps::change(run, step, tracker).await,
         }
     }
@@ -131,7 +133,7 @@ impl Run {
     pub(super) fn report(&self) -> Option<&IsolationReport> {
         match self {
             Self::Provision(run) => run.report.as_ref(),
-            Self::Change(_) => None,
+            Self::Change(run) => run.report.as_ref(),
         }
     }
 
@@ -151,11 +153,11 @@ impl Run {
     }
 
     /// The server's locks that it takes at a time, about. `None` for what is over in a moment and takes none worth a
-    /// place in the queue: whoever waits for a secret does not wait for the builds of others.
+    /// place in the queue: whoever waits for a secret, or for a verdict, does not wait for the builds of others.
     pub(super) fn locks(&self) -> Option<i64> {
         match self {
             Self::Provision(run) => Some(places::locks_of_a_build(run.blueprint.tables)),
-            Self::Change(run) if run.kind.is_of_secrets() => None,
+            Self::Change(run) if run.kind.leaves_tenant() => None,
             Self::Change(_) => Some(places::locks_of_a_change()),
         }
     }

@@ -87,7 +87,7 @@ impl StepError {
                 ..base
             },
             Self::Isolation(report) => Failure {
-                message: format!("{self}: {}", broken(report)),
+                message: format!("{self}: {}", report.problems().join("; ")),
                 hint: Some("run `tenantry target check`, close what it names, and provision again".into()),
                 ..base
             },
@@ -126,17 +126,4 @@ fn no_room(sqlstate: &str) -> Option<String> {
 
 fn waited(blocker: Option<&Blocker>) -> String {
     blocker.map_or_else(String::new, |blocker| format!(": it waited for {blocker}"))
-}
-
-fn broken(report: &IsolationReport) -> String {
-    let mut parts: Vec<String> = report
-        .verdicts
-        .iter()
-        .filter(|verdict| !verdict.held)
-        .map(|verdict| format!("probe {}: {}", verdict.probe, verdict.evidence))
-        .collect();
-    if !report.victim_unchanged {
-        parts.push("the victim changed".to_owned());
-    }
-    parts.join("; ")
 }

@@ -3,36 +3,72 @@
 use sqlx::Row as _;
 use tenantry_protocol::id::OperationId;
 use tenantry_protocol::name::PlacementName;
+use uuid::Uuid;
 
-use super::bookkeeping::{self, Mark, Owner};
+use crate::model::blueprint::statements;
+
+use super::bookkeeping::{self, Mark, Owner, Settled};
 use super::error::{Error, Result, doing};
+use super::removal::Removal;
 use super::runner::{Build, File, FileError};
 use super::secret::Password;
 use super::site::Site;
 use super::target::{Ready, Target};
 use super::{quote, tenant_ddl};
 
-const STATEMENTS: [&str; 2] = [
-    "create table record (id bigint constraint record_pk primary key, note text not null)",
-    "insert into record (id, note) values (1, 'nobody but the canary reads this'), (2, 'and nobody changes it')",
-];
+const FILE: &str = "canary.sql";
+const SQL: &str = include_str!("../../../migrations/canary.sql");
+/// Raised whenever [`SQL`] changes: a canary of before is replaced. Stands in the history as the file's checksum.
+const VERSION: &str = "built in, version 2";
 
-/// The canary's placement, made if it is missing.
+/// Made once for a target, by whichever daemon comes first: no epoch fences it.
+const UNFENCED: i64 = 0;
+
+/// The canary's placement, made if it is missing or of before.
 pub async fn ensure(target: &Target, ready: &Ready) -> Result<PlacementName> {
-    let found: Option<String> = {
+    let found: Option<(String, Uuid, String)> = {
         let mut connection = target.acquire().await?;
-        sqlx::query_scalar(
-            "select placement from tenantry.placement where kind = 'canary' and state <> 'removed'",
+        sqlx::query_as(
+            "select placement, operation_id, state from tenantry.placement where kind = 'canary' and state <> 'removed'",
         )
         .fetch_optional(&mut *connection)
         .await
         .map_err(doing("look for the canary"))?
     };
-    match found {
-        Some(name) => PlacementName::parse(&name)
-            .map_err(|error| Error::Corrupt { what: "the canary's name", why: error.to_string() }),
-        None => make(target, ready).await,
+    let Some((name, build, state)) = found else { return make(target, ready).await };
+    let name = PlacementName::parse(&name)
+        .map_err(|error| Error::Corrupt { what: "the canary's name", why: error.to_string() })?;
+    if state == "active" && is_current(target.site(), &name).await? {
+        return Ok(name);
     }
+    remove(target, ready, OperationId::from_uuid(build), &name).await?;
+    make(target, ready).await
+}
+
+/// It was made from what canaries are made of now.
+pub(super) async fn is_current(site: Site<'_>, placement: &PlacementName) -> Result<bool> {
+    let mut connection = site.acquire().await?;
+    sqlx::query_scalar(
+        "select exists (select from tenantry.migration_history where placement = $1 and file = $2 and checksum = $3)",
+    )
+    .bind(placement.as_str())
+    .bind(FILE)
+    .bind(VERSION)
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(doing("look what the canary was made from"))
+}
+
+async fn remove(target: &Target, ready: &Ready, build: OperationId, name: &PlacementName) -> Result<()> {
+    let mark = Mark { build, fence: UNFENCED };
+    let (removal, settled) = Removal::begin(target.site(), ready, mark, name).await?;
+    if settled == Settled::Committed {
+        removal.close_logins().await?;
+        removal.end_sessions().await?;
+        removal.drop_objects().await?;
+        removal.drop_roles().await?;
+    }
+    Ok(())
 }
 
 /// Everything that an attack on the canary could change, as one text: rows, columns, owners, privileges.
@@ -57,18 +93,25 @@ const FINGERPRINT: &str = "
         select c.* from inside i join pg_class c on c.oid = i.objid where i.classid = 'pg_class'::regclass)
     select concat_ws('|',
         (select string_agg(id || ':' || note, ',' order by id) from {canary}.record),
+        (select count(*) from {canary}.event), (select last_value from {canary}.ticket),
         (select string_agg(concat_ws(':', classid, objid), ',' order by classid, objid) from inside),
         (select string_agg(concat_ws(':', oid, relname, relkind, relowner, relfilenode, relacl), ',' order by oid)
          from relations),
         (select string_agg(concat_ws(':', a.attrelid, a.attname, a.atttypid), ',' order by a.attrelid, a.attnum)
          from relations r join pg_attribute a on a.attrelid = r.oid),
         (select count(*) from relations r join pg_trigger t on t.tgrelid = r.oid),
+        (select string_agg(concat_ws(':', r.rolname, r.rolcanlogin, r.rolsuper, r.rolconnlimit, s.setconfig), ',' order by r.rolname)
+         from pg_roles r left join pg_db_role_setting s on s.setrole = r.oid
+         where r.rolname = any(array['{canary}', '{canary}_app', '{canary}_a', '{canary}_b'])),
+        (select string_agg(concat_ws(':', roleid, member), ',' order by roleid, member) from pg_auth_members
+         where roleid = to_regrole('{canary}') or roleid = to_regrole('{canary}_app')),
+        (select string_agg(concat_ws(':', oid, lomacl), ',' order by oid) from pg_largeobject_metadata
+         where lomowner = to_regrole('{canary}')),
         n.nspowner, n.nspacl)
     from pg_namespace n where n.nspname = $1";
 
 async fn make(target: &Target, ready: &Ready) -> Result<PlacementName> {
-    // Made once for a target, by whichever daemon comes first: no epoch fences it.
-    let mark = Mark { build: OperationId::generate(), fence: 0 };
+    let mark = Mark { build: OperationId::generate(), fence: UNFENCED };
     build(target.site(), ready, mark, &ready.canary).await?;
     activate(target, mark, &ready.canary).await?;
     Ok(ready.canary.clone())
@@ -84,8 +127,10 @@ pub(super) async fn build(
     let mut build = Build::begin(site, ready, mark, placement, Owner::Canary).await?;
     build.create_roles(0, &Password::generate().brief_verifier()).await?;
     build.create_schema().await?;
-    let statements = STATEMENTS.map(str::to_owned);
-    let file = File { path: "canary.sql", checksum: "built in", statements: &statements };
+    let statements =
+        statements(SQL).map_err(|error| Error::Corrupt { what: FILE, why: error.to_string() })?;
+    let statements: Vec<String> = statements.into_iter().map(|statement| statement.text).collect();
+    let file = File { path: FILE, checksum: VERSION, statements: &statements };
     build.apply(file).await.map_err(|error| match error {
         FileError::Database(error) => error,
         other => Error::Refused(format!("the canary cannot be made: {other}")),

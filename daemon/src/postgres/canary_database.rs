@@ -27,7 +27,7 @@ impl CanaryDatabase {
     }
 }
 
-/// The canary, made if it is missing. Whoever calls this has the turn to make one.
+/// The canary, made if it is missing or of before. Whoever calls this has the turn to make one.
 pub async fn ensure(target: &Target, ready: &Ready, template: &str) -> Result<CanaryDatabase> {
     let found: Option<(Uuid, String, String)> = {
         let mut connection = target.acquire().await?;
@@ -46,7 +46,7 @@ pub async fn ensure(target: &Target, ready: &Ready, template: &str) -> Result<Ca
         })?;
         let reservation = OperationId::from_uuid(reservation);
         let home = Home::database(target, &placement, reservation);
-        if state == "active" {
+        if state == "active" && canary::is_current(home.on(target), &placement).await? {
             return Ok(CanaryDatabase { placement, home });
         }
         remove(home.on(target), ready, mark(reservation), &placement).await?;

@@ -1,5 +1,7 @@
 //! Logins of a tenant on its target: the application's secret, and the probe's.
 
+use std::time::Duration;
+
 use sqlx::Connection as _;
 use tenantry_protocol::name::PlacementName;
 
@@ -11,6 +13,9 @@ use super::secret::Verifier;
 use super::sessions;
 use super::target::{Ready, Target};
 use super::tenant_ddl;
+
+/// How long a session that said goodbye may take to be gone.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Whether a secret could be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +65,28 @@ pub async fn open_probe(
     let values = [("role", Value::Identifier(&role)), ("verifier", Value::Verifier(verifier))];
     execute(&mut tx, render(tenant_ddl::ISSUE, &values), "let the probe in").await?;
     tx.commit().await.map_err(doing("commit the probe's login"))
+}
+
+/// The probe of a tenant that stands is locked out again, and its sessions are over.
+pub async fn close_probe(
+    target: &Target,
+    ready: &Ready,
+    mark: Mark,
+    placement: &PlacementName,
+) -> Result<()> {
+    let mut connection = target.acquire().await?;
+    let mut tx = connection.begin().await.map_err(doing("begin to lock the probe out"))?;
+    bookkeeping::hold(&mut tx, mark).await?;
+    let sql = render(tenant_ddl::CLOSE_PROBE, &[("placement", Value::Placement(placement))]);
+    execute(&mut tx, sql, "lock the probe out").await?;
+    tx.commit().await.map_err(doing("commit the probe's end"))?;
+    let roles = [tenant_ddl::probe_role(placement)];
+    // It has said goodbye. Only a daemon that died in the middle of an attack leaves one to be ended, for which this one
+    // has to join the role: more than it should need on a server where something is wrong.
+    if sessions::are_gone(&mut connection, &roles, GOODBYE).await? {
+        return Ok(());
+    }
+    sessions::end(&mut connection, ready, mark, &roles).await.map(|_| ())
 }
 
 /// The tenant is verified: its marker says active, and the probe can no longer log in.

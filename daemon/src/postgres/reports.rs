@@ -3,16 +3,30 @@
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool};
 use tenantry_protocol::id::{OperationId, TenantId};
-use tenantry_protocol::isolation::IsolationReport;
+use tenantry_protocol::isolation::{Grade, IsolationReport};
 
 use super::error::{Result, doing};
 
+/// What the tenant's grade was before a report.
+#[derive(Debug)]
+pub struct Turn {
+    grade_before: Option<String>,
+}
+
+impl Turn {
+    /// The isolation held, as far as anybody had looked, and holds no more.
+    pub fn is_bad(&self, report: &IsolationReport) -> bool {
+        report.grade() == Grade::F && self.grade_before.as_deref() != Some("F")
+    }
+}
+
+/// Stores a report, and the verdict with the tenant.
 pub async fn insert(
     tx: &mut PgConnection,
     operation: OperationId,
     tenant: TenantId,
     report: &IsolationReport,
-) -> Result<()> {
+) -> Result<Turn> {
     sqlx::query(
         "insert into control.isolation_report (operation_id, tenant_id, at, holds, report) values ($1, $2, $3, $4, $5)",
     )
@@ -21,10 +35,23 @@ pub async fn insert(
     .bind(report.at)
     .bind(report.holds())
     .bind(Json(report))
-    .execute(tx)
+    .execute(&mut *tx)
     .await
-    .map(|_| ())
-    .map_err(doing("store the isolation report"))
+    .map_err(doing("store the isolation report"))?;
+    let grade_before: Option<String> = sqlx::query_scalar(
+        "update control.tenant t set isolation_grade = $2, isolation_depth = $3, isolation_at = $4,
+                isolation_full_at = case $3 when 'full' then $4 else t.isolation_full_at end
+         from (select id, isolation_grade from control.tenant where id = $1) before
+         where t.id = before.id returning before.isolation_grade",
+    )
+    .bind(tenant.as_uuid())
+    .bind(report.grade().to_string())
+    .bind(report.depth.name())
+    .bind(report.at)
+    .fetch_one(tx)
+    .await
+    .map_err(doing("note the verdict"))?;
+    Ok(Turn { grade_before })
 }
 
 /// The newest report about a tenant.

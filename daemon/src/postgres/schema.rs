@@ -57,6 +57,11 @@ pub const CONTROL: Schema = Schema {
             name: "0005_tenancies.sql",
             sql: include_str!("../../../migrations/control_plane/0005_tenancies.sql"),
         },
+        Migration {
+            number: 6,
+            name: "0006_isolation.sql",
+            sql: include_str!("../../../migrations/control_plane/0006_isolation.sql"),
+        },
     ],
 };
 

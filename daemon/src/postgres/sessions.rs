@@ -34,7 +34,15 @@ pub async fn end(connection: &mut PgConnection, ready: &Ready, mark: Mark, roles
         membership(&mut tx, ready, "revoke {role} from {provisioner}", role).await?;
     }
     tx.commit().await.map_err(doing("commit the end of the sessions"))?;
-    let deadline = Instant::now() + TIMEOUT;
+    if are_gone(connection, roles, TIMEOUT).await? {
+        return Ok(ended.unsigned_abs());
+    }
+    Err(Error::Refused(format!("sessions of {} do not end", roles.join(", "))))
+}
+
+/// Waits until the roles have no session; false if that takes longer than `patience`.
+pub async fn are_gone(connection: &mut PgConnection, roles: &[String], patience: Duration) -> Result<bool> {
+    let deadline = Instant::now() + patience;
     loop {
         let left: i64 = sqlx::query_scalar("select count(*) from pg_stat_activity where usename = any($1)")
             .bind(roles)
@@ -42,10 +50,10 @@ pub async fn end(connection: &mut PgConnection, ready: &Ready, mark: Mark, roles
             .await
             .map_err(doing("count the tenant's sessions"))?;
         if left == 0 {
-            return Ok(ended.unsigned_abs());
+            return Ok(true);
         }
         if Instant::now() > deadline {
-            return Err(Error::Refused(format!("{left} sessions of the tenant do not end")));
+            return Ok(false);
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }

@@ -146,7 +146,7 @@ pub const CLOSE_PROBE: &str = "alter role {placement}_probe nologin password nul
 /// The canary's rows may be read by the provisioner, which takes the victim's fingerprint.
 pub const CANARY_FINGERPRINT: &str = "\
 grant usage on schema {placement} to {provisioner};
-grant select on {placement}.record to {provisioner};
+grant select on {placement}.record, {placement}.event, {placement}.ticket to {provisioner};
 ";
 
 /// Closes a login slot and forgets its secret.

@@ -5,6 +5,7 @@ use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool, Row as _};
 use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::id::{OperationId, TenantId};
+use tenantry_protocol::isolation::IsolationBadge;
 use tenantry_protocol::name::{BlueprintName, BlueprintVersion, PlacementName, Slug, TargetName};
 use tenantry_protocol::tenant::{CredentialsIssued, LastOperation, Tenant, TenantState};
 use uuid::Uuid;
@@ -132,6 +133,24 @@ pub async fn to_purge(pool: &PgPool) -> Result<Vec<(TenantId, time::OffsetDateTi
     .await
     .map_err(doing("look for retired tenants"))?;
     Ok(rows.into_iter().map(|(id, purge_after)| (TenantId::from_uuid(id), purge_after)).collect())
+}
+
+/// The living tenant whose whole verification is the oldest, if it is older than `before` and nothing is being done to the
+/// tenant; and how many there are that have to be verified from time to time.
+pub async fn to_verify(pool: &PgPool, before: time::OffsetDateTime) -> Result<(Option<TenantId>, u64)> {
+    let (id, count): (Option<Uuid>, i64) = sqlx::query_as(
+        "select (select t.id from control.tenant t
+                 where t.state in ('active', 'suspended') and (t.isolation_full_at is null or t.isolation_full_at < $1)
+                   and not exists (select from control.operation o
+                                   where o.tenant_id = t.id and o.state in ('queued', 'running', 'unwinding'))
+                 order by t.isolation_full_at nulls first limit 1),
+                (select count(*) from control.tenant where state in ('active', 'suspended'))",
+    )
+    .bind(before)
+    .fetch_one(pool)
+    .await
+    .map_err(doing("look for tenants to verify"))?;
+    Ok((id.map(TenantId::from_uuid), count.unsigned_abs()))
 }
 
 /// Replaces what an operator chose of a tenant.
@@ -293,8 +312,20 @@ fn tenant(row: &PgRow) -> Result<Tenant> {
         created_at: read(row, "created_at")?,
         updated_at: read(row, "updated_at")?,
         credentials,
+        isolation: badge(row)?,
         last_operation,
     })
+}
+
+/// The newest verdict, in the columns `isolation_…`.
+fn badge(row: &PgRow) -> Result<Option<IsolationBadge>> {
+    let Some(at) = read::<Option<time::OffsetDateTime>>(row, "isolation_at")? else { return Ok(None) };
+    let word = |column| read::<String>(row, column).map(serde_json::Value::from);
+    Ok(Some(IsolationBadge {
+        grade: serde_json::from_value(word("isolation_grade")?).map_err(corrupt)?,
+        depth: serde_json::from_value(word("isolation_depth")?).map_err(corrupt)?,
+        at,
+    }))
 }
 
 /// The version in the columns `major` and `minor`.

@@ -11,6 +11,7 @@ use tarpc::context::Context;
 use tenantry_protocol::audit::{AuditRequest, AuditResponse};
 use tenantry_protocol::blueprint::{BlueprintReport, BlueprintUpload, BlueprintsRequest, BlueprintsResponse};
 use tenantry_protocol::error::{ApiError, ErrorCode};
+use tenantry_protocol::isolation::VerifyIsolationRequest;
 use tenantry_protocol::operation::{
     CancelRequest, Operation, OperationRequest, OperationsRequest, OperationsResponse, RetryRequest,
 };
@@ -197,6 +198,14 @@ impl Tenantry for Session {
         request: FinishRotationRequest,
     ) -> Result<RotationFinished, ApiError> {
         contained(commands::finish_rotation(&self.app, self.caller()?, request)).await
+    }
+
+    async fn verify_isolation(
+        self,
+        _: Context,
+        request: VerifyIsolationRequest,
+    ) -> Result<OperationStarted, ApiError> {
+        contained(commands::verify_isolation(&self.app, self.caller()?, request)).await
     }
 
     async fn tenants(self, _: Context, request: TenantsRequest) -> Result<TenantsResponse, ApiError> {

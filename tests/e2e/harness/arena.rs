@@ -24,7 +24,7 @@ use super::wait::PATIENCE;
 use super::{Cluster, Env, Folder};
 
 /// Small, so that a thousand operations take minutes; the lease as short as it may be.
-const CONFIG: &str = "[limits]\nlease_ms = 500\noperation_budget_ms = 20000\n";
+const CONFIG: &str = "[limits]\nlease_ms = 500\noperation_budget_ms = 20000\nverify_every_s = 0\n";
 pub(crate) const BLUEPRINT: &str = "small";
 /// With a file outside the transaction, and one behind it.
 pub(crate) const OUTSIDE: &str = "outside";

@@ -4,6 +4,7 @@
 //! key, ours if none was given, and is sent again with it.
 
 use tenantry_protocol::archive::Archive;
+use tenantry_protocol::isolation::VerifyIsolationRequest;
 use tenantry_protocol::operation::{Operation, RetryRequest};
 use tenantry_protocol::tenant::{
     OperationStarted, RetireRequest, RollbackRequest, TenantChangeRequest, TenantDetail, UpdateTenantRequest,
@@ -23,6 +24,7 @@ pub(super) enum Change {
     Retire(RetireRequest),
     Rollback(RollbackRequest),
     Retry(RetryRequest),
+    Verify(VerifyIsolationRequest),
 }
 
 /// A change that succeeded, and the tenant after it.
@@ -39,6 +41,7 @@ impl Change {
             Self::Retire(request) => &mut request.idempotency_key,
             Self::Rollback(request) => &mut request.idempotency_key,
             Self::Retry(request) => &mut request.idempotency_key,
+            Self::Verify(request) => &mut request.idempotency_key,
         }
     }
 
@@ -50,6 +53,7 @@ impl Change {
             Self::Retire(request) => client.retire(request.clone()).await,
             Self::Rollback(request) => client.rollback(request.clone()).await,
             Self::Retry(request) => client.retry(request.clone()).await,
+            Self::Verify(request) => client.verify_isolation(request.clone()).await,
         }
     }
 }
@@ -61,15 +65,12 @@ pub(super) async fn run(
     no_wait: bool,
     said: impl FnOnce(&Done) -> String + Send,
 ) -> Result<(), CliError> {
-    change.key().get_or_insert_with(|| format!("tenantry-{}", uuid::Uuid::now_v7()));
     let client = context.client().await?;
-    let (follower, started) = begin(&client, &change).await?;
+    let (follower, started) = begin(&client, &mut change).await?;
     if no_wait {
         return accepted(context, &started.operation);
     }
-    let (operation, client) = progress::wait(context, follower, started.operation).await?;
-    let detail = client.tenant(operation.tenant_id.to_string()).await?;
-    let done = Done { operation, detail };
+    let done = finish(context, follower, started.operation).await?;
     if context.output.is_json() {
         return context.output.document(&TenantChanged {
             tenant: Some(&done.detail.tenant),
@@ -81,8 +82,23 @@ pub(super) async fn run(
     context.output.lines(&said(&done))
 }
 
+/// Waits for its end; gives the tenant as it is then.
+pub(super) async fn finish(
+    context: &Context,
+    follower: Follower,
+    started: Operation,
+) -> Result<Done, CliError> {
+    let (operation, client) = progress::wait(context, follower, started).await?;
+    let detail = client.tenant(operation.tenant_id.to_string()).await?;
+    Ok(Done { operation, detail })
+}
+
 /// Takes a place in the events first, then starts the operation; over a lost connection with the same key again.
-async fn begin(client: &Client, change: &Change) -> Result<(Follower, OperationStarted), ClientError> {
+pub(super) async fn begin(
+    client: &Client,
+    change: &mut Change,
+) -> Result<(Follower, OperationStarted), ClientError> {
+    change.key().get_or_insert_with(|| format!("tenantry-{}", uuid::Uuid::now_v7()));
     let follower = Follower::begin(client).await?;
     match change.send(client).await {
         Ok(started) => Ok((follower, started)),

@@ -10,7 +10,7 @@ use serde::Serialize;
 use tenantry_protocol::archive::Archive;
 use tenantry_protocol::audit::AuditResponse;
 use tenantry_protocol::blueprint::{Blueprint, BlueprintReport, BlueprintsResponse};
-use tenantry_protocol::isolation::IsolationReport;
+use tenantry_protocol::isolation::{Grade, IsolationReport};
 use tenantry_protocol::operation::{Operation, OperationsResponse};
 use tenantry_protocol::plan::Plan;
 use tenantry_protocol::schema::schema_of_output;
@@ -110,6 +110,30 @@ impl HandedCredentials {
     }
 }
 
+/// `tenant verify`: what the attack found.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct TenantVerified<'a> {
+    pub(super) tenant: &'a Tenant,
+    pub(super) operation: &'a Operation,
+    pub(super) grade: Grade,
+    pub(super) report: &'a IsolationReport,
+}
+
+/// `tenant verify --all`: every tenant's verdict.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct FleetVerified {
+    pub(super) tenants: Vec<Verified>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Verified {
+    pub(super) slug: String,
+    /// Null if it could not be verified.
+    pub(super) grade: Option<Grade>,
+    /// What speaks against it, or why it could not be verified.
+    pub(super) problems: Vec<String>,
+}
+
 /// `blueprint show`: one version, and which others there are.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct BlueprintShown<'a> {
@@ -188,6 +212,8 @@ pub(super) fn all() -> Vec<(&'static str, Schema)> {
         ("tenant resume", schema_of_output::<TenantChanged>()),
         ("tenant update", schema_of_output::<TenantChanged>()),
         ("tenant retire", schema_of_output::<TenantChanged>()),
+        ("tenant verify", schema_of_output::<TenantVerified>()),
+        ("tenant verify --all", schema_of_output::<FleetVerified>()),
         ("tenant credentials issue", schema_of_output::<CredentialsIssued>()),
         ("tenant credentials rotate", schema_of_output::<CredentialsIssued>()),
         ("tenant credentials finish", schema_of_output::<Rotated>()),

@@ -27,6 +27,7 @@ mod tenant_create;
 mod tenant_list;
 mod tenant_rollback;
 mod tenant_show;
+mod tenant_verify;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -148,6 +149,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<(), CliError> {
         Command::Tenant(Tenant::Resume { slug, sending }) => {
             tenant_change::resume(context, slug, sending).await
         }
+        Command::Tenant(Tenant::Verify(verify)) => tenant_verify::run(context, verify).await,
         Command::Tenant(Tenant::Update(update)) => tenant_change::update(context, update).await,
         Command::Tenant(Tenant::Retire(retire)) => tenant_change::retire(context, retire).await,
         Command::Tenant(Tenant::Rollback(rollback)) => tenant_rollback::run(context, rollback).await,

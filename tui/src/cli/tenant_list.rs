@@ -39,7 +39,7 @@ pub(super) async fn run(context: &Context, list: TenantList) -> Result<(), CliEr
             .lines("no tenants; make one with `tenantry tenant create NAME --blueprint projects`");
     }
     let now = OffsetDateTime::now_utc();
-    let header = ["tenant", "name", "state", "blueprint", "target", "last operation", "age"];
+    let header = ["tenant", "name", "state", "blueprint", "target", "isolation", "last operation", "age"];
     context.output.table(&header, tenants.iter().map(|tenant| row(tenant, now)).collect())
 }
 
@@ -51,6 +51,7 @@ fn row(tenant: &Tenant, now: OffsetDateTime) -> Vec<String> {
         format::tenant_state(&tenant.state),
         format!("{} {}", tenant.blueprint, tenant.version),
         tenant.target.to_string(),
+        tenant.isolation.as_ref().map_or_else(|| "–".to_owned(), |badge| badge.grade.to_string()),
         last.map_or_else(|| "–".to_owned(), |last| format!("{} {}", last.kind, last.state).replace('_', " ")),
         format::age(tenant.created_at, now),
     ]

@@ -19,6 +19,7 @@ use tarpc::{ClientMessage, Response};
 use tenantry_protocol::audit::{AuditRequest, AuditResponse};
 use tenantry_protocol::blueprint::{BlueprintReport, BlueprintUpload, BlueprintsRequest, BlueprintsResponse};
 use tenantry_protocol::frame::{JsonCodec, MAX_FRAME_BYTES};
+use tenantry_protocol::isolation::VerifyIsolationRequest;
 use tenantry_protocol::operation::{
     CancelRequest, Operation, OperationRequest, OperationsRequest, OperationsResponse, RetryRequest,
 };
@@ -189,6 +190,13 @@ impl Client {
 
     pub(crate) async fn resume(&self, request: TenantChangeRequest) -> Result<OperationStarted, ClientError> {
         settle("resume", CALL, self.rpc.resume(within(CALL), request).await)
+    }
+
+    pub(crate) async fn verify_isolation(
+        &self,
+        request: VerifyIsolationRequest,
+    ) -> Result<OperationStarted, ClientError> {
+        settle("verify_isolation", CALL, self.rpc.verify_isolation(within(CALL), request).await)
     }
 
     pub(crate) async fn update_tenant(

@@ -40,6 +40,7 @@ pub(crate) fn tenant(slug: &str) -> Tenant {
         created_at: now() - time::Duration::hours(3),
         updated_at: now(),
         credentials: None,
+        isolation: None,
         last_operation: Some(LastOperation {
             id: OperationId::generate(),
             kind: "provision".into(),

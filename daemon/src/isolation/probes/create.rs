@@ -1,10 +1,12 @@
 //! Creates a table in another tenant's schema.
 
-use super::{Probe, REFUSED};
+use super::{Depth, Probe, Scope, refused};
 
 pub(super) const PROBE: Probe = Probe {
     name: "create",
     meaning: "a tenant puts objects, and so code, into another tenant's schema",
-    attack: "create table {victim}.intruder (id integer)",
-    expected: REFUSED,
+    depth: Depth::Core,
+    scope: Scope::Neighbour,
+    attacks: &[refused("create table {victim}.intruder (id integer)")],
+    remedy: None,
 };

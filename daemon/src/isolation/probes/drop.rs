@@ -1,10 +1,12 @@
 //! Drops another tenant's table.
 
-use super::{Probe, REFUSED};
+use super::{Depth, Probe, Scope, refused};
 
 pub(super) const PROBE: Probe = Probe {
     name: "drop",
     meaning: "a tenant destroys another tenant's data",
-    attack: "drop table {victim}.record",
-    expected: REFUSED,
+    depth: Depth::Core,
+    scope: Scope::Neighbour,
+    attacks: &[refused("drop table {victim}.record")],
+    remedy: None,
 };

@@ -1,28 +1,215 @@
-//! The probes, one file each. `{victim}` in an attack stands for the victim's placement.
+//! The probes, one file each: what is tried, and how it must end.
+//!
+//! In an attack `{victim}` stands for the victim's placement, `{own}` for the attacker's, `{provisioner}` for the
+//! daemon's role.
 
+mod activity;
+mod advisory_lock;
+mod alter;
+mod alter_role;
+mod alter_system;
+mod bookkeeping;
+mod catalog_lock;
+mod catalog_secrets;
+mod catalog_write;
+mod comment;
+mod copy_file;
+mod copy_program;
 mod create;
+mod create_role;
+mod create_schema;
+mod data_type;
+mod database_setting;
+mod dblink;
+mod default_privileges;
 mod drop;
+mod drop_role;
+mod escalate;
+mod event_trigger;
+mod extension_schema;
+mod files;
+mod foreign_data;
+mod function;
+mod grant;
+mod index;
+mod large_object;
+mod large_object_file;
+mod load_library;
+mod lock;
+mod logical_message;
+mod maintenance;
+mod materialized_view;
+mod membership;
+mod other_database;
+mod own_objects;
+mod own_owner;
+mod own_rights;
+mod parameters;
+mod partition;
+mod policy;
+mod provisioner;
+mod public_schema;
+mod publication;
 mod read;
+mod reassign;
+mod replication;
+mod reset_role;
+mod role_memberships;
+mod role_setting;
+mod rule;
+mod sequence;
+mod server_control;
+mod session_authorization;
 mod set_role;
+mod settings;
+mod signal;
+mod statistics;
+mod statistics_reset;
+mod subscription;
+mod tablespace;
+mod temp_table;
+mod trigger;
+mod truncate;
+mod view;
 mod write;
 
-/// One attack, and how it must be refused.
+use tenantry_protocol::blueprint::Tenancy;
+pub use tenantry_protocol::isolation::Depth;
+
+/// One kind of attack, in as many ways as there are to try it.
 #[derive(Debug, Clone, Copy)]
 pub struct Probe {
     /// Stable name, in reports.
     pub name: &'static str,
     /// What it would mean if it succeeded.
     pub meaning: &'static str,
-    pub attack: &'static str,
-    /// SQLSTATEs that count as refused.
-    pub expected: &'static [&'static str],
+    /// The least battery that it is part of.
+    pub depth: Depth,
+    pub scope: Scope,
+    /// Each of them must be held off.
+    pub attacks: &'static [Attack],
+    /// What an administrator would run to close it, where the daemon's role may not.
+    pub remedy: Option<&'static str>,
 }
 
-/// The core battery: quick enough for each provisioning.
-pub const PROBES: &[&Probe] = &[&read::PROBE, &write::PROBE, &create::PROBE, &drop::PROBE, &set_role::PROBE];
+/// Where an attack makes sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The victim's schema is in the same database.
+    Neighbour,
+    Anywhere,
+}
 
-/// Those that reach beyond a database.
-pub(super) const BEYOND: &[&Probe] = &[&set_role::PROBE];
+impl Scope {
+    fn fits(self, tenancy: Tenancy) -> bool {
+        match self {
+            Self::Neighbour => tenancy != Tenancy::Database,
+            Self::Anywhere => true,
+        }
+    }
+}
+
+/// A statement, or several, and what holding it off looks like.
+#[derive(Debug, Clone, Copy)]
+pub struct Attack {
+    pub sql: &'static str,
+    pub holds: Holds,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Holds {
+    /// The server refuses it, with one of these SQLSTATEs. Any other error has proved nothing.
+    Refused(&'static [&'static str]),
+    /// It may run, and its one value, a text, is this.
+    Sees(&'static str),
+}
 
 /// insufficient_privilege
 const REFUSED: &[&str] = &["42501"];
+
+const fn refused(sql: &'static str) -> Attack {
+    Attack { sql, holds: Holds::Refused(REFUSED) }
+}
+
+const fn sees(sql: &'static str, answer: &'static str) -> Attack {
+    Attack { sql, holds: Holds::Sees(answer) }
+}
+
+/// All of them, those of the core first.
+pub const PROBES: &[&Probe] = &[
+    &read::PROBE,
+    &write::PROBE,
+    &create::PROBE,
+    &drop::PROBE,
+    &function::PROBE,
+    &set_role::PROBE,
+    &session_authorization::PROBE,
+    &provisioner::PROBE,
+    &alter::PROBE,
+    &truncate::PROBE,
+    &trigger::PROBE,
+    &rule::PROBE,
+    &index::PROBE,
+    &policy::PROBE,
+    &comment::PROBE,
+    &lock::PROBE,
+    &maintenance::PROBE,
+    &view::PROBE,
+    &materialized_view::PROBE,
+    &sequence::PROBE,
+    &partition::PROBE,
+    &data_type::PROBE,
+    &grant::PROBE,
+    &default_privileges::PROBE,
+    &statistics::PROBE,
+    &large_object::PROBE,
+    &reset_role::PROBE,
+    &own_owner::PROBE,
+    &role_memberships::PROBE,
+    &create_role::PROBE,
+    &alter_role::PROBE,
+    &escalate::PROBE,
+    &drop_role::PROBE,
+    &role_setting::PROBE,
+    &database_setting::PROBE,
+    &membership::PROBE,
+    &reassign::PROBE,
+    &own_objects::PROBE,
+    &own_rights::PROBE,
+    &temp_table::PROBE,
+    &public_schema::PROBE,
+    &create_schema::PROBE,
+    &extension_schema::PROBE,
+    &bookkeeping::PROBE,
+    &settings::PROBE,
+    &alter_system::PROBE,
+    &parameters::PROBE,
+    &load_library::PROBE,
+    &files::PROBE,
+    &copy_file::PROBE,
+    &copy_program::PROBE,
+    &large_object_file::PROBE,
+    &advisory_lock::PROBE,
+    &logical_message::PROBE,
+    &signal::PROBE,
+    &activity::PROBE,
+    &server_control::PROBE,
+    &replication::PROBE,
+    &statistics_reset::PROBE,
+    &catalog_secrets::PROBE,
+    &catalog_write::PROBE,
+    &catalog_lock::PROBE,
+    &event_trigger::PROBE,
+    &publication::PROBE,
+    &subscription::PROBE,
+    &foreign_data::PROBE,
+    &dblink::PROBE,
+    &other_database::PROBE,
+    &tablespace::PROBE,
+];
+
+/// Those of a battery of this depth, as far as there is anything to attack in this tenancy.
+pub fn of(tenancy: Tenancy, depth: Depth) -> impl Iterator<Item = &'static Probe> {
+    let wanted = move |probe: &&Probe| depth == Depth::Full || probe.depth == Depth::Core;
+    PROBES.iter().copied().filter(wanted).filter(move |probe| probe.scope.fits(tenancy))
+}

@@ -1,10 +1,12 @@
 //! Reads another tenant's rows.
 
-use super::{Probe, REFUSED};
+use super::{Depth, Probe, Scope, refused};
 
 pub(super) const PROBE: Probe = Probe {
     name: "read",
     meaning: "a tenant reads another tenant's data",
-    attack: "select * from {victim}.record",
-    expected: REFUSED,
+    depth: Depth::Core,
+    scope: Scope::Neighbour,
+    attacks: &[refused("select * from {victim}.record")],
+    remedy: None,
 };

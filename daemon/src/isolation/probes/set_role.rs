@@ -1,10 +1,16 @@
-//! Becomes another tenant's owner.
+//! Becomes another tenant's owner, its rights, its logins.
 
-use super::{Probe, REFUSED};
+use super::{Depth, Probe, Scope, refused};
 
 pub(super) const PROBE: Probe = Probe {
     name: "set_role",
     meaning: "a tenant takes over another tenant's role, and with it everything",
-    attack: "set role {victim}",
-    expected: REFUSED,
+    depth: Depth::Core,
+    scope: Scope::Anywhere,
+    attacks: &[
+        refused("set role {victim}"),
+        refused("set role {victim}_app"),
+        refused("set role {victim}_a"),
+    ],
+    remedy: None,
 };

@@ -17,7 +17,7 @@ fn failure(message: &str) -> Failure {
 
 const SEEDED: Kind =
     Kind::Provision { seed: Seeding::With, outside: Outside::Without, tenancy: Tenancy::Schema };
-const KINDS: [Kind; 17] = [
+const KINDS: [Kind; 18] = [
     Kind::Provision { seed: Seeding::Without, outside: Outside::Without, tenancy: Tenancy::Schema },
     Kind::Provision { seed: Seeding::With, outside: Outside::With, tenancy: Tenancy::Schema },
     SEEDED,
@@ -35,6 +35,7 @@ const KINDS: [Kind; 17] = [
     Kind::IssueCredentials,
     Kind::RotateCredentials,
     Kind::FinishRotation,
+    Kind::Verify,
 ];
 
 #[test]

@@ -31,6 +31,7 @@ pub(super) async fn change(run: &ChangeRun, step: Step, tracker: &Tracker) -> Re
         Step::SetSecret => secrets::set(run).await,
         Step::CloseOldLogin => secrets::close_old(run, tracker).await,
         Step::Archive => archive::run(run, tracker).await,
+        Step::CloseProbe => verify::close(run).await,
         Step::CloseLogins
         | Step::EndSessions
         | Step::DropObjects
@@ -51,6 +52,7 @@ pub(super) async fn undo_change(run: &ChangeRun) -> Result<(), StepError> {
         Kind::Resume => logins::close_again(run).await,
         Kind::Update => settings::restore(run).await,
         Kind::IssueCredentials | Kind::RotateCredentials => secrets::close_unissued(run).await,
+        Kind::Verify => verify::close(run).await,
         // Their steps have no way back, so nothing asks for one.
         Kind::Provision { .. } | Kind::Purge | Kind::FinishRotation => Err(misplaced(Step::ConfirmAbsence)),
     }

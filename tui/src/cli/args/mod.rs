@@ -8,7 +8,9 @@ use clap::{Args, Parser, Subcommand};
 
 mod tenant;
 
-pub(crate) use tenant::{Create, CredentialsAction, Retire, Rollback, Sending, Tenant, TenantList, Update};
+pub(crate) use tenant::{
+    Create, CredentialsAction, Retire, Rollback, Sending, Tenant, TenantList, Update, Verify,
+};
 
 #[derive(Debug, Parser)]
 #[command(

@@ -39,6 +39,8 @@ pub(crate) enum Tenant {
         #[command(flatten)]
         sending: Sending,
     },
+    /// Attack a tenant's isolation with every probe, look through its catalog, and report
+    Verify(Verify),
     /// Change a tenant's name, labels or settings
     Update(Update),
     /// End a tenant as planned: suspend, archive, and remove it when its grace is over
@@ -113,6 +115,16 @@ pub(crate) struct Rollback {
     pub(crate) discard_data: bool,
     #[command(flatten)]
     pub(crate) sending: Sending,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// Which tenant
+    #[arg(required_unless_present = "all")]
+    pub(crate) slug: Option<String>,
+    /// Every active or suspended tenant, one after another
+    #[arg(long, conflicts_with = "slug")]
+    pub(crate) all: bool,
 }
 
 /// How a change is asked for.

@@ -1,0 +1,12 @@
+//! Empties another tenant's table, which row-level security would not stop.
+
+use super::{Depth, Probe, Scope, refused};
+
+pub(super) const PROBE: Probe = Probe {
+    name: "truncate",
+    meaning: "a tenant destroys another tenant's data",
+    depth: Depth::Full,
+    scope: Scope::Neighbour,
+    attacks: &[refused("truncate {victim}.record")],
+    remedy: None,
+};

@@ -1,0 +1,105 @@
+//! The verifier verified: on a target that is closed as it should be everything holds, and whatever is planted is caught
+//! by the probe or lint that is there for it.
+
+pub(crate) mod planted;
+pub(crate) mod proving_ground;
+
+use tenantry_protocol::isolation::{Depth, Grade};
+
+use crate::harness::{Cluster, Env, Version, eventually};
+use proving_ground::ProvingGround;
+
+#[tokio::test]
+async fn every_planted_misconfiguration_is_caught_by_its_probe_or_lint() {
+    let ground = ProvingGround::new(Version::Packaged).await;
+    let missed = ground.plant_everything().await;
+    assert!(missed.is_empty(), "not caught: {missed:#?}");
+}
+
+#[tokio::test]
+async fn a_target_that_nobody_closed_gets_a_b_and_says_what_an_administrator_runs() {
+    let env = Env::on(Cluster::private(Version::Packaged)).await;
+    env.provision("acme").await;
+    let output = env.tenantry(&["tenant", "verify", "acme"]).await.assert_status(0);
+    assert!(output.stdout.contains("acme: grade B"), "{}", output.stdout);
+    for part in ["probe advisory_lock", "an administrator runs: revoke execute", "notify: LISTEN"] {
+        assert!(output.stdout.contains(part), "{part} is not in:\n{}", output.stdout);
+    }
+    assert_eq!(env.tenant("acme").await.tenant.isolation.unwrap().grade, Grade::B);
+}
+
+#[tokio::test]
+async fn a_verdict_that_turns_bad_is_an_audit_event_a_badge_and_an_exit_status() {
+    let env = Env::new().await;
+    let acme = env.provision("acme").await.tenant.placement;
+    env.provision("globex").await;
+    let mut target = env.target().await;
+    let open = format!("grant select on all tables in schema {acme} to public");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(open)).execute(&mut target).await.unwrap();
+    for _ in 0..2 {
+        let output = env.tenantry(&["tenant", "verify", "acme"]).await.assert_status(6);
+        assert!(output.stdout.contains("lint foreign_grants: SELECT to PUBLIC"), "{}", output.stdout);
+    }
+    let all = env.tenantry(&["tenant", "verify", "--all", "--json"]).await.assert_status(6).json();
+    assert_eq!(all["tenants"][0]["grade"], "F", "{all}");
+    assert_ne!(all["tenants"][1]["grade"], "F", "{all}");
+    let list = env.tenantry(&["tenant", "list", "--json"]).await.assert_status(0).json();
+    assert_eq!(list["tenants"][0]["isolation"]["grade"], "F", "{list}");
+    // It turned bad once.
+    let events = env.tenantry(&["audit", "list", "--json"]).await.assert_status(0).json();
+    let events = events["events"].as_array().unwrap();
+    let broken: Vec<_> = events.iter().filter(|event| event["action"] == "isolation.broken").collect();
+    assert_eq!(broken.len(), 1, "{events:?}");
+    assert_eq!(broken[0]["slug"], "acme");
+}
+
+#[tokio::test]
+async fn the_probe_is_locked_out_again_after_a_verification() {
+    let env = Env::new().await;
+    let placement = env.provision("acme").await.tenant.placement;
+    env.tenantry(&["tenant", "verify", "acme"]).await.assert_status(0);
+    let mut target = env.target().await;
+    let open: bool = sqlx::query_scalar("select rolcanlogin from pg_roles where rolname = $1")
+        .bind(format!("{placement}_probe"))
+        .fetch_one(&mut target)
+        .await
+        .unwrap();
+    assert!(!open, "the probe can still log in");
+}
+
+#[tokio::test]
+async fn a_suspended_tenant_is_verified_and_stays_suspended() {
+    let env = Env::new().await;
+    env.provision("acme").await;
+    env.tenantry(&["tenant", "suspend", "acme"]).await.assert_status(0);
+    env.tenantry(&["tenant", "verify", "acme"]).await.assert_status(0);
+    assert_eq!(env.tenant("acme").await.tenant.state.name(), "suspended");
+}
+
+#[tokio::test]
+async fn tenants_are_verified_in_their_turn_by_the_daemon_itself() {
+    let env = Env::with_config(Cluster::shared(), "[limits]\nverify_every_s = 3600\n").await;
+    for slug in ["acme", "globex"] {
+        env.provision(slug).await;
+    }
+    // In an hour's round over two tenants the next one is a minute away; in a second's, half a second.
+    let mut env = env;
+    env.restart_with("[limits]\nverify_every_s = 1\n").await;
+    for slug in ["acme", "globex"] {
+        eventually(&format!("{slug} is verified"), async || {
+            let tenant = env.tenant(slug).await.tenant;
+            tenant.isolation.filter(|badge| badge.depth == Depth::Full)
+        })
+        .await;
+    }
+    let events = env.tenantry(&["operation", "list", "--json"]).await.assert_status(0).json();
+    let operations = events["operations"].as_array().unwrap();
+    let verify = operations.iter().find(|operation| operation["kind"] == "verify").unwrap();
+    assert_eq!(verify["actor"], "tenantryd");
+    // Whoever wants something of a tenant meanwhile is not refused.
+    for slug in ["acme", "globex"] {
+        for action in ["suspend", "resume"] {
+            env.tenantry(&["tenant", action, slug]).await.assert_status(0);
+        }
+    }
+}

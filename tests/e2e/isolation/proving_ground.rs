@@ -1,0 +1,94 @@
+//! A target that an administrator closed as `target check` says, with one tenant on it: where misconfigurations are planted.
+
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Executor as _};
+use tenantry_protocol::isolation::{Grade, IsolationReport};
+
+use super::planted::{Planted, planted};
+use crate::harness::{Cluster, Env, Version};
+
+/// What an administrator closes on a server once; a daemon that is no superuser cannot.
+const CLOSE_FUNCTIONS: &str = "do $$ declare f regprocedure; begin
+    for f in select oid from pg_proc where pronamespace = 'pg_catalog'::regnamespace
+             and (proname like 'pg\\_advisory\\_%' or proname like 'pg\\_try\\_advisory\\_%' or proname = 'pg_logical_emit_message')
+    loop execute format('revoke execute on function %s from public', f); end loop; end $$";
+
+pub(crate) struct ProvingGround {
+    pub(crate) env: Env,
+    /// The tenant's and the canary's placements.
+    own: String,
+    victim: String,
+}
+
+impl ProvingGround {
+    pub(crate) async fn new(version: Version) -> Self {
+        let cluster = Cluster::private(version);
+        let env = Env::on(cluster.clone()).await;
+        for database in ["postgres", "template1"] {
+            cluster
+                .execute("postgres", format!("revoke connect, temporary on database {database} from public"))
+                .await;
+        }
+        let mut target = env.target().await;
+        target.execute(CLOSE_FUNCTIONS).await.unwrap();
+        let own = env.provision("acme").await.tenant.placement.to_string();
+        let victim = sqlx::query_scalar(
+            "select placement from tenantry.placement where kind = 'canary' and state = 'active'",
+        )
+        .fetch_one(&mut target)
+        .await
+        .unwrap();
+        Self { env, own, victim }
+    }
+
+    /// Plants all of them one after another; gives those that were not caught, and what else was wrong.
+    pub(crate) async fn plant_everything(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let report = self.verify().await;
+        if report.grade() != Grade::A {
+            wrong.push(format!("before: {:?}", complaints(&report)));
+        }
+        let mut target = self.env.target().await;
+        for planted in planted() {
+            self.run(&mut target, &planted, planted.plant).await;
+            let seen = complaints(&self.verify().await);
+            self.run(&mut target, &planted, planted.clear).await;
+            eprintln!("planted: {}: seen by {}", planted.name, seen.join(", "));
+            if !seen.iter().any(|name| name == planted.caught_by) {
+                wrong.push(format!("{}: {} did not see it, but {seen:?}", planted.name, planted.caught_by));
+            }
+        }
+        let report = self.verify().await;
+        if report.grade() != Grade::A {
+            wrong.push(format!("after: {:?}", complaints(&report)));
+        }
+        wrong
+    }
+
+    pub(crate) async fn verify(&self) -> IsolationReport {
+        let output = self.env.tenantry(&["tenant", "verify", "acme", "--json"]).await;
+        let report = output.json()["report"].clone();
+        serde_json::from_value(report).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+    }
+
+    async fn run(&self, target: &mut PgConnection, planted: &Planted, sql: &str) {
+        let sql = sql
+            .replace("{own}", &self.own)
+            .replace("{victim}", &self.victim)
+            .replace("{provisioner}", &self.env.provisioner)
+            .replace("{database}", &self.env.target_db);
+        if let Err(error) = target.execute(AssertSqlSafe(sql)).await {
+            panic!("{}: {error}", planted.name);
+        }
+    }
+}
+
+/// Who complains: `probe read`, `lint foreign_grants`.
+fn complaints(report: &IsolationReport) -> Vec<String> {
+    let held = report.verdicts.iter().filter(|verdict| !verdict.held);
+    let probes = held.map(|verdict| format!("probe {}", verdict.probe));
+    let mut names: Vec<String> =
+        probes.chain(report.findings.iter().map(|finding| format!("lint {}", finding.lint))).collect();
+    names.dedup();
+    names
+}

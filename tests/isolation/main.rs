@@ -1,0 +1,167 @@
+//! The isolation, proven from outside: `make isolation`. On each version of PostgreSQL the verifier must catch what is
+//! planted, and tenants of each tenancy attack each other in all ordered pairs; what was tried goes into the report.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::large_futures,
+    reason = "a test says what went wrong by panicking, and this one prints its figures"
+)]
+
+#[allow(dead_code, unused_imports, reason = "shared with the end-to-end tests, which use more of it")]
+#[path = "../e2e/harness/mod.rs"]
+mod harness;
+mod pairs;
+#[path = "../e2e/isolation/planted.rs"]
+mod planted;
+#[path = "../e2e/isolation/proving_ground.rs"]
+mod proving_ground;
+mod report;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tenantry_protocol::blueprint::Tenancy;
+use tenantry_protocol::isolation::IsolationReport;
+
+use harness::{Cluster, Env, Version, binaries};
+use pairs::{Fleet, Pairs};
+use proving_ground::ProvingGround;
+
+const LEAST_PROBES: usize = 40;
+const LEAST_PLANTED: usize = 40;
+/// What a provisioning and a whole verification may take in the median, in ms.
+const CORE_MS: f64 = 15.0;
+const FULL_MS: f64 = 1_000.0;
+
+const TENANCIES: [Tenancy; 3] = [Tenancy::Schema, Tenancy::Database, Tenancy::Shared];
+
+#[derive(Debug, Parser)]
+#[command(about = "Attacks tenants, plants misconfigurations, and writes down what came of it")]
+struct Arguments {
+    /// Tenants of each tenancy, which attack each other in all ordered pairs
+    #[arg(long, default_value_t = 10)]
+    tenants: usize,
+    /// Only on PostgreSQL 18, or only on the system's
+    #[arg(long, value_parser = ["15", "18"])]
+    only: Option<String>,
+    /// Prints the figures and leaves the report as it is
+    #[arg(long)]
+    dry: bool,
+}
+
+/// What one version of the server showed.
+struct Proof {
+    version: String,
+    planted: usize,
+    missed: Vec<String>,
+    fleets: Vec<FleetProof>,
+}
+
+/// What tenants of one tenancy showed.
+struct FleetProof {
+    tenancy: Tenancy,
+    pairs: Pairs,
+    /// A whole report of one of them, for its probes and residual channels.
+    report: IsolationReport,
+    grades: Vec<String>,
+    core_ms: f64,
+    full_ms: f64,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
+    let proofs = runtime.block_on(prove(&arguments));
+    runtime.shutdown_background();
+    if !arguments.dry {
+        report::write(&proofs, arguments.tenants);
+    }
+    if bars(&proofs) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn prove(arguments: &Arguments) -> Vec<Proof> {
+    let mut proofs = Vec::new();
+    for (name, version) in [("15", Version::Packaged), ("18", Version::V18)] {
+        if arguments.only.as_deref().is_some_and(|only| only != name) {
+            continue;
+        }
+        let server = binaries::server_version(version);
+        println!("on {server}");
+        let ground = ProvingGround::new(version).await;
+        let missed = ground.plant_everything().await;
+        drop(ground);
+        let mut fleets = Vec::new();
+        for tenancy in TENANCIES {
+            let env = Env::on(Cluster::private(version)).await;
+            let proof = attack_each_other(&env, tenancy, arguments.tenants).await;
+            println!(
+                "{}: {} attacks, {} leaks",
+                tenancy.name(),
+                proof.pairs.attacks,
+                proof.pairs.leaks.len()
+            );
+            fleets.push(proof);
+        }
+        proofs.push(Proof { version: server, planted: planted::planted().len(), missed, fleets });
+    }
+    proofs
+}
+
+async fn attack_each_other(env: &Env, tenancy: Tenancy, tenants: usize) -> FleetProof {
+    let fleet = Fleet::provision(env, tenancy, tenants).await;
+    let core_ms = median(fleet.core_reports.iter().map(|report| report.duration_ms).collect());
+    let pairs = fleet.attack_in_all_pairs(env).await;
+    let (mut times, mut grades, mut newest) = (Vec::new(), Vec::new(), None);
+    for slug in fleet.slugs() {
+        let verified = env.tenantry(&["tenant", "verify", &slug, "--json"]).await.json();
+        let report: IsolationReport = serde_json::from_value(verified["report"].clone()).unwrap();
+        times.push(verified["operation"]["duration_ms"].as_f64().unwrap());
+        grades.push(report.grade().to_string());
+        newest = Some(report);
+    }
+    FleetProof { tenancy, pairs, report: newest.unwrap(), grades, core_ms, full_ms: median(times) }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// A line each, and whether all are met.
+fn bars(proofs: &[Proof]) -> bool {
+    let mut is_met = true;
+    let mut bar = |name: String, value: f64, limit: f64, ok: bool| {
+        println!("bar {name} {value} {limit} {}", if ok { "ok" } else { "short" });
+        is_met &= ok;
+    };
+    let count = |name: String, value: usize, limit: usize| (name, value as f64, limit as f64);
+    for proof in proofs {
+        let major = proof.version.split(['.', ' ']).find(|word| word.parse::<u32>().is_ok()).unwrap_or("?");
+        let (name, value, limit) = count(format!("planted_on_{major}"), proof.planted, LEAST_PLANTED);
+        bar(name, value, limit, value >= limit);
+        let (name, value, limit) = count(format!("planted_and_missed_on_{major}"), proof.missed.len(), 0);
+        bar(name, value, limit, value <= limit);
+        proof.missed.iter().for_each(|missed| println!("  {missed}"));
+        for fleet in &proof.fleets {
+            let at = format!("{}_on_{major}", fleet.tenancy.name());
+            let (name, value, limit) =
+                count(format!("probes_{at}"), fleet.report.verdicts.len(), LEAST_PROBES);
+            bar(name, value, limit, value >= limit);
+            let (name, value, limit) = count(format!("leaks_{at}"), fleet.pairs.leaks.len(), 0);
+            bar(name, value, limit, value <= limit);
+            fleet.pairs.leaks.iter().take(20).for_each(|leak| println!("  {leak}"));
+            let failed = fleet.grades.iter().filter(|grade| *grade == "F").count();
+            let (name, value, limit) = count(format!("grade_f_{at}"), failed, 0);
+            bar(name, value, limit, value <= limit);
+            let core = (fleet.core_ms * 10.0).round() / 10.0;
+            bar(format!("core_ms_{at}"), core, CORE_MS, core <= CORE_MS);
+            let full = fleet.full_ms.round();
+            bar(format!("full_ms_{at}"), full, FULL_MS, full <= FULL_MS);
+        }
+    }
+    is_met
+}
