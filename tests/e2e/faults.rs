@@ -6,7 +6,8 @@ use crate::harness::request::Scenario;
 use crate::harness::{Cluster, Version, binaries};
 
 /// Nothing of it, or all of it, whatever these rules break.
-async fn stands(arena: &mut Arena, scenario: Scenario, daemons: usize, rules: Vec<Rule>) {
+/// Gives the operation's end.
+async fn stands(arena: &mut Arena, scenario: Scenario, daemons: usize, rules: Vec<Rule>) -> String {
     let count = rules.len();
     let trial = Trial { scenario, rules, daemons, company: 0 };
     let verdict = arena.run(&trial).await;
@@ -16,6 +17,7 @@ async fn stands(arena: &mut Arena, scenario: Scenario, daemons: usize, rules: Ve
         "everything was broken that should be: {trial:?}: {:#?}",
         verdict.trace
     );
+    verdict.end
 }
 
 fn after(place: &'static str, fault: Fault) -> Rule {
@@ -83,6 +85,10 @@ async fn a_tenants_own_database_is_whole_or_gone_wherever_a_daemon_dies() {
         stands(&mut arena, Scenario::ProvisionDatabase, 1, vec![after(place, Fault::Kill)]).await;
     }
     stands(&mut arena, Scenario::ProvisionDatabase, 1, vec![before("create_database.made")]).await;
+    for place in ["verify", "activate"] {
+        let end = stands(&mut arena, Scenario::ProvisionDatabase, 1, vec![after(place, Fault::Kill)]).await;
+        assert_eq!(end, "succeeded", "killed after {place}, with everything built");
+    }
     for place in ["drop_objects.database", "drop_objects", "drop_roles"] {
         stands(&mut arena, Scenario::RollbackDatabase, 1, vec![after(place, Fault::Kill)]).await;
     }

@@ -80,6 +80,17 @@ async fn databases(target: &Target, ready: &Ready, blueprint: &Blueprint) -> Res
         );
         return Ok(vec![finding(Severity::Error, "missing_createdb", message)]);
     }
+    let unlike = {
+        let mut connection = target.acquire().await?;
+        database_template::unlike(&mut connection).await?
+    };
+    if let Some(problem) = unlike {
+        return Ok(vec![finding(Severity::Error, "missing_template", problem)]);
+    }
+    // The template is made for the first tenant, and for whoever wants to know what is in it.
+    if blueprint.extensions.is_empty() {
+        return Ok(Vec::new());
+    }
     let (template, missing) =
         database_template::missing_extensions(target, ready, &blueprint.extensions).await?;
     let findings = missing.iter().map(|extension| {

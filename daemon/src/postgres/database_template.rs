@@ -74,9 +74,6 @@ pub async fn missing_extensions(
     wanted: &[String],
 ) -> Result<(String, Vec<String>)> {
     let template = prepared(target, ready).await?.template.clone();
-    if wanted.is_empty() {
-        return Ok((template, Vec::new()));
-    }
     let mut connection = target.connect_to(&template).await?;
     let missing = super::target_check::missing_extensions(&mut connection, wanted).await;
     connection.close().await.ok();
@@ -128,7 +125,9 @@ async fn ensure_template(target: &Target, ready: &Ready) -> Result<String> {
     let sql = match &earlier {
         Some(earlier) => copy(&name, earlier),
         None => {
-            check_locale(&mut connection).await?;
+            if let Some(problem) = unlike(&mut connection).await? {
+                return Err(Error::Refused(problem));
+            }
             copy(&name, "template1")
         }
     };
@@ -170,8 +169,8 @@ async fn forget_earlier(connection: &mut PgConnection, template: &str) {
     }
 }
 
-/// template1 is like the target's database: it can only be copied as it is.
-async fn check_locale(connection: &mut PgConnection) -> Result<()> {
+/// Why template1 cannot be copied for tenants of this target, if it cannot: a copy has its locale.
+pub async fn unlike(connection: &mut PgConnection) -> Result<Option<String>> {
     let (is_same, encoding, collate): (bool, String, String) = sqlx::query_as(
         "select (t.encoding, t.datlocprovider, t.datcollate, t.datctype) = (d.encoding, d.datlocprovider, d.datcollate, d.datctype),
                 pg_encoding_to_char(d.encoding)::text, d.datcollate::text
@@ -181,9 +180,9 @@ async fn check_locale(connection: &mut PgConnection) -> Result<()> {
     .await
     .map_err(doing("compare template1 with the target"))?;
     if is_same {
-        return Ok(());
+        return Ok(None);
     }
-    Err(Error::Refused(format!(
+    Ok(Some(format!(
         "databases of tenants are made from template1, whose encoding or locale is not the target's ({encoding}, {collate}): \
          have an administrator make template1 anew with these, or use a target in a database of template1's"
     )))

@@ -1,11 +1,19 @@
-//! A tenant's own database: reserved, made from the template, and dropped.
+//! A tenant's own database: reserved, made from the template, opened, and dropped.
 //!
-//! CREATE DATABASE can be in no transaction, so that no marker guards it. What guards it is its owner: it is made for the
-//! tenant's owner role, by a provisioner that is that role's member only meanwhile. One that comes late is refused for want
-//! of the membership, or of the role; one that is still at work holds the role, which then cannot be dropped before it. The
-//! database is the provisioner's, and open, from the transaction on that takes the membership back; that one holds the
-//! reservation, at its daemon's fence. So whoever has raised the fence finds a database that is open and may hold a build,
-//! whose marker within it says so, or one that nobody else will ever open.
+//! Two markers: the reservation on the target, which stands for the tenant from before its database to after it, and which
+//! each change holds; and within the database that of the build, which says whether it was committed, as everywhere.
+//! Invariant: whoever has raised the reservation's fence finds a database that is open and may hold a build, or one that
+//! nobody else will ever open.
+
+// CREATE DATABASE can be in no transaction, so that no marker guards it. What guards it is its owner: it is made for the
+// tenant's owner role, by a provisioner that is that role's member only meanwhile. One that comes late is refused for want
+// of the membership, or of the role; one that is still at work holds the role, which then cannot be dropped before it. A
+// database that was made is closed. The transaction that opens it makes it the provisioner's and takes the membership back,
+// and holds the reservation at its daemon's fence.
+//
+// So to settle is to raise the reservation's fence, and then to ask the build's marker within, if the database is open: no
+// build can begin in one that is not. A void build is built again under another marker in the same database, after the same
+// steps, which find it there. Where the reservation itself was never committed a removal buries it like any marker.
 
 use sqlx::{Connection as _, PgConnection};
 use tenantry_protocol::name::PlacementName;
@@ -32,23 +40,22 @@ enum Standing {
 
 /// Reserves the placement, with the role that its database is made for. Can be done again.
 pub async fn reserve(target: &Target, mark: Mark, placement: &PlacementName, owner: Owner) -> Result<()> {
+    being_made(&take(target, mark, placement, owner).await?)
+}
+
+/// Takes hold of the reservation, which is there from then on; gives its state.
+async fn take(target: &Target, mark: Mark, placement: &PlacementName, owner: Owner) -> Result<String> {
     let mut connection = target.acquire().await?;
     let waiting = bookkeeping::backend(&mut connection).await?;
     bookkeeping::displacing(target, waiting, mark.build, async {
         let mut tx = connection.begin().await.map_err(doing("begin to reserve the placement"))?;
-        match bookkeeping::claim(&mut tx, mark, placement, owner).await?.as_str() {
-            "building" => {}
-            state => {
-                return Err(Error::Refused(format!(
-                    "the placement is {state} on its target, and no longer being made"
-                )));
-            }
-        }
-        if !role_exists(&mut tx, placement).await? {
+        let state = bookkeeping::claim(&mut tx, mark, placement, owner).await?;
+        if state == "building" && !role_exists(&mut tx, placement).await? {
             let sql = render(tenant_ddl::RESERVE, &[("placement", Value::Placement(placement))]);
             execute(&mut tx, sql, "create the owner's role").await?;
         }
-        tx.commit().await.map_err(doing("commit the reservation"))
+        tx.commit().await.map_err(doing("commit the reservation"))?;
+        Ok(state)
     })
     .await
 }
@@ -61,7 +68,8 @@ pub async fn settle(
     placement: &PlacementName,
     owner: Owner,
 ) -> Result<Settled> {
-    reserve(site.target, standing, placement, owner).await?;
+    // One that is active already was built; what its daemon did not come to is to say so.
+    take(site.target, standing, placement, owner).await?;
     if !is_open(site.target, placement).await? {
         return Ok(Settled::Void);
     }
@@ -187,7 +195,11 @@ async fn role_exists(connection: &mut PgConnection, placement: &PlacementName) -
 
 /// Takes hold of the reservation of a tenant that is still being made.
 async fn hold_reserved(connection: &mut PgConnection, mark: Mark) -> Result<()> {
-    match bookkeeping::hold(connection, mark).await?.as_str() {
+    being_made(&bookkeeping::hold(connection, mark).await?)
+}
+
+fn being_made(state: &str) -> Result<()> {
+    match state {
         "building" => Ok(()),
         state => {
             Err(Error::Refused(format!("the placement is {state} on its target, and no longer being made")))

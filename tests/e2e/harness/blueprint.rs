@@ -39,6 +39,11 @@ impl Folder {
         this.say("name = \"projects\"", "name = \"projects-in-databases\"").in_databases()
     }
 
+    /// Needs an extension.
+    pub(crate) fn extension(self, name: &str) -> Self {
+        self.say("tenancy =", &format!("extensions = [\"{name}\"]\ntenancy ="))
+    }
+
     /// Each tenant gets a database of its own.
     pub(crate) fn in_databases(self) -> Self {
         self.say("tenancy = \"schema\"", "tenancy = \"database\"")

@@ -64,6 +64,9 @@ async fn what_one_tenant_could_use_against_all_is_closed() {
     let open = "select count(*)::text from pg_proc where has_function_privilege('public', oid, 'execute') and \
                 (proname ~ '^pg_(try_)?advisory' or proname = 'pg_logical_emit_message')";
     assert_eq!(text(cluster.provisioner_options(), open).await.unwrap(), "0");
+    // A tenant's own database is made of template1.
+    execute(cluster.provisioner_options(), "create database own").await.unwrap();
+    assert_eq!(text(cluster.provisioner_options().database("own"), open).await.unwrap(), "0");
     let lock = "select pg_advisory_xact_lock(1)::text || pg_try_advisory_lock(2)::text";
     assert_eq!(text(cluster.provisioner_options(), lock).await.unwrap(), "true");
     let message = "select pg_logical_emit_message(false, 'a', 'b')::text";

@@ -1,5 +1,7 @@
 //! Tenants with a database of their own: made, used, changed and removed as completely as those with a schema.
 
+mod preparation;
+
 use futures::future::join_all;
 use serde_json::Value;
 use sqlx::{ConnectOptions as _, Connection as _};
@@ -29,16 +31,20 @@ async fn create(env: &Env, slug: &str, arguments: &[&str]) -> Provisioned {
     Provisioned::from(&env.tenantry(&create).await.assert_status(0).json())
 }
 
-/// What is there once nobody does anything.
-async fn at_rest(env: &Env) -> Snapshot {
-    Snapshot::take(env).await
+/// What tenants' databases are made from.
+async fn template(env: &Env) -> String {
+    let mut target = env.target().await;
+    let name = "select datname::text from pg_database where datname like 'tenantry\\_template\\_%'";
+    let name = sqlx::query_scalar(name).fetch_one(&mut target).await.unwrap();
+    target.close().await.unwrap();
+    name
 }
 
 async fn a_tenant_lives_in_its_own_database_and_goes_with_it(version: Version) {
     let env = environment(version).await;
     // The first one makes the template and the canary, which stay.
     create(&env, "first", &[]).await;
-    let before = at_rest(&env).await;
+    let before = Snapshot::take(&env).await;
     let made = create(&env, "acme", &["--seed"]).await;
     let (placement, login) = (&made.tenant.placement, &made.credentials);
     assert_eq!(login.database, placement.as_str(), "the answer names the tenant's own database");
@@ -79,7 +85,7 @@ async fn a_tenant_lives_in_its_own_database_and_goes_with_it(version: Version) {
 
     env.rollback("acme").await;
     env.assert_clean_slate(placement).await;
-    let left = before.difference(&at_rest(&env).await);
+    let left = before.difference(&Snapshot::take(&env).await);
     assert!(left.is_empty(), "{left:#?}");
 }
 
@@ -137,11 +143,11 @@ async fn a_migration_that_fails_leaves_no_database_and_no_role() {
         .migration("bad", "create table two (id bigint primary key references nothing);")
         .in_databases();
     env.add_blueprint(folder.path()).await;
-    let before = at_rest(&env).await;
+    let before = Snapshot::take(&env).await;
     let output = env.tenantry(&["tenant", "create", "acme", "--blueprint", "broken", "--json"]).await;
     output.assert_status(1).assert_says(&["V2__bad.sql:1", "42P01", "nothing is left"]);
     env.assert_clean_slate(&env.tenant("acme").await.tenant.placement).await;
-    let left = before.difference(&at_rest(&env).await);
+    let left = before.difference(&Snapshot::take(&env).await);
     assert!(left.is_empty(), "{left:#?}");
 }
 
@@ -268,6 +274,39 @@ async fn an_administrator_who_looks_on_keeps_a_database_only_while_he_does() {
 }
 
 #[tokio::test]
+async fn a_database_that_is_still_being_made_when_its_operation_is_cancelled_never_comes() {
+    let env = environment(Version::Packaged).await;
+    create(&env, "first", &[]).await;
+    let before = Snapshot::take(&env).await;
+    // The server waits for whoever is in the template before it copies it.
+    let mut keeps = env.cluster.superuser(&template(&env).await).await;
+    let arguments = ["tenant", "create", "acme", "--blueprint", PROJECTS, "--no-wait", "--json"];
+    let started: Value = env.tenantry(&arguments).await.assert_status(0).json();
+    let id = started["operation"]["id"].as_str().unwrap().to_owned();
+    let making = "select exists (select from pg_stat_activity where query like 'create database%' and state = 'active')";
+    eventually("the server makes the database", async || {
+        let mut target = env.target().await;
+        let is_making = sqlx::query_scalar::<_, bool>(making).fetch_one(&mut target).await.unwrap();
+        target.close().await.unwrap();
+        is_making.then_some(())
+    })
+    .await;
+    env.tenantry(&["operation", "cancel", &id]).await.assert_status(0);
+    env.wait_for_operation(&id, "rolled_back").await;
+    sqlx::raw_sql("select 1").execute(&mut keeps).await.unwrap();
+    keeps.close().await.unwrap();
+    eventually("the server has given it up", async || {
+        let mut target = env.target().await;
+        let is_making = sqlx::query_scalar::<_, bool>(making).fetch_one(&mut target).await.unwrap();
+        target.close().await.unwrap();
+        (!is_making).then_some(())
+    })
+    .await;
+    let left = before.difference(&Snapshot::take(&env).await);
+    assert!(left.is_empty(), "{left:#?}");
+}
+
+#[tokio::test]
 async fn a_database_whose_drop_was_cut_short_is_dropped_again() {
     let env = environment(Version::Packaged).await;
     let made = create(&env, "acme", &[]).await;
@@ -282,9 +321,17 @@ async fn a_database_whose_drop_was_cut_short_is_dropped_again() {
 }
 
 #[tokio::test]
-async fn a_provisioner_that_may_not_create_databases_is_told_before_anything_is_done() {
+async fn it_is_changed_and_retired_as_others_are() {
     let env = environment(Version::Packaged).await;
-    env.cluster.execute("postgres", format!("alter role {} nocreatedb", env.provisioner)).await;
-    let output = env.tenantry(&["tenant", "create", "acme", "--blueprint", PROJECTS, "--json"]).await;
-    output.assert_status(5).assert_says(&["may not create databases", "CREATEDB"]);
+    let made = create(&env, "acme", &[]).await;
+    env.tenantry(&["tenant", "update", "acme", "--set", "connection_limit=7"]).await.assert_status(0);
+    let limit = format!("select rolconnlimit from pg_roles where rolname = '{}'", made.credentials.role);
+    assert_eq!(env.psql(&made.credentials, &limit).await.assert_status(0).stdout.trim(), "7");
+    env.tenantry(&["tenant", "retire", "acme", "--confirm", "acme", "--grace", "0s"]).await.assert_status(0);
+    eventually("it is purged", async || {
+        (env.tenant("acme").await.tenant.state.name() == "retired").then_some(())
+    })
+    .await;
+    env.assert_clean_slate(&made.tenant.placement).await;
+    assert_eq!(std::fs::read_dir(env.dir.join("state/archives")).unwrap().count(), 1);
 }
