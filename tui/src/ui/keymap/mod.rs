@@ -57,6 +57,7 @@ pub(crate) enum Action {
     RollbackMarked,
     RollBackNow,
     Verify,
+    VerifyAll,
     StopVerifying,
     Isolation,
     Evidence,

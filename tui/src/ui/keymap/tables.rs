@@ -34,9 +34,9 @@ pub(super) const EVERYWHERE: &[Binding] = &[
 const TENANTS: &[Binding] = &[
     hint(&[key(KeyCode::Enter)], "enter", "open", Action::Open).when(when::has_selection),
     hint(&[plain('R')], "R", "roll back marked", Action::RollbackMarked).when(when::has_marks),
+    hint(&[plain('v')], "v", "verify marked", Action::Verify).when(when::has_marks),
     hint(&[plain('n')], "n", "new", Action::New),
     hint(&[plain('/')], "/", "filter", Action::Filter),
-    hint(&[plain('v')], "v", "verify marked", Action::Verify).when(when::has_marks),
     PALETTE,
     hint(&[plain('R')], "R", "rollback", Action::Rollback).when(when::can_roll_back_selected),
     hint(&[plain('v')], "v", "verify", Action::Verify).when(when::can_verify_selected),
@@ -261,6 +261,7 @@ const FLEET: &[Binding] = &[
     hint(&[key(KeyCode::Enter), plain('i')], "enter", "report", Action::Isolation).when(when::has_tenant),
     hint(&[plain('x')], "x", "stop verifying", Action::StopVerifying).when(when::is_verifying_several),
     hint(&[plain('v')], "v", "verify", Action::Verify).when(when::can_verify),
+    hint(&[plain('V')], "V", "verify all", Action::VerifyAll).when(when::is_not_verifying_several),
     hint(&[plain('t')], "t", "tenant", Action::Open).when(when::has_tenant),
     PALETTE,
     BACK_Q,

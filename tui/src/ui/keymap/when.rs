@@ -182,6 +182,10 @@ pub(super) fn is_verifying_several(state: &State) -> bool {
     state.verifying.as_ref().is_some_and(|verifying| verifying.waiting() > 0)
 }
 
+pub(super) fn is_not_verifying_several(state: &State) -> bool {
+    !is_verifying_several(state)
+}
+
 pub(super) fn has_report(state: &State) -> bool {
     matches!(state.screen(), Screen::Isolation(screen) if screen.report().is_some())
 }

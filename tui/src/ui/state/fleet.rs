@@ -26,12 +26,15 @@ pub(crate) struct Counts {
     pub(crate) never: usize,
     /// Verified as they were provisioned, and not by the whole battery since.
     pub(crate) core: usize,
+    /// To be looked at.
+    pub(crate) wanting: usize,
 }
 
 pub(crate) fn counts(state: &State) -> Counts {
     let mut counts = Counts::default();
     for tenant in state.tenants.rows().iter().filter(|tenant| tenants::can_verify(&tenant.state)) {
         counts.standing += 1;
+        counts.wanting += usize::from(rank(tenant.isolation.as_ref()) < WELL);
         let Some(badge) = &tenant.isolation else {
             counts.never += 1;
             continue;

@@ -103,21 +103,20 @@ pub(crate) fn headline(report: &IsolationReport, now: OffsetDateTime) -> [String
         version => format!(" · PostgreSQL {version}"),
     };
     let ago = match format::age(report.at, now).as_str() {
-        "now" => "now".to_owned(),
-        age => format!("{age} ago"),
+        "now" => "verified now".to_owned(),
+        age => format!("verified {age} ago"),
     };
     [
         format!(
-            "grade {} · {} tenancy · {}",
+            "grade {} · {} · {} tenancy",
             report.grade(),
-            report.tenancy.name(),
-            format::isolation(Some(report))
+            format::isolation(Some(report)),
+            report.tenancy.name()
         ),
         format!(
-            "{} UTC, {ago} · battery {}, {}{server} · {}",
+            "{ago}, {} UTC · battery {}{server} · {}",
             format::timestamp(report.at),
             report.battery_version,
-            report.depth.name(),
             format::duration(report.duration_ms)
         ),
     ]
@@ -132,7 +131,7 @@ pub(crate) const fn tone(grade: Grade) -> Tone {
 }
 
 /// Everything that speaks against the isolation, each with what it means.
-pub(crate) fn wrong(report: &IsolationReport, needle: &str, columns: usize) -> Vec<ReportLine> {
+fn wrong(report: &IsolationReport, needle: &str, columns: usize) -> Vec<ReportLine> {
     let mut lines = Vec::new();
     for verdict in report.verdicts.iter().filter(|verdict| verdict.is_broken() && matches(verdict, needle)) {
         item(&mut lines, Tone::Bad, "✗", &format!("probe {}: {}", verdict.probe, meaning(verdict)), columns);
@@ -203,11 +202,18 @@ fn attack(lines: &mut Vec<ReportLine>, verdict: &Verdict, evidence: Evidence, co
     };
     let probe = PROBE.min(columns / 3);
     let got = verdict.got.as_deref().unwrap_or("–");
-    let text = format!("{}{}{}", cell(&verdict.probe, probe), cell(got, SQLSTATE), meaning(verdict));
-    lines.push(line(tone, mark, &cut(&text, columns.saturating_sub(3))));
-    if evidence == Evidence::Shown {
-        note(lines, &answered(verdict), columns);
+    let begin = format!("{}{}", cell(&verdict.probe, probe), cell(got, SQLSTATE));
+    let room = columns.saturating_sub(3 + probe + SQLSTATE);
+    if evidence == Evidence::Folded {
+        lines.push(line(tone, mark, &(begin + &cut(meaning(verdict), room))));
+        return;
     }
+    let mut before = (mark, begin);
+    for part in wrap(meaning(verdict), room) {
+        lines.push(line(tone, before.0, &(before.1 + &part)));
+        before = ("   ", " ".repeat(probe + SQLSTATE));
+    }
+    note(lines, &answered(verdict), columns);
 }
 
 /// What it would mean; reports of old do not say.

@@ -45,7 +45,7 @@ use verifying::Verifying;
 use wizard::Wizard;
 
 /// What is wrong with a tenant's isolation, on its own screen; the report has all of it.
-pub(crate) const MOST_WRONG: usize = 6;
+pub(crate) const MOST_WRONG: usize = 5;
 
 /// Operations that are kept; the oldest finished ones go first.
 const MAX_OPERATIONS: usize = 200;
@@ -126,11 +126,11 @@ pub(crate) struct TenantScreen {
 impl TenantScreen {
     /// Lines that the screen can have at most, give or take a wrapped sentence: how far it scrolls.
     pub(crate) fn lines(&self) -> usize {
-        const FACTS: usize = 14;
+        const FACTS: usize = 16;
         match &self.detail {
             Answer::Given(detail) => {
                 let wrong = detail.isolation.as_ref().map_or(0, |report| report.problems().len());
-                FACTS + 2 * wrong.min(MOST_WRONG) + detail.operations.len()
+                FACTS + wrong.min(MOST_WRONG) + detail.operations.len()
             }
             Answer::Awaited | Answer::Refused(_) => FACTS,
         }

@@ -83,15 +83,9 @@ impl Verifying {
         if done + waiting == 0 {
             return format!("verifying {}", at_work.slug);
         }
-        let bad = self.bad();
         let stop = if waiting > 0 { " · x stops" } else { "" };
         let all = done + 1 + waiting;
-        format!(
-            "verifying {} of {all}: {}{}{stop}",
-            done + 1,
-            at_work.slug,
-            if bad.is_empty() { bad } else { format!(" · {bad}") }
-        )
+        format!("verifying {} of {all}: {}{}{stop}", done + 1, at_work.slug, self.bad())
     }
 
     /// What came of it, in one sentence.
@@ -102,35 +96,35 @@ impl Verifying {
             [(slug, Err(why))] => format!("✗ {slug} could not be verified: {why}"),
             several => {
                 let count = |wanted| several.iter().filter(|(_, result)| *result == Ok(wanted)).count();
-                let grades: String = [Grade::A, Grade::B, Grade::F]
+                let grades = [Grade::A, Grade::B, Grade::F].map(|grade| (count(grade), grade.to_string()));
+                let failed = several.iter().filter(|(_, result)| result.is_err()).count();
+                let parts: Vec<String> = grades
                     .into_iter()
-                    .filter(|grade| count(*grade) > 0)
-                    .map(|grade| format!(" · {} {grade}", count(grade)))
+                    .chain([(failed, "without a verdict".to_owned())])
+                    .filter(|(number, _)| *number > 0)
+                    .map(|(number, what)| format!("{number} {what}"))
                     .collect();
-                let (glyph, bad) = match self.bad() {
-                    none if none.is_empty() => ("✓", String::new()),
-                    bad => ("✗", format!(" · {bad}")),
-                };
-                format!("{glyph} verified {}{grades}{bad}", several.len())
+                let bad = self.bad();
+                let glyph = if bad.is_empty() { '✓' } else { '✗' };
+                let why = several.iter().find_map(|(_, result)| result.as_ref().err());
+                let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
+                format!("{glyph} {} verified: {}{bad}{why}", several.len(), parts.join(", "))
             }
         }
     }
 
-    /// Those that do not hold or could not be verified, by name; the first few of them.
+    /// Those that do not hold or have no verdict, by name; the first few of them.
     fn bad(&self) -> String {
         const NAMED: usize = 3;
-        let bad: Vec<String> = self
-            .results
-            .iter()
-            .filter_map(|(slug, result)| match result {
-                Ok(Grade::A | Grade::B) => None,
-                Ok(grade) => Some(format!("{grade} {slug}")),
-                Err(_) => Some(format!("not {slug}")),
-            })
-            .collect();
-        let more = bad.len().saturating_sub(NAMED);
-        let named = bad.into_iter().take(NAMED).collect::<Vec<_>>().join(", ");
-        if more > 0 { format!("{named} and {more} more") } else { named }
+        let holds = |result: &Result<Grade, String>| matches!(result, Ok(Grade::A | Grade::B));
+        let bad = self.results.iter().filter(|(_, result)| !holds(result)).map(|(slug, _)| slug.as_str());
+        let bad: Vec<&str> = bad.collect();
+        let named = bad.iter().copied().take(NAMED).collect::<Vec<_>>().join(", ");
+        match bad.len() {
+            0 => String::new(),
+            number if number > NAMED => format!(" · look at {named} and {} more", number - NAMED),
+            _ => format!(" · look at {named}"),
+        }
     }
 }
 

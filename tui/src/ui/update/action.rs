@@ -73,6 +73,7 @@ pub(super) fn perform(state: &mut State, action: Action) -> Vec<Effect> {
         Action::IssueCredentials => return open::issue_credentials(state),
         Action::Copy | Action::CopyPassword | Action::CopyJson => return copy::copy(state, action),
         Action::Verify => return verify::here(state),
+        Action::VerifyAll => return verify::all(state),
         Action::StopVerifying => verify::stop(state),
         Action::Isolation => return open::isolation(state, at_hand),
         Action::Evidence => show_evidence(state),

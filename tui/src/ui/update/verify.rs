@@ -69,7 +69,10 @@ pub(super) fn stop(state: &mut State) {
     if let Some(verifying) = &mut state.verifying {
         let waiting = verifying.waiting();
         verifying.stop();
-        state.notice = Some(format!("stopped: {waiting} keep the verdict that they have"));
+        state.notice = Some(match waiting {
+            1 => "stopped: 1 keeps its verdict".to_owned(),
+            several => format!("stopped: {several} keep their verdicts"),
+        });
     }
 }
 

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use tenantry_protocol::isolation::{Depth, Grade};
 use tenantry_protocol::tenant::Tenant;
 
-use super::fit::{cell, cut};
+use super::fit::{cell, cut, wrap};
 use super::tenants;
 use super::theme::Theme;
 use crate::format;
@@ -25,13 +25,17 @@ pub(super) fn draw(state: &State, screen: &FleetScreen, frame: &mut Frame<'_>, a
         return;
     }
     let wanting = fleet::wanting(state, screen.selection);
-    let mut lines = head(state, fleet::counts(state), columns);
+    let counts = fleet::counts(state);
+    let mut lines = head(state, counts, columns);
     if wanting.is_empty() {
         lines.push(Line::default());
-        lines.push(Line::styled(
-            "   nobody to look at: every tenant that stands has held against the whole battery",
-            Theme::dim(),
-        ));
+        let text = match counts.standing {
+            0 => "no tenant is active or suspended, so there is nothing to verify",
+            _ => "nobody to look at: all of them held against the whole battery",
+        };
+        lines.extend(
+            wrap(text, columns.saturating_sub(2)).into_iter().map(|part| Line::raw(format!("   {part}"))),
+        );
         super::lines(frame, area, lines);
         return;
     }
@@ -49,7 +53,7 @@ pub(super) fn draw(state: &State, screen: &FleetScreen, frame: &mut Frame<'_>, a
 
 fn head(state: &State, counts: Counts, columns: usize) -> Vec<Line<'static>> {
     let theme = Theme(state.colours);
-    let mut spans = vec![Span::raw(format!(" {} stand", format::counted(counts.standing as u64, "tenant")))];
+    let mut spans = vec![Span::raw(format!(" {} standing", format::count(counts.standing as u64)))];
     for (number, what, style) in [
         (counts.f, "F", theme.bad()),
         (counts.b, "B", theme.warning()),
@@ -62,12 +66,10 @@ fn head(state: &State, counts: Counts, columns: usize) -> Vec<Line<'static>> {
             spans.push(Span::styled(format!("{number} {what}"), style));
         }
     }
-    let todo = counts.core + counts.never;
-    let text = match (counts.standing, todo) {
-        (0, _) => "nothing to verify yet".to_owned(),
-        (_, 0) => "all of them against the whole battery".to_owned(),
-        (_, 1) => "1 not by the whole battery yet; `:verify all` does it".to_owned(),
-        (_, todo) => format!("{todo} not by the whole battery yet; `:verify all` does it"),
+    let wanting = counts.wanting;
+    let text = match counts.core + counts.never {
+        0 => format!("{wanting} to look at"),
+        todo => format!("{wanting} to look at · {todo} not by the whole battery yet: V verifies all"),
     };
     vec![Line::from(spans), Line::styled(format!(" {}", cut(&text, columns)), Theme::dim())]
 }
@@ -80,8 +82,8 @@ fn row(state: &State, tenant: &Tenant, here: bool, name: usize, columns: usize) 
         None => "never".to_owned(),
     };
     let todo = match tenant.isolation.as_ref().map(|badge| (badge.grade, badge.depth)) {
-        Some((Grade::F, _)) => "enter shows what is wrong",
-        Some((Grade::B, _)) => "enter shows what an administrator runs",
+        Some((Grade::F, _)) => "enter: what is wrong",
+        Some((Grade::B, _)) => "enter: what closes it",
         Some((Grade::A, Depth::Full)) => "nothing: it held",
         Some((Grade::Other, _)) => "this release does not know the grade",
         Some((Grade::A, _)) | None => "v verifies it",

@@ -85,8 +85,13 @@ fn third(
         problems => format!("{problems} wrong"),
     };
     let open = if open > 0 { format!(" · {open} open") } else { String::new() };
+    let lints = if report.lints > 0 {
+        format!(" · {}", format::counted(report.lints.into(), "lint"))
+    } else {
+        String::new()
+    };
     let residual = report.residual.len();
-    Line::styled(format!(" {wrong}{open} · {residual} left open by nature{below}"), Theme::dim())
+    Line::styled(format!(" {wrong}{open}{lints} · {residual} left open by nature{below}"), Theme::dim())
 }
 
 /// Only what is not as it should be has a colour all along its line.

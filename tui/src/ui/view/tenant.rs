@@ -127,15 +127,15 @@ fn isolation(
     let style = theme.tone(report::tone(report.grade()));
     lines.push(Line::from(vec![name, Span::styled(cut(&first, room), style)]));
     lines.push(Line::styled(format!("{}{}", " ".repeat(13), cut(&second, room)), Theme::dim()));
-    let wrong = report::wrong(report, "", columns.saturating_sub(2));
-    let more = wrong.len() > 2 * MOST_WRONG;
-    lines.extend(wrong.into_iter().take(2 * MOST_WRONG).map(|line| {
-        Line::from(vec![
-            Span::styled(format!("  {}", line.mark), theme.tone(line.tone)),
-            Span::styled(line.text, theme.tone(line.tone)),
-        ])
+    let problems = report.problems();
+    lines.extend(problems.iter().take(MOST_WRONG).map(|problem| {
+        Line::styled(format!("{}✗ {}", " ".repeat(13), cut(problem, columns.saturating_sub(14))), theme.bad())
     }));
-    if more {
-        lines.push(Line::styled("     … i shows all of it", theme.bad()));
+    if problems.len() > MOST_WRONG {
+        let more = problems.len() - MOST_WRONG;
+        lines.push(Line::styled(
+            format!("{}… and {more} more: i shows the report", " ".repeat(13)),
+            theme.bad(),
+        ));
     }
 }

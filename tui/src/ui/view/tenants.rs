@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 use tenantry_protocol::isolation::Grade;
 use tenantry_protocol::tenant::{Tenant, TenantState};
 
-use super::fit::{cell, width, wrap};
+use super::fit::{cell, cut, width, wrap};
 use super::theme::Theme;
 use crate::format;
 use crate::ui::state::sorting::Column;
@@ -128,7 +128,9 @@ fn header(state: &State, columns: &Columns) -> Line<'static> {
                 format!("{title}{gap}{}", sort.arrow())
             }
             (Some(sort), Some((by, ..))) if column == Column::Tenant => {
-                format!("{title}, by {} {}", by.to_lowercase(), sort.arrow())
+                let order = format!("by {} {}", by.to_lowercase(), sort.arrow());
+                let whole = format!("{title}, {order}");
+                if width(&whole) > room { order } else { whole }
             }
             _ => title.to_owned(),
         };
@@ -177,6 +179,8 @@ fn last(state: &State, tenant: &Tenant, columns: usize) -> String {
     }
     let kind = last.kind.replace('_', " ");
     let age = format::age(last.requested_at, state.now);
+    // The age is never what is cut.
+    let kind = cut(&kind, columns.saturating_sub(2 + width(&age)));
     let gap = columns.saturating_sub(1 + width(&kind) + width(&age)).max(1);
     format!("{kind}{}{age}", " ".repeat(gap))
 }
