@@ -1,7 +1,7 @@
 //! The isolation of all tenants: how many have which grade, and those that want to be looked at, worst first.
 //!
-//! Invariant: the selection is a tenant's id, and the selected one stays on the list when it is well again, so that no key
-//! is for another.
+//! Invariant: the selection is a tenant's id, and the selected one stays on the list when it is well again. Without one the
+//! worst is selected, whichever that is.
 
 use tenantry_protocol::id::TenantId;
 use tenantry_protocol::isolation::{Depth, Grade, IsolationBadge};
@@ -11,6 +11,7 @@ use super::{State, tenants};
 
 #[derive(Debug, Default)]
 pub(crate) struct FleetScreen {
+    /// The worst one if absent, so that it stays on what is worst.
     pub(crate) selection: Option<TenantId>,
 }
 
@@ -52,13 +53,24 @@ pub(crate) fn counts(state: &State) -> Counts {
     counts
 }
 
+impl FleetScreen {
+    pub(crate) fn selected<'a>(&self, state: &'a State) -> Option<&'a Tenant> {
+        let chosen = self.selection.and_then(|id| state.tenants.get(id));
+        // Of equally bad ones the first by name.
+        let wants = state.tenants.rows().iter().filter(|tenant| wants(tenant));
+        chosen.or_else(|| wants.min_by_key(|tenant| rank(tenant.isolation.as_ref())))
+    }
+}
+
+fn wants(tenant: &Tenant) -> bool {
+    tenants::can_verify(&tenant.state) && rank(tenant.isolation.as_ref()) < WELL
+}
+
 /// Those that stand and are not known to be wholly isolated, worst first; and the selected one in any case.
 pub(crate) fn wanting(state: &State, selection: Option<TenantId>) -> Vec<&Tenant> {
-    let wants = |tenant: &&Tenant| {
-        Some(tenant.id) == selection
-            || (tenants::can_verify(&tenant.state) && rank(tenant.isolation.as_ref()) < WELL)
-    };
-    let mut wanting: Vec<&Tenant> = state.tenants.rows().iter().filter(wants).collect();
+    let rows = state.tenants.rows().iter();
+    let mut wanting: Vec<&Tenant> =
+        rows.filter(|tenant| Some(tenant.id) == selection || wants(tenant)).collect();
     // Stable: equally bad ones are by name.
     wanting.sort_by_key(|tenant| rank(tenant.isolation.as_ref()));
     wanting

@@ -202,7 +202,7 @@ impl State {
             Screen::Tenants => self.tenants.selected(),
             Screen::Tenant(screen) => self.tenants.get(screen.id),
             Screen::Isolation(screen) => self.tenants.get(screen.id),
-            Screen::Fleet(screen) => screen.selection.and_then(|id| self.tenants.get(id)),
+            Screen::Fleet(screen) => screen.selected(self),
             Screen::Operation(screen) => {
                 self.live(screen).and_then(|live| self.tenants.get(live.operation.tenant_id))
             }

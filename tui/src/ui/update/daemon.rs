@@ -9,7 +9,7 @@ use tenantry_protocol::watch::{EventBody, WatchResponse};
 use tenantry_protocol::{ApiError, ErrorCode};
 
 use super::wizard::{adopt, plan_arrived};
-use super::{bulk, list_rows, open, verify};
+use super::{bulk, list_rows, verify};
 use crate::ui::event::{Effect, Event, Ticket};
 use crate::ui::state::audit::Reading;
 use crate::ui::state::credentials::Secret;
@@ -25,7 +25,6 @@ pub(super) fn happened(state: &mut State, event: Event) -> Vec<Effect> {
     let mut effects = learned(state, event);
     effects.extend(bulk::advance(state));
     effects.extend(verify::advance(state));
-    open::settle_fleet(state);
     effects
 }
 

@@ -154,22 +154,14 @@ pub(super) fn isolation(state: &mut State, id: Option<TenantId>) -> Vec<Effect> 
     vec![Effect::LoadDetail(id.to_string())]
 }
 
-/// How isolated all of them are; the worst one is selected.
+/// How isolated all of them are; what is worst is selected.
 pub(super) fn fleet(state: &mut State) {
     if !matches!(state.screen(), Screen::Fleet(_)) {
         state.screens.push(Screen::Fleet(FleetScreen::default()));
     }
-    settle_fleet(state);
 }
 
-/// Something is selected as soon as there is something.
-pub(super) fn settle_fleet(state: &mut State) {
-    let Screen::Fleet(screen) = state.screen() else { return };
-    if screen.selection.is_none_or(|id| state.tenants.get(id).is_none()) {
-        select_in_fleet(state, isize::MIN);
-    }
-}
-
+/// On the worst the selection stays with whatever is worst.
 pub(super) fn select_in_fleet(state: &mut State, by: isize) {
     let Screen::Fleet(screen) = state.screen() else { return };
     let wanting = fleet::wanting(state, screen.selection);
@@ -177,7 +169,7 @@ pub(super) fn select_in_fleet(state: &mut State, by: isize) {
     let row = row.saturating_add_signed(by).min(wanting.len().saturating_sub(1));
     let there = wanting.get(row).map(|tenant| tenant.id);
     if let Some(Screen::Fleet(screen)) = state.screens.last_mut() {
-        screen.selection = there;
+        screen.selection = there.filter(|_| row > 0);
     }
 }
 

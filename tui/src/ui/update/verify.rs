@@ -20,6 +20,10 @@ use crate::ui::state::{Screen, State, tenants};
 pub(super) fn here(state: &mut State) -> Vec<Effect> {
     if !matches!(state.screen(), Screen::Tenants) || state.tenants.marks() == 0 {
         let at_hand = state.tenant_at_hand().map(|tenant| tenant.id);
+        if let Some(Screen::Fleet(screen)) = state.screens.last_mut() {
+            // It is seen to be well again, if it is.
+            screen.selection = at_hand;
+        }
         return at_hand.map(|id| one(state, id)).unwrap_or_default();
     }
     let marked = state.tenants.marked();
