@@ -69,7 +69,7 @@ async fn all_are_verified_in_one_go_and_the_worst_is_first() {
     keys.press(" ", "1 marked");
     keys.press(" ", "2 marked");
     keys.press("v", "2 verified");
-    for column in ["STATE ▲", "BLUEPRINT ▲", "TARGET▲", "ISOL▲"] {
+    for column in ["STATE ▲", "BLUEPRINT ▲", "TARGET ▲", "ISOL▲"] {
         keys.press("s", column);
     }
     let list = keys.console.wait_for_text("ISOL▲");

@@ -155,10 +155,12 @@ pub(super) fn isolation(state: &mut State, id: Option<TenantId>) -> Vec<Effect> 
 }
 
 /// How isolated all of them are; what is worst is selected.
-pub(super) fn fleet(state: &mut State) {
+pub(super) fn fleet(state: &mut State) -> Vec<Effect> {
     if !matches!(state.screen(), Screen::Fleet(_)) {
         state.screens.push(Screen::Fleet(FleetScreen::default()));
     }
+    // The list of tenants is kept up to date as it is.
+    Vec::new()
 }
 
 /// On the worst the selection stays with whatever is worst.

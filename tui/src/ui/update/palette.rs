@@ -83,10 +83,7 @@ pub(super) fn run(state: &mut State) -> Vec<Effect> {
         }
         Run::Verify(id) => verify::one(state, id),
         Run::VerifyAll => verify::all(state),
-        Run::ShowFleet => {
-            open::fleet(state);
-            Vec::new()
-        }
+        Run::ShowFleet => open::fleet(state),
         Run::Isolation(id) => {
             beside_the_list(state, id);
             open::isolation(state, Some(id))

@@ -13,11 +13,22 @@ use time::OffsetDateTime;
 
 use super::open;
 use crate::ui::event::{Effect, Ticket};
+use crate::ui::keymap::Action;
 use crate::ui::state::verifying::Phase;
 use crate::ui::state::{Screen, State, tenants};
 
+/// What the keys for it do.
+pub(super) fn perform(state: &mut State, action: Action) -> Vec<Effect> {
+    match action {
+        Action::Verify => here(state),
+        Action::VerifyAll => all(state),
+        Action::StopVerifying => stop(state),
+        _ => Vec::new(),
+    }
+}
+
 /// The marked ones on the list, if there are any; else the one at hand.
-pub(super) fn here(state: &mut State) -> Vec<Effect> {
+fn here(state: &mut State) -> Vec<Effect> {
     if !matches!(state.screen(), Screen::Tenants) || state.tenants.marks() == 0 {
         let at_hand = state.tenant_at_hand().map(|tenant| tenant.id);
         if let Some(Screen::Fleet(screen)) = state.screens.last_mut() {
@@ -56,8 +67,9 @@ pub(super) fn all(state: &mut State) -> Vec<Effect> {
         state.notice = Some("no tenants stand, so there is nothing to verify".to_owned());
         return Vec::new();
     }
-    open::fleet(state);
-    several(state, standing)
+    let mut effects = open::fleet(state);
+    effects.extend(several(state, standing));
+    effects
 }
 
 fn several(state: &mut State, tenants: Vec<(TenantId, Slug)>) -> Vec<Effect> {
@@ -69,7 +81,7 @@ fn several(state: &mut State, tenants: Vec<(TenantId, Slug)>) -> Vec<Effect> {
 }
 
 /// The one at work goes on to its end; the others keep the verdict that they have.
-pub(super) fn stop(state: &mut State) {
+fn stop(state: &mut State) -> Vec<Effect> {
     if let Some(verifying) = &mut state.verifying {
         let waiting = verifying.waiting();
         verifying.stop();
@@ -78,6 +90,7 @@ pub(super) fn stop(state: &mut State) {
             several => format!("stopped: {several} keep their verdicts"),
         });
     }
+    Vec::new()
 }
 
 pub(super) fn waits_for(state: &State, ticket: Ticket) -> bool {
