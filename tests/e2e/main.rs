@@ -20,6 +20,7 @@ mod bad_input;
 mod bad_requests;
 mod configuration;
 mod console;
+mod console_isolation;
 mod console_lists;
 mod conventions;
 mod coverage_report;

@@ -118,6 +118,11 @@ pub(crate) enum Effect {
         ticket: Ticket,
         id: TenantId,
     },
+    /// Attack it with the whole battery.
+    Verify {
+        ticket: Ticket,
+        id: TenantId,
+    },
     Cancel(OperationId),
     /// The same again, as a new operation.
     RetryOperation {

@@ -4,6 +4,7 @@
 //! The first paint waits for nothing: being connected is a state like any other.
 
 mod event;
+mod fit;
 mod keymap;
 mod link;
 mod runner;

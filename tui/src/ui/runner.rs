@@ -8,6 +8,7 @@ use std::time::Duration;
 use crossterm::event::{Event as TerminalEvent, EventStream, KeyEventKind};
 use futures::StreamExt;
 use tenantry_protocol::audit::AuditRequest;
+use tenantry_protocol::isolation::VerifyIsolationRequest;
 use tenantry_protocol::operation::{CancelRequest, Operation, OperationsRequest, RetryRequest};
 use tenantry_protocol::tenant::{IssueCredentialsRequest, OperationStarted, TenantChangeRequest};
 use tenantry_protocol::{ApiError, ErrorCode};
@@ -228,6 +229,10 @@ async fn change(effect: Effect, client: &Client) -> Option<Event> {
             let request = TenantChangeRequest { slug: id.to_string(), idempotency_key: Some(fresh_key()) };
             Some(begun(ticket, client.resume(request).await))
         }
+        Effect::Verify { ticket, id } => {
+            let request = VerifyIsolationRequest { slug: id.to_string(), idempotency_key: Some(fresh_key()) };
+            Some(begun(ticket, client.verify_isolation(request).await))
+        }
         Effect::RetryOperation { ticket, id } => {
             let request = RetryRequest { operation: id.to_string(), idempotency_key: Some(fresh_key()) };
             Some(begun(ticket, client.retry(request).await))
@@ -255,6 +260,7 @@ fn refused(effect: Effect, error: ApiError) -> Option<Event> {
         | Effect::Rollback { ticket, .. }
         | Effect::SuspendTenant { ticket, .. }
         | Effect::ResumeTenant { ticket, .. }
+        | Effect::Verify { ticket, .. }
         | Effect::RetryOperation { ticket, .. } => Some(Event::Started { ticket, result: Err(error) }),
         Effect::Cancel(_) => Some(Event::Cancelling(Err(error))),
         Effect::IssueCredentials { ticket, .. } => Some(Event::Credentials { ticket, result: Err(error) }),

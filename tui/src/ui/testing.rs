@@ -8,6 +8,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tenantry_protocol::audit::AuditEvent;
 use tenantry_protocol::blueprint::{Blueprint, BlueprintFile, Setting, Tenancy};
 use tenantry_protocol::id::{OperationId, TenantId};
+use tenantry_protocol::isolation::{Depth, Grade, IsolationBadge, IsolationReport, ResidualChannel, Verdict};
 use tenantry_protocol::name::{BlueprintName, BlueprintVersion, PlacementName, Slug, TargetName};
 use tenantry_protocol::operation::{Operation, OperationKind, OperationState, StepProgress, StepStatus};
 use tenantry_protocol::plan::{Finding, Plan, PlanSql, PlanStep, Severity};
@@ -47,6 +48,51 @@ pub(crate) fn tenant(slug: &str) -> Tenant {
             state: "succeeded".into(),
             requested_at: now() - time::Duration::minutes(2),
         }),
+    }
+}
+
+/// A tenant of that grade, verified in full an hour ago; or never.
+pub(crate) fn graded(slug: &str, grade: Option<Grade>) -> Tenant {
+    let at = now() - time::Duration::hours(1);
+    Tenant { isolation: grade.map(|grade| IsolationBadge { grade, depth: Depth::Full, at }), ..tenant(slug) }
+}
+
+/// A verdict on an attack that was refused.
+pub(crate) fn held(probe: &str, meaning: &str) -> Verdict {
+    Verdict {
+        probe: probe.into(),
+        meaning: meaning.into(),
+        held: true,
+        expected: vec!["42501".into()],
+        got: Some("42501".into()),
+        evidence: "permission denied for schema t_hyboqd4ahyboa".into(),
+        remedy: None,
+    }
+}
+
+/// A report in which everything held.
+pub(crate) fn isolation_report() -> IsolationReport {
+    IsolationReport {
+        battery_version: 2,
+        at: now() - time::Duration::hours(3),
+        depth: Depth::Full,
+        tenancy: Tenancy::Schema,
+        server_version: "15.20".into(),
+        verdicts: vec![
+            held("read", "a tenant reads another tenant's data"),
+            held(
+                "session_authorization",
+                "a tenant takes over another tenant's role, and everything with it",
+            ),
+        ],
+        lints: 12,
+        findings: vec![],
+        residual: vec![ResidualChannel {
+            name: "catalog_names".into(),
+            meaning: "pg_class shows every schema's tables".into(),
+        }],
+        victim_unchanged: true,
+        duration_ms: 98.0,
     }
 }
 

@@ -56,6 +56,12 @@ pub(crate) enum Action {
     ResumeTenant,
     RollbackMarked,
     RollBackNow,
+    Verify,
+    VerifyAll,
+    StopVerifying,
+    Isolation,
+    Evidence,
+    CopyJson,
 }
 
 /// One line of the keymap.
@@ -146,6 +152,9 @@ pub(crate) enum Mode {
     Operations,
     Audit,
     AuditFilter,
+    Isolation,
+    IsolationFilter,
+    Fleet,
     Help,
     Palette,
 }
@@ -155,7 +164,7 @@ impl Mode {
     pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Tenants => "tenants",
-            Self::Filter | Self::AuditFilter => "filter",
+            Self::Filter | Self::AuditFilter | Self::IsolationFilter => "filter",
             Self::Tenant => "tenant",
             Self::Form => "new tenant",
             Self::Plan => "confirmation",
@@ -164,6 +173,8 @@ impl Mode {
             Self::Rollback | Self::Bulk => "rollback",
             Self::Operations => "operations",
             Self::Audit => "audit",
+            Self::Isolation => "isolation",
+            Self::Fleet => "isolation of all",
             Self::Help => "help",
             Self::Palette => "commands",
         }
@@ -185,6 +196,9 @@ pub(crate) fn screen_mode(state: &State) -> Mode {
         Screen::Operations(_) => Mode::Operations,
         Screen::Audit(screen) if screen.typing == Typing::Filter => Mode::AuditFilter,
         Screen::Audit(_) => Mode::Audit,
+        Screen::Isolation(screen) if screen.typing == Typing::Filter => Mode::IsolationFilter,
+        Screen::Isolation(_) => Mode::Isolation,
+        Screen::Fleet(_) => Mode::Fleet,
     }
 }
 

@@ -34,11 +34,13 @@ pub(super) const EVERYWHERE: &[Binding] = &[
 const TENANTS: &[Binding] = &[
     hint(&[key(KeyCode::Enter)], "enter", "open", Action::Open).when(when::has_selection),
     hint(&[plain('R')], "R", "roll back marked", Action::RollbackMarked).when(when::has_marks),
+    hint(&[plain('v')], "v", "verify marked", Action::Verify).when(when::has_marks),
     hint(&[plain('n')], "n", "new", Action::New),
     hint(&[plain('/')], "/", "filter", Action::Filter),
-    hint(&[plain(' ')], "space", "mark", Action::Mark).when(when::has_selection),
     PALETTE,
     hint(&[plain('R')], "R", "rollback", Action::Rollback).when(when::can_roll_back_selected),
+    hint(&[plain('v')], "v", "verify", Action::Verify).when(when::can_verify_selected),
+    hint(&[plain(' ')], "space", "mark", Action::Mark).when(when::has_selection),
     HELP,
     hint(&[key(KeyCode::Esc)], "esc", "clear the filter", Action::Back).when(when::is_filtered),
     hint(&[key(KeyCode::Esc)], "esc", "clear marks", Action::Back).when(when::has_only_marks),
@@ -50,6 +52,10 @@ const TENANTS: &[Binding] = &[
     hint(&[plain('y')], "y", "copy names", Action::Copy).when(when::has_selection).quiet(),
     hint(&[plain('o')], "o", "its last operation", Action::LastOperation).when(when::has_operation).quiet(),
     hint(&[plain('c')], "c", "credentials", Action::Credentials).when(when::can_issue_credentials).quiet(),
+    hint(&[plain('i')], "i", "its isolation report", Action::Isolation).when(when::has_selection).quiet(),
+    hint(&[plain('x')], "x", "stop verifying", Action::StopVerifying)
+        .when(when::is_verifying_several)
+        .quiet(),
     hint(&[plain('r')], "r", "reload", Action::Reload).quiet(),
     hint(&[plain('q')], "q", "quit", Action::Quit).quiet(),
     UP,
@@ -73,13 +79,18 @@ const TENANT: &[Binding] = &[
     hint(&[plain('o'), key(KeyCode::Enter)], "o", "operation", Action::LastOperation)
         .when(when::has_operation),
     hint(&[plain('c')], "c", "credentials", Action::Credentials).when(when::can_issue_credentials),
-    hint(&[plain('a')], "a", "its audit", Action::Audit),
+    hint(&[plain('v')], "v", "verify", Action::Verify).when(when::can_verify),
+    hint(&[plain('i')], "i", "report", Action::Isolation),
     hint(&[plain('s')], "s", "suspend", Action::SuspendTenant).when(when::can_suspend),
     hint(&[plain('s')], "s", "resume", Action::ResumeTenant).when(when::can_resume),
     hint(&[plain('R')], "R", "rollback", Action::Rollback).when(when::can_roll_back),
+    hint(&[plain('a')], "a", "its audit", Action::Audit),
     PALETTE,
     BACK_Q,
     HELP,
+    hint(&[plain('x')], "x", "stop verifying", Action::StopVerifying)
+        .when(when::is_verifying_several)
+        .quiet(),
     hint(&[plain('r')], "r", "reload", Action::Reload).quiet(),
     UP,
     DOWN,
@@ -215,6 +226,55 @@ const AUDIT_FILTER: &[Binding] = &[
     HELP_F1,
 ];
 
+const ISOLATION: &[Binding] = &[
+    hint(&[plain('v')], "v", "verify again", Action::Verify).when(when::can_verify),
+    hint(&[plain('e'), plain(' ')], "e", "show or fold evidence", Action::Evidence).when(when::has_report),
+    hint(&[plain('/')], "/", "filter", Action::Filter).when(when::has_report),
+    hint(&[plain('y')], "y", "copy", Action::Copy).when(when::has_report),
+    hint(&[plain('Y')], "Y", "copy as JSON", Action::CopyJson).when(when::has_report).quiet(),
+    hint(&[plain('t'), key(KeyCode::Enter)], "t", "tenant", Action::Open).when(when::has_tenant).quiet(),
+    PALETTE,
+    hint(&[key(KeyCode::Esc)], "esc", "clear the filter", Action::Back).when(when::is_filtered),
+    hint(&[key(KeyCode::Esc), plain('q')], "esc", "back", Action::Back).when(when::is_not_filtered),
+    HELP,
+    hint(&[plain('x')], "x", "stop verifying", Action::StopVerifying)
+        .when(when::is_verifying_several)
+        .quiet(),
+    hint(&[plain('r')], "r", "reload", Action::Reload).quiet(),
+    UP,
+    DOWN,
+    PAGE_UP,
+    PAGE_DOWN,
+    HOME,
+    END,
+];
+
+const ISOLATION_FILTER: &[Binding] = &[
+    hint(&[key(KeyCode::Enter)], "enter", "keep the filter", Action::Continue),
+    hint(&[key(KeyCode::Esc)], "esc", "clear it", Action::Back),
+    hint(&[key(KeyCode::Up)], "↑", "up", Action::Up),
+    hint(&[key(KeyCode::Down)], "↓", "down", Action::Down),
+    HELP_F1,
+];
+
+const FLEET: &[Binding] = &[
+    hint(&[key(KeyCode::Enter), plain('i')], "enter", "report", Action::Isolation).when(when::has_tenant),
+    hint(&[plain('x')], "x", "stop verifying", Action::StopVerifying).when(when::is_verifying_several),
+    hint(&[plain('v')], "v", "verify", Action::Verify).when(when::can_verify),
+    hint(&[plain('V')], "V", "verify all", Action::VerifyAll).when(when::is_not_verifying_several),
+    hint(&[plain('t')], "t", "tenant", Action::Open).when(when::has_tenant),
+    PALETTE,
+    BACK_Q,
+    HELP,
+    hint(&[plain('r')], "r", "reload", Action::Reload).quiet(),
+    UP,
+    DOWN,
+    PAGE_UP,
+    PAGE_DOWN,
+    HOME,
+    END,
+];
+
 const HELP_OPEN: &[Binding] = &[
     hint(&[key(KeyCode::Esc), plain('q'), plain('?'), key(KeyCode::F(1))], "esc", "close", Action::Back),
     hint(&[key(KeyCode::Up), plain('k')], "↑ ↓", "scroll", Action::Up),
@@ -247,6 +307,9 @@ pub(super) const fn table(mode: Mode) -> &'static [Binding] {
         Mode::Operations => OPERATIONS,
         Mode::Audit => AUDIT,
         Mode::AuditFilter => AUDIT_FILTER,
+        Mode::Isolation => ISOLATION,
+        Mode::IsolationFilter => ISOLATION_FILTER,
+        Mode::Fleet => FLEET,
         Mode::Help => HELP_OPEN,
         Mode::Palette => PALETTE_OPEN,
     }

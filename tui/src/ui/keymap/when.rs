@@ -85,6 +85,7 @@ fn is_active(tenant: &Tenant) -> bool {
 pub(super) fn is_filtered(state: &State) -> bool {
     match state.screen() {
         Screen::Audit(screen) => screen.is_narrowed(),
+        Screen::Isolation(screen) => !screen.filter.value().is_empty(),
         _ => !state.tenants.filter.value().is_empty(),
     }
 }
@@ -165,6 +166,28 @@ pub(super) fn can_suspend(state: &State) -> bool {
 
 pub(super) fn can_resume(state: &State) -> bool {
     state.tenant_at_hand().is_some_and(|tenant| tenants::can_resume(&tenant.state))
+}
+
+pub(super) fn can_verify(state: &State) -> bool {
+    state.tenant_at_hand().is_some_and(|tenant| tenants::can_verify(&tenant.state))
+}
+
+/// v is for the marked where there are any.
+pub(super) fn can_verify_selected(state: &State) -> bool {
+    !has_marks(state) && can_verify(state)
+}
+
+/// Some wait for their turn: there is something to stop.
+pub(super) fn is_verifying_several(state: &State) -> bool {
+    state.verifying.as_ref().is_some_and(|verifying| verifying.waiting() > 0)
+}
+
+pub(super) fn is_not_verifying_several(state: &State) -> bool {
+    !is_verifying_several(state)
+}
+
+pub(super) fn has_report(state: &State) -> bool {
+    matches!(state.screen(), Screen::Isolation(screen) if screen.report().is_some())
 }
 
 fn secret(state: &State) -> Option<&Secret> {

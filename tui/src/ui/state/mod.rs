@@ -6,7 +6,9 @@
 pub(crate) mod audit;
 pub(crate) mod bulk;
 pub(crate) mod credentials;
+pub(crate) mod fleet;
 pub(crate) mod fuzzy;
+pub(crate) mod isolation;
 pub(crate) mod operation;
 pub(crate) mod operations;
 pub(crate) mod palette;
@@ -14,6 +16,7 @@ pub(crate) mod plan_text;
 pub(crate) mod rollback;
 pub(crate) mod sorting;
 pub(crate) mod tenants;
+pub(crate) mod verifying;
 pub(crate) mod wizard;
 
 use std::collections::BTreeMap;
@@ -31,12 +34,18 @@ use super::event::Ticket;
 use audit::AuditScreen;
 use bulk::BulkRollback;
 use credentials::CredentialsScreen;
+use fleet::FleetScreen;
+use isolation::IsolationScreen;
 use operation::{Live, OperationScreen};
 use operations::OperationsScreen;
 use palette::Palette;
 use rollback::RollbackDialog;
 use tenants::Tenants;
+use verifying::Verifying;
 use wizard::Wizard;
+
+/// What is wrong with a tenant's isolation, on its own screen; the report has all of it.
+pub(crate) const MOST_WRONG: usize = 5;
 
 /// Operations that are kept; the oldest finished ones go first.
 const MAX_OPERATIONS: usize = 200;
@@ -63,6 +72,8 @@ pub(crate) struct State {
     /// The screen differs from what was drawn last.
     /// The operation that was asked for without a dialog; its screen opens when it was accepted.
     pub(crate) beginning: Option<Ticket>,
+    /// Verifications that were asked for and are not over.
+    pub(crate) verifying: Option<Verifying>,
     pub(crate) dirty: bool,
     last_ticket: u64,
 }
@@ -99,6 +110,8 @@ pub(crate) enum Screen {
     Bulk(Box<BulkRollback>),
     Operations(OperationsScreen),
     Audit(Box<AuditScreen>),
+    Isolation(Box<IsolationScreen>),
+    Fleet(FleetScreen),
 }
 
 #[derive(Debug)]
@@ -113,11 +126,11 @@ pub(crate) struct TenantScreen {
 impl TenantScreen {
     /// Lines that the screen can have at most, give or take a wrapped sentence: how far it scrolls.
     pub(crate) fn lines(&self) -> usize {
-        const FACTS: usize = 14;
+        const FACTS: usize = 16;
         match &self.detail {
             Answer::Given(detail) => {
-                let verdicts = detail.isolation.as_ref().map_or(0, |report| report.verdicts.len());
-                FACTS + verdicts + detail.operations.len()
+                let wrong = detail.isolation.as_ref().map_or(0, |report| report.problems().len());
+                FACTS + wrong.min(MOST_WRONG) + detail.operations.len()
             }
             Answer::Awaited | Answer::Refused(_) => FACTS,
         }
@@ -158,6 +171,7 @@ impl State {
             overlay: Overlay::None,
             notice: None,
             beginning: None,
+            verifying: None,
             dirty: true,
             last_ticket: 0,
         }
@@ -187,6 +201,8 @@ impl State {
         match self.screen() {
             Screen::Tenants => self.tenants.selected(),
             Screen::Tenant(screen) => self.tenants.get(screen.id),
+            Screen::Isolation(screen) => self.tenants.get(screen.id),
+            Screen::Fleet(screen) => screen.selected(self),
             Screen::Operation(screen) => {
                 self.live(screen).and_then(|live| self.tenants.get(live.operation.tenant_id))
             }

@@ -44,6 +44,10 @@ pub(crate) enum Run {
     Rollback(TenantId),
     SuspendTenant(TenantId),
     ResumeTenant(TenantId),
+    Verify(TenantId),
+    VerifyAll,
+    Isolation(TenantId),
+    ShowFleet,
     New(String),
     Filter(String),
     Audit(String),
@@ -62,6 +66,10 @@ enum Argument {
     None(Run),
     /// Of these tenants, and what to do with the one that is chosen.
     Tenant(fn(&Tenant) -> bool, fn(TenantId) -> Run),
+    /// As above, or all of them, by this word.
+    TenantOrAll(&'static str, Run, fn(&Tenant) -> bool, fn(TenantId) -> Run),
+    /// As above; without a word it runs as it is.
+    TenantOrNone(Run, fn(&Tenant) -> bool, fn(TenantId) -> Run),
     /// Any text; nothing is a text too.
     Text(&'static str, fn(String) -> Run),
 }
@@ -114,6 +122,23 @@ const COMMANDS: &[Command] = &[
         meaning: "open a suspended tenant's logins again",
         action: Some(Action::ResumeTenant),
         argument: Argument::Tenant(|tenant| tenants::can_resume(&tenant.state), Run::ResumeTenant),
+    },
+    Command {
+        name: "verify",
+        meaning: "attack a tenant's isolation, or that of all",
+        action: Some(Action::Verify),
+        argument: Argument::TenantOrAll(
+            "every tenant that stands, one after the other",
+            Run::VerifyAll,
+            |tenant| tenants::can_verify(&tenant.state),
+            Run::Verify,
+        ),
+    },
+    Command {
+        name: "isolation",
+        meaning: "the grades of all, or a tenant's report",
+        action: Some(Action::Isolation),
+        argument: Argument::TenantOrNone(Run::ShowFleet, |_| true, Run::Isolation),
     },
     Command {
         name: "audit",
@@ -212,7 +237,8 @@ fn everything(state: &State) -> Vec<Entry> {
             Argument::None(run) => run.clone(),
             // Where the word may be left out, the command runs as it is.
             Argument::Text(_, run) => run(String::new()),
-            Argument::Tenant(..) => Run::Ask(command.name),
+            Argument::TenantOrNone(run, ..) => run.clone(),
+            Argument::Tenant(..) | Argument::TenantOrAll(..) => Run::Ask(command.name),
         },
     });
     entries.splice(0..0, commands);
@@ -231,23 +257,46 @@ fn with_argument(state: &State, command: &Command, rest: &str) -> Vec<Entry> {
         Argument::Text(what, run) => {
             vec![entry(rest.trim(), (*what).to_owned(), run(rest.trim().to_owned()))]
         }
-        Argument::Tenant(fits, run) => {
-            let here = state.tenant_at_hand().map(|tenant| tenant.id);
-            let mut offered: Vec<&Tenant> =
-                state.tenants.rows().iter().filter(|tenant| fits(tenant)).collect();
-            // The one that the screen is about comes first: usually it is meant.
-            offered.sort_by_key(|tenant| Some(tenant.id) != here);
-            let names: Vec<String> =
-                offered.iter().map(|tenant| format!("{} {}", tenant.slug, tenant.display_name)).collect();
-            fuzzy::search(rest, &names)
-                .into_iter()
-                .take(MAX_TENANTS)
-                .map(|at| {
-                    let tenant = offered[at];
-                    let state = tenant.state.name().replace('_', " ");
-                    entry(tenant.slug.as_str(), format!("{} · {state}", tenant.display_name), run(tenant.id))
-                })
-                .collect()
+        Argument::Tenant(fits, run) | Argument::TenantOrNone(_, fits, run) => {
+            tenants_named(state, command, rest, *fits, *run)
+        }
+        Argument::TenantOrAll(meaning, all, fits, run) => {
+            let mut entries = tenants_named(state, command, rest, *fits, *run);
+            if "all".starts_with(rest.trim()) {
+                // One letter is rather a tenant's.
+                let at = usize::from(rest.trim() != "all").min(entries.len());
+                entries.insert(at, entry("all", (*meaning).to_owned(), all.clone()));
+            }
+            entries
         }
     }
+}
+
+/// Those of the tenants that fit, by what was typed of their names.
+fn tenants_named(
+    state: &State,
+    command: &Command,
+    rest: &str,
+    fits: fn(&Tenant) -> bool,
+    run: fn(TenantId) -> Run,
+) -> Vec<Entry> {
+    let here = state.tenant_at_hand().map(|tenant| tenant.id);
+    let mut offered: Vec<&Tenant> = state.tenants.rows().iter().filter(|tenant| fits(tenant)).collect();
+    // The one that the screen is about comes first: usually it is meant.
+    offered.sort_by_key(|tenant| Some(tenant.id) != here);
+    let names: Vec<String> =
+        offered.iter().map(|tenant| format!("{} {}", tenant.slug, tenant.display_name)).collect();
+    let found = fuzzy::search(rest, &names).into_iter().take(MAX_TENANTS);
+    found
+        .map(|at| {
+            let tenant = offered[at];
+            let state = tenant.state.name().replace('_', " ");
+            Entry {
+                name: format!("{} {}", command.name, tenant.slug),
+                meaning: format!("{} · {state}", tenant.display_name),
+                key: "",
+                run: run(tenant.id),
+            }
+        })
+        .collect()
 }

@@ -5,6 +5,8 @@ use std::cmp::Ordering;
 
 use tenantry_protocol::tenant::{Tenant, TenantState};
 
+use super::{fleet, tenants};
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Column {
     #[default]
@@ -12,6 +14,7 @@ pub(crate) enum Column {
     State,
     Blueprint,
     Target,
+    Isolation,
     Last,
 }
 
@@ -35,7 +38,8 @@ impl Sort {
             Column::Tenant => Column::State,
             Column::State => Column::Blueprint,
             Column::Blueprint => Column::Target,
-            Column::Target => Column::Last,
+            Column::Target => Column::Isolation,
+            Column::Isolation => Column::Last,
             Column::Last => Column::Tenant,
         };
         Self { column, direction: Direction::Forwards }
@@ -67,6 +71,8 @@ impl Sort {
             Column::State => rank(&a.state).cmp(&rank(&b.state)),
             Column::Blueprint => (&a.blueprint, a.version).cmp(&(&b.blueprint, b.version)),
             Column::Target => a.target.cmp(&b.target),
+            // The worst first, as on the screen of the whole fleet; without a verdict where there can be none last.
+            Column::Isolation => isolation_rank(a).cmp(&isolation_rank(b)),
             Column::Last => since(b).cmp(&since(a)),
         };
         let directed = match self.direction {
@@ -89,6 +95,10 @@ const fn rank(state: &TenantState) -> u8 {
         TenantState::Retired => 6,
         TenantState::Other => 7,
     }
+}
+
+fn isolation_rank(tenant: &Tenant) -> (bool, u8) {
+    (!tenants::can_verify(&tenant.state), fleet::rank(tenant.isolation.as_ref()))
 }
 
 fn since(tenant: &Tenant) -> Option<time::OffsetDateTime> {

@@ -4,28 +4,24 @@
 
 use crossterm::event::{Event as TerminalEvent, KeyEvent};
 use tenantry_protocol::id::OperationId;
-use tenantry_protocol::operation::Failure;
 use tenantry_protocol::tenant::RollbackRequest;
 use tui_input::backend::crossterm::to_input_request;
 use tui_input::{Input, InputRequest};
 
-use super::{bulk, help_rows, list_rows, open, palette, wizard};
-use crate::format;
+use super::{bulk, copy, list_rows, open, palette, scroll, verify, wizard};
 use crate::text;
 use crate::ui::event::{Effect, Ticket};
 use crate::ui::keymap::{self, Action, Mode};
 use crate::ui::state::bulk::{BulkRollback, Phase};
 use crate::ui::state::credentials::Secret;
+use crate::ui::state::isolation::Evidence;
 use crate::ui::state::rollback::Asking;
 use crate::ui::state::tenants::Typing;
-use crate::ui::state::wizard::{Sql, Step};
-use crate::ui::state::{Overlay, Screen, State, plan_text};
+use crate::ui::state::wizard::Sql;
+use crate::ui::state::{Overlay, Screen, State};
 
 /// Characters that a field takes at most; more than any name or label needs.
 const MAX_INPUT: usize = 400;
-
-/// Lines of a rollback's explanation on a narrow screen.
-const EXPLANATION: usize = 14;
 
 pub(super) fn perform(state: &mut State, action: Action) -> Vec<Effect> {
     let at_hand = state.tenant_at_hand().map(|tenant| tenant.id);
@@ -35,22 +31,23 @@ pub(super) fn perform(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Help => state.overlay = Overlay::Help { top: 0 },
         Action::Palette => palette::open_it(state),
         Action::Back => return back(state),
-        Action::Up => return scroll(state, -1),
-        Action::Down => return scroll(state, 1),
-        Action::PageUp => return scroll(state, -(list_rows(state) as isize)),
-        Action::PageDown => return scroll(state, list_rows(state) as isize),
-        Action::Home => return scroll(state, isize::MIN / 2),
-        Action::End => return scroll(state, isize::MAX / 2),
+        Action::Up => return scroll::scroll(state, -1),
+        Action::Down => return scroll::scroll(state, 1),
+        Action::PageUp => return scroll::scroll(state, -(list_rows(state) as isize)),
+        Action::PageDown => return scroll::scroll(state, list_rows(state) as isize),
+        Action::Home => return scroll::scroll(state, isize::MIN / 2),
+        Action::End => return scroll::scroll(state, isize::MAX / 2),
         Action::Open => return open::tenant_at_hand(state),
         Action::New => wizard::open(state),
         Action::Rollback => return open::rollback(state, at_hand),
         Action::Filter => match state.screens.last_mut() {
             Some(Screen::Audit(screen)) => screen.typing = Typing::Filter,
+            Some(Screen::Isolation(screen)) => screen.typing = Typing::Filter,
             _ => state.tenants.typing = Typing::Filter,
         },
         Action::Mark => {
             state.tenants.toggle_mark();
-            return scroll(state, 1);
+            return scroll::scroll(state, 1);
         }
         Action::MarkAll => state.tenants.toggle_all(),
         Action::Sort | Action::Reverse => sort(state, action),
@@ -74,7 +71,10 @@ pub(super) fn perform(state: &mut State, action: Action) -> Vec<Effect> {
         }
         Action::Credentials => return open::credentials(state, at_hand),
         Action::IssueCredentials => return open::issue_credentials(state),
-        Action::Copy | Action::CopyPassword => return copy(state, action),
+        Action::Copy | Action::CopyPassword | Action::CopyJson => return copy::copy(state, action),
+        Action::Verify | Action::VerifyAll | Action::StopVerifying => return verify::perform(state, action),
+        Action::Isolation => return open::isolation(state, at_hand),
+        Action::Evidence => show_evidence(state),
         Action::Retry => return open::retry(state),
         Action::RetryAsIs => {
             return begin(state, |ticket, state| {
@@ -120,6 +120,11 @@ fn go_on(state: &mut State) -> Vec<Effect> {
             }
             return open::read_audit(state);
         }
+        Mode::IsolationFilter => {
+            if let Some(Screen::Isolation(screen)) = state.screens.last_mut() {
+                screen.typing = Typing::No;
+            }
+        }
         Mode::Rollback => return enter_in_rollback(state),
         Mode::Bulk => return enter_in_bulk(state),
         _ => return wizard::go_on(state),
@@ -155,6 +160,13 @@ fn enter_in_bulk(state: &mut State) -> Vec<Effect> {
         format!("that is not it yet: type {} in full, or esc", bulk.phrase())
     });
     Vec::new()
+}
+
+/// What was answered to attacks that were refused, too, or not.
+fn show_evidence(state: &mut State) {
+    if let Some(Screen::Isolation(screen)) = state.screens.last_mut() {
+        screen.evidence = if screen.evidence == Evidence::Shown { Evidence::Folded } else { Evidence::Shown };
+    }
 }
 
 /// The selected tenant stays selected and in sight, wherever it goes.
@@ -193,6 +205,7 @@ fn edit(state: &mut State, request: InputRequest) {
         },
         (Mode::Filter, _) => Some(&mut state.tenants.filter),
         (Mode::AuditFilter, Some(Screen::Audit(screen))) => Some(&mut screen.filter),
+        (Mode::IsolationFilter, Some(Screen::Isolation(screen))) => Some(&mut screen.filter),
         (Mode::Form, Some(Screen::Wizard(wizard))) => wizard.focused_input(),
         (Mode::Bulk, Some(Screen::Bulk(bulk))) if bulk.phase == Phase::Asking => Some(&mut bulk.typed),
         (Mode::Rollback, Some(Screen::Rollback(dialog))) if !dialog.is_sent() => Some(&mut dialog.typed),
@@ -212,6 +225,7 @@ fn edit(state: &mut State, request: InputRequest) {
         (Mode::Palette, _) => palette::search(state),
         (Mode::Filter, _) => state.tenants.filter_changed(),
         (_, Some(Screen::Wizard(wizard))) => wizard.edited(),
+        (_, Some(Screen::Isolation(screen))) => screen.top = 0,
         _ => {}
     }
 }
@@ -230,6 +244,13 @@ fn back(state: &mut State) -> Vec<Effect> {
             screen.typing = Typing::No;
             screen.filter = Input::new(screen.origin.clone());
             return open::read_audit(state);
+        }
+        Some(Screen::Isolation(screen))
+            if screen.typing == Typing::Filter || !screen.filter.value().is_empty() =>
+        {
+            screen.typing = Typing::No;
+            screen.filter.reset();
+            return Vec::new();
         }
         Some(Screen::Credentials(screen)) if matches!(screen.secret, Secret::Asked(_)) => {
             let slug = &screen.slug;
@@ -274,91 +295,6 @@ fn left(bulk: &BulkRollback) -> String {
         }
         Phase::Done => format!("{} of {all} tenants are rolled back", bulk.done()),
     }
-}
-
-fn scroll(state: &mut State, by: isize) -> Vec<Effect> {
-    let page = list_rows(state);
-    let body = state.body_rows();
-    let help = help_rows(state);
-    match &mut state.overlay {
-        Overlay::Help { top } => {
-            *top = top.saturating_add_signed(by).min(help.saturating_sub(body.saturating_sub(2)));
-            return Vec::new();
-        }
-        Overlay::Palette(palette) => {
-            palette::scroll(palette, by);
-            return Vec::new();
-        }
-        Overlay::None => {}
-    }
-    let now = state.now;
-    match state.screens.last_mut() {
-        Some(Screen::Tenants) => {
-            let row = state.tenants.selected_row().unwrap_or(0).saturating_add_signed(by);
-            state.tenants.select_row(row, page);
-        }
-        Some(Screen::Tenant(screen)) => {
-            screen.top = screen.top.saturating_add_signed(by).min(screen.lines().saturating_sub(body));
-        }
-        Some(Screen::Wizard(wizard)) if wizard.step == Step::Confirmation => {
-            let lines = wizard.plan().map_or(0, |plan| plan_text::lines(plan, wizard.sql).len());
-            wizard.top = wizard.top.saturating_add_signed(by).min(lines.saturating_sub(page));
-        }
-        Some(Screen::Operation(screen)) => {
-            let lines = state.operations.get(&screen.id).map_or(0, |live| live.log.len());
-            screen.top = screen.top.saturating_add_signed(by).min(lines.saturating_sub(1));
-        }
-        Some(Screen::Rollback(dialog)) => {
-            dialog.top = dialog.top.saturating_add_signed(by).min(EXPLANATION);
-        }
-        Some(Screen::Bulk(bulk)) => {
-            // Rather a few too many than one tenant that cannot be looked at.
-            let last = bulk.parts.len().saturating_sub(body.saturating_sub(9).max(1));
-            bulk.top = bulk.top.saturating_add_signed(by).min(last);
-        }
-        Some(Screen::Operations(_)) => open::select_operation(state, by),
-        Some(Screen::Audit(screen)) => {
-            let visible = screen.visible(now);
-            let row = screen.selected_row(&visible).saturating_add_signed(by);
-            let row = row.min(visible.len().saturating_sub(1));
-            // On the newest the selection stays with whatever is newest.
-            screen.selection = if row == 0 { None } else { visible.get(row).map(|event| event.seq) };
-            if let Some(before) = screen.wants_older(now) {
-                screen.older = crate::ui::state::audit::Older::Asked;
-                return vec![Effect::LoadAudit { tenant: screen.tenant.clone(), before: Some(before) }];
-            }
-        }
-        _ => {}
-    }
-    Vec::new()
-}
-
-fn copy(state: &mut State, action: Action) -> Vec<Effect> {
-    let text = match state.screen() {
-        Screen::Credentials(screen) => match &screen.secret {
-            Secret::Shown(credentials) if action == Action::CopyPassword => credentials.password.clone(),
-            Secret::Shown(credentials) => {
-                credentials.password.as_ref().map(|password| format::url(credentials, password))
-            }
-            _ => None,
-        },
-        Screen::Operation(screen) => {
-            state.live(screen).and_then(|live| live.operation.state.failure().map(Failure::summary))
-        }
-        Screen::Operations(screen) => {
-            screen.selected(state).and_then(|live| live.operation.state.failure().map(Failure::summary))
-        }
-        Screen::Audit(screen) => screen.selected(state.now).map(format::audit_event),
-        Screen::Tenants if state.tenants.marks() > 0 => {
-            let names: Vec<&str> = state.tenants.marked().map(|tenant| tenant.slug.as_str()).collect();
-            Some(names.join("\n"))
-        }
-        Screen::Tenants => state.tenants.selected().map(|tenant| tenant.slug.to_string()),
-        _ => None,
-    };
-    let Some(text) = text else { return Vec::new() };
-    state.notice = Some("sent to your terminal's clipboard (if it allows that)".to_owned());
-    vec![Effect::Copy(text)]
 }
 
 fn roll_back(state: &mut State) -> Vec<Effect> {

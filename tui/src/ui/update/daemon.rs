@@ -9,7 +9,7 @@ use tenantry_protocol::watch::{EventBody, WatchResponse};
 use tenantry_protocol::{ApiError, ErrorCode};
 
 use super::wizard::{adopt, plan_arrived};
-use super::{bulk, list_rows};
+use super::{bulk, list_rows, verify};
 use crate::ui::event::{Effect, Event, Ticket};
 use crate::ui::state::audit::Reading;
 use crate::ui::state::credentials::Secret;
@@ -24,6 +24,7 @@ const MAX_ENDED: usize = 50;
 pub(super) fn happened(state: &mut State, event: Event) -> Vec<Effect> {
     let mut effects = learned(state, event);
     effects.extend(bulk::advance(state));
+    effects.extend(verify::advance(state));
     effects
 }
 
@@ -102,6 +103,7 @@ fn resync(state: &mut State) -> Vec<Effect> {
     let mut effects: Vec<Effect> = unfinished.map(|live| Effect::LoadOperation(live.operation.id)).collect();
     match state.screen() {
         Screen::Tenant(screen) => effects.push(Effect::LoadDetail(screen.id.to_string())),
+        Screen::Isolation(screen) => effects.push(Effect::LoadDetail(screen.id.to_string())),
         Screen::Audit(screen) => {
             effects.push(Effect::LoadAudit { tenant: screen.tenant.clone(), before: None })
         }
@@ -117,11 +119,13 @@ fn watched(state: &mut State, news: WatchResponse) -> Vec<Effect> {
     for event in news.events {
         match event.body {
             EventBody::Operation { operation } => {
-                if let Screen::Tenant(screen) = state.screen()
-                    && screen.id == operation.tenant_id
-                    && operation.state.is_final()
-                {
-                    effects.push(Effect::LoadDetail(screen.id.to_string()));
+                let shown = match state.screen() {
+                    Screen::Tenant(screen) => Some(screen.id),
+                    Screen::Isolation(screen) => Some(screen.id),
+                    _ => None,
+                };
+                if shown == Some(operation.tenant_id) && operation.state.is_final() {
+                    effects.push(Effect::LoadDetail(operation.tenant_id.to_string()));
                 }
                 learn(state, *operation);
                 state.dirty |= state.notice.is_some();
@@ -138,7 +142,8 @@ fn watched(state: &mut State, news: WatchResponse) -> Vec<Effect> {
             }
             EventBody::Tenant { tenant } => {
                 state.tenants.put(*tenant);
-                state.dirty |= matches!(state.screen(), Screen::Tenants | Screen::Tenant(_));
+                let shown = matches!(state.screen(), Screen::Tenants | Screen::Tenant(_) | Screen::Fleet(_));
+                state.dirty |= shown;
             }
             EventBody::Audit { .. } => {
                 if let Some(Screen::Audit(screen)) = state.screens.last_mut()
@@ -174,6 +179,9 @@ fn operations(state: &mut State, result: Result<Vec<Operation>, ApiError>) {
 fn started(state: &mut State, ticket: Ticket, result: Result<Operation, ApiError>) -> Vec<Effect> {
     if bulk::waits_for(state, ticket) {
         return bulk::started(state, ticket, result);
+    }
+    if verify::waits_for(state, ticket) {
+        return verify::started(state, result);
     }
     let asked = state.screens.iter().position(|screen| asks_for(screen, ticket));
     let is_beginning = state.beginning.take_if(|asked| *asked == ticket).is_some();
@@ -327,6 +335,7 @@ fn take_draft(state: &mut State, tenant: &Tenant) -> bool {
 }
 
 fn detail(state: &mut State, id: &str, result: Result<Box<TenantDetail>, ApiError>) {
+    verify::read(state, id, &result);
     if let Ok(detail) = &result {
         for operation in &detail.operations {
             learn(state, operation.clone());
@@ -336,16 +345,15 @@ fn detail(state: &mut State, id: &str, result: Result<Box<TenantDetail>, ApiErro
             settle(state);
         }
     }
-    if let Some(Screen::Tenant(screen)) = state.screens.last_mut()
-        && screen.id.to_string() == id
-    {
-        match result {
-            Ok(detail) => screen.detail = Answer::Given(detail),
-            Err(error) if !matches!(screen.detail, Answer::Given(_)) => {
-                screen.detail = Answer::Refused(error)
-            }
-            // What is on the screen is older, but better than an error in its place.
-            Err(error) => state.notice = Some(error.message),
-        }
+    let shown = match state.screens.last_mut() {
+        Some(Screen::Tenant(screen)) if screen.id.to_string() == id => &mut screen.detail,
+        Some(Screen::Isolation(screen)) if screen.id.to_string() == id => &mut screen.detail,
+        _ => return,
+    };
+    match result {
+        Ok(detail) => *shown = Answer::Given(detail),
+        Err(error) if !matches!(shown, Answer::Given(_)) => *shown = Answer::Refused(error),
+        // What is on the screen is older, but better than an error in its place.
+        Err(error) => state.notice = Some(error.message),
     }
 }

@@ -4,9 +4,12 @@
 
 mod action;
 mod bulk;
+mod copy;
 mod daemon;
 mod open;
 mod palette;
+mod scroll;
+mod verify;
 mod wizard;
 
 #[cfg(test)]
@@ -63,6 +66,11 @@ fn shows_time(state: &State) -> bool {
         && (matches!(state.connection, Connection::Lost { .. })
             || matches!(
                 state.screen(),
-                Screen::Tenants | Screen::Tenant(_) | Screen::Operation(_) | Screen::Operations(_)
+                Screen::Tenants
+                    | Screen::Tenant(_)
+                    | Screen::Operation(_)
+                    | Screen::Operations(_)
+                    | Screen::Isolation(_)
+                    | Screen::Fleet(_)
             ))
 }

@@ -9,6 +9,8 @@ use super::wizard;
 use crate::ui::event::Effect;
 use crate::ui::state::audit::{AuditScreen, Reading};
 use crate::ui::state::credentials::{CredentialsScreen, Secret};
+use crate::ui::state::fleet::{self, FleetScreen};
+use crate::ui::state::isolation::IsolationScreen;
 use crate::ui::state::operation::OperationScreen;
 use crate::ui::state::operations::{self, OperationsScreen};
 use crate::ui::state::rollback::RollbackDialog;
@@ -70,7 +72,7 @@ pub(super) fn select_operation(state: &mut State, by: isize) {
 /// The trail; of the tenant that the screen is about, if it is about one.
 pub(super) fn audit_here(state: &mut State) -> Vec<Effect> {
     let filter = match state.screen() {
-        Screen::Tenant(_) | Screen::Operation(_) | Screen::Operations(_) => {
+        Screen::Tenant(_) | Screen::Operation(_) | Screen::Operations(_) | Screen::Isolation(_) => {
             state.tenant_at_hand().map(|tenant| format!("tenant:{}", tenant.slug))
         }
         _ => None,
@@ -132,10 +134,52 @@ pub(super) fn retry(state: &mut State) -> Vec<Effect> {
     Vec::new()
 }
 
+/// A tenant's report; what of it is known already is there at once.
+pub(super) fn isolation(state: &mut State, id: Option<TenantId>) -> Vec<Effect> {
+    let (id, slug, known) = match (state.screen(), id) {
+        (Screen::Tenant(screen), _) => {
+            let known = match &screen.detail {
+                Answer::Given(detail) => Answer::Given(detail.clone()),
+                _ => Answer::Awaited,
+            };
+            (screen.id, screen.slug.clone(), known)
+        }
+        (_, Some(id)) => match state.tenants.get(id) {
+            Some(tenant) => (id, tenant.slug.clone(), Answer::Awaited),
+            None => return Vec::new(),
+        },
+        _ => return Vec::new(),
+    };
+    state.screens.push(Screen::Isolation(Box::new(IsolationScreen::new(id, slug, known))));
+    vec![Effect::LoadDetail(id.to_string())]
+}
+
+/// How isolated all of them are; what is worst is selected.
+pub(super) fn fleet(state: &mut State) -> Vec<Effect> {
+    if !matches!(state.screen(), Screen::Fleet(_)) {
+        state.screens.push(Screen::Fleet(FleetScreen::default()));
+    }
+    // The list of tenants is kept up to date as it is.
+    Vec::new()
+}
+
+/// On the worst the selection stays with whatever is worst.
+pub(super) fn select_in_fleet(state: &mut State, by: isize) {
+    let Screen::Fleet(screen) = state.screen() else { return };
+    let wanting = fleet::wanting(state, screen.selection);
+    let row = wanting.iter().position(|tenant| Some(tenant.id) == screen.selection).unwrap_or(0);
+    let row = row.saturating_add_signed(by).min(wanting.len().saturating_sub(1));
+    let there = wanting.get(row).map(|tenant| tenant.id);
+    if let Some(Screen::Fleet(screen)) = state.screens.last_mut() {
+        screen.selection = there.filter(|_| row > 0);
+    }
+}
+
 /// What is below a screen that was left may have changed while it was covered.
 pub(super) fn reload(state: &mut State) -> Vec<Effect> {
     match state.screen() {
-        Screen::Tenants => vec![Effect::LoadTenants],
+        Screen::Tenants | Screen::Fleet(_) => vec![Effect::LoadTenants],
+        Screen::Isolation(screen) => vec![Effect::LoadDetail(screen.id.to_string())],
         Screen::Tenant(screen) => vec![Effect::LoadDetail(screen.id.to_string())],
         Screen::Audit(_) => read_audit(state),
         Screen::Wizard(_) => wizard::plan_again(state),

@@ -5,7 +5,7 @@
 use tenantry_protocol::id::TenantId;
 use tui_input::Input;
 
-use super::{action, open, wizard};
+use super::{action, open, verify, wizard};
 use crate::ui::event::Effect;
 use crate::ui::state::palette::{Palette, Run};
 use crate::ui::state::tenants::Typing;
@@ -80,6 +80,13 @@ pub(super) fn run(state: &mut State) -> Vec<Effect> {
         Run::ResumeTenant(id) => {
             beside_the_list(state, id);
             action::begin(state, |ticket, _| Some(Effect::ResumeTenant { ticket, id }))
+        }
+        Run::Verify(id) => verify::one(state, id),
+        Run::VerifyAll => verify::all(state),
+        Run::ShowFleet => open::fleet(state),
+        Run::Isolation(id) => {
+            beside_the_list(state, id);
+            open::isolation(state, Some(id))
         }
         Run::New(name) => {
             state.leave_to_list();

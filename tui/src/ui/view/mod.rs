@@ -6,8 +6,9 @@
 mod audit;
 mod bulk;
 mod credentials;
-mod fit;
+mod fleet;
 mod help;
+mod isolation;
 mod operation;
 mod operations;
 mod palette;
@@ -25,6 +26,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
+use super::fit;
 use super::keymap::{self, Action, Binding, Prominence};
 use super::state::tenants::Loaded;
 use super::state::{Connection, Overlay, Screen, State};
@@ -51,6 +53,8 @@ pub(crate) fn view(state: &State, frame: &mut Frame<'_>) {
         Screen::Bulk(bulk) => bulk::draw(state, bulk, frame, body),
         Screen::Operations(screen) => operations::draw(state, screen, frame, body),
         Screen::Audit(screen) => audit::draw(state, screen, frame, body),
+        Screen::Isolation(screen) => isolation::draw(state, screen, frame, body),
+        Screen::Fleet(screen) => fleet::draw(state, screen, frame, body),
     }
     frame.render_widget(notice_line(state), notice);
     frame.render_widget(hint_line(state, hints.width), hints);
@@ -113,6 +117,8 @@ fn breadcrumb(state: &State) -> String {
         Screen::Bulk(bulk) => format!("rollback of {} tenants", bulk.parts.len()),
         Screen::Operations(_) => "operations".to_owned(),
         Screen::Audit(_) => "audit".to_owned(),
+        Screen::Isolation(screen) => format!("{} › isolation", screen.slug),
+        Screen::Fleet(_) => "isolation".to_owned(),
     };
     format!("tenantry › {here}")
 }
@@ -145,7 +151,10 @@ fn notice_line(state: &State) -> Line<'_> {
             let room = usize::from(state.size.0).saturating_sub(1);
             Line::styled(format!(" {}", cut(&format!("trying again: {what}"), room)), theme.bad())
         }
-        (None, _) => Line::default(),
+        (None, _) => match &state.verifying {
+            Some(verifying) => Line::styled(format!(" ◐ {}", verifying.progress()), theme.busy()),
+            None => Line::default(),
+        },
     }
 }
 

@@ -4,12 +4,14 @@
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
+use tenantry_protocol::isolation::IsolationReport;
 use tenantry_protocol::tenant::{Tenant, TenantDetail, TenantState};
 
 use super::fit::{cell, cut, wrap};
 use super::theme::Theme;
 use crate::format;
-use crate::ui::state::{Answer, State, TenantScreen};
+use crate::ui::state::isolation as report;
+use crate::ui::state::{Answer, MOST_WRONG, State, TenantScreen};
 
 pub(super) fn draw(state: &State, screen: &TenantScreen, frame: &mut Frame<'_>, area: Rect) {
     let columns = usize::from(area.width).saturating_sub(2);
@@ -89,28 +91,7 @@ fn facts(state: &State, tenant: &Tenant, columns: usize, lines: &mut Vec<Line<'s
 }
 
 fn more(state: &State, detail: &TenantDetail, columns: usize, lines: &mut Vec<Line<'static>>) {
-    let theme = Theme(state.colours);
-    lines.push(Line::from(vec![
-        Span::styled(format!(" {}", cell("isolation", 12)), Theme::dim()),
-        match &detail.isolation {
-            Some(report) if report.holds() => {
-                Span::styled(format!("✓ {}", format::isolation(Some(report))), theme.good())
-            }
-            Some(report) => Span::styled(format!("✗ {}", format::isolation(Some(report))), theme.bad()),
-            None => Span::raw("not verified"),
-        },
-    ]));
-    if let Some(report) = &detail.isolation {
-        for verdict in &report.verdicts {
-            let (glyph, style) = if verdict.held { ("✓", theme.good()) } else { ("✗", theme.bad()) };
-            let got = verdict.got.as_deref().unwrap_or("no error");
-            lines.push(Line::from(vec![
-                Span::styled(format!("   {glyph} "), style),
-                Span::raw(format!("{} {} ", cell(&verdict.probe, 14), cell(got, 6))),
-                Span::styled(cut(&verdict.evidence, columns.saturating_sub(27)), Theme::dim()),
-            ]));
-        }
-    }
+    isolation(state, detail.isolation.as_ref(), columns, lines);
     lines.push(Line::styled(" operations", Theme::strong()));
     for operation in &detail.operations {
         let took = operation.duration_ms.map(format::duration).unwrap_or_default();
@@ -125,5 +106,36 @@ fn more(state: &State, detail: &TenantDetail, columns: usize, lines: &mut Vec<Li
             )),
             Span::styled(cause, Theme::dim()),
         ]));
+    }
+}
+
+/// The headline, and what is wrong; the rest is on the report's own screen.
+fn isolation(
+    state: &State,
+    report: Option<&IsolationReport>,
+    columns: usize,
+    lines: &mut Vec<Line<'static>>,
+) {
+    let theme = Theme(state.colours);
+    let name = Span::styled(format!(" {}", cell("isolation", 12)), Theme::dim());
+    let Some(report) = report else {
+        lines.push(Line::from(vec![name, Span::raw("not verified")]));
+        return;
+    };
+    let [first, second] = report::headline(report, state.now);
+    let room = columns.saturating_sub(12);
+    let style = theme.tone(report::tone(report.grade()));
+    lines.push(Line::from(vec![name, Span::styled(cut(&first, room), style)]));
+    lines.push(Line::styled(format!("{}{}", " ".repeat(13), cut(&second, room)), Theme::dim()));
+    let problems = report.problems();
+    lines.extend(problems.iter().take(MOST_WRONG).map(|problem| {
+        Line::styled(format!("{}✗ {}", " ".repeat(13), cut(problem, columns.saturating_sub(14))), theme.bad())
+    }));
+    if problems.len() > MOST_WRONG {
+        let more = problems.len() - MOST_WRONG;
+        lines.push(Line::styled(
+            format!("{}… and {more} more: i shows the report", " ".repeat(13)),
+            theme.bad(),
+        ));
     }
 }

@@ -5,14 +5,18 @@ use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
+use tenantry_protocol::isolation::Grade;
 use tenantry_protocol::tenant::{Tenant, TenantState};
 
-use super::fit::{cell, width, wrap};
+use super::fit::{cell, cut, width, wrap};
 use super::theme::Theme;
 use crate::format;
 use crate::ui::state::sorting::Column;
 use crate::ui::state::tenants::{Loaded, Mark, Selection, Typing};
 use crate::ui::state::{Connection, State};
+
+/// Columns of the last operation and its age.
+const LAST: usize = 18;
 
 /// Columns of the table for the room there is; a width of 0 leaves one out.
 struct Columns {
@@ -20,6 +24,7 @@ struct Columns {
     state: usize,
     blueprint: usize,
     target: usize,
+    isolation: usize,
     last: usize,
 }
 
@@ -28,13 +33,15 @@ impl Columns {
         let room = usize::from(columns).saturating_sub(2);
         let state = 15;
         let (blueprint, target, last) = match room {
-            76.. => (14, 9, 22),
+            96.. => (16, 12, LAST + 4),
+            76.. => (14, 9, LAST),
             60.. => (14, 9, 0),
             48.. => (14, 0, 0),
             _ => (0, 0, 0),
         };
-        let tenant = room.saturating_sub(state + blueprint + target + last).max(8);
-        Self { tenant, state, blueprint, target, last }
+        let isolation = if room < 30 { 0 } else { 6 };
+        let tenant = room.saturating_sub(state + blueprint + target + isolation + last).max(8);
+        Self { tenant, state, blueprint, target, isolation, last }
     }
 }
 
@@ -108,6 +115,7 @@ fn header(state: &State, columns: &Columns) -> Line<'static> {
         ("STATE", Column::State, columns.state),
         ("BLUEPRINT", Column::Blueprint, columns.blueprint),
         ("TARGET", Column::Target, columns.target),
+        ("ISOL", Column::Isolation, columns.isolation),
         ("LAST OPERATION", Column::Last, columns.last),
     ];
     let hidden =
@@ -115,9 +123,14 @@ fn header(state: &State, columns: &Columns) -> Line<'static> {
     let mut text = "   ".to_owned();
     for (title, column, room) in titles {
         let title = match (sort, hidden) {
-            (Some(sort), _) if sort.column == column => format!("{title} {}", sort.arrow()),
+            (Some(sort), _) if sort.column == column => {
+                let gap = if room > width(title) + 2 { " " } else { "" };
+                format!("{title}{gap}{}", sort.arrow())
+            }
             (Some(sort), Some((by, ..))) if column == Column::Tenant => {
-                format!("{title}, by {} {}", by.to_lowercase(), sort.arrow())
+                let order = format!("by {} {}", by.to_lowercase(), sort.arrow());
+                let whole = format!("{title}, {order}");
+                if width(&whole) > room { order } else { whole }
             }
             _ => title.to_owned(),
         };
@@ -139,6 +152,8 @@ fn row(
     let mark = format!("{tick}{bar} ");
     let name = cell(tenant.slug.as_str(), columns.tenant.saturating_sub(2)) + " ";
     let blueprint = cell(&format!("{} {}", tenant.blueprint, tenant.version), columns.blueprint);
+    let (grade, style) = badge(state, tenant);
+    let isolation = Span::styled(cell(grade, columns.isolation), base.patch(style));
     Line::from(vec![
         Span::styled(mark, base),
         Span::styled(name, base),
@@ -147,13 +162,15 @@ fn row(
             base.patch(colour(state, tenant)),
         ),
         Span::styled(blueprint, base),
-        Span::styled(cell(tenant.target.as_str(), columns.target), base),
-        Span::styled(cell(&last(state, tenant), columns.last), base.patch(Theme::dim())),
+        Span::styled(cell(tenant.target.as_str(), columns.target.saturating_sub(1)), base),
+        Span::styled(if columns.target > 0 { " " } else { "" }, base),
+        isolation,
+        Span::styled(cell(&last(state, tenant, columns.last), columns.last), base.patch(Theme::dim())),
     ])
 }
 
 /// The running step while it runs, else the last operation and its age.
-fn last(state: &State, tenant: &Tenant) -> String {
+fn last(state: &State, tenant: &Tenant, columns: usize) -> String {
     let Some(last) = &tenant.last_operation else { return "–".to_owned() };
     let live = state.operations.get(&last.id).filter(|live| !live.operation.state.is_final());
     if let Some(live) = live {
@@ -162,8 +179,26 @@ fn last(state: &State, tenant: &Tenant) -> String {
     }
     let kind = last.kind.replace('_', " ");
     let age = format::age(last.requested_at, state.now);
-    let gap = 20_usize.saturating_sub(width(&kind) + width(&age)).max(1);
+    // The age is never what is cut.
+    let kind = cut(&kind, columns.saturating_sub(2 + width(&age)));
+    let gap = columns.saturating_sub(1 + width(&kind) + width(&age)).max(1);
     format!("{kind}{}{age}", " ".repeat(gap))
+}
+
+/// The letter of its newest verdict; its place while a new one is in the making.
+pub(super) fn badge(state: &State, tenant: &Tenant) -> (&'static str, Style) {
+    let theme = Theme(state.colours);
+    let is_verifying = state.verifying.as_ref().is_some_and(|verifying| verifying.is_at(tenant.id));
+    if is_verifying || tenant.state == TenantState::Provisioning {
+        return ("…", theme.busy());
+    }
+    match tenant.isolation.as_ref().map(|badge| badge.grade) {
+        Some(Grade::A) => ("A", theme.good()),
+        Some(Grade::B) => ("B", theme.warning()),
+        Some(Grade::F) => ("F", theme.bad()),
+        Some(Grade::Other) => ("?", theme.warning()),
+        None => ("–", Theme::dim()),
+    }
 }
 
 pub(super) fn colour(state: &State, tenant: &Tenant) -> Style {

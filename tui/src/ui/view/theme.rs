@@ -6,6 +6,7 @@
 use ratatui::style::{Color, Modifier, Style};
 
 use crate::ui::state::Colours;
+use crate::ui::state::isolation::Tone;
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Theme(pub(crate) Colours);
@@ -32,6 +33,17 @@ impl Theme {
 
     pub(crate) const fn selected() -> Style {
         Style::new().add_modifier(Modifier::REVERSED)
+    }
+
+    pub(crate) fn tone(self, tone: Tone) -> Style {
+        match tone {
+            Tone::Good => self.good(),
+            Tone::Bad => self.bad(),
+            Tone::Warning => self.warning(),
+            Tone::Heading => Self::strong(),
+            Tone::Plain => Self::text(),
+            Tone::Dim => Self::dim(),
+        }
     }
 
     pub(crate) fn good(self) -> Style {

@@ -80,7 +80,19 @@ fn the_palette_asks_for_the_tenant_and_offers_the_selected_one_first() {
 
 #[test]
 fn the_palette_has_every_action_of_each_screen_and_no_hint_promises_a_dead_key() {
-    for way in [&[][..], &[' '], &['\n'], &['\n', 'a'], &['a'], &['O'], &['O', '\n'], &['o']] {
+    for way in [
+        &[][..],
+        &[' '],
+        &['\n'],
+        &['\n', 'a'],
+        &['a'],
+        &['O'],
+        &['O', '\n'],
+        &['o'],
+        &['i'],
+        &['\n', 'i'],
+        &['v'],
+    ] {
         let mut state = console(&["acme", "globex"]);
         let failure = Failure { step: "migrations".into(), message: "wrong".into(), ..Failure::default() };
         let failed = operation("acme", OperationState::RolledBack { failure });

@@ -126,12 +126,12 @@ fn the_list_shows_marks_how_many_and_what_it_is_ordered_by() {
     insta::assert_snapshot!(drawn(&state, 80, 8), @r#"
      tenantry › tenants                        local · PRODUCTION · operator ● live
      3 tenants · 1 marked
-       TENANT           STATE ▼        BLUEPRINT     TARGET   LAST OPERATION
-    ✓  acme             ● active       projects 1.0  local    provision        2 m
-     ▌ globex           ● active       projects 1.0  local    provision        2 m
-       initech          ● active       projects 1.0  local    provision        2 m
+       TENANT         STATE ▼        BLUEPRINT     TARGET   ISOL  LAST OPERATION
+    ✓  acme           ● active       projects 1.0  local    –     provision     2 m
+     ▌ globex         ● active       projects 1.0  local    –     provision     2 m
+       initech        ● active       projects 1.0  local    –     provision     2 m
 
-     enter open  R roll back marked  n new  / filter  ? help  esc clear marks
+     enter open  R roll back marked  v verify marked  ? help  esc clear marks
     "#);
     let narrow = drawn(&state, 40, 10);
     assert!(narrow.contains("STATE ▼") && narrow.contains("1 marked"), "{narrow}");

@@ -2,18 +2,20 @@
 //! Snapshots freeze the layouts at 80 columns; that nothing breaks at other sizes is one test for all screens.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod isolation;
 mod lists;
 
 use crossterm::event::KeyCode;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use tenantry_protocol::isolation::Grade;
 use tenantry_protocol::operation::{Failure, OperationState, StepStatus};
 use tenantry_protocol::tenant::Credentials;
 
 use super::view;
 use crate::ui::event::{Effect, Event};
 use crate::ui::state::State;
-use crate::ui::testing::{audit_event, console, ctrl, now, operation, plan, press, type_text};
+use crate::ui::testing::{audit_event, console, ctrl, graded, now, operation, plan, press, type_text};
 use crate::ui::update::update;
 
 fn drawn(state: &State, columns: u16, rows: u16) -> String {
@@ -54,20 +56,22 @@ fn at_operation(state_of_it: OperationState) -> State {
 
 #[test]
 fn the_list_of_tenants() {
-    let state = console(&["acme", "globex", "initech"]);
+    let mut state = console(&[]);
+    let grades = [("acme", Some(Grade::A)), ("globex", None), ("initech", Some(Grade::F))];
+    update(&mut state, Event::Tenants(grades.map(|(slug, grade)| graded(slug, grade)).into()));
     insta::assert_snapshot!(drawn(&state, 80, 12), @r#"
     tenantry › tenants                        local · PRODUCTION · operator ● live
     3 tenants
-      TENANT ▲         STATE          BLUEPRINT     TARGET   LAST OPERATION
-    ▌ acme             ● active       projects 1.0  local    provision        2 m
-      globex           ● active       projects 1.0  local    provision        2 m
-      initech          ● active       projects 1.0  local    provision        2 m
+      TENANT ▲       STATE          BLUEPRINT     TARGET   ISOL  LAST OPERATION
+    ▌ acme           ● active       projects 1.0  local    A     provision     2 m
+      globex         ● active       projects 1.0  local    –     provision     2 m
+      initech        ● active       projects 1.0  local    F     provision     2 m
 
 
 
 
 
-    enter open  n new  / filter  space mark  : command  R rollback  ? help
+    enter open  n new  / filter  : command  R rollback  v verify  ? help  a audit
     "#);
 }
 
@@ -220,20 +224,20 @@ fn the_palette_shows_names_meanings_and_keys() {
     type_text(&mut state, "o");
     insta::assert_snapshot!(drawn(&state, 80, 18), @r#"
      tenantry › tenants                        local · PRODUCTION · operator ● live
-    ┌ command 1 of 13 ─────────────────────────────────────────────────────────────┐
+    ┌ command 1 of 15 ─────────────────────────────────────────────────────────────┐
     │ : o                                                                          │
     │ ▌ operation           a tenant's last operation                      o       │
     │   operations          what runs and what ran                         O       │
     │   tenant              open a tenant                                  enter   │
     │   credentials         a login for a tenant, shown once               c       │
     │   resume              open a suspended tenant's logins again                 │
+    │   verify              attack a tenant's isolation, or that of all    v       │
+    │   isolation           the grades of all, or a tenant's report        i       │
     │   tenants             the list of tenants                                    │
     │   reverse order       in tenants                                     S       │
     │   mark all or none    in tenants                                     *       │
     │   rollback            remove a tenant; asks first                    R       │
     │   suspend             close a tenant's logins; its data stays                │
-    │   sort by next column in tenants                                     s       │
-    │   copy names          in tenants                                     y       │
     └──────────────────────────────────────────────────────────────────────────────┘
 
      enter run  tab complete  ↑ ↓ choose  esc close
@@ -285,11 +289,11 @@ fn the_help_of_a_screen_is_its_keymap() {
      tenantry › tenants › acme loca… ● live
     ┌ tenant: keys that work now ──────────┐
     │  c             credentials           │
-    │  a             its audit             │
+    │  v             verify                │
+    │  i             report                │
     │  s             suspend               │
     │  R             rollback              │
-    │  :             command               │
-    └ 10 more below ───────────────────────┘
+    └ 12 more below ───────────────────────┘
 
      esc close  ↑ ↓ scroll
     "#);
@@ -363,7 +367,11 @@ fn every_screen_fits_every_size() {
     let mut bulk = console(&["acme", "globex"]);
     press(&mut bulk, KeyCode::Char('*'));
     press(&mut bulk, KeyCode::Char('R'));
-    let wide = [palette, credentials, rollback, form, audit, detail, help, running, operations, bulk];
+    let mut fleet = isolation::fleet();
+    press(&mut fleet, KeyCode::Char('j'));
+    let report = isolation::at_report(isolation::report_with_holes());
+    let wide =
+        [palette, credentials, rollback, form, audit, detail, help, running, operations, bulk, fleet, report];
     for state in wide.into_iter().chain([console(&["acme"]), at_plan()]) {
         for (columns, rows) in [(80, 24), (200, 60), (40, 10), (20, 5), (4, 2), (1, 1)] {
             let text = drawn(&state, columns, rows);

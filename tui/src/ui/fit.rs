@@ -4,12 +4,12 @@
 use ratatui::text::Span;
 
 /// Columns that a text takes.
-pub(super) fn width(text: &str) -> usize {
+pub(crate) fn width(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { Span::raw(text).width() }
 }
 
 /// At most `columns` wide; what is left out is shown by an ellipsis.
-pub(super) fn cut(text: &str, columns: usize) -> String {
+pub(crate) fn cut(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();
     }
@@ -30,7 +30,7 @@ pub(super) fn cut(text: &str, columns: usize) -> String {
 }
 
 /// Exactly `columns` wide: cut or filled with spaces.
-pub(super) fn cell(text: &str, columns: usize) -> String {
+pub(crate) fn cell(text: &str, columns: usize) -> String {
     let mut cell = cut(text, columns);
     let missing = columns.saturating_sub(width(&cell));
     cell.extend(std::iter::repeat_n(' ', missing));
@@ -38,7 +38,7 @@ pub(super) fn cell(text: &str, columns: usize) -> String {
 }
 
 /// Words on lines of at most `columns`; a word that is wider is broken.
-pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(8);
     let mut lines = Vec::new();
     let mut line = String::new();

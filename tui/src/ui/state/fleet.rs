@@ -1,0 +1,94 @@
+//! The isolation of all tenants: how many have which grade, and those that want to be looked at, worst first.
+//!
+//! Invariant: the selection is a tenant's id, and the selected one stays on the list when it is well again. Without one the
+//! worst is selected, whichever that is.
+
+use tenantry_protocol::id::TenantId;
+use tenantry_protocol::isolation::{Depth, Grade, IsolationBadge};
+use tenantry_protocol::tenant::Tenant;
+
+use super::{State, tenants};
+
+#[derive(Debug, Default)]
+pub(crate) struct FleetScreen {
+    /// The worst one if absent, so that it stays on what is worst.
+    pub(crate) selection: Option<TenantId>,
+}
+
+/// Tenants that stand, by their newest verdict.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) standing: usize,
+    pub(crate) a: usize,
+    pub(crate) b: usize,
+    pub(crate) f: usize,
+    /// Of a grade that this release does not know.
+    pub(crate) other: usize,
+    pub(crate) never: usize,
+    /// Verified as they were provisioned, and not by the whole battery since.
+    pub(crate) core: usize,
+    /// To be looked at.
+    pub(crate) wanting: usize,
+}
+
+pub(crate) fn counts(state: &State) -> Counts {
+    let mut counts = Counts::default();
+    for tenant in state.tenants.rows().iter().filter(|tenant| tenants::can_verify(&tenant.state)) {
+        counts.standing += 1;
+        counts.wanting += usize::from(rank(tenant.isolation.as_ref()) < WELL);
+        let Some(badge) = &tenant.isolation else {
+            counts.never += 1;
+            continue;
+        };
+        match badge.grade {
+            Grade::A => counts.a += 1,
+            Grade::B => counts.b += 1,
+            Grade::F => counts.f += 1,
+            Grade::Other => counts.other += 1,
+        }
+        if badge.depth != Depth::Full {
+            counts.core += 1;
+        }
+    }
+    counts
+}
+
+impl FleetScreen {
+    pub(crate) fn selected<'a>(&self, state: &'a State) -> Option<&'a Tenant> {
+        let chosen = self.selection.and_then(|id| state.tenants.get(id));
+        // Of equally bad ones the first by name.
+        let wants = state.tenants.rows().iter().filter(|tenant| wants(tenant));
+        chosen.or_else(|| wants.min_by_key(|tenant| rank(tenant.isolation.as_ref())))
+    }
+}
+
+fn wants(tenant: &Tenant) -> bool {
+    tenants::can_verify(&tenant.state) && rank(tenant.isolation.as_ref()) < WELL
+}
+
+/// Those that stand and are not known to be wholly isolated, worst first; and the selected one in any case.
+pub(crate) fn wanting(state: &State, selection: Option<TenantId>) -> Vec<&Tenant> {
+    let rows = state.tenants.rows().iter();
+    let mut wanting: Vec<&Tenant> =
+        rows.filter(|tenant| Some(tenant.id) == selection || wants(tenant)).collect();
+    // Stable: equally bad ones are by name.
+    wanting.sort_by_key(|tenant| rank(tenant.isolation.as_ref()));
+    wanting
+}
+
+/// Rank of a tenant that held against the whole battery.
+const WELL: u8 = 5;
+
+/// What wants a person first.
+pub(crate) const fn rank(badge: Option<&IsolationBadge>) -> u8 {
+    match badge {
+        Some(badge) => match (badge.grade, badge.depth) {
+            (Grade::F, _) => 0,
+            (Grade::Other, _) => 1,
+            (Grade::B, _) => 3,
+            (Grade::A, Depth::Full) => WELL,
+            (Grade::A, _) => 4,
+        },
+        None => 2,
+    }
+}

@@ -1,0 +1,78 @@
+//! Moving about on a screen: the selection where there is one, else the lines.
+//!
+//! Invariant: nobody scrolls past the end, so that the first key back moves something.
+
+use super::{help_rows, list_rows, open, palette};
+use crate::ui::event::Effect;
+use crate::ui::state::audit::Older;
+use crate::ui::state::isolation::{REPORT_HEAD, report_columns};
+use crate::ui::state::wizard::Step;
+use crate::ui::state::{Overlay, Screen, State, plan_text};
+
+/// Lines of a rollback's explanation on a narrow screen.
+const EXPLANATION: usize = 14;
+
+pub(super) fn scroll(state: &mut State, by: isize) -> Vec<Effect> {
+    let page = list_rows(state);
+    let body = state.body_rows();
+    let help = help_rows(state);
+    match &mut state.overlay {
+        Overlay::Help { top } => {
+            *top = top.saturating_add_signed(by).min(help.saturating_sub(body.saturating_sub(2)));
+            return Vec::new();
+        }
+        Overlay::Palette(palette) => {
+            palette::scroll(palette, by);
+            return Vec::new();
+        }
+        Overlay::None => {}
+    }
+    let now = state.now;
+    let columns = report_columns(state);
+    match state.screens.last_mut() {
+        Some(Screen::Tenants) => {
+            let row = state.tenants.selected_row().unwrap_or(0).saturating_add_signed(by);
+            state.tenants.select_row(row, page);
+        }
+        Some(Screen::Tenant(screen)) => {
+            screen.top = screen.top.saturating_add_signed(by).min(screen.lines().saturating_sub(body));
+        }
+        Some(Screen::Wizard(wizard)) if wizard.step == Step::Confirmation => {
+            let lines = wizard.plan().map_or(0, |plan| plan_text::lines(plan, wizard.sql).len());
+            wizard.top = wizard.top.saturating_add_signed(by).min(lines.saturating_sub(page));
+        }
+        Some(Screen::Operation(screen)) => {
+            let lines = state.operations.get(&screen.id).map_or(0, |live| live.log.len());
+            screen.top = screen.top.saturating_add_signed(by).min(lines.saturating_sub(1));
+        }
+        Some(Screen::Rollback(dialog)) => {
+            dialog.top = dialog.top.saturating_add_signed(by).min(EXPLANATION);
+        }
+        Some(Screen::Bulk(bulk)) => {
+            // Rather a few too many than one tenant that cannot be looked at.
+            let last = bulk.parts.len().saturating_sub(body.saturating_sub(9).max(1));
+            bulk.top = bulk.top.saturating_add_signed(by).min(last);
+        }
+        Some(Screen::Isolation(screen)) => {
+            // The headline stays.
+            let rows = body.saturating_sub(REPORT_HEAD);
+            let last = screen.lines(columns).len().saturating_sub(rows);
+            screen.top = screen.top.saturating_add_signed(by).min(last);
+        }
+        Some(Screen::Fleet(_)) => open::select_in_fleet(state, by),
+        Some(Screen::Operations(_)) => open::select_operation(state, by),
+        Some(Screen::Audit(screen)) => {
+            let visible = screen.visible(now);
+            let row = screen.selected_row(&visible).saturating_add_signed(by);
+            let row = row.min(visible.len().saturating_sub(1));
+            // On the newest the selection stays with whatever is newest.
+            screen.selection = if row == 0 { None } else { visible.get(row).map(|event| event.seq) };
+            if let Some(before) = screen.wants_older(now) {
+                screen.older = Older::Asked;
+                return vec![Effect::LoadAudit { tenant: screen.tenant.clone(), before: Some(before) }];
+            }
+        }
+        _ => {}
+    }
+    Vec::new()
+}
