@@ -70,6 +70,7 @@ mod shared_read;
 mod shared_rights;
 mod shared_row_security;
 mod shared_statistics;
+mod shared_views;
 mod shared_write;
 mod signal;
 mod statistics;
@@ -106,6 +107,8 @@ pub struct Probe {
 pub enum Scope {
     /// The victim's schema is in the same database.
     Neighbour,
+    /// The tenant has a schema.
+    OwnSchema,
     /// The tenant's tables are others' too.
     Shared,
     Anywhere,
@@ -115,6 +118,7 @@ impl Scope {
     fn fits(self, tenancy: Tenancy) -> bool {
         match self {
             Self::Neighbour => tenancy != Tenancy::Database,
+            Self::OwnSchema => tenancy != Tenancy::Shared,
             Self::Shared => tenancy == Tenancy::Shared,
             Self::Anywhere => true,
         }
@@ -220,6 +224,7 @@ pub const PROBES: &[&Probe] = &[
     &dblink::PROBE,
     &other_database::PROBE,
     &tablespace::PROBE,
+    &shared_views::PROBE,
     &shared_write::PROBE,
     &shared_forge::PROBE,
     &shared_context::PROBE,

@@ -6,7 +6,7 @@ pub(super) const PROBE: Probe = Probe {
     name: "own_objects",
     meaning: "an application's login can plant code that its owner's functions call",
     depth: Depth::Full,
-    scope: Scope::Anywhere,
+    scope: Scope::OwnSchema,
     attacks: &[
         refused("create table {own}.intruder (id integer)"),
         refused("create function {own}.intruder() returns integer language sql return 1"),
