@@ -169,3 +169,7 @@ fn migration(named: Named<'_>, bounds: Bounds, statements: Vec<split::Statement>
 #[cfg(test)]
 #[path = "tests/parse.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "tests/properties.rs"]
+mod properties;
