@@ -115,35 +115,23 @@ impl Arena {
             .migration("third", "create table third (id int primary key); create function one() returns int language sql as 'select 1';")
             .seed("insert into third select generate_series(1, 5);")
         };
-        let folders = [small(BLUEPRINT).setting("connection_limit", 20), small(DATABASES).in_databases()];
-        self.keep_daemons(1).await;
-        for folder in folders {
-            request::add_blueprint(self.daemons[0].socket(), folder.path()).await;
-        }
         let outside = Folder::new(&self.env.dir, OUTSIDE, "1.0")
             .migration("first", "create table first (id int primary key, code int not null); create type mood as enum ('sad'); insert into first select i, i from generate_series(1, 50) i;")
             .outside("indexes", "create unique index concurrently first_code on first (code); alter type mood add value 'better'; vacuum first;")
             .migration("constraint", "alter table first add constraint first_code_unique unique using index first_code;")
             .seed("insert into first values (100, 100);")
             .setting("connection_limit", 20);
-        request::add_blueprint(self.daemons[0].socket(), outside.path()).await;
         let shared = Folder::shared(&self.env.dir, SHARED, "1.0")
-            .migration(
-                "first",
-                "create table first (tenant_id uuid not null, id int, primary key (tenant_id, id));",
-            )
+            .migration("first", "create table first (tenant_id uuid, id int, primary key (tenant_id, id));")
             .seed("insert into first (id) select generate_series(1, 5);");
-        request::add_blueprint(self.daemons[0].socket(), shared.path()).await;
-        // The first ones make the target ready, and the pool, which changes it for good.
-        let first = [
-            Scenario::Provision,
-            Scenario::Rollback,
-            Scenario::ProvisionDatabase,
-            Scenario::RollbackDatabase,
-            Scenario::ProvisionShared,
-            Scenario::RollbackShared,
-        ];
-        for scenario in first {
+        let (small, databases) =
+            (small(BLUEPRINT).setting("connection_limit", 20), small(DATABASES).in_databases());
+        self.keep_daemons(1).await;
+        for folder in [small, databases, outside, shared] {
+            request::add_blueprint(self.daemons[0].socket(), folder.path()).await;
+        }
+        // They make the target ready, and the pool, which changes it for good.
+        for scenario in Scenario::FIRST {
             let ended = self.see_through(scenario, "first", &format!("first-{scenario:?}")).await;
             assert!(ended.as_ref().is_ok_and(|ended| ended.state == "succeeded"), "{ended:?}");
         }

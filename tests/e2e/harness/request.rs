@@ -77,6 +77,16 @@ impl Scenario {
     pub(crate) const PROVISIONS: [Self; 4] =
         [Self::Provision, Self::ProvisionOutside, Self::ProvisionShared, Self::ProvisionDatabase];
 
+    /// The making and the end of a tenant of each tenancy.
+    pub(crate) const FIRST: [Self; 6] = [
+        Self::Provision,
+        Self::Rollback,
+        Self::ProvisionDatabase,
+        Self::RollbackDatabase,
+        Self::ProvisionShared,
+        Self::RollbackShared,
+    ];
+
     /// What makes the tenant that it is done to.
     pub(crate) fn preparation(self) -> &'static [Self] {
         match self {
@@ -140,13 +150,9 @@ async fn ask(
         | Scenario::ProvisionOutside
         | Scenario::ProvisionShared
         | Scenario::ProvisionDatabase => {
-            let request = ProvisionRequest {
-                slug,
-                blueprint: scenario.blueprint().to_owned(),
-                seed: true,
-                idempotency_key: key,
-                ..ProvisionRequest::default()
-            };
+            let (blueprint, seed, idempotency_key) = (scenario.blueprint().to_owned(), true, key);
+            let request =
+                ProvisionRequest { slug, blueprint, seed, idempotency_key, ..ProvisionRequest::default() };
             client.provision(context(), request).await.map_err(lost)?.map(drop)
         }
         Scenario::Rollback
