@@ -57,6 +57,7 @@ struct Arguments {
 struct Proof {
     version: String,
     planted: usize,
+    refused: Vec<&'static str>,
     missed: Vec<String>,
     fleets: Vec<FleetProof>,
 }
@@ -92,7 +93,7 @@ async fn prove(arguments: &Arguments) -> Vec<Proof> {
         let server = binaries::server_version(version);
         println!("on {server}");
         let ground = ProvingGround::new(version).await;
-        let missed = ground.plant_everything().await;
+        let harvest = ground.plant_everything().await;
         drop(ground);
         let mut fleets = Vec::new();
         for tenancy in TENANCIES {
@@ -106,7 +107,14 @@ async fn prove(arguments: &Arguments) -> Vec<Proof> {
             );
             fleets.push(proof);
         }
-        proofs.push(Proof { version: server, planted: planted::planted().len(), missed, fleets });
+        let planted = planted::planted().len() - harvest.refused.len();
+        proofs.push(Proof {
+            version: server,
+            planted,
+            refused: harvest.refused,
+            missed: harvest.wrong,
+            fleets,
+        });
     }
     proofs
 }

@@ -65,6 +65,9 @@ fn versions(text: &mut String, proofs: &[Proof], tenants: usize) {
 fn misconfigurations(text: &mut String, proofs: &[Proof]) {
     text.push_str("## Misconfigurations that the verifier had to catch\n\n");
     for proof in proofs {
+        for refused in &proof.refused {
+            let _ = writeln!(text, "- {}: the server itself refuses this one: {refused}.", proof.version);
+        }
         let caught = proof.planted - proof.missed.len();
         let _ = writeln!(
             text,

@@ -12,8 +12,9 @@ use proving_ground::ProvingGround;
 #[tokio::test]
 async fn every_planted_misconfiguration_is_caught_by_its_probe_or_lint() {
     let ground = ProvingGround::new(Version::Packaged).await;
-    let missed = ground.plant_everything().await;
-    assert!(missed.is_empty(), "not caught: {missed:#?}");
+    let harvest = ground.plant_everything().await;
+    assert!(harvest.wrong.is_empty(), "not caught: {:#?}", harvest.wrong);
+    assert!(harvest.refused.is_empty(), "nobody could plant {:?}", harvest.refused);
 }
 
 #[tokio::test]

@@ -207,9 +207,9 @@ grant execute on function pg_advisory_lock(bigint) to public;
 revoke execute on function pg_advisory_lock(bigint) from public;
 
 --- everybody may write logical messages · probe logical_message
-grant execute on function pg_logical_emit_message(boolean, text, text) to public;
+do $$ declare f regprocedure; begin for f in select oid from pg_proc where proname = 'pg_logical_emit_message' loop execute format('grant execute on function %s to public', f); end loop; end $$;
 --- clear
-revoke execute on function pg_logical_emit_message(boolean, text, text) from public;
+do $$ declare f regprocedure; begin for f in select oid from pg_proc where proname = 'pg_logical_emit_message' loop execute format('revoke execute on function %s from public', f); end loop; end $$;
 
 --- a tenant signals others' sessions · probe signal
 grant pg_signal_backend to {own}_app;

@@ -1,4 +1,4 @@
-//! Reads other tenants' rows through everything that shows the shared tables.
+//! Reads other tenants' rows in every shared table, and through every view of them.
 
 use super::{Depth, Probe, Scope, sees};
 
