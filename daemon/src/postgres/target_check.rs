@@ -69,6 +69,9 @@ pub async fn findings(target: &Target, ready: &Ready) -> Result<Vec<Finding>> {
     ));
     findings.extend(database_privileges(&mut connection, ready).await?);
     findings.extend(public_functions(&mut connection).await?);
+    findings.extend(public_schemas(&mut connection).await?);
+    findings.extend(group_rights(&mut connection, ready).await?);
+    findings.extend(strangers(&mut connection).await?);
     Ok(findings)
 }
 
@@ -146,6 +149,72 @@ async fn public_functions(connection: &mut PgConnection) -> Result<Vec<Finding>>
             ),
         )]
     })
+}
+
+/// Where everybody may create objects, everybody's search path may find them.
+async fn public_schemas(connection: &mut PgConnection) -> Result<Vec<Finding>> {
+    let open: Vec<String> = sqlx::query_scalar(
+        "select nspname::text from pg_namespace n
+         where nspname !~ '^pg_' and has_schema_privilege('public', n.oid, 'CREATE') order by 1",
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(doing("read the privileges on schemas"))?;
+    if open.is_empty() {
+        return Ok(vec![ok("public_schemas", "nobody creates objects in a schema by default".to_owned())]);
+    }
+    let statement = |schema: &String| {
+        let schema = identifier(schema);
+        let message = format!(
+            "everybody creates objects in schema {schema}; an administrator runs: revoke create on schema {schema} from public"
+        );
+        warning("public_schemas", message)
+    };
+    Ok(open.iter().map(statement).collect())
+}
+
+/// The tenants' group is there for CONNECT and nothing else: what it has, all tenants have.
+async fn group_rights(connection: &mut PgConnection, ready: &Ready) -> Result<Vec<Finding>> {
+    let more: Vec<String> = sqlx::query_scalar(
+        "select pg_describe_object(classid, objid, objsubid) from pg_shdepend
+         where refclassid = 'pg_authid'::regclass and refobjid = to_regrole(quote_ident($1)) and deptype = 'a'
+           and dbid in (0, (select oid from pg_database where datname = current_database()))
+           and not (classid = 'pg_database'::regclass and objid = (select oid from pg_database where datname = current_database()))
+         order by 1",
+    )
+    .bind(&ready.group)
+    .fetch_all(connection)
+    .await
+    .map_err(doing("read the group's rights"))?;
+    let finding = |object: &String| {
+        let group = identifier(&ready.group);
+        warning(
+            "group_rights",
+            format!("all tenants have rights on {object}, by their group {group}: revoke them"),
+        )
+    };
+    Ok(more.iter().map(finding).collect())
+}
+
+/// What looks like a tenant, and belongs to none that the bookkeeping knows.
+async fn strangers(connection: &mut PgConnection) -> Result<Vec<Finding>> {
+    let strange: Vec<String> = sqlx::query_scalar(
+        "select nspname::text from pg_namespace n
+         where nspname ~ '^t_[a-z2-7]{13}$' and not exists (
+             select from tenantry.placement p
+             where p.placement = n.nspname and p.kind <> 'tombstone' and p.state not in ('removed', 'void'))
+         order by 1",
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(doing("look for strangers"))?;
+    let finding = |schema: &String| {
+        warning(
+            "stranger",
+            format!("schema {schema} looks like a tenant's, and no tenant of this target has it"),
+        )
+    };
+    Ok(strange.iter().map(finding).collect())
 }
 
 fn ok(code: &str, message: String) -> Finding {

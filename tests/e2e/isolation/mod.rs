@@ -4,9 +4,11 @@
 pub(crate) mod planted;
 pub(crate) mod proving_ground;
 
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, Executor as _};
 use tenantry_protocol::isolation::{Depth, Grade};
 
-use crate::harness::{Cluster, Env, Version, eventually};
+use crate::harness::{Cluster, Env, Folder, Provisioned, Version, eventually};
 use proving_ground::ProvingGround;
 
 #[tokio::test]
@@ -66,6 +68,95 @@ async fn the_probe_is_locked_out_again_after_a_verification() {
         .await
         .unwrap();
     assert!(!open, "the probe can still log in");
+}
+
+#[tokio::test]
+async fn a_tenant_that_takes_all_its_connections_leaves_the_others_theirs() {
+    let env = Env::new().await;
+    let create =
+        ["tenant", "create", "acme", "--blueprint", "projects", "--set", "connection_limit=5", "--json"];
+    let greedy = Provisioned::from(&env.tenantry(&create).await.assert_status(0).json()).credentials;
+    let modest = env.provision("globex").await.credentials;
+    let login = PgConnectOptions::new()
+        .socket(&greedy.host)
+        .port(greedy.port)
+        .username(&greedy.role)
+        .password(greedy.password.as_deref().unwrap())
+        .database(&greedy.database);
+    let mut taken = Vec::new();
+    for _ in 0..5 {
+        taken.push(login.connect().await.unwrap());
+    }
+    let refused = login.connect().await.unwrap_err();
+    assert_eq!(refused.as_database_error().unwrap().code().as_deref(), Some("53300"), "{refused}");
+    // It cannot raise its own limit, either.
+    let raise = format!("alter role {} connection limit 100", greedy.role);
+    let error = taken[0].execute(sqlx::AssertSqlSafe(raise)).await.unwrap_err();
+    assert_eq!(error.as_database_error().unwrap().code().as_deref(), Some("42501"), "{error}");
+    env.psql(&modest, "select 1").await.assert_status(0);
+}
+
+#[tokio::test]
+async fn a_hostile_blueprint_is_stopped_by_its_lints_by_privilege_or_by_verification() {
+    let env = Env::new().await;
+    let victim = env.provision("victim").await.tenant.placement;
+    let hidden = |sql: &str| format!("do $$ begin execute '{}'; end $$;", sql.replace('\'', "\'\'"));
+    // In plain words a lint stops it, before anything is stored.
+    for (name, sql, lint) in [
+        ("roles", "create role intruder;", "role"),
+        ("extension", "create extension dblink;", "extension"),
+        ("commits", "commit;", "transaction"),
+    ] {
+        let folder = Folder::new(&env.dir, name, "1.0").migration("hostile", sql);
+        let output = env.tenantry(&["blueprint", "check", folder.path()]).await.assert_status(1);
+        assert!(output.stdout.to_lowercase().contains(lint), "{name}: {}", output.stdout);
+    }
+    // Hidden from the lints, the server refuses it to the owner, whose right is all that a migration has.
+    for (name, sql) in [
+        ("hidden-role", hidden("create role intruder")),
+        ("hidden-read", hidden(&format!("select * from {victim}.tasks"))),
+        (
+            "hidden-write",
+            hidden(&format!("insert into {victim}.users (email, display_name) values ('x', 'x')")),
+        ),
+        ("hidden-file", hidden("select pg_read_file('PG_VERSION')")),
+        // A lint warns of it.
+        ("public", "create table public.a (id int primary key);".to_owned()),
+    ] {
+        let folder = Folder::new(&env.dir, name, "1.0").migration("hostile", &sql);
+        env.add_blueprint(folder.path()).await;
+        let output = env.tenantry(&["tenant", "create", name, "--blueprint", name]).await.assert_status(1);
+        assert!(output.stderr.contains("42501"), "{name}: {}", output.stderr);
+    }
+    // What an owner may do with its own, verification finds.
+    for (name, sql, found) in [
+        // A lint warns of it.
+        ("grant", "grant select on a to public;".to_owned(), "lint foreign_grants"),
+        ("hidden-grant", hidden("grant select on a to public"), "lint foreign_grants"),
+        (
+            "hidden-trust",
+            hidden("alter default privileges grant select on tables to public"),
+            "lint default_privileges",
+        ),
+        // A lint warns of it, too.
+        (
+            "definer",
+            "create function g() returns int language sql security definer return 1;".to_owned(),
+            "lint definer_functions",
+        ),
+        (
+            "hidden-definer",
+            hidden("create function f() returns int language sql security definer return 1"),
+            "lint definer_functions",
+        ),
+    ] {
+        let folder = Folder::new(&env.dir, name, "1.0")
+            .migration("hostile", &format!("create table a (id int primary key); {sql}"));
+        env.add_blueprint(folder.path()).await;
+        env.provision_of(name, name).await;
+        let output = env.tenantry(&["tenant", "verify", name]).await.assert_status(6);
+        assert!(output.stdout.contains(found), "{name}: {}", output.stdout);
+    }
 }
 
 #[tokio::test]
