@@ -10,7 +10,7 @@ use tenantry_protocol::name::PlacementName;
 
 use crate::postgres::quote::{Value, render};
 
-use super::probes::{Attack, Holds, Probe};
+use super::probes::{ANOTHER_TRANSACTION, Attack, Holds, Probe};
 
 /// Raised whenever a probe or lint is added or changed: a report of an older battery proves less.
 pub const BATTERY_VERSION: u32 = 2;
@@ -27,7 +27,7 @@ pub struct Ground<'a> {
     pub provisioner: &'a str,
 }
 
-/// Tries every attack of the probe until one is not held off. An error means that the session itself broke, which proves
+/// Tries every attack of the probe until one is not held off, in the transaction that is open, and leaves another. An error means that the session itself broke, which proves
 /// nothing.
 pub(super) async fn run(
     session: &mut PgConnection,
@@ -44,9 +44,9 @@ pub(super) async fn run(
         remedy: probe.remedy.map(str::to_owned),
     };
     for attack in probe.attacks {
-        sqlx::raw_sql("begin").execute(&mut *session).await?;
         let answer = answer(session, *attack, ground).await?;
-        sqlx::raw_sql("rollback").execute(&mut *session).await?;
+        // What it changed goes, and the next one has a transaction of its own: in one message, since there are many.
+        sqlx::raw_sql(ANOTHER_TRANSACTION).execute(&mut *session).await?;
         judge(&mut verdict, *attack, answer);
         if !verdict.held {
             break;

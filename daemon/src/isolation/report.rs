@@ -28,10 +28,12 @@ pub async fn attack(
     let begin = Instant::now();
     let at = OffsetDateTime::now_utc();
     let mut verdicts = Vec::new();
+    sqlx::raw_sql("begin").execute(&mut *session).await?;
     for probe in probes::of(tenancy, depth) {
         verdicts.push(battery::run(session, probe, ground).await?);
         progress(verdicts.len());
     }
+    sqlx::raw_sql("rollback").execute(&mut *session).await?;
     Ok(IsolationReport {
         battery_version: BATTERY_VERSION,
         at,

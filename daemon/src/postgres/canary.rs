@@ -71,9 +71,18 @@ async fn remove(target: &Target, ready: &Ready, build: OperationId, name: &Place
     Ok(())
 }
 
-/// Everything that an attack on the canary could change, as one text: rows, columns, owners, privileges.
+/// Everything that an attack of the core could change of the canary, as one text: rows, columns, owners, privileges.
 pub async fn fingerprint(site: Site<'_>, canary: &PlacementName) -> Result<String> {
-    let sql = quote::render(FINGERPRINT, &[("canary", quote::Value::Placement(canary))]);
+    picture(site, canary, FINGERPRINT).await
+}
+
+/// The same, with what the other attacks could change: roles, their settings and members, large objects.
+pub async fn whole_fingerprint(site: Site<'_>, canary: &PlacementName) -> Result<String> {
+    Ok(picture(site, canary, FINGERPRINT).await? + &picture(site, canary, ROLES_FINGERPRINT).await?)
+}
+
+async fn picture(site: Site<'_>, canary: &PlacementName, sql: &str) -> Result<String> {
+    let sql = quote::render(sql, &[("canary", quote::Value::Placement(canary))]);
     let mut connection = site.acquire().await?;
     sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(canary.as_str())
@@ -100,15 +109,20 @@ const FINGERPRINT: &str = "
         (select string_agg(concat_ws(':', a.attrelid, a.attname, a.atttypid), ',' order by a.attrelid, a.attnum)
          from relations r join pg_attribute a on a.attrelid = r.oid),
         (select count(*) from relations r join pg_trigger t on t.tgrelid = r.oid),
+        n.nspowner, n.nspacl)
+    from pg_namespace n where n.nspname = $1";
+
+/// Takes longer to plan than the core has time for.
+const ROLES_FINGERPRINT: &str = "
+    select concat_ws('|',
         (select string_agg(concat_ws(':', r.rolname, r.rolcanlogin, r.rolsuper, r.rolconnlimit, s.setconfig), ',' order by r.rolname)
          from pg_roles r left join pg_db_role_setting s on s.setrole = r.oid
          where r.rolname = any(array['{canary}', '{canary}_app', '{canary}_a', '{canary}_b'])),
         (select string_agg(concat_ws(':', roleid, member), ',' order by roleid, member) from pg_auth_members
          where roleid = to_regrole('{canary}') or roleid = to_regrole('{canary}_app')),
         (select string_agg(concat_ws(':', oid, lomacl), ',' order by oid) from pg_largeobject_metadata
-         where lomowner = to_regrole('{canary}')),
-        n.nspowner, n.nspacl)
-    from pg_namespace n where n.nspname = $1";
+         where lomowner = to_regrole('{canary}')))
+    from pg_roles where rolname = $1";
 
 async fn make(target: &Target, ready: &Ready) -> Result<PlacementName> {
     let mark = Mark { build: OperationId::generate(), fence: UNFENCED };

@@ -140,6 +140,9 @@ pub enum Holds {
     Sees(&'static str),
 }
 
+/// Between two attacks.
+pub(super) const ANOTHER_TRANSACTION: &str = "rollback; begin";
+
 /// insufficient_privilege
 const REFUSED: &[&str] = &["42501"];
 

@@ -148,6 +148,13 @@ impl Attacker<'_> {
         self.attack_canary(victim, &elsewhere, tracker).await
     }
 
+    async fn fingerprint(&self, victim: Victim<'_>) -> Result<String, StepError> {
+        Ok(match self.depth {
+            Depth::Full => canary::whole_fingerprint(victim.site, victim.placement).await?,
+            _ => canary::fingerprint(victim.site, victim.placement).await?,
+        })
+    }
+
     /// `elsewhere` is what else the tenant tries to get into.
     async fn attack_canary(
         &self,
@@ -158,7 +165,7 @@ impl Attacker<'_> {
         let beside = elsewhere.len();
         let total = beside + probes::of(self.tenancy, self.depth).count();
         tracker.counted(Step::Verify, 0, total);
-        let before = canary::fingerprint(victim.site, victim.placement).await?;
+        let before = self.fingerprint(victim).await?;
         let role = tenant_ddl::probe_role(self.placement);
         let mut session = self.site.login(&role, self.probe).await?;
         let mut verdicts = elsewhere::log_in(self.site, &role, self.probe, elsewhere).await?;
@@ -171,7 +178,7 @@ impl Attacker<'_> {
         let mut report = report.map_err(doing("attack the isolation as the tenant"))?;
         verdicts.append(&mut report.verdicts);
         report.verdicts = verdicts;
-        report.victim_unchanged = before == canary::fingerprint(victim.site, victim.placement).await?;
+        report.victim_unchanged = before == self.fingerprint(victim).await?;
         report.server_version.clone_from(&self.ready.server_version);
         let ms = report.duration_ms;
         tracker.log(format!("{} of {total} attacks were refused in {ms:.0} ms", report.held()));
