@@ -7,6 +7,7 @@ use sqlx::postgres::PgDatabaseError;
 use sqlx::{PgConnection, Row as _};
 use tenantry_protocol::isolation::Verdict;
 use tenantry_protocol::name::PlacementName;
+use uuid::Uuid;
 
 use crate::postgres::quote::{Value, render};
 
@@ -23,6 +24,8 @@ pub struct Ground<'a> {
     pub victim: &'a PlacementName,
     /// Whose tables the attacker shares; its own placement where it shares none.
     pub pool: &'a PlacementName,
+    /// Somebody else who has rows there; nobody where it shares none.
+    pub neighbour: Uuid,
     /// The daemon's role on the target.
     pub provisioner: &'a str,
 }
@@ -74,6 +77,7 @@ async fn answer(
         ("own", Value::Placement(ground.own)),
         ("victim", Value::Placement(ground.victim)),
         ("pool", Value::Placement(ground.pool)),
+        ("neighbour", Value::Tenant(ground.neighbour)),
         ("provisioner", Value::Identifier(ground.provisioner)),
     ];
     let sql = sqlx::AssertSqlSafe(render(attack.sql, &values));

@@ -56,8 +56,8 @@ const CHANNELS: &[Channel] = &[
     Channel {
         tenancies: ALL,
         name: "shared_resources",
-        meaning: "CPU, memory, disk and the lock table are one server's: connection limits and temp_file_limit bound a \
-                  tenant, statement_timeout and work_mem are only defaults that it can change",
+        meaning: "CPU, memory, disk and the lock table are one server's: the connection limit bounds a tenant, statement_timeout \
+                  and work_mem are only defaults that it can change, and nothing bounds its temporary files",
     },
     Channel {
         tenancies: &[Tenancy::Shared],

@@ -157,6 +157,16 @@ pub async fn uncovered(connection: &mut PgConnection, pool: &PlacementName) -> R
     problems(connection, pool, Some(POLICY)).await
 }
 
+/// Whose rows stand in a pool for its tenants to attack.
+pub async fn canary(target: &Target, pool: &PlacementName) -> Result<Uuid> {
+    let mut connection = target.acquire().await?;
+    sqlx::query_scalar("select canary_id from tenantry.pool where placement = $1")
+        .bind(pool.as_str())
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(doing("look for the pool's canary"))
+}
+
 /// Everything that an attack on a pool's canary could change, as one text.
 pub async fn picture(target: &Target, pool: &PlacementName) -> Result<String> {
     let mut connection = target.acquire().await?;

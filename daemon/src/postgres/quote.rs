@@ -5,6 +5,7 @@
 //! none for SQL.
 
 use tenantry_protocol::name::PlacementName;
+use uuid::Uuid;
 
 use super::secret::Verifier;
 
@@ -16,6 +17,8 @@ pub enum Value<'a> {
     /// Any other role, schema or database; quoted.
     Identifier(&'a str),
     Number(i64),
+    /// Whose grammar needs no quotes either; within a literal.
+    Tenant(Uuid),
     /// A SCRAM verifier, as a literal.
     Verifier(&'a Verifier),
 }
@@ -45,6 +48,7 @@ fn push(sql: &mut String, value: Value<'_>) {
     match value {
         Value::Placement(name) => sql.push_str(name.as_str()),
         Value::Identifier(name) => sql.push_str(&identifier(name)),
+        Value::Tenant(id) => sql.push_str(&id.to_string()),
         Value::Number(number) => sql.push_str(&number.to_string()),
         Value::Verifier(verifier) => sql.push_str(&literal(verifier.expose())),
     }

@@ -160,6 +160,26 @@ async fn a_hostile_blueprint_is_stopped_by_its_lints_by_privilege_or_by_verifica
 }
 
 #[tokio::test]
+async fn a_policy_that_trusts_a_setting_is_caught_by_a_tenant_that_sets_it() {
+    let env = Env::new().await;
+    for slug in ["acme", "globex"] {
+        let create = ["tenant", "create", slug, "--blueprint", "ledger", "--seed"];
+        env.tenantry(&create).await.assert_status(0);
+    }
+    let mut target = env.target().await;
+    let pool: String =
+        sqlx::query_scalar("select placement from tenantry.pool").fetch_one(&mut target).await.unwrap();
+    let trusting = format!(
+        "create policy planted on {pool}.accounts using (tenant_id::text = current_setting('app.tenant_id', true))"
+    );
+    target.execute(sqlx::AssertSqlSafe(trusting)).await.unwrap();
+    let output = env.tenantry(&["tenant", "verify", "acme"]).await.assert_status(6);
+    for found in ["probe shared_context", "lint shared_tables"] {
+        assert!(output.stdout.contains(found), "{found} is not in:\n{}", output.stdout);
+    }
+}
+
+#[tokio::test]
 async fn a_suspended_tenant_is_verified_and_stays_suspended() {
     let env = Env::new().await;
     env.provision("acme").await;

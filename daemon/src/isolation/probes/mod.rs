@@ -1,7 +1,7 @@
 //! The probes, one file each: what is tried, and how it must end.
 //!
 //! In an attack `{victim}` stands for the victim's placement, `{own}` for the attacker's, `{pool}` for that of the shared
-//! tables, `{provisioner}` for the daemon's role.
+//! tables, `{neighbour}` for a tenant who has rows there, `{provisioner}` for the daemon's role.
 
 mod activity;
 mod advisory_lock;

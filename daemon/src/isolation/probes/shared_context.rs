@@ -9,7 +9,7 @@ pub(super) const PROBE: Probe = Probe {
     scope: Scope::Shared,
     attacks: &[sees(
         r#"do $$ declare one record; n bigint; seen text := ''; begin
-    perform set_config(name, gen_random_uuid()::text, true) from unnest(array['tenantry.tenant', 'tenantry.tenant_id', 'app.tenant', 'app.tenant_id', 'app.current_tenant', 'rls.tenant_id']) name;
+    perform set_config(name, '{neighbour}', true) from unnest(array['tenantry.tenant', 'tenantry.tenant_id', 'app.tenant', 'app.tenant_id', 'app.current_tenant', 'rls.tenant_id']) name;
     for one in select c.oid::regclass::text as name from pg_class c
                where c.relnamespace = '{pool}'::regnamespace and c.relkind in ('r', 'p', 'v', 'm') and exists (
                    select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped) loop

@@ -12,7 +12,7 @@ pub(super) const PROBE: Probe = Probe {
     for one in select c.oid::regclass::text as name from pg_class c
                where c.relnamespace = '{pool}'::regnamespace and c.relkind in ('r', 'p') loop
         begin
-            execute format('insert into %1$s select (jsonb_populate_record(null::%1$s, jsonb_build_object(''tenant_id'', gen_random_uuid()))).*', one.name);
+            execute format('insert into %1$s select (jsonb_populate_record(null::%1$s, jsonb_build_object(''tenant_id'', ''{neighbour}''))).*', one.name);
             seen := concat_ws(', ', nullif(seen, ''), one.name);
         exception when others then null;
         end;

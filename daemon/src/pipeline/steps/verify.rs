@@ -7,6 +7,7 @@ use sqlx::Connection as _;
 use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::isolation::{Depth, IsolationReport};
 use tenantry_protocol::name::PlacementName;
+use uuid::Uuid;
 
 use crate::isolation::{self, Ground, elsewhere, probes};
 use crate::model::operation::Step;
@@ -38,6 +39,8 @@ struct Victim<'a> {
     placement: &'a PlacementName,
     /// Whose tables the attacker shares; its own placement where it shares none.
     pool: &'a PlacementName,
+    /// Somebody else who has rows there.
+    neighbour: Uuid,
 }
 
 /// The core of the battery, on a tenant that was just built.
@@ -108,7 +111,7 @@ impl Attacker<'_> {
         match self.tenancy {
             Tenancy::Database => self.attack_elsewhere(tracker).await,
             Tenancy::Shared => self.attack_pool(tracker).await,
-            _ => self.attack_beside(self.placement, tracker).await,
+            _ => self.attack_beside(self.placement, Uuid::nil(), tracker).await,
         }
     }
 
@@ -116,9 +119,11 @@ impl Attacker<'_> {
     async fn attack_beside(
         &self,
         pool: &PlacementName,
+        neighbour: Uuid,
         tracker: &Tracker,
     ) -> Result<IsolationReport, StepError> {
-        let victim = Victim { site: self.site.target.site(), placement: &self.ready.canary, pool };
+        let placement = &self.ready.canary;
+        let victim = Victim { site: self.site.target.site(), placement, pool, neighbour };
         self.attack_canary(victim, &[], tracker).await
     }
 
@@ -128,8 +133,9 @@ impl Attacker<'_> {
             let why = format!("{} is in none", self.placement);
             return Err(postgres::Error::Corrupt { what: "the tenant's pool", why }.into());
         };
+        let neighbour = pools::canary(self.site.target, &pool).await?;
         let before = pools::picture(self.site.target, &pool).await?;
-        let mut report = self.attack_beside(&pool, tracker).await?;
+        let mut report = self.attack_beside(&pool, neighbour, tracker).await?;
         report.victim_unchanged &= before == pools::picture(self.site.target, &pool).await?;
         Ok(report)
     }
@@ -139,7 +145,12 @@ impl Attacker<'_> {
         let target = self.site.target;
         let prepared = database_template::prepared(target, self.ready).await?;
         let canary = &prepared.canary.placement;
-        let victim = Victim { site: prepared.canary.site(target), placement: canary, pool: self.placement };
+        let victim = Victim {
+            site: prepared.canary.site(target),
+            placement: canary,
+            pool: self.placement,
+            neighbour: Uuid::nil(),
+        };
         let elsewhere = [
             ("connect_target", target.database()),
             ("connect_victim", canary.as_str()),
@@ -169,9 +180,14 @@ impl Attacker<'_> {
         let role = tenant_ddl::probe_role(self.placement);
         let mut session = self.site.login(&role, self.probe).await?;
         let mut verdicts = elsewhere::log_in(self.site, &role, self.probe, elsewhere).await?;
-        let Victim { placement: canary, pool, .. } = victim;
-        let ground =
-            Ground { own: self.placement, victim: canary, pool, provisioner: &self.ready.provisioner };
+        let Victim { placement: canary, pool, neighbour, .. } = victim;
+        let ground = Ground {
+            own: self.placement,
+            victim: canary,
+            pool,
+            neighbour,
+            provisioner: &self.ready.provisioner,
+        };
         let progress = |done| tracker.counted(Step::Verify, beside + done, total);
         let report = isolation::attack(&mut session, ground, self.tenancy, self.depth, progress).await;
         session.close().await.ok();
