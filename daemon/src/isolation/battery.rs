@@ -80,7 +80,7 @@ async fn answer(
         ("neighbour", Value::Tenant(ground.neighbour)),
         ("provisioner", Value::Identifier(ground.provisioner)),
     ];
-    let sql = sqlx::AssertSqlSafe(render(attack.sql, &values));
+    let sql = sqlx::AssertSqlSafe(render(&[attack.before, attack.sql].concat(), &values));
     let answer = match attack.holds {
         Holds::Refused(_) => sqlx::raw_sql(sql).execute(&mut *session).await.map(|_| None),
         Holds::Sees(_) => sqlx::raw_sql(sql).fetch_one(&mut *session).await.and_then(|row| row.try_get(0)),

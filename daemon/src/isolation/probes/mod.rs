@@ -128,6 +128,8 @@ impl Scope {
 /// A statement, or several, and what holding it off looks like.
 #[derive(Debug, Clone, Copy)]
 pub struct Attack {
+    /// What is set up for it in the same transaction; gives no rows.
+    pub before: &'static str,
     pub sql: &'static str,
     pub holds: Holds,
 }
@@ -147,11 +149,15 @@ pub(super) const ANOTHER_TRANSACTION: &str = "rollback; begin";
 const REFUSED: &[&str] = &["42501"];
 
 const fn refused(sql: &'static str) -> Attack {
-    Attack { sql, holds: Holds::Refused(REFUSED) }
+    Attack { before: "", sql, holds: Holds::Refused(REFUSED) }
 }
 
 const fn sees(sql: &'static str, answer: &'static str) -> Attack {
-    Attack { sql, holds: Holds::Sees(answer) }
+    sees_after("", sql, answer)
+}
+
+const fn sees_after(before: &'static str, sql: &'static str, answer: &'static str) -> Attack {
+    Attack { before, sql, holds: Holds::Sees(answer) }
 }
 
 /// All of them, those of the core first.

@@ -8,6 +8,7 @@ pub(super) const PROBE: Probe = Probe {
     depth: Depth::Full,
     scope: Scope::Anywhere,
     attacks: &[Attack {
+        before: "",
         sql: "create table public.intruder (id integer)",
         // Where somebody dropped the schema there is nothing to create it in.
         holds: Holds::Refused(&["42501", "3F000"]),

@@ -2,13 +2,8 @@
 
 use super::{Depth, Probe, Scope, sees};
 
-pub(super) const PROBE: Probe = Probe {
-    name: "shared_views",
-    meaning: "a tenant reads other tenants' rows through views",
-    depth: Depth::Full,
-    scope: Scope::Shared,
-    attacks: &[sees(
-        r#"do $$ declare one record; n bigint; seen text := ''; begin
+/// Which of them show rows that are not the tenant's own.
+pub(super) const READ_ALL: &str = r#"do $$ declare one record; n bigint; seen text := ''; begin
     for one in select c.oid::regclass::text as name from pg_class c
                where c.relnamespace = '{pool}'::regnamespace and c.relkind in ('r', 'p', 'v', 'm') and exists (
                    select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped) loop
@@ -20,8 +15,13 @@ pub(super) const PROBE: Probe = Probe {
     end loop;
     perform set_config('tenantry.seen', seen, true);
 end $$;
-select current_setting('tenantry.seen')"#,
-        "",
-    )],
+select current_setting('tenantry.seen')"#;
+
+pub(super) const PROBE: Probe = Probe {
+    name: "shared_views",
+    meaning: "a tenant reads other tenants' rows through views",
+    depth: Depth::Full,
+    scope: Scope::Shared,
+    attacks: &[sees(READ_ALL, "")],
     remedy: None,
 };
