@@ -1,4 +1,8 @@
-//! The audit trail, as it is read.
+//! The audit trail, as it is read, verified, exported and pruned.
+//!
+//! What an event's hash covers, and how signatures are made, is in [`crate::chain`].
+
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,10 +18,21 @@ pub struct AuditEvent {
     pub at: OffsetDateTime,
     /// Who the kernel says it was: `ops1 (uid 1003)`; `tenantryd` for what the daemon does of itself.
     pub actor: String,
+    /// The kernel's number of the actor's account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor_uid: Option<u32>,
+    /// The actor's role at that moment: `viewer`, `operator`, `admin`; absent for the daemon and for strangers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// Where the client said that it came from, for example `SSH_CONNECTION=10.1.2.3 …`: a claim, not a fact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed: Option<String>,
     /// What was done, for example `provision.intent`, `provision`, `credentials.issue`.
     pub action: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slug: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation_id: Option<String>,
     /// `ok`, `failed`, `denied`; absent for an intent.
@@ -26,16 +41,67 @@ pub struct AuditEvent {
     /// In ms; absent where nothing was timed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<f64>,
+    /// Why it failed, or what exactly was done; absent if there is nothing to say, or if it was redacted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// SHA-256 of what was asked, as 64 hexadecimal digits: the same request gives the same digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
+    /// What belongs to this action, for example `grade`, `plan_hash`, `needs`, `key`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub facts: BTreeMap<String, String>,
+    /// Personal values that are gone by a redaction: `actor`, `slug`, `detail`, `claimed`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub redacted: Vec<String>,
+    /// Whether hash and values are what this row's bytes say; `audit_verify` looks at the whole chain.
+    #[serde(default = "yes")]
+    pub intact: bool,
     /// SHA-256 links to the event before and of this one, as 64 hexadecimal digits.
     pub prev_hash: String,
     pub hash: String,
 }
 
+fn yes() -> bool {
+    true
+}
+
+/// Which events; each field that is there must match.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-pub struct AuditRequest {
-    /// Only events about this tenant.
+pub struct AuditFilter {
+    /// About the tenants that have or had this name.
     #[serde(default)]
     pub slug: Option<String>,
+    /// About this very tenant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant_id: Option<String>,
+    /// An account's name (`ops1`) or number (`1003`); `tenantryd` for the daemon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// An action (`provision`), or with a `*` at its end all that begin so (`credentials.*`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// `ok`, `failed`, `denied`, or `intent` for those without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+    /// From this time on.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub since: Option<OffsetDateTime>,
+    /// Before this time.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub until: Option<OffsetDateTime>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation_id: Option<String>,
+    /// Found in the actor, the tenant's name, the action or the detail, whatever its case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct AuditRequest {
+    #[serde(flatten)]
+    pub filter: AuditFilter,
     /// Only events older than this `seq`.
     #[serde(default)]
     pub before: Option<i64>,
@@ -48,4 +114,312 @@ pub struct AuditRequest {
 pub struct AuditResponse {
     /// Newest first.
     pub events: Vec<AuditEvent>,
+    /// Present if the search paused before the page was full: everything from this `seq` on was looked at. Ask again
+    /// with `before` at this value for what is older.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub searched_to: Option<i64>,
+    #[serde(default)]
+    pub trail: TrailStatus,
+}
+
+/// What is known of the whole trail without reading it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct TrailStatus {
+    /// The newest event; 0 in an empty trail.
+    #[serde(default)]
+    pub head_seq: i64,
+    /// The newest event that a verification by this daemon covered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified_to: Option<i64>,
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub verified_at: Option<OffsetDateTime>,
+    /// The newest event whose hash is in the anchor file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchored_to: Option<i64>,
+    /// What is wrong, and what to do; while it stands nothing is changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<AuditBreak>,
+}
+
+/// Where a trail is not what it was, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditBreak {
+    /// The first event that is affected.
+    pub seq: i64,
+    pub kind: BreakKind,
+    /// A sentence: what was found, and what to do next.
+    pub message: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BreakKind {
+    /// The event's bytes, or the values beside them, were changed.
+    Edited,
+    /// The event is missing among others that are there.
+    Removed,
+    /// Another event stands in its place, and this one elsewhere.
+    Reordered,
+    /// The trail ends before events that are known to have been: cut off, or restored from an older copy.
+    Cut,
+    /// From here on everything was made anew, with hashes that fit.
+    Rewritten,
+    /// An event or a signature that this installation never made.
+    Forged,
+    #[serde(other)]
+    Other,
+}
+
+impl BreakKind {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Edited => "edited",
+            Self::Removed => "removed",
+            Self::Reordered => "reordered",
+            Self::Cut => "cut",
+            Self::Rewritten => "rewritten",
+            Self::Forged => "forged",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// An event's hash as it was written down elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditAnchor {
+    pub seq: i64,
+    /// 64 hexadecimal digits.
+    pub hash: String,
+}
+
+/// Starts a verification of the whole trail, or joins the one that runs.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct AuditVerifyRequest {
+    /// Anchors from a copy that is kept elsewhere, at most 50,000: they are held against the trail as well.
+    #[serde(default)]
+    pub anchors: Vec<AuditAnchor>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct AuditVerificationRequest {
+    /// As `audit_verify` gave it.
+    pub id: String,
+    /// How long to wait for an end, in ms, at most 30,000; none to see at once how far it is.
+    #[serde(default)]
+    pub wait_ms: u64,
+}
+
+/// A verification, running or done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditVerification {
+    pub id: String,
+    /// Events looked at, of `total`.
+    pub checked: i64,
+    pub total: i64,
+    /// Absent while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<AuditVerdict>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditVerdict {
+    /// Absent if the trail is whole.
+    #[serde(default, rename = "break", skip_serializing_if = "Option::is_none")]
+    pub broken: Option<AuditBreak>,
+    /// The first and the last event that were looked at; the first is above 1 after a pruning.
+    pub from_seq: i64,
+    pub to_seq: i64,
+    /// The hash of the last one, as 64 hexadecimal digits.
+    pub hash: String,
+    /// Up to where a signature covers the chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_to: Option<i64>,
+    /// Up to where an anchor covers the chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchored_to: Option<i64>,
+    /// Personal values that were redacted.
+    #[serde(default)]
+    pub redacted: u64,
+    /// Losses that an administrator acknowledged, a sentence each.
+    #[serde(default)]
+    pub acknowledged: Vec<String>,
+    /// What this verdict cannot promise, a sentence each.
+    #[serde(default)]
+    pub limits: Vec<String>,
+    pub duration_ms: f64,
+    #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub at: OffsetDateTime,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ExportFormat {
+    /// A line of JSON an event, with what a verification needs: [`crate::chain::export`].
+    #[default]
+    Jsonl,
+    /// Safe to open in a spreadsheet; not verifiable.
+    Csv,
+    /// A line an event after the Open Cybersecurity Schema Framework; not verifiable.
+    Ocsf,
+    #[serde(other)]
+    Other,
+}
+
+/// Opens an export: it holds the events that exist now.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct AuditExportRequest {
+    #[serde(default)]
+    pub filter: AuditFilter,
+    #[serde(default)]
+    pub format: ExportFormat,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditExport {
+    pub id: String,
+    /// The newest event that it can hold.
+    pub to_seq: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct AuditExportReadRequest {
+    pub id: String,
+}
+
+/// The next part of an export. Parts follow each other without a gap; none is given twice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditExportPart {
+    /// At most about 1 MiB.
+    pub text: String,
+    /// Events written so far.
+    pub events: u64,
+    /// Up to where the trail was looked at, of `to_seq`.
+    pub searched_to: i64,
+    pub to_seq: i64,
+    /// Whether this was the last part.
+    pub is_last: bool,
+}
+
+/// Says that a loss is known: the trail was restored from an older copy on purpose.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct AuditAcknowledgeRequest {
+    /// The first lost event, as the trouble names it: proof that it was read.
+    pub seq: i64,
+    /// Why, for the trail.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct AuditKeyRequest {}
+
+/// The key that the trail is signed with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditKey {
+    /// The first 16 hexadecimal digits of the public key's SHA-256.
+    pub id: String,
+    /// SubjectPublicKeyInfo as PEM: what `audit verify --file --key` reads.
+    pub public_key: String,
+    /// From this event on.
+    pub since_seq: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct AuditRotateKeyRequest {}
+
+/// Removes what names a person or a customer from events, which stay in the chain.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct AuditRedactRequest {
+    /// The name of a removed tenant: names and free text of all its events.
+    #[serde(default)]
+    pub slug: Option<String>,
+    /// An account's name: as an actor, in all events.
+    #[serde(default)]
+    pub actor: Option<String>,
+    /// The same name again.
+    pub confirm: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditRedacted {
+    pub events: u64,
+    pub values: u64,
+}
+
+/// Keeps events from being pruned or redacted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditHold {
+    /// What the matter is called: `[a-z0-9-]`, at most 40 characters.
+    pub name: String,
+    /// Only events of the tenants of this name; all if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slug: Option<String>,
+    pub reason: String,
+    pub placed_by: String,
+    #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub placed_at: OffsetDateTime,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct AuditHoldRequest {
+    pub name: String,
+    #[serde(default)]
+    pub slug: Option<String>,
+    #[serde(default)]
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct AuditReleaseRequest {
+    pub name: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct AuditSegmentsRequest {}
+
+/// A range of the trail that is kept or pruned as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditSegment {
+    pub from_seq: i64,
+    /// Inclusive.
+    pub to_seq: i64,
+    /// Whether it is full and its end is signed.
+    pub is_sealed: bool,
+    pub is_pruned: bool,
+    /// When its newest event was; absent for an empty one and for one that was pruned.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub newest_at: Option<OffsetDateTime>,
+    /// The holds that keep it.
+    #[serde(default)]
+    pub held_by: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditSegments {
+    pub segments: Vec<AuditSegment>,
+    pub holds: Vec<AuditHold>,
+}
+
+/// Drops whole segments whose events are all older than `before`; their last checkpoint stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditPruneRequest {
+    #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub before: OffsetDateTime,
+    /// Only say what would be dropped.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditPruned {
+    /// What was dropped, or would be.
+    pub segments: Vec<AuditSegment>,
+    pub events: u64,
+    /// What was not, and why, a sentence each.
+    pub kept: Vec<String>,
 }

@@ -3,7 +3,13 @@
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, schema_for};
 
-use crate::audit::{AuditRequest, AuditResponse};
+use crate::audit::{
+    AuditAcknowledgeRequest, AuditEvent, AuditExport, AuditExportPart, AuditExportReadRequest,
+    AuditExportRequest, AuditHold, AuditHoldRequest, AuditKey, AuditKeyRequest, AuditPruneRequest,
+    AuditPruned, AuditRedactRequest, AuditRedacted, AuditReleaseRequest, AuditRequest, AuditResponse,
+    AuditRotateKeyRequest, AuditSegments, AuditSegmentsRequest, AuditVerification, AuditVerificationRequest,
+    AuditVerifyRequest,
+};
 use crate::blueprint::{BlueprintReport, BlueprintUpload, BlueprintsRequest, BlueprintsResponse};
 use crate::isolation::VerifyIsolationRequest;
 use crate::operation::{
@@ -58,6 +64,18 @@ pub fn methods() -> Vec<MethodSchema> {
         method::<TenantsRequest, TenantsResponse>("tenants"),
         method::<TenantRequest, TenantDetail>("tenant"),
         method::<AuditRequest, AuditResponse>("audit"),
+        method::<AuditVerifyRequest, AuditVerification>("audit_verify"),
+        method::<AuditVerificationRequest, AuditVerification>("audit_verification"),
+        method::<AuditExportRequest, AuditExport>("audit_export"),
+        method::<AuditExportReadRequest, AuditExportPart>("audit_export_read"),
+        method::<AuditAcknowledgeRequest, AuditEvent>("audit_acknowledge"),
+        method::<AuditKeyRequest, AuditKey>("audit_key"),
+        method::<AuditRotateKeyRequest, AuditKey>("audit_rotate_key"),
+        method::<AuditRedactRequest, AuditRedacted>("audit_redact"),
+        method::<AuditSegmentsRequest, AuditSegments>("audit_segments"),
+        method::<AuditHoldRequest, AuditHold>("audit_hold"),
+        method::<AuditReleaseRequest, AuditHold>("audit_release"),
+        method::<AuditPruneRequest, AuditPruned>("audit_prune"),
     ]
 }
 

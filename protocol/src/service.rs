@@ -3,7 +3,13 @@
 //!
 //! Methods are added, never renamed or changed in meaning.
 
-use crate::audit::{AuditRequest, AuditResponse};
+use crate::audit::{
+    AuditAcknowledgeRequest, AuditEvent, AuditExport, AuditExportPart, AuditExportReadRequest,
+    AuditExportRequest, AuditHold, AuditHoldRequest, AuditKey, AuditKeyRequest, AuditPruneRequest,
+    AuditPruned, AuditRedactRequest, AuditRedacted, AuditReleaseRequest, AuditRequest, AuditResponse,
+    AuditRotateKeyRequest, AuditSegments, AuditSegmentsRequest, AuditVerification, AuditVerificationRequest,
+    AuditVerifyRequest,
+};
 use crate::blueprint::{BlueprintReport, BlueprintUpload, BlueprintsRequest, BlueprintsResponse};
 use crate::error::ApiError;
 use crate::isolation::VerifyIsolationRequest;
@@ -68,5 +74,30 @@ pub trait Tenantry {
     async fn verify_isolation(request: VerifyIsolationRequest) -> Result<OperationStarted, ApiError>;
     async fn tenants(request: TenantsRequest) -> Result<TenantsResponse, ApiError>;
     async fn tenant(request: TenantRequest) -> Result<TenantDetail, ApiError>;
+    /// A page of the trail, newest first.
     async fn audit(request: AuditRequest) -> Result<AuditResponse, ApiError>;
+    /// Starts a verification of the whole trail, or joins the one that runs; ask `audit_verification` how it goes.
+    async fn audit_verify(request: AuditVerifyRequest) -> Result<AuditVerification, ApiError>;
+    /// How far a verification is, or its verdict.
+    async fn audit_verification(request: AuditVerificationRequest) -> Result<AuditVerification, ApiError>;
+    /// Opens an export of the events that exist now; read it with `audit_export_read`. An event of the trail itself.
+    async fn audit_export(request: AuditExportRequest) -> Result<AuditExport, ApiError>;
+    /// The next part of an export.
+    async fn audit_export_read(request: AuditExportReadRequest) -> Result<AuditExportPart, ApiError>;
+    /// Says that a loss of events is known, after a restore from an older copy; the trail goes on from there.
+    async fn audit_acknowledge(request: AuditAcknowledgeRequest) -> Result<AuditEvent, ApiError>;
+    /// The public key that the trail is signed with.
+    async fn audit_key(request: AuditKeyRequest) -> Result<AuditKey, ApiError>;
+    /// Signs from now on with a new key, which the old one vouches for.
+    async fn audit_rotate_key(request: AuditRotateKeyRequest) -> Result<AuditKey, ApiError>;
+    /// Removes what names a customer or a person from events; the chain still verifies.
+    async fn audit_redact(request: AuditRedactRequest) -> Result<AuditRedacted, ApiError>;
+    /// The trail's segments, and the holds that keep them.
+    async fn audit_segments(request: AuditSegmentsRequest) -> Result<AuditSegments, ApiError>;
+    /// Keeps events from being pruned or redacted.
+    async fn audit_hold(request: AuditHoldRequest) -> Result<AuditHold, ApiError>;
+    /// Ends a hold.
+    async fn audit_release(request: AuditReleaseRequest) -> Result<AuditHold, ApiError>;
+    /// Drops sealed segments that are old enough; their last checkpoint stays.
+    async fn audit_prune(request: AuditPruneRequest) -> Result<AuditPruned, ApiError>;
 }

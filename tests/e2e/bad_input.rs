@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use tenantry_protocol::PROTOCOL_VERSION;
-use tenantry_protocol::audit::AuditRequest;
+use tenantry_protocol::audit::{AuditFilter, AuditRequest};
 use tenantry_protocol::error::ErrorCode;
 use tenantry_protocol::operation::OperationsRequest;
 use tenantry_protocol::tenant::{TenantRequest, TenantsRequest};
@@ -263,7 +263,10 @@ async fn a_zero_byte_in_a_name_is_the_callers_mistake() {
     let request = OperationsRequest { slug: Some(name.clone()), ..OperationsRequest::default() };
     let operations = client.operations(context(), request).await.unwrap().unwrap_err();
     assert_eq!(operations.code, ErrorCode::InvalidArgument, "{operations:?}");
-    let request = AuditRequest { slug: Some(name.clone()), ..AuditRequest::default() };
+    let request = AuditRequest {
+        filter: AuditFilter { slug: Some(name.clone()), ..AuditFilter::default() },
+        ..AuditRequest::default()
+    };
     let audit = client.audit(context(), request).await.unwrap().unwrap_err();
     assert_eq!(audit.code, ErrorCode::InvalidArgument, "{audit:?}");
     let states = TenantsRequest { states: vec![name.clone()], ..TenantsRequest::default() };

@@ -1,6 +1,6 @@
 //! `audit`: a page of the audit trail, newest first.
 
-use tenantry_protocol::audit::{AuditRequest, AuditResponse};
+use tenantry_protocol::audit::{AuditRequest, AuditResponse, TrailStatus};
 use tenantry_protocol::error::ApiError;
 use tenantry_protocol::session::Role;
 
@@ -15,9 +15,13 @@ const MOST: u32 = 500;
 pub async fn audit(app: &App, caller: &Caller, request: &AuditRequest) -> Result<AuditResponse, ApiError> {
     app.authorise(caller, Role::Viewer, "audit").await?;
     let limit = limit(request.limit, DEFAULT_LIMIT, MOST)?;
-    let slug = request.slug.as_deref().map(parse_slug).transpose()?;
+    let slug = request.filter.slug.as_deref().map(parse_slug).transpose()?;
     let events = audit_rows::page(app.control.pool(), slug.as_deref(), request.before, limit)
         .await
         .map_err(errors::control)?;
-    Ok(AuditResponse { events })
+    let trail = TrailStatus {
+        head_seq: audit_rows::head_seq(app.control.pool()).await.map_err(errors::control)?,
+        ..TrailStatus::default()
+    };
+    Ok(AuditResponse { events, searched_to: None, trail })
 }

@@ -8,7 +8,13 @@ use std::sync::{Arc, OnceLock};
 
 use futures::FutureExt as _;
 use tarpc::context::Context;
-use tenantry_protocol::audit::{AuditRequest, AuditResponse};
+use tenantry_protocol::audit::{
+    AuditAcknowledgeRequest, AuditEvent, AuditExport, AuditExportPart, AuditExportReadRequest,
+    AuditExportRequest, AuditHold, AuditHoldRequest, AuditKey, AuditKeyRequest, AuditPruneRequest,
+    AuditPruned, AuditRedactRequest, AuditRedacted, AuditReleaseRequest, AuditRequest, AuditResponse,
+    AuditRotateKeyRequest, AuditSegments, AuditSegmentsRequest, AuditVerification, AuditVerificationRequest,
+    AuditVerifyRequest,
+};
 use tenantry_protocol::blueprint::{BlueprintReport, BlueprintUpload, BlueprintsRequest, BlueprintsResponse};
 use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::isolation::VerifyIsolationRequest;
@@ -218,5 +224,77 @@ impl Tenantry for Session {
 
     async fn audit(self, _: Context, request: AuditRequest) -> Result<AuditResponse, ApiError> {
         contained(commands::audit(&self.app, self.caller()?, &request)).await
+    }
+
+    async fn audit_verify(
+        self,
+        _: Context,
+        request: AuditVerifyRequest,
+    ) -> Result<AuditVerification, ApiError> {
+        contained(commands::audit_verify(&self.app, self.caller()?, request)).await
+    }
+
+    async fn audit_verification(
+        self,
+        _: Context,
+        request: AuditVerificationRequest,
+    ) -> Result<AuditVerification, ApiError> {
+        contained(commands::audit_verification(&self.app, self.caller()?, request)).await
+    }
+
+    async fn audit_export(self, _: Context, request: AuditExportRequest) -> Result<AuditExport, ApiError> {
+        contained(commands::audit_export(&self.app, self.caller()?, request)).await
+    }
+
+    async fn audit_export_read(
+        self,
+        _: Context,
+        request: AuditExportReadRequest,
+    ) -> Result<AuditExportPart, ApiError> {
+        contained(commands::audit_export_read(&self.app, self.caller()?, request)).await
+    }
+
+    async fn audit_acknowledge(
+        self,
+        _: Context,
+        request: AuditAcknowledgeRequest,
+    ) -> Result<AuditEvent, ApiError> {
+        contained(commands::audit_acknowledge(&self.app, self.caller()?, request)).await
+    }
+
+    async fn audit_key(self, _: Context, request: AuditKeyRequest) -> Result<AuditKey, ApiError> {
+        contained(commands::audit_key(&self.app, self.caller()?, request)).await
+    }
+
+    async fn audit_rotate_key(
+        self,
+        _: Context,
+        request: AuditRotateKeyRequest,
+    ) -> Result<AuditKey, ApiError> {
+        contained(commands::audit_rotate_key(&self.app, self.caller()?, request)).await
+    }
+
+    async fn audit_redact(self, _: Context, request: AuditRedactRequest) -> Result<AuditRedacted, ApiError> {
+        contained(commands::audit_redact(&self.app, self.caller()?, request)).await
+    }
+
+    async fn audit_segments(
+        self,
+        _: Context,
+        request: AuditSegmentsRequest,
+    ) -> Result<AuditSegments, ApiError> {
+        contained(commands::audit_segments(&self.app, self.caller()?, request)).await
+    }
+
+    async fn audit_hold(self, _: Context, request: AuditHoldRequest) -> Result<AuditHold, ApiError> {
+        contained(commands::audit_hold(&self.app, self.caller()?, request)).await
+    }
+
+    async fn audit_release(self, _: Context, request: AuditReleaseRequest) -> Result<AuditHold, ApiError> {
+        contained(commands::audit_release(&self.app, self.caller()?, request)).await
+    }
+
+    async fn audit_prune(self, _: Context, request: AuditPruneRequest) -> Result<AuditPruned, ApiError> {
+        contained(commands::audit_prune(&self.app, self.caller()?, request)).await
     }
 }

@@ -1,7 +1,7 @@
 //! `audit list`: the newest events of the trail.
 //! Reads only. Older pages by `--before`; whether the chain holds is not this command's to say.
 
-use tenantry_protocol::audit::{AuditEvent, AuditRequest};
+use tenantry_protocol::audit::{AuditEvent, AuditFilter, AuditRequest};
 
 use super::Context;
 use super::args::Audit;
@@ -10,7 +10,11 @@ use crate::format;
 
 pub(super) async fn run(context: &Context, command: Audit) -> Result<(), CliError> {
     let Audit::List { tenant, before, limit } = command;
-    let answer = context.client().await?.audit(AuditRequest { slug: tenant, before, limit }).await?;
+    let answer = context
+        .client()
+        .await?
+        .audit(AuditRequest { filter: AuditFilter { slug: tenant, ..AuditFilter::default() }, before, limit })
+        .await?;
     if context.output.is_json() {
         return context.output.document(&answer);
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crossterm::event::{Event as TerminalEvent, EventStream, KeyEventKind};
 use futures::StreamExt;
-use tenantry_protocol::audit::AuditRequest;
+use tenantry_protocol::audit::{AuditFilter, AuditRequest};
 use tenantry_protocol::isolation::VerifyIsolationRequest;
 use tenantry_protocol::operation::{CancelRequest, Operation, OperationsRequest, RetryRequest};
 use tenantry_protocol::tenant::{IssueCredentialsRequest, OperationStarted, TenantChangeRequest};
@@ -181,7 +181,11 @@ async fn perform(effect: Effect, client: Option<Client>, events: Events) {
             Some(Event::Detail { id, result: clean(detail) })
         }
         Effect::LoadAudit { tenant, before } => {
-            let request = AuditRequest { slug: tenant.clone(), before, limit: Some(PAGE) };
+            let request = AuditRequest {
+                filter: AuditFilter { slug: tenant.clone(), ..AuditFilter::default() },
+                before,
+                limit: Some(PAGE),
+            };
             let result = clean(client.audit(request).await.map(|answer| text::wire(answer).events));
             Some(Event::Audit { tenant, before, result })
         }
