@@ -68,8 +68,11 @@ async fn catch_up(
     });
     let upto = if news.resync { newest(client).await? } else { announced.max().unwrap_or(seen) };
     let mut events: Vec<AuditEvent> = Vec::new();
+    if upto <= seen {
+        return Ok(News { upto, events });
+    }
     let mut before = None;
-    while upto > seen {
+    loop {
         let request = AuditRequest { filter: filter.clone(), before, limit: Some(READING) };
         let answer = client.audit(request).await?;
         let is_full = answer.events.len() >= READING as usize;
