@@ -42,9 +42,10 @@ pub(crate) fn facts(event: &AuditEvent) -> Vec<(String, String)> {
     facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
-/// An intent has none.
+/// An intent has none, and is found by this word.
 pub(crate) fn outcome(event: &AuditEvent) -> &str {
-    event.outcome.as_deref().unwrap_or(NONE)
+    let none = if event.action.ends_with(".intent") { "intent" } else { NONE };
+    event.outcome.as_deref().unwrap_or(none)
 }
 
 /// One event on a line, for a stream of them.

@@ -193,7 +193,13 @@ async fn console(socket: PathBuf) -> Result<(), CliError> {
                     .to_owned(),
         });
     }
-    for operation in ui::run(socket).await? {
+    let left = ui::run(socket).await?;
+    if let Some(name) = left.export {
+        output::complain(&format!(
+            "the export to {name} was given up with the console; nothing is left of it"
+        ));
+    }
+    for operation in left.operations {
         output::complain(&format!(
             "the {} of {} goes on; follow it with `tenantry operation watch {}`",
             operation.kind.name().replace('_', " "),

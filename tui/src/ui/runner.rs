@@ -39,8 +39,17 @@ const SILENCE: Duration = Duration::from_millis(30);
 /// Somebody who never stops typing sees the dialog nevertheless.
 const STALE_AT_MOST: Duration = Duration::from_millis(500);
 
-/// Shows the console until it is left. Gives the operations that go on without it.
-pub(crate) async fn run(socket: PathBuf) -> Result<Vec<Operation>, UiError> {
+/// What a console that was left leaves behind.
+#[derive(Debug)]
+pub(crate) struct Left {
+    /// Operations that go on without it.
+    pub(crate) operations: Vec<Operation>,
+    /// An export that does not.
+    pub(crate) export: Option<String>,
+}
+
+/// Shows the console until it is left.
+pub(crate) async fn run(socket: PathBuf) -> Result<Left, UiError> {
     let (events, inbox) = mpsc::channel(QUEUE);
     let (current, client) = watch::channel(None);
     let mut tasks = JoinSet::new();
@@ -57,7 +66,8 @@ pub(crate) async fn run(socket: PathBuf) -> Result<Vec<Operation>, UiError> {
         Runner { state, screen, events, inbox, client, tasks, input: Input::Fresh, export: None };
     runner.run().await?;
     let running = runner.state.operations.into_values().map(|live| live.operation);
-    Ok(running.filter(|operation| !operation.state.is_final()).collect())
+    let operations = running.filter(|operation| !operation.state.is_final()).collect();
+    Ok(Left { operations, export: runner.state.exporting.map(|exporting| exporting.name) })
 }
 
 #[derive(Debug)]

@@ -139,6 +139,10 @@ impl AuditScreen {
             self.is_behind = true;
             return false;
         }
+        if matches!(self.events, Answer::Refused(_)) {
+            // What was refused would be refused again, with each event.
+            return false;
+        }
         let now = self.reading == Reading::Idle;
         if !now {
             self.reading = Reading::Outdated;

@@ -41,11 +41,7 @@ pub(super) fn perform(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Open => return open::tenant_at_hand(state),
         Action::New => wizard::open(state),
         Action::Rollback => return open::rollback(state, at_hand),
-        Action::Filter => match state.screens.last_mut() {
-            Some(Screen::Audit(screen)) => screen.typing = Typing::Filter,
-            Some(Screen::Isolation(screen)) => screen.typing = Typing::Filter,
-            _ => state.tenants.typing = Typing::Filter,
-        },
+        Action::Filter => begin_filter(state),
         Action::Mark => {
             state.tenants.toggle_mark();
             return scroll::scroll(state, 1);
@@ -131,6 +127,14 @@ fn go_on(state: &mut State) -> Vec<Effect> {
         _ => return wizard::go_on(state),
     }
     Vec::new()
+}
+
+fn begin_filter(state: &mut State) {
+    match state.screens.last_mut() {
+        Some(Screen::Audit(screen)) => screen.typing = Typing::Filter,
+        Some(Screen::Isolation(screen)) => screen.typing = Typing::Filter,
+        _ => state.tenants.typing = Typing::Filter,
+    }
 }
 
 /// From field to field, and from choice to choice.

@@ -99,7 +99,7 @@ fn the_trail_has_its_standing_its_filter_and_the_selected_event() {
     filter: tenant:acme since:1d    3 events · paused
            SEQ  UTC        ACTOR        ACTION             TENANT         OUTCOME
         48,211  00:00:00   ops1         provision          acme           ok
-        48,208  2024-10-03 ops1         provision.intent   acme           –
+        48,208  2024-10-03 ops1         provision.intent   acme           intent
     ▌   48,190  2024-10-03 ops1         rollback           acme           denied
 
 
