@@ -1,11 +1,11 @@
-//! What people get wrong about the trail's commands, where no daemon is needed to say so: each answer is a sentence that
-//! says what to do, and nothing is asked of anybody.
+//! The trail's commands where no daemon is needed: what people get wrong, said in a sentence that says what to do; and
+//! exports, checked by whoever holds the key.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::harness::Output;
 use crate::harness::cli::{run, tenantry_command};
 use crate::harness::scratch::Scratch;
+use crate::harness::{Env, Output};
 
 /// Nobody's home, and no daemon anywhere.
 struct Alone(Scratch);
@@ -78,4 +78,56 @@ async fn files_that_are_no_keys_anchors_or_exports_are_named_before_anybody_is_a
     let anchors = alone.file("anchors", "tenantry-anchors 2 something\n");
     let line = ["audit", "verify", "--anchors", anchors.to_str().unwrap()];
     alone.tenantry(&line).await.assert_status(2).assert_says(&["anchors", "tenantry-anchors 1"]);
+}
+
+/// A key that signed nothing here: the example of RFC 8410.
+const STRANGER: &str = "-----BEGIN PUBLIC KEY-----\n\
+    MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n\
+    -----END PUBLIC KEY-----\n";
+
+#[tokio::test]
+async fn an_export_is_verified_without_a_daemon_and_what_was_done_to_it_is_named() {
+    let mut env = Env::new().await;
+    env.provision("acme").await;
+    let (export, csv) = (env.dir.join("trail.jsonl"), env.dir.join("trail.csv"));
+    env.tenantry(&["audit", "export", "--output", export.to_str().unwrap()]).await.assert_status(0);
+    let again = env.tenantry(&["audit", "export", "--output", export.to_str().unwrap()]).await;
+    again.assert_status(2).assert_says(&["trail.jsonl", "exists already"]);
+    let words = ["audit", "export", "--tenant", "acme", "--format", "csv"];
+    let table = env.tenantry(&words).await.assert_status(0).stdout;
+    std::fs::write(&csv, &table).unwrap();
+    assert!(table.lines().count() > 2 && table.lines().skip(1).all(|line| line.contains("acme")), "{table}");
+    let alone = Alone::new();
+    let key = env.tenantry(&["audit", "key"]).await.assert_status(0).stdout;
+    let (key, stranger) = (alone.file("key.pem", &key), alone.file("stranger.pem", STRANGER));
+    env.take_daemon().stop().await;
+
+    let verify = async |file: &Path, key: &Path| {
+        let words = ["audit", "verify", "--file", file.to_str().unwrap(), "--key", key.to_str().unwrap()];
+        alone.tenantry(&words).await
+    };
+    let whole = verify(&export, &key).await.assert_status(0);
+    assert!(
+        whole.stdout.contains("✓ the trail is whole") && whole.stdout.contains("cannot promise"),
+        "{whole}"
+    );
+    verify(&export, &stranger).await.assert_status(6).assert_says(&["forged at"]);
+    verify(&csv, &key).await.assert_status(2).assert_says(&["trail.csv", "jsonl"]);
+
+    let text = std::fs::read_to_string(&export).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let without = |gone: usize| {
+        let left =
+            lines.iter().enumerate().filter(|(at, _)| *at != gone).map(|(_, line)| format!("{line}\n"));
+        left.collect::<String>()
+    };
+    let third = lines.iter().position(|line| line.contains("\"seq\":3,")).unwrap();
+    for (name, changed, says) in [
+        ("edited", text.replacen("acme", "acne", 1), "edited at"),
+        ("removed", without(third), "removed at 3"),
+        ("cut", without(lines.len() - 1), "cut at"),
+    ] {
+        let changed = alone.file(name, &changed);
+        verify(&changed, &key).await.assert_status(6).assert_says(&[says]);
+    }
 }

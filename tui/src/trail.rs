@@ -68,35 +68,48 @@ pub(crate) fn trouble(broken: &AuditBreak) -> String {
     format!("{} at {}", broken.kind.name(), seq(broken.seq))
 }
 
+/// What is wrong with the trail: what stops the daemon from changing anything, or else what a verification found.
+pub(crate) fn wrong(trail: &TrailStatus) -> Option<&AuditBreak> {
+    trail.trouble.as_ref().or(trail.found.as_ref())
+}
+
 /// How the trail stands: `✓ verified to 48,211 (3 m ago)`; as yet unverified; or what is wrong with it.
 pub(crate) fn standing(trail: &TrailStatus, now: OffsetDateTime) -> String {
-    if let Some(broken) = &trail.trouble {
+    if let Some(broken) = wrong(trail) {
         return format!("✗ {}: {}", trouble(broken), broken.message);
     }
-    let head = seq(trail.head_seq);
     let anchored = trail.anchored_to.map(|to| format!(", anchored to {}", seq(to))).unwrap_or_default();
     match (trail.verified_to, trail.verified_at) {
         (Some(to), at) => {
             let ago = at.map(|at| format!(" ({})", format::ago(at, now))).unwrap_or_default();
-            format!("✓ verified to {}{ago}, at {head}{anchored}", seq(to))
+            format!("✓ verified to {}{ago}{anchored}", seq(to))
         }
-        (None, _) => format!("· not verified yet, at {head}{anchored}"),
+        (None, _) => format!("· not verified yet{anchored}"),
     }
+}
+
+/// What a verification found, in a few words.
+pub(crate) fn headline(verdict: &AuditVerdict) -> String {
+    match &verdict.broken {
+        None => format!("✓ the trail is whole: {}", format::counted(looked_at(verdict), "event")),
+        Some(broken) => format!("✗ the trail is not what it was: {}", trouble(broken)),
+    }
+}
+
+fn looked_at(verdict: &AuditVerdict) -> u64 {
+    u64::try_from(verdict.to_seq - verdict.from_seq + 1).unwrap_or_default()
 }
 
 /// What a verification found, the most important first.
 pub(crate) fn verdict(verdict: &AuditVerdict) -> Vec<String> {
     let range = format!("{} to {}", seq(verdict.from_seq), seq(verdict.to_seq));
-    let counted = verdict.to_seq - verdict.from_seq + 1;
-    let counted = format::counted(u64::try_from(counted).unwrap_or_default(), "event");
     let took = format::duration(verdict.duration_ms);
+    let headline = headline(verdict);
     let mut lines = match &verdict.broken {
-        None => vec![format!("✓ the trail is whole: {counted}, {range}, checked in {took}")],
-        Some(broken) => vec![
-            format!("✗ the trail is {}", trouble(broken)),
-            format!("  {}", broken.message),
-            format!("  looked at {range} in {took}"),
-        ],
+        None => vec![format!("{headline}, {range}, checked in {took}")],
+        Some(broken) => {
+            vec![headline, format!("  {}", broken.message), format!("  looked at {range} in {took}")]
+        }
     };
     let to = |reached: Option<i64>| reached.map_or_else(|| "nothing".to_owned(), seq);
     lines.extend([
@@ -158,12 +171,14 @@ mod tests {
     #[test]
     fn a_trail_in_trouble_says_so_before_anything_else() {
         let mut trail = TrailStatus { head_seq: 48_211, ..TrailStatus::default() };
-        assert_eq!(standing(&trail, now()), "· not verified yet, at 48,211");
+        assert_eq!(standing(&trail, now()), "· not verified yet");
         trail.verified_to = Some(48_000);
         trail.verified_at = Some(now() - time::Duration::minutes(3));
-        assert_eq!(standing(&trail, now()), "✓ verified to 48,000 (3 m ago), at 48,211");
+        assert_eq!(standing(&trail, now()), "✓ verified to 48,000 (3 m ago)");
         let message = "restore it".to_owned();
         trail.trouble = Some(AuditBreak { seq: 41, kind: BreakKind::Edited, message });
         assert_eq!(standing(&trail, now()), "✗ edited at 41: restore it");
+        trail.found = trail.trouble.take();
+        assert_eq!(standing(&trail, now()), "✗ edited at 41: restore it", "found, but it stops nothing");
     }
 }

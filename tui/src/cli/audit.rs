@@ -105,8 +105,11 @@ async fn show(context: &Context, seq: i64) -> Result<(), CliError> {
     if context.output.is_json() {
         return context.output.document(&event);
     }
+    // What has several lines stays in its column.
+    let beside = |value: &str| value.replace('\n', "\n           ");
+    let facts = trail::facts(&event);
     let lines: Vec<String> =
-        trail::facts(&event).into_iter().map(|(name, value)| format!("{name:<10} {value}")).collect();
+        facts.iter().map(|(name, value)| format!("{name:<10} {}", beside(value))).collect();
     context.output.lines(&lines.join("\n"))
 }
 

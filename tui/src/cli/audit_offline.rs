@@ -3,14 +3,17 @@
 //! Invariant: the file is read as a stream, never whole; the key is the caller's, never one that the file brings along.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tenantry_protocol::audit::AuditVerdict;
-use tenantry_protocol::chain::PublicKey;
+use tenantry_protocol::chain::export::ExportLine;
+use tenantry_protocol::chain::verify::{ExportVerdict, ExportVerifier, Loss};
+use tenantry_protocol::chain::{Link, PublicKey};
+use time::OffsetDateTime;
 
 use super::args::AuditVerify;
 use super::audit_anchors::{self, Anchors};
@@ -22,6 +25,8 @@ use crate::format;
 
 /// More than any public key has.
 const MAX_KEY_BYTES: u64 = 64 * 1024;
+/// More than any line of an export: a part of one has 1 MiB.
+const MAX_LINE: u64 = 16 * 1024 * 1024;
 const BUFFER_BYTES: usize = 256 * 1024;
 /// How often is said how far it is.
 const STEP: Duration = Duration::from_millis(250);
@@ -93,14 +98,106 @@ impl Export {
         Ok(Self { path: path.to_owned(), lines, total: about.len(), read })
     }
 
-    fn verdict(self, key: PublicKey, anchors: Option<Anchors>) -> Result<AuditVerdict, CliError> {
-        let _ = (self.lines, key, anchors);
-        Err(CliError::File {
+    /// Reads it to its end.
+    fn verdict(mut self, key: PublicKey, anchors: Option<Anchors>) -> Result<AuditVerdict, CliError> {
+        let begin = Instant::now();
+        let path = std::mem::take(&mut self.path);
+        let wrong = |problem: String| CliError::File {
             doing: "cannot verify the export",
-            path: self.path,
-            problem: "not built yet".to_owned(),
-        })
+            path: path.clone(),
+            problem,
+        };
+        let mut verifier = ExportVerifier::new(key, anchors.as_ref().map(links).unwrap_or_default());
+        let mut line = Vec::new();
+        let mut number: u64 = 0;
+        loop {
+            line.clear();
+            let read = (&mut self.lines).take(MAX_LINE).read_until(b'\n', &mut line);
+            let read = read.map_err(|error| wrong(error.to_string()))?;
+            if read == 0 {
+                break;
+            }
+            number += 1;
+            if read as u64 == MAX_LINE && !line.ends_with(b"\n") {
+                return Err(wrong(format!("line {number} is longer than any line of an export")));
+            }
+            // What is no text is no line of an export either; the verifier says which it is.
+            let text = String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(&line));
+            if number == 1 {
+                same_trail(&text, anchors.as_ref()).map_err(wrong)?;
+            }
+            verifier.line(&text).map_err(|error| wrong(error.to_string()))?;
+        }
+        let found = verifier.finish().map_err(|error| wrong(error.to_string()))?;
+        Ok(verdict_of(found, anchors.as_ref(), begin.elapsed()))
     }
+}
+
+fn links(anchors: &Anchors) -> Vec<(i64, Link)> {
+    let link = |hash: &str| Link::try_from(data_encoding::HEXLOWER.decode(hash.as_bytes()).ok()?).ok();
+    anchors.anchors.iter().filter_map(|anchor| Some((anchor.seq, link(&anchor.hash)?))).collect()
+}
+
+/// Anchors of another trail would accuse this one of everything.
+fn same_trail(header: &str, anchors: Option<&Anchors>) -> Result<(), String> {
+    let (Ok(ExportLine::Header(header)), Some(anchors)) = (serde_json::from_str(header), anchors) else {
+        // What is no header is the verifier's to say.
+        return Ok(());
+    };
+    if header.trail == anchors.trail {
+        return Ok(());
+    }
+    Err(format!(
+        "it is of trail {}, and the anchors are of trail {}: give the anchors of the same installation",
+        header.trail, anchors.trail
+    ))
+}
+
+/// In the form in which the daemon says it of its own trail.
+fn verdict_of(found: ExportVerdict, anchors: Option<&Anchors>, took: Duration) -> AuditVerdict {
+    let limits = limits(&found, anchors);
+    AuditVerdict {
+        from_seq: found.header.from.seq + 1,
+        to_seq: found.to_seq,
+        hash: data_encoding::HEXLOWER.encode(&found.hash),
+        signed_to: found.signed_to,
+        anchored_to: found.anchored_to,
+        redacted: found.redacted,
+        acknowledged: found.acknowledged.iter().map(Loss::sentence).collect(),
+        broken: found.broken,
+        limits,
+        duration_ms: took.as_secs_f64() * 1_000.0,
+        at: OffsetDateTime::now_utc(),
+    }
+}
+
+/// What a file by itself cannot show.
+fn limits(found: &ExportVerdict, anchors: Option<&Anchors>) -> Vec<String> {
+    let mut limits = Vec::new();
+    if found.header.filter.is_some() {
+        limits.push(format!(
+            "it was made with a filter and has {}: each shows its own link, and that none that matches is missing is \
+             vouched for by the signature at the end alone",
+            format::counted(found.events, "event")
+        ));
+    }
+    limits.push(format!(
+        "it says nothing of what came after event {}, when it was made",
+        found.header.head.seq
+    ));
+    if anchors.is_some() && found.header.filter.is_some() {
+        limits.push("anchors cannot be held against an export that was made with a filter".to_owned());
+    } else if found.anchored_to.is_none() {
+        limits.push(
+            "who held the database and the signing key could have made all of it anew: only anchors that were kept \
+             elsewhere (--anchors) show that"
+                .to_owned(),
+        );
+    }
+    limits.push(
+        "it is worth as much as the key: that must come from where nobody could exchange it".to_owned(),
+    );
+    limits
 }
 
 /// Counts what is read.

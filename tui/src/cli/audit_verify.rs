@@ -79,8 +79,6 @@ pub(super) fn print(output: Output, file: Option<&Path>, verdict: &AuditVerdict)
     }
     match &verdict.broken {
         None => Ok(()),
-        Some(broken) => {
-            Err(CliError::Attention(format!("the trail is {}: {}", trail::trouble(broken), broken.message)))
-        }
+        Some(broken) => Err(CliError::Attention(format!("{}: {}", trail::trouble(broken), broken.message))),
     }
 }

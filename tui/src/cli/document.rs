@@ -10,7 +10,7 @@ use serde::Serialize;
 use tenantry_protocol::archive::Archive;
 use tenantry_protocol::audit::{
     AuditEvent, AuditHold, AuditKey, AuditPruned, AuditRedacted, AuditResponse, AuditSegments, AuditVerdict,
-    ExportFormat, TrailStatus,
+    ExportFormat,
 };
 use tenantry_protocol::blueprint::{Blueprint, BlueprintReport, BlueprintsResponse};
 use tenantry_protocol::isolation::{Grade, IsolationReport};
@@ -29,9 +29,6 @@ use crate::format;
 pub(super) struct Status<'a> {
     pub(super) session: &'a HelloResponse,
     pub(super) health: &'a Health,
-    /// Absent where the trail cannot be read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) trail: Option<&'a TrailStatus>,
 }
 
 /// `tenant create`: what was made, or with `--no-wait` what was accepted.

@@ -1,7 +1,6 @@
 //! `status`: how the daemon, its control database and the targets are. A problem that it reports is its exit status too.
 //! Always prints what it knows before it complains, so that a broken part does not hide the others.
 
-use tenantry_protocol::audit::{AuditRequest, TrailStatus};
 use tenantry_protocol::session::Health;
 use tenantry_protocol::{ApiError, ErrorCode};
 use time::OffsetDateTime;
@@ -9,23 +8,22 @@ use time::OffsetDateTime;
 use super::Context;
 use super::document::Status;
 use super::error::CliError;
-use crate::client::{Client, ClientError};
+use crate::client::ClientError;
 use crate::{format, trail};
 
 pub(super) async fn run(context: &Context) -> Result<(), CliError> {
     let client = context.client().await?;
     let health = client.health().await?;
-    let standing = trail_of(&client, &health).await;
     let hello = client.hello();
     if context.output.is_json() {
-        context.output.document(&Status { session: hello, health: &health, trail: standing.as_ref() })?;
+        context.output.document(&Status { session: hello, health: &health })?;
     } else {
         let label = if hello.label.is_empty() { String::new() } else { format!(" · {}", hello.label) };
         context.output.lines(&format!(
             "you       {}, {}{label}\n{}",
             hello.actor,
             format::role(hello.role),
-            lines(&health, standing.as_ref())
+            lines(&health)
         ))?;
     }
     match &health.control.problem {
@@ -35,10 +33,10 @@ pub(super) async fn run(context: &Context) -> Result<(), CliError> {
         } else {
             ClientError::Api(ApiError::new(ErrorCode::Unavailable, problem.clone())).into()
         }),
-        _ => match standing.and_then(|standing| standing.trouble) {
+        _ => match health.control.trail.as_ref().and_then(trail::wrong) {
             Some(broken) => Err(CliError::Attention(format!(
-                "the audit trail is {}, and nothing is changed while it is: {}",
-                trail::trouble(&broken),
+                "the audit trail is not what it was, {}: {}",
+                trail::trouble(broken),
                 broken.message
             ))),
             None => Ok(()),
@@ -46,16 +44,7 @@ pub(super) async fn run(context: &Context) -> Result<(), CliError> {
     }
 }
 
-/// How the trail stands; a daemon that cannot say it now has said why in its health.
-async fn trail_of(client: &Client, health: &Health) -> Option<TrailStatus> {
-    if !health.control.reachable {
-        return None;
-    }
-    let request = AuditRequest { limit: Some(1), ..AuditRequest::default() };
-    client.audit(request).await.ok().map(|answer| answer.trail)
-}
-
-fn lines(health: &Health, standing: Option<&TrailStatus>) -> String {
+fn lines(health: &Health) -> String {
     let latency = |ms: Option<f64>| ms.map(format::duration).unwrap_or_else(|| "no answer".to_owned());
     let mut lines = vec![
         format!(
@@ -66,15 +55,11 @@ fn lines(health: &Health, standing: Option<&TrailStatus>) -> String {
             format::age(health.daemon.started_at, OffsetDateTime::now_utc())
         ),
         format!(
-            "control   {} {}, epoch {}{}",
+            "control   {} {}, epoch {}, audit at {}",
             if health.control.reachable { "✓" } else { "✗" },
             latency(health.control.latency_ms),
             health.control.epoch,
-            if standing.is_none() {
-                format!(", audit at {}", health.control.audit_seq)
-            } else {
-                String::new()
-            }
+            health.control.audit_seq
         ),
     ];
     if let Some(holder) = &health.control.standing_by_for {
@@ -82,7 +67,7 @@ fn lines(health: &Health, standing: Option<&TrailStatus>) -> String {
             "          stands by for {holder}: reads are answered, changes are not; takes over when its lease lapses"
         ));
     }
-    if let Some(standing) = standing {
+    if let Some(standing) = &health.control.trail {
         lines.push(format!("audit     {}", trail::standing(standing, OffsetDateTime::now_utc())));
     }
     for target in &health.targets {

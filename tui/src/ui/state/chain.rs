@@ -33,9 +33,19 @@ impl Chain {
         self.status = TrailStatus { head_seq, ..status };
     }
 
-    /// What is wrong with the trail; while it stands the daemon changes nothing.
-    pub(crate) const fn trouble(&self) -> Option<&AuditBreak> {
-        self.status.trouble.as_ref()
+    /// A verification that was asked for here is over; the daemon says the same of the trail when it is asked next.
+    pub(crate) fn concluded(&mut self, verdict: AuditVerdict) {
+        self.checking = None;
+        if verdict.broken.is_none() {
+            self.status.verified_to = Some(verdict.to_seq);
+            self.status.verified_at = Some(verdict.at);
+        }
+        self.status.found.clone_from(&verdict.broken);
+        self.verdict = Some(verdict);
+    }
+
+    pub(crate) fn wrong(&self) -> Option<&AuditBreak> {
+        trail::wrong(&self.status)
     }
 
     /// `chain ✓ verified to 48,211`, or how far that is, or what is wrong.
@@ -47,8 +57,7 @@ impl Chain {
             });
             return (format!("chain ◐ verifying{}", far.unwrap_or_else(|| " …".to_owned())), Tone::Plain);
         }
-        let found = self.verdict.as_ref().and_then(|verdict| verdict.broken.as_ref());
-        if let Some(broken) = self.trouble().or(found) {
+        if let Some(broken) = self.wrong() {
             return (format!("chain ✗ {}: {}", trail::trouble(broken), broken.message), Tone::Bad);
         }
         let Some(to) = self.status.verified_to else {

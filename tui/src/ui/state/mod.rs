@@ -208,9 +208,9 @@ impl State {
         usize::from(self.size.1.saturating_sub(3 + alarm)).max(1)
     }
 
-    /// The trail is in trouble, and a line at the top says so; its own screen says it in full.
+    /// The trail is not what it was, and a line at the top says so; its own screen says it in full.
     pub(crate) fn is_alarmed(&self) -> bool {
-        self.chain.trouble().is_some() && !matches!(self.screen(), Screen::Audit(_))
+        self.chain.wrong().is_some() && !matches!(self.screen(), Screen::Audit(_))
     }
 
     /// The operation on screen, as it is now.

@@ -215,11 +215,10 @@ pub(super) fn verification(
     match result {
         Ok(mut progress) => {
             if let Some(verdict) = progress.verdict.take() {
-                state.chain.checking = None;
-                let said = trail::verdict(&verdict).into_iter().next().unwrap_or_default();
+                let said = trail::headline(&verdict);
                 let way = if matches!(state.screen(), Screen::Audit(_)) { "V" } else { ":audit, then V," };
                 state.notice = Some(format!("{said} · {way} shows all of it"));
-                state.chain.verdict = Some(verdict);
+                state.chain.concluded(verdict);
                 return vec![Effect::LoadTrail];
             }
             let id = progress.id.clone();

@@ -1,6 +1,6 @@
 //! Drawing. `view` is a function of the state: no I/O, no clock, no changes.
 //!
-//! Every screen is one top line (where one is, and with whom), a second one if the audit trail is in trouble, a body,
+//! Every screen is one top line (where one is, and with whom), a second one if the audit trail is not what it was, a body,
 //! one line for a notice, and the keys that work now. Below 40 columns or 10 rows what doesn't fit is cut, never wrapped into something else.
 
 mod audit;
@@ -109,8 +109,12 @@ fn top_line(state: &State, columns: u16) -> Line<'static> {
 
 /// While the trail is in trouble nothing can be changed, and whoever tries should know why beforehand.
 fn alarm_line(state: &State, columns: u16) -> Line<'static> {
-    let Some(broken) = state.chain.trouble() else { return Line::default() };
-    let text = format!("✗ audit trail {}: nothing is changed until that is settled", trail::trouble(broken));
+    let Some(broken) = state.chain.wrong() else { return Line::default() };
+    let what = match &state.chain.status.trouble {
+        Some(_) => ": nothing is changed until that is settled",
+        None => "",
+    };
+    let text = format!("✗ audit trail {}{what}", trail::trouble(broken));
     let how = " · :audit says how";
     let room = usize::from(columns).saturating_sub(1);
     let text = if width(&text) + width(how) <= room { text + how } else { cut(&text, room) };

@@ -171,7 +171,7 @@ fn a_verification_is_followed_to_its_verdict_wherever_one_is() {
     assert_eq!(effects, [Effect::LoadTrail]);
     assert_eq!(
         state.notice.as_deref(),
-        Some("✗ the trail is edited at 41 · :audit, then V, shows all of it")
+        Some("✗ the trail is not what it was: edited at 41 · :audit, then V, shows all of it")
     );
     assert_eq!(state.chain.line(now()).0, "chain ✗ edited at 41: restore it");
     press(&mut state, KeyCode::Char('a'));
