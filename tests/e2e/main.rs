@@ -16,6 +16,7 @@ mod access;
 mod any_language;
 mod archives;
 mod audit;
+mod audit_trail;
 mod bad_input;
 mod bad_requests;
 mod configuration;

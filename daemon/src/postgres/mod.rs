@@ -4,6 +4,8 @@
 //! [`Error`], with the constraint that was violated turned into a variant.
 
 pub mod archives;
+pub mod audit_append;
+pub mod audit_read;
 pub mod audit_rows;
 pub mod blueprints;
 pub mod bookkeeping;
