@@ -9,7 +9,7 @@ use super::error::{Result, doing};
 use super::quote::identifier;
 use super::target::{Ready, Target};
 
-/// What a target has room for.
+/// What a target has room for, and whether it can be kept for all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
     /// By others than this daemon's pool.
@@ -17,6 +17,15 @@ pub struct Room {
     pub connections_max: i64,
     /// `max_locks_per_transaction × (max_connections + max_prepared_transactions)`
     pub locks_max: i64,
+    pub temp_files: TempFiles,
+}
+
+/// Whether the temporary files of tenants can be bounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TempFiles {
+    Bounded,
+    /// `temp_file_limit` is an administrator's to set, who did not let the provisioner.
+    Unbounded,
 }
 
 /// Connections and locks, as the server counts them.
@@ -27,7 +36,8 @@ pub async fn room(connection: &mut PgConnection) -> Result<Room> {
                    and not (usename = current_user and application_name = 'tenantryd')) as used,
                 current_setting('max_connections')::bigint as max_connections,
                 current_setting('max_locks_per_transaction')::bigint
-                  * (current_setting('max_connections')::bigint + current_setting('max_prepared_transactions')::bigint) as locks",
+                  * (current_setting('max_connections')::bigint + current_setting('max_prepared_transactions')::bigint) as locks,
+                has_parameter_privilege('temp_file_limit', 'set') as may_bound",
     )
     .fetch_one(connection)
     .await
@@ -37,7 +47,21 @@ pub async fn room(connection: &mut PgConnection) -> Result<Room> {
         connections_used: read("used")?,
         connections_max: read("max_connections")?,
         locks_max: read("locks")?,
+        temp_files: match row.try_get("may_bound").map_err(doing("read the target's limits"))? {
+            true => TempFiles::Bounded,
+            false => TempFiles::Unbounded,
+        },
     })
+}
+
+/// That an administrator has not let the provisioner bound the tenants' temporary files.
+pub fn unbounded_temp_files(ready: &Ready) -> Finding {
+    let message = format!(
+        "nothing bounds the temporary files of a tenant's statements, which can fill the disk; an administrator runs: \
+         grant set on parameter temp_file_limit to {}",
+        identifier(&ready.provisioner)
+    );
+    warning("unbounded_temp_files", message)
 }
 
 /// Which of `wanted` extensions the target does not have.
@@ -67,12 +91,47 @@ pub async fn findings(target: &Target, ready: &Ready) -> Result<Vec<Finding>> {
             room.connections_used, room.connections_max, room.locks_max
         ),
     ));
+    findings.extend(temp_files(&mut connection, ready, room.temp_files).await?);
     findings.extend(database_privileges(&mut connection, ready).await?);
     findings.extend(public_functions(&mut connection).await?);
     findings.extend(public_schemas(&mut connection).await?);
     findings.extend(group_rights(&mut connection, ready).await?);
     findings.extend(strangers(&mut connection).await?);
     Ok(findings)
+}
+
+/// Whether they can be bounded, and whether those of the tenants that are there are.
+async fn temp_files(
+    connection: &mut PgConnection,
+    ready: &Ready,
+    temp_files: TempFiles,
+) -> Result<Vec<Finding>> {
+    if temp_files == TempFiles::Unbounded {
+        return Ok(vec![unbounded_temp_files(ready)]);
+    }
+    // Made before there was the setting, or before the administrator let it be set.
+    let without: Vec<String> = sqlx::query_scalar(
+        "select p.placement from tenantry.placement p
+         where p.kind = 'tenant' and p.state in ('active', 'suspended') and exists (
+             select from pg_roles r where r.rolname in (p.placement || '_a', p.placement || '_b')
+             and not exists (select from pg_db_role_setting s, unnest(s.setconfig) setting
+                             where s.setrole = r.oid and s.setdatabase = 0 and setting like 'temp\\_file\\_limit=%'))
+         order by 1",
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(doing("read the limits of temporary files"))?;
+    if without.is_empty() {
+        return Ok(vec![ok("temp_files", "the temporary files of tenants' logins are bounded".to_owned())]);
+    }
+    let shown = without.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let message = format!(
+        "nothing bounds the temporary files of {} tenants, whose placements are {shown}{}: for each of them run \
+         `tenantry tenant update NAME --set temp_file_limit_mb=1024`",
+        without.len(),
+        if without.len() > 5 { " and others" } else { "" }
+    );
+    Ok(vec![warning("temp_files", message)])
 }
 
 async fn database_privileges(connection: &mut PgConnection, ready: &Ready) -> Result<Vec<Finding>> {
