@@ -188,3 +188,7 @@ impl Setting {
         wire::Setting { title: self.title.clone(), default: self.default, min: self.min, max: self.max }
     }
 }
+
+#[cfg(any(test, fuzzing))]
+#[path = "tests/invariants.rs"]
+pub mod invariants;
