@@ -51,6 +51,8 @@ mod secrets;
 mod small_disk;
 mod starting;
 mod stuck;
+mod target_doors;
+mod temporary_files;
 mod tenancy_database;
 mod tenancy_shared;
 mod tidy;

@@ -60,6 +60,8 @@ pub use operations::operations;
 pub use plan::plan;
 pub use provision::provision;
 pub use purge::purge_when_due;
+#[cfg(any(test, fuzzing))]
+pub use resolve::invariants as request_invariants;
 pub use retire::retire;
 pub use retry::retry;
 pub use rollback::rollback;

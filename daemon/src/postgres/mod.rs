@@ -39,6 +39,7 @@ pub mod shared_rows;
 pub mod site;
 pub mod target;
 pub mod target_check;
+mod target_doors;
 pub mod targets;
 pub mod tenant_ddl;
 pub mod tenants;
