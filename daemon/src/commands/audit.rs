@@ -1,6 +1,6 @@
 //! `audit`: a page of the audit trail, newest first.
 
-use tenantry_protocol::audit::{AuditRequest, AuditResponse, TrailStatus};
+use tenantry_protocol::audit::{AuditRequest, AuditResponse};
 use tenantry_protocol::error::ApiError;
 use tenantry_protocol::session::Role;
 
@@ -19,9 +19,6 @@ pub async fn audit(app: &App, caller: &Caller, request: &AuditRequest) -> Result
     let events = audit_rows::page(app.control.pool(), slug.as_deref(), request.before, limit)
         .await
         .map_err(errors::control)?;
-    let trail = TrailStatus {
-        head_seq: audit_rows::head_seq(app.control.pool()).await.map_err(errors::control)?,
-        ..TrailStatus::default()
-    };
-    Ok(AuditResponse { events, searched_to: None, trail })
+    let head = audit_rows::head_seq(app.control.pool()).await.map_err(errors::control)?;
+    Ok(AuditResponse { events, searched_to: None, trail: app.trail.status(head) })
 }

@@ -4,6 +4,8 @@
 //! [`Error`], with the constraint that was violated turned into a variant.
 
 pub mod archives;
+pub mod audit_append;
+pub mod audit_read;
 pub mod audit_rows;
 pub mod blueprints;
 pub mod bookkeeping;
@@ -37,6 +39,7 @@ pub mod shared_rows;
 pub mod site;
 pub mod target;
 pub mod target_check;
+mod target_doors;
 pub mod targets;
 pub mod tenant_ddl;
 pub mod tenants;

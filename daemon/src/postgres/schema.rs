@@ -62,6 +62,11 @@ pub const CONTROL: Schema = Schema {
             name: "0006_isolation.sql",
             sql: include_str!("../../../migrations/control_plane/0006_isolation.sql"),
         },
+        Migration {
+            number: 7,
+            name: "0007_signed_audit.sql",
+            sql: include_str!("../../../migrations/control_plane/0007_signed_audit.sql"),
+        },
     ],
 };
 
