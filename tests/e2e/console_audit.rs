@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use crate::audit_trail::tamper::{Class, Tamperer};
 use crate::console::{ENTER, ESCAPE, Keys};
 use crate::harness::Env;
 
@@ -51,4 +52,33 @@ async fn the_trail_is_searched_read_verified_and_exported_by_keys_alone() {
             .any(|line| line.contains("rollback ") && line.contains("globex") && line.contains("ok"))
     });
     assert!(row.contains("· live"), "{row}");
+}
+
+#[tokio::test]
+async fn a_trail_that_was_tampered_with_alarms_every_screen_and_every_command_that_looks() {
+    let env = Env::new().await;
+    env.provision("acme").await;
+    let mut keys = Keys::at(&env);
+    keys.console.wait_for_text("acme");
+    let mut tamperer = Tamperer::of(&env).await;
+    tamperer.save().await;
+    let last = tamperer.last;
+    tamperer.tamper(Class::EditPayload, 3, last).await;
+
+    keys.press("a", "· live");
+    keys.press("v", "chain ✗ edited at 3");
+    let list = keys.press(ESCAPE, "✗ audit trail edited at 3");
+    assert!(list.contains("acme"), "{list}");
+    let anchors = env.dir.join("state/audit/anchors");
+    let against = ["audit", "verify", "--anchors", anchors.to_str().unwrap()];
+    let found = env.tenantry(&against).await.assert_status(6).assert_says(&["edited at 3"]);
+    assert!(found.stdout.contains("✗ the trail is not what it was: edited at 3"), "{found}");
+    env.tenantry(&["status"]).await.assert_status(6).assert_says(&["edited at 3"]);
+
+    tamperer.put_back(Class::EditPayload).await;
+    env.tenantry(&against).await.assert_status(0);
+    env.tenantry(&["status"]).await.assert_status(0);
+    keys.press("a", "chain ✓ verified to");
+    let list = keys.press(ESCAPE, "enter open");
+    assert!(!list.contains("audit trail edited"), "{list}");
 }
