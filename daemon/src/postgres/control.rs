@@ -183,6 +183,8 @@ fn bounded(runtime: PgConnectOptions, lease_time: Duration) -> PgConnectOptions 
         ("lock_timeout", "10s"),
         ("statement_timeout", "30s"),
         ("idle_in_transaction_session_timeout", idle.as_str()),
+        // To compile takes longer than any statement of ours runs.
+        ("jit", "off"),
         DURABLE,
     ])
 }

@@ -5,6 +5,7 @@
 
 pub mod archives;
 pub mod audit_rows;
+pub mod audit_search;
 pub mod blueprints;
 pub mod bookkeeping;
 pub mod canary;

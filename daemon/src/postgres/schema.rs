@@ -62,6 +62,11 @@ pub const CONTROL: Schema = Schema {
             name: "0006_isolation.sql",
             sql: include_str!("../../../migrations/control_plane/0006_isolation.sql"),
         },
+        Migration {
+            number: 8,
+            name: "0008_audit_reading.sql",
+            sql: include_str!("../../../migrations/control_plane/0008_audit_reading.sql"),
+        },
     ],
 };
 
