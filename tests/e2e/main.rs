@@ -16,6 +16,7 @@ mod access;
 mod any_language;
 mod archives;
 mod audit;
+mod audit_browse;
 mod bad_input;
 mod bad_requests;
 mod configuration;
@@ -29,6 +30,8 @@ mod documents;
 mod embedded;
 mod failures;
 mod faults;
+#[path = "../audit/generate.rs"]
+mod generate;
 mod golden;
 mod harness;
 mod harness_works;

@@ -61,15 +61,19 @@ pub struct Wanted {
     tenants: Option<Vec<Uuid>>,
     actions: Option<Vec<String>>,
     actors: Option<Vec<String>>,
+    /// The numbers that go with them, if all have one: known without a look at the values.
+    uids: Option<Vec<i64>>,
     filter: Filter,
     low: i64,
     high: i64,
 }
 
 /// How long one request may search; with what surrounds it, that is well within the 50 ms that a page may take.
-const PATIENCE: Duration = Duration::from_millis(25);
+const PATIENCE: Duration = Duration::from_millis(20);
 const FIRST_WINDOW: i64 = 4_096;
 const GROWTH: i64 = 8;
+/// Of the time that is left, as much as a window is planned for: the next one can hold more than the one before.
+const CAUTION: f64 = 0.8;
 /// A window smaller than this is not worth its round trip.
 const LEAST_WINDOW: i64 = 512;
 /// Events around a time's place that may be a little out of order: what a transaction waited for the trail's head.
@@ -85,7 +89,7 @@ const CONDITIONS: &str = r#"
         where d.seq = e.seq and d.seq >= $1 and d.seq < $2 and d.field = 'actor' and d.value collate "C" = any($5)))
     and ($6::uuid is null or e.operation_id = $6)
     and ($7::text is null or e.outcome = $7 or ($7 = 'intent' and e.outcome is null))
-    and ($8::bigint is null or e.actor_uid = $8)
+    and ($8::bigint[] is null or e.actor_uid = any($8))
     and ($9::bigint is null or e.at_us >= $9)
     and ($10::bigint is null or e.at_us < $10)
     and ($11::text is null or strpos(lower(e.action), lower($11)) > 0 or exists (
@@ -137,7 +141,7 @@ pub async fn page(pool: &PgPool, filter: &Filter, before: Option<i64>, limit: us
 
 /// The size of the window after one of `size` that took `took`; `None` if no time is left for one.
 fn next_window(size: i64, took: Duration, left: Duration) -> Option<i64> {
-    let fits = size as f64 * left.as_secs_f64() / took.as_secs_f64().max(1e-6);
+    let fits = size as f64 * left.as_secs_f64() * CAUTION / took.as_secs_f64().max(1e-6);
     let next = (fits as i64).min(size.saturating_mul(GROWTH));
     (next >= LEAST_WINDOW).then_some(next)
 }
@@ -192,10 +196,6 @@ async fn rows(
     limit: usize,
 ) -> Result<Vec<StoredEvent>> {
     let filter = &wanted.filter;
-    let uid = match &filter.actor {
-        Some(ActorFilter::Uid(uid)) => Some(i64::from(*uid)),
-        _ => None,
-    };
     let rows = sqlx::query(AssertSqlSafe(sql))
         // Unnamed, so that it is planned for these very values: see CONDITIONS.
         .persistent(false)
@@ -206,7 +206,7 @@ async fn rows(
         .bind(&wanted.actors)
         .bind(filter.operation_id)
         .bind(&filter.outcome)
-        .bind(uid)
+        .bind(&wanted.uids)
         .bind(filter.since_us)
         .bind(filter.until_us)
         .bind(&filter.text)
@@ -262,9 +262,14 @@ async fn resolve(connection: &mut PgConnection, filter: &Filter, top: i64) -> Re
         Some(ActionFilter::Is(action)) => Some(vec![action.clone()]),
         Some(ActionFilter::BeginsWith(prefix)) => Some(actions_like(connection, prefix).await?),
     };
-    let actors = match &filter.actor {
-        Some(ActorFilter::Name(name)) => Some(actors_named(connection, name).await?),
-        Some(ActorFilter::Uid(_)) | None => None,
+    let (actors, uids) = match &filter.actor {
+        None => (None, None),
+        Some(ActorFilter::Uid(uid)) => (None, Some(vec![i64::from(*uid)])),
+        Some(ActorFilter::Name(name)) => {
+            let actors = actors_named(connection, name).await?;
+            let uids = actors.iter().map(|actor| uid_of(actor)).collect();
+            (Some(actors), uids)
+        }
     };
     let nobody = tenants.as_ref().is_some_and(Vec::is_empty)
         || actions.as_ref().is_some_and(Vec::is_empty)
@@ -272,7 +277,7 @@ async fn resolve(connection: &mut PgConnection, filter: &Filter, top: i64) -> Re
     if nobody {
         return Ok(None);
     }
-    let mut wanted = Wanted { tenants, actions, actors, filter: filter.clone(), low: 1, high: top + 1 };
+    let mut wanted = Wanted { tenants, actions, actors, uids, filter: filter.clone(), low: 1, high: top + 1 };
     if let Some(since) = filter.since_us {
         wanted.low = (first_since(connection, since, top).await? - SLACK).max(1);
     }
@@ -280,6 +285,11 @@ async fn resolve(connection: &mut PgConnection, filter: &Filter, top: i64) -> Re
         wanted.high = (first_since(connection, until, top).await? + SLACK).min(top + 1);
     }
     Ok((wanted.low < wanted.high).then_some(wanted))
+}
+
+/// The number in `ops1 (uid 1003)`.
+fn uid_of(actor: &str) -> Option<i64> {
+    actor.rsplit_once(" (uid ")?.1.strip_suffix(')')?.parse().ok()
 }
 
 async fn head_seq(connection: &mut PgConnection) -> Result<i64> {
@@ -364,7 +374,7 @@ mod tests {
     fn windows_grow_as_long_as_there_is_time() {
         let ms = Duration::from_millis;
         assert_eq!(next_window(4_096, ms(0), ms(20)), Some(32_768));
-        assert_eq!(next_window(4_096, ms(4), ms(8)), Some(8_192));
+        assert_eq!(next_window(4_096, ms(4), ms(10)), Some(8_192));
         assert_eq!(next_window(4_096, ms(40), ms(0)), None);
         assert_eq!(next_window(i64::MAX, ms(0), ms(20)), Some(i64::MAX));
     }
