@@ -118,7 +118,7 @@ fn event(index: i64, begin_us: i64, tenants: &[Uuid]) -> Event {
         _ => (1_000 + actor, format!("ops{actor} (uid {})", 1_000 + actor)),
     };
     let is_intent = index % 2 == 0;
-    let has_failed = (dice >> 32) % 50 == 0;
+    let has_failed = (dice >> 32).is_multiple_of(50);
     let detail = match (dice >> 40) % 1_000 {
         _ if is_intent => None,
         0 => Some(format!("no space left: {SEARCHED_TEXT} of generated-{tenant}")),
@@ -128,7 +128,7 @@ fn event(index: i64, begin_us: i64, tenants: &[Uuid]) -> Event {
     let (action, outcome) = match (is_intent, index) {
         (_, 100 | 200 | 300) => (RARE_ACTION.to_owned(), "failed"),
         (true, _) => (format!("{kind}.intent"), ""),
-        (false, _) if (dice >> 50) % 400 == 0 => (kind.to_owned(), "denied"),
+        (false, _) if (dice >> 50).is_multiple_of(400) => (kind.to_owned(), "denied"),
         (false, _) => (kind.to_owned(), if has_failed { "failed" } else { "ok" }),
     };
     let (uid, name) = match index {
