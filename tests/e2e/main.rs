@@ -16,6 +16,7 @@ mod access;
 mod any_language;
 mod archives;
 mod audit;
+mod audit_browse;
 mod audit_trail;
 mod bad_input;
 mod bad_requests;
@@ -31,6 +32,8 @@ mod documents;
 mod embedded;
 mod failures;
 mod faults;
+#[path = "../audit/generate.rs"]
+mod generate;
 mod golden;
 mod harness;
 mod harness_works;

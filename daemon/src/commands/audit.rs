@@ -4,10 +4,10 @@ use tenantry_protocol::audit::{AuditRequest, AuditResponse};
 use tenantry_protocol::error::ApiError;
 use tenantry_protocol::session::Role;
 
-use crate::postgres::audit_rows;
+use crate::postgres::audit_search;
 
-use super::operations::{limit, parse_slug};
-use super::{App, Caller, errors};
+use super::operations::limit;
+use super::{App, Caller, audit_filter, errors};
 
 const DEFAULT_LIMIT: u32 = 50;
 const MOST: u32 = 500;
@@ -15,10 +15,16 @@ const MOST: u32 = 500;
 pub async fn audit(app: &App, caller: &Caller, request: &AuditRequest) -> Result<AuditResponse, ApiError> {
     app.authorise(caller, Role::Viewer, "audit").await?;
     let limit = limit(request.limit, DEFAULT_LIMIT, MOST)?;
-    let slug = request.filter.slug.as_deref().map(parse_slug).transpose()?;
-    let events = audit_rows::page(app.control.pool(), slug.as_deref(), request.before, limit)
-        .await
-        .map_err(errors::control)?;
-    let head = audit_rows::head_seq(app.control.pool()).await.map_err(errors::control)?;
-    Ok(AuditResponse { events, searched_to: None, trail: app.trail.status(head) })
+    let filter = audit_filter::parse(&request.filter)?;
+    let before = match request.before {
+        Some(before) if before < 1 => {
+            return Err(ApiError::invalid("before", format!("before is {before}, and events begin at 1")));
+        }
+        before => before,
+    };
+    let limit = usize::try_from(limit).unwrap_or_default();
+    let found =
+        audit_search::page(app.control.pool(), &filter, before, limit).await.map_err(errors::control)?;
+    let trail = app.trail.status(found.head_seq);
+    Ok(AuditResponse { events: found.events, searched_to: found.searched_to, trail })
 }

@@ -8,6 +8,7 @@ mod app;
 mod archive;
 mod audit;
 mod audit_export;
+mod audit_filter;
 mod audit_key;
 mod audit_retention;
 mod audit_verify;

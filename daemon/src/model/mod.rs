@@ -3,6 +3,8 @@
 //! Invariant: no I/O, no clock, no async and no SQL is run here; the same input always gives the same result.
 
 pub mod audit_chain;
+pub mod audit_lines;
+pub mod audit_reading;
 pub mod blueprint;
 pub mod operation;
 #[cfg(test)]

@@ -183,6 +183,8 @@ fn bounded(runtime: PgConnectOptions, lease_time: Duration) -> PgConnectOptions 
         ("lock_timeout", "10s"),
         ("statement_timeout", "30s"),
         ("idle_in_transaction_session_timeout", idle.as_str()),
+        // To compile takes longer than any statement of ours runs.
+        ("jit", "off"),
         DURABLE,
     ])
 }
@@ -197,5 +199,7 @@ grant insert on control.operation_event, control.idempotency_key, control.isolat
     control.audit_checkpoint to {runtime};
 grant update on control.epoch, control.heartbeat, control.audit_head to {runtime};
 grant delete on control.audit_detail to {runtime};
+grant insert, update (released_at) on control.audit_hold to {runtime};
 grant execute on function control.ensure_audit_partition(bigint) to {runtime};
+grant execute on function control.prune_audit_segment(bigint, timestamptz) to {runtime};
 ";

@@ -7,6 +7,7 @@ pub mod archives;
 pub mod audit_append;
 pub mod audit_read;
 pub mod audit_rows;
+pub mod audit_search;
 pub mod blueprints;
 pub mod bookkeeping;
 pub mod canary;

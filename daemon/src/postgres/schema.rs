@@ -67,6 +67,16 @@ pub const CONTROL: Schema = Schema {
             name: "0007_signed_audit.sql",
             sql: include_str!("../../../migrations/control_plane/0007_signed_audit.sql"),
         },
+        Migration {
+            number: 8,
+            name: "0008_audit_reading.sql",
+            sql: include_str!("../../../migrations/control_plane/0008_audit_reading.sql"),
+        },
+        Migration {
+            number: 9,
+            name: "0009_audit_retention.sql",
+            sql: include_str!("../../../migrations/control_plane/0009_audit_retention.sql"),
+        },
     ],
 };
 

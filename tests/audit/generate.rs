@@ -1,0 +1,210 @@
+//! Events by the hundred thousand, with links and commitments that are right: a trail as years of work would leave it.
+//!
+//! The same number always gives the same trail, but for the tenants' ids. What is rare in it stands at its beginning, where
+//! a search for it comes last.
+
+use std::fmt::Write as _;
+
+use data_encoding::HEXLOWER;
+use sqlx::PgConnection;
+use tenantry_protocol::chain::{self, Link};
+use uuid::Uuid;
+
+/// Tenants that the events are about: `generated-0`, `generated-1`, …
+pub(crate) const TENANTS: usize = 2_000;
+/// Who did something five times, among the first events.
+pub(crate) const RARE_ACTOR: &str = "rare";
+pub(crate) const RARE_UID: u32 = 4_242;
+/// What happened three times, among the first events.
+pub(crate) const RARE_ACTION: &str = "target.lost";
+/// Found in the detail of one event in a thousand.
+pub(crate) const SEARCHED_TEXT: &str = "disk quota";
+/// Between events, in microseconds: a million of them are about a year.
+pub(crate) const STEP_US: i64 = 30_000_000;
+
+const CHUNK: i64 = 20_000;
+/// The kinds of operations, as often as they are here.
+const KINDS: [&str; 10] = [
+    "verify",
+    "verify",
+    "verify",
+    "provision",
+    "credentials.issue",
+    "credentials.rotate",
+    "update",
+    "suspend",
+    "resume",
+    "rollback",
+];
+
+/// What was made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Generated {
+    pub(crate) from: i64,
+    pub(crate) to: i64,
+    /// When the first of them was, in microseconds since 1970; the others follow by [`STEP_US`].
+    pub(crate) begin_us: i64,
+}
+
+struct Event {
+    payload: String,
+    values: Vec<(&'static str, String, [u8; 16])>,
+}
+
+/// Appends `count` events that end now, as a superuser, to a trail that nobody appends to at the same time.
+pub(crate) async fn append(connection: &mut PgConnection, count: i64) -> Generated {
+    let tenants = tenants(connection).await;
+    let (head, hash): (i64, Vec<u8>) =
+        sqlx::query_as("select seq, hash from control.audit_head").fetch_one(&mut *connection).await.unwrap();
+    let now_us: i64 = sqlx::query_scalar("select (extract(epoch from now()) * 1000000)::bigint")
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
+    let made = Generated { from: head + 1, to: head + count, begin_us: now_us - count * STEP_US };
+    let mut prev: Link = hash.try_into().unwrap();
+    let mut seq = made.from;
+    while seq <= made.to {
+        let end = (seq + CHUNK - 1).min(made.to);
+        let (mut events, mut details) = (String::new(), String::new());
+        for seq in seq..=end {
+            let event = event(seq - made.from, made.begin_us, &tenants);
+            let hash = chain::link(seq, &prev, event.payload.as_bytes());
+            let [prev_hex, payload, hash_hex] =
+                [&prev[..], event.payload.as_bytes(), &hash[..]].map(|bytes| HEXLOWER.encode(bytes));
+            let _ = writeln!(events, "{seq}\t\\\\x{prev_hex}\t\\\\x{payload}\t\\\\x{hash_hex}");
+            for (field, value, salt) in &event.values {
+                let _ = writeln!(details, "{seq}\t{field}\t{value}\t\\\\x{}", HEXLOWER.encode(salt));
+            }
+            prev = hash;
+        }
+        write(connection, end, &prev, events, details).await;
+        seq = end + 1;
+    }
+    sqlx::raw_sql("analyze control.audit_event, control.audit_detail").execute(connection).await.unwrap();
+    made
+}
+
+/// One chunk, with the head moved to its end.
+async fn write(connection: &mut PgConnection, end: i64, hash: &Link, events: String, details: String) {
+    sqlx::query("update control.audit_head set seq = $1, hash = $2")
+        .bind(end)
+        .bind(hash.as_slice())
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    sqlx::query("select control.ensure_audit_partition($1)")
+        .bind(end)
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    for (table, text) in [
+        ("copy control.audit_event (seq, prev_hash, payload, hash) from stdin", events),
+        ("copy control.audit_detail (seq, field, value, salt) from stdin", details),
+    ] {
+        let mut copy = connection.copy_in_raw(table).await.unwrap();
+        copy.send(text.into_bytes()).await.unwrap();
+        copy.finish().await.unwrap();
+    }
+}
+
+/// The event at `index`, from 0. Intent and outcome follow each other.
+fn event(index: i64, begin_us: i64, tenants: &[Uuid]) -> Event {
+    let dice = mixed(index / 2);
+    let tenant = dice as usize % tenants.len();
+    let kind = KINDS[(dice >> 16) as usize % KINDS.len()];
+    let actor = (dice >> 24) % 20;
+    let (uid, name) = match kind {
+        "verify" => (998, "tenantryd".to_owned()),
+        _ => (1_000 + actor, format!("ops{actor} (uid {})", 1_000 + actor)),
+    };
+    let is_intent = index % 2 == 0;
+    let has_failed = (dice >> 32).is_multiple_of(50);
+    let detail = match (dice >> 40) % 1_000 {
+        _ if is_intent => None,
+        0 => Some(format!("no space left: {SEARCHED_TEXT} of generated-{tenant}")),
+        _ if has_failed => Some(format!("relation \"t{actor}\" already exists (42P07)")),
+        _ => None,
+    };
+    let (action, outcome) = match (is_intent, index) {
+        (_, 100 | 200 | 300) => (RARE_ACTION.to_owned(), "failed"),
+        (true, _) => (format!("{kind}.intent"), ""),
+        (false, _) if (dice >> 50).is_multiple_of(400) => (kind.to_owned(), "denied"),
+        (false, _) => (kind.to_owned(), if has_failed { "failed" } else { "ok" }),
+    };
+    let (uid, name) = match index {
+        10 | 20 | 30 | 40 | 50 => (u64::from(RARE_UID), format!("{RARE_ACTOR} (uid {RARE_UID})")),
+        _ => (uid, name),
+    };
+    let mut values = vec![("actor", name), ("slug", format!("generated-{tenant}"))];
+    values.extend(detail.map(|detail| ("detail", detail)));
+    sealed(index, begin_us + index * STEP_US, (&action, outcome), (uid, tenants[tenant], dice), values)
+}
+
+fn sealed(
+    index: i64,
+    at_us: i64,
+    (action, outcome): (&str, &str),
+    (uid, tenant, dice): (u64, Uuid, u64),
+    values: Vec<(&'static str, String)>,
+) -> Event {
+    let operation = Uuid::from_u64_pair(dice, index.unsigned_abs() / 2);
+    let values: Vec<(&'static str, String, [u8; 16])> = values
+        .into_iter()
+        .zip(1_u64..)
+        .map(|((field, value), n)| (field, value, *Uuid::from_u64_pair(dice ^ n, mixed(index)).as_bytes()))
+        .collect();
+    let mut commitments: Vec<String> = values
+        .iter()
+        .map(|(field, value, salt)| {
+            format!("\"{field}\":\"{}\"", HEXLOWER.encode(&chain::commitment(salt, value)))
+        })
+        .collect();
+    commitments.sort();
+    let outcome = match outcome {
+        "" => String::new(),
+        outcome => format!("\"outcome\":\"{outcome}\",\"duration_us\":{},", dice % 900_000),
+    };
+    let payload = format!(
+        "{{\"at_us\":{at_us},\"action\":\"{action}\",\"actor_uid\":{uid},\"tenant_id\":\"{tenant}\",\
+         \"operation_id\":\"{operation}\",{outcome}\"commitments\":{{{}}}}}",
+        commitments.join(",")
+    );
+    Event { payload, values }
+}
+
+/// Bits that look thrown (splitmix64).
+fn mixed(number: i64) -> u64 {
+    let mut z = number.unsigned_abs().wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Tenants of the registry that never had anything on a target: removed ones, so that nobody looks after them.
+async fn tenants(connection: &mut PgConnection) -> Vec<Uuid> {
+    let known: Vec<Uuid> = named(connection).await;
+    if !known.is_empty() {
+        return known;
+    }
+    sqlx::query(
+        "insert into control.tenant (id, slug, display_name, blueprint, major, minor, target, placement, state, build_id, tenancy)
+         select gen_random_uuid(), 'generated-' || n, 'Generated ' || n, v.blueprint, v.major, v.minor, t.name,
+                't_generated' || n, 'rolled_back', gen_random_uuid(), 'schema'
+         from generate_series(0, $1 - 1) n,
+              (select * from control.blueprint_version limit 1) v, (select * from control.target limit 1) t",
+    )
+    .bind(i32::try_from(TENANTS).unwrap())
+    .execute(&mut *connection)
+    .await
+    .unwrap();
+    named(connection).await
+}
+
+async fn named(connection: &mut PgConnection) -> Vec<Uuid> {
+    sqlx::query_scalar(
+        "select id from control.tenant where slug like 'generated-%' order by substr(slug, 11)::bigint",
+    )
+    .fetch_all(connection)
+    .await
+    .unwrap()
+}

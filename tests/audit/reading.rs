@@ -1,0 +1,152 @@
+//! Reading a long trail: a filtered first page in milliseconds, whatever is looked for, and an export at flat memory.
+
+use std::time::Instant;
+
+use tenantry_protocol::TenantryClient;
+use tenantry_protocol::audit::{AuditFilter, AuditRequest, AuditResponse};
+
+use crate::generate::{self, Generated, RARE_ACTION, RARE_ACTOR, RARE_UID, SEARCHED_TEXT, STEP_US};
+use crate::harness::Env;
+use crate::harness::rpc::context;
+
+const EVENTS: i64 = 1_000_000;
+/// What a filtered first page may take, in ms.
+const PAGE_MS: f64 = 50.0;
+/// Each filter is asked for so often after the first time; the median counts, since other work disturbs some of them.
+const ROUNDS: usize = 7;
+const PAGE: u32 = 50;
+
+/// Whether all bars are met, a line each.
+pub(crate) async fn bars(events: Option<i64>) -> bool {
+    let env = Env::new().await;
+    let begin = Instant::now();
+    let made = generate::append(&mut env.control().await, events.unwrap_or(EVENTS)).await;
+    println!("{} events made in {:.0} s", made.to - made.from + 1, begin.elapsed().as_secs_f64());
+    first_pages(&env, made).await
+}
+
+async fn first_pages(env: &Env, made: Generated) -> bool {
+    let client = env.rpc().await;
+    let mut is_met = true;
+    for (name, filter) in filters(env, made).await {
+        let mut times = Vec::new();
+        let begin = Instant::now();
+        let answer = page(&client, &filter).await;
+        let first = begin.elapsed().as_secs_f64() * 1_000.0;
+        for _ in 0..ROUNDS {
+            let begin = Instant::now();
+            page(&client, &filter).await;
+            times.push(begin.elapsed().as_secs_f64() * 1_000.0);
+        }
+        times.sort_by(f64::total_cmp);
+        let (median, slowest) = (times[ROUNDS / 2], times[ROUNDS - 1]);
+        let ok = median <= PAGE_MS;
+        println!("bar first_page_{name} {median:.1} {PAGE_MS} {}", if ok { "ok" } else { "short" });
+        let paused = answer.searched_to.map_or("whole".to_owned(), |seq| format!("paused at {seq}"));
+        println!(
+            "  {} events, {paused}; the first time {first:.1} ms, the slowest {slowest:.1} ms",
+            answer.events.len()
+        );
+        assert!(answer.events.iter().all(|event| event.intact), "{name}: an event is not intact");
+        is_met &= ok;
+    }
+    is_met
+}
+
+async fn page(client: &TenantryClient, filter: &AuditFilter) -> AuditResponse {
+    let request = AuditRequest { filter: filter.clone(), before: None, limit: Some(PAGE) };
+    client.audit(context(), request).await.unwrap().unwrap()
+}
+
+fn none() -> AuditFilter {
+    AuditFilter::default()
+}
+
+fn text(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+fn at(us: i64) -> Option<time::OffsetDateTime> {
+    time::OffsetDateTime::from_unix_timestamp(us / 1_000_000).ok()
+}
+
+/// Frequent, rare and absent values of each field.
+async fn filters(env: &Env, made: Generated) -> Vec<(&'static str, AuditFilter)> {
+    let old = made.begin_us + 1_000 * STEP_US;
+    let (tenant, operation): (uuid::Uuid, uuid::Uuid) =
+        sqlx::query_as("select tenant_id, operation_id from control.audit_event where seq = $1")
+            .bind(made.from + 500)
+            .fetch_one(&mut env.control().await)
+            .await
+            .unwrap();
+    let nobody = "00000000-0000-4000-8000-000000000000";
+    let mut filters = vec![
+        ("none", none()),
+        ("slug", AuditFilter { slug: text("generated-7"), ..none() }),
+        ("slug_absent", AuditFilter { slug: text("nobody"), ..none() }),
+        ("tenant", AuditFilter { tenant_id: text(&tenant.to_string()), ..none() }),
+        ("tenant_absent", AuditFilter { tenant_id: text(nobody), ..none() }),
+        ("operation", AuditFilter { operation_id: text(&operation.to_string()), ..none() }),
+        ("operation_absent", AuditFilter { operation_id: text(nobody), ..none() }),
+        ("actor", AuditFilter { actor: text("ops3"), ..none() }),
+        ("actor_daemon", AuditFilter { actor: text("tenantryd"), ..none() }),
+        ("actor_rare", AuditFilter { actor: text(RARE_ACTOR), ..none() }),
+        ("actor_absent", AuditFilter { actor: text("nobody"), ..none() }),
+        ("uid", AuditFilter { actor: text("1003"), ..none() }),
+        ("uid_rare", AuditFilter { actor: text(&RARE_UID.to_string()), ..none() }),
+        ("uid_absent", AuditFilter { actor: text("77"), ..none() }),
+        ("action", AuditFilter { action: text("provision"), ..none() }),
+        ("action_rare", AuditFilter { action: text(RARE_ACTION), ..none() }),
+        ("action_absent", AuditFilter { action: text("nothing"), ..none() }),
+        ("actions", AuditFilter { action: text("credentials.*"), ..none() }),
+        ("actions_absent", AuditFilter { action: text("nothing.*"), ..none() }),
+        ("outcome_ok", AuditFilter { outcome: text("ok"), ..none() }),
+        ("outcome_failed", AuditFilter { outcome: text("failed"), ..none() }),
+        ("outcome_denied", AuditFilter { outcome: text("denied"), ..none() }),
+        ("intents", AuditFilter { outcome: text("intent"), ..none() }),
+        ("since", AuditFilter { since: at(old), ..none() }),
+        ("until", AuditFilter { until: at(old), ..none() }),
+        ("until_absent", AuditFilter { until: at(made.begin_us - STEP_US), ..none() }),
+        ("between", AuditFilter { since: at(old), until: at(old + 1_000 * STEP_US), ..none() }),
+        ("text", AuditFilter { text: text(SEARCHED_TEXT), ..none() }),
+        ("text_absent", AuditFilter { text: text("no such words"), ..none() }),
+    ];
+    filters.extend(together(old));
+    filters
+}
+
+/// Several fields at once.
+fn together(old: i64) -> Vec<(&'static str, AuditFilter)> {
+    vec![
+        (
+            "failed_since",
+            AuditFilter {
+                outcome: text("failed"),
+                since: at(old),
+                until: at(old + 9_000 * STEP_US),
+                ..none()
+            },
+        ),
+        ("action_and_actor", AuditFilter { action: text("rollback"), actor: text("ops3"), ..none() }),
+        // Each is everywhere, and the two are never together.
+        ("never_together", AuditFilter { action: text("verify"), actor: text("ops3"), ..none() }),
+        ("never_in_one_event", AuditFilter { action: text("verify"), outcome: text("intent"), ..none() }),
+        (
+            "rare_and_frequent",
+            AuditFilter { action: text("provision.intent"), actor: text(RARE_ACTOR), ..none() },
+        ),
+        ("tenant_and_text", AuditFilter { slug: text("generated-7"), text: text("exists"), ..none() }),
+        (
+            "everything",
+            AuditFilter {
+                slug: text("generated-7"),
+                actor: text("ops3"),
+                action: text("update*"),
+                outcome: text("ok"),
+                since: at(old),
+                text: text("generated"),
+                ..none()
+            },
+        ),
+    ]
+}
