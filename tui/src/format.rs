@@ -39,7 +39,8 @@ pub(crate) fn age(then: OffsetDateTime, now: OffsetDateTime) -> String {
 
 /// `3 m ago`, `just now`
 pub(crate) fn ago(then: OffsetDateTime, now: OffsetDateTime) -> String {
-    if then >= now { "just now".to_owned() } else { format!("{} ago", age(then, now)) }
+    let seconds = (now - then).whole_seconds();
+    if seconds <= 0 { "just now".to_owned() } else { format!("{} ago", age(then, now)) }
 }
 
 /// `2026-11-20 23:40:12`, in UTC.
