@@ -59,15 +59,15 @@ async fn to_file(
         return context.output.document(&AuditExported { file, format, events, to_seq, bytes });
     }
     context.output.lines(&format!(
-        "{} in {file}, {}, mode 0600{}",
+        "{} in {file}, {}, mode 0600",
         format::counted(exported.events, "event"),
         format::bytes(exported.bytes),
-        if format == ExportFormat::Jsonl {
-            "\nverify it anywhere with `tenantry audit verify --file FILE --key PEM`"
-        } else {
-            ""
-        }
-    ))
+    ))?;
+    if format == ExportFormat::Jsonl {
+        let next = format!("verify it anywhere with `tenantry audit verify --file {file} --key PEM`");
+        context.output.lines(&next)?;
+    }
+    Ok(())
 }
 
 async fn to_stdout(context: &Context, request: AuditExportRequest) -> Result<(), CliError> {
