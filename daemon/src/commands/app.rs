@@ -15,6 +15,7 @@ use crate::postgres::target::Target;
 
 use super::access::Denials;
 use super::catalog::Catalog;
+use super::exports::Exports;
 use super::turns::Turns;
 
 /// What an [`App`] is made of.
@@ -49,6 +50,7 @@ pub struct App {
     pub(super) retire_grace: Duration,
     pub(super) verify_every: Option<Duration>,
     pub(super) catalog: Catalog,
+    pub(super) exports: Exports,
     pub(super) secrets: Turns,
     pub(super) denials: Mutex<HashMap<(u32, &'static str), Denials>>,
     pub(super) started_at: OffsetDateTime,
@@ -69,6 +71,7 @@ impl App {
             retire_grace: options.retire_grace,
             verify_every: options.verify_every,
             catalog: Catalog::default(),
+            exports: Exports::default(),
             secrets: Turns::default(),
             denials: Mutex::default(),
             started_at: OffsetDateTime::now_utc(),
