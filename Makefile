@@ -4,7 +4,7 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test torture isolation bench coverage pictures build lint fmt deps test-deps
+.PHONY: demo test torture isolation fuzz bench coverage pictures build lint fmt deps test-deps
 
 # The demo reads this terminal: with one it opens the console, without one it prints a summary.
 demo: deps
@@ -27,6 +27,10 @@ torture: test-deps
 isolation: test-deps
 	cargo build --workspace
 	cargo test --workspace --test isolation -- $(ISOLATION)
+
+# Whatever a fuzzer comes up with, held to the invariants of the property tests: FUZZ_TIME seconds for each target of fuzz/.
+fuzz: deps
+	scripts/fuzz $(or $(FUZZ_TIME),60)
 
 # Ours beside the least that PostgreSQL needs, interleaved; BENCH="--rounds 5 --tenants 100 --blueprint PATH" changes it.
 bench: test-deps

@@ -14,12 +14,28 @@ pub(crate) fn around<F>(_place: &'static str, effect: F) -> F {
     effect
 }
 
+/// Whether the audit trail is left out, to measure what it costs.
+#[cfg(not(feature = "faults"))]
+#[inline(always)]
+pub(crate) const fn audit_is_off() -> bool {
+    false
+}
+
+#[cfg(feature = "faults")]
+pub(crate) use points::audit_is_off;
+
 #[cfg(feature = "faults")]
 mod points {
     use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
     use tokio::net::UnixStream;
 
     use crate::postgres::{Error, Result};
+
+    /// Whether the audit trail is left out, to measure what it costs.
+    pub(crate) fn audit_is_off() -> bool {
+        static IS_OFF: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+        *IS_OFF.get_or_init(|| std::env::var_os("TENANTRY_AUDIT_OFF").is_some())
+    }
 
     /// Where the test listens.
     const VARIABLE: &str = "TENANTRY_FAULT_SOCKET";

@@ -9,12 +9,13 @@ use sqlx::PgConnection;
 use tenantry_protocol::error::ApiError;
 use tokio_util::sync::CancellationToken;
 
-use crate::commands::{App, purge_when_due, verify_in_turn};
+use crate::audit::{TakeUpError, Trail};
+use crate::commands::{App, purge_when_due, verify_in_turn, verify_trail_in_turn};
 use crate::pipeline::{Engine, recover};
 use crate::postgres::control::Control;
 use crate::postgres::lease::Taken;
 use crate::postgres::target::Target;
-use crate::postgres::{Error, error::doing, targets};
+use crate::postgres::{Error, targets};
 
 /// After an error that is not a matter of waiting for somebody.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(500);
@@ -24,6 +25,7 @@ const BEATS_A_LOOK: u32 = 4;
 
 pub(crate) struct Leader {
     pub(crate) control: Arc<Control>,
+    pub(crate) trail: Arc<Trail>,
     pub(crate) app: Arc<App>,
     pub(crate) engine: Engine,
     pub(crate) targets: Vec<Arc<Target>>,
@@ -34,6 +36,7 @@ pub(crate) struct Leader {
 pub(crate) enum BeginError {
     Control(Error),
     Registry(ApiError),
+    Trail(TakeUpError),
 }
 
 impl Leader {
@@ -62,6 +65,7 @@ impl Leader {
                         () = self.hold(connection) => {}
                         () = purge_when_due(&self.app) => {}
                         () = verify_in_turn(&self.app) => {}
+                        () = verify_trail_in_turn(&self.app) => {}
                     },
                     None => held = self.stand_by().await,
                 }
@@ -94,8 +98,17 @@ impl Leader {
     /// another daemon would.
     async fn look_after_the_stranded(&self) {
         let mut known = HashSet::new();
+        let mut is_at_work = self.trail.trouble().is_none();
         loop {
             tokio::time::sleep(self.control.beat_every() * BEATS_A_LOOK).await;
+            if self.trail.trouble().is_some() {
+                continue;
+            }
+            if !is_at_work {
+                // An administrator has settled what the term began with.
+                is_at_work = self.begin_to_work().await.is_ok();
+                continue;
+            }
             if let Err(error) = recover(&self.engine, &self.targets, &mut known).await {
                 tracing::debug!(error = %error.explain(), "nobody could look for stranded operations");
             }
@@ -151,6 +164,15 @@ impl Leader {
 
     /// What a term begins with: what is configured becomes what is on record, and what was left is taken up.
     async fn assume(&self) -> Result<(), BeginError> {
+        self.trail.take_up().await.map_err(BeginError::Trail)?;
+        if self.trail.trouble().is_some() {
+            tracing::error!("nothing is changed until the audit trail's trouble is settled; it can be read");
+            return Ok(());
+        }
+        self.begin_to_work().await
+    }
+
+    async fn begin_to_work(&self) -> Result<(), BeginError> {
         self.register_targets().await.map_err(BeginError::Control)?;
         self.app.publish_built_in().await.map_err(BeginError::Registry)?;
         let taken_up =
@@ -160,7 +182,7 @@ impl Leader {
     }
 
     async fn register_targets(&self) -> Result<(), Error> {
-        let mut tx = self.control.begin().await?;
+        let mut tx = self.trail.begin().await?;
         for target in &self.targets {
             let options = target.options();
             targets::upsert(
@@ -172,6 +194,6 @@ impl Leader {
             )
             .await?;
         }
-        tx.commit().await.map_err(doing("commit the targets"))
+        tx.commit("commit the targets").await
     }
 }

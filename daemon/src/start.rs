@@ -13,6 +13,7 @@ use tenantry_protocol::name::TargetName;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::{Places as TrailPlaces, TakeUpError, Trail};
 use crate::commands::{App, AppOptions};
 use crate::config::{Config, ConfiguredServers, Servers};
 use crate::embedded::{Cluster, ClusterOptions, EmbeddedError, remove_abandoned};
@@ -58,6 +59,8 @@ pub enum StartError {
     Control(Error),
     #[error("the registry cannot be prepared: {0}")]
     Registry(ApiError),
+    #[error(transparent)]
+    Trail(TakeUpError),
 }
 
 impl From<BeginError> for StartError {
@@ -65,6 +68,7 @@ impl From<BeginError> for StartError {
         match error {
             BeginError::Control(error) => Self::Control(error),
             BeginError::Registry(error) => Self::Registry(error),
+            BeginError::Trail(error) => Self::Trail(error),
         }
     }
 }
@@ -99,21 +103,28 @@ impl Server {
             archive_budget: config.archive.timeout,
             operations_per_target: config.limits.max_operations_per_target as usize,
         };
-        let engine =
-            Engine::new(Arc::clone(&servers.control), Arc::clone(&events), &servers.targets, options);
+        let places = TrailPlaces {
+            key: config.audit.key.clone(),
+            anchors: config.audit.anchors.clone(),
+            elsewhere: config.audit.elsewhere.clone(),
+        };
+        let trail = Arc::new(Trail::new(Arc::clone(&servers.control), places));
+        let engine = Engine::new(Arc::clone(&trail), Arc::clone(&events), &servers.targets, options);
         let app = Arc::new(App::new(AppOptions {
             label: config.label.clone(),
             mode,
             access: config.access.clone(),
-            control: Arc::clone(&servers.control),
+            trail: Arc::clone(&trail),
             targets: servers.targets.clone(),
             engine: engine.clone(),
             events: Arc::clone(&events),
             retire_grace: config.limits.retire_grace,
             verify_every: config.limits.verify_every,
+            verify_trail_every: config.audit.verify_every,
         }));
         let leader = Leader {
             control: Arc::clone(&servers.control),
+            trail,
             app: Arc::clone(&app),
             engine: engine.clone(),
             targets: servers.targets.clone(),

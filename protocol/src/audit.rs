@@ -134,6 +134,9 @@ pub struct TrailStatus {
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub verified_at: Option<OffsetDateTime>,
+    /// What the last verification found; absent if it found the trail whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<AuditBreak>,
     /// The newest event whose hash is in the anchor file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anchored_to: Option<i64>,

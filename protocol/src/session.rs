@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use crate::audit::TrailStatus;
 use crate::target::TargetHealth;
 
 /// Opens a connection; every other call before it is answered with `precondition`.
@@ -102,4 +103,7 @@ pub struct ControlHealth {
     pub standing_by_for: Option<String>,
     /// `seq` of the newest audit event.
     pub audit_seq: i64,
+    /// How the audit trail stands; absent from a daemon that is older than this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trail: Option<TrailStatus>,
 }

@@ -7,8 +7,17 @@ async fn a_neighbours_gifts_do_not_hold_up_a_removal(version: Version) {
     let cluster = if version == Version::Packaged { Cluster::shared() } else { Cluster::private(version) };
     let env = Env::on(cluster).await;
     let leaving = env.provision("leaving").await;
+    let folder = Folder::new(&env.dir, "giver", "1.0").migration(
+        "gift",
+        "create table gift (id int primary key, note text);
+         create function give() returns int language sql as 'select 1';",
+    );
+    env.add_blueprint(folder.path()).await;
+    let giver = env.provision_of("giver", "giver").await;
+    // A blueprint that did so itself would not be provisioned.
     let gift = format!(
-        "do $$ begin
+        "set role {1}; set search_path = {1};
+         do $$ begin
              execute 'grant usage on schema ' || current_schema() || ' to {0}_app';
              execute 'grant select, insert on gift to {0}_app, {0}_a';
              execute 'grant update (note) on gift to {0}';
@@ -16,17 +25,9 @@ async fn a_neighbours_gifts_do_not_hold_up_a_removal(version: Version) {
              execute 'alter default privileges grant select on tables to {0}_probe';
              execute 'create policy open on gift to {0}_app, {0}_a using (true)';
          end $$;",
-        leaving.tenant.placement
+        leaving.tenant.placement, giver.tenant.placement
     );
-    let folder = Folder::new(&env.dir, "giver", "1.0")
-        .migration(
-            "gift",
-            "create table gift (id int primary key, note text);
-             create function give() returns int language sql as 'select 1';",
-        )
-        .migration("give", &gift);
-    env.add_blueprint(folder.path()).await;
-    let giver = env.provision_of("giver", "giver").await;
+    env.cluster.execute(&env.target_db, gift).await;
     // A login can give things away too.
     let by_login = format!(
         "alter default privileges grant select on tables to {0}_a;

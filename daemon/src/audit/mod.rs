@@ -1,18 +1,309 @@
-//! The audit trail's writer: turns an entry into a link of the chain, inside the caller's transaction.
+//! The audit trail's writer: turns an entry into a signed link of the chain, inside the caller's transaction, and anchors
+//! the chain's end outside the database before the caller goes on.
 //!
-//! Fail closed: an entry that cannot be written fails the transaction that it belongs to. Call it last before the commit,
-//! because it locks the chain's head.
+//! Fail closed: an entry that cannot be written fails its transaction; a trail that is not what this daemon wrote, or
+//! whose anchors cannot be written, lets nothing be changed. All writing transactions begin here.
+
+mod anchors;
+mod key;
+mod rotation;
+mod shipping;
+mod standing;
+mod trouble;
+mod verification;
+
+use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use sqlx::PgConnection;
+use tenantry_protocol::audit::{AuditBreak, TrailStatus};
+use tenantry_protocol::chain::{self, Link};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
-use crate::model::audit_chain::{self, Entry};
-use crate::postgres::{self, audit_rows};
+use crate::fault;
+use crate::model::audit_chain::{self, Entry, Moment};
+use crate::postgres::audit_append::{self, Head, NewEvent, Signature};
+use crate::postgres::control::{Control, ControlTx};
+use crate::postgres::{Error, Result, error::doing};
 
-/// Appends `entry`; gives its `seq`.
-pub async fn record(tx: &mut PgConnection, entry: &Entry) -> postgres::Result<i64> {
-    let at_us = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000;
-    let sealed = audit_chain::seal(entry, i64::try_from(at_us).unwrap_or(i64::MAX), rand::random)
-        .map_err(|error| postgres::Error::Corrupt { what: "an audit entry", why: error.to_string() })?;
-    audit_rows::append(tx, &sealed).await
+pub use anchors::Anchor;
+use anchors::Anchors;
+use key::Key;
+pub use key::{KeyError, KeyPlace};
+pub use shipping::Elsewhere;
+pub use standing::TakeUpError;
+pub use verification::Verification;
+
+/// A signature stays at each event whose number this divides.
+pub const CHECKPOINT_EVERY: i64 = 1_000;
+
+/// Where the trail's own files are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    pub key: KeyPlace,
+    pub anchors: PathBuf,
+    pub elsewhere: Elsewhere,
+}
+
+/// The trail of one control database.
+#[derive(Debug)]
+pub struct Trail {
+    control: Arc<Control>,
+    places: Places,
+    open: RwLock<Option<Arc<Open>>>,
+    trouble: RwLock<Option<AuditBreak>>,
+    /// The trouble is a head that was changed under this daemon's hands.
+    is_head_foreign: AtomicBool,
+    issued: Mutex<Issued>,
+    verified: RwLock<Verified>,
+}
+
+/// What this daemon's verifications came to.
+#[derive(Debug, Clone, Default)]
+struct Verified {
+    /// The newest event that one covered which found nothing, and when.
+    whole: Option<(i64, OffsetDateTime)>,
+    /// What the last one found.
+    found: Option<AuditBreak>,
+}
+
+/// What a term needs to write: from the taking of the control database on.
+#[derive(Debug, Clone)]
+struct Open {
+    trail: Uuid,
+    key: Key,
+    anchors: Anchors,
+}
+
+/// The places in the chain that this daemon made since it took the control database. The head is always one of them.
+#[derive(Debug, Default)]
+struct Issued {
+    newest: i64,
+    /// More than one for a place where a transaction was rolled back.
+    places: BTreeMap<i64, Vec<Link>>,
+}
+
+/// A writing transaction; what is recorded in it is anchored when it is committed.
+#[derive(Debug)]
+pub struct AuditedTx<'t> {
+    trail: &'t Trail,
+    open: Arc<Open>,
+    tx: ControlTx,
+    end: Option<Anchor>,
+}
+
+impl Trail {
+    pub fn new(control: Arc<Control>, places: Places) -> Self {
+        Self {
+            control,
+            places,
+            open: RwLock::default(),
+            trouble: RwLock::default(),
+            is_head_foreign: AtomicBool::new(false),
+            issued: Mutex::default(),
+            verified: RwLock::default(),
+        }
+    }
+
+    pub const fn control(&self) -> &Arc<Control> {
+        &self.control
+    }
+
+    /// A transaction that may write; not one, while the trail is in doubt.
+    pub async fn begin(&self) -> Result<AuditedTx<'_>> {
+        self.look_again().await;
+        let open = self.writable()?;
+        let tx = self.control.begin().await?;
+        Ok(AuditedTx { trail: self, open, tx, end: None })
+    }
+
+    /// A head that was not this daemon's while it wrote, and now is again: somebody put back what they took.
+    async fn look_again(&self) {
+        if !self.is_head_foreign.load(Ordering::Relaxed) {
+            return;
+        }
+        let Ok(head) = audit_append::head(self.control.pool()).await else { return };
+        if self.lock_issued().has(head.seq, &head.hash) && self.is_head_foreign.swap(false, Ordering::Relaxed)
+        {
+            tracing::warn!(seq = head.seq, "the audit trail's head is again what it was");
+            self.set_trouble(None);
+        }
+    }
+
+    fn writable(&self) -> Result<Arc<Open>> {
+        if let Some(trouble) = self.trouble() {
+            return Err(Error::Distrusted(trouble.message));
+        }
+        let open = self.opened()?;
+        match open.anchors.reached().trouble {
+            Some(trouble) => Err(Error::Unanchored(trouble)),
+            None => Ok(open),
+        }
+    }
+
+    /// An error before the first term.
+    fn opened(&self) -> Result<Arc<Open>> {
+        self.open.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or(Error::Fenced)
+    }
+
+    /// Makes sure that what is committed is anchored, after a COMMIT whose answer was lost; gives the newest event.
+    pub async fn anchor_head(&self) -> Result<i64> {
+        let (open, head) = (self.opened()?, audit_append::head(self.control.pool()).await?);
+        if self.lock_issued().has(head.seq, &head.hash) {
+            open.anchors.reach(Anchor { seq: head.seq, hash: head.hash }).await;
+        }
+        Ok(head.seq)
+    }
+
+    /// Signs for a reader outside, with the key of this moment.
+    pub fn sign(&self, statement: &[u8]) -> Result<Signature> {
+        Ok(self.opened()?.key.sign(statement))
+    }
+
+    pub fn public_key(&self) -> Result<chain::PublicKey> {
+        Ok(*self.opened()?.key.public())
+    }
+
+    pub fn trouble(&self) -> Option<AuditBreak> {
+        self.trouble.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_trouble(&self, trouble: Option<AuditBreak>) {
+        if let Some(trouble) = &trouble {
+            tracing::error!(seq = trouble.seq, kind = trouble.kind.name(), "{}", trouble.message);
+        }
+        *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
+    /// Keeps what a verification came to.
+    fn note(&self, to_seq: i64, found: Option<&AuditBreak>) {
+        let mut verified = self.verified.write().unwrap_or_else(PoisonError::into_inner);
+        if found.is_none() {
+            verified.whole = Some((to_seq, OffsetDateTime::now_utc()));
+        }
+        verified.found = found.cloned();
+    }
+
+    /// What is known without reading the trail; `head_seq` is the caller's to know.
+    pub fn status(&self, head_seq: i64) -> TrailStatus {
+        let verified = self.verified.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner).clone();
+        TrailStatus {
+            head_seq,
+            verified_to: verified.whole.map(|(seq, _)| seq),
+            verified_at: verified.whole.map(|(_, at)| at),
+            found: verified.found,
+            anchored_to: open.map(|open| open.anchors.reached().seq()),
+            trouble: self.trouble(),
+        }
+    }
+
+    fn lock_issued(&self) -> std::sync::MutexGuard<'_, Issued> {
+        self.issued.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Issued {
+    fn only(seq: i64, hash: Link) -> Self {
+        Self { newest: seq, places: BTreeMap::from([(seq, vec![hash])]) }
+    }
+
+    fn has(&self, seq: i64, hash: &Link) -> bool {
+        self.places.get(&seq).is_some_and(|hashes| hashes.contains(hash))
+    }
+
+    fn add(&mut self, seq: i64, hash: Link) {
+        self.newest = self.newest.max(seq);
+        self.places.entry(seq).or_default().push(hash);
+    }
+
+    /// Committed: nothing before it is the head any more.
+    fn settle(&mut self, seq: i64, hash: Link) {
+        self.places = self.places.split_off(&seq);
+        if let Some(hashes) = self.places.get_mut(&seq) {
+            *hashes = vec![hash];
+        }
+    }
+}
+
+impl AuditedTx<'_> {
+    /// Appends `entry`; gives its `seq`. Last in a transaction, because it holds the chain's head until the commit.
+    pub async fn record(&mut self, entry: &Entry) -> Result<i64> {
+        if fault::audit_is_off() {
+            return Ok(0);
+        }
+        let (head, xid) = audit_append::lock_head(&mut self.tx).await?;
+        self.trail.recognise(&head)?;
+        // Under the head's lock, so that times follow the order of the events.
+        let at_us = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000;
+        let moment = Moment { at_us: i64::try_from(at_us).unwrap_or(i64::MAX), xid: &xid };
+        let sealed = audit_chain::seal(entry, moment, rand::random)
+            .map_err(|error| Error::Corrupt { what: "an audit entry", why: error.to_string() })?;
+        let seq = head.seq + 1;
+        let hash = chain::link(seq, &head.hash, &sealed.payload);
+        let signature = self.open.key.sign(&chain::checkpoint(head.trail, seq, &hash));
+        // Before the database has it: whatever becomes of this transaction, the place is known.
+        self.trail.lock_issued().add(seq, hash);
+        let event = NewEvent {
+            seq,
+            prev: &head.hash,
+            payload: &sealed.payload,
+            hash: &hash,
+            details: &sealed.details,
+            signature: &signature,
+            is_checkpoint: seq % CHECKPOINT_EVERY == 0 || chain::KEY_ACTIONS.contains(&entry.action),
+        };
+        audit_append::append(&mut self.tx, &event).await?;
+        self.end = Some(Anchor { seq, hash });
+        Ok(seq)
+    }
+
+    /// Commits, and comes back when the chain's end is anchored. An error is the COMMIT's alone.
+    pub async fn commit(self, what: &'static str) -> Result<()> {
+        self.tx.commit().await.map_err(doing(what))?;
+        if let Some(end) = self.end {
+            self.trail.lock_issued().settle(end.seq, end.hash);
+            fault::around("anchor", async {
+                self.open.anchors.reach(end).await;
+                Ok::<_, Error>(())
+            })
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+impl Trail {
+    /// Refuses to go on from a head that this daemon did not make.
+    fn recognise(&self, head: &Head) -> Result<()> {
+        let issued = self.lock_issued();
+        if issued.has(head.seq, &head.hash) {
+            return Ok(());
+        }
+        let found =
+            trouble::foreign_head(head.seq, issued.newest, issued.places.contains_key(&head.seq)).to_wire();
+        drop(issued);
+        let message = found.message.clone();
+        self.set_trouble(Some(found));
+        self.is_head_foreign.store(true, Ordering::Relaxed);
+        Err(Error::Distrusted(message))
+    }
+}
+
+impl Deref for AuditedTx<'_> {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.tx
+    }
+}
+
+impl DerefMut for AuditedTx<'_> {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.tx
+    }
 }

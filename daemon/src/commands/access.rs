@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::session::Role;
 
-use crate::audit;
-use crate::model::audit_chain::{Entry, Outcome};
-use crate::postgres::{self, error::doing};
+use crate::model::audit_chain::{Actor, Entry, Outcome};
+use crate::postgres;
 
 use super::{App, Caller};
 
@@ -33,6 +32,16 @@ impl App {
         self.access.role_of(caller.uid, &caller.gids)
     }
 
+    /// Who the caller is, for the record.
+    pub(super) fn actor(&self, caller: &Caller) -> Actor {
+        Actor {
+            uid: caller.uid,
+            name: caller.display(),
+            role: self.role_of(caller),
+            claimed: Some(caller.claims()).filter(|claims| !claims.is_empty()),
+        }
+    }
+
     /// Lets the caller through if its role is `needed` or higher.
     pub(super) async fn authorise(
         &self,
@@ -44,30 +53,20 @@ impl App {
         match role {
             Some(role) if role >= needed && role != Role::Other => Ok(role),
             _ => {
-                self.record_denial(caller, action).await;
+                self.record_denial(caller, needed, action).await;
                 Err(denied(caller, role, needed, action))
             }
         }
     }
 
-    async fn record_denial(&self, caller: &Caller, action: &'static str) {
+    async fn record_denial(&self, caller: &Caller, needed: Role, action: &'static str) {
         tracing::warn!(uid = caller.uid, action, "denied");
-        let Some(before) = self.count_denial(caller.uid, action) else { return };
-        let detail = match before {
-            0 => caller.claims(),
-            n => format!("{n} more since the last denial that was recorded {}", caller.claims()),
-        };
-        let entry = Entry {
-            action,
-            actor_uid: caller.uid,
-            actor: caller.display(),
-            tenant_id: None,
-            slug: None,
-            operation_id: None,
-            outcome: Some(Outcome::Denied),
-            duration_ms: None,
-            detail: Some(detail).filter(|text| !text.is_empty()),
-        };
+        let Some(unrecorded) = self.count_denial(caller.uid, action) else { return };
+        let mut entry = Entry::new(action, self.actor(caller)).fact("needs", name(needed));
+        entry.outcome = Some(Outcome::Denied);
+        if unrecorded > 0 {
+            entry = entry.fact("unrecorded", unrecorded);
+        }
         // The answer is "denied" whether or not it can be recorded: nothing happens that would need a trail.
         if let Err(error) = self.record_alone(&entry).await {
             tracing::error!(error = %error.explain(), "a denial could not be recorded");
@@ -101,21 +100,24 @@ impl App {
 
     /// An audit event that belongs to no other change.
     pub(super) async fn record_alone(&self, entry: &Entry) -> postgres::Result<i64> {
-        let mut tx = self.control.begin().await?;
-        let seq = audit::record(&mut tx, entry).await?;
-        tx.commit().await.map_err(doing("commit an audit event"))?;
+        let mut tx = self.trail.begin().await?;
+        let seq = tx.record(entry).await?;
+        tx.commit("commit an audit event").await?;
         self.events.publish(tenantry_protocol::watch::EventBody::Audit { seq });
         Ok(seq)
     }
 }
 
-fn denied(caller: &Caller, role: Option<Role>, needed: Role, action: &str) -> ApiError {
-    let name = |role| match role {
+const fn name(role: Role) -> &'static str {
+    match role {
         Role::Viewer => "viewer",
         Role::Operator => "operator",
         Role::Admin => "admin",
         Role::Other => "unknown",
-    };
+    }
+}
+
+fn denied(caller: &Caller, role: Option<Role>, needed: Role, action: &str) -> ApiError {
     let needed = name(needed);
     let has = role.map_or("no role".to_owned(), |role| format!("the role {}", name(role)));
     ApiError::new(

@@ -8,12 +8,14 @@ use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::session::DaemonMode;
 use time::OffsetDateTime;
 
+use crate::audit::Trail;
 use crate::config::Access;
 use crate::pipeline::{Engine, Events};
 use crate::postgres::control::Control;
 use crate::postgres::target::Target;
 
 use super::access::Denials;
+use super::audit_verify::Job;
 use super::catalog::Catalog;
 use super::exports::Exports;
 use super::turns::Turns;
@@ -24,7 +26,7 @@ pub struct AppOptions {
     pub label: String,
     pub mode: DaemonMode,
     pub access: Access,
-    pub control: Arc<Control>,
+    pub trail: Arc<Trail>,
     /// In the order of the configuration.
     pub targets: Vec<Arc<Target>>,
     pub engine: Engine,
@@ -33,6 +35,8 @@ pub struct AppOptions {
     pub retire_grace: Duration,
     /// In which time each tenant is verified once by itself; `None` for never.
     pub verify_every: Option<Duration>,
+    /// How often the whole audit trail is verified by itself; `None` for never.
+    pub verify_trail_every: Option<Duration>,
 }
 
 /// The daemon, as its commands see it.
@@ -44,11 +48,14 @@ pub struct App {
     /// The daemon's own user, who is an admin like root.
     pub(super) own_uid: u32,
     pub(super) control: Arc<Control>,
+    pub(super) trail: Arc<Trail>,
     pub(super) targets: Vec<Arc<Target>>,
     pub(super) engine: Engine,
     pub(super) events: Arc<Events>,
     pub(super) retire_grace: Duration,
     pub(super) verify_every: Option<Duration>,
+    pub(super) verify_trail_every: Option<Duration>,
+    pub(super) verifications: Mutex<Vec<Job>>,
     pub(super) catalog: Catalog,
     pub(super) exports: Exports,
     pub(super) secrets: Turns,
@@ -64,12 +71,15 @@ impl App {
             mode: options.mode,
             access: options.access,
             own_uid: nix::unistd::geteuid().as_raw(),
-            control: options.control,
+            control: Arc::clone(options.trail.control()),
+            trail: options.trail,
             targets: options.targets,
             engine: options.engine,
             events: options.events,
             retire_grace: options.retire_grace,
             verify_every: options.verify_every,
+            verify_trail_every: options.verify_trail_every,
+            verifications: Mutex::default(),
             catalog: Catalog::default(),
             exports: Exports::default(),
             secrets: Turns::default(),

@@ -1,6 +1,6 @@
 //! `audit`: a page of the audit trail, newest first.
 
-use tenantry_protocol::audit::{AuditRequest, AuditResponse, TrailStatus};
+use tenantry_protocol::audit::{AuditRequest, AuditResponse};
 use tenantry_protocol::error::ApiError;
 use tenantry_protocol::session::Role;
 
@@ -25,6 +25,6 @@ pub async fn audit(app: &App, caller: &Caller, request: &AuditRequest) -> Result
     let limit = usize::try_from(limit).unwrap_or_default();
     let found =
         audit_search::page(app.control.pool(), &filter, before, limit).await.map_err(errors::control)?;
-    let trail = TrailStatus { head_seq: found.head_seq, ..TrailStatus::default() };
+    let trail = app.trail.status(found.head_seq);
     Ok(AuditResponse { events: found.events, searched_to: found.searched_to, trail })
 }

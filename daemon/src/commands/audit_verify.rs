@@ -1,27 +1,171 @@
-//! `audit_verify`, `audit_verification`: whether the trail is what it was.
+//! `audit_verify`, `audit_verification`: whether the trail is what it was. The daemon asks itself, too, on schedule.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
-use tenantry_protocol::audit::{AuditVerification, AuditVerificationRequest, AuditVerifyRequest};
+use tenantry_protocol::audit::{
+    AuditVerdict, AuditVerification, AuditVerificationRequest, AuditVerifyRequest,
+};
+use tenantry_protocol::chain::Link;
 use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::session::Role;
+use tokio::sync::watch;
 
-use super::{App, Caller};
+use crate::audit::Anchor;
+use crate::model::audit_chain::{Actor, Entry, Outcome};
+use crate::postgres;
+
+use super::{App, Caller, errors};
+
+/// Anchors of one request.
+const MOST_ANCHORS: usize = 50_000;
+/// Verifications at once, and those whose verdict is kept.
+const MOST_RUNNING: usize = 2;
+const KEPT: usize = 8;
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// A verification that was asked for. The verdict stays readable for a while.
+#[derive(Debug, Clone)]
+pub(super) struct Job {
+    id: String,
+    has_own_anchors: bool,
+    state: watch::Receiver<State>,
+}
+
+/// How far it is, and what came of it.
+type State = Result<AuditVerification, ApiError>;
 
 pub async fn audit_verify(
     app: &Arc<App>,
     caller: &Caller,
-    _request: AuditVerifyRequest,
+    request: AuditVerifyRequest,
 ) -> Result<AuditVerification, ApiError> {
     app.authorise(caller, Role::Viewer, "audit.verify").await?;
-    Err(ApiError::new(ErrorCode::Precondition, "not built yet"))
+    let anchors = anchors(&request)?;
+    let mut jobs = app.verifications.lock().unwrap_or_else(PoisonError::into_inner);
+    let running = |job: &&Job| is_running(job);
+    if anchors.is_empty()
+        && let Some(job) = jobs.iter().filter(running).find(|job| !job.has_own_anchors)
+    {
+        return job.state.borrow().clone();
+    }
+    if jobs.iter().filter(running).count() >= MOST_RUNNING {
+        let message = "verifications are running already: wait for one of them, then ask again";
+        return Err(ApiError::new(ErrorCode::Conflict, message));
+    }
+    let id = uuid::Uuid::now_v7().to_string();
+    let begun = AuditVerification { id: id.clone(), checked: 0, total: 0, verdict: None };
+    let (report, state) = watch::channel(Ok(begun.clone()));
+    let excess = (jobs.len() + 1).saturating_sub(KEPT);
+    jobs.drain(..excess);
+    jobs.push(Job { id, has_own_anchors: !anchors.is_empty(), state });
+    drop(jobs);
+    let (task, actor) = (Arc::clone(app), app.actor(caller));
+    app.engine.tasks().spawn(async move {
+        let progress = |at: crate::audit::Verification| {
+            report.send_modify(|state| {
+                if let Ok(state) = state {
+                    (state.checked, state.total) = (at.checked, at.total);
+                }
+            });
+        };
+        let result = verify(&task, anchors, actor, progress).await;
+        report.send_modify(|state| match (result, &mut *state) {
+            (Ok(verdict), Ok(state)) => state.verdict = Some(verdict),
+            (Err(error), _) => *state = Err(errors::control(error)),
+            (Ok(_), Err(_)) => {}
+        });
+    });
+    Ok(begun)
+}
+
+fn is_running(job: &Job) -> bool {
+    matches!(&*job.state.borrow(), Ok(AuditVerification { verdict: None, .. }))
+        && job.state.has_changed().is_ok()
 }
 
 pub async fn audit_verification(
     app: &Arc<App>,
     caller: &Caller,
-    _request: AuditVerificationRequest,
+    request: AuditVerificationRequest,
 ) -> Result<AuditVerification, ApiError> {
-    app.authorise(caller, Role::Viewer, "audit.verification").await?;
-    Err(ApiError::new(ErrorCode::Precondition, "not built yet"))
+    app.authorise(caller, Role::Viewer, "audit.verify").await?;
+    let found = {
+        let jobs = app.verifications.lock().unwrap_or_else(PoisonError::into_inner);
+        jobs.iter().find(|job| job.id == request.id).map(|job| job.state.clone())
+    };
+    let Some(mut state) = found else {
+        let message = "there is no such verification any more: the daemon was restarted, or it is long done; start another";
+        return Err(ApiError::new(ErrorCode::NotFound, message).on_field("id"));
+    };
+    let wait = Duration::from_millis(request.wait_ms).min(LONGEST_WAIT);
+    let is_over = |state: &State| state.as_ref().map_or(true, |state| state.verdict.is_some());
+    let _ = tokio::time::timeout(wait, state.wait_for(is_over)).await;
+    state.borrow_and_update().clone()
 }
+
+fn anchors(request: &AuditVerifyRequest) -> Result<Vec<Anchor>, ApiError> {
+    let invalid = |message: String| ApiError::new(ErrorCode::InvalidArgument, message).on_field("anchors");
+    if request.anchors.len() > MOST_ANCHORS {
+        return Err(invalid(format!(
+            "at most {MOST_ANCHORS} anchors at once: send the newest, and some of the others"
+        )));
+    }
+    let parse = |anchor: &tenantry_protocol::audit::AuditAnchor| {
+        let hash = data_encoding::HEXLOWER_PERMISSIVE.decode(anchor.hash.as_bytes()).ok();
+        let hash = hash.and_then(|hash| Link::try_from(hash).ok());
+        match (anchor.seq > 0, hash) {
+            (true, Some(hash)) => Ok(Anchor { seq: anchor.seq, hash }),
+            _ => Err(invalid(format!(
+                "the anchor of event {} needs a number above 0 and a hash of 64 hexadecimal digits",
+                anchor.seq
+            ))),
+        }
+    };
+    request.anchors.iter().map(parse).collect()
+}
+
+/// Verifies, and records what came of it.
+async fn verify(
+    app: &App,
+    anchors: Vec<Anchor>,
+    actor: Actor,
+    progress: impl Fn(crate::audit::Verification) + Send + Sync,
+) -> postgres::Result<AuditVerdict> {
+    let verdict = app.trail.verify(anchors, progress).await?;
+    let outcome = if verdict.broken.is_none() { Outcome::Ok } else { Outcome::Failed };
+    let mut entry = Entry {
+        outcome: Some(outcome),
+        duration_ms: Some(verdict.duration_ms),
+        ..Entry::new("audit.verify", actor).fact("from", verdict.from_seq).fact("to", verdict.to_seq)
+    };
+    if let Some(found) = &verdict.broken {
+        tracing::error!(seq = found.seq, kind = found.kind.name(), "{}", found.message);
+        entry = entry.fact("kind", found.kind.name()).fact("seq", found.seq);
+    }
+    // The daemon asks itself so often that only an answer of note is an event.
+    if verdict.broken.is_none() && entry.actor == Actor::daemon(app.own_uid) {
+        return Ok(verdict);
+    }
+    // The verdict is given whether or not it can be recorded: a broken trail may take no more.
+    if let Err(error) = app.record_alone(&entry).await {
+        tracing::warn!(error = %error.explain(), "a verification of the trail could not be recorded");
+    }
+    Ok(verdict)
+}
+
+/// Verifies the whole trail at the beginning of a term and then on schedule, for as long as the term lasts.
+pub async fn verify_trail_in_turn(app: &App) {
+    let Some(every) = app.verify_trail_every else { return std::future::pending().await };
+    loop {
+        match verify(app, Vec::new(), Actor::daemon(app.own_uid), |_| {}).await {
+            Ok(_) => tokio::time::sleep(every).await,
+            Err(error) => {
+                tracing::warn!(error = %error.explain(), "the trail could not be verified");
+                tokio::time::sleep(AFTER_ERROR.min(every)).await;
+            }
+        }
+    }
+}
+
+const AFTER_ERROR: Duration = Duration::from_secs(60);

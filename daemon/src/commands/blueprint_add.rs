@@ -9,11 +9,10 @@ use tenantry_protocol::plan::Severity;
 use tenantry_protocol::session::Role;
 use tenantry_protocol::watch::EventBody;
 
-use crate::audit;
 use crate::model::audit_chain::{Entry, Outcome};
 use crate::model::blueprint::{self, Blueprint, Parsed, SourceFile, SqlText};
 use crate::pipeline::Actor;
-use crate::postgres::{Error, blueprints, error::doing};
+use crate::postgres::{Error, blueprints};
 
 use super::blueprint_check::source_files;
 use super::{App, Caller, errors};
@@ -36,7 +35,7 @@ pub async fn blueprint_add(
     let (Some(blueprint), true) = (&parsed.blueprint, usable) else {
         return Ok(report(parsed, false));
     };
-    let (app, blueprint, actor) = (Arc::clone(app), blueprint.clone(), caller.actor());
+    let (app, blueprint, actor) = (Arc::clone(app), blueprint.clone(), app.actor(caller));
     let task = Arc::clone(&app);
     let stored = app.detached(async move { store(&task, &blueprint, &actor).await }).await?;
     Ok(report(parsed, matches!(stored, Stored::Added)))
@@ -44,7 +43,7 @@ pub async fn blueprint_add(
 
 /// Stores the built-in blueprints that are missing. One that differs from its stored version is left as it is stored.
 pub(super) async fn add_built_in(app: &App) -> Result<(), ApiError> {
-    let actor = Actor { uid: app.own_uid, name: "tenantryd".to_owned() };
+    let actor = Actor::daemon(app.own_uid);
     for files in blueprint::built_in() {
         let Some(blueprint) = blueprint::parse(&files).blueprint else { continue };
         match store(app, &blueprint, &actor).await {
@@ -109,21 +108,15 @@ fn differing(stored: &[SourceFile], new: &[SourceFile]) -> Vec<String> {
 }
 
 async fn insert(app: &App, blueprint: &Blueprint, checksum: &str, actor: &Actor) -> Result<i64, Error> {
-    let mut tx = app.control.begin().await?;
+    let mut tx = app.trail.begin().await?;
     let (name, version, files) = (&blueprint.name, blueprint.version, blueprint.source_files());
     blueprints::insert(&mut tx, name, version, checksum, &files, &actor.name).await?;
     let entry = Entry {
-        action: "blueprint.add",
-        actor_uid: actor.uid,
-        actor: actor.name.clone(),
-        tenant_id: None,
-        slug: None,
-        operation_id: None,
         outcome: Some(Outcome::Ok),
-        duration_ms: None,
         detail: Some(format!("{name} {version} {checksum}")),
+        ..Entry::new("blueprint.add", actor.clone())
     };
-    let seq = audit::record(&mut tx, &entry).await?;
-    tx.commit().await.map_err(doing("commit the blueprint"))?;
+    let seq = tx.record(&entry).await?;
+    tx.commit("commit the blueprint").await?;
     Ok(seq)
 }

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::pipeline::Actor;
-
 /// The peer of a connection. The kernel's word decides; claims are recorded as such.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
@@ -20,10 +18,6 @@ impl Caller {
     /// `ops1 (uid 1003)`
     pub fn display(&self) -> String {
         format!("{} (uid {})", self.name, self.uid)
-    }
-
-    pub fn actor(&self) -> Actor {
-        Actor { uid: self.uid, name: self.display() }
     }
 
     /// The claims on one line; empty if there are none.

@@ -15,7 +15,7 @@ pub async fn cancel(app: &Arc<App>, caller: &Caller, request: CancelRequest) -> 
     let id = super::operation::parse_id("operation", &request.operation)?;
     let operation = app.find_operation(id).await?;
     let refuse = |message: String| Err(ApiError::new(ErrorCode::Precondition, message));
-    match app.engine.cancel(id, &caller.actor()) {
+    match app.engine.cancel(id, &app.actor(caller)) {
         Cancelling::Asked => app.find_operation(id).await,
         Cancelling::TooLate => refuse(format!(
             "the {} of {} is past the point of return: what it removes nobody can bring back",

@@ -49,7 +49,7 @@ pub(super) async fn change<Request: Serialize + Sync>(
         // The same request, sent twice at once, may have found the tenant a moment earlier.
         Err(error) => return app.replayed(key.as_ref()).await?.ok_or(error),
     };
-    let (task, actor) = (Arc::clone(app), caller.actor());
+    let (task, actor) = (Arc::clone(app), app.actor(caller));
     app.detached(async move { start(&task, actor, tenant, kind, arguments, key).await }).await
 }
 

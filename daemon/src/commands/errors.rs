@@ -29,6 +29,13 @@ pub(super) fn control(error: Error) -> ApiError {
             ApiError::new(ErrorCode::Conflict, "a living tenant has this name").on_field("slug")
         }
         Error::Refused(message) => ApiError::new(ErrorCode::Precondition, message),
+        Error::Distrusted(message) => {
+            ApiError::new(ErrorCode::Precondition, format!("nothing can be changed: {message}"))
+        }
+        Error::Unanchored(_) => ApiError::new(
+            ErrorCode::Unavailable,
+            format!("{error}; the daemon tries again by itself: make room, or see to the rights of the file"),
+        ),
         other => unexpected(&other),
     }
 }

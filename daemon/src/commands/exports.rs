@@ -20,6 +20,7 @@ use crate::model::audit_chain::Actor;
 use crate::model::audit_lines;
 use crate::postgres::audit_append::Head;
 use crate::postgres::audit_pages::{self, Beginning, Page};
+use crate::postgres::audit_read::Checkpoint;
 use crate::postgres::audit_wanted::Wanted;
 
 use super::errors;
@@ -254,8 +255,8 @@ fn hex(bytes: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(bytes)
 }
 
-fn to_wire(signed: audit_pages::Signed) -> Signed {
-    let audit_pages::Signed { seq, hash, key, signature } = signed;
+fn to_wire(checkpoint: Checkpoint) -> Signed {
+    let Checkpoint { seq, hash, key, signature } = checkpoint;
     Signed { seq, hash: hex(&hash), key, signature: hex(&signature) }
 }
 

@@ -89,6 +89,7 @@ async fn control(app: &App) -> (ControlHealth, Counts) {
         epoch,
         standing_by_for: app.control.standing_by_for(),
         audit_seq: 0,
+        trail: Some(app.trail.status(0)),
     };
     match tokio::time::timeout(CONTROL_PATIENCE, ask).await {
         Ok(Ok((latency, audit_seq, counts))) => {
@@ -101,6 +102,7 @@ async fn control(app: &App) -> (ControlHealth, Counts) {
                 epoch,
                 standing_by_for,
                 audit_seq,
+                trail: Some(app.trail.status(audit_seq)),
             };
             (health, counts)
         }

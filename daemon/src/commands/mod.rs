@@ -51,7 +51,7 @@ pub use audit_export::{audit_export, audit_export_read};
 pub use audit_key::{audit_acknowledge, audit_key, audit_rotate_key};
 pub use audit_redact::audit_redact;
 pub use audit_retention::{audit_hold, audit_prune, audit_release, audit_segments};
-pub use audit_verify::{audit_verification, audit_verify};
+pub use audit_verify::{audit_verification, audit_verify, verify_trail_in_turn};
 pub use blueprint_add::blueprint_add;
 pub use blueprint_check::blueprint_check;
 pub use blueprints::blueprints;
@@ -64,6 +64,8 @@ pub use operations::operations;
 pub use plan::plan;
 pub use provision::provision;
 pub use purge::purge_when_due;
+#[cfg(any(test, fuzzing))]
+pub use resolve::invariants as request_invariants;
 pub use retire::retire;
 pub use retry::retry;
 pub use rollback::rollback;

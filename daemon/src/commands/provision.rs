@@ -45,7 +45,7 @@ pub(super) async fn provision_again(
         // The same request, sent twice at once, may have taken the name or the last place a moment earlier.
         Err(error) => return app.replayed(key.as_ref()).await?.ok_or(error),
     };
-    let (task, actor) = (Arc::clone(app), caller.actor());
+    let (task, actor) = (Arc::clone(app), app.actor(caller));
     app.detached(async move { start(&task, actor, resolved, &plan.hash, key).await }).await
 }
 

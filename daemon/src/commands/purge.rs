@@ -75,7 +75,7 @@ async fn begin_due(app: &Arc<App>, tried: &mut HashMap<TenantId, Instant>) -> Re
 
 async fn begin(app: &Arc<App>, id: TenantId) -> Result<(), ApiError> {
     let tenant = app.find_tenant(&id.to_string()).await?;
-    let actor = Actor { uid: app.own_uid, name: "tenantryd".to_owned() };
+    let actor = Actor::daemon(app.own_uid);
     let task = Arc::clone(app);
     let start =
         async move { change::start(&task, actor, tenant, Kind::Purge, Arguments::default(), None).await };

@@ -195,3 +195,11 @@ fn check_text(field: &str, text: &str, longest: usize) -> Result<(), ApiError> {
     }
     Ok(())
 }
+
+#[cfg(any(test, fuzzing))]
+#[path = "tests/request_invariants.rs"]
+pub mod invariants;
+
+#[cfg(test)]
+#[path = "tests/requests.rs"]
+mod tests;

@@ -99,6 +99,6 @@ async fn begin(
     change::check_state(kind, &tenant)?;
     let kind = app.prepare_archive(kind, &tenant).await?;
     let arguments = serde_json::from_value::<Option<_>>(arguments).ok().flatten().unwrap_or_default();
-    let (task, actor) = (Arc::clone(app), caller.actor());
+    let (task, actor) = (Arc::clone(app), app.actor(caller));
     app.detached(async move { change::start(&task, actor, tenant, kind, arguments, key).await }).await
 }

@@ -63,7 +63,7 @@ async fn secret(
     key: Option<Key>,
 ) -> Result<Credentials, ApiError> {
     let id = app.find_tenant(slug).await?.id;
-    let (task, asked) = (Arc::clone(app), Asked { kind, actor: caller.actor(), key });
+    let (task, asked) = (Arc::clone(app), Asked { kind, actor: app.actor(caller), key });
     app.detached(async move {
         let _turn = task.secrets.wait(id).await;
         task.let_verification_end(id).await;
@@ -95,7 +95,7 @@ pub async fn finish_rotation(
     let key = Key::new(caller, "finish_rotation", request.idempotency_key.as_deref(), &same)?;
     let id = app.find_tenant(&request.slug).await?.id;
     let kind = Kind::FinishRotation;
-    let (task, asked) = (Arc::clone(app), Asked { kind, actor: caller.actor(), key });
+    let (task, asked) = (Arc::clone(app), Asked { kind, actor: app.actor(caller), key });
     app.detached(async move {
         let _turn = task.secrets.wait(id).await;
         task.let_verification_end(id).await;

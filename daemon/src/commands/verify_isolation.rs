@@ -95,7 +95,7 @@ fn pause(every: Duration, tenants: u64) -> Duration {
 
 async fn begin(app: &Arc<App>, id: TenantId) -> Result<(), ApiError> {
     let tenant = app.find_tenant(&id.to_string()).await?;
-    let actor = Actor { uid: app.own_uid, name: "tenantryd".to_owned() };
+    let actor = Actor::daemon(app.own_uid);
     let task = Arc::clone(app);
     let start =
         async move { change::start(&task, actor, tenant, Kind::Verify, Arguments::default(), None).await };

@@ -30,6 +30,8 @@ pub(super) struct FileConfig {
     #[serde(default)]
     pub(super) archive: FileArchive,
     #[serde(default)]
+    pub(super) audit: FileAudit,
+    #[serde(default)]
     pub(super) log: FileLog,
 }
 
@@ -89,6 +91,16 @@ pub(super) struct FileArchive {
     pub(super) dir: Value<PathBuf>,
     pub(super) bin_dir: Value<PathBuf>,
     pub(super) timeout_ms: Value<u64>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FileAudit {
+    pub(super) key_file: Value<PathBuf>,
+    pub(super) anchor_file: Value<PathBuf>,
+    pub(super) anchor_copy: Value<PathBuf>,
+    pub(super) anchor_syslog: Value<PathBuf>,
+    pub(super) verify_every_s: Value<u64>,
 }
 
 #[derive(Deserialize, Default)]

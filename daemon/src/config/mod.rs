@@ -5,6 +5,7 @@
 //! allowed. Connects to nothing and makes nothing, but for the directory of a temporary daemon.
 
 pub mod access;
+mod audit;
 pub mod connection;
 pub mod error;
 mod file;
@@ -28,6 +29,7 @@ use toml::Spanned;
 
 use crate::cli::Arguments;
 pub use access::{Access, Principal};
+pub use audit::{Audit, KEY_CREDENTIAL};
 pub use connection::Connection;
 pub use error::{ConfigError, Problem};
 use file::{FileArchive, FileConfig, FileLimits, FileLog, Source};
@@ -52,6 +54,7 @@ pub struct Config {
     pub access: Access,
     pub limits: Limits,
     pub archive: Archive,
+    pub audit: Audit,
     pub log: Log,
     /// The file it was read from; none if there is none.
     pub source: Option<PathBuf>,
@@ -150,10 +153,24 @@ impl Config {
         let limits = Limits::check(&file.limits, source)?;
         let log = Log::check(&file.log, source)?;
         let archive = Archive::check(&file.archive, &state_dir, source)?;
+        let audit =
+            Audit::check(&file.audit, &state_dir, surroundings.service.credentials.as_deref(), source)?;
         let place = servers::Place { source, mode, surroundings, state_dir: &state_dir };
         let servers =
             Servers::decide(file.control, file.targets, file.embedded, ephemeral.is_some(), &place)?;
-        Ok(Self { label, state_dir, socket, servers, access, limits, archive, log, source: None, ephemeral })
+        Ok(Self {
+            label,
+            state_dir,
+            socket,
+            servers,
+            access,
+            limits,
+            archive,
+            audit,
+            log,
+            source: None,
+            ephemeral,
+        })
     }
 }
 

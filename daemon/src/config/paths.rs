@@ -39,6 +39,8 @@ pub struct ServiceDirs {
     pub config: Option<PathBuf>,
     pub state: Option<PathBuf>,
     pub runtime: Option<PathBuf>,
+    /// Where secrets are that somebody else gave the service.
+    pub credentials: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone)]
@@ -59,6 +61,7 @@ impl Surroundings {
                 config: first("CONFIGURATION_DIRECTORY"),
                 state: first("STATE_DIRECTORY"),
                 runtime: first("RUNTIME_DIRECTORY"),
+                credentials: first("CREDENTIALS_DIRECTORY"),
             },
             xdg_runtime_dir: std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).and_then(absolute),
             user_dirs: dirs.map(|dirs| UserDirs {

@@ -148,6 +148,7 @@ fn a_service_keeps_its_things_where_systemd_says() {
         config: Some("/etc/tenantry".into()),
         state: Some("/var/lib/tenantry".into()),
         runtime: Some("/run/tenantry".into()),
+        credentials: None,
     };
     let surroundings = Surroundings { service, ..ordinary_user() };
     assert_eq!(surroundings.default_config().unwrap(), Path::new("/etc/tenantry/tenantryd.toml"));

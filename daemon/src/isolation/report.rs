@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use crate::postgres::quote::{Value, render};
 
 use super::battery::{self, BATTERY_VERSION, Ground};
-use super::lints::LINTS;
+use super::lints;
 use super::probes;
 use super::residual;
 
@@ -60,13 +60,15 @@ pub async fn look(
     connection: &mut PgConnection,
     own: &PlacementName,
     home: &PlacementName,
+    depth: Depth,
 ) -> Result<(usize, Vec<LintFinding>), sqlx::Error> {
     let mut findings = Vec::new();
-    for lint in LINTS {
+    let lints = lints::of(depth);
+    for lint in lints {
         let sql = render(lint.sql, &[("own", Value::Placement(own)), ("home", Value::Placement(home))]);
         for row in sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_all(&mut *connection).await? {
             findings.push(LintFinding { lint: lint.name.to_owned(), evidence: row.try_get(0)? });
         }
     }
-    Ok((LINTS.len(), findings))
+    Ok((lints.len(), findings))
 }

@@ -56,8 +56,9 @@ const CHANNELS: &[Channel] = &[
     Channel {
         tenancies: ALL,
         name: "shared_resources",
-        meaning: "CPU, memory, disk and the lock table are one server's: the connection limit bounds a tenant, statement_timeout \
-                  and work_mem are only defaults that it can change, and nothing bounds its temporary files",
+        meaning: "CPU, memory, disk and the lock table are one server's: the connection limit bounds a tenant, and temp_file_limit each \
+                  of its connections where an administrator lets the daemon set it; statement_timeout and work_mem are only \
+                  defaults that it can change",
     },
     Channel {
         tenancies: &[Tenancy::Shared],

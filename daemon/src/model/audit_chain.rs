@@ -1,35 +1,80 @@
-//! The audit chain's arithmetic: canonical payloads, salted commitments, links.
+//! What an event is before it has its place in the chain, and the bytes that it becomes.
 //!
-//! Pure, so that appending, verifying online and verifying an export use the same few lines. The layout is a contract:
-//! a change needs a new domain string.
+//! The layout is a contract: fields are added, and a change of what is there needs a new domain string. Links and
+//! signatures are [`tenantry_protocol::chain`]'s.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use sha2::{Digest, Sha256};
+use tenantry_protocol::chain;
+use tenantry_protocol::session::Role;
 use uuid::Uuid;
 
-const DOMAIN: &[u8] = b"tenantry.audit.v1\0";
-
-/// A SHA-256 link of the chain.
-pub type Link = [u8; 32];
-
-/// What is to be recorded, before it has a place in the chain.
+/// What is to be recorded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
     pub action: &'static str,
-    /// Who the kernel says it was; the daemon itself has its own uid.
-    pub actor_uid: u32,
-    /// The actor's name; stands in the payload as a commitment.
-    pub actor: String,
+    pub actor: Actor,
     pub tenant_id: Option<Uuid>,
     /// The tenant's name; stands in the payload as a commitment.
     pub slug: Option<String>,
     pub operation_id: Option<Uuid>,
     pub outcome: Option<Outcome>,
     pub duration_ms: Option<f64>,
+    /// SHA-256 of what was asked.
+    pub request: Option<chain::Link>,
+    /// What belongs to the action and names nobody: a grade, a hash, a count.
+    pub facts: BTreeMap<&'static str, String>,
     /// Free text: what was asked or why it failed; stands in the payload as a commitment.
     pub detail: Option<String>,
+}
+
+/// Who did it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// Who the kernel says it was; the daemon itself has its own uid.
+    pub uid: u32,
+    /// `ops1 (uid 1003)`; stands in the payload as a commitment.
+    pub name: String,
+    pub role: Option<Role>,
+    /// Where the client said that it came from; stands in the payload as a commitment.
+    pub claimed: Option<String>,
+}
+
+impl Actor {
+    /// The daemon, of itself.
+    pub fn daemon(uid: u32) -> Self {
+        Self { uid, name: "tenantryd".to_owned(), role: None, claimed: None }
+    }
+
+    /// As an operation on record names who asked for it; `own_uid` if that names no account.
+    pub fn on_record(name: &str, own_uid: u32) -> Self {
+        let uid = name.rsplit_once("(uid ").and_then(|(_, rest)| rest.strip_suffix(')')?.parse().ok());
+        Self { uid: uid.unwrap_or(own_uid), name: name.to_owned(), role: None, claimed: None }
+    }
+}
+
+impl Entry {
+    /// An event about nothing in particular yet.
+    pub fn new(action: &'static str, actor: Actor) -> Self {
+        Self {
+            action,
+            actor,
+            tenant_id: None,
+            slug: None,
+            operation_id: None,
+            outcome: None,
+            duration_ms: None,
+            request: None,
+            facts: BTreeMap::new(),
+            detail: None,
+        }
+    }
+
+    pub fn fact(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.facts.insert(name, value.to_string());
+        self
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -62,6 +107,8 @@ struct Payload<'a> {
     action: &'a str,
     actor_uid: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<Role>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     tenant_id: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
     operation_id: Option<Uuid>,
@@ -69,50 +116,56 @@ struct Payload<'a> {
     outcome: Option<Outcome>,
     #[serde(skip_serializing_if = "Option::is_none")]
     duration_us: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    facts: &'a BTreeMap<&'static str, String>,
+    /// The database's own number of the transaction that it is of.
+    xid: &'a str,
     commitments: BTreeMap<&'a str, String>,
 }
 
-/// Fixes an entry's bytes at the time `at_us` (microseconds since 1970, UTC), with a fresh salt for each personal value.
+/// When and in which transaction an entry is written.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment<'a> {
+    /// Microseconds since 1970, UTC.
+    pub at_us: i64,
+    pub xid: &'a str,
+}
+
+/// Fixes an entry's bytes, with a fresh salt for each personal value.
 pub fn seal(
     entry: &Entry,
-    at_us: i64,
+    moment: Moment<'_>,
     mut salt: impl FnMut() -> [u8; 16],
 ) -> Result<Sealed, serde_json::Error> {
-    let personal =
-        [("actor", Some(&entry.actor)), ("slug", entry.slug.as_ref()), ("detail", entry.detail.as_ref())];
+    let actor = &entry.actor;
+    let personal = [
+        ("actor", Some(&actor.name)),
+        ("claimed", actor.claimed.as_ref()),
+        ("slug", entry.slug.as_ref()),
+        ("detail", entry.detail.as_ref()),
+    ];
     let details: Vec<Detail> = personal
         .into_iter()
         .filter_map(|(field, value)| Some(Detail { field, value: value?.clone(), salt: salt() }))
         .collect();
+    let hex = |link: chain::Link| data_encoding::HEXLOWER.encode(&link);
     let payload = Payload {
-        at_us,
+        at_us: moment.at_us,
         action: entry.action,
-        actor_uid: entry.actor_uid,
+        actor_uid: actor.uid,
+        role: actor.role,
         tenant_id: entry.tenant_id,
         operation_id: entry.operation_id,
         outcome: entry.outcome,
         duration_us: entry.duration_ms.map(|ms| (ms * 1_000.0).max(0.0) as u64),
-        commitments: details.iter().map(|d| (d.field, commitment(&d.salt, &d.value))).collect(),
+        request: entry.request.map(hex),
+        facts: &entry.facts,
+        xid: moment.xid,
+        commitments: details.iter().map(|d| (d.field, hex(chain::commitment(&d.salt, &d.value)))).collect(),
     };
     Ok(Sealed { payload: serde_json::to_vec(&payload)?, details })
-}
-
-/// SHA-256 over salt and value, in hexadecimal.
-pub fn commitment(salt: &[u8; 16], value: &str) -> String {
-    let digest = Sha256::new().chain_update(salt).chain_update(value.as_bytes()).finalize();
-    data_encoding::HEXLOWER.encode(&digest)
-}
-
-/// The hash of the event at `seq` that follows the one with hash `prev`.
-pub fn link(seq: i64, prev: &Link, payload: &[u8]) -> Link {
-    Sha256::new()
-        .chain_update(DOMAIN)
-        .chain_update(seq.to_be_bytes())
-        .chain_update(prev)
-        .chain_update((payload.len() as u64).to_be_bytes())
-        .chain_update(payload)
-        .finalize()
-        .into()
 }
 
 #[cfg(test)]
@@ -120,41 +173,36 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn entry() -> Entry {
-        Entry {
-            action: "provision",
-            actor_uid: 1003,
-            actor: "ops1".into(),
-            tenant_id: None,
-            slug: Some("acme".into()),
-            operation_id: None,
-            outcome: Some(Outcome::Ok),
-            duration_ms: Some(1.5),
-            detail: None,
-        }
+    #[test]
+    fn who_asked_is_read_back_from_the_record() {
+        assert_eq!(Actor::on_record("ops1 (uid 1003)", 7).uid, 1003);
+        assert_eq!(Actor::on_record("tenantryd", 7).uid, 7);
+        assert_eq!(Actor::on_record("odd (uid x)", 7).uid, 7);
     }
 
     #[test]
     fn a_payload_is_canonical_and_names_nobody() {
-        let sealed = seal(&entry(), 7, || [1; 16]).unwrap();
+        let actor = Actor {
+            uid: 1003,
+            name: "ops1".into(),
+            role: Some(Role::Operator),
+            claimed: Some("SSH_CONNECTION=10.1.2.3".into()),
+        };
+        let entry = Entry {
+            slug: Some("acme".into()),
+            outcome: Some(Outcome::Ok),
+            duration_ms: Some(1.5),
+            ..Entry::new("provision", actor).fact("grade", "A")
+        };
+        let sealed = seal(&entry, Moment { at_us: 7, xid: "812" }, || [1; 16]).unwrap();
         let text = String::from_utf8(sealed.payload).unwrap();
         assert!(
             text.starts_with(
-                r#"{"at_us":7,"action":"provision","actor_uid":1003,"outcome":"ok","duration_us":1500,"#
+                r#"{"at_us":7,"action":"provision","actor_uid":1003,"role":"operator","outcome":"ok","duration_us":1500,"facts":{"grade":"A"},"xid":"812","commitments":{"actor":""#
             ),
             "{text}"
         );
-        assert!(!text.contains("acme") && !text.contains("ops1"));
-        assert_eq!(sealed.details.len(), 2);
-    }
-
-    #[test]
-    fn every_input_of_a_link_changes_it() {
-        let link_of = |seq, prev: u8, payload: &str| link(seq, &[prev; 32], payload.as_bytes());
-        let base = link_of(1, 0, "a");
-        assert_eq!(base, link_of(1, 0, "a"));
-        for other in [link_of(2, 0, "a"), link_of(1, 1, "a"), link_of(1, 0, "b"), link_of(1, 0, "aa")] {
-            assert_ne!(base, other);
-        }
+        assert!(!text.contains("acme") && !text.contains("ops1") && !text.contains("10.1.2.3"));
+        assert_eq!(sealed.details.len(), 3);
     }
 }

@@ -14,11 +14,11 @@ use crate::fault;
 use crate::model::operation::{Event, IllegalEvent, Progress, Step};
 use crate::postgres::bookkeeping::Settled;
 
-use super::engine::Actor;
 use super::patience::Patience;
 use super::run::Run;
 use super::step::StepError;
 use super::tracker::Tracker;
+use crate::model::audit_chain::Actor;
 
 /// An undo gets at least this long, however much of the budget is gone.
 const LEAST_UNDO_TIME: Duration = Duration::from_secs(30);

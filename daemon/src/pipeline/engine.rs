@@ -16,6 +16,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::audit::Trail;
+use crate::model::audit_chain::Actor;
 use crate::model::operation::{Action, Event, IllegalEvent, Kind, Progress};
 use crate::postgres::bookkeeping::Mark;
 use crate::postgres::control::Control;
@@ -35,14 +37,6 @@ use super::tracker::{Claim, Live, millis, waiting_steps};
 
 /// The picture of an operation, from its start on.
 type Progressing = watch::Receiver<Operation>;
-
-/// Who asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Actor {
-    pub uid: u32,
-    /// `ops1 (uid 1003)`
-    pub name: String,
-}
 
 /// What came of a cancel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +61,7 @@ pub(super) struct Work {
 #[derive(Debug, Clone)]
 pub struct Engine {
     control: Arc<Control>,
+    trail: Arc<Trail>,
     events: Arc<Events>,
     live: Arc<Live>,
     tasks: TaskTracker,
@@ -78,14 +73,15 @@ pub struct Engine {
 
 impl Engine {
     pub fn new(
-        control: Arc<Control>,
+        trail: Arc<Trail>,
         events: Arc<Events>,
         targets: &[Arc<Target>],
         options: EngineOptions,
     ) -> Self {
         let places = Arc::new(Places::new(targets, options.operations_per_target));
         Self {
-            control,
+            control: Arc::clone(trail.control()),
+            trail,
             events,
             live: Arc::default(),
             tasks: TaskTracker::new(),
@@ -93,6 +89,10 @@ impl Engine {
             options,
             term: Arc::default(),
         }
+    }
+
+    pub(super) const fn trail(&self) -> &Arc<Trail> {
+        &self.trail
     }
 
     pub(super) const fn control(&self) -> &Arc<Control> {
@@ -157,7 +157,7 @@ impl Engine {
         };
         let mark = Mark { build: operation.id, fence: self.control.may_write()? };
         let claim = self.claim(operation.id)?;
-        let recorded = Box::pin(record::intent(&self.control, &intent, Some(&job.tenant))).await?;
+        let recorded = Box::pin(record::intent(&self.trail, &intent, Some(&job.tenant))).await?;
         let run = ProvisionRun::new(mark, job.tenant, job.blueprint, job.target, job.seed);
         let seq = recorded.map_or(0, |recorded| recorded.seq);
         let (run, actor) = (Run::Provision(Box::new(run)), job.actor);
@@ -198,14 +198,14 @@ impl Engine {
         };
         let mark = Mark { build, fence: self.control.may_write()? };
         let claim = self.claim(operation.id)?;
-        let Some(recorded) = Box::pin(record::intent(&self.control, &intent, None)).await? else {
+        let Some(recorded) = Box::pin(record::intent(&self.trail, &intent, None)).await? else {
             return Ok(None);
         };
-        let (control, before) = (Arc::clone(&self.control), recorded.before);
+        let (trail, before) = (Arc::clone(&self.trail), recorded.before);
         let home = Home::new(&target, tenant.tenancy, &tenant.placement, tenant.id);
         let mark = home.standing(mark);
         let run =
-            ChangeRun { control, target, home, mark, kind, tenant, before, arguments, secret, report: None };
+            ChangeRun { trail, target, home, mark, kind, tenant, before, arguments, secret, report: None };
         let (run, progress) = (Run::Change(Box::new(run)), Progress::new(kind));
         Ok(Some(self.start(Work { claim, run, progress, operation, actor }, recorded.seq).await))
     }
@@ -324,7 +324,7 @@ impl Engine {
             }
             _ => {
                 let journal = std::mem::take(&mut drive.journal);
-                record::journal(&self.control, &drive.tracker.snapshot(), &journal, None).await
+                record::journal(&self.trail, &drive.tracker.snapshot(), &journal, None).await
             }
         }
     }
@@ -338,7 +338,7 @@ impl Engine {
             drive.tracker.rewound(drive.progress.kind());
             let build = drive.run.rebuild();
             let journal = std::mem::take(&mut drive.journal);
-            record::journal(&self.control, &drive.tracker.snapshot(), &journal, build).await?;
+            record::journal(&self.trail, &drive.tracker.snapshot(), &journal, build).await?;
         } else if is_settled {
             drive.tracker.built();
         }
@@ -373,7 +373,7 @@ impl Engine {
             journal: &drive.journal,
             report: drive.run.report().filter(|_| is_end),
         };
-        let seq = record::outcome(&self.control, &outcome).await?;
+        let seq = record::outcome(&self.trail, &outcome).await?;
         self.announce(operation, seq).await;
         Ok(())
     }

@@ -13,7 +13,7 @@ use crate::postgres::target::Target;
 use crate::postgres::tenants::NewTenant;
 
 use super::arguments::Arguments;
-use super::engine::Actor;
+use crate::model::audit_chain::Actor;
 
 /// A tenant to be made; everything in it was checked.
 #[derive(Debug)]

@@ -20,9 +20,10 @@ mod step;
 mod steps;
 mod tracker;
 
+pub use crate::model::audit_chain::Actor;
 pub use arguments::{Arguments, Update};
 pub use budget::EngineOptions;
-pub use engine::{Actor, Cancelling, Engine};
+pub use engine::{Cancelling, Engine};
 pub use events::Events;
 pub use job::{ChangeJob, ProvisionJob};
 pub use recovery::recover;

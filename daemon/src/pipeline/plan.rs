@@ -54,9 +54,9 @@ fn plan_step(step: Step, blueprint: &Blueprint, seed: Seeding) -> PlanStep {
         }
         Step::Pool => pool(blueprint),
         Step::Join => vec![ours(pool_ddl::JOIN)],
-        Step::Roles if is_shared => vec![ours(pool_ddl::SHARED_ROLES)],
+        Step::Roles if is_shared => [pool_ddl::SHARED_ROLES, tenant_ddl::TEMP_FILES].map(ours).into(),
         Step::Commit if is_shared => vec![ours(pool_ddl::SHARED_SEAL), ours("commit;\n")],
-        Step::Roles => vec![ours(tenant_ddl::roles(blueprint.tenancy))],
+        Step::Roles => [tenant_ddl::roles(blueprint.tenancy), tenant_ddl::TEMP_FILES].map(ours).into(),
         Step::Schema => vec![ours(tenant_ddl::SCHEMA)],
         Step::Migrations => files(blueprint.inside()),
         Step::Seed => files(&blueprint.seed),

@@ -7,6 +7,7 @@ use tenantry_protocol::plan::{Finding, Severity};
 
 use crate::model::blueprint::Blueprint;
 use crate::postgres::target::{Ready, Target};
+use crate::postgres::target_check::TempFiles;
 use crate::postgres::{Result, database_template, databases, target_check};
 
 /// Locks that a build takes for each table it creates, indexes, keys and sequences among them; measured on 40 tables.
@@ -42,6 +43,9 @@ pub async fn findings(target: &Target, blueprint: &Blueprint, tenants: u64) -> R
     let fits = Severity::error_unless(free >= needed);
     let used = format!("{} of {} connections are used", room.connections_used, room.connections_max);
     findings.push(finding(fits, "connections", used));
+    if room.temp_files == TempFiles::Unbounded {
+        findings.push(target_check::unbounded_temp_files(&ready));
+    }
     for extension in missing {
         let message = format!(
             "the target has no extension {extension}; an administrator runs: create extension {} schema tenantry_ext",

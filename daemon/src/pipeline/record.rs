@@ -9,19 +9,18 @@ use tenantry_protocol::operation::{Failure, Operation, OperationKind, OperationS
 use tenantry_protocol::tenant::TenantState;
 use time::OffsetDateTime;
 
-use crate::audit;
+use crate::audit::{AuditedTx, Trail};
 use crate::fault;
 use crate::model::audit_chain::{self, Entry};
 use crate::model::operation::{Event, Kind};
 use crate::model::tenant::{after, beginning};
-use crate::postgres::control::{Control, ControlTx};
 use crate::postgres::operations::{Context, IdempotencyKey};
 use crate::postgres::tenants::NewTenant;
-use crate::postgres::{Error, Result, audit_rows, error::doing, operations, reports, tenants};
+use crate::postgres::{Error, Result, operations, reports, tenants};
 
 use super::arguments::Arguments;
-use super::engine::Actor;
 use super::patience::Patience;
+use crate::model::audit_chain::Actor;
 
 /// An operation as it is first written.
 pub(super) struct Intent<'a> {
@@ -57,18 +56,18 @@ enum Attempt {
 /// T0: the intent and its audit event, with the new tenant or with the hold on the one that stands. `None` if that one is
 /// in no state for the operation.
 pub(super) async fn intent(
-    control: &Control,
+    trail: &Trail,
     intent: &Intent<'_>,
     new: Option<&NewTenant>,
 ) -> Result<Option<Recorded>> {
     let mut lost = Lost::default();
     loop {
-        match attempt(control, intent, new).await {
+        match attempt(trail, intent, new).await {
             Ok(Attempt::Done(recorded)) => return Ok(Some(recorded)),
             // A second attempt waits for the first one's rows, and then runs into them.
-            Ok(Attempt::Unfit) => return Ok(lost.found(control, intent).await),
+            Ok(Attempt::Unfit) => return Ok(lost.found(trail, intent).await),
             Ok(Attempt::Lost(error)) => lost.wait(error).await?,
-            Err(error) => match lost.found(control, intent).await {
+            Err(error) => match lost.found(trail, intent).await {
                 Some(recorded) => return Ok(Some(recorded)),
                 None => lost.go_on(error).await?,
             },
@@ -76,9 +75,9 @@ pub(super) async fn intent(
     }
 }
 
-async fn attempt(control: &Control, intent: &Intent<'_>, new: Option<&NewTenant>) -> Result<Attempt> {
+async fn attempt(trail: &Trail, intent: &Intent<'_>, new: Option<&NewTenant>) -> Result<Attempt> {
     let operation = intent.operation;
-    let mut tx = control.begin().await?;
+    let mut tx = trail.begin().await?;
     let before = match new {
         Some(tenant) => {
             tenants::insert(&mut tx, tenant, operation.id).await?;
@@ -101,17 +100,15 @@ async fn attempt(control: &Control, intent: &Intent<'_>, new: Option<&NewTenant>
         plan_hash: intent.plan_hash,
         arguments: Some(&arguments),
         state_before: Some(&before),
-        epoch: control.epoch(),
+        epoch: trail.control().epoch(),
     };
     operations::insert(&mut tx, operation, context).await?;
     if let Some(key) = intent.key {
         operations::insert_key(&mut tx, key, operation.id).await?;
     }
     operations::journal(&mut tx, operation.id, &Event::Begun { kind: intent.kind }).await?;
-    let seq = audit::record(&mut tx, &entry(operation, intent.actor, Phase::Intent, Some(intent.arguments)))
-        .await?;
-    let commit = async { tx.commit().await.map_err(doing("commit the intent")) };
-    match fault::around("intent", commit).await {
+    let seq = tx.record(&entry(operation, intent.actor, Phase::Intent, Some(intent.arguments))).await?;
+    match fault::around("intent", tx.commit("commit the intent")).await {
         Ok(()) => Ok(Attempt::Done(Recorded { seq, before })),
         Err(error) if error.is_unreachable() => Ok(Attempt::Lost(error)),
         Err(error) => Err(error),
@@ -139,22 +136,18 @@ impl Lost {
     }
 
     /// The lost COMMIT happened: the intent is there.
-    async fn found(&self, control: &Control, intent: &Intent<'_>) -> Option<Recorded> {
+    async fn found(&self, trail: &Trail, intent: &Intent<'_>) -> Option<Recorded> {
         self.patience.as_ref()?;
-        let seq = recorded(control, intent.operation).await?;
-        let stored = operations::stored(control.pool(), intent.operation.id).await.ok()??;
+        let seq = recorded(trail, intent.operation).await?;
+        let stored = operations::stored(trail.control().pool(), intent.operation.id).await.ok()??;
         Some(Recorded { seq, before: stored.state_before? })
     }
 }
 
 /// The audit trail's newest event, if the operation is on record in the very state that it is in here.
-async fn recorded(control: &Control, operation: &Operation) -> Option<i64> {
-    let stored = operations::by_id(control.pool(), operation.id).await.ok()??;
-    if stored.state.name() == operation.state.name() {
-        audit_rows::head_seq(control.pool()).await.ok()
-    } else {
-        None
-    }
+async fn recorded(trail: &Trail, operation: &Operation) -> Option<i64> {
+    let stored = operations::by_id(trail.control().pool(), operation.id).await.ok()??;
+    if stored.state.name() == operation.state.name() { trail.anchor_head().await.ok() } else { None }
 }
 
 /// How an operation went on or ended; its own state says which.
@@ -172,16 +165,16 @@ pub(super) struct Outcome<'a> {
 
 /// Records that an operation is being undone, or its outcome (T3). Tries for as long as it takes: given up, the
 /// operation would be nobody's until the next start. A later daemon ends that.
-pub(super) async fn outcome(control: &Control, outcome: &Outcome<'_>) -> Result<i64> {
+pub(super) async fn outcome(trail: &Trail, outcome: &Outcome<'_>) -> Result<i64> {
     let mut patience = Patience::endless();
     let mut is_first = true;
     loop {
-        let error = match write_outcome(control, outcome).await {
+        let error = match write_outcome(trail, outcome).await {
             Ok(seq) => return Ok(seq),
             Err(error) => error,
         };
         // An attempt whose COMMIT was lost may have been the last that was needed.
-        if let Some(seq) = recorded(control, outcome.operation).await {
+        if let Some(seq) = recorded(trail, outcome.operation).await {
             return Ok(seq);
         }
         if matches!(error, Error::Fenced | Error::Corrupt { .. }) {
@@ -196,7 +189,7 @@ pub(super) async fn outcome(control: &Control, outcome: &Outcome<'_>) -> Result<
 
 /// Records that an operation was taken up, or that its tenant is built again as `build`.
 pub(super) async fn journal(
-    control: &Control,
+    trail: &Trail,
     operation: &Operation,
     events: &[Event],
     build: Option<(TenantId, OperationId)>,
@@ -204,15 +197,14 @@ pub(super) async fn journal(
     let mut patience = Patience::endless();
     loop {
         let write = async {
-            let mut tx = control.begin().await?;
+            let mut tx = trail.begin().await?;
             for event in events {
                 operations::journal(&mut tx, operation.id, event).await?;
             }
             if let Some((tenant, build)) = build {
                 tenants::set_build(&mut tx, tenant, build).await?;
             }
-            let commit = async { tx.commit().await.map_err(doing("commit the journal")) };
-            fault::around("journal", commit).await
+            fault::around("journal", tx.commit("commit the journal")).await
         };
         match write.await {
             Ok(()) => return Ok(()),
@@ -223,7 +215,7 @@ pub(super) async fn journal(
     }
 }
 
-async fn write_outcome(control: &Control, outcome: &Outcome<'_>) -> Result<i64> {
+async fn write_outcome(trail: &Trail, outcome: &Outcome<'_>) -> Result<i64> {
     let Outcome { operation, kind, arguments, .. } = *outcome;
     let phase = if matches!(operation.state, OperationState::Unwinding { .. }) {
         Phase::Unwinding
@@ -233,7 +225,7 @@ async fn write_outcome(control: &Control, outcome: &Outcome<'_>) -> Result<i64> 
     let grace = arguments.and_then(|arguments| arguments.grace_s).unwrap_or(0);
     let purge_after = OffsetDateTime::now_utc() + Duration::from_secs(grace);
     let state = after(kind, operation, outcome.before, Some(purge_after));
-    let mut tx = control.begin().await?;
+    let mut tx = trail.begin().await?;
     for event in outcome.journal {
         operations::journal(&mut tx, operation.id, event).await?;
     }
@@ -249,25 +241,29 @@ async fn write_outcome(control: &Control, outcome: &Outcome<'_>) -> Result<i64> 
     if let Some(report) = outcome.report {
         Box::pin(record_verdict(&mut tx, outcome, report)).await?;
     }
-    let seq = audit::record(&mut tx, &entry(operation, outcome.actor, phase, arguments)).await?;
+    let seq = tx.record(&entry(operation, outcome.actor, phase, arguments)).await?;
     let place = if phase == Phase::End { "outcome" } else { "unwinding" };
-    fault::around(place, async { tx.commit().await.map_err(doing("commit the outcome")) }).await?;
+    fault::around(place, tx.commit("commit the outcome")).await?;
     Ok(seq)
 }
 
 /// Stores the report; a verdict that turned bad is an event of its own.
-async fn record_verdict(tx: &mut ControlTx, outcome: &Outcome<'_>, report: &IsolationReport) -> Result<()> {
+async fn record_verdict(
+    tx: &mut AuditedTx<'_>,
+    outcome: &Outcome<'_>,
+    report: &IsolationReport,
+) -> Result<()> {
     let operation = outcome.operation;
     let turn = reports::insert(tx, operation.id, operation.tenant_id, report).await?;
     if turn.is_bad(report) {
-        audit::record(tx, &broken(operation, outcome.actor, report)).await?;
+        tx.record(&broken(operation, outcome.actor, report)).await?;
     }
     Ok(())
 }
 
 /// Which login the tenant works with from now on.
 async fn record_login(
-    tx: &mut ControlTx,
+    tx: &mut AuditedTx<'_>,
     operation: &Operation,
     kind: Kind,
     arguments: Option<&Arguments>,
@@ -284,7 +280,7 @@ async fn record_login(
     }
 }
 
-async fn move_tenant(tx: &mut ControlTx, id: TenantId, kind: Kind, to: &TenantState) -> Result<()> {
+async fn move_tenant(tx: &mut AuditedTx<'_>, id: TenantId, kind: Kind, to: &TenantState) -> Result<()> {
     let begins = beginning(kind);
     let mut from = begins.from.to_vec();
     from.extend(begins.during.as_ref().map(TenantState::name));
@@ -351,14 +347,12 @@ fn entry(operation: &Operation, actor: &Actor, phase: Phase, arguments: Option<&
         (Phase::End, _) => (end, Some(audit_chain::Outcome::Failed)),
     };
     Entry {
-        action,
-        actor_uid: actor.uid,
-        actor: actor.name.clone(),
         tenant_id: Some(operation.tenant_id.as_uuid()),
         slug: Some(operation.slug.to_string()),
         operation_id: Some(operation.id.as_uuid()),
         outcome,
         duration_ms: operation.duration_ms,
         detail: operation.state.failure().map(Failure::summary).or_else(login),
+        ..Entry::new(action, actor.clone())
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tenantry_protocol::id::OperationId;
 use tenantry_protocol::operation::Operation;
 
+use crate::model::audit_chain::Actor;
 use crate::model::blueprint;
 use crate::model::operation::{Kind, Progress};
 use crate::postgres::bookkeeping::Mark;
@@ -19,7 +20,7 @@ use crate::postgres::tenants::NewTenant;
 use crate::postgres::{Error, Result, blueprints, tenants};
 
 use super::arguments::Arguments;
-use super::engine::{Actor, Engine, Work};
+use super::engine::{Engine, Work};
 use super::run::{ChangeRun, ProvisionRun, Run};
 use super::tracker::waiting_steps;
 
@@ -106,13 +107,13 @@ async fn take_up(engine: &Engine, operation: &Operation, target: Arc<Target>) ->
             let arguments: Arguments = serde_json::from_value(arguments)
                 .map_err(|error| corrupt("the operation's arguments", error.to_string()))?;
             let before = state_before.unwrap_or_else(|| tenant.state.clone());
-            let control = Arc::clone(engine.control());
+            let trail = Arc::clone(engine.trail());
             // A secret that was made for it was in the memory of the daemon before, and nowhere else.
             let secret = None;
             let home = Home::new(&target, tenant.tenancy, &tenant.placement, tenant.id);
             let mark = home.standing(mark);
             Run::Change(Box::new(ChangeRun {
-                control,
+                trail,
                 target,
                 home,
                 mark,
@@ -126,7 +127,7 @@ async fn take_up(engine: &Engine, operation: &Operation, target: Arc<Target>) ->
         }
     };
     operation.steps = waiting_steps(kind);
-    let actor = Actor { uid: nix::unistd::geteuid().as_raw(), name: operation.actor.clone() };
+    let actor = Actor::on_record(&operation.actor, nix::unistd::geteuid().as_raw());
     engine.spawn(Work { claim, run, progress, operation, actor }, true);
     Ok(true)
 }

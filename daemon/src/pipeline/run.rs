@@ -8,11 +8,11 @@ use tenantry_protocol::isolation::IsolationReport;
 use tenantry_protocol::name::PlacementName;
 use tenantry_protocol::tenant::{Tenant, TenantState};
 
+use crate::audit::Trail;
 use crate::fault;
 use crate::model::blueprint::Blueprint;
 use crate::model::operation::{Kind, Seeding, Step};
 use crate::postgres::bookkeeping::{self, Mark, Owner, Settled};
-use crate::postgres::control::Control;
 use crate::postgres::databases;
 use crate::postgres::removal::Removal;
 use crate::postgres::runner::Build;
@@ -50,7 +50,7 @@ pub(super) struct ProvisionRun {
 
 /// A change of a tenant that stands: from a suspension to its removal.
 pub(super) struct ChangeRun {
-    pub(super) control: Arc<Control>,
+    pub(super) trail: Arc<Trail>,
     pub(super) target: Arc<Target>,
     pub(super) home: Home,
     /// The marker that stands for the tenant says what is ours.

@@ -95,7 +95,11 @@ impl StepError {
             },
             Self::Isolation(report) => Failure {
                 message: format!("{self}: {}", report.problems().join("; ")),
-                hint: Some("run `tenantry target check`, close what it names, and provision again".into()),
+                hint: Some(if report.findings.is_empty() {
+                    "run `tenantry target check`, close what it names, and provision again".into()
+                } else {
+                    "make a new version of the blueprint that does not do this, and provision again".into()
+                }),
                 ..base
             },
             Self::Database(error) => {

@@ -6,6 +6,7 @@ use tenantry_protocol::chain;
 
 use crate::model::audit_reading::StoredEvent;
 
+use super::audit_read::Checkpoint;
 use super::audit_wanted::{self, CONDITIONS, Wanted};
 use super::error::{Result, doing};
 
@@ -15,21 +16,12 @@ const MOST_LOOKED_AT: i64 = 50_000;
 const PAGE: usize = 1_000;
 
 /// What the first event follows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Beginning {
     pub seq: i64,
     pub hash: Vec<u8>,
     /// Where something was pruned, the signature of the last event that was.
-    pub signed: Option<Signed>,
-}
-
-/// A place in the chain with the signature over it.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
-pub struct Signed {
-    pub seq: i64,
-    pub hash: Vec<u8>,
-    pub key: String,
-    pub signature: Vec<u8>,
+    pub signed: Option<Checkpoint>,
 }
 
 /// Part of the events that match.
@@ -37,7 +29,7 @@ pub struct Signed {
 pub struct Page {
     pub events: Vec<StoredEvent>,
     /// Of events among them.
-    pub checkpoints: Vec<Signed>,
+    pub checkpoints: Vec<Checkpoint>,
     /// Everything up to here was looked at.
     pub searched_to: i64,
 }
@@ -62,26 +54,31 @@ pub async fn next(pool: &PgPool, wanted: &Wanted, after: i64) -> Result<Page> {
     Ok(Page { events, checkpoints, searched_to })
 }
 
-async fn checkpoints_of(connection: &mut PgConnection, seqs: &[i64]) -> Result<Vec<Signed>> {
-    sqlx::query_as(
+async fn checkpoints_of(connection: &mut PgConnection, seqs: &[i64]) -> Result<Vec<Checkpoint>> {
+    let rows: Vec<(i64, Vec<u8>, String, Vec<u8>)> = sqlx::query_as(
         "select seq, hash, key, signature from control.audit_checkpoint where seq = any($1) order by seq",
     )
     .bind(seqs)
     .fetch_all(connection)
     .await
-    .map_err(doing("read the audit trail's checkpoints"))
+    .map_err(doing("read the audit trail's checkpoints"))?;
+    Ok(rows.into_iter().map(checkpoint).collect())
+}
+
+fn checkpoint((seq, hash, key, signature): (i64, Vec<u8>, String, Vec<u8>)) -> Checkpoint {
+    Checkpoint { seq, hash, key, signature }
 }
 
 /// What the oldest event follows.
 pub async fn beginning(pool: &PgPool) -> Result<Beginning> {
-    let signed: Option<Signed> = sqlx::query_as(
+    let row: Option<(i64, Vec<u8>, String, Vec<u8>)> = sqlx::query_as(
         "select seq, hash, key, signature from control.audit_checkpoint
          where seq = (select min(seq) - 1 from control.audit_event)",
     )
     .fetch_optional(pool)
     .await
     .map_err(doing("read the checkpoint before the oldest event"))?;
-    Ok(match signed {
+    Ok(match row.map(checkpoint) {
         Some(signed) => Beginning { seq: signed.seq, hash: signed.hash.clone(), signed: Some(signed) },
         None => Beginning { seq: 0, hash: chain::BEGINNING.to_vec(), signed: None },
     })

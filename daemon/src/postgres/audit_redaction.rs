@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::error::{Result, doing};
 
 /// What went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, sqlx::FromRow)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gone {
     pub events: i64,
     pub values: i64,
@@ -54,7 +54,7 @@ pub async fn holds_on_actors(tx: &mut PgConnection, actors: &[String]) -> Result
 
 /// Names and free text of all events of these tenants, and their name where something else names it in its own field.
 pub async fn redact_tenants(tx: &mut PgConnection, tenants: &[Uuid], slug: &str) -> Result<Gone> {
-    let of_events: Gone = sqlx::query_as(
+    let of_events: (i64, i64) = sqlx::query_as(
         "with gone as (
              delete from control.audit_detail d
              using control.audit_event e
@@ -66,7 +66,7 @@ pub async fn redact_tenants(tx: &mut PgConnection, tenants: &[Uuid], slug: &str)
     .fetch_one(&mut *tx)
     .await
     .map_err(doing("redact a tenant's events"))?;
-    let elsewhere: Gone = sqlx::query_as(
+    let elsewhere: (i64, i64) = sqlx::query_as(
         "with gone as (
              delete from control.audit_detail d
              using control.audit_event e
@@ -79,7 +79,7 @@ pub async fn redact_tenants(tx: &mut PgConnection, tenants: &[Uuid], slug: &str)
     .fetch_one(tx)
     .await
     .map_err(doing("redact what names a tenant"))?;
-    Ok(Gone { events: of_events.events + elsewhere.events, values: of_events.values + elsewhere.values })
+    Ok(Gone { events: of_events.0 + elsewhere.0, values: of_events.1 + elsewhere.1 })
 }
 
 /// The tenants' rows and operations: neutral names, no labels, no arguments, the name in no sentence.
@@ -131,7 +131,7 @@ fn take_out(value: &mut Value, name: &str) {
 
 /// Name and claimed origin of these actors, in all events.
 pub async fn redact_actors(tx: &mut PgConnection, actors: &[String]) -> Result<Gone> {
-    sqlx::query_as(
+    let (events, values): (i64, i64) = sqlx::query_as(
         r#"with gone as (
                delete from control.audit_detail d
                using control.audit_detail a
@@ -142,7 +142,8 @@ pub async fn redact_actors(tx: &mut PgConnection, actors: &[String]) -> Result<G
     .bind(actors)
     .fetch_one(tx)
     .await
-    .map_err(doing("redact an actor's events"))
+    .map_err(doing("redact an actor's events"))?;
+    Ok(Gone { events, values })
 }
 
 /// Where the registry names them: operations that ended, and holds.

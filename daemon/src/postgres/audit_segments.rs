@@ -1,6 +1,7 @@
 //! Segments of the trail, the holds that keep them, and pruning, which the database checks itself.
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, PgPool, Row as _};
 use tenantry_protocol::audit::{AuditHold, AuditSegment};
 use time::OffsetDateTime;
 
@@ -15,30 +16,9 @@ pub struct Segment {
     pub hash: Option<Vec<u8>>,
 }
 
-#[derive(sqlx::FromRow)]
-struct Row {
-    number: i64,
-    from_seq: i64,
-    to_seq: i64,
-    is_pruned: bool,
-    is_ended: bool,
-    hash: Option<Vec<u8>>,
-    newest_us: Option<i64>,
-    held_by: Vec<String>,
-}
-
-#[derive(sqlx::FromRow)]
-struct HoldRow {
-    name: String,
-    slug: Option<String>,
-    reason: String,
-    placed_by: String,
-    placed_at: OffsetDateTime,
-}
-
 /// All of them, oldest first, those that were pruned too.
 pub async fn segments(pool: &PgPool) -> Result<Vec<Segment>> {
-    let rows: Vec<Row> = sqlx::query_as(
+    let rows = sqlx::query(
         "select s.number, s.from_seq, s.to_seq, s.pruned_at is not null as is_pruned, h.seq > s.to_seq as is_ended,
                 (select c.hash from control.audit_checkpoint c where c.seq = s.to_seq) as hash,
                 (select e.at_us from control.audit_event e
@@ -50,32 +30,36 @@ pub async fn segments(pool: &PgPool) -> Result<Vec<Segment>> {
     .fetch_all(pool)
     .await
     .map_err(doing("read the audit trail's segments"))?;
-    Ok(rows.into_iter().map(segment).collect())
+    rows.iter()
+        .map(segment)
+        .collect::<Result<_, sqlx::Error>>()
+        .map_err(doing("read a segment of the audit trail"))
 }
 
-fn segment(row: Row) -> Segment {
+fn segment(row: &PgRow) -> Result<Segment, sqlx::Error> {
     let at = |us: i64| OffsetDateTime::from_unix_timestamp_nanos(i128::from(us) * 1_000).ok();
+    let hash: Option<Vec<u8>> = row.try_get("hash")?;
     let wire = AuditSegment {
-        from_seq: row.from_seq,
-        to_seq: row.to_seq,
-        is_sealed: row.is_ended && row.hash.is_some(),
-        is_pruned: row.is_pruned,
-        newest_at: row.newest_us.and_then(at),
-        held_by: row.held_by,
+        from_seq: row.try_get("from_seq")?,
+        to_seq: row.try_get("to_seq")?,
+        is_sealed: row.try_get::<bool, _>("is_ended")? && hash.is_some(),
+        is_pruned: row.try_get("is_pruned")?,
+        newest_at: row.try_get::<Option<i64>, _>("newest_us")?.and_then(at),
+        held_by: row.try_get("held_by")?,
     };
-    Segment { number: row.number, wire, hash: row.hash }
+    Ok(Segment { number: row.try_get("number")?, wire, hash })
 }
 
 /// The holds that stand, oldest first.
 pub async fn holds(pool: &PgPool) -> Result<Vec<AuditHold>> {
-    let rows: Vec<HoldRow> = sqlx::query_as(
+    let rows = sqlx::query(
         "select name, slug, reason, placed_by, placed_at from control.audit_hold
          where released_at is null order by placed_at, name",
     )
     .fetch_all(pool)
     .await
     .map_err(doing("read the holds on the audit trail"))?;
-    Ok(rows.into_iter().map(hold).collect())
+    rows.iter().map(hold).collect::<Result<_, sqlx::Error>>().map_err(doing("read a hold on the audit trail"))
 }
 
 /// `None` if a hold of this name stands.
@@ -86,7 +70,7 @@ pub async fn place_hold(
     reason: &str,
     by: &str,
 ) -> Result<Option<AuditHold>> {
-    let row: Option<HoldRow> = sqlx::query_as(
+    let row = sqlx::query(
         "insert into control.audit_hold (name, slug, reason, placed_by) values ($1, $2, $3, $4)
          on conflict (name) where released_at is null do nothing
          returning name, slug, reason, placed_by, placed_at",
@@ -98,12 +82,12 @@ pub async fn place_hold(
     .fetch_optional(tx)
     .await
     .map_err(doing("place a hold on the audit trail"))?;
-    Ok(row.map(hold))
+    row.as_ref().map(hold).transpose().map_err(doing("read a hold on the audit trail"))
 }
 
 /// `None` if no hold of this name stands.
 pub async fn release_hold(tx: &mut PgConnection, name: &str) -> Result<Option<AuditHold>> {
-    let row: Option<HoldRow> = sqlx::query_as(
+    let row = sqlx::query(
         "update control.audit_hold set released_at = now() where name = $1 and released_at is null
          returning name, slug, reason, placed_by, placed_at",
     )
@@ -111,12 +95,17 @@ pub async fn release_hold(tx: &mut PgConnection, name: &str) -> Result<Option<Au
     .fetch_optional(tx)
     .await
     .map_err(doing("release a hold on the audit trail"))?;
-    Ok(row.map(hold))
+    row.as_ref().map(hold).transpose().map_err(doing("read a hold on the audit trail"))
 }
 
-fn hold(row: HoldRow) -> AuditHold {
-    let HoldRow { name, slug, reason, placed_by, placed_at } = row;
-    AuditHold { name, slug, reason, placed_by, placed_at }
+fn hold(row: &PgRow) -> Result<AuditHold, sqlx::Error> {
+    Ok(AuditHold {
+        name: row.try_get("name")?,
+        slug: row.try_get("slug")?,
+        reason: row.try_get("reason")?,
+        placed_by: row.try_get("placed_by")?,
+        placed_at: row.try_get("placed_at")?,
+    })
 }
 
 /// Drops the oldest segment and gives the number of values that went with it. [`Error::Refused`] says why not.

@@ -9,12 +9,13 @@ use crate::model::blueprint::statements;
 
 use super::bookkeeping::{self, Mark, Owner, Settled};
 use super::error::{Error, Result, doing};
+use super::quote;
 use super::removal::Removal;
 use super::runner::{Build, File, FileError};
 use super::secret::Password;
 use super::site::Site;
 use super::target::{Ready, Target};
-use super::{quote, tenant_ddl};
+use super::tenant_ddl::{self, Limits};
 
 const FILE: &str = "canary.sql";
 const SQL: &str = include_str!("../../../migrations/canary.sql");
@@ -139,7 +140,8 @@ pub(super) async fn build(
     placement: &PlacementName,
 ) -> Result<()> {
     let mut build = Build::begin(site, ready, mark, placement, Owner::Canary).await?;
-    build.create_roles(0, &Password::generate().brief_verifier()).await?;
+    let nobody = Limits { connections: 0, temp_files_mb: None };
+    build.create_roles(nobody, &Password::generate().brief_verifier()).await?;
     build.create_schema().await?;
     let statements =
         statements(SQL).map_err(|error| Error::Corrupt { what: FILE, why: error.to_string() })?;

@@ -195,7 +195,8 @@ grant usage on schema control to {runtime};
 grant select on all tables in schema control to {runtime};
 grant insert, update on control.target, control.tenant, control.operation, control.archive to {runtime};
 grant insert on control.operation_event, control.idempotency_key, control.isolation_report,
-    control.blueprint_version, control.blueprint_file, control.audit_event, control.audit_detail to {runtime};
+    control.blueprint_version, control.blueprint_file, control.audit_event, control.audit_detail,
+    control.audit_checkpoint to {runtime};
 grant update on control.epoch, control.heartbeat, control.audit_head to {runtime};
 grant delete on control.audit_detail to {runtime};
 grant insert, update on control.audit_hold to {runtime};

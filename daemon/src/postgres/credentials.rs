@@ -13,7 +13,7 @@ use super::quote::{Value, render};
 use super::secret::Verifier;
 use super::sessions;
 use super::target::{Ready, Target};
-use super::tenant_ddl;
+use super::tenant_ddl::{self, Limits};
 
 /// How long a session that said goodbye may take to be gone.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -125,17 +125,18 @@ pub async fn open_logins(
     tx.commit().await.map_err(doing("commit the opening of the logins"))
 }
 
-/// What the settings say, on both of the tenant's login roles; a limit of -1 is none.
-pub async fn limit_connections(
-    target: &Target,
-    mark: Mark,
-    placement: &PlacementName,
-    limit: i64,
-) -> Result<()> {
+/// What the settings say, on the tenant's login roles.
+pub async fn limit(target: &Target, mark: Mark, placement: &PlacementName, limits: Limits) -> Result<()> {
     let mut connection = target.acquire().await?;
     let mut tx = connection.begin().await.map_err(doing("begin to change the settings"))?;
     bookkeeping::hold(&mut tx, mark).await?;
-    let values = [("placement", Value::Placement(placement)), ("connection_limit", Value::Number(limit))];
+    let values = [
+        ("placement", Value::Placement(placement)),
+        ("connection_limit", Value::Number(limits.connections)),
+        ("temp_file_limit_mb", Value::Number(limits.temp_files_mb.unwrap_or_default())),
+    ];
     execute(&mut tx, render(tenant_ddl::LIMIT, &values), "change the connection limit").await?;
+    let files = limits.temp_files_mb.map_or(tenant_ddl::NO_TEMP_FILES, |_| tenant_ddl::TEMP_FILES);
+    execute(&mut tx, render(files, &values), "change the limit of temporary files").await?;
     tx.commit().await.map_err(doing("commit the settings"))
 }

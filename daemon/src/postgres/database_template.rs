@@ -97,9 +97,26 @@ async fn prepare(target: &Target, ready: &Ready) -> Result<Prepared> {
     Ok(Prepared { template, canary })
 }
 
+/// The names of this target's templates begin so; what follows is the number of the bookkeeping that is in it.
+fn family(ready: &Ready) -> String {
+    format!("tenantry_template_{}_", ready.group.trim_start_matches("tenantry_g_"))
+}
+
+/// The template that is there, if one is; none is made.
+pub async fn standing(connection: &mut PgConnection, ready: &Ready) -> Result<Option<String>> {
+    sqlx::query_scalar(
+        "select datname::text from pg_database where starts_with(datname, $1) and datistemplate and datallowconn
+         order by oid desc limit 1",
+    )
+    .bind(family(ready))
+    .fetch_optional(connection)
+    .await
+    .map_err(doing("look for the template"))
+}
+
 /// The one of this build's bookkeeping, on this target: a cluster can hold several.
 async fn ensure_template(target: &Target, ready: &Ready) -> Result<String> {
-    let family = format!("tenantry_template_{}_", ready.group.trim_start_matches("tenantry_g_"));
+    let family = family(ready);
     let name = format!("{family}{}", schema::TARGET.newest());
     let mut connection = target.acquire().await?;
     let found: Vec<(String, bool)> = sqlx::query_as(

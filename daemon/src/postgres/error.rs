@@ -36,6 +36,12 @@ pub enum Error {
     /// Somebody else has built the pool meanwhile.
     #[error("the pool exists already")]
     PoolExists,
+    /// The audit trail is not what this daemon wrote: nothing is changed on top of it.
+    #[error("{0}")]
+    Distrusted(String),
+    /// The audit trail's anchor file cannot be written: nothing is changed until it can.
+    #[error("the audit trail's anchor cannot be written, and without it nothing is changed: {0}")]
+    Unanchored(String),
     /// What is stored cannot be read back.
     #[error("{what} in the control database is not readable: {why}")]
     Corrupt { what: &'static str, why: String },
@@ -134,7 +140,7 @@ impl Error {
             _ => false,
         };
         self.is_unreachable()
-            || matches!(self, Self::LeaseLapsed)
+            || matches!(self, Self::LeaseLapsed | Self::Unanchored(_))
             || self.server().as_ref().is_some_and(passing)
     }
 

@@ -4,7 +4,9 @@
 //! [`Error`], with the constraint that was violated turned into a variant.
 
 pub mod archives;
+pub mod audit_append;
 pub mod audit_pages;
+pub mod audit_read;
 pub mod audit_redaction;
 pub mod audit_rows;
 pub mod audit_search;
@@ -42,6 +44,7 @@ pub mod shared_rows;
 pub mod site;
 pub mod target;
 pub mod target_check;
+mod target_doors;
 pub mod targets;
 pub mod tenant_ddl;
 pub mod tenants;

@@ -18,6 +18,7 @@ use super::quote::{Value, render};
 use super::runner::{Build, Deferral};
 use super::secret::Verifier;
 use super::target::{Ready, Target};
+use super::tenant_ddl::Limits;
 
 /// How long whoever builds the same pool is waited for before a look whether it still does.
 const COURTESY: Duration = Duration::from_millis(500);
@@ -260,18 +261,10 @@ impl Build {
     pub async fn create_shared_roles(
         &mut self,
         pool: &PlacementName,
-        connection_limit: i64,
+        limits: Limits,
         probe: &Verifier,
     ) -> Result<()> {
-        let values = [
-            ("placement", Value::Placement(&self.placement)),
-            ("pool", Value::Placement(pool)),
-            ("provisioner", Value::Identifier(&self.provisioner)),
-            ("connection_limit", Value::Number(connection_limit)),
-            ("verifier", Value::Verifier(probe)),
-        ];
-        let sql = render(pool_ddl::SHARED_ROLES, &values);
-        execute(&mut self.connection, sql, "create the tenant's roles").await
+        self.make_roles(pool_ddl::SHARED_ROLES, pool, limits, probe).await
     }
 
     /// From here on the roles stand for the tenant, and files run in the pool's schema.

@@ -65,6 +65,10 @@ pub fn literal(text: &str) -> String {
     if text.contains('\\') { format!(" E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
 }
 
+#[cfg(any(test, fuzzing))]
+#[path = "tests/quote_invariants.rs"]
+pub mod invariants;
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -79,44 +83,15 @@ mod tests {
         assert_eq!(literal(r"a\'"), r" E'a\\'''");
     }
 
-    /// What the server makes of a quoted identifier.
-    fn read_identifier(quoted: &str) -> Option<String> {
-        let inner = quoted.strip_prefix('"')?.strip_suffix('"')?;
-        (!inner.replace("\"\"", "").contains('"')).then(|| inner.replace("\"\"", "\""))
-    }
-
-    /// What the server makes of a literal, with or without escapes.
-    fn read_literal(quoted: &str) -> Option<String> {
-        let (is_escaped, rest) = match quoted.strip_prefix(" E") {
-            Some(rest) => (true, rest),
-            None => (false, quoted),
-        };
-        let mut inner = rest.strip_prefix('\'')?.strip_suffix('\'')?.chars();
-        let mut text = String::new();
-        while let Some(c) = inner.next() {
-            match c {
-                '\'' if inner.next()? != '\'' => return None,
-                '\\' if is_escaped && inner.next()? != '\\' => return None,
-                // Left to a setting of the session.
-                '\\' if !is_escaped => return None,
-                c => text.push(c),
-            }
-        }
-        Some(text)
-    }
-
     proptest! {
         #[test]
         fn what_is_quoted_reads_back_whatever_it_is(text in prop_oneof![any::<String>(), "['\"\\\\;$-]{0,12}"]) {
-            prop_assert_eq!(read_identifier(&identifier(&text)), Some(text.clone()));
-            prop_assert_eq!(read_literal(&literal(&text)), Some(text));
+            invariants::what_is_quoted_reads_back(&text);
         }
 
         #[test]
         fn no_value_opens_another_hole(name in "[{}a-z\"]{0,12}") {
-            let values = [("a", Value::Identifier(&name)), ("b", Value::Number(1))];
-            let quoted = identifier(&name);
-            prop_assert_eq!(render("x {a} y {b}", &values), format!("x {quoted} y 1"));
+            invariants::no_value_opens_another_hole(&name);
         }
     }
 

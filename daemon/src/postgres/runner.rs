@@ -16,7 +16,8 @@ use super::quote::{Value, render};
 use super::secret::Verifier;
 use super::site::Site;
 use super::target::{Ready, TargetConnection};
-use super::{outside_journal, pool_ddl, tenant_ddl};
+use super::tenant_ddl::{self, Limits};
+use super::{outside_journal, pool_ddl};
 
 /// What the server says of a table with pending events.
 const PENDING: &str = "55006";
@@ -144,14 +145,29 @@ impl Build {
         Ok(Some(build))
     }
 
-    pub async fn create_roles(&mut self, connection_limit: i64, probe: &Verifier) -> Result<()> {
+    pub async fn create_roles(&mut self, limits: Limits, probe: &Verifier) -> Result<()> {
+        let template = self.roles;
+        self.make_roles(template, &self.placement.clone(), limits, probe).await
+    }
+
+    /// By the template; `pool` is whose tables the tenant shares, and its own placement where it shares none.
+    pub(super) async fn make_roles(
+        &mut self,
+        template: &str,
+        pool: &PlacementName,
+        limits: Limits,
+        probe: &Verifier,
+    ) -> Result<()> {
+        let files = limits.temp_files_mb.map_or("", |_| tenant_ddl::TEMP_FILES);
         let sql = render(
-            self.roles,
+            &[template, files].concat(),
             &[
                 ("placement", Value::Placement(&self.placement)),
                 ("group", Value::Identifier(&self.group)),
                 ("provisioner", Value::Identifier(&self.provisioner)),
-                ("connection_limit", Value::Number(connection_limit)),
+                ("pool", Value::Placement(pool)),
+                ("connection_limit", Value::Number(limits.connections)),
+                ("temp_file_limit_mb", Value::Number(limits.temp_files_mb.unwrap_or_default())),
                 ("verifier", Value::Verifier(probe)),
             ],
         );

@@ -63,6 +63,11 @@ pub const CONTROL: Schema = Schema {
             sql: include_str!("../../../migrations/control_plane/0006_isolation.sql"),
         },
         Migration {
+            number: 7,
+            name: "0007_signed_audit.sql",
+            sql: include_str!("../../../migrations/control_plane/0007_signed_audit.sql"),
+        },
+        Migration {
             number: 8,
             name: "0008_audit_reading.sql",
             sql: include_str!("../../../migrations/control_plane/0008_audit_reading.sql"),

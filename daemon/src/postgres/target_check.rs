@@ -2,14 +2,15 @@
 //!
 //! Each finding says what an administrator would run. Nothing is changed here.
 
-use sqlx::{PgConnection, Row as _};
+use sqlx::{Connection as _, PgConnection, Row as _};
 use tenantry_protocol::plan::{Finding, Severity};
 
 use super::error::{Result, doing};
 use super::quote::identifier;
 use super::target::{Ready, Target};
+use super::{database_template, target_doors};
 
-/// What a target has room for.
+/// What a target has room for, and whether it can be kept for all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
     /// By others than this daemon's pool.
@@ -17,6 +18,15 @@ pub struct Room {
     pub connections_max: i64,
     /// `max_locks_per_transaction × (max_connections + max_prepared_transactions)`
     pub locks_max: i64,
+    pub temp_files: TempFiles,
+}
+
+/// Whether the temporary files of tenants can be bounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TempFiles {
+    Bounded,
+    /// `temp_file_limit` is an administrator's to set, who did not let the provisioner.
+    Unbounded,
 }
 
 /// Connections and locks, as the server counts them.
@@ -27,7 +37,8 @@ pub async fn room(connection: &mut PgConnection) -> Result<Room> {
                    and not (usename = current_user and application_name = 'tenantryd')) as used,
                 current_setting('max_connections')::bigint as max_connections,
                 current_setting('max_locks_per_transaction')::bigint
-                  * (current_setting('max_connections')::bigint + current_setting('max_prepared_transactions')::bigint) as locks",
+                  * (current_setting('max_connections')::bigint + current_setting('max_prepared_transactions')::bigint) as locks,
+                has_parameter_privilege('temp_file_limit', 'set') as may_bound",
     )
     .fetch_one(connection)
     .await
@@ -37,7 +48,21 @@ pub async fn room(connection: &mut PgConnection) -> Result<Room> {
         connections_used: read("used")?,
         connections_max: read("max_connections")?,
         locks_max: read("locks")?,
+        temp_files: match row.try_get("may_bound").map_err(doing("read the target's limits"))? {
+            true => TempFiles::Bounded,
+            false => TempFiles::Unbounded,
+        },
     })
+}
+
+/// That an administrator has not let the provisioner bound the tenants' temporary files.
+pub fn unbounded_temp_files(ready: &Ready) -> Finding {
+    let message = format!(
+        "nothing bounds the temporary files of a tenant's statements, which can fill the disk; an administrator runs: \
+         grant set on parameter temp_file_limit to {}",
+        identifier(&ready.provisioner)
+    );
+    warning("unbounded_temp_files", message)
 }
 
 /// Which of `wanted` extensions the target does not have.
@@ -67,110 +92,51 @@ pub async fn findings(target: &Target, ready: &Ready) -> Result<Vec<Finding>> {
             room.connections_used, room.connections_max, room.locks_max
         ),
     ));
-    findings.extend(database_privileges(&mut connection, ready).await?);
-    findings.extend(public_functions(&mut connection).await?);
-    findings.extend(public_schemas(&mut connection).await?);
+    findings.extend(temp_files(&mut connection, ready, room.temp_files).await?);
+    findings.extend(target_doors::look(&mut connection, ready).await?);
+    if let Some(template) = database_template::standing(&mut connection, ready).await? {
+        let mut connection = target.connect_to(&template).await?;
+        let found = target_doors::look_into_template(&mut connection, &template).await;
+        connection.close().await.ok();
+        findings.extend(found?);
+    }
     findings.extend(group_rights(&mut connection, ready).await?);
     findings.extend(strangers(&mut connection).await?);
     Ok(findings)
 }
 
-async fn database_privileges(connection: &mut PgConnection, ready: &Ready) -> Result<Vec<Finding>> {
-    // A database whose ACL is null has the built-in default: CONNECT and TEMPORARY for PUBLIC.
-    let open: Vec<(String, String)> = sqlx::query_as(
-        "select d.datname::text, string_agg(a.privilege_type, ', ' order by a.privilege_type)
-         from pg_database d, aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
-         where d.datallowconn and a.grantee = 0 and a.privilege_type in ('CONNECT', 'TEMPORARY')
-         group by d.datname order by d.datname",
-    )
-    .fetch_all(&mut *connection)
-    .await
-    .map_err(doing("read the privileges on databases"))?;
-    let mut findings: Vec<Finding> = open
-        .iter()
-        .map(|(database, privileges)| {
-            let statement = format!(
-                "revoke {} on database {} from public",
-                privileges.to_lowercase(),
-                identifier(database)
-            );
-            warning(
-                "public_database",
-                format!(
-                    "everybody has {privileges} on database {database}; an administrator runs: {statement}"
-                ),
-            )
-        })
-        .collect();
-    if open.is_empty() {
-        findings.push(ok("public_database", "nobody connects to a database by default".to_owned()));
+/// Whether they can be bounded, and whether those of the tenants that are there are.
+async fn temp_files(
+    connection: &mut PgConnection,
+    ready: &Ready,
+    temp_files: TempFiles,
+) -> Result<Vec<Finding>> {
+    if temp_files == TempFiles::Unbounded {
+        return Ok(vec![unbounded_temp_files(ready)]);
     }
-    let group_connects: bool = sqlx::query_scalar("select has_database_privilege($1, $2, 'CONNECT')")
-        .bind(&ready.group)
-        .bind(&ready.database)
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(doing("read the group's privileges"))?;
-    if !group_connects {
-        findings.push(Finding {
-            severity: Severity::Error,
-            ..warning(
-                "group_connect",
-                format!(
-                    "the tenants' group cannot connect; an administrator runs: grant connect on database {} to {}",
-                    identifier(&ready.database),
-                    identifier(&ready.group)
-                ),
-            )
-        });
-    }
-    Ok(findings)
-}
-
-async fn public_functions(connection: &mut PgConnection) -> Result<Vec<Finding>> {
-    let open: Vec<String> = sqlx::query_scalar(
-        "select distinct p.proname::text from pg_proc p
-         where p.pronamespace = 'pg_catalog'::regnamespace
-           and (p.proname like 'pg\\_advisory\\_%lock%' or p.proname like 'pg\\_try\\_advisory%' or p.proname = 'pg_logical_emit_message')
-           and has_function_privilege('public', p.oid, 'EXECUTE') order by 1",
+    // Made before there was the setting, or before the administrator let it be set.
+    let without: Vec<String> = sqlx::query_scalar(
+        "select p.placement from tenantry.placement p
+         where p.kind = 'tenant' and p.state in ('active', 'suspended') and exists (
+             select from pg_roles r where r.rolname in (p.placement || '_a', p.placement || '_b')
+             and not exists (select from pg_db_role_setting s, unnest(s.setconfig) setting
+                             where s.setrole = r.oid and s.setdatabase = 0 and setting like 'temp\\_file\\_limit=%'))
+         order by 1",
     )
     .fetch_all(connection)
     .await
-    .map_err(doing("read the privileges on functions"))?;
-    Ok(if open.is_empty() {
-        vec![ok("public_functions", "advisory locks and logical messages are closed to tenants".to_owned())]
-    } else {
-        vec![warning(
-            "public_functions",
-            format!(
-                "tenants can take advisory locks until the server's lock table is full; an administrator revokes EXECUTE \
-                 from PUBLIC on: {}",
-                open.join(", ")
-            ),
-        )]
-    })
-}
-
-/// Where everybody may create objects, everybody's search path may find them.
-async fn public_schemas(connection: &mut PgConnection) -> Result<Vec<Finding>> {
-    let open: Vec<String> = sqlx::query_scalar(
-        "select nspname::text from pg_namespace n
-         where nspname !~ '^pg_' and has_schema_privilege('public', n.oid, 'CREATE') order by 1",
-    )
-    .fetch_all(connection)
-    .await
-    .map_err(doing("read the privileges on schemas"))?;
-    if open.is_empty() {
-        return Ok(vec![ok("public_schemas", "nobody creates objects in a schema by default".to_owned())]);
+    .map_err(doing("read the limits of temporary files"))?;
+    if without.is_empty() {
+        return Ok(vec![ok("temp_files", "the temporary files of tenants' logins are bounded".to_owned())]);
     }
-    let statement = |schema: &String| {
-        let schema = identifier(schema);
-        let message = format!(
-            "everybody creates objects in schema {schema}; an administrator runs: revoke create on schema {schema} from public"
-        );
-        warning("public_schemas", message)
-    };
-    Ok(open.iter().map(statement).collect())
+    let shown = without.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let message = format!(
+        "nothing bounds the temporary files of {} tenants, whose placements are {shown}{}: for each of them run \
+         `tenantry tenant update NAME --set temp_file_limit_mb=1024`",
+        without.len(),
+        if without.len() > 5 { " and others" } else { "" }
+    );
+    Ok(vec![warning("temp_files", message)])
 }
 
 /// The tenants' group is there for CONNECT and nothing else: what it has, all tenants have.
@@ -217,10 +183,10 @@ async fn strangers(connection: &mut PgConnection) -> Result<Vec<Finding>> {
     Ok(strange.iter().map(finding).collect())
 }
 
-fn ok(code: &str, message: String) -> Finding {
+pub(super) fn ok(code: &str, message: String) -> Finding {
     Finding { severity: Severity::Ok, code: code.to_owned(), message, file: None, line: None }
 }
 
-fn warning(code: &str, message: String) -> Finding {
+pub(super) fn warning(code: &str, message: String) -> Finding {
     Finding { severity: Severity::Warning, code: code.to_owned(), message, file: None, line: None }
 }

@@ -7,13 +7,35 @@
 //! A tenant with a database of its own has the same schema in it, and its roles are in no group: their right to connect
 //! is to that database alone.
 
+use std::collections::BTreeMap;
+
 use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::name::PlacementName;
+
+use crate::model::blueprint::{CONNECTION_LIMIT, TEMP_FILE_LIMIT};
 
 /// The suffixes of a placement's roles besides the owner, members before what they are members of.
 pub const ROLE_SUFFIXES: [&str; 5] = ["_dump", "_a", "_b", "_probe", "_app"];
 /// Of these, the ones that can log in.
 pub const LOGIN_SUFFIXES: [&str; 4] = ["_dump", "_a", "_b", "_probe"];
+
+/// What bounds a tenant's logins.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// -1 is none.
+    pub connections: i64,
+    /// For each connection; a tenant from before there was this setting has none.
+    pub temp_files_mb: Option<i64>,
+}
+
+impl Limits {
+    pub fn of(settings: &BTreeMap<String, i64>) -> Self {
+        Self {
+            connections: settings.get(CONNECTION_LIMIT).copied().unwrap_or(-1),
+            temp_files_mb: settings.get(TEMP_FILE_LIMIT).copied(),
+        }
+    }
+}
 
 /// The provisioner's membership of the owner lasts as long as the transaction: a standing one slows every later build.
 pub const ROLES: &str = "\
@@ -159,6 +181,34 @@ pub const ISSUE: &str = "alter role {role} login password {verifier};\n";
 pub const LIMIT: &str = "\
 alter role {placement}_a connection limit {connection_limit};
 alter role {placement}_b connection limit {connection_limit};
+";
+
+/// How much each connection may have in temporary files. Who may set it at all is for the server's administrator to say,
+/// who may do so at any time: so it is asked where it is set. For the role and not for one database, as a tenant's logins
+/// have only one, and so it goes with the role.
+pub const TEMP_FILES: &str = "\
+do $tenantry$
+begin
+    if has_parameter_privilege('temp_file_limit', 'set') then
+        alter role {placement}_a set temp_file_limit = '{temp_file_limit_mb}MB';
+        alter role {placement}_b set temp_file_limit = '{temp_file_limit_mb}MB';
+        alter role {placement}_probe set temp_file_limit = '{temp_file_limit_mb}MB';
+    end if;
+end
+$tenantry$;
+";
+
+/// The same for a tenant that has no such limit.
+pub const NO_TEMP_FILES: &str = "\
+do $tenantry$
+begin
+    if has_parameter_privilege('temp_file_limit', 'set') then
+        alter role {placement}_a reset temp_file_limit;
+        alter role {placement}_b reset temp_file_limit;
+        alter role {placement}_probe reset temp_file_limit;
+    end if;
+end
+$tenantry$;
 ";
 
 /// The probe logs in only while it attacks.

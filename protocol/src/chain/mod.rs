@@ -4,6 +4,7 @@
 //! hashed or signed needs a new domain string.
 
 pub mod export;
+pub mod verify;
 
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePublicKey as _, EncodePublicKey as _};
@@ -25,6 +26,8 @@ pub const BEGINNING: Link = [0; 32];
 pub const KEY_ACTIONS: [&str; 2] = ["audit.begin", "audit.key_change"];
 /// The action that acknowledges a loss; its facts are `from`, `to` and `hash`.
 pub const ACKNOWLEDGE_ACTION: &str = "audit.acknowledge";
+/// The action of a pruning; its fact `to` is the last event that was dropped.
+pub const PRUNE_ACTION: &str = "audit.prune";
 
 /// The hash of the event at `seq` that follows the one with hash `prev`.
 pub fn link(seq: i64, prev: &Link, payload: &[u8]) -> Link {

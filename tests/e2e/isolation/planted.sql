@@ -181,6 +181,16 @@ grant set on parameter temp_file_limit to public;
 --- clear
 revoke set on parameter temp_file_limit from public;
 
+--- a tenant's application may lift the bound on temporary files · probe temp_files
+grant set on parameter temp_file_limit to {own}_app;
+--- clear
+revoke set on parameter temp_file_limit from {own}_app;
+
+--- the bound on a login's temporary files is lifted · lint role_settings
+alter role {own}_b set temp_file_limit = -1;
+--- clear
+alter role {own}_b reset temp_file_limit;
+
 --- a tenant reads files by function · probe files
 grant execute on function pg_read_file(text) to {own}_app;
 --- clear

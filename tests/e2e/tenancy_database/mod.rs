@@ -224,16 +224,15 @@ async fn a_gift_to_a_neighbour_in_another_database_does_not_hold_its_removal_up(
     let env = environment(version).await;
     let leaving = create(&env, "leaving", &[]).await;
     let beside = env.provision("beside").await;
-    let gift = |name: &str, placement: &str| {
+    // A blueprint that did so itself would not be provisioned.
+    for (name, placement) in [("one", &leaving.tenant.placement), ("two", &beside.tenant.placement)] {
+        let giver = create(&env, name, &[]).await.tenant.placement;
         let give = format!(
-            "create table gift (id int primary key); grant select on gift to {placement}_app, {placement}_a;
+            "set role {giver}; set search_path = {giver};
+             create table gift (id int primary key); grant select on gift to {placement}_app, {placement}_a;
              alter default privileges grant select on tables to {placement}_probe;"
         );
-        Folder::new(&env.dir, name, "1.0").migration("give", &give).in_databases()
-    };
-    for (name, placement) in [("one", &leaving.tenant.placement), ("two", &beside.tenant.placement)] {
-        env.add_blueprint(gift(name, placement.as_str()).path()).await;
-        env.provision_of(name, name).await;
+        env.cluster.execute(giver.as_str(), give).await;
     }
     for gone in [&leaving, &beside] {
         env.rollback(gone.tenant.slug.as_str()).await;

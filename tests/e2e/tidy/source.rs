@@ -53,7 +53,9 @@ fn collect(root: &Path, below: &str, files: &mut Vec<SourceFile>) {
         let name = entry.file_name().into_string().unwrap();
         let path = if below.is_empty() { name.clone() } else { format!("{below}/{name}") };
         let kind = entry.file_type().unwrap();
-        let generated = name == "target" || name == "node_modules" || name == ".git" || path == "Cargo.lock";
+        let generated = ["target", "node_modules", ".git"].contains(&name.as_str())
+            || path == "Cargo.lock"
+            || ["fuzz/Cargo.lock", "fuzz/corpus", "fuzz/artifacts", "fuzz/coverage"].contains(&path.as_str());
         if generated || kind.is_symlink() {
             continue;
         }

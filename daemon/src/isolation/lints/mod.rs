@@ -5,6 +5,8 @@
 //! each thing it finds. What a role owns or may use is read from the shared dependencies, which are indexed: a scan of the
 //! catalog would make each verification slower with every tenant that is there.
 
+use tenantry_protocol::isolation::Depth;
+
 mod app_rights;
 mod cross_references;
 mod default_privileges;
@@ -12,6 +14,7 @@ mod definer_functions;
 mod foreign_grants;
 mod foreign_owners;
 mod foreign_rights;
+mod given_away;
 mod memberships;
 mod role_attributes;
 mod role_settings;
@@ -26,6 +29,14 @@ pub struct Lint {
     /// What it means where it is found.
     pub meaning: &'static str,
     pub sql: &'static str,
+}
+
+/// Of a battery of this depth.
+pub const fn of(depth: Depth) -> &'static [&'static Lint] {
+    match depth {
+        Depth::Full => LINTS,
+        _ => &[&given_away::LINT],
+    }
 }
 
 pub const LINTS: &[&Lint] = &[

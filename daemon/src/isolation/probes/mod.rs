@@ -77,6 +77,7 @@ mod statistics;
 mod statistics_reset;
 mod subscription;
 mod tablespace;
+mod temp_files;
 mod temp_table;
 mod trigger;
 mod truncate;
@@ -211,6 +212,7 @@ pub const PROBES: &[&Probe] = &[
     &settings::PROBE,
     &alter_system::PROBE,
     &parameters::PROBE,
+    &temp_files::PROBE,
     &load_library::PROBE,
     &files::PROBE,
     &copy_file::PROBE,

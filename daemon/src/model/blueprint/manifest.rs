@@ -4,7 +4,7 @@
 //! look at any other file.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::name::{BlueprintName, BlueprintVersion};
@@ -21,10 +21,29 @@ pub const MANIFEST: &str = "blueprint.toml";
 pub(super) const MINIMAL: &str =
     "name = \"my-product\"\nversion = \"1.0\"\ntitle = \"My product\"\ntenancy = \"schema\"";
 
-/// The one setting that the pipeline itself understands: how many connections each login role may have at once.
+/// How many connections each login role may have at once.
 pub const CONNECTION_LIMIT: &str = "connection_limit";
-const CONNECTION_LIMIT_RANGE: std::ops::RangeInclusive<i64> = 1..=200;
-const CONNECTION_LIMIT_DEFAULT: i64 = 20;
+/// How many megabytes of temporary files one connection may have at once.
+pub const TEMP_FILE_LIMIT: &str = "temp_file_limit_mb";
+
+/// A setting that the pipeline itself understands: every blueprint has it.
+struct Known {
+    name: &'static str,
+    title: &'static str,
+    default: i64,
+    range: RangeInclusive<i64>,
+}
+
+const KNOWN: [Known; 2] = [
+    Known { name: CONNECTION_LIMIT, title: "Connections at once", default: 20, range: 1..=200 },
+    // With less than some megabytes ordinary sorts fail; the server itself counts to two terabytes.
+    Known {
+        name: TEMP_FILE_LIMIT,
+        title: "Temporary files of a connection, MB",
+        default: 1_024,
+        range: 16..=1_048_576,
+    },
+];
 
 const KEYS: &str = "name, version, title, tenancy, convention, extensions, seed and [settings.NAME]";
 const SETTING_KEYS: &str = "title, default, min and max";
@@ -67,12 +86,14 @@ pub(super) fn read(content: &str, findings: &mut Findings) -> Manifest {
         let message = format!("this is not TOML: {}", error.message().trim().replace('\n', "; "));
         reader.fault(error.span().unwrap_or(0..0), message);
     }
-    manifest.settings.entry(CONNECTION_LIMIT.to_owned()).or_insert_with(|| Setting {
-        title: "Connections at once".to_owned(),
-        default: CONNECTION_LIMIT_DEFAULT,
-        min: *CONNECTION_LIMIT_RANGE.start(),
-        max: *CONNECTION_LIMIT_RANGE.end(),
-    });
+    for Known { name, title, default, range } in KNOWN {
+        manifest.settings.entry(name.to_owned()).or_insert_with(|| Setting {
+            title: title.to_owned(),
+            default,
+            min: *range.start(),
+            max: *range.end(),
+        });
+    }
     manifest
 }
 
@@ -279,11 +300,10 @@ impl Reader<'_> {
             );
             return None;
         }
-        if name == CONNECTION_LIMIT
-            && !(CONNECTION_LIMIT_RANGE.contains(&setting.min)
-                && CONNECTION_LIMIT_RANGE.contains(&setting.max))
+        if let Some(Known { range, .. }) = KNOWN.iter().find(|known| known.name == name)
+            && !(range.contains(&setting.min) && range.contains(&setting.max))
         {
-            let (low, high) = (CONNECTION_LIMIT_RANGE.start(), CONNECTION_LIMIT_RANGE.end());
+            let (low, high) = (range.start(), range.end());
             self.fault(at, format!("settings.{name}: min and max must be within {low} and {high}"));
             return None;
         }

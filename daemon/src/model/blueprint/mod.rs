@@ -30,7 +30,7 @@ use time::OffsetDateTime;
 pub use built_in::built_in;
 pub use checksum::{Checksum, ChecksumError};
 pub use lint::{Work, work_of};
-pub use manifest::{CONNECTION_LIMIT, MANIFEST};
+pub use manifest::{CONNECTION_LIMIT, MANIFEST, TEMP_FILE_LIMIT};
 pub use parse::{Parsed, parse};
 pub use split::{SplitError, SplitProblem, Statement, statements};
 
@@ -54,7 +54,7 @@ pub struct Blueprint {
     pub version: BlueprintVersion,
     pub title: String,
     pub tenancy: Tenancy,
-    /// By name; [`CONNECTION_LIMIT`] is always among them.
+    /// By name; [`CONNECTION_LIMIT`] and [`TEMP_FILE_LIMIT`] are always among them.
     pub settings: BTreeMap<String, Setting>,
     /// Extensions that the target must have.
     pub extensions: Vec<String>,
@@ -188,3 +188,7 @@ impl Setting {
         wire::Setting { title: self.title.clone(), default: self.default, min: self.min, max: self.max }
     }
 }
+
+#[cfg(any(test, fuzzing))]
+#[path = "tests/invariants.rs"]
+pub mod invariants;

@@ -9,8 +9,7 @@ use tenantry_protocol::operation::Operation;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use crate::audit;
-use crate::model::audit_chain::{Entry, Outcome};
+use crate::model::audit_chain::{Actor, Entry, Outcome};
 use crate::pipeline::run::ChangeRun;
 use crate::pipeline::step::StepError;
 use crate::pipeline::tracker::{Tracker, millis};
@@ -20,7 +19,7 @@ use crate::postgres::dump_role::{self, Snapshot};
 use crate::postgres::programs::Programs;
 use crate::postgres::removal::Removal;
 use crate::postgres::target::Ready;
-use crate::postgres::{Error, Result, archives, error::doing, pools};
+use crate::postgres::{Error, Result, archives, pools};
 
 pub(in crate::pipeline) async fn run(run: &ChangeRun, tracker: &Tracker) -> Result<(), StepError> {
     let begin = std::time::Instant::now();
@@ -68,7 +67,7 @@ pub(in crate::pipeline) async fn clear(run: &ChangeRun, ready: &Ready) -> Result
 /// An attempt whose answer was lost, or the daemon before, has put it on record, and it is still there. Nothing can have
 /// been written since: the logins were closed before it.
 async fn is_made(run: &ChangeRun, operation: &Operation) -> Result<bool> {
-    let made = archives::of_tenant(run.control.pool(), operation.tenant_id).await?;
+    let made = archives::of_tenant(run.trail.control().pool(), operation.tenant_id).await?;
     match made.into_iter().find(|archive| archive.operation_id == operation.id) {
         Some(archive) => Ok(dump::is_intact(archive.path.into(), archive.sha256).await),
         None => Ok(false),
@@ -99,20 +98,19 @@ async fn make(run: &ChangeRun, programs: &Programs, place: &Place) -> Result<(Ma
 
 async fn record(run: &ChangeRun, operation: &Operation, archive: &Archive, ms: f64) -> Result<()> {
     let entry = Entry {
-        action: "archive",
-        actor_uid: nix::unistd::geteuid().as_raw(),
-        actor: "tenantryd".to_owned(),
         tenant_id: Some(operation.tenant_id.as_uuid()),
         slug: Some(operation.slug.to_string()),
         operation_id: Some(operation.id.as_uuid()),
         outcome: Some(Outcome::Ok),
         duration_ms: Some(ms),
-        detail: Some(format!("sha256 {} {}", archive.sha256, archive.path)),
+        detail: Some(archive.path.clone()),
+        ..Entry::new("archive", Actor::daemon(nix::unistd::geteuid().as_raw()))
+            .fact("sha256", &archive.sha256)
     };
-    let mut tx = run.control.begin().await?;
+    let mut tx = run.trail.begin().await?;
     archives::record(&mut tx, operation.tenant_id, archive).await?;
-    audit::record(&mut tx, &entry).await?;
-    tx.commit().await.map_err(doing("commit the archive's record"))
+    tx.record(&entry).await?;
+    tx.commit("commit the archive's record").await
 }
 
 /// The same for each attempt of an operation, whichever daemon makes it: `acme-20261121T061500-01997af2`.

@@ -4,10 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::blueprint::CONNECTION_LIMIT;
 use crate::pipeline::run::ChangeRun;
 use crate::pipeline::step::StepError;
 use crate::postgres::credentials;
+use crate::postgres::tenant_ddl::Limits;
 
 pub(in crate::pipeline) async fn apply(run: &ChangeRun) -> Result<(), StepError> {
     match &run.arguments.update {
@@ -21,6 +21,5 @@ pub(in crate::pipeline) async fn restore(run: &ChangeRun) -> Result<(), StepErro
 }
 
 async fn put(run: &ChangeRun, settings: &BTreeMap<String, i64>) -> Result<(), StepError> {
-    let limit = settings.get(CONNECTION_LIMIT).copied().unwrap_or(-1);
-    Ok(credentials::limit_connections(&run.target, run.mark, run.placement(), limit).await?)
+    Ok(credentials::limit(&run.target, run.mark, run.placement(), Limits::of(settings)).await?)
 }

@@ -35,14 +35,14 @@ fn a_whole_manifest_is_read() {
 }
 
 #[test]
-fn every_blueprint_has_a_connection_limit() {
-    let limit =
-        |content: &str| read(content, &mut Findings::default()).settings.remove(CONNECTION_LIMIT).unwrap();
-    let implied = limit(GOOD);
-    assert_eq!((implied.default, implied.min, implied.max), (20, 1, 200));
-    let own =
-        limit(&format!("{GOOD}[settings.connection_limit]\ntitle = \"C\"\ndefault = 5\nmin = 2\nmax = 9"));
-    assert_eq!((own.default, own.min, own.max), (5, 2, 9));
+fn every_blueprint_has_the_limits_that_the_pipeline_sets() {
+    for (name, bounds) in [(CONNECTION_LIMIT, (20, 1, 200)), (TEMP_FILE_LIMIT, (1_024, 16, 1_048_576))] {
+        let limit = |content: &str| read(content, &mut Findings::default()).settings.remove(name).unwrap();
+        let implied = limit(GOOD);
+        assert_eq!((implied.default, implied.min, implied.max), bounds);
+        let own = limit(&format!("{GOOD}[settings.{name}]\ntitle = \"C\"\ndefault = 50\nmin = 20\nmax = 90"));
+        assert_eq!((own.default, own.min, own.max), (50, 20, 90));
+    }
 }
 
 #[test]
@@ -88,6 +88,8 @@ fn faults_of_settings_are_named() {
     check(&format!("{GOOD}[settings.\"a b\"]\ntitle = \"S\""), &[(4, "'a b' is not allowed")]);
     let limit = "[settings.connection_limit]\ntitle = \"C\"\ndefault = 5\nmin = 0\nmax = 9";
     check(&format!("{GOOD}{limit}"), &[(4, "within 1 and 200")]);
+    let limit = "[settings.temp_file_limit_mb]\ntitle = \"T\"\ndefault = 16\nmin = 16\nmax = 1048577";
+    check(&format!("{GOOD}{limit}"), &[(4, "within 16 and 1048576")]);
 }
 
 #[test]

@@ -2,10 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use proptest::prelude::*;
-use tenantry_protocol::name::{BlueprintName, PlacementName, Slug};
-use tenantry_protocol::plan::Severity;
 
 use super::*;
+use crate::model::blueprint::invariants;
 
 /// Paths and contents as people and attackers write them: pieces of real ones among anything else.
 fn pieces(real: &'static [&'static str]) -> impl Strategy<Value = String> {
@@ -87,45 +86,16 @@ proptest! {
 
     #[test]
     fn any_upload_gets_an_answer_that_is_safe_to_print(files in files()) {
-        let parsed = parse(&files);
-        let is_broken = parsed.findings.iter().any(|finding| finding.severity == Severity::Error);
-        prop_assert!(parsed.blueprint.is_some() || is_broken, "nothing, and no reason");
-        for finding in &parsed.findings {
-            prop_assert!(!finding.message.chars().any(char::is_control), "{:?}", finding.message);
-            let lines = finding.file.as_ref().and_then(|path| files.iter().find(|file| file.path == *path));
-            if let (Some(line), Some(file)) = (finding.line, lines) {
-                prop_assert!(line as usize <= file.content.matches('\n').count() + 1, "{finding:?}");
-            }
-        }
-        // The same files, the same blueprint.
-        let again = parse(&files);
-        prop_assert_eq!(parsed.blueprint.map(|b| b.checksum), again.blueprint.map(|b| b.checksum));
+        invariants::an_upload_gets_an_answer(&files);
     }
 
     #[test]
     fn statements_are_pieces_of_their_file(sql in pieces(SQL)) {
-        if let Ok(statements) = crate::model::blueprint::statements(&sql) {
-            for statement in statements {
-                prop_assert!(sql.contains(&statement.text), "{statement:?}");
-                prop_assert!(!statement.text.trim().is_empty());
-            }
-        }
+        invariants::statements_are_pieces_of_their_file(&sql);
     }
 
     #[test]
     fn only_names_of_the_grammar_are_names(text in prop_oneof!["[a-zA-Z0-9_-]{0,45}", any::<String>()]) {
-        let fits = |text: &str| {
-            let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-            (3..=40).contains(&text.len())
-                && text.starts_with(|c: char| c.is_ascii_lowercase())
-                && text.chars().all(inner)
-                && !text.ends_with('-')
-        };
-        prop_assert_eq!(Slug::parse(&text).is_ok(), fits(&text), "{:?}", &text);
-        prop_assert_eq!(BlueprintName::parse(&text).is_ok(), fits(&text), "{:?}", &text);
-        if let Ok(placement) = PlacementName::parse(&text) {
-            prop_assert_eq!(placement.as_str(), text.as_str());
-            prop_assert!(text.starts_with("t_") && text.len() == 15 && text.is_ascii());
-        }
+        invariants::only_names_of_the_grammar_are_names(&text);
     }
 }

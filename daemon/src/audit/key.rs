@@ -1,0 +1,256 @@
+//! The key that the trail is signed with: a PKCS #8 file that only the daemon's user can read, or a credential of systemd.
+//!
+//! A rotation is in two steps, so that a crash between them loses nothing: the new key is written beside the old one,
+//! becomes valid by an event in the trail, and only then takes the old one's place.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
+use ed25519_dalek::{Signer as _, SigningKey};
+use tenantry_protocol::chain::PublicKey;
+
+use crate::postgres::audit_append::Signature;
+
+/// Signs. Its private half is never shown.
+#[derive(Clone)]
+pub(super) struct Key {
+    private: SigningKey,
+    public: PublicKey,
+    id: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    #[error("the audit key {} cannot be used", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error(
+        "the audit key {} can be read by others (mode {mode:03o}): chmod 600 it, and consider rotating it (`tenantry audit rotate-key`)",
+        path.display()
+    )]
+    Open { path: PathBuf, mode: u32 },
+    #[error("the audit key {} is no ed25519 private key in PEM form (PKCS #8, as `openssl genpkey -algorithm ed25519` makes it)", path.display())]
+    Malformed { path: PathBuf },
+    #[error("the audit key {} is given to the daemon from outside: whoever gives it replaces it", path.display())]
+    NotOurs { path: PathBuf },
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Key").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl Key {
+    fn new(private: SigningKey) -> Self {
+        let public = PublicKey::new(private.verifying_key());
+        Self { id: public.id(), private, public }
+    }
+
+    fn generate() -> Self {
+        Self::new(SigningKey::from_bytes(&rand::random()))
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(super) const fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    pub(super) fn sign(&self, statement: &[u8]) -> Signature {
+        Signature { key: self.id.clone(), bytes: self.private.sign(statement).to_bytes().to_vec() }
+    }
+}
+
+/// Where the key is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyPlace {
+    /// A file of the daemon's own, made when it is missing.
+    Own(PathBuf),
+    /// A file that somebody else provides, such as a credential of systemd.
+    Given(PathBuf),
+}
+
+impl KeyPlace {
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Self::Own(path) | Self::Given(path) => path,
+        }
+    }
+
+    /// The key, if it is there.
+    pub(super) fn load(&self) -> Result<Option<Key>, KeyError> {
+        match (read(self.path())?, self) {
+            (None, Self::Given(path)) => {
+                Err(KeyError::Io { path: path.clone(), source: io::Error::from(io::ErrorKind::NotFound) })
+            }
+            (key, _) => Ok(key),
+        }
+    }
+
+    /// Makes the first key.
+    pub(super) fn create(&self) -> Result<Key, KeyError> {
+        let key = Key::generate();
+        self.write(self.path(), &key)?;
+        self.publish(&key)?;
+        Ok(key)
+    }
+
+    /// Makes the next key and keeps it beside the current one, until [`Self::replace`].
+    pub(super) fn prepare(&self) -> Result<Key, KeyError> {
+        let key = Key::generate();
+        self.write(&self.next()?, &key)?;
+        Ok(key)
+    }
+
+    /// The key that a rotation left beside the current one.
+    pub(super) fn prepared(&self) -> Result<Option<Key>, KeyError> {
+        match self {
+            Self::Own(_) => read(&self.next()?),
+            Self::Given(_) => Ok(None),
+        }
+    }
+
+    /// The prepared key takes the current one's place.
+    pub(super) fn replace(&self, key: &Key) -> Result<(), KeyError> {
+        let io = |source| KeyError::Io { path: self.path().to_owned(), source };
+        fs::rename(self.next()?, self.path()).map_err(io)?;
+        sync_directory(self.path()).map_err(io)?;
+        self.publish(key)
+    }
+
+    /// A rotation that did not come to anything.
+    pub(super) fn discard(&self) -> Result<(), KeyError> {
+        let next = self.next()?;
+        match fs::remove_file(&next) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(KeyError::Io { path: next, source })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn next(&self) -> Result<PathBuf, KeyError> {
+        match self {
+            Self::Own(path) => Ok(path.with_extension("next")),
+            Self::Given(path) => Err(KeyError::NotOurs { path: path.clone() }),
+        }
+    }
+
+    fn write(&self, path: &Path, key: &Key) -> Result<(), KeyError> {
+        let io = |source| KeyError::Io { path: path.to_owned(), source };
+        let pem = key.private.to_pkcs8_pem(LineEnding::LF).map_err(|error| io(io::Error::other(error)))?;
+        if let Some(dir) = path.parent() {
+            DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io)?;
+        }
+        write_whole(path, pem.as_bytes(), 0o600).map_err(io)
+    }
+
+    /// The public half, for those who verify.
+    fn publish(&self, key: &Key) -> Result<(), KeyError> {
+        let path = self.path().with_extension("pub");
+        write_whole(&path, key.public.to_pem().as_bytes(), 0o644)
+            .map_err(|source| KeyError::Io { path, source })
+    }
+}
+
+fn read(path: &Path) -> Result<Option<Key>, KeyError> {
+    let io = |source| KeyError::Io { path: path.to_owned(), source };
+    let mode = match fs::metadata(path) {
+        Ok(found) => found.permissions().mode() & 0o777,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io(error)),
+    };
+    if mode & 0o077 != 0 {
+        return Err(KeyError::Open { path: path.to_owned(), mode });
+    }
+    let text = fs::read_to_string(path).map_err(io)?;
+    let private =
+        SigningKey::from_pkcs8_pem(text.trim()).map_err(|_| KeyError::Malformed { path: path.to_owned() })?;
+    Ok(Some(Key::new(private)))
+}
+
+/// The file is there whole, or not at all, whatever happens.
+fn write_whole(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    let draft = path.with_extension("draft");
+    match fs::remove_file(&draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&draft)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&draft, path)?;
+    sync_directory(path)
+}
+
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(dir) => File::open(dir)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_key_is_made_once_kept_closed_and_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = KeyPlace::Own(dir.path().join("audit/key"));
+        assert!(place.load().unwrap().is_none());
+        let key = place.create().unwrap();
+        assert_eq!(fs::metadata(dir.path().join("audit/key")).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(place.load().unwrap().unwrap().id(), key.id());
+        let published = fs::read_to_string(dir.path().join("audit/key.pub")).unwrap();
+        assert_eq!(PublicKey::from_pem(&published), Ok(*key.public()));
+        assert!(!format!("{key:?}").contains(&data_encoding::HEXLOWER.encode(key.private.as_bytes())));
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_is_refused_with_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = KeyPlace::Own(dir.path().join("key"));
+        place.create().unwrap();
+        fs::set_permissions(dir.path().join("key"), fs::Permissions::from_mode(0o640)).unwrap();
+        let error = place.load().unwrap_err().to_string();
+        assert!(error.contains("mode 640") && error.contains("chmod 600"), "{error}");
+        fs::set_permissions(dir.path().join("key"), fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(dir.path().join("key"), "nonsense").unwrap();
+        assert!(place.load().unwrap_err().to_string().contains("openssl genpkey"));
+    }
+
+    #[test]
+    fn a_given_key_must_be_there_and_is_never_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = KeyPlace::Given(dir.path().join("key"));
+        assert!(matches!(place.load(), Err(KeyError::Io { .. })));
+        assert!(matches!(place.prepare(), Err(KeyError::NotOurs { .. })));
+        assert!(place.prepared().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_rotation_replaces_the_key_only_at_its_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = KeyPlace::Own(dir.path().join("key"));
+        let old = place.create().unwrap();
+        let new = place.prepare().unwrap();
+        assert_eq!(place.load().unwrap().unwrap().id(), old.id());
+        assert_eq!(place.prepared().unwrap().unwrap().id(), new.id());
+        place.replace(&new).unwrap();
+        assert_eq!(place.load().unwrap().unwrap().id(), new.id());
+        assert!(place.prepared().unwrap().is_none());
+        place.prepare().unwrap();
+        place.discard().unwrap();
+        place.discard().unwrap();
+        assert!(place.prepared().unwrap().is_none());
+    }
+}

@@ -1,0 +1,68 @@
+//! Another key, and a loss that is known: the two events that change what the trail is held against.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use tenantry_protocol::audit::AuditBreak;
+
+use crate::model::audit_chain::{Actor, Entry, Outcome};
+use crate::postgres::{Error, Result, audit_append};
+
+use super::{AuditedTx, Issued, Open, Trail};
+
+impl Trail {
+    /// Signs from the next event on with a new key. The event that names it is the last that the old key signs.
+    pub async fn rotate_key(&self, by: Actor) -> Result<i64> {
+        let place = self.places.key.clone();
+        let refused = |error: super::KeyError| Error::Refused(error.to_string());
+        let next = place.prepare().map_err(refused)?;
+        let mut tx = self.begin().await?;
+        let named = Entry {
+            outcome: Some(Outcome::Ok),
+            ..Entry::new("audit.key_change", by).fact("key", next.public().to_hex())
+        };
+        let seq = tx.record(&named).await?;
+        tx.commit("commit the change of the audit key").await?;
+        // From here on the new key counts; a crash before the file is in place is mended by the next start.
+        place.replace(&next).map_err(refused)?;
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(current) = open.as_ref() {
+            *open = Some(Arc::new(Open { key: next, ..current.as_ref().clone() }));
+        }
+        Ok(seq)
+    }
+
+    /// An administrator says that the trail goes on from where it is, although more was known. The event that says so is
+    /// the first of what follows, signed like any other; the old anchors are kept beside the new.
+    pub async fn acknowledge(&self, trouble: &AuditBreak, by: Actor, reason: Option<String>) -> Result<i64> {
+        let open = self.opened()?;
+        let head = audit_append::head(self.control.pool()).await?;
+        let known = open.anchors.reached().newest;
+        let to = known.map_or(head.seq, |anchor| anchor.seq).max(head.seq).max(trouble.seq);
+        let lost = known.map_or_else(String::new, |anchor| data_encoding::HEXLOWER.encode(&anchor.hash));
+        let entry = Entry {
+            outcome: Some(Outcome::Ok),
+            detail: reason,
+            ..Entry::new("audit.acknowledge", by)
+                .fact("kind", trouble.kind.name())
+                .fact("from", trouble.seq)
+                .fact("to", to)
+                .fact("lost_hash", lost)
+                .fact("key", open.key.public().to_hex())
+        };
+        *self.lock_issued() = Issued::only(head.seq, head.hash);
+        let tx = self.control.begin().await?;
+        let mut tx = AuditedTx { trail: self, open: Arc::clone(&open), tx, end: None };
+        let seq = tx.record(&entry).await?;
+        let Some(end) = tx.end else { return Err(Error::Fenced) };
+        tx.commit("commit the acknowledgement of a loss").await?;
+        // After the commit: a crash between them leaves the old anchors, which say again what is to be acknowledged.
+        open.anchors
+            .restart(end)
+            .await
+            .map_err(|error| Error::Unanchored(format!("{}: {error}", open.anchors.path().display())))?;
+        self.is_head_foreign.store(false, Ordering::Relaxed);
+        self.set_trouble(None);
+        Ok(seq)
+    }
+}

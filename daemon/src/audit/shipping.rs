@@ -1,0 +1,180 @@
+//! Anchors in a second place: a file elsewhere, and lines for the machine's log service.
+//!
+//! They help against whoever holds the database and this machine's files; so they are sent from here at once, and never
+//! read back. A second place that is away stops nothing: it is told of in the log, and the next anchor covers what it
+//! missed.
+
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::anchors::{Anchor, AnchorFile};
+
+const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(1);
+/// Facility `authpriv`, severity `notice`, as RFC 5424 counts.
+const PRIORITY: u8 = 10 * 8 + 5;
+
+/// Where anchors are sent besides.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Elsewhere {
+    /// A file, on another file system as a rule.
+    pub copy: Option<PathBuf>,
+    /// The socket of a log service, `/dev/log` as a rule.
+    pub syslog: Option<PathBuf>,
+}
+
+/// The sender's handle.
+#[derive(Debug)]
+pub(super) struct Shipping {
+    orders: Option<mpsc::Sender<(Anchor, Begin)>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Begin {
+    On,
+    Anew,
+}
+
+impl Shipping {
+    #[cfg(test)]
+    pub(super) const fn nowhere() -> Self {
+        Self { orders: None }
+    }
+
+    pub(super) fn start(elsewhere: Elsewhere, trail: Uuid) -> std::io::Result<Self> {
+        if elsewhere == Elsewhere::default() {
+            return Ok(Self { orders: None });
+        }
+        let (orders, inbox) = mpsc::channel();
+        std::thread::Builder::new()
+            .name("anchor-shipping".to_owned())
+            .spawn(move || Places { elsewhere, trail, file: None }.ship_all(&inbox))?;
+        Ok(Self { orders: Some(orders) })
+    }
+
+    pub(super) fn send(&self, anchor: Anchor) {
+        if let Some(orders) = &self.orders {
+            let _ = orders.send((anchor, Begin::On));
+        }
+    }
+
+    pub(super) fn restart(&self, at: Anchor) {
+        if let Some(orders) = &self.orders {
+            let _ = orders.send((at, Begin::Anew));
+        }
+    }
+}
+
+struct Places {
+    elsewhere: Elsewhere,
+    trail: Uuid,
+    /// Opened when it is needed, and again after an error.
+    file: Option<AnchorFile>,
+}
+
+impl Places {
+    fn ship_all(mut self, inbox: &mpsc::Receiver<(Anchor, Begin)>) {
+        // What the file still lacks.
+        let mut owed: Option<(Anchor, Begin)> = None;
+        let mut is_failing = false;
+        loop {
+            let next = match owed {
+                Some(_) => inbox.recv_timeout(PAUSE_AFTER_ERROR),
+                None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match next {
+                Ok((anchor, begin)) => {
+                    self.tell_syslog(anchor);
+                    let is_anew = begin == Begin::Anew || owed.is_some_and(|(_, owed)| owed == Begin::Anew);
+                    owed = Some((anchor, if is_anew { Begin::Anew } else { Begin::On }));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            let Some((anchor, begin)) = owed else { continue };
+            match self.copy(anchor, begin) {
+                Ok(()) => {
+                    if std::mem::take(&mut is_failing) {
+                        tracing::info!("anchors reach their second place again");
+                    }
+                    owed = None;
+                }
+                Err(error) => {
+                    self.file = None;
+                    if !std::mem::replace(&mut is_failing, true) {
+                        tracing::warn!(%error, "an anchor does not reach its second place; trying again");
+                    }
+                }
+            }
+        }
+    }
+
+    fn copy(&mut self, anchor: Anchor, begin: Begin) -> std::io::Result<()> {
+        let Some(path) = &self.elsewhere.copy else { return Ok(()) };
+        let mut file = match self.file.take() {
+            Some(file) => file,
+            None => AnchorFile::open(path, self.trail)?.0,
+        };
+        match begin {
+            Begin::Anew => file.restart(anchor)?,
+            Begin::On => file.append(anchor)?,
+        }
+        self.file = Some(file);
+        Ok(())
+    }
+
+    fn tell_syslog(&self, anchor: Anchor) {
+        let Some(path) = &self.elsewhere.syslog else { return };
+        let line = format!(
+            "<{PRIORITY}>tenantryd[{}]: audit anchor trail={} seq={} hash={}",
+            std::process::id(),
+            self.trail,
+            anchor.seq,
+            data_encoding::HEXLOWER.encode(&anchor.hash)
+        );
+        let sent = UnixDatagram::unbound().and_then(|socket| {
+            // A log service that does not read must not hold up the file.
+            socket.set_nonblocking(true)?;
+            socket.send_to(line.as_bytes(), path)
+        });
+        if let Err(error) = sent {
+            tracing::debug!(%error, "an anchor did not reach the log service");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn anchors_arrive_in_a_file_and_at_a_log_service() {
+        let dir = tempfile::tempdir().unwrap();
+        let syslog = UnixDatagram::bind(dir.path().join("log")).unwrap();
+        syslog.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let copy = dir.path().join("away/anchors");
+        let elsewhere = Elsewhere { copy: Some(copy.clone()), syslog: Some(dir.path().join("log")) };
+        let shipping = Shipping::start(elsewhere, Uuid::from_u128(1)).unwrap();
+        shipping.send(Anchor { seq: 3, hash: [3; 32] });
+        shipping.send(Anchor { seq: 4, hash: [4; 32] });
+        let mut line = [0; 256];
+        for seq in [3, 4] {
+            let length = syslog.recv(&mut line).unwrap();
+            let text = std::str::from_utf8(&line[..length]).unwrap();
+            assert!(
+                text.starts_with("<85>tenantryd[") && text.contains(&format!(" seq={seq} hash=0{seq}")),
+                "{text}"
+            );
+        }
+        // The line for the log goes out just before the file's.
+        shipping.send(Anchor { seq: 5, hash: [5; 32] });
+        syslog.recv(&mut line).unwrap();
+        let newest = super::super::anchors::read(&copy).unwrap().last().unwrap().unwrap().seq;
+        assert!(newest >= 4, "{newest}");
+    }
+}

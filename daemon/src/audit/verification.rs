@@ -1,0 +1,208 @@
+//! Verifies the stored trail: one pass over one moment of it, beside whatever is written meanwhile.
+
+use std::iter::Peekable;
+use std::time::Instant;
+
+use tenantry_protocol::audit::AuditVerdict;
+use tenantry_protocol::chain::verify::{Break, Claim, ValueCheck, Verified, Verifier, check_values};
+use tenantry_protocol::chain::{self, Link};
+use time::OffsetDateTime;
+
+use crate::postgres::audit_append::Head;
+use crate::postgres::audit_read::{Checkpoint, RANGE, Snapshot};
+use crate::postgres::{Error, Result};
+
+use super::anchors::{self, Anchor};
+use super::standing::reading;
+use super::{Open, Trail};
+
+/// How a verification stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Verification {
+    /// The last event that was looked at, and the last that there is.
+    pub checked: i64,
+    pub total: i64,
+}
+
+/// What is held against the rows, in the order of `seq`.
+struct Claims<I: Iterator<Item = std::io::Result<Anchor>>> {
+    own: Peekable<I>,
+    /// Anchors written after the snapshot was taken say nothing of it.
+    own_to: i64,
+    extra: Peekable<std::vec::IntoIter<Anchor>>,
+    checkpoints: Peekable<std::vec::IntoIter<Checkpoint>>,
+}
+
+impl Trail {
+    /// The whole trail against the key, the anchor file, and `extra` anchors from elsewhere.
+    pub async fn verify(
+        &self,
+        mut extra: Vec<Anchor>,
+        progress: impl Fn(Verification) + Send,
+    ) -> Result<AuditVerdict> {
+        let begin = Instant::now();
+        let open = self.opened()?;
+        extra.sort_by_key(|anchor| anchor.seq);
+        // Before the snapshot: what is anchored by now is in it.
+        let own_to = open.anchors.reached().seq();
+        let mut snapshot = Snapshot::take(&self.control).await?;
+        let own = anchors::read(open.anchors.path()).map_err(reading(open.anchors.path()))?;
+        let (start, hash) = start_of(&snapshot)?;
+        let claims = Claims::new(own, own_to, extra);
+        let verifier = Verifier::new(open.trail, start, hash, vec![*open.key.public()]).of_a_whole_trail();
+        let result = read_through(&mut snapshot, verifier, claims, start, &progress).await;
+        snapshot.close().await;
+        let (verified, redacted) = result?;
+        let verdict = verdict(start, &verified, redacted, begin);
+        self.note(verdict.to_seq, verdict.broken.as_ref());
+        Ok(verdict)
+    }
+
+    /// What comes after a place that is known to be right.
+    pub(super) async fn verify_after(&self, known: Anchor) -> Result<Option<Break>> {
+        let open: std::sync::Arc<Open> = self.opened()?;
+        let mut snapshot = Snapshot::take(&self.control).await?;
+        let (start, hash) = start_of(&snapshot)?;
+        // The known place itself is read as well, where it is there: it must be what it was.
+        let is_there = known.seq > start;
+        let before = if is_there { snapshot.hash_before(known.seq).await? } else { None };
+        let (after, hash) = match before {
+            Some(before) => (known.seq - 1, link_of(&before)?),
+            None => (start, hash),
+        };
+        let own = is_there.then_some(Ok(known)).into_iter();
+        let claims = Claims::new(own, known.seq, Vec::new());
+        let verifier = Verifier::new(open.trail, after, hash, vec![*open.key.public()]);
+        let result = read_through(&mut snapshot, verifier, claims, after, &|_| {}).await;
+        snapshot.close().await;
+        Ok(result?.0.broken)
+    }
+}
+
+impl<I: Iterator<Item = std::io::Result<Anchor>>> Claims<I> {
+    fn new(own: I, own_to: i64, extra: Vec<Anchor>) -> Self {
+        let checkpoints = Vec::new().into_iter().peekable();
+        Self { own: own.peekable(), own_to, extra: extra.into_iter().peekable(), checkpoints }
+    }
+
+    /// Tells all that is claimed up to `seq`, in order.
+    fn tell(&mut self, verifier: &mut Verifier, seq: i64) -> Result<()> {
+        while let Some(claim) = self.next(seq)? {
+            verifier.expect(claim);
+        }
+        Ok(())
+    }
+
+    /// The next claim about a place up to `seq`.
+    fn next(&mut self, seq: i64) -> Result<Option<Claim>> {
+        let own = match self.own.peek() {
+            Some(Ok(anchor)) if anchor.seq <= self.own_to => anchor.seq,
+            Some(Err(error)) => {
+                return Err(Error::Refused(format!("the anchor file cannot be read: {error}")));
+            }
+            _ => i64::MAX,
+        };
+        let extra = self.extra.peek().map_or(i64::MAX, |anchor| anchor.seq);
+        let checkpoint = self.checkpoints.peek().map_or(i64::MAX, |checkpoint| checkpoint.seq);
+        let least = own.min(extra).min(checkpoint);
+        if least > seq || least == i64::MAX {
+            return Ok(None);
+        }
+        let of_anchor = |anchor: Anchor| Claim::Anchor { seq: anchor.seq, hash: anchor.hash };
+        if own == least {
+            return Ok(self.own.next().and_then(std::result::Result::ok).map(of_anchor));
+        }
+        if extra == least {
+            return Ok(self.extra.next().map(of_anchor));
+        }
+        self.checkpoints.next().map(claim_of).transpose()
+    }
+
+    /// The first of what is claimed beyond the last event: one is enough to know that it was cut.
+    fn tell_what_is_beyond(&mut self, verifier: &mut Verifier) -> Result<()> {
+        if let Some(claim) = self.next(i64::MAX - 1)? {
+            verifier.expect(claim);
+        }
+        Ok(())
+    }
+}
+
+fn claim_of(checkpoint: Checkpoint) -> Result<Claim> {
+    let Checkpoint { seq, hash, key, signature } = checkpoint;
+    Ok(Claim::Checkpoint { seq, hash: link_of(&hash)?, key, signature })
+}
+
+fn start_of(snapshot: &Snapshot) -> Result<(i64, Link)> {
+    let (seq, hash) = &snapshot.start;
+    Ok((*seq, link_of(hash)?))
+}
+
+fn link_of(hash: &[u8]) -> Result<Link> {
+    hash.try_into()
+        .map_err(|_| Error::Corrupt { what: "a hash of the audit trail", why: "not 32 bytes".into() })
+}
+
+async fn read_through<I: Iterator<Item = std::io::Result<Anchor>>>(
+    snapshot: &mut Snapshot,
+    mut verifier: Verifier,
+    mut claims: Claims<I>,
+    start: i64,
+    progress: &impl Fn(Verification),
+) -> Result<(Verified, u64)> {
+    let (mut after, total, mut redacted) = (start, snapshot.last, 0);
+    let head = snapshot.head.clone();
+    let mut values = Vec::new();
+    while after < total && !verifier.is_decided() {
+        claims.checkpoints = snapshot.checkpoints(after, after + RANGE).await?.into_iter().peekable();
+        let (mut range, to) = snapshot.range(after).await?;
+        while let Some(row) = range.next(&mut values).await? {
+            claims.tell(&mut verifier, row.seq)?;
+            if row.seq == head.seq {
+                verifier.expect(head_claim(&head));
+            }
+            verifier.row(row);
+            let stored = values.iter().map(|v| (v.field.as_str(), v.value.as_str(), v.salt.as_slice()));
+            match check_values(row.payload, stored) {
+                ValueCheck::Right { redacted: gone } => redacted += gone,
+                ValueCheck::Wrong => verifier.values_differ(row.seq),
+            }
+        }
+        after = to;
+        progress(Verification { checked: after, total });
+    }
+    claims.tell_what_is_beyond(&mut verifier)?;
+    if head.seq > total {
+        verifier.expect(head_claim(&head));
+    }
+    Ok((verifier.finish(head.seq), redacted))
+}
+
+fn head_claim(head: &Head) -> Claim {
+    // A head without a signature proves nothing, and says so.
+    let (key, signature) = head.signature.clone().map_or_else(Default::default, |s| (s.key, s.bytes));
+    Claim::Head { seq: head.seq, hash: head.hash, key, signature }
+}
+
+fn verdict(start: i64, verified: &Verified, redacted: u64, begin: Instant) -> AuditVerdict {
+    AuditVerdict {
+        broken: verified.broken.as_ref().map(Break::to_wire),
+        from_seq: start + 1,
+        to_seq: verified.to_seq,
+        hash: data_encoding::HEXLOWER.encode(&verified.hash),
+        signed_to: verified.signed_to,
+        anchored_to: verified.anchored_to,
+        redacted,
+        acknowledged: verified.acknowledged.iter().map(chain::verify::Loss::sentence).collect(),
+        limits: LIMITS.map(str::to_owned).to_vec(),
+        duration_ms: begin.elapsed().as_secs_f64() * 1_000.0,
+        at: OffsetDateTime::now_utc(),
+    }
+}
+
+/// What no verdict of this daemon can promise.
+const LIMITS: [&str; 2] = [
+    "Whoever holds the database's superuser, the signing key and the anchor file together can write another trail that \
+     verifies here: only anchors that were shipped elsewhere show it (`tenantry audit verify --anchors FILE`).",
+    "It says that what is recorded stayed as it was recorded, not that everything that somebody did to the database \
+     by other means was recorded.",
+];

@@ -1,0 +1,103 @@
+//! What holds of whatever somebody uploads or types: an answer, bounded, that says where, and that is safe to print.
+//!
+//! The property tests and the fuzz targets ask the same of it, each with inputs of its own.
+
+use tenantry_protocol::name::{BlueprintName, BlueprintVersion, PlacementName, Slug, TargetName};
+use tenantry_protocol::plan::{Finding, Severity};
+
+use super::manifest::MINIMAL;
+use super::{SourceFile, parse, statements};
+
+/// Longer than any sentence of ours, with what it quotes of a file.
+const LONGEST_MESSAGE: usize = 2_000;
+
+/// Nothing in it moves a terminal's cursor or turns its text around.
+pub fn is_safe_to_print(text: &str) -> bool {
+    let turns =
+        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    !text.chars().any(|c| c.is_control() || turns(c))
+}
+
+/// Of a folder, as a client uploads it.
+pub fn an_upload_gets_an_answer(files: &[SourceFile]) {
+    let parsed = parse(files);
+    let is_broken = parsed.findings.iter().any(|finding| finding.severity == Severity::Error);
+    assert!(parsed.blueprint.is_some() || is_broken, "nothing, and no reason");
+    for finding in &parsed.findings {
+        a_finding_is_safe_and_says_where(finding, files);
+    }
+    // The same files, the same blueprint.
+    assert_eq!(parsed.blueprint, parse(files).blueprint);
+    let Some(blueprint) = parsed.blueprint.filter(|_| !is_broken) else { return };
+    for file in blueprint.migrations.iter().chain(&blueprint.seed) {
+        assert!(
+            files.iter().any(|uploaded| uploaded.path == file.path),
+            "{:?} comes from nowhere",
+            file.path
+        );
+        assert!(is_safe_to_print(&file.path) && is_safe_to_print(&file.title), "{:?}", file.path);
+    }
+    for (name, setting) in &blueprint.settings {
+        assert!(setting.min <= setting.default && setting.default <= setting.max, "{name}: {setting:?}");
+    }
+    // What is stored of it is read back as what it was.
+    assert_eq!(parse(&blueprint.source_files()).blueprint, Some(blueprint));
+}
+
+fn a_finding_is_safe_and_says_where(finding: &Finding, files: &[SourceFile]) {
+    // Of several lines is only what is ours, to paste.
+    let told = finding.message.replace(MINIMAL, "").replace("such as\n", "");
+    assert!(is_safe_to_print(&told), "{:?}", finding.message);
+    assert!(finding.message.len() <= LONGEST_MESSAGE, "{:?}", finding.message);
+    let Some(path) = &finding.file else { return };
+    assert!(is_safe_to_print(path), "{path:?}");
+    if let (Some(line), Some(file)) = (finding.line, files.iter().find(|file| file.path == *path)) {
+        assert!(line as usize <= line_ends(&file.content) + 1, "{finding:?}");
+    }
+}
+
+/// As the server and editors count them: a lone carriage return ends a line, too.
+fn line_ends(text: &str) -> usize {
+    text.replace("\r\n", "\n").matches(['\n', '\r']).count()
+}
+
+/// Of a file's SQL.
+pub fn statements_are_pieces_of_their_file(sql: &str) {
+    let Ok(pieces) = statements(sql) else { return };
+    let mut end = 0;
+    for piece in pieces {
+        assert!(!piece.text.trim().is_empty(), "{piece:?}");
+        assert!(piece.offset >= end, "overlaps the one before: {piece:?}");
+        assert!(sql[piece.offset..].starts_with(&piece.text), "{piece:?}");
+        assert_eq!(piece.line as usize, line_ends(&sql[..piece.offset]) + 1, "{piece:?}");
+        end = piece.offset + piece.text.len();
+        // It is one statement by itself, too.
+        let again = statements(&piece.text).map(|again| again.into_iter().map(|one| one.text).collect());
+        assert_eq!(again, Ok(vec![piece.text]));
+    }
+}
+
+/// Of anything that stands where a name is wanted.
+pub fn only_names_of_the_grammar_are_names(text: &str) {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let fits = (3..=40).contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.chars().all(inner)
+        && !text.ends_with('-');
+    assert_eq!(Slug::parse(text).is_ok(), fits, "{text:?}");
+    assert_eq!(BlueprintName::parse(text).is_ok(), fits, "{text:?}");
+    assert_eq!(TargetName::parse(text).is_ok(), fits, "{text:?}");
+    if let Ok(placement) = PlacementName::parse(text) {
+        assert_eq!(placement.as_str(), text);
+        assert!(text.starts_with("t_") && text.len() == 15 && text.is_ascii(), "{text:?}");
+    }
+    if let Ok(version) = BlueprintVersion::parse(text) {
+        assert_eq!(version.to_string(), text, "equal versions have equal text");
+    }
+    if let Err(error) = Slug::parse(text) {
+        assert!(is_safe_to_print(&error.to_string()), "{error}");
+    }
+    if let Some(slug) = Slug::suggest(text) {
+        assert_eq!(Slug::parse(slug.as_str()), Ok(slug), "suggested for {text:?}");
+    }
+}

@@ -1,0 +1,119 @@
+//! What somebody outside the rows says of a place in the chain, and what follows when it is not so.
+
+use super::{Break, Verifier};
+use crate::audit::BreakKind;
+use crate::chain::{Link, PublicKey, checkpoint};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// Written down elsewhere when it was so.
+    Anchor { seq: i64, hash: Link },
+    /// Stored beside the trail, and worth what its signature is worth.
+    Checkpoint { seq: i64, hash: Link, key: String, signature: Vec<u8> },
+    /// As a checkpoint, at the trail's end.
+    Head { seq: i64, hash: Link, key: String, signature: Vec<u8> },
+}
+
+/// What a signature is worth.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Worth {
+    Proof,
+    /// By a key that the trail names, before the first one that is trusted.
+    Hearsay,
+    Nothing,
+}
+
+impl Claim {
+    pub const fn seq(&self) -> i64 {
+        match self {
+            Self::Anchor { seq, .. } | Self::Checkpoint { seq, .. } | Self::Head { seq, .. } => *seq,
+        }
+    }
+
+    pub const fn hash(&self) -> &Link {
+        match self {
+            Self::Anchor { hash, .. } | Self::Checkpoint { hash, .. } | Self::Head { hash, .. } => hash,
+        }
+    }
+}
+
+impl Verifier {
+    /// Those about the event that was just read.
+    pub(super) fn hear_claims(&mut self) {
+        while self.claims.front().is_some_and(|claim| claim.seq() <= self.seq) {
+            if let Some(claim) = self.claims.pop_front() {
+                self.hear(&claim);
+            }
+        }
+    }
+
+    /// A claim that comes right after the event that it is of.
+    pub(super) fn hear_late(&mut self, claim: &Claim) {
+        if claim.seq() == self.seq && !self.is_decided() {
+            self.hear(claim);
+        }
+    }
+
+    fn hear(&mut self, claim: &Claim) {
+        let (seq, agrees) = (claim.seq(), *claim.hash() == self.hash);
+        let dispute = match claim {
+            Claim::Anchor { .. } if agrees => {
+                self.good = seq;
+                self.anchored_to = Some(seq);
+                return;
+            }
+            Claim::Anchor { .. } => self.rewritten(seq),
+            Claim::Checkpoint { .. } | Claim::Head { .. } => match (self.worth(claim), agrees) {
+                (Worth::Proof, true) => {
+                    self.good = seq;
+                    self.signed_to = Some(seq);
+                    // The key before has signed the event that names the next.
+                    if let Some((_, key)) = self.next_key.take_if(|(named_at, _)| *named_at <= seq) {
+                        self.trusted.push(key);
+                    }
+                    return;
+                }
+                (Worth::Hearsay, true) => return,
+                (Worth::Proof | Worth::Hearsay, false) => self.rewritten(seq),
+                // Nobody's word for the end: what else is known of it says how.
+                (Worth::Nothing, _) if matches!(claim, Claim::Head { .. }) => return,
+                (Worth::Nothing, _) => Break { seq, at_most: seq, kind: BreakKind::Forged },
+            },
+        };
+        if !self.is_acknowledged(seq) {
+            // More of the same is said by the first, unless an acknowledgement is to cover all of it.
+            self.disputes.push(dispute);
+            self.disputes.truncate(MOST_DISPUTES);
+        }
+    }
+
+    fn rewritten(&self, seq: i64) -> Break {
+        Break { seq: self.good + 1, at_most: seq, kind: BreakKind::Rewritten }
+    }
+
+    pub(super) fn is_believed(&self, claim: &Claim) -> bool {
+        matches!(claim, Claim::Anchor { .. }) || self.worth(claim) != Worth::Nothing
+    }
+
+    fn worth(&self, claim: &Claim) -> Worth {
+        let (Claim::Checkpoint { seq, hash, key, signature } | Claim::Head { seq, hash, key, signature }) =
+            claim
+        else {
+            return Worth::Nothing;
+        };
+        let statement = checkpoint(self.trail, *seq, hash);
+        let signed = |keys: &[PublicKey]| {
+            keys.iter().any(|known| known.id() == *key && known.has_signed(&statement, signature))
+        };
+        if signed(&self.trusted) {
+            Worth::Proof
+        } else if matches!(claim, Claim::Checkpoint { .. }) && signed(&self.named) {
+            Worth::Hearsay
+        } else {
+            Worth::Nothing
+        }
+    }
+}
+
+/// Disputes that are remembered; the first is the one that is told.
+const MOST_DISPUTES: usize = 1_000;

@@ -1,0 +1,359 @@
+//! The verifier: reads a trail from its beginning to its end, once, and names the first place where it is not what it was.
+//!
+//! It holds what it reads against claims: hashes that were written down elsewhere (anchors) and hashes that were signed
+//! (checkpoints, and the head). Memory does not grow with the trail. It believes nobody but the keys that it was given.
+
+mod claim;
+mod lines;
+mod suspect;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use std::collections::VecDeque;
+
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::{ACKNOWLEDGE_ACTION, KEY_ACTIONS, Link, PRUNE_ACTION, PublicKey, link};
+use crate::audit::{AuditBreak, BreakKind};
+pub use claim::Claim;
+pub use lines::{ExportError, ExportVerdict, ExportVerifier};
+use suspect::Suspect;
+pub use values::{ValueCheck, check_values};
+
+/// An event as it is stored.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    pub seq: i64,
+    pub prev_hash: &'a [u8],
+    pub payload: &'a [u8],
+    pub hash: &'a [u8],
+}
+
+/// Where a trail is not what it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Break {
+    /// The first event that is affected, as near as can be told.
+    pub seq: i64,
+    /// It is at most this one.
+    pub at_most: i64,
+    pub kind: BreakKind,
+}
+
+/// A loss that an administrator acknowledged, in the trail itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loss {
+    /// The event that says so.
+    pub said_at: i64,
+    pub from: i64,
+    pub to: i64,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    pub broken: Option<Break>,
+    /// The last event, and its hash.
+    pub to_seq: i64,
+    pub hash: Link,
+    /// Up to where a key that is trusted has signed.
+    pub signed_to: Option<i64>,
+    pub anchored_to: Option<i64>,
+    pub acknowledged: Vec<Loss>,
+}
+
+/// Feed it claims and rows in the order of `seq`, each claim before the row that it is of; then ask for the end.
+#[derive(Debug, Clone)]
+pub struct Verifier {
+    trail: Uuid,
+    /// The last event that fits, and the hash of the one before it.
+    seq: i64,
+    hash: Link,
+    before: Link,
+    /// What the first event follows.
+    start: i64,
+    trusted: Vec<PublicKey>,
+    /// Named by the trail itself; no proof.
+    named: Vec<PublicKey>,
+    /// Valid from the moment that the key before signed this place.
+    next_key: Option<(i64, PublicKey)>,
+    claims: VecDeque<Claim>,
+    /// The newest place that a claim agrees with.
+    good: i64,
+    signed_to: Option<i64>,
+    anchored_to: Option<i64>,
+    acknowledged: Vec<Loss>,
+    /// What claims say against the chain; an acknowledgement further on may settle it.
+    disputes: Vec<Break>,
+    /// For a trail that does not begin at its first event: whether that must be explained, and the newest pruning.
+    must_be_whole: bool,
+    pruned_to: Option<i64>,
+    state: State,
+}
+
+#[derive(Debug, Clone)]
+enum State {
+    Following,
+    /// The chain broke here; what else there is tells how.
+    Suspecting(Box<Suspect>),
+    Broken(Break),
+}
+
+/// As much of a payload as the verifier has to understand.
+#[derive(Deserialize)]
+struct Announcement<'a> {
+    action: &'a str,
+    #[serde(default)]
+    facts: Facts,
+}
+
+#[derive(Deserialize, Default)]
+struct Facts {
+    #[serde(default)]
+    key: Option<String>,
+    #[serde(default)]
+    from: Option<String>,
+    #[serde(default)]
+    to: Option<String>,
+}
+
+impl Verifier {
+    /// For the events after `start`, which has the hash `hash`: 0 and [`super::BEGINNING`] for a whole trail.
+    pub fn new(trail: Uuid, start: i64, hash: Link, trusted: Vec<PublicKey>) -> Self {
+        Self {
+            trail,
+            seq: start,
+            hash,
+            before: hash,
+            start,
+            trusted,
+            named: Vec::new(),
+            next_key: None,
+            claims: VecDeque::new(),
+            good: start,
+            signed_to: None,
+            anchored_to: None,
+            acknowledged: Vec::new(),
+            disputes: Vec::new(),
+            must_be_whole: false,
+            pruned_to: None,
+            state: State::Following,
+        }
+    }
+
+    /// What is missing at the beginning must have been pruned, and the trail must say so.
+    pub const fn of_a_whole_trail(mut self) -> Self {
+        self.must_be_whole = true;
+        self
+    }
+
+    /// Adds a claim; in the order of `seq`, and before the row that it is of. One about what is not looked at is let go.
+    pub fn expect(&mut self, claim: Claim) {
+        if claim.seq() > self.start && claim.seq() > self.seq {
+            self.claims.push_back(claim);
+        }
+    }
+
+    pub fn row(&mut self, row: Row<'_>) {
+        match &mut self.state {
+            State::Following => self.follow(row),
+            State::Suspecting(suspect) => {
+                if let Some(found) = suspect.compare(row) {
+                    self.state = State::Broken(found);
+                }
+            }
+            State::Broken(_) => {}
+        }
+    }
+
+    /// Whether more rows can change nothing any more.
+    pub const fn is_decided(&self) -> bool {
+        matches!(self.state, State::Broken(_))
+    }
+
+    /// The values beside the event that was just read are not those that it commits to.
+    pub fn values_differ(&mut self, seq: i64) {
+        if matches!(self.state, State::Following) {
+            self.state = State::Broken(Break { seq, at_most: seq, kind: BreakKind::Edited });
+        }
+    }
+
+    fn follow(&mut self, row: Row<'_>) {
+        let expected = self.seq + 1;
+        if row.seq != expected {
+            let (seq, kind) = match row.seq > expected {
+                true => (expected, BreakKind::Removed),
+                false => (row.seq, BreakKind::Forged),
+            };
+            self.state = State::Broken(Break { seq, at_most: seq, kind });
+            return;
+        }
+        let hash = link(expected, &self.hash, row.payload);
+        if row.prev_hash != self.hash || row.hash != hash {
+            self.state = self.suspect(row, hash);
+            return;
+        }
+        (self.before, self.hash, self.seq) = (self.hash, hash, expected);
+        self.listen(row.payload);
+        self.hear_claims();
+    }
+
+    /// What a row that does not follow says of itself, and of the one before.
+    fn suspect(&self, row: Row<'_>, hash: Link) -> State {
+        let at = |seq, kind| State::Broken(Break { seq, at_most: seq, kind });
+        let (Ok(prev), Ok(own)) = (Link::try_from(row.prev_hash), Link::try_from(row.hash)) else {
+            return at(row.seq, BreakKind::Edited);
+        };
+        let can_be_the_one_before = self.seq > self.start && self.seq > self.good;
+        // It stood where the one before stands now: that one was pushed in.
+        if can_be_the_one_before && prev == self.before && link(self.seq, &prev, row.payload) == own {
+            return at(self.seq, BreakKind::Forged);
+        }
+        // It is whole, and follows another than the one before: that one was changed, with a hash that fits.
+        if can_be_the_one_before && prev != self.hash && link(row.seq, &prev, row.payload) == own {
+            return at(self.seq, BreakKind::Edited);
+        }
+        let is_the_next = link(row.seq + 1, &prev, row.payload) == own;
+        // Only the link to the one before is wrong: no other row can explain that.
+        if hash == own {
+            return at(row.seq, BreakKind::Edited);
+        }
+        State::Suspecting(Box::new(Suspect::new(row.seq, self.hash, own, is_the_next)))
+    }
+
+    /// Keys and acknowledgements stand in the trail itself.
+    fn listen(&mut self, payload: &[u8]) {
+        if !names_the_trail(payload) {
+            return;
+        }
+        let Ok(said) = serde_json::from_slice::<Announcement<'_>>(payload) else { return };
+        if let (true, Some(key)) = (KEY_ACTIONS.contains(&said.action), &said.facts.key)
+            && let Ok(key) = PublicKey::from_hex(key)
+        {
+            self.named.push(key);
+            self.next_key = Some((self.seq, key));
+        }
+        let place = |text: &Option<String>| text.as_ref().and_then(|text| text.parse::<i64>().ok());
+        if let (ACKNOWLEDGE_ACTION, Some(from), Some(to)) =
+            (said.action, place(&said.facts.from), place(&said.facts.to))
+        {
+            self.acknowledged.push(Loss { said_at: self.seq, from, to });
+            self.disputes.retain(|dispute| !(from..=to).contains(&dispute.at_most));
+        }
+        if let (PRUNE_ACTION, Some(to)) = (said.action, place(&said.facts.to)) {
+            self.pruned_to = Some(to);
+        }
+    }
+
+    fn is_acknowledged(&self, seq: i64) -> bool {
+        self.acknowledged.iter().any(|loss| (loss.from..=loss.to).contains(&seq))
+    }
+
+    /// The end: `head` is the place where the trail says that it ends.
+    pub fn finish(mut self, head: i64) -> Verified {
+        let broken = match std::mem::replace(&mut self.state, State::Following) {
+            State::Broken(found) => Some(found),
+            State::Suspecting(suspect) => Some(suspect.give_up()),
+            State::Following => self.judge(head),
+        };
+        Verified {
+            broken,
+            to_seq: self.seq,
+            hash: self.hash,
+            signed_to: self.signed_to,
+            anchored_to: self.anchored_to,
+            acknowledged: self.acknowledged,
+        }
+    }
+
+    /// Every row fits to the one before: what is left is whether it is this trail, and all of it.
+    fn judge(&mut self, head: i64) -> Option<Break> {
+        let earlier = self.disputes.iter().min_by_key(|dispute| dispute.seq).cloned();
+        if let Some(dispute) = earlier {
+            return Some(dispute);
+        }
+        if self.must_be_whole && self.start > 0 && self.pruned_to != Some(self.start) {
+            return Some(Break { seq: 1, at_most: self.start, kind: BreakKind::Removed });
+        }
+        let after = self.seq + 1;
+        while let Some(claim) = self.claims.pop_front() {
+            if self.is_acknowledged(claim.seq()) {
+                continue;
+            }
+            let kind = match self.is_believed(&claim) {
+                true => BreakKind::Cut,
+                false => BreakKind::Forged,
+            };
+            return Some(Break { seq: after, at_most: after, kind });
+        }
+        if head > self.seq {
+            return Some(Break { seq: after, at_most: after, kind: BreakKind::Cut });
+        }
+        // Beyond what the holder of the key has signed there is only who has the database.
+        let signed = self.signed_to.unwrap_or(self.start).max(self.anchored_to.unwrap_or(self.start));
+        let is_signed_whole = self.signed_to.unwrap_or(self.start) == self.seq;
+        (!is_signed_whole || head < self.seq).then(|| {
+            let seq = signed.min(head).min(self.seq - 1) + 1;
+            Break { seq, at_most: self.seq, kind: BreakKind::Forged }
+        })
+    }
+}
+
+/// A cheap look at whether a payload is about the trail itself: nearly none is.
+fn names_the_trail(payload: &[u8]) -> bool {
+    const ACTION: &[u8] = b"\"action\":\"audit.";
+    payload
+        .iter()
+        .take(64)
+        .position(|byte| *byte == b',')
+        .is_some_and(|at| payload[at + 1..].starts_with(ACTION))
+}
+
+impl Break {
+    /// For a person: what was found, and what to do next.
+    pub fn sentence(&self) -> String {
+        let (seq, next) = (self.seq, seq_range(self.seq, self.at_most));
+        match self.kind {
+            BreakKind::Edited => format!(
+                "event {seq} was edited: its bytes are not those that its hash, or the next event, stands for. {RESTORE}"
+            ),
+            BreakKind::Removed => {
+                format!("{next} was removed: the events after it are there. {RESTORE}")
+            }
+            BreakKind::Reordered => {
+                format!("event {seq} is not in its place: events were reordered. {RESTORE}")
+            }
+            BreakKind::Cut => format!(
+                "the trail ends before event {seq}, which is known to have been: it was cut off, or restored from an \
+                 older copy. If a backup was restored on purpose, an administrator says so: `tenantry audit \
+                 acknowledge {seq}`. Otherwise: {RESTORE}"
+            ),
+            BreakKind::Rewritten => {
+                format!(
+                    "the trail was rewritten from {next} on: it is not what was signed or anchored. {RESTORE}"
+                )
+            }
+            _ => format!("{next} was forged: no key of this installation signed it. {RESTORE}"),
+        }
+    }
+
+    pub fn to_wire(&self) -> AuditBreak {
+        AuditBreak { seq: self.seq, kind: self.kind, message: self.sentence() }
+    }
+}
+
+const RESTORE: &str = "Keep the control database as it is for an investigation, find out who could write to it, and restore it from a backup";
+
+fn seq_range(seq: i64, at_most: i64) -> String {
+    if seq == at_most { format!("event {seq}") } else { format!("an event between {seq} and {at_most}") }
+}
+
+impl Loss {
+    pub fn sentence(&self) -> String {
+        format!(
+            "events {} to {} were lost or replaced; event {} acknowledges it",
+            self.from, self.to, self.said_at
+        )
+    }
+}

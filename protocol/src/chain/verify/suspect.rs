@@ -1,0 +1,39 @@
+//! A row that does not follow the one before: edited, or a sign that rows were moved. The rows after it tell which.
+
+use super::{Break, Row};
+use crate::audit::BreakKind;
+use crate::chain::{Link, link};
+
+#[derive(Debug, Clone)]
+pub(super) struct Suspect {
+    seq: i64,
+    /// What the event at this place follows.
+    prev: Link,
+    /// What the row that stands there says its hash is.
+    hash: Link,
+    /// Whether the row that stands there is the next one in truth.
+    is_the_next: bool,
+}
+
+impl Suspect {
+    pub(super) const fn new(seq: i64, prev: Link, hash: Link, is_the_next: bool) -> Self {
+        Self { seq, prev, hash, is_the_next }
+    }
+
+    /// Whether a later row is the one that belongs in this place.
+    pub(super) fn compare(&self, row: Row<'_>) -> Option<Break> {
+        let belongs = link(self.seq, &self.prev, row.payload);
+        // Moved as a whole, or the bytes alone.
+        let is_it = belongs == self.hash || (row.prev_hash == self.prev && row.hash == belongs);
+        is_it.then(|| self.broken(BreakKind::Reordered))
+    }
+
+    /// No row belongs there.
+    pub(super) fn give_up(&self) -> Break {
+        self.broken(if self.is_the_next { BreakKind::Removed } else { BreakKind::Edited })
+    }
+
+    fn broken(&self, kind: BreakKind) -> Break {
+        Break { seq: self.seq, at_most: self.seq, kind }
+    }
+}

@@ -1,0 +1,167 @@
+//! The trail against those who can write to its tables: what was done is found and named, and nothing is built on it.
+
+pub(crate) mod tamper;
+
+use tenantry_protocol::audit::{
+    AuditAnchor, AuditVerdict, AuditVerificationRequest, AuditVerifyRequest, BreakKind,
+};
+
+use crate::harness::rpc::context;
+use crate::harness::{Cluster, Env};
+use tamper::{Class, Tamperer};
+
+/// What the daemon says of its trail.
+pub(crate) async fn verdict(env: &Env, anchors: Vec<AuditAnchor>) -> AuditVerdict {
+    let rpc = env.rpc().await;
+    let begun = rpc.audit_verify(context(), AuditVerifyRequest { anchors }).await.unwrap().unwrap();
+    let request = AuditVerificationRequest { id: begun.id, wait_ms: 30_000 };
+    let done = rpc.audit_verification(context(), request).await.unwrap().unwrap();
+    done.verdict.expect("a verification of a short trail ends within its wait")
+}
+
+/// All anchors that were written until now, as a copy elsewhere would have them.
+fn anchors_of(env: &Env) -> Vec<AuditAnchor> {
+    let text = std::fs::read_to_string(env.dir.join("state/audit/anchors")).unwrap();
+    let of = |line: &str| {
+        let (seq, hash) = line.split_once(' ').unwrap();
+        AuditAnchor { seq: seq.parse().unwrap(), hash: hash.to_owned() }
+    };
+    text.lines().skip(1).map(of).collect()
+}
+
+#[tokio::test]
+async fn a_trail_is_whole_signed_and_anchored_to_its_end() {
+    let env = Env::new().await;
+    env.provision("acme").await;
+    let whole = verdict(&env, Vec::new()).await;
+    assert_eq!(whole.broken, None);
+    assert!(whole.to_seq >= 5 && whole.from_seq == 1);
+    assert_eq!((whole.signed_to, whole.anchored_to), (Some(whole.to_seq), Some(whole.to_seq)));
+    assert!(!whole.limits.is_empty(), "a verdict says what it cannot promise");
+    // Asking is on record, too.
+    let again = verdict(&env, anchors_of(&env)).await;
+    assert_eq!((again.broken, again.to_seq), (None, whole.to_seq + 1));
+}
+
+#[tokio::test]
+async fn each_way_of_tampering_is_found_and_named_where_it_was_done() {
+    let env = Env::new().await;
+    env.provision("acme").await;
+    env.rollback("acme").await;
+    let mut tamperer = Tamperer::of(&env).await;
+    for class in Class::ALL {
+        // The first, one in the middle, the last that others follow, the last.
+        for place in 0..4 {
+            tamperer.save().await;
+            let last = tamperer.last;
+            let at = [1, last / 2, last - 1, last][place];
+            if at == last && class.needs_a_next() {
+                continue;
+            }
+            tamperer.tamper(class, at, last).await;
+            let found = verdict(&env, Vec::new()).await.broken;
+            let found = found.map(|found| (found.seq, found.kind));
+            assert_eq!(found, Some(class.expected(at, last)), "{class:?} at event {at} of {last}");
+            tamperer.put_back(class).await;
+            let whole = verdict(&env, Vec::new()).await;
+            assert_eq!(whole.broken, None, "put back after {class:?} at event {at} of {last}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_changed_on_top_of_a_head_that_the_daemon_did_not_write() {
+    let env = Env::new().await;
+    env.provision("acme").await;
+    let mut tamperer = Tamperer::of(&env).await;
+    for class in [Class::Append, Class::Restore, Class::Rewrite] {
+        tamperer.save().await;
+        let (at, last) = (tamperer.last - 1, tamperer.last);
+        tamperer.tamper(class, at, last).await;
+        let refused = env.tenantry(&["tenant", "suspend", "acme"]).await.assert_status(5);
+        assert!(refused.stderr.contains("nothing can be changed"), "{class:?}: {}", refused.stderr);
+        let trail = env.rpc().await.audit(context(), Default::default()).await.unwrap().unwrap().trail;
+        assert_eq!(trail.trouble.map(|trouble| trouble.kind), Some(class.expected(at, last).1), "{class:?}");
+        assert_eq!(env.tenant("acme").await.tenant.state.name(), "active", "reading goes on");
+        tamperer.put_back(class).await;
+        env.tenantry(&["tenant", "suspend", "acme"]).await.assert_status(0);
+        env.tenantry(&["tenant", "resume", "acme"]).await.assert_status(0);
+    }
+}
+
+#[tokio::test]
+async fn a_restored_backup_is_noticed_at_the_start_and_takes_an_administrators_word() {
+    let mut env = Env::new().await;
+    env.provision("acme").await;
+    let mut tamperer = Tamperer::of(&env).await;
+    let kept = tamperer.last;
+    env.tenantry(&["tenant", "suspend", "acme"]).await.assert_status(0);
+    env.tenantry(&["tenant", "resume", "acme"]).await.assert_status(0);
+    let elsewhere = anchors_of(&env);
+    env.take_daemon().stop().await;
+    tamperer.save().await;
+    let lost = kept + 1;
+    tamperer.tamper(Class::Restore, lost, lost).await;
+    env.start_daemon().await;
+
+    let health = env.tenantry(&["rpc", "health"]).await.json();
+    assert_eq!(health["control"]["trail"]["trouble"]["kind"], "cut", "{health}");
+    assert_eq!(health["control"]["trail"]["trouble"]["seq"], lost);
+    env.tenantry(&["tenant", "suspend", "acme"]).await.assert_status(5);
+    let found = verdict(&env, Vec::new()).await.broken.unwrap();
+    assert_eq!((found.seq, found.kind), (lost, BreakKind::Cut));
+
+    let acknowledge = |seq: i64| format!(r#"{{"seq":{seq},"reason":"restored after a disk failure"}}"#);
+    env.tenantry(&["rpc", "audit_acknowledge", &acknowledge(lost + 1)]).await.assert_status(5);
+    env.tenantry(&["rpc", "audit_acknowledge", &acknowledge(lost)]).await.assert_status(0);
+    env.tenantry(&["tenant", "suspend", "acme"]).await.assert_status(0);
+    let whole = verdict(&env, Vec::new()).await;
+    assert_eq!((whole.broken, whole.acknowledged.len()), (None, 1));
+    // Whoever kept anchors elsewhere is told of the loss, and not of another break.
+    let whole = verdict(&env, elsewhere).await;
+    assert_eq!((whole.broken, whole.acknowledged.len()), (None, 1));
+    // A later start has nothing to say.
+    env.take_daemon().kill().await;
+    env.start_daemon().await;
+    env.tenantry(&["tenant", "resume", "acme"]).await.assert_status(0);
+}
+
+#[tokio::test]
+async fn whoever_has_the_database_and_the_key_and_the_anchors_is_caught_by_anchors_kept_elsewhere() {
+    let mut env = Env::new().await;
+    env.provision("acme").await;
+    let elsewhere = anchors_of(&env);
+    env.take_daemon().stop().await;
+    let mut tamperer = Tamperer::of(&env).await;
+    let at = 3;
+    tamperer.tamper(Class::RewriteAndSign, at, at).await;
+    std::fs::remove_file(env.dir.join("state/audit/anchors")).unwrap();
+    env.start_daemon().await;
+    assert_eq!(verdict(&env, Vec::new()).await.broken, None, "nothing here can tell");
+    let found = verdict(&env, elsewhere).await.broken.unwrap();
+    assert_eq!(found.kind, BreakKind::Rewritten);
+    assert!(found.seq <= at, "{found:?}");
+}
+
+#[tokio::test]
+async fn a_rotated_key_is_vouched_for_by_the_one_before() {
+    let mut env = Env::on(Cluster::shared()).await;
+    let before = env.tenantry(&["rpc", "audit_key"]).await.json();
+    env.provision("acme").await;
+    let after = env.tenantry(&["rpc", "audit_rotate_key"]).await.json();
+    assert_ne!(before["id"], after["id"]);
+    env.rollback("acme").await;
+    let whole = verdict(&env, Vec::new()).await;
+    assert_eq!((whole.broken, whole.signed_to), (None, Some(whole.to_seq)));
+    env.take_daemon().kill().await;
+    env.start_daemon().await;
+    env.provision("globex").await;
+    assert_eq!(env.tenantry(&["rpc", "audit_key"]).await.json()["id"], after["id"]);
+    assert_eq!(verdict(&env, Vec::new()).await.broken, None);
+    // A key file that is not the trail's own is not signed with.
+    env.take_daemon().stop().await;
+    std::fs::remove_file(env.dir.join("state/audit/key")).unwrap();
+    env.start_daemon().await;
+    let refused = env.tenantry(&["tenant", "suspend", "globex"]).await.assert_status(5);
+    assert!(refused.stderr.contains("key"), "{}", refused.stderr);
+}
