@@ -70,10 +70,9 @@ pub async fn audit_acknowledge(
         let acknowledged = task.trail.acknowledge(&trouble, actor, request.reason).await;
         let seq = acknowledged.map_err(errors::control)?;
         task.events.publish(EventBody::Audit { seq });
-        let found = audit_search::page(task.control.pool(), &Filter::default(), Some(seq + 1), 1)
-            .await
-            .map_err(errors::control)?;
-        found.events.into_iter().next().ok_or_else(errors::internal)
+        let filter = Filter::default();
+        let found = audit_search::page(task.control.pool(), &filter, Some(seq + 1), 1).await;
+        found.map_err(errors::control)?.events.into_iter().next().ok_or_else(errors::internal)
     })
     .await
 }

@@ -1,4 +1,4 @@
-//! Facts about the trail that take no search. Pages are [`super::audit_search`]'s, the whole is [`super::audit_read`]'s.
+//! Single facts about the audit trail. Reading its events is [`super::audit_search`]'s.
 
 use sqlx::PgPool;
 

@@ -13,7 +13,7 @@ mod words;
 
 use tenantry_protocol::blueprint::Tenancy;
 
-use super::findings::{Findings, Place};
+use super::findings::{Findings, Place, shown};
 use super::split::{Piece, Statement, split};
 use rules::{RULES, Weight};
 use shared::Shared;
@@ -85,8 +85,9 @@ impl Linter {
         }
         for (token, schema) in qualified::foreign_schemas(&words).into_iter().take(MOST_IN_A_STATEMENT) {
             let message = format!(
-                "the name is qualified with the schema {schema}, and a tenant has one schema, whose name is not known \
-                 here: leave the schema out"
+                "the name is qualified with the schema {}, and a tenant has one schema, whose name is not known \
+                 here: leave the schema out",
+                shown(&schema)
             );
             findings.warning("foreign_schema", Place { file, line: words.line(token) }, message);
         }
@@ -116,7 +117,7 @@ impl Linter {
             let message = format!(
                 "the table {} has no primary key, so its rows cannot be told apart, archived or replicated reliably: \
                  add one",
-                table.name
+                shown(&table.name)
             );
             findings.warning("no_primary_key", Place { file: &table.file, line: table.line }, message);
         }

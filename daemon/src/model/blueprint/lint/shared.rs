@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::findings::{Findings, Place};
+use super::super::findings::{Findings, Place, shown};
 use super::tables::{self, Table};
 use super::words::Words;
 
@@ -72,7 +72,7 @@ impl Shared {
         for table in self.without_tenant.into_values() {
             let message = format!(
                 "the tenants share the table {}, and without a column tenant_id uuid not null its rows are nobody's: add it",
-                table.name
+                shown(&table.name)
             );
             findings.error("no_tenant_id", Place { file: &table.file, line: table.line }, message);
         }

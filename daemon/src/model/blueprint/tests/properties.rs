@@ -99,3 +99,18 @@ proptest! {
         invariants::only_names_of_the_grammar_are_names(&text);
     }
 }
+
+/// What the fuzzer found.
+#[test]
+fn names_that_a_file_quotes_are_safe_to_print_in_findings() {
+    for tenancy in ["schema", "shared"] {
+        let manifest =
+            format!("name = \"shop\"\nversion = \"1.0\"\ntitle = \"Shop\"\ntenancy = \"{tenancy}\"\n");
+        let sql = "create table \"a\n\u{202e}\u{1b}[2J\" (id int); select \"b\n\u{1b}c\".f();";
+        let files = [(MANIFEST, manifest.as_str()), ("V1__a.sql", sql), ("V2__b.sql", "\u{2000}")];
+        let files = files.map(|(path, content)| SourceFile { path: path.into(), content: content.into() });
+        invariants::an_upload_gets_an_answer(&files);
+        assert!(parse(&files).findings.iter().any(|finding| finding.code.starts_with("no_")));
+    }
+    invariants::statements_are_pieces_of_their_file("\u{2000}");
+}
