@@ -14,6 +14,7 @@ use time::{Duration, OffsetDateTime};
 use crate::model::audit_chain::{Actor, Entry, Outcome};
 use crate::postgres::Error;
 use crate::postgres::audit_segments::{self, Segment};
+use crate::postgres::audit_wanted;
 
 use super::operations::parse_slug;
 use super::{App, Caller, errors};
@@ -86,6 +87,12 @@ impl App {
         reason: &str,
     ) -> Result<AuditHold, ApiError> {
         let mut tx = self.trail.begin().await.map_err(errors::control)?;
+        if let Some(slug) = slug
+            && audit_wanted::tenants_named(&mut tx, slug).await.map_err(errors::control)?.is_empty()
+        {
+            let message = format!("no tenant has or had the name {slug}: the hold would keep nothing");
+            return Err(ApiError::new(ErrorCode::NotFound, message).on_field("slug"));
+        }
         let placed = audit_segments::place_hold(&mut tx, name, slug, reason, &actor.name)
             .await
             .map_err(errors::control)?

@@ -128,7 +128,7 @@ pub(super) async fn head_seq(connection: &mut PgConnection) -> Result<i64> {
         .map_err(doing("read the audit trail's head"))
 }
 
-async fn tenants_named(connection: &mut PgConnection, slug: &str) -> Result<Vec<Uuid>> {
+pub async fn tenants_named(connection: &mut PgConnection, slug: &str) -> Result<Vec<Uuid>> {
     sqlx::query_scalar("select id from control.tenant where slug = $1")
         .bind(slug)
         .fetch_all(connection)
