@@ -17,6 +17,8 @@ mod any_language;
 mod archives;
 mod audit;
 mod audit_browse;
+mod audit_export;
+mod audit_retention;
 mod audit_trail;
 mod bad_input;
 mod bad_requests;

@@ -17,6 +17,7 @@ use crate::postgres::target::Target;
 use super::access::Denials;
 use super::audit_verify::Job;
 use super::catalog::Catalog;
+use super::exports::Exports;
 use super::turns::Turns;
 
 /// What an [`App`] is made of.
@@ -56,6 +57,7 @@ pub struct App {
     pub(super) verify_trail_every: Option<Duration>,
     pub(super) verifications: Mutex<Vec<Job>>,
     pub(super) catalog: Catalog,
+    pub(super) exports: Exports,
     pub(super) secrets: Turns,
     pub(super) denials: Mutex<HashMap<(u32, &'static str), Denials>>,
     pub(super) started_at: OffsetDateTime,
@@ -79,6 +81,7 @@ impl App {
             verify_trail_every: options.verify_trail_every,
             verifications: Mutex::default(),
             catalog: Catalog::default(),
+            exports: Exports::default(),
             secrets: Turns::default(),
             denials: Mutex::default(),
             started_at: OffsetDateTime::now_utc(),
