@@ -110,6 +110,7 @@ pub(crate) enum Effect {
         ticket: Ticket,
         query: Box<AuditFilter>,
         before: Option<i64>,
+        pace: Pace,
     },
     /// How the trail stands.
     LoadTrail,
@@ -170,6 +171,14 @@ pub(crate) enum Effect {
     },
     /// Send to the terminal's clipboard.
     Copy(String),
+}
+
+/// When something is asked of the daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    Now,
+    /// After a rest: what comes in floods must not keep the daemon searching.
+    Rested,
 }
 
 /// Ties an answer to its question: an answer to a question that nobody waits for any more is dropped.

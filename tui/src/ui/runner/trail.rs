@@ -4,12 +4,13 @@
 //! are. Progress may be dropped where the console is busy, an end never is.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tenantry_protocol::audit::{
     AuditExportRequest, AuditRequest, AuditVerificationRequest, AuditVerifyRequest,
 };
 
-use super::super::event::{Effect, Event, Ticket};
+use super::super::event::{Effect, Event, Pace, Ticket};
 use super::super::link::{self, Events};
 use super::super::state::audit::PAGE;
 use super::super::state::export::ExportProgress;
@@ -19,10 +20,15 @@ use crate::{format, text};
 
 /// How long is waited for the end of a verification before it is said how far it is.
 const STEP_MS: u64 = 300;
+/// Between two readings of a trail that grows all the time.
+const REST: Duration = Duration::from_millis(400);
 
 pub(super) async fn perform(effect: Effect, client: &Client, events: &Events) -> Option<Event> {
     match effect {
-        Effect::LoadAudit { ticket, query, before } => {
+        Effect::LoadAudit { ticket, query, before, pace } => {
+            if pace == Pace::Rested {
+                tokio::time::sleep(REST).await;
+            }
             let request = AuditRequest { filter: *query, before, limit: Some(PAGE) };
             let result = clean(client.audit(request).await.map(|answer| Box::new(text::wire(answer))));
             Some(Event::Audit { ticket, before, result })

@@ -9,7 +9,7 @@ use tui_input::Input;
 
 use crate::filter;
 use crate::trail;
-use crate::ui::event::{Effect, Ticket};
+use crate::ui::event::{Effect, Pace, Ticket};
 use crate::ui::keymap::Action;
 use crate::ui::state::audit::{AuditScreen, Older, Reading, Tail};
 use crate::ui::state::chain::Checking;
@@ -60,10 +60,15 @@ pub(super) fn open(state: &mut State, words: String) -> Vec<Effect> {
 
 /// Reads the newest page anew.
 pub(super) fn read(state: &mut State) -> Vec<Effect> {
+    read_at(state, Pace::Now)
+}
+
+fn read_at(state: &mut State, pace: Pace) -> Vec<Effect> {
     let known = state.chain.status.head_seq;
     let Some(Screen::Audit(screen)) = state.screens.last_mut() else { return Vec::new() };
     screen.asked(known);
-    vec![Effect::LoadAudit { ticket: screen.ticket, query: Box::new(screen.query.clone()), before: None }]
+    let query = Box::new(screen.query.clone());
+    vec![Effect::LoadAudit { ticket: screen.ticket, query, before: None, pace }]
 }
 
 /// The words that were typed are in force from now on, if they can be understood.
@@ -136,7 +141,7 @@ pub(super) fn page(
         screen.newest_arrived(result);
         screen.reading = Reading::Idle;
         if outdated {
-            return read(state);
+            return read_at(state, Pace::Rested);
         }
     }
     // What failed is asked for again when somebody moves, not by itself.
@@ -149,7 +154,7 @@ fn go_on(state: &mut State) -> Vec<Effect> {
     let Some(before) = screen.wants_older() else { return Vec::new() };
     screen.older = Older::Asked { before };
     let query = Box::new(screen.query.clone());
-    vec![Effect::LoadAudit { ticket: screen.ticket, query, before: Some(before) }]
+    vec![Effect::LoadAudit { ticket: screen.ticket, query, before: Some(before), pace: Pace::Now }]
 }
 
 /// Moves the selection. On the newest it stays with whatever is newest, and what came meanwhile is read.

@@ -11,7 +11,7 @@ use tenantry_protocol::watch::EventBody;
 use tenantry_protocol::{ApiError, ErrorCode};
 
 use super::{update, watched};
-use crate::ui::event::{Effect, Event, Ticket};
+use crate::ui::event::{Effect, Event, Pace, Ticket};
 use crate::ui::state::audit::{AuditScreen, Older};
 use crate::ui::state::export::ExportProgress;
 use crate::ui::state::record::Record;
@@ -28,7 +28,7 @@ fn screen(state: &State) -> &AuditScreen {
 /// The one page that was asked for.
 fn asked(effects: &[Effect]) -> (Ticket, &AuditFilter, Option<i64>) {
     match effects {
-        [Effect::LoadAudit { ticket, query, before }] => (*ticket, query, *before),
+        [Effect::LoadAudit { ticket, query, before, .. }] => (*ticket, query, *before),
         other => panic!("not one page: {other:?}"),
     }
 }
@@ -113,8 +113,11 @@ fn a_flood_of_events_is_one_reading_at_a_time() {
     }
     let effects = answer(&mut state, ticket, None, audit_page(vec![]));
     assert_eq!(asked(&effects).2, None, "what came meanwhile is read once");
+    let rested = |effects: &[Effect]| matches!(effects, [Effect::LoadAudit { pace: Pace::Rested, .. }]);
+    assert!(rested(&effects), "and not at once");
     assert!(answer(&mut state, ticket, None, audit_page(vec![])).is_empty());
-    assert_eq!(update(&mut state, grown_to(51)).len(), 1);
+    let effects = update(&mut state, grown_to(51));
+    assert!(effects.len() == 1 && !rested(&effects), "what comes after a silence is read at once");
 }
 
 #[test]
