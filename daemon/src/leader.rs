@@ -46,7 +46,7 @@ impl Leader {
         let mut connection = self.control.connect().await.map_err(BeginError::Control)?;
         match self.control.take(&mut connection).await.map_err(BeginError::Control)? {
             Taken::Mine => {
-                self.assume().await?;
+                self.assume_alive(&mut connection).await?;
                 Ok(Some(connection))
             }
             Taken::Theirs { holder } => {
@@ -152,7 +152,7 @@ impl Leader {
                 return None;
             }
         }
-        if let Err(error) = self.assume().await {
+        if let Err(error) = self.assume_alive(&mut connection).await {
             tracing::error!(?error, "the control database was taken, and could not be used");
             self.engine.let_go();
             self.control.release(&mut connection).await.ok();
@@ -160,6 +160,23 @@ impl Leader {
             return None;
         }
         Some(connection)
+    }
+
+    /// Gives signs of life while a term begins: to read a long trail takes longer than a lease is good for.
+    async fn assume_alive(&self, connection: &mut PgConnection) -> Result<(), BeginError> {
+        let living = async {
+            loop {
+                tokio::time::sleep(self.control.beat_every()).await;
+                // What a lost sign means is found out by what the term writes.
+                if let Err(error) = self.control.beat(connection).await {
+                    tracing::debug!(error = %error.explain(), "no sign of life while a term begins");
+                }
+            }
+        };
+        tokio::select! {
+            result = self.assume() => result,
+            never = living => never,
+        }
     }
 
     /// What a term begins with: what is configured becomes what is on record, and what was left is taken up.

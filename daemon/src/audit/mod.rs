@@ -164,6 +164,10 @@ impl Trail {
         Ok(self.opened()?.key.sign(statement))
     }
 
+    pub fn id(&self) -> Result<Uuid> {
+        Ok(self.opened()?.trail)
+    }
+
     pub fn public_key(&self) -> Result<chain::PublicKey> {
         Ok(*self.opened()?.key.public())
     }

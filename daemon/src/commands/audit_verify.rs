@@ -42,6 +42,12 @@ pub async fn audit_verify(
 ) -> Result<AuditVerification, ApiError> {
     app.authorise(caller, Role::Viewer, "audit.verify").await?;
     let anchors = anchors(&request)?;
+    if let (Some(theirs), Ok(ours)) = (&request.trail, app.trail.id())
+        && *theirs != ours.to_string()
+    {
+        let message = format!("the anchors are of trail {}, and this one is {ours}", theirs.escape_debug());
+        return Err(ApiError::invalid("trail", message));
+    }
     let mut jobs = app.verifications.lock().unwrap_or_else(PoisonError::into_inner);
     let running = |job: &&Job| is_running(job);
     if anchors.is_empty()

@@ -12,10 +12,10 @@ pub async fn head_seq(pool: &PgPool) -> Result<i64> {
         .map_err(doing("read the audit trail's head"))
 }
 
-/// The event that names a key, by its public half in hexadecimal.
+/// The first event that a key signed, by its public half in hexadecimal: the one that names it, or after a change the next.
 pub async fn key_since(pool: &PgPool, key: &str) -> Result<Option<i64>> {
     sqlx::query_scalar(
-        "select max(seq) from control.audit_event
+        "select max(case action when 'audit.key_change' then seq + 1 else seq end) from control.audit_event
          where action in ('audit.begin', 'audit.key_change', 'audit.acknowledge')
            and control.audit_json(payload) -> 'facts' ->> 'key' = $1",
     )

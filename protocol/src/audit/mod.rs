@@ -206,6 +206,9 @@ pub struct AuditVerifyRequest {
     /// Anchors from a copy that is kept elsewhere, at most 50,000: they are held against the trail as well.
     #[serde(default)]
     pub anchors: Vec<AuditAnchor>,
+    /// The trail that they are of, as the first line of their file says; one of another trail is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trail: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]

@@ -2,18 +2,23 @@
 
 pub(crate) mod tamper;
 
+use std::time::Duration;
+
 use tenantry_protocol::audit::{
     AuditAnchor, AuditVerdict, AuditVerificationRequest, AuditVerifyRequest, BreakKind,
 };
 
+use crate::harness::daemon::Daemon;
 use crate::harness::rpc::context;
-use crate::harness::{Cluster, Env};
+use crate::harness::scratch::Scratch;
+use crate::harness::{Cluster, Env, binaries, eventually, small_disk};
 use tamper::{Class, Tamperer};
 
 /// What the daemon says of its trail.
 pub(crate) async fn verdict(env: &Env, anchors: Vec<AuditAnchor>) -> AuditVerdict {
     let rpc = env.rpc().await;
-    let begun = rpc.audit_verify(context(), AuditVerifyRequest { anchors }).await.unwrap().unwrap();
+    let begun =
+        rpc.audit_verify(context(), AuditVerifyRequest { anchors, trail: None }).await.unwrap().unwrap();
     let request = AuditVerificationRequest { id: begun.id, wait_ms: 30_000 };
     let done = rpc.audit_verification(context(), request).await.unwrap().unwrap();
     done.verdict.expect("a verification of a short trail ends within its wait")
@@ -150,6 +155,7 @@ async fn a_rotated_key_is_vouched_for_by_the_one_before() {
     env.provision("acme").await;
     let after = env.tenantry(&["rpc", "audit_rotate_key"]).await.json();
     assert_ne!(before["id"], after["id"]);
+    assert_eq!(verdict(&env, Vec::new()).await.broken, None, "right after the rotation");
     env.rollback("acme").await;
     let whole = verdict(&env, Vec::new()).await;
     assert_eq!((whole.broken, whole.signed_to), (None, Some(whole.to_seq)));
@@ -164,4 +170,46 @@ async fn a_rotated_key_is_vouched_for_by_the_one_before() {
     env.start_daemon().await;
     let refused = env.tenantry(&["tenant", "suspend", "globex"]).await.assert_status(5);
     assert!(refused.stderr.contains("key"), "{}", refused.stderr);
+}
+
+#[tokio::test]
+async fn while_an_anchor_cannot_be_written_nothing_is_changed_and_nothing_is_lost() {
+    let scratch = Scratch::new();
+    let mut env = Env::prepare(Cluster::shared()).await;
+    let anchors = scratch.text("disk/anchors");
+    env.write_config(&format!("[audit]\nanchor_file = \"{anchors}\""), &[("local", env.target_url())]);
+    let command = small_disk::command(&scratch, "1m", &binaries::tenantryd()).await;
+    let config = env.config_path();
+    let daemon = Daemon::run(command, &["--config", config.to_str().unwrap()], &env.dir, &[]).await;
+    env.adopt(daemon.unwrap_or_else(|ended| panic!("{}\n{}", ended.status, ended.log)));
+    env.provision("acme").await;
+    env.provision("globex").await;
+
+    // The disk as only the daemon sees it.
+    let ballast = format!("/proc/{}/root{}/ballast", env.daemon().announcement.pid, scratch.text("disk"));
+    std::fs::write(&ballast, vec![0; 2 << 20]).unwrap_err();
+    // The file's last page takes some more. What is at work when it is full waits; what comes after is refused at once.
+    let rename = async |slug: &str| loop {
+        // One that waits for its anchor is left to wait.
+        let arguments = ["tenant", "update", slug, "--name", "Another"];
+        match tokio::time::timeout(Duration::from_secs(5), env.tenantry(&arguments)).await {
+            Ok(refused) if refused.stderr.contains("anchor") => return refused,
+            _ => {}
+        }
+    };
+    let refused = tokio::select! {
+        refused = rename("acme") => refused,
+        refused = rename("globex") => refused,
+    };
+    refused.assert_status(3).assert_says(&["without it nothing is changed", "make room"]);
+    assert_eq!(env.tenantry(&["tenant", "list"]).await.status, 0, "reading goes on");
+
+    std::fs::remove_file(&ballast).unwrap();
+    eventually("changes are made again", async || {
+        let renamed = env.tenantry(&["tenant", "update", "acme", "--name", "The last"]).await;
+        (renamed.status == 0).then_some(())
+    })
+    .await;
+    let whole = verdict(&env, Vec::new()).await;
+    assert_eq!((whole.broken, whole.anchored_to), (None, Some(whole.to_seq)));
 }

@@ -24,17 +24,17 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The daemon's trail, by the daemon.
 pub(super) async fn run(context: &Context, verify: AuditVerify) -> Result<(), CliError> {
-    let anchors = match &verify.anchors {
+    let request = match &verify.anchors {
         Some(path) => {
             let read = audit_anchors::read(path)?;
             context.output.note(&noted(&read));
-            read.anchors
+            AuditVerifyRequest { trail: Some(read.trail.to_string()), anchors: read.anchors }
         }
-        None => Vec::new(),
+        None => AuditVerifyRequest::default(),
     };
     let mut client = context.client().await?;
     let mut meter = Meter::new(context.output, "verifying", format::count);
-    let mut now = client.audit_verify(AuditVerifyRequest { anchors }).await?;
+    let mut now = client.audit_verify(request).await?;
     let verdict = loop {
         let amount = |events: i64| u64::try_from(events).unwrap_or_default();
         meter.at(amount(now.checked), amount(now.total));

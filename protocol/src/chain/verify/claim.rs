@@ -73,6 +73,12 @@ impl Verifier {
                     }
                     return;
                 }
+                // The last word of a key is the event that names the next: where that one is trusted, it is its word.
+                (Worth::Hearsay, true) if self.hands_over(seq) => {
+                    self.good = seq;
+                    self.signed_to = Some(seq);
+                    return;
+                }
                 (Worth::Hearsay, true) => return,
                 (Worth::Proof | Worth::Hearsay, false) => self.rewritten(seq),
                 // Nobody's word for the end: what else is known of it says how.
@@ -85,6 +91,11 @@ impl Verifier {
             self.disputes.push(dispute);
             self.disputes.truncate(MOST_DISPUTES);
         }
+    }
+
+    /// Whether the event at `seq` names a key that is trusted.
+    fn hands_over(&self, seq: i64) -> bool {
+        self.next_key.is_some_and(|(named_at, key)| named_at == seq && self.trusted.contains(&key))
     }
 
     fn rewritten(&self, seq: i64) -> Break {
@@ -107,7 +118,8 @@ impl Verifier {
         };
         if signed(&self.trusted) {
             Worth::Proof
-        } else if matches!(claim, Claim::Checkpoint { .. }) && signed(&self.named) {
+        } else if signed(&self.named) && (matches!(claim, Claim::Checkpoint { .. }) || self.hands_over(*seq))
+        {
             Worth::Hearsay
         } else {
             Worth::Nothing

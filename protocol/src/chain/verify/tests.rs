@@ -151,6 +151,12 @@ fn a_key_is_followed_through_its_rotation_from_either_end() {
         let verified = verify(&events, claims.clone(), trusted, 9);
         assert_eq!((verified.broken, verified.signed_to), (None, Some(9)), "trusting key {trusted}");
     }
+    // Just after the rotation, the old key's signature of the event that names the new one is the newest that there is.
+    for trusted in [1, 2] {
+        let verified = verify(&events[..5], vec![signed(&events[4], 1), head(&events[4], 1)], trusted, 5);
+        assert_eq!((verified.broken, verified.signed_to), (None, Some(5)), "trusting key {trusted}");
+    }
+    assert!(verify(&events[..5], vec![head(&events[4], 3)], 2, 5).broken.is_some());
     // Whoever names a key without the old one's signature convinces nobody.
     let unsigned = vec![signed(&events[2], 1), head(&events[8], 2)];
     assert_eq!(broken(&verify(&events, unsigned, 1, 9)), (4, BreakKind::Forged));
