@@ -328,6 +328,8 @@ impl Tamperer {
         sql += &format!(
             "insert into control.audit_event (seq, prev_hash, payload, hash)
                select seq + 1, prev_hash, payload, hash from saved.event where seq >= {at};
+             delete from control.audit_detail where seq >= {at};
+             insert into control.audit_detail select seq + 1, field, value, salt from saved.detail where seq >= {at};
              update control.audit_head set seq = seq + 1, hash = (select hash from control.audit_event order by seq desc limit 1);"
         );
         sql
