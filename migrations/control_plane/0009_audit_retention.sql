@@ -106,7 +106,7 @@ create function control.audit_holds_on(low bigint, high bigint) returns setof te
 -- Drops a segment with the values beside its events. Whoever calls it, only the oldest one, only when it is sealed by a
 -- signed checkpoint, older than a month and held by nobody: the runtime role must not be able to drop what it likes.
 create function control.prune_audit_segment(segment bigint, before timestamptz) returns bigint
-    language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '1s' as
+    language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '5s' as
 $$
 declare
     part record;
@@ -126,6 +126,8 @@ begin
     if not exists (select from control.audit_head h where h.seq > part.to_seq) then
         raise exception 'events are still added to it' using errcode = refused;
     end if;
+    -- Ends an automatic vacuum of it, and keeps nobody from reading.
+    execute format('lock table control.%I in share update exclusive mode', 'audit_event_p' || part.number);
     select count(*) as events, max(e.at_us) as newest_us into found
         from control.audit_event e where e.seq >= part.from_seq and e.seq <= part.to_seq;
     if found.events <> part.to_seq - part.from_seq + 1 then
@@ -144,7 +146,8 @@ begin
     end if;
     delete from control.audit_detail d where d.seq >= part.from_seq and d.seq <= part.to_seq;
     get diagnostics removed = row_count;
-    -- Whoever appends locks the head first, and then needs the table that is dropped from.
+    -- Whoever appends locks the head first, and then needs the table that is dropped from; they wait behind this.
+    perform set_config('lock_timeout', '1s', true);
     perform from control.audit_head for update;
     execute format('drop table control.%I', 'audit_event_p' || part.number);
     update control.audit_segment s set pruned_at = now() where s.number = part.number;

@@ -73,30 +73,37 @@ pub(crate) async fn append(connection: &mut PgConnection, count: i64) -> Generat
 /// them when it is started again.
 pub(crate) async fn append_signed(env: &mut Env, count: i64, days_ago: i64) -> Generated {
     env.take_daemon().stop().await;
+    let key = key(env);
+    let made = write_all(&mut env.control().await, count, days_ago, Some(key)).await;
+    anchor(env).await;
+    env.start_daemon().await;
+    made
+}
+
+fn key(env: &Env) -> SigningKey {
     let pem = std::fs::read_to_string(env.dir.join("state/audit/key")).unwrap();
-    let key = SigningKey::from_pkcs8_pem(&pem).unwrap();
-    let connection = &mut env.control().await;
-    let made = write_all(connection, count, days_ago, Some(key)).await;
+    SigningKey::from_pkcs8_pem(&pem).unwrap()
+}
+
+/// As if the trail had been anchored all along: the start need not read what was added.
+async fn anchor(env: &Env) {
     let anchor: String =
         sqlx::query_scalar("select seq || ' ' || encode(hash, 'hex') from control.audit_head")
-            .fetch_one(connection)
+            .fetch_one(&mut env.control().await)
             .await
             .unwrap();
-    // As if it had been anchored all along: the start need not read what was added.
     let mut anchors =
         std::fs::OpenOptions::new().append(true).open(env.dir.join("state/audit/anchors")).unwrap();
     writeln!(anchors, "{anchor}").unwrap();
-    env.start_daemon().await;
-    made
 }
 
 /// The same in place of the whole trail, which began long ago, then: what is old must not begin with the daemon's own
 /// first events of today.
 pub(crate) async fn replace_signed(env: &mut Env, count: i64, days_ago: i64) -> Generated {
     env.take_daemon().stop().await;
-    let state = env.dir.join("state/audit");
-    let key = SigningKey::from_pkcs8_pem(&std::fs::read_to_string(state.join("key")).unwrap()).unwrap();
-    std::fs::remove_file(state.join("anchors")).unwrap();
+    let (key, anchors) = (key(env), env.dir.join("state/audit/anchors"));
+    let header = std::fs::read_to_string(&anchors).unwrap().lines().next().unwrap().to_owned();
+    std::fs::write(anchors, header + "\n").unwrap();
     let connection = &mut env.control().await;
     sqlx::raw_sql(
         "alter table control.audit_event disable trigger audit_event_is_not_truncated;
@@ -112,6 +119,7 @@ pub(crate) async fn replace_signed(env: &mut Env, count: i64, days_ago: i64) -> 
     .await
     .unwrap();
     let made = write_all(connection, count, days_ago, Some(key)).await;
+    anchor(env).await;
     env.start_daemon().await;
     made
 }
