@@ -318,9 +318,35 @@ async fn every_method_takes_and_answers_what_its_schema_says() {
     let id = checks.operation(&env, "retry", json!({ "operation": id }), "running").await;
     checks.method(&env, "cancel", json!({ "operation": id })).await;
     checks.method(&env, "operations", json!({ "unfinished": false })).await;
-    checks.method(&env, "audit", json!({ "slug": "acme" })).await;
+    the_trails_methods(&mut checks, &env).await;
     checks.unseen.retain(|(_, part)| *part != "document");
     assert!(checks.unseen.is_empty(), "nothing was held against {:?}", checks.unseen);
+}
+
+/// About a trail that has a removed tenant `acme` in it.
+async fn the_trails_methods(checks: &mut Checks, env: &Env) {
+    checks
+        .method(env, "audit", json!({ "slug": "acme", "outcome": "ok", "since": "2020-01-01T00:00:00Z" }))
+        .await;
+    let id = checks.method(env, "audit_verify", json!({})).await["id"].clone();
+    checks.method(env, "audit_verification", json!({ "id": id, "wait_ms": 30_000 })).await;
+    let id = checks.method(env, "audit_export", json!({ "format": "ocsf" })).await["id"].clone();
+    checks.method(env, "audit_export_read", json!({ "id": id })).await;
+    for (method, request) in [
+        ("audit_key", json!({})),
+        ("audit_rotate_key", json!({})),
+        ("audit_hold", json!({ "name": "matter-7", "reason": "a lawsuit" })),
+        ("audit_segments", json!({})),
+        ("audit_release", json!({ "name": "matter-7" })),
+        ("audit_redact", json!({ "slug": "acme", "confirm": "acme" })),
+        ("audit_prune", json!({ "before": "2020-01-01T00:00:00Z", "dry_run": true })),
+    ] {
+        checks.method(env, method, request).await;
+    }
+    // Its answer takes a trail that lost events; it is an event, as those of `audit` are.
+    checks.hold("audit_acknowledge", "request", &json!({ "seq": 41, "reason": "restored on purpose" }));
+    let event = checks.method(env, "audit", json!({ "limit": 1 })).await["events"][0].clone();
+    checks.hold("audit_acknowledge", "response", &event);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ mod verification;
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use sqlx::PgConnection;
@@ -59,6 +59,7 @@ pub struct Trail {
     /// The trouble is a head that was changed under this daemon's hands.
     is_head_foreign: AtomicBool,
     issued: Mutex<Issued>,
+    newest_us: AtomicI64,
     verified: RwLock<Verified>,
 }
 
@@ -105,6 +106,7 @@ impl Trail {
             trouble: RwLock::default(),
             is_head_foreign: AtomicBool::new(false),
             issued: Mutex::default(),
+            newest_us: AtomicI64::new(0),
             verified: RwLock::default(),
         }
     }
@@ -206,6 +208,12 @@ impl Trail {
         }
     }
 
+    /// Microseconds since 1970, UTC; never before an earlier answer, whatever is done to the clock.
+    fn now_us(&self) -> i64 {
+        let now = i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000).unwrap_or(i64::MAX);
+        self.newest_us.fetch_max(now, Ordering::Relaxed).max(now)
+    }
+
     fn lock_issued(&self) -> std::sync::MutexGuard<'_, Issued> {
         self.issued.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -243,8 +251,7 @@ impl AuditedTx<'_> {
         let (head, xid) = audit_append::lock_head(&mut self.tx).await?;
         self.trail.recognise(&head)?;
         // Under the head's lock, so that times follow the order of the events.
-        let at_us = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000;
-        let moment = Moment { at_us: i64::try_from(at_us).unwrap_or(i64::MAX), xid: &xid };
+        let moment = Moment { at_us: self.trail.now_us(), xid: &xid };
         let sealed = audit_chain::seal(entry, moment, rand::random)
             .map_err(|error| Error::Corrupt { what: "an audit entry", why: error.to_string() })?;
         let seq = head.seq + 1;
