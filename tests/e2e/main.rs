@@ -29,6 +29,7 @@ mod coverage_report;
 mod crowds;
 mod documents;
 mod embedded;
+mod events;
 mod failures;
 mod faults;
 #[path = "../audit/generate.rs"]
@@ -48,6 +49,7 @@ mod projects;
 mod provisioning;
 mod races;
 mod recovery;
+mod reload;
 mod removal;
 mod rollback_preview;
 mod secrets;
