@@ -13,9 +13,9 @@ use tenantry_protocol::name::TargetName;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::audit::{Places as TrailPlaces, TakeUpError, Trail};
+use crate::audit::{Elsewhere, KeyPlace, Places as TrailPlaces, TakeUpError, Trail};
 use crate::commands::{App, AppOptions, Reloaded, Settings};
-use crate::config::{Config, ConfigError, ConfiguredServers, Servers};
+use crate::config::{Audit, AuditKey, Config, ConfigError, ConfiguredServers, Servers};
 use crate::embedded::{Cluster, ClusterOptions, EmbeddedError, remove_abandoned};
 use crate::leader::{BeginError, Leader};
 use crate::pipeline::{Engine, EngineOptions, Events};
@@ -104,12 +104,7 @@ impl Server {
             archive_budget: config.archive.timeout,
             operations_per_target: config.limits.max_operations_per_target as usize,
         };
-        let places = TrailPlaces {
-            key: config.audit.key.clone(),
-            anchors: config.audit.anchors.clone(),
-            elsewhere: config.audit.elsewhere.clone(),
-        };
-        let trail = Arc::new(Trail::new(Arc::clone(&servers.control), places));
+        let trail = Arc::new(Trail::new(Arc::clone(&servers.control), trail_places(&config.audit)));
         let engine = Engine::new(Arc::clone(&trail), Arc::clone(&events), &servers.targets, options);
         let app = Arc::new(App::new(AppOptions {
             mode,
@@ -225,6 +220,17 @@ impl Databases {
             cluster.stop().await?;
         }
         Ok(())
+    }
+}
+
+fn trail_places(audit: &Audit) -> TrailPlaces {
+    TrailPlaces {
+        key: match &audit.key {
+            AuditKey::Own(path) => KeyPlace::Own(path.clone()),
+            AuditKey::Given(path) => KeyPlace::Given(path.clone()),
+        },
+        anchors: audit.anchors.clone(),
+        elsewhere: Elsewhere { copy: audit.anchor_copy.clone(), syslog: audit.anchor_syslog.clone() },
     }
 }
 

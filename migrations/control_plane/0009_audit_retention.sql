@@ -71,7 +71,7 @@ begin
     if at_seq <= last.to_seq then
         return;
     end if;
-    if at_seq > last.to_seq + size or not exists (select from control.audit_head h where h.seq >= last.from_seq) then
+    if at_seq is null or at_seq > last.to_seq + size or not exists (select from control.audit_head h where h.seq >= last.from_seq) then
         raise exception 'the next segment of the audit trail ends before event %', at_seq
             using errcode = 'object_not_in_prerequisite_state';
     end if;
@@ -120,7 +120,7 @@ begin
     if part.number is distinct from segment then
         raise exception 'it is not the oldest segment' using errcode = refused;
     end if;
-    if before > now() - interval '30 days' then
+    if before is null or before > now() - interval '30 days' then
         raise exception 'events are kept for 30 days at least' using errcode = refused;
     end if;
     if not exists (select from control.audit_head h where h.seq > part.to_seq) then

@@ -4,11 +4,16 @@
 //! a search for it comes last.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 
 use data_encoding::HEXLOWER;
+use ed25519_dalek::pkcs8::DecodePrivateKey as _;
+use ed25519_dalek::{Signer as _, SigningKey};
 use sqlx::PgConnection;
-use tenantry_protocol::chain::{self, Link};
+use tenantry_protocol::chain::{self, Link, PublicKey};
 use uuid::Uuid;
+
+use crate::harness::Env;
 
 /// Tenants that the events are about: `generated-0`, `generated-1`, …
 pub(crate) const TENANTS: usize = 2_000;
@@ -51,33 +56,86 @@ struct Event {
     values: Vec<(&'static str, String, [u8; 16])>,
 }
 
-/// Appends `count` events that end now, as a superuser, to a trail that nobody appends to at the same time.
+/// Where the chain is, and who signs it.
+struct Chain {
+    trail: Uuid,
+    hash: Link,
+    key: Option<SigningKey>,
+}
+
+/// Appends `count` events that end now, as a superuser and unsigned: the daemon reads such a trail, and does not go on
+/// with it.
 pub(crate) async fn append(connection: &mut PgConnection, count: i64) -> Generated {
+    write_all(connection, count, 0, None).await
+}
+
+/// Appends `count` events that ended so many days ago, signed with the daemon's own key while it is stopped: it goes on with
+/// them when it is started again.
+pub(crate) async fn append_signed(env: &mut Env, count: i64, days_ago: i64) -> Generated {
+    env.take_daemon().stop().await;
+    let pem = std::fs::read_to_string(env.dir.join("state/audit/key")).unwrap();
+    let key = SigningKey::from_pkcs8_pem(&pem).unwrap();
+    let connection = &mut env.control().await;
+    let made = write_all(connection, count, days_ago, Some(key)).await;
+    let anchor: String =
+        sqlx::query_scalar("select seq || ' ' || encode(hash, 'hex') from control.audit_head")
+            .fetch_one(connection)
+            .await
+            .unwrap();
+    // As if it had been anchored all along: the start need not read what was added.
+    let mut anchors =
+        std::fs::OpenOptions::new().append(true).open(env.dir.join("state/audit/anchors")).unwrap();
+    writeln!(anchors, "{anchor}").unwrap();
+    env.start_daemon().await;
+    made
+}
+
+/// The same in place of the whole trail, which began long ago, then: what is old must not begin with the daemon's own
+/// first events of today.
+pub(crate) async fn replace_signed(env: &mut Env, count: i64, days_ago: i64) -> Generated {
+    env.take_daemon().stop().await;
+    let state = env.dir.join("state/audit");
+    let key = SigningKey::from_pkcs8_pem(&std::fs::read_to_string(state.join("key")).unwrap()).unwrap();
+    std::fs::remove_file(state.join("anchors")).unwrap();
+    let connection = &mut env.control().await;
+    sqlx::raw_sql(
+        "alter table control.audit_event disable trigger audit_event_is_not_truncated;
+         alter table control.audit_event_p0 disable trigger audit_event_is_not_truncated;
+         alter table control.audit_checkpoint disable trigger audit_checkpoint_is_not_truncated;
+         truncate control.audit_event, control.audit_detail, control.audit_checkpoint;
+         alter table control.audit_event enable always trigger audit_event_is_not_truncated;
+         alter table control.audit_event_p0 enable always trigger audit_event_is_not_truncated;
+         alter table control.audit_checkpoint enable always trigger audit_checkpoint_is_not_truncated;
+         update control.audit_head set seq = 0, hash = decode(repeat('00', 32), 'hex')",
+    )
+    .execute(&mut *connection)
+    .await
+    .unwrap();
+    let made = write_all(connection, count, days_ago, Some(key)).await;
+    env.start_daemon().await;
+    made
+}
+
+async fn write_all(
+    connection: &mut PgConnection,
+    count: i64,
+    days_ago: i64,
+    key: Option<SigningKey>,
+) -> Generated {
     let tenants = tenants(connection).await;
-    let (head, hash): (i64, Vec<u8>) =
-        sqlx::query_as("select seq, hash from control.audit_head").fetch_one(&mut *connection).await.unwrap();
-    let now_us: i64 = sqlx::query_scalar("select (extract(epoch from now()) * 1000000)::bigint")
-        .fetch_one(&mut *connection)
-        .await
-        .unwrap();
-    let made = Generated { from: head + 1, to: head + count, begin_us: now_us - count * STEP_US };
-    let mut prev: Link = hash.try_into().unwrap();
+    let (trail, head, hash, now_us): (Uuid, i64, Vec<u8>, i64) = sqlx::query_as(
+        "select trail, seq, hash, (extract(epoch from now()) * 1000000)::bigint from control.audit_head",
+    )
+    .fetch_one(&mut *connection)
+    .await
+    .unwrap();
+    let begin_us = now_us - days_ago * 86_400_000_000 - count * STEP_US;
+    let made = Generated { from: head + 1, to: head + count, begin_us };
+    let mut chain = Chain { trail, hash: hash.try_into().unwrap(), key };
     let mut seq = made.from;
     while seq <= made.to {
         let end = (seq + CHUNK - 1).min(made.to);
-        let (mut events, mut details) = (String::new(), String::new());
-        for seq in seq..=end {
-            let event = event(seq - made.from, made.begin_us, &tenants);
-            let hash = chain::link(seq, &prev, event.payload.as_bytes());
-            let [prev_hex, payload, hash_hex] =
-                [&prev[..], event.payload.as_bytes(), &hash[..]].map(|bytes| HEXLOWER.encode(bytes));
-            let _ = writeln!(events, "{seq}\t\\\\x{prev_hex}\t\\\\x{payload}\t\\\\x{hash_hex}");
-            for (field, value, salt) in &event.values {
-                let _ = writeln!(details, "{seq}\t{field}\t{value}\t\\\\x{}", HEXLOWER.encode(salt));
-            }
-            prev = hash;
-        }
-        write(connection, end, &prev, events, details).await;
+        write(connection, made, seq..=end, &mut chain, &tenants).await;
         seq = end + 1;
     }
     sqlx::raw_sql("analyze control.audit_event, control.audit_detail").execute(connection).await.unwrap();
@@ -85,10 +143,36 @@ pub(crate) async fn append(connection: &mut PgConnection, count: i64) -> Generat
 }
 
 /// One chunk, with the head moved to its end.
-async fn write(connection: &mut PgConnection, end: i64, hash: &Link, events: String, details: String) {
-    sqlx::query("update control.audit_head set seq = $1, hash = $2")
+async fn write(
+    connection: &mut PgConnection,
+    made: Generated,
+    seqs: std::ops::RangeInclusive<i64>,
+    chain: &mut Chain,
+    tenants: &[Uuid],
+) {
+    let end = *seqs.end();
+    let (mut events, mut details, mut checkpoints) = (String::new(), String::new(), String::new());
+    for seq in seqs {
+        let event = event(seq - made.from, made.begin_us, tenants);
+        let hash = chain::link(seq, &chain.hash, event.payload.as_bytes());
+        let [prev_hex, payload, hash_hex] =
+            [&chain.hash[..], event.payload.as_bytes(), &hash[..]].map(|bytes| HEXLOWER.encode(bytes));
+        let _ = writeln!(events, "{seq}\t\\\\x{prev_hex}\t\\\\x{payload}\t\\\\x{hash_hex}");
+        for (field, value, salt) in &event.values {
+            let _ = writeln!(details, "{seq}\t{field}\t{value}\t\\\\x{}", HEXLOWER.encode(salt));
+        }
+        chain.hash = hash;
+        if let Some((key, signature)) = chain.signed(seq).filter(|_| seq % 1_000 == 0) {
+            let signature = HEXLOWER.encode(&signature);
+            let _ = writeln!(checkpoints, "{seq}\t\\\\x{hash_hex}\t{key}\t\\\\x{signature}");
+        }
+    }
+    let (key, signature) = chain.signed(end).unzip();
+    sqlx::query("update control.audit_head set seq = $1, hash = $2, key = $3, signature = $4")
         .bind(end)
-        .bind(hash.as_slice())
+        .bind(chain.hash.as_slice())
+        .bind(key)
+        .bind(signature)
         .execute(&mut *connection)
         .await
         .unwrap();
@@ -100,10 +184,20 @@ async fn write(connection: &mut PgConnection, end: i64, hash: &Link, events: Str
     for (table, text) in [
         ("copy control.audit_event (seq, prev_hash, payload, hash) from stdin", events),
         ("copy control.audit_detail (seq, field, value, salt) from stdin", details),
+        ("copy control.audit_checkpoint (seq, hash, key, signature) from stdin", checkpoints),
     ] {
         let mut copy = connection.copy_in_raw(table).await.unwrap();
         copy.send(text.into_bytes()).await.unwrap();
         copy.finish().await.unwrap();
+    }
+}
+
+impl Chain {
+    /// The id of the key, and its signature over the end at `seq`.
+    fn signed(&self, seq: i64) -> Option<(String, Vec<u8>)> {
+        let key = self.key.as_ref()?;
+        let signature = key.sign(&chain::checkpoint(self.trail, seq, &self.hash)).to_bytes().to_vec();
+        Some((PublicKey::new(key.verifying_key()).id(), signature))
     }
 }
 

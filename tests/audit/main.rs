@@ -1,4 +1,5 @@
-//! The audit trail, proven from outside: `make audit-proof`.
+//! The audit trail, proven from outside: `make audit-proof`. It is tampered with in every way, cut off at any moment, read,
+//! exported and verified at length; a line for each bar.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,28 +11,123 @@
     reason = "a test says what went wrong by panicking, and this one prints its figures"
 )]
 
+#[allow(dead_code, reason = "its tests are the end-to-end tests'")]
+#[path = "../e2e/audit_trail/mod.rs"]
+mod audit_trail;
+mod crashes;
 mod generate;
 #[allow(dead_code, unused_imports, reason = "shared with the end-to-end tests, which use more of it")]
 #[path = "../e2e/harness/mod.rs"]
 mod harness;
 mod reading;
+mod tampering;
+mod throughput;
+mod verifier;
+mod verifying;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use audit_trail::tamper;
+use clap::{Parser, ValueEnum};
+
+/// The least part of the rate without a trail.
+const LEAST_THROUGHPUT: f64 = 0.95;
+/// Events a second.
+const LEAST_RATE: f64 = 500_000.0;
 
 #[derive(Debug, Parser)]
-#[command(about = "Reads, exports and breaks long audit trails, and prints what came of it")]
+#[command(
+    about = "Tampers with audit trails, cuts them off, reads them at length, and prints what came of it"
+)]
 struct Arguments {
-    /// Events to read and to export, in place of 1,000,000
-    #[arg(long)]
-    events: Option<i64>,
+    /// Only these parts
+    #[arg(long, value_enum)]
+    part: Vec<Part>,
+    /// Events to read, to verify and to export
+    #[arg(long, default_value_t = 1_000_000)]
+    events: i64,
+    /// Events of the trail that is tampered with everywhere
+    #[arg(long, default_value_t = 10_000)]
+    tampered: i64,
+    /// Places of each class in the database
+    #[arg(long, default_value_t = 200)]
+    places: usize,
+    /// Runs with a crash
+    #[arg(long, default_value_t = 500)]
+    runs: u64,
+    /// Rounds of the throughput with and without a trail
+    #[arg(long, default_value_t = 9)]
+    rounds: usize,
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Verifier,
+    Database,
+    Crashes,
+    Reading,
+    Verifying,
+    Throughput,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
-    let is_met = runtime.block_on(reading::bars(arguments.events));
+    let is_met = runtime.block_on(prove(&arguments));
     runtime.shutdown_background();
     if is_met { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn prove(arguments: &Arguments) -> bool {
+    let has = |part| arguments.part.is_empty() || arguments.part.contains(&part);
+    let mut bars = Vec::new();
+    println!("seed {}", arguments.seed);
+    if has(Part::Throughput) {
+        let part = throughput::with_and_without(arguments.rounds).await;
+        bars.push(at_least("throughput_with_the_trail", part, LEAST_THROUGHPUT));
+    }
+    if has(Part::Verifier) {
+        bars.push(at_least("verifier_events_per_s", verifier::rate().round(), LEAST_RATE));
+        let (missed, places) = verifier::tamper_everywhere(Some(arguments.tampered));
+        println!("{places} tamperings of a trail of {} events", arguments.tampered);
+        bars.push(at_most("tamperings_not_named_by_the_verifier", missed as f64, 0.0));
+    }
+    if has(Part::Database) {
+        let (missed, done) = tampering::in_the_database(arguments.places, arguments.seed).await;
+        println!("{done} tamperings in the database");
+        bars.push(at_most("tamperings_not_named_in_the_database", missed as f64, 0.0));
+    }
+    if has(Part::Crashes) {
+        let alarms = crashes::false_alarms(arguments.runs, arguments.seed).await;
+        bars.push(at_most("false_alarms", alarms as f64, 0.0));
+    }
+    if has(Part::Verifying) {
+        bars.extend(verifying::at_length(arguments.events).await);
+    }
+    let mut is_met = true;
+    if has(Part::Reading) {
+        is_met = reading::bars(Some(arguments.events)).await;
+    }
+    for (line, ok) in bars {
+        println!("{line}");
+        is_met &= ok;
+    }
+    is_met
+}
+
+type Bar = (String, bool);
+
+fn at_most(name: &str, value: f64, limit: f64) -> Bar {
+    bar(name, value, limit, value <= limit)
+}
+
+fn at_least(name: &str, value: f64, limit: f64) -> Bar {
+    bar(name, value, limit, value >= limit)
+}
+
+fn bar(name: &str, value: f64, limit: f64, ok: bool) -> Bar {
+    let value = (value * 1_000.0).round() / 1_000.0;
+    (format!("bar {name} {value} {limit} {}", if ok { "ok" } else { "short" }), ok)
 }

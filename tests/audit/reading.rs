@@ -3,11 +3,14 @@
 use std::time::Instant;
 
 use tenantry_protocol::TenantryClient;
-use tenantry_protocol::audit::{AuditFilter, AuditRequest, AuditResponse};
+use tenantry_protocol::audit::{
+    AuditExportReadRequest, AuditExportRequest, AuditFilter, AuditRequest, AuditResponse, ExportFormat,
+};
 
 use crate::generate::{self, Generated, RARE_ACTION, RARE_ACTOR, RARE_UID, SEARCHED_TEXT, STEP_US};
 use crate::harness::Env;
 use crate::harness::rpc::context;
+use crate::verifying::peak_mib;
 
 const EVENTS: i64 = 1_000_000;
 /// What a filtered first page may take, in ms.
@@ -15,14 +18,50 @@ const PAGE_MS: f64 = 50.0;
 /// Each filter is asked for so often after the first time; the median counts, since other work disturbs some of them.
 const ROUNDS: usize = 7;
 const PAGE: u32 = 50;
+/// What the daemon's memory may grow by while it exports a trail of any length, in MiB.
+const EXPORT_GROWTH_MIB: f64 = 16.0;
 
 /// Whether all bars are met, a line each.
 pub(crate) async fn bars(events: Option<i64>) -> bool {
-    let env = Env::new().await;
+    let mut env = Env::new().await;
     let begin = Instant::now();
-    let made = generate::append(&mut env.control().await, events.unwrap_or(EVENTS)).await;
+    let made = generate::append_signed(&mut env, events.unwrap_or(EVENTS), 0).await;
     println!("{} events made in {:.0} s", made.to - made.from + 1, begin.elapsed().as_secs_f64());
-    first_pages(&env, made).await
+    let pages = first_pages(&env, made).await;
+    let exports = exports(&env).await;
+    pages && exports
+}
+
+/// The whole trail in each format, to nowhere.
+async fn exports(env: &Env) -> bool {
+    let pid = env.daemon().pid().as_raw();
+    let before = peak_mib(pid);
+    for format in [ExportFormat::Jsonl, ExportFormat::Csv, ExportFormat::Ocsf] {
+        let begin = Instant::now();
+        let (events, bytes) = export(env, format).await;
+        let (seconds, mib) = (begin.elapsed().as_secs_f64(), bytes as f64 / 1_048_576.0);
+        println!("  {format:?}: {events} events, {mib:.0} MiB, {:.0} events/s", events as f64 / seconds);
+    }
+    let growth = peak_mib(pid) - before;
+    let ok = growth <= EXPORT_GROWTH_MIB;
+    println!("bar export_rss_growth_mib {growth:.1} {EXPORT_GROWTH_MIB} {}", if ok { "ok" } else { "short" });
+    ok
+}
+
+/// How many events and bytes an export has.
+async fn export(env: &Env, format: ExportFormat) -> (u64, usize) {
+    let client = env.rpc().await;
+    let request = AuditExportRequest { format, ..AuditExportRequest::default() };
+    let opened = client.audit_export(context(), request).await.unwrap().unwrap();
+    let mut bytes = 0;
+    loop {
+        let request = AuditExportReadRequest { id: opened.id.clone() };
+        let part = client.audit_export_read(context(), request).await.unwrap().unwrap();
+        bytes += part.text.len();
+        if part.is_last {
+            return (part.events, bytes);
+        }
+    }
 }
 
 async fn first_pages(env: &Env, made: Generated) -> bool {

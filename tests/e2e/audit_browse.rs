@@ -147,7 +147,8 @@ async fn an_event_that_is_not_what_it_was_is_marked_as_such_and_a_redacted_one_i
         .execute(
             &env.control_db,
             format!(
-                "update control.audit_detail set value = 'somebody (uid 7)' where seq = {changed} and field = 'actor';
+                "alter table control.audit_detail disable trigger all;
+                 update control.audit_detail set value = 'somebody (uid 7)' where seq = {changed} and field = 'actor';
                  delete from control.audit_detail where seq = {gone};
                  alter table control.audit_event disable trigger all;
                  update control.audit_event set payload = convert_to(replace(convert_from(payload, 'UTF8'), '\"at_us\":', '\"at_us\":9'), 'UTF8')

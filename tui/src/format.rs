@@ -37,9 +37,21 @@ pub(crate) fn age(then: OffsetDateTime, now: OffsetDateTime) -> String {
     }
 }
 
+/// `3 m ago`, `just now`
+pub(crate) fn ago(then: OffsetDateTime, now: OffsetDateTime) -> String {
+    let seconds = (now - then).whole_seconds();
+    if seconds <= 0 { "just now".to_owned() } else { format!("{} ago", age(then, now)) }
+}
+
 /// `2026-11-20 23:40:12`, in UTC.
 pub(crate) fn timestamp(at: OffsetDateTime) -> String {
     let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+    at.to_offset(time::UtcOffset::UTC).format(&format).unwrap_or_default()
+}
+
+/// `2026-11-20 23:40:12.133`, in UTC.
+pub(crate) fn instant(at: OffsetDateTime) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second].[subsecond digits:3]");
     at.to_offset(time::UtcOffset::UTC).format(&format).unwrap_or_default()
 }
 

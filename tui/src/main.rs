@@ -4,9 +4,11 @@
 
 mod cli;
 mod client;
+mod filter;
 mod format;
 mod logging;
 mod text;
+mod trail;
 mod ui;
 
 use std::process::ExitCode;

@@ -15,6 +15,7 @@ use crate::postgres::target::Target;
 use super::audit_verify::Job;
 use super::catalog::Catalog;
 use super::denials::Denials;
+use super::exports::Exports;
 use super::settings::Settings;
 use super::turns::Turns;
 
@@ -44,6 +45,7 @@ pub struct App {
     pub(super) events: Arc<Events>,
     pub(super) verifications: Mutex<Vec<Job>>,
     pub(super) catalog: Catalog,
+    pub(super) exports: Exports,
     pub(super) secrets: Turns,
     pub(super) denials: Denials,
     pub(super) started_at: OffsetDateTime,
@@ -63,6 +65,7 @@ impl App {
             events: options.events,
             verifications: Mutex::default(),
             catalog: Catalog::default(),
+            exports: Exports::default(),
             secrets: Turns::default(),
             denials: Denials::default(),
             started_at: OffsetDateTime::now_utc(),

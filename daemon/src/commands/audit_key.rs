@@ -9,6 +9,7 @@ use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::session::Role;
 use tenantry_protocol::watch::EventBody;
 
+use crate::postgres::audit_wanted::Filter;
 use crate::postgres::{audit_rows, audit_search};
 
 use super::{App, Caller, errors};
@@ -69,7 +70,7 @@ pub async fn audit_acknowledge(
         let acknowledged = task.trail.acknowledge(&trouble, actor, request.reason).await;
         let seq = acknowledged.map_err(errors::control)?;
         task.events.publish(EventBody::Audit { seq });
-        let filter = audit_search::Filter::default();
+        let filter = Filter::default();
         let found = audit_search::page(task.control.pool(), &filter, Some(seq + 1), 1).await;
         found.map_err(errors::control)?.events.into_iter().next().ok_or_else(errors::internal)
     })

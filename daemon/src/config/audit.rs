@@ -8,17 +8,28 @@ use std::time::Duration;
 use super::error::ConfigError;
 use super::file::{FileAudit, Source};
 use super::{LONGEST_GRACE_S, number, path};
-use crate::audit::{Elsewhere, KeyPlace};
 
 /// The name of the credential that systemd passes (`LoadCredential=tenantry-audit-key:…`).
 pub const KEY_CREDENTIAL: &str = "tenantry-audit-key";
 const VERIFY_EVERY: Duration = Duration::from_secs(24 * 3_600);
 
+/// Where the key is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuditKey {
+    /// The daemon's own file, made when it is missing.
+    Own(PathBuf),
+    /// Provided by somebody else.
+    Given(PathBuf),
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Audit {
-    pub key: KeyPlace,
+    pub key: AuditKey,
     pub anchors: PathBuf,
-    pub elsewhere: Elsewhere,
+    /// A second file for anchors.
+    pub anchor_copy: Option<PathBuf>,
+    /// The socket of a log service that is told of anchors.
+    pub anchor_syslog: Option<PathBuf>,
     /// How often the daemon verifies the whole trail by itself; `None` for never.
     pub verify_every: Option<Duration>,
 }
@@ -33,9 +44,9 @@ impl Audit {
         let dir = state_dir.join("audit");
         let given = credentials.map(|dir| dir.join(KEY_CREDENTIAL)).filter(|path| path.exists());
         let key = match (path(file.key_file.as_ref(), "audit.key_file", source)?, given) {
-            (Some(path), _) => KeyPlace::Own(path),
-            (None, Some(path)) => KeyPlace::Given(path),
-            (None, None) => KeyPlace::Own(dir.join("key")),
+            (Some(path), _) => AuditKey::Own(path),
+            (None, Some(path)) => AuditKey::Given(path),
+            (None, None) => AuditKey::Own(dir.join("key")),
         };
         let every =
             number(file.verify_every_s.as_ref(), "audit.verify_every_s", 0..=LONGEST_GRACE_S, source)?;
@@ -43,10 +54,8 @@ impl Audit {
             key,
             anchors: path(file.anchor_file.as_ref(), "audit.anchor_file", source)?
                 .unwrap_or_else(|| dir.join("anchors")),
-            elsewhere: Elsewhere {
-                copy: path(file.anchor_copy.as_ref(), "audit.anchor_copy", source)?,
-                syslog: path(file.anchor_syslog.as_ref(), "audit.anchor_syslog", source)?,
-            },
+            anchor_copy: path(file.anchor_copy.as_ref(), "audit.anchor_copy", source)?,
+            anchor_syslog: path(file.anchor_syslog.as_ref(), "audit.anchor_syslog", source)?,
             verify_every: match every {
                 None => Some(VERIFY_EVERY),
                 Some(0) => None,

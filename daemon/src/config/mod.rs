@@ -30,7 +30,7 @@ use toml::Spanned;
 
 use crate::cli::Arguments;
 pub use access::{Access, Principal};
-pub use audit::{Audit, KEY_CREDENTIAL};
+pub use audit::{Audit, AuditKey, KEY_CREDENTIAL};
 pub use connection::Connection;
 pub use error::{ConfigError, Problem};
 use file::{FileArchive, FileConfig, FileLimits, FileLog, Source};

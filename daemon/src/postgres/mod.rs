@@ -5,9 +5,13 @@
 
 pub mod archives;
 pub mod audit_append;
+pub mod audit_pages;
 pub mod audit_read;
+pub mod audit_redaction;
 pub mod audit_rows;
 pub mod audit_search;
+pub mod audit_segments;
+pub mod audit_wanted;
 pub mod blueprints;
 pub mod bookkeeping;
 pub mod canary;

@@ -242,6 +242,26 @@ impl Tamperer {
         self.resealed = None;
     }
 
+    /// Signs the head as it stands, for events that a test added itself.
+    #[allow(dead_code, reason = "the proof of the trail uses it")]
+    pub(crate) async fn sign_head(&mut self) {
+        let (seq, hash): (i64, Vec<u8>) = sqlx::query_as("select seq, hash from control.audit_head")
+            .fetch_one(&mut self.session)
+            .await
+            .unwrap();
+        let sql = self.head(seq, &hash.try_into().unwrap());
+        self.guarded(&sql).await;
+    }
+
+    #[allow(dead_code, reason = "the proof of the trail uses it")]
+    pub(crate) async fn hashes_after(&mut self, seq: i64) -> Vec<(i64, Vec<u8>)> {
+        sqlx::query_as("select seq, hash from control.audit_event where seq > $1 order by seq")
+            .bind(seq)
+            .fetch_all(&mut self.session)
+            .await
+            .unwrap()
+    }
+
     /// The head as it was at an earlier event: a backup has it with its signature.
     async fn older_head(&mut self, seq: i64) -> String {
         let hash: Option<Vec<u8>> = sqlx::query_scalar("select hash from saved.event where seq = $1")
@@ -308,6 +328,8 @@ impl Tamperer {
         sql += &format!(
             "insert into control.audit_event (seq, prev_hash, payload, hash)
                select seq + 1, prev_hash, payload, hash from saved.event where seq >= {at};
+             delete from control.audit_detail where seq >= {at};
+             insert into control.audit_detail select seq + 1, field, value, salt from saved.detail where seq >= {at};
              update control.audit_head set seq = seq + 1, hash = (select hash from control.audit_event order by seq desc limit 1);"
         );
         sql

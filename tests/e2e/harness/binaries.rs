@@ -13,18 +13,20 @@ pub(crate) fn project_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// Cargo's target folder: this test runs as `TARGET/debug/deps/e2e-…`.
+/// Cargo's target folder: this test runs as `TARGET/debug/deps/e2e-…`, or `TARGET/release/…` where it measures.
 pub(crate) fn target_dir() -> PathBuf {
-    std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned()
+    profile_dir().parent().unwrap().to_owned()
+}
+
+/// Where programs of the same profile as this test are.
+fn profile_dir() -> PathBuf {
+    std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned()
 }
 
 /// The folder of `tenantryd` and `tenantry`, freshly built.
 fn binary_dir() -> &'static Path {
     static DIR: OnceLock<Result<PathBuf, ExitStatus>> = OnceLock::new();
-    let built = DIR.get_or_init(|| {
-        let target = target_dir();
-        build(&[], &target).map(|()| target.join("debug"))
-    });
+    let built = DIR.get_or_init(|| build(&[], &target_dir()).map(|()| profile_dir()));
     built.as_ref().unwrap_or_else(|status| panic!("the workspace does not build: {status}"))
 }
 
@@ -36,7 +38,7 @@ pub(crate) fn tenantryd_with_faults() -> PathBuf {
         build(&program, &target_dir())
     });
     built.as_ref().unwrap_or_else(|status| panic!("the daemon with faults does not build: {status}"));
-    target_dir().join("debug/tenantryd-with-faults")
+    profile_dir().join("tenantryd-with-faults")
 }
 
 /// Builds of the whole workspace, as `make test` does: another choice of packages means other features and a rebuild.
@@ -54,6 +56,7 @@ fn build(what: &[&str], target: &Path) -> Result<(), ExitStatus> {
     }
     let status = command
         .args(["build", "--quiet", "--workspace"])
+        .args(profile_dir().ends_with("release").then_some("--release"))
         .args(what)
         .current_dir(project_dir())
         .env("CARGO_TARGET_DIR", target)

@@ -145,6 +145,12 @@ impl Env {
         self.start_daemon().await;
     }
 
+    /// Takes a daemon that was started in another way for its own.
+    #[allow(dead_code, reason = "the proof of the trail uses it")]
+    pub(crate) fn adopt(&mut self, daemon: Daemon) {
+        self.daemon = Some(daemon);
+    }
+
     /// The running daemon, to stop or kill it.
     pub(crate) fn take_daemon(&mut self) -> Daemon {
         self.daemon.take().expect("the daemon runs")

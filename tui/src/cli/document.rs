@@ -8,7 +8,10 @@ use std::path::Path;
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use tenantry_protocol::archive::Archive;
-use tenantry_protocol::audit::AuditResponse;
+use tenantry_protocol::audit::{
+    AuditEvent, AuditHold, AuditKey, AuditPruned, AuditRedacted, AuditResponse, AuditSegments, AuditVerdict,
+    ExportFormat,
+};
 use tenantry_protocol::blueprint::{Blueprint, BlueprintReport, BlueprintsResponse};
 use tenantry_protocol::isolation::{Grade, IsolationReport};
 use tenantry_protocol::operation::{Operation, OperationsResponse};
@@ -142,6 +145,28 @@ pub(super) struct BlueprintShown<'a> {
     pub(super) versions: Vec<String>,
 }
 
+/// `audit verify`: what was found.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct AuditVerified<'a> {
+    /// Whether the trail is what it was; if not, `verdict.break` says where and how.
+    pub(super) is_whole: bool,
+    /// The export that was verified; absent for the daemon's own trail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) file: Option<String>,
+    pub(super) verdict: &'a AuditVerdict,
+}
+
+/// `audit export --output FILE`.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct AuditExported {
+    pub(super) file: String,
+    pub(super) format: ExportFormat,
+    pub(super) events: u64,
+    /// The newest event that it can hold.
+    pub(super) to_seq: i64,
+    pub(super) bytes: u64,
+}
+
 /// `demo`: what became of its sample tenants.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Demo<'a> {
@@ -199,7 +224,7 @@ pub(super) struct DocumentSchema {
 }
 
 /// Every document by the words of its command. `error` is what any of them prints when it fails; `operation watch`
-/// prints one document a line.
+/// and `audit list --follow` print one document a line.
 pub(super) fn all() -> Vec<(&'static str, Schema)> {
     vec![
         ("status", schema_of_output::<Status>()),
@@ -230,6 +255,18 @@ pub(super) fn all() -> Vec<(&'static str, Schema)> {
         ("operation cancel", schema_of_output::<OperationCancelled>()),
         ("operation retry", schema_of_output::<TenantChanged>()),
         ("audit list", schema_of_output::<AuditResponse>()),
+        ("audit list --follow", schema_of_output::<AuditEvent>()),
+        ("audit show", schema_of_output::<AuditEvent>()),
+        ("audit verify", schema_of_output::<AuditVerified>()),
+        ("audit export", schema_of_output::<AuditExported>()),
+        ("audit key", schema_of_output::<AuditKey>()),
+        ("audit rotate-key", schema_of_output::<AuditKey>()),
+        ("audit acknowledge", schema_of_output::<AuditEvent>()),
+        ("audit redact", schema_of_output::<AuditRedacted>()),
+        ("audit segments", schema_of_output::<AuditSegments>()),
+        ("audit hold", schema_of_output::<AuditHold>()),
+        ("audit release", schema_of_output::<AuditHold>()),
+        ("audit prune", schema_of_output::<AuditPruned>()),
         ("demo", schema_of_output::<Demo>()),
         ("schema", schema_of_output::<SchemaNames>()),
         ("error", schema_of_output::<Failed>()),

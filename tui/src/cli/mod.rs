@@ -5,6 +5,12 @@
 
 mod args;
 mod audit;
+mod audit_anchors;
+mod audit_export;
+mod audit_follow;
+mod audit_keep;
+mod audit_offline;
+mod audit_verify;
 mod blueprint;
 mod change;
 mod completions;
@@ -15,6 +21,7 @@ mod ephemeral;
 mod error;
 mod folder;
 mod manual;
+mod meter;
 mod operation;
 mod output;
 mod progress;
@@ -41,7 +48,7 @@ use tenantry_protocol::operation::Operation;
 
 use crate::client::{self, Client};
 use crate::ui;
-use args::{Arguments, Command, Global, Tenant};
+use args::{Arguments, Audit, Command, Global, Tenant};
 use error::CliError;
 use output::{Format, Output, Progress};
 
@@ -124,6 +131,17 @@ async fn execute(arguments: Arguments, output: Output) -> Result<(), CliError> {
         Command::Completions { shell } => return completions::run(*shell),
         Command::Man { directory } => return manual::run(directory.as_deref()),
         Command::Schema { name } => return schema::run(output, name),
+        Command::Audit(audit) => {
+            if let Audit::Verify(verify) = &**audit
+                && let Some(export) = &verify.file
+            {
+                // Neither does an export: whoever checks one need not have a daemon at all.
+                return tokio::select! {
+                    result = audit_offline::run(output, verify, export) => result,
+                    _ = tokio::signal::ctrl_c() => Err(CliError::Interrupted("interrupted".to_owned())),
+                };
+            }
+        }
         _ => {}
     }
     let socket = client::socket(arguments.global.socket.as_deref())?;
@@ -159,7 +177,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<(), CliError> {
         Command::Blueprint(blueprint) => blueprint::run(context, blueprint).await,
         Command::Target(target) => target::run(context, target).await,
         Command::Operation(operation) => operation::run(context, operation).await,
-        Command::Audit(audit) => audit::run(context, audit).await,
+        Command::Audit(audit) => audit::run(context, *audit).await,
         Command::Rpc(rpc) => rpc::run(context, rpc).await,
     }
 }
@@ -175,7 +193,13 @@ async fn console(socket: PathBuf) -> Result<(), CliError> {
                     .to_owned(),
         });
     }
-    for operation in ui::run(socket).await? {
+    let left = ui::run(socket).await?;
+    if let Some(name) = left.export {
+        output::complain(&format!(
+            "the export to {name} was given up with the console; nothing is left of it"
+        ));
+    }
+    for operation in left.operations {
         output::complain(&format!(
             "the {} of {} goes on; follow it with `tenantry operation watch {}`",
             operation.kind.name().replace('_', " "),

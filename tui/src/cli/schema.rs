@@ -46,7 +46,9 @@ fn list(output: Output) -> Result<(), CliError> {
     let document = |name: &String| {
         let what = match name.as_str() {
             "error" => "what any command prints with --json when it fails".to_owned(),
-            "operation watch" => "what it prints with --json, on each line".to_owned(),
+            "operation watch" | "audit list --follow" => {
+                "what it prints with --json, on each line".to_owned()
+            }
             _ => "what it prints with --json".to_owned(),
         };
         vec![name.clone(), what]

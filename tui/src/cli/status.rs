@@ -9,7 +9,7 @@ use super::Context;
 use super::document::Status;
 use super::error::CliError;
 use crate::client::ClientError;
-use crate::format;
+use crate::{format, trail};
 
 pub(super) async fn run(context: &Context) -> Result<(), CliError> {
     let client = context.client().await?;
@@ -33,7 +33,14 @@ pub(super) async fn run(context: &Context) -> Result<(), CliError> {
         } else {
             ClientError::Api(ApiError::new(ErrorCode::Unavailable, problem.clone())).into()
         }),
-        _ => Ok(()),
+        _ => match health.control.trail.as_ref().and_then(trail::wrong) {
+            Some(broken) => Err(CliError::Attention(format!(
+                "the audit trail is not what it was, {}: {}",
+                trail::trouble(broken),
+                broken.message
+            ))),
+            None => Ok(()),
+        },
     }
 }
 
@@ -59,6 +66,9 @@ fn lines(health: &Health) -> String {
         lines.push(format!(
             "          stands by for {holder}: reads are answered, changes are not; takes over when its lease lapses"
         ));
+    }
+    if let Some(standing) = &health.control.trail {
+        lines.push(format!("audit     {}", trail::standing(standing, OffsetDateTime::now_utc())));
     }
     for target in &health.targets {
         lines.push(format!(

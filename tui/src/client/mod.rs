@@ -4,7 +4,9 @@
 //! Knows nothing of terminals.
 
 mod any;
+mod audit;
 mod error;
+mod export;
 mod follow;
 mod locate;
 
@@ -16,7 +18,6 @@ use std::time::{Duration, Instant};
 use tarpc::client::{Channel, Config, RpcError};
 use tarpc::context::{self, Context};
 use tarpc::{ClientMessage, Response};
-use tenantry_protocol::audit::{AuditRequest, AuditResponse};
 use tenantry_protocol::blueprint::{BlueprintReport, BlueprintUpload, BlueprintsRequest, BlueprintsResponse};
 use tenantry_protocol::frame::{JsonCodec, MAX_FRAME_BYTES};
 use tenantry_protocol::isolation::VerifyIsolationRequest;
@@ -40,6 +41,7 @@ use tokio::net::UnixStream;
 use tokio_util::codec::LengthDelimitedCodec;
 
 pub(crate) use error::ClientError;
+pub(crate) use export::{ExportError, Overwrite, export_to};
 pub(crate) use follow::{Follower, reconnect};
 pub(crate) use locate::socket;
 
@@ -224,10 +226,6 @@ impl Client {
 
     pub(crate) async fn tenant(&self, slug: String) -> Result<TenantDetail, ClientError> {
         settle("tenant", CALL, self.rpc.tenant(within(CALL), TenantRequest { slug }).await)
-    }
-
-    pub(crate) async fn audit(&self, request: AuditRequest) -> Result<AuditResponse, ClientError> {
-        settle("audit", CALL, self.rpc.audit(within(CALL), request).await)
     }
 }
 

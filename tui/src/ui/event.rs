@@ -5,7 +5,9 @@
 
 use crossterm::event::KeyEvent;
 use tenantry_protocol::ApiError;
-use tenantry_protocol::audit::AuditEvent;
+use tenantry_protocol::audit::{
+    AuditExportRequest, AuditFilter, AuditResponse, AuditVerification, TrailStatus,
+};
 use tenantry_protocol::blueprint::Blueprint;
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::operation::Operation;
@@ -17,6 +19,8 @@ use tenantry_protocol::tenant::{
 };
 use tenantry_protocol::watch::WatchResponse;
 use time::OffsetDateTime;
+
+use super::state::export::ExportProgress;
 
 #[derive(Debug)]
 pub(crate) enum Event {
@@ -66,11 +70,28 @@ pub(crate) enum Event {
     Cancelling(Result<Box<Operation>, ApiError>),
     /// The newest operations on all tenants.
     Operations(Result<Vec<Operation>, ApiError>),
-    /// A page of the audit trail, with what was asked for.
+    /// A page of the audit trail; `before` as it was asked for.
     Audit {
-        tenant: Option<String>,
+        ticket: Ticket,
         before: Option<i64>,
-        result: Result<Vec<AuditEvent>, ApiError>,
+        result: Result<Box<AuditResponse>, ApiError>,
+    },
+    /// How the trail stands.
+    Trail(TrailStatus),
+    /// How far a verification of the trail is, or what it found.
+    Verification {
+        ticket: Ticket,
+        result: Result<Box<AuditVerification>, ApiError>,
+    },
+    /// How far an export is.
+    Exporting {
+        ticket: Ticket,
+        progress: ExportProgress,
+    },
+    Exported {
+        ticket: Ticket,
+        /// What was written and where, as a sentence; or why it was not.
+        result: Result<String, String>,
     },
 }
 
@@ -84,11 +105,29 @@ pub(crate) enum Effect {
     LoadTenants,
     /// By tenant id.
     LoadDetail(String),
-    /// The newest events about this tenant, or about all; only those before a number, if one is given.
+    /// The newest events that match; only those before a number, if one is given.
     LoadAudit {
-        tenant: Option<String>,
+        ticket: Ticket,
+        query: Box<AuditFilter>,
         before: Option<i64>,
     },
+    /// How the trail stands.
+    LoadTrail,
+    /// Begin to verify the trail.
+    VerifyTrail(Ticket),
+    /// See how far that is; by the daemon's id.
+    Verification {
+        ticket: Ticket,
+        id: String,
+    },
+    /// Write an export to a file of that name.
+    Export {
+        ticket: Ticket,
+        request: Box<AuditExportRequest>,
+        path: String,
+    },
+    /// Give up the export that runs.
+    StopExport,
     LoadOperation(OperationId),
     LoadOperations,
     LoadPreview(TenantId),

@@ -6,13 +6,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tenantry_protocol::audit::{AuditRequest, TrailStatus};
 use tenantry_protocol::blueprint::BlueprintsRequest;
 use tenantry_protocol::operation::OperationsRequest;
 use tenantry_protocol::target::TargetsRequest;
 use tenantry_protocol::tenant::TenantsRequest;
 use tenantry_protocol::watch::WatchRequest;
 use tokio::sync::{mpsc, watch};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::event::Event;
 use crate::client::{Client, ClientError};
@@ -22,6 +23,8 @@ const PAUSE_FIRST: Duration = Duration::from_millis(250);
 const PAUSE_LAST: Duration = Duration::from_secs(5);
 /// One long poll for events.
 const POLL_MS: u64 = 25_000;
+/// How old the word on the audit trail may be.
+const LOOK: Duration = Duration::from_secs(20);
 /// Tenants a page.
 const PAGE: u32 = 1_000;
 
@@ -59,10 +62,17 @@ async fn follow(client: &Client, events: &Events, pause: &mut Duration) -> Resul
         return Ok(());
     }
     *pause = PAUSE_FIRST;
+    let mut looked = Instant::now();
+    let mut trail = load_trail(client, events, None).await;
     loop {
         let request = WatchRequest { cursor: Some(cursor), operation: None, wait_ms: POLL_MS };
         let news = client.watch(request).await?;
         cursor = news.cursor;
+        if looked.elapsed() >= LOOK {
+            // Trouble is found by the daemon on its own, and is no event.
+            looked = Instant::now();
+            trail = load_trail(client, events, trail).await;
+        }
         if news.resync && load_tenants(client, events).await?.is_none() {
             return Ok(());
         }
@@ -72,6 +82,21 @@ async fn follow(client: &Client, events: &Events, pause: &mut Duration) -> Resul
             return Ok(());
         }
     }
+}
+
+/// How the trail stands, if that is news. What cannot be read now is read later; it is no reason to be without the rest.
+pub(super) async fn load_trail(
+    client: &Client,
+    events: &Events,
+    known: Option<TrailStatus>,
+) -> Option<TrailStatus> {
+    let request = AuditRequest { limit: Some(1), ..AuditRequest::default() };
+    let Ok(answer) = client.audit(request).await else { return known };
+    let status = text::wire(answer.trail);
+    if known.as_ref() != Some(&status) {
+        let _ = events.send(Event::Trail(status.clone())).await;
+    }
+    Some(status)
 }
 
 /// `None` when nobody listens any more.

@@ -11,7 +11,7 @@ mod runner;
 mod state;
 mod terminal;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod update;
 mod view;
 

@@ -2,12 +2,13 @@
 //!
 //! Invariant: nothing is waited for between a key and its frame. Every task ends with the console.
 
+mod trail;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crossterm::event::{Event as TerminalEvent, EventStream, KeyEventKind};
 use futures::StreamExt;
-use tenantry_protocol::audit::{AuditFilter, AuditRequest};
 use tenantry_protocol::isolation::VerifyIsolationRequest;
 use tenantry_protocol::operation::{CancelRequest, Operation, OperationsRequest, RetryRequest};
 use tenantry_protocol::tenant::{IssueCredentialsRequest, OperationStarted, TenantChangeRequest};
@@ -15,13 +16,12 @@ use tenantry_protocol::{ApiError, ErrorCode};
 use time::OffsetDateTime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
 
 use super::UiError;
 use super::event::{Effect, Event, Ticket};
 use super::link::{self, Events};
-use super::state::audit::PAGE;
 use super::state::operations;
 use super::state::{Colours, State};
 use super::terminal::Screen;
@@ -39,8 +39,17 @@ const SILENCE: Duration = Duration::from_millis(30);
 /// Somebody who never stops typing sees the dialog nevertheless.
 const STALE_AT_MOST: Duration = Duration::from_millis(500);
 
-/// Shows the console until it is left. Gives the operations that go on without it.
-pub(crate) async fn run(socket: PathBuf) -> Result<Vec<Operation>, UiError> {
+/// What a console that was left leaves behind.
+#[derive(Debug)]
+pub(crate) struct Left {
+    /// Operations that go on without it.
+    pub(crate) operations: Vec<Operation>,
+    /// An export that does not.
+    pub(crate) export: Option<String>,
+}
+
+/// Shows the console until it is left.
+pub(crate) async fn run(socket: PathBuf) -> Result<Left, UiError> {
     let (events, inbox) = mpsc::channel(QUEUE);
     let (current, client) = watch::channel(None);
     let mut tasks = JoinSet::new();
@@ -51,11 +60,14 @@ pub(crate) async fn run(socket: PathBuf) -> Result<Vec<Operation>, UiError> {
     let no_colours = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colours = if no_colours { Colours::None } else { Colours::Sixteen };
     let size = crossterm::terminal::size().unwrap_or((80, 24));
-    let state = State::new(OffsetDateTime::now_utc(), size, colours);
-    let mut runner = Runner { state, screen, events, inbox, client, tasks, input: Input::Fresh };
+    let mut state = State::new(OffsetDateTime::now_utc(), size, colours);
+    state.folder = trail::folder();
+    let mut runner =
+        Runner { state, screen, events, inbox, client, tasks, input: Input::Fresh, export: None };
     runner.run().await?;
     let running = runner.state.operations.into_values().map(|live| live.operation);
-    Ok(running.filter(|operation| !operation.state.is_final()).collect())
+    let operations = running.filter(|operation| !operation.state.is_final()).collect();
+    Ok(Left { operations, export: runner.state.exporting.map(|exporting| exporting.name) })
 }
 
 #[derive(Debug)]
@@ -67,6 +79,8 @@ struct Runner {
     client: watch::Receiver<Option<Client>>,
     tasks: JoinSet<()>,
     input: Input,
+    /// The export that was begun last.
+    export: Option<AbortHandle>,
 }
 
 /// Whether keys that are waiting may be for what is on the screen.
@@ -132,9 +146,15 @@ impl Runner {
                 }
                 Effect::Copy(text) => self.screen.copy(&text)?,
                 Effect::DropInput => self.input = Input::Stale,
+                // Dropping it removes what was written.
+                Effect::StopExport => drop(self.export.take().map(|task| task.abort())),
                 other => {
                     let client = self.client.borrow().clone();
-                    self.tasks.spawn(perform(other, client, self.events.clone()));
+                    let is_export = matches!(other, Effect::Export { .. });
+                    let task = self.tasks.spawn(perform(other, client, self.events.clone()));
+                    if is_export {
+                        self.export = Some(task);
+                    }
                 }
             }
         }
@@ -180,15 +200,6 @@ async fn perform(effect: Effect, client: Option<Client>, events: Events) {
             let detail = client.tenant(id.clone()).await.map(|detail| Box::new(text::wire(detail)));
             Some(Event::Detail { id, result: clean(detail) })
         }
-        Effect::LoadAudit { tenant, before } => {
-            let request = AuditRequest {
-                filter: AuditFilter { slug: tenant.clone(), ..AuditFilter::default() },
-                before,
-                limit: Some(PAGE),
-            };
-            let result = clean(client.audit(request).await.map(|answer| text::wire(answer).events));
-            Some(Event::Audit { tenant, before, result })
-        }
         Effect::LoadOperation(id) => {
             let operation = client.operation(id.to_string()).await.ok();
             operation.map(|operation| Event::Operation(Box::new(text::wire(operation))))
@@ -215,6 +226,11 @@ async fn perform(effect: Effect, client: Option<Client>, events: Events) {
             let request = IssueCredentialsRequest { slug, idempotency_key: None };
             Some(Event::Credentials { ticket, result: clean(client.issue_credentials(request).await) })
         }
+        Effect::LoadAudit { .. }
+        | Effect::LoadTrail
+        | Effect::VerifyTrail(_)
+        | Effect::Verification { .. }
+        | Effect::Export { .. } => trail::perform(effect, &client, &events).await,
         other => change(other, &client).await,
     };
     if let Some(answer) = answer {
@@ -271,7 +287,11 @@ fn refused(effect: Effect, error: ApiError) -> Option<Event> {
         Effect::LoadDetail(id) => Some(Event::Detail { id, result: Err(error) }),
         Effect::LoadPreview(id) => Some(Event::Preview { id, result: Err(error) }),
         Effect::LoadOperations => Some(Event::Operations(Err(error))),
-        Effect::LoadAudit { tenant, before } => Some(Event::Audit { tenant, before, result: Err(error) }),
+        Effect::LoadAudit { ticket, before, .. } => Some(Event::Audit { ticket, before, result: Err(error) }),
+        Effect::VerifyTrail(ticket) | Effect::Verification { ticket, .. } => {
+            Some(Event::Verification { ticket, result: Err(error) })
+        }
+        Effect::Export { ticket, .. } => Some(Event::Exported { ticket, result: Err(error.message) }),
         _ => None,
     }
 }

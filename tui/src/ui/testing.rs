@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use tenantry_protocol::audit::AuditEvent;
+use tenantry_protocol::audit::{AuditEvent, AuditResponse, AuditVerdict, TrailStatus};
 use tenantry_protocol::blueprint::{Blueprint, BlueprintFile, Setting, Tenancy};
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::isolation::{Depth, Grade, IsolationBadge, IsolationReport, ResidualChannel, Verdict};
@@ -282,4 +282,27 @@ pub(crate) fn type_text(state: &mut State, text: &str) -> Vec<Effect> {
         effects = press(state, KeyCode::Char(c));
     }
     effects
+}
+
+/// A page of the trail with these events and nothing older.
+pub(crate) fn audit_page(events: Vec<AuditEvent>) -> AuditResponse {
+    let head_seq = events.first().map_or(0, |event| event.seq);
+    AuditResponse { events, searched_to: None, trail: TrailStatus { head_seq, ..TrailStatus::default() } }
+}
+
+/// A verification that found everything as it was.
+pub(crate) fn verdict() -> AuditVerdict {
+    AuditVerdict {
+        broken: None,
+        from_seq: 1,
+        to_seq: 48_211,
+        hash: "9b1e".repeat(16),
+        signed_to: Some(48_211),
+        anchored_to: Some(48_211),
+        redacted: 0,
+        acknowledged: vec![],
+        limits: vec!["who holds the database, the key and the anchors can make all of it anew".into()],
+        duration_ms: 120.0,
+        at: now(),
+    }
 }

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+mod audit;
 mod tenant;
 
+pub(crate) use audit::{Acknowledge, Audit, AuditExport, AuditList, AuditVerify, Hold, Prune, Redact};
 pub(crate) use tenant::{
     Create, CredentialsAction, Retire, Rollback, Sending, Tenant, TenantList, Update, Verify,
 };
@@ -33,7 +35,7 @@ pub(crate) struct Global {
     /// The daemon's socket [default: $TENANTRY_SOCKET, else your own daemon's, else the machine's]
     #[arg(long, global = true, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
-    /// Print exactly one JSON document (with `operation watch`: one line per event)
+    /// Print exactly one JSON document (`operation watch`, `audit list --follow`: one line per event)
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// Show no progress
@@ -59,9 +61,9 @@ pub(crate) enum Command {
     /// What was done to tenants, and what is being done now
     #[command(subcommand)]
     Operation(Operation),
-    /// The audit trail
+    /// The audit trail: read, verify, export, keep
     #[command(subcommand)]
-    Audit(Audit),
+    Audit(Box<Audit>),
     /// Call any method of the daemon with a JSON request
     Rpc(Rpc),
     /// Print the JSON Schema of a method's request and answer, or of what a command prints with --json
@@ -144,22 +146,6 @@ pub(crate) enum Operation {
         id: String,
         #[command(flatten)]
         sending: Sending,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Audit {
-    /// The newest events
-    List {
-        /// Only events about this tenant
-        #[arg(long, value_name = "SLUG")]
-        tenant: Option<String>,
-        /// Only events older than this number
-        #[arg(long, value_name = "SEQ")]
-        before: Option<i64>,
-        /// Rows, 1 to 500
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=500))]
-        limit: Option<u32>,
     },
 }
 

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use clap::CommandFactory;
+use tenantry_protocol::audit::AuditFilter;
+use time::macros::datetime;
 
 use super::*;
 
@@ -71,4 +73,61 @@ fn a_grace_is_a_number_with_a_unit() {
         let Some(Command::Tenant(Tenant::Retire(retire))) = parse(&line).unwrap().command else { panic!() };
         assert_eq!(retire.grace, Some(seconds), "{line}");
     }
+}
+
+fn audit(line: &str) -> Audit {
+    let Some(Command::Audit(audit)) = parse(line).unwrap().command else { panic!("{line}") };
+    *audit
+}
+
+#[test]
+fn an_audit_filter_has_every_field_and_times_in_three_forms() {
+    let Audit::List(list) = audit(
+        "tenantry audit list --tenant acme --tenant-id 0193 --actor ops1 --action credentials.* --outcome denied \
+         --since 2026-11-01 --until 2026-11-01 --operation 0194 --text refused --limit 7",
+    ) else {
+        panic!()
+    };
+    let filter = AuditFilter::from(list.filter);
+    let said = |text: &str| Some(text.to_owned());
+    let wanted = AuditFilter {
+        slug: said("acme"),
+        tenant_id: said("0193"),
+        actor: said("ops1"),
+        action: said("credentials.*"),
+        outcome: said("denied"),
+        since: Some(datetime!(2026-11-01 0:00 UTC)),
+        until: Some(datetime!(2026-11-02 0:00 UTC)),
+        operation_id: said("0194"),
+        text: said("refused"),
+    };
+    assert_eq!(filter, wanted);
+    for time in ["3h", "2026-11-01T10:00:00Z"] {
+        assert!(parse(&format!("tenantry audit export --since {time} --output x")).is_ok(), "{time}");
+    }
+}
+
+#[test]
+fn audit_commands_refuse_what_cannot_be_meant() {
+    for line in [
+        "tenantry audit list --since yesterday",
+        "tenantry audit list --outcome fine",
+        "tenantry audit list --follow --before 7",
+        "tenantry audit show 0",
+        "tenantry audit verify --file x.jsonl",
+        "tenantry audit verify --key x.pem",
+        "tenantry audit export --format xml",
+        "tenantry audit export --force",
+        "tenantry audit acknowledge",
+        "tenantry audit redact --confirm acme",
+        "tenantry audit redact --tenant acme",
+        "tenantry audit redact --tenant acme --actor ops1 --confirm acme",
+        "tenantry audit hold matter-7",
+        "tenantry audit prune --confirm",
+        "tenantry audit prune --keep-days 90",
+        "tenantry audit prune --keep-days 90 --before 2026-01-01 --confirm",
+    ] {
+        assert!(parse(line).is_err(), "{line}");
+    }
+    assert!(parse("tenantry audit prune --keep-days 90 --dry-run").is_ok());
 }

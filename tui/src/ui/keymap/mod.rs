@@ -3,6 +3,7 @@
 //! Invariant: a binding whose condition does not hold neither works nor is shown. No binding that removes something
 //! is on a plain Enter.
 
+mod audit;
 mod tables;
 mod when;
 
@@ -62,6 +63,12 @@ pub(crate) enum Action {
     Isolation,
     Evidence,
     CopyJson,
+    Details,
+    Tail,
+    VerifyTrail,
+    Verdict,
+    Export,
+    StopExport,
 }
 
 /// One line of the keymap.
@@ -152,6 +159,9 @@ pub(crate) enum Mode {
     Operations,
     Audit,
     AuditFilter,
+    Record,
+    Export,
+    Exporting,
     Isolation,
     IsolationFilter,
     Fleet,
@@ -173,6 +183,8 @@ impl Mode {
             Self::Rollback | Self::Bulk => "rollback",
             Self::Operations => "operations",
             Self::Audit => "audit",
+            Self::Record => "record",
+            Self::Export | Self::Exporting => "export",
             Self::Isolation => "isolation",
             Self::Fleet => "isolation of all",
             Self::Help => "help",
@@ -196,6 +208,9 @@ pub(crate) fn screen_mode(state: &State) -> Mode {
         Screen::Operations(_) => Mode::Operations,
         Screen::Audit(screen) if screen.typing == Typing::Filter => Mode::AuditFilter,
         Screen::Audit(_) => Mode::Audit,
+        Screen::Record(_) => Mode::Record,
+        Screen::Export(_) if state.exporting.is_some() => Mode::Exporting,
+        Screen::Export(_) => Mode::Export,
         Screen::Isolation(screen) if screen.typing == Typing::Filter => Mode::IsolationFilter,
         Screen::Isolation(_) => Mode::Isolation,
         Screen::Fleet(_) => Mode::Fleet,

@@ -3,27 +3,29 @@
 
 use crossterm::event::KeyCode;
 
-use super::{Action, Binding, Mode, ctrl, hint, key, plain, when};
+use super::{Action, Binding, Mode, audit, ctrl, hint, key, plain, when};
 
-const UP: Binding = hint(&[key(KeyCode::Up), plain('k')], "↑ k", "up", Action::Up).quiet();
-const DOWN: Binding = hint(&[key(KeyCode::Down), plain('j')], "↓ j", "down", Action::Down).quiet();
-const PAGE_UP: Binding =
+pub(super) const UP: Binding = hint(&[key(KeyCode::Up), plain('k')], "↑ k", "up", Action::Up).quiet();
+pub(super) const DOWN: Binding = hint(&[key(KeyCode::Down), plain('j')], "↓ j", "down", Action::Down).quiet();
+pub(super) const PAGE_UP: Binding =
     hint(&[key(KeyCode::PageUp), ctrl('b')], "pgup ctrl-b", "page up", Action::PageUp).quiet();
-const PAGE_DOWN: Binding =
+pub(super) const PAGE_DOWN: Binding =
     hint(&[key(KeyCode::PageDown), ctrl('f')], "pgdn ctrl-f", "page down", Action::PageDown).quiet();
 /// Where letters, with ctrl too, belong to a field.
-const PAGE_UP_ONLY: Binding = hint(&[key(KeyCode::PageUp)], "pgup", "page up", Action::PageUp).quiet();
-const PAGE_DOWN_ONLY: Binding =
+pub(super) const PAGE_UP_ONLY: Binding =
+    hint(&[key(KeyCode::PageUp)], "pgup", "page up", Action::PageUp).quiet();
+pub(super) const PAGE_DOWN_ONLY: Binding =
     hint(&[key(KeyCode::PageDown)], "pgdn", "page down", Action::PageDown).quiet();
-const HOME: Binding = hint(&[key(KeyCode::Home), plain('g')], "home g", "first", Action::Home).quiet();
-const END: Binding = hint(&[key(KeyCode::End), plain('G')], "end G", "last", Action::End).quiet();
-const BACK: Binding = hint(&[key(KeyCode::Esc)], "esc", "back", Action::Back);
-const BACK_Q: Binding = hint(&[key(KeyCode::Esc), plain('q')], "esc", "back", Action::Back);
-const HELP: Binding = hint(&[plain('?'), key(KeyCode::F(1))], "?", "help", Action::Help);
-const HELP_F1: Binding = hint(&[key(KeyCode::F(1))], "f1", "help", Action::Help);
-const PALETTE: Binding = hint(&[plain(':'), ctrl('p')], ":", "command", Action::Palette);
+pub(super) const HOME: Binding =
+    hint(&[key(KeyCode::Home), plain('g')], "home g", "first", Action::Home).quiet();
+pub(super) const END: Binding = hint(&[key(KeyCode::End), plain('G')], "end G", "last", Action::End).quiet();
+pub(super) const BACK: Binding = hint(&[key(KeyCode::Esc)], "esc", "back", Action::Back);
+pub(super) const BACK_Q: Binding = hint(&[key(KeyCode::Esc), plain('q')], "esc", "back", Action::Back);
+pub(super) const HELP: Binding = hint(&[plain('?'), key(KeyCode::F(1))], "?", "help", Action::Help);
+pub(super) const HELP_F1: Binding = hint(&[key(KeyCode::F(1))], "f1", "help", Action::Help);
+pub(super) const PALETTE: Binding = hint(&[plain(':'), ctrl('p')], ":", "command", Action::Palette);
 /// Where `:` is a character like any other.
-const PALETTE_CTRL_P: Binding = hint(&[ctrl('p')], "ctrl-p", "command", Action::Palette).quiet();
+pub(super) const PALETTE_CTRL_P: Binding = hint(&[ctrl('p')], "ctrl-p", "command", Action::Palette).quiet();
 
 /// These work everywhere.
 pub(super) const EVERYWHERE: &[Binding] = &[
@@ -199,33 +201,6 @@ const OPERATIONS: &[Binding] = &[
     END,
 ];
 
-const AUDIT: &[Binding] = &[
-    hint(&[plain('/')], "/", "filter", Action::Filter),
-    hint(&[key(KeyCode::Enter), plain('o')], "enter", "operation", Action::LastOperation)
-        .when(when::has_operation),
-    hint(&[plain('t')], "t", "tenant", Action::Open).when(when::has_tenant),
-    hint(&[plain('y')], "y", "copy the event", Action::Copy).when(when::has_event),
-    PALETTE,
-    hint(&[key(KeyCode::Esc)], "esc", "clear the filter", Action::Back).when(when::is_filtered),
-    hint(&[key(KeyCode::Esc), plain('q')], "esc", "back", Action::Back).when(when::is_not_filtered),
-    HELP,
-    hint(&[plain('r')], "r", "reload", Action::Reload).quiet(),
-    UP,
-    DOWN,
-    PAGE_UP,
-    PAGE_DOWN,
-    HOME,
-    END,
-];
-
-const AUDIT_FILTER: &[Binding] = &[
-    hint(&[key(KeyCode::Enter)], "enter", "keep the filter", Action::Continue),
-    hint(&[key(KeyCode::Esc)], "esc", "clear it", Action::Back),
-    hint(&[key(KeyCode::Up)], "↑", "up", Action::Up),
-    hint(&[key(KeyCode::Down)], "↓", "down", Action::Down),
-    HELP_F1,
-];
-
 const ISOLATION: &[Binding] = &[
     hint(&[plain('v')], "v", "verify again", Action::Verify).when(when::can_verify),
     hint(&[plain('e'), plain(' ')], "e", "show or fold evidence", Action::Evidence).when(when::has_report),
@@ -305,8 +280,11 @@ pub(super) const fn table(mode: Mode) -> &'static [Binding] {
         Mode::Rollback => ROLLBACK,
         Mode::Bulk => BULK,
         Mode::Operations => OPERATIONS,
-        Mode::Audit => AUDIT,
-        Mode::AuditFilter => AUDIT_FILTER,
+        Mode::Audit => audit::AUDIT,
+        Mode::AuditFilter => audit::AUDIT_FILTER,
+        Mode::Record => audit::RECORD,
+        Mode::Export => audit::EXPORT,
+        Mode::Exporting => audit::EXPORTING,
         Mode::Isolation => ISOLATION,
         Mode::IsolationFilter => ISOLATION_FILTER,
         Mode::Fleet => FLEET,

@@ -6,6 +6,7 @@ use tenantry_protocol::tenant::{Tenant, TenantState};
 
 use crate::ui::state::bulk::{BulkRollback, Phase};
 use crate::ui::state::credentials::Secret;
+use crate::ui::state::export::Field;
 use crate::ui::state::operation::{can_be_cancelled, can_be_done_again, can_be_retried};
 use crate::ui::state::tenants;
 use crate::ui::state::wizard::{Confirmation, is_runnable};
@@ -215,7 +216,20 @@ pub(super) fn rollback_is_named(state: &State) -> bool {
 }
 
 pub(super) fn has_event(state: &State) -> bool {
-    matches!(state.screen(), Screen::Audit(screen) if screen.selected(state.now).is_some())
+    state.event_at_hand().is_some()
+}
+
+/// One verification of the trail at a time.
+pub(super) const fn trail_is_not_verified_now(state: &State) -> bool {
+    state.chain.checking.is_none()
+}
+
+pub(super) const fn has_verdict(state: &State) -> bool {
+    state.chain.verdict.is_some()
+}
+
+pub(super) fn is_format_choice(state: &State) -> bool {
+    matches!(state.screen(), Screen::Export(screen) if screen.field == Field::Format)
 }
 
 /// What is selected is about a tenant that is known here.

@@ -1,35 +1,51 @@
-//! The audit trail as far as it was read, and what of it is shown.
+//! The audit trail as far as it was read: what matches the filter, searched for by the daemon.
 //!
-//! Invariant: the selection is an event's number, so nothing that arrives moves it to another event. Filtering is done
-//! here on what was read; naming a tenant also narrows what is read. Memory is bounded.
+//! Invariant: the selection is an event's number, so nothing that arrives moves it to another event. What is listed has
+//! no gaps: a page that does not join on replaces what was read. Memory is bounded.
 
 use tenantry_protocol::ApiError;
-use tenantry_protocol::audit::AuditEvent;
-use time::{Duration, OffsetDateTime};
+use tenantry_protocol::audit::{AuditEvent, AuditFilter, AuditResponse};
 use tui_input::Input;
 
 use super::Answer;
 use super::tenants::Typing;
+use crate::ui::event::Ticket;
 
 /// Events of one reading.
 pub(crate) const PAGE: u32 = 200;
-/// Events that are kept; older ones are a matter for the command line.
+/// Events that are kept; older ones are a matter of a narrower filter.
 const MAX_EVENTS: usize = 5_000;
+/// Events below the selection that are read ahead of it.
+const AHEAD: usize = 60;
 
 #[derive(Debug)]
 pub(crate) struct AuditScreen {
     /// Newest first.
     pub(crate) events: Answer<Vec<AuditEvent>>,
-    pub(crate) filter: Input,
-    /// The filter that it was opened with: clearing goes back to this.
+    /// The words of the filter as they are being typed.
+    pub(crate) input: Input,
+    /// The words in force.
+    pub(crate) words: String,
+    /// The words that it was opened with: clearing goes back to these.
     pub(crate) origin: String,
+    /// What the words ask for, as it was understood when they were given.
+    pub(crate) query: AuditFilter,
+    /// Answers with another one are to other words.
+    pub(crate) ticket: Ticket,
     pub(crate) typing: Typing,
-    /// Only events about this tenant are read; all if absent.
-    pub(crate) tenant: Option<String>,
     /// The selected event's number; the newest one if absent.
     pub(crate) selection: Option<i64>,
     pub(crate) older: Older,
     pub(crate) reading: Reading,
+    pub(crate) tail: Tail,
+    /// Something was recorded that was not read, since nothing is to move.
+    pub(crate) is_behind: bool,
+    /// Why what is older could not be read.
+    pub(crate) problem: Option<String>,
+    /// All that matches up to this number was read.
+    covered: i64,
+    /// The newest event that was known of when the newest page was asked for.
+    known: i64,
 }
 
 /// Whether the newest page is being read. One reading at a time, however many events are announced meanwhile.
@@ -41,72 +57,108 @@ pub(crate) enum Reading {
     Outdated,
 }
 
-/// Whether the trail goes on before the oldest event that was read.
+/// Whether the trail goes on before what was read: where, in numbers of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Older {
-    Unread,
-    Asked,
+    Unread {
+        before: i64,
+    },
+    Asked {
+        before: i64,
+    },
     None,
+    /// It does, but no more are kept.
+    TooMany,
+}
+
+/// Whether new events are shown as they come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tail {
+    /// As long as the newest one is selected.
+    On,
+    Off,
 }
 
 impl AuditScreen {
-    pub(crate) fn new(filter: String) -> Self {
+    pub(crate) fn new(words: String, query: AuditFilter, ticket: Ticket) -> Self {
         Self {
             events: Answer::Awaited,
-            filter: Input::new(filter.clone()),
-            origin: filter,
+            input: Input::new(words.clone()),
+            origin: words.clone(),
+            words,
+            query,
+            ticket,
             typing: Typing::No,
-            tenant: None,
             selection: None,
-            older: Older::Unread,
+            older: Older::None,
             reading: Reading::Idle,
+            tail: Tail::On,
+            is_behind: false,
+            problem: None,
+            covered: 0,
+            known: 0,
         }
     }
 
-    /// Something was recorded: whether it is to be read now.
-    pub(crate) const fn announced(&mut self) -> bool {
-        let now = matches!(self.reading, Reading::Idle);
-        self.reading = if now { Reading::Asked } else { Reading::Outdated };
-        now
+    /// Other words: forgets what was read for those before.
+    pub(crate) fn begin_anew(&mut self, words: String, query: AuditFilter, ticket: Ticket) {
+        let (origin, tail) = (std::mem::take(&mut self.origin), self.tail);
+        *self = Self { origin, tail, ..Self::new(words, query, ticket) };
     }
 
-    /// The events that match the filter, newest first.
-    pub(crate) fn visible(&self, now: OffsetDateTime) -> Vec<&AuditEvent> {
-        let Answer::Given(events) = &self.events else { return Vec::new() };
-        let terms: Vec<Term<'_>> = self.filter.value().split_whitespace().map(Term::parse).collect();
-        events.iter().filter(|event| terms.iter().all(|term| term.matches(event, now))).collect()
+    pub(crate) fn events(&self) -> &[AuditEvent] {
+        match &self.events {
+            Answer::Given(events) => events,
+            Answer::Awaited | Answer::Refused(_) => &[],
+        }
     }
 
-    pub(crate) fn selected(&self, now: OffsetDateTime) -> Option<&AuditEvent> {
-        let visible = self.visible(now);
-        visible.get(self.selected_row(&visible)).copied()
+    pub(crate) fn selected(&self) -> Option<&AuditEvent> {
+        self.events().get(self.selected_row())
     }
 
-    /// Where the selection is; if its event is filtered out, the next older one that is not.
-    pub(crate) fn selected_row(&self, visible: &[&AuditEvent]) -> usize {
-        let row = self.selection.map_or(0, |seq| visible.partition_point(|event| event.seq > seq));
-        row.min(visible.len().saturating_sub(1))
+    /// Where the selection is; if its event is not listed any more, the next older one that is.
+    pub(crate) fn selected_row(&self) -> usize {
+        let events = self.events();
+        let row = self.selection.map_or(0, |seq| events.partition_point(|event| event.seq > seq));
+        row.min(events.len().saturating_sub(1))
     }
 
     pub(crate) fn is_narrowed(&self) -> bool {
-        self.filter.value() != self.origin
+        self.words != self.origin
     }
 
-    /// Forgets what was read, since it was read for another tenant.
-    pub(crate) fn begin_anew(&mut self, tenant: Option<String>) {
-        self.events = Answer::Awaited;
-        self.tenant = tenant;
-        self.selection = None;
-        self.older = Older::Unread;
+    /// New events are shown as they come.
+    pub(crate) fn is_live(&self) -> bool {
+        self.tail == Tail::On && self.selection.is_none()
     }
 
-    /// The tenant that the filter names in full, if it names one.
-    pub(crate) fn named_tenant(&self) -> Option<&str> {
-        self.filter.value().split_whitespace().find_map(|term| term.strip_prefix("tenant:"))
+    /// Something was recorded: whether it is to be read now.
+    pub(crate) fn announced(&mut self) -> bool {
+        if !self.is_live() {
+            self.is_behind = true;
+            return false;
+        }
+        if matches!(self.events, Answer::Refused(_)) {
+            // What was refused would be refused again, with each event.
+            return false;
+        }
+        let now = self.reading == Reading::Idle;
+        if !now {
+            self.reading = Reading::Outdated;
+        }
+        now
+    }
+
+    /// The newest page is being asked for; `known` is the newest event that is known of.
+    pub(crate) fn asked(&mut self, known: i64) {
+        self.reading = Reading::Asked;
+        self.is_behind = false;
+        self.known = known;
     }
 
     /// Takes the newest page, or refuses to lose what is there to an error.
-    pub(crate) fn newest_arrived(&mut self, result: Result<Vec<AuditEvent>, ApiError>) {
+    pub(crate) fn newest_arrived(&mut self, result: Result<AuditResponse, ApiError>) {
         let page = match result {
             Ok(page) => page,
             Err(error) => {
@@ -116,102 +168,73 @@ impl AuditScreen {
                 return;
             }
         };
-        let full = page.len() >= PAGE as usize;
-        let oldest = page.last().map(|event| event.seq);
+        let end = end_of(&page);
+        let newest = page.events.first().map_or(0, |event| event.seq).max(self.known);
         let kept = match std::mem::replace(&mut self.events, Answer::Awaited) {
-            Answer::Given(kept) => kept,
-            _ => Vec::new(),
+            Answer::Given(kept) => Some(kept),
+            _ => None,
         };
-        let overlaps = oldest.zip(kept.first()).is_some_and(|(oldest, newest)| newest.seq >= oldest);
-        let mut events = page;
-        if overlaps {
-            events.extend(kept.into_iter().filter(|event| oldest.is_some_and(|oldest| event.seq < oldest)));
-        } else {
-            // A gap would look like a trail without one.
-            self.older = if full { Older::Unread } else { Older::None };
+        let low = end.unwrap_or(1);
+        let mut events = page.events;
+        match kept.filter(|_| low <= self.covered + 1) {
+            Some(kept) => {
+                events.extend(kept.into_iter().filter(|event| event.seq < low));
+                self.covered = self.covered.max(newest);
+            }
+            None => {
+                // A gap would look like a trail without one.
+                self.older = end.map_or(Older::None, |before| Older::Unread { before });
+                self.covered = newest;
+            }
+        }
+        if end.is_none() {
+            // It went to the beginning: there is nothing before it.
+            self.older = Older::None;
+        }
+        if events.len() > MAX_EVENTS {
+            events.truncate(MAX_EVENTS);
+            self.older = Older::TooMany;
         }
         self.events = Answer::Given(events);
     }
 
-    pub(crate) fn older_arrived(&mut self, result: Result<Vec<AuditEvent>, ApiError>) {
-        let (Answer::Given(events), Ok(page)) = (&mut self.events, result) else {
-            self.older = Older::Unread;
-            return;
+    pub(crate) fn older_arrived(&mut self, before: i64, result: Result<AuditResponse, ApiError>) {
+        let Answer::Given(events) = &mut self.events else { return };
+        let page = match result {
+            Ok(page) => page,
+            Err(error) => {
+                self.problem = Some(error.message);
+                self.older = Older::Unread { before };
+                return;
+            }
         };
-        let room = MAX_EVENTS.saturating_sub(events.len());
-        let full = page.len() >= PAGE as usize && room > page.len();
+        self.problem = None;
+        // One that stood still would be asked for ever.
+        let end = end_of(&page).filter(|end| *end < before);
         let last = events.last().map_or(i64::MAX, |event| event.seq);
-        events.extend(page.into_iter().filter(|event| event.seq < last).take(room));
-        self.older = if full { Older::Unread } else { Older::None };
+        events.extend(page.events.into_iter().filter(|event| event.seq < last));
+        self.older = match end {
+            Some(_) if events.len() >= MAX_EVENTS => Older::TooMany,
+            Some(before) => Older::Unread { before },
+            None => Older::None,
+        };
+        events.truncate(MAX_EVENTS);
     }
 
     /// The number before which older events begin, if they should be read now: the selection is near the end.
-    pub(crate) fn wants_older(&self, now: OffsetDateTime) -> Option<i64> {
+    pub(crate) fn wants_older(&self) -> Option<i64> {
         let Answer::Given(events) = &self.events else { return None };
-        let visible = self.visible(now);
-        let near_the_end = self.selected_row(&visible) + 20 >= visible.len();
-        (self.older == Older::Unread && near_the_end).then(|| events.last().map(|event| event.seq)).flatten()
-    }
-}
-
-/// One word of the filter.
-enum Term<'a> {
-    Tenant(&'a str),
-    Actor(&'a str),
-    Action(&'a str),
-    Outcome(&'a str),
-    Since(Duration),
-    Anywhere(&'a str),
-}
-
-impl<'a> Term<'a> {
-    fn parse(word: &'a str) -> Self {
-        match word.split_once(':') {
-            Some(("tenant", text)) => Self::Tenant(text),
-            Some(("actor", text)) => Self::Actor(text),
-            Some(("action", text)) => Self::Action(text),
-            Some(("outcome", text)) => Self::Outcome(text),
-            Some(("since", text)) => span(text).map_or(Self::Anywhere(""), Self::Since),
-            _ => Self::Anywhere(word),
-        }
-    }
-
-    fn matches(&self, event: &AuditEvent, now: OffsetDateTime) -> bool {
-        let tenant = event.slug.as_deref().unwrap_or_default();
-        let outcome = event.outcome.as_deref().unwrap_or_default();
-        match *self {
-            Self::Tenant(text) => contains(tenant, text),
-            Self::Actor(text) => contains(&event.actor, text),
-            Self::Action(text) => contains(&event.action, text),
-            Self::Outcome(text) => contains(outcome, text),
-            Self::Since(span) => event.at >= now - span,
-            Self::Anywhere(text) => {
-                let operation = event.operation_id.as_deref().unwrap_or_default();
-                [tenant, &event.actor, &event.action, outcome, operation, &event.hash]
-                    .iter()
-                    .any(|field| contains(field, text))
-            }
+        match self.older {
+            Older::Unread { before } if self.selected_row() + AHEAD >= events.len() => Some(before),
+            _ => None,
         }
     }
 }
 
-/// Without regard to the case of ASCII letters; asked for each event and each key, so it copies nothing.
-fn contains(field: &str, text: &str) -> bool {
-    let wanted = text.as_bytes();
-    wanted.is_empty() || field.as_bytes().windows(wanted.len()).any(|part| part.eq_ignore_ascii_case(wanted))
-}
-
-/// `90s`, `15m`, `3h`, `2d`; nothing while it is being typed.
-fn span(text: &str) -> Option<Duration> {
-    let number = text.strip_suffix(['s', 'm', 'h', 'd'])?;
-    // More than anybody keeps, and far from what a date can hold.
-    let number = number.parse::<i64>().ok().filter(|number| (0..=100_000).contains(number))?;
-    Some(match text.as_bytes().last() {
-        Some(b's') => Duration::seconds(number),
-        Some(b'm') => Duration::minutes(number),
-        Some(b'h') => Duration::hours(number),
-        _ => Duration::days(number.min(36_500)),
-    })
+/// Down to which number this page says all there is; none if that is the beginning.
+fn end_of(page: &AuditResponse) -> Option<i64> {
+    let is_full = page.events.len() >= PAGE as usize;
+    page.searched_to.or_else(|| page.events.last().filter(|_| is_full).map(|event| event.seq))
 }
 
 #[cfg(test)]
@@ -219,66 +242,86 @@ mod tests {
     #![allow(clippy::panic)]
 
     use super::*;
-    use crate::ui::testing::{audit_event, now};
+    use crate::ui::testing::{audit_event, audit_page};
 
-    fn screen(events: Vec<AuditEvent>, filter: &str) -> AuditScreen {
-        let mut screen = AuditScreen::new(filter.to_owned());
-        screen.newest_arrived(Ok(events));
+    fn screen(seqs: &[i64]) -> AuditScreen {
+        let mut screen = AuditScreen::new(String::new(), AuditFilter::default(), Ticket(1));
+        screen.newest_arrived(Ok(page(seqs)));
         screen
     }
 
-    fn numbers(screen: &AuditScreen) -> Vec<i64> {
-        screen.visible(now()).iter().map(|event| event.seq).collect()
+    fn page(seqs: &[i64]) -> AuditResponse {
+        audit_page(seqs.iter().map(|seq| audit_event(*seq, "provision", "acme")).collect())
     }
 
-    #[test]
-    fn every_word_of_the_filter_has_to_match() {
-        let mut old = audit_event(1, "provision", "acme");
-        old.at = now() - Duration::days(3);
-        let mut denied = audit_event(2, "rollback", "acme");
-        denied.outcome = Some("denied".to_owned());
-        let events = vec![audit_event(4, "provision", "globex"), denied, old];
-        for (filter, wanted) in [
-            ("", vec![4, 2, 1]),
-            ("tenant:acm", vec![2, 1]),
-            ("action:prov", vec![4, 1]),
-            ("outcome:DENIED", vec![2]),
-            ("since:1d", vec![4, 2]),
-            ("since:1", vec![4, 2, 1]),
-            ("actor:ops1 glob", vec![4]),
-            ("tenant:acme action:provision nothing", vec![]),
-        ] {
-            assert_eq!(numbers(&screen(events.clone(), filter)), wanted, "{filter}");
-        }
+    fn numbers(screen: &AuditScreen) -> Vec<i64> {
+        screen.events().iter().map(|event| event.seq).collect()
     }
 
     #[test]
     fn what_arrives_moves_the_selection_to_no_other_event() {
-        let mut screen = screen(vec![audit_event(2, "b", "acme"), audit_event(1, "a", "acme")], "");
+        let mut screen = screen(&[2, 1]);
         screen.selection = Some(1);
-        screen.newest_arrived(Ok(vec![audit_event(3, "c", "acme"), audit_event(2, "b", "acme")]));
+        screen.newest_arrived(Ok(page(&[3, 2, 1])));
         assert_eq!(numbers(&screen), [3, 2, 1]);
-        assert_eq!(screen.selected(now()).map(|event| event.seq), Some(1));
+        assert_eq!(screen.selected().map(|event| event.seq), Some(1));
     }
 
     #[test]
     fn a_page_that_does_not_join_on_replaces_what_was_read() {
-        let mut screen = screen(vec![audit_event(2, "b", "acme")], "");
-        screen.newest_arrived(Ok(vec![audit_event(900, "z", "acme")]));
-        assert_eq!(numbers(&screen), [900]);
+        let mut screen = screen(&[2]);
+        screen.newest_arrived(Ok(AuditResponse { searched_to: Some(500), ..page(&[900]) }));
+        assert_eq!((numbers(&screen), screen.older), (vec![900], Older::Unread { before: 500 }));
+    }
+
+    #[test]
+    fn of_a_rare_match_what_was_found_stays_when_the_search_pauses_above_it() {
+        let mut screen = screen(&[]);
+        screen.asked(1_000);
+        screen.newest_arrived(Ok(page(&[2])));
+        screen.asked(1_001);
+        screen.newest_arrived(Ok(AuditResponse { searched_to: Some(800), ..page(&[]) }));
+        assert_eq!(
+            (numbers(&screen), screen.older),
+            (vec![2], Older::None),
+            "up to 1,000 was looked at before"
+        );
     }
 
     #[test]
     fn older_events_are_read_once_and_joined_at_the_end() {
-        let page: Vec<_> = (1..=200).rev().map(|seq| audit_event(seq + 100, "a", "acme")).collect();
-        let mut screen = screen(page, "");
-        assert_eq!(screen.wants_older(now()), None, "the selection is far from the end");
+        let all: Vec<i64> = (101..=300).rev().collect();
+        let mut screen = screen(&all);
+        assert_eq!(screen.wants_older(), None, "the selection is far from the end");
         screen.selection = Some(105);
-        assert_eq!(screen.wants_older(now()), Some(101));
-        screen.older_arrived(Ok((1..=100).rev().map(|seq| audit_event(seq, "a", "acme")).collect()));
+        assert_eq!(screen.wants_older(), Some(101));
+        screen.older_arrived(101, Ok(page(&(1..=100).rev().collect::<Vec<_>>())));
         assert_eq!((numbers(&screen).len(), screen.older), (300, Older::None));
         let error = ApiError::new(tenantry_protocol::ErrorCode::Unavailable, "gone");
         screen.newest_arrived(Err(error));
         assert_eq!(numbers(&screen).len(), 300, "an error takes nothing away");
+    }
+
+    #[test]
+    fn a_search_that_paused_is_gone_on_with_until_enough_is_found_or_nothing_is_left() {
+        let mut screen = screen(&[]);
+        screen.newest_arrived(Ok(AuditResponse { searched_to: Some(700), ..page(&[]) }));
+        assert_eq!(screen.wants_older(), Some(700));
+        screen.older_arrived(700, Ok(AuditResponse { searched_to: Some(400), ..page(&[650]) }));
+        assert_eq!((screen.wants_older(), numbers(&screen)), (Some(400), vec![650]));
+        let standing = AuditResponse { searched_to: Some(400), ..page(&[]) };
+        screen.older_arrived(400, Ok(standing));
+        assert_eq!(screen.wants_older(), None, "one that gets nowhere is not asked again");
+    }
+
+    #[test]
+    fn nothing_is_read_behind_a_selection_that_left_the_newest() {
+        let mut screen = screen(&[2, 1]);
+        assert!(screen.announced(), "it is live");
+        screen.selection = Some(1);
+        assert!(!screen.announced() && screen.is_behind);
+        screen.selection = None;
+        screen.tail = Tail::Off;
+        assert!(!screen.announced());
     }
 }

@@ -5,7 +5,9 @@
 
 pub(crate) mod audit;
 pub(crate) mod bulk;
+pub(crate) mod chain;
 pub(crate) mod credentials;
+pub(crate) mod export;
 pub(crate) mod fleet;
 pub(crate) mod fuzzy;
 pub(crate) mod isolation;
@@ -13,6 +15,7 @@ pub(crate) mod operation;
 pub(crate) mod operations;
 pub(crate) mod palette;
 pub(crate) mod plan_text;
+pub(crate) mod record;
 pub(crate) mod rollback;
 pub(crate) mod sorting;
 pub(crate) mod tenants;
@@ -22,6 +25,7 @@ pub(crate) mod wizard;
 use std::collections::BTreeMap;
 
 use tenantry_protocol::ApiError;
+use tenantry_protocol::audit::AuditEvent;
 use tenantry_protocol::blueprint::Blueprint;
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::name::Slug;
@@ -33,12 +37,15 @@ use time::OffsetDateTime;
 use super::event::Ticket;
 use audit::AuditScreen;
 use bulk::BulkRollback;
+use chain::Chain;
 use credentials::CredentialsScreen;
+use export::{ExportScreen, Exporting};
 use fleet::FleetScreen;
 use isolation::IsolationScreen;
 use operation::{Live, OperationScreen};
 use operations::OperationsScreen;
 use palette::Palette;
+use record::{Record, RecordScreen};
 use rollback::RollbackDialog;
 use tenants::Tenants;
 use verifying::Verifying;
@@ -69,11 +76,15 @@ pub(crate) struct State {
     pub(crate) overlay: Overlay,
     /// One sentence above the hints; the next key removes it.
     pub(crate) notice: Option<String>,
-    /// The screen differs from what was drawn last.
     /// The operation that was asked for without a dialog; its screen opens when it was accepted.
     pub(crate) beginning: Option<Ticket>,
     /// Verifications that were asked for and are not over.
     pub(crate) verifying: Option<Verifying>,
+    pub(crate) chain: Chain,
+    pub(crate) exporting: Option<Exporting>,
+    /// The folder that the console was started in: where exports go.
+    pub(crate) folder: String,
+    /// The screen differs from what was drawn last.
     pub(crate) dirty: bool,
     last_ticket: u64,
 }
@@ -110,6 +121,8 @@ pub(crate) enum Screen {
     Bulk(Box<BulkRollback>),
     Operations(OperationsScreen),
     Audit(Box<AuditScreen>),
+    Record(Box<RecordScreen>),
+    Export(Box<ExportScreen>),
     Isolation(Box<IsolationScreen>),
     Fleet(FleetScreen),
 }
@@ -172,6 +185,9 @@ impl State {
             notice: None,
             beginning: None,
             verifying: None,
+            chain: Chain::default(),
+            exporting: None,
+            folder: String::new(),
             dirty: true,
             last_ticket: 0,
         }
@@ -186,9 +202,15 @@ impl State {
         Ticket(self.last_ticket)
     }
 
-    /// Rows between the top line and the two lines at the bottom.
+    /// Rows between the lines at the top and the two at the bottom.
     pub(crate) fn body_rows(&self) -> usize {
-        usize::from(self.size.1.saturating_sub(3)).max(1)
+        let alarm = u16::from(self.is_alarmed());
+        usize::from(self.size.1.saturating_sub(3 + alarm)).max(1)
+    }
+
+    /// The trail is not what it was, and a line at the top says so; its own screen says it in full.
+    pub(crate) fn is_alarmed(&self) -> bool {
+        self.chain.wrong().is_some() && !matches!(self.screen(), Screen::Audit(_))
     }
 
     /// The operation on screen, as it is now.
@@ -206,14 +228,26 @@ impl State {
             Screen::Operation(screen) => {
                 self.live(screen).and_then(|live| self.tenants.get(live.operation.tenant_id))
             }
-            Screen::Audit(screen) => {
-                screen.selected(self.now)?.slug.as_deref().and_then(|slug| self.tenants.named(slug))
+            Screen::Audit(_) | Screen::Record(_) => {
+                self.tenants.named(self.event_at_hand()?.slug.as_deref()?)
             }
             Screen::Credentials(screen) => self.tenants.living(screen.slug.as_str()),
             Screen::Operations(screen) => {
                 screen.selected(self).and_then(|live| self.tenants.get(live.operation.tenant_id))
             }
-            Screen::Wizard(_) | Screen::Rollback(_) | Screen::Bulk(_) => None,
+            Screen::Wizard(_) | Screen::Rollback(_) | Screen::Bulk(_) | Screen::Export(_) => None,
+        }
+    }
+
+    /// The event of the trail that is selected, or shown.
+    pub(crate) fn event_at_hand(&self) -> Option<&AuditEvent> {
+        match self.screen() {
+            Screen::Audit(screen) => screen.selected(),
+            Screen::Record(screen) => match &screen.record {
+                Record::Event(event) => Some(event),
+                Record::Verdict(_) => None,
+            },
+            _ => None,
         }
     }
 
@@ -226,7 +260,9 @@ impl State {
                 _ => None,
             },
             Screen::Operations(screen) => screen.selected(self).map(|live| live.operation.id),
-            Screen::Audit(screen) => screen.selected(self.now)?.operation_id.as_deref()?.parse().ok(),
+            Screen::Audit(_) | Screen::Record(_) => {
+                self.event_at_hand()?.operation_id.as_deref()?.parse().ok()
+            }
             _ => None,
         }
     }

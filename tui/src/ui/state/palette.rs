@@ -51,6 +51,8 @@ pub(crate) enum Run {
     New(String),
     Filter(String),
     Audit(String),
+    VerifyTrail,
+    Export,
 }
 
 /// A command that is there on every screen.
@@ -144,7 +146,19 @@ const COMMANDS: &[Command] = &[
         name: "audit",
         meaning: "the audit trail",
         action: Some(Action::Audit),
-        argument: Argument::Text("tenant:… actor:… action:… outcome:… since:1d", Run::Audit),
+        argument: Argument::Text("tenant:… actor:… action:… outcome:… since:1d until:… text", Run::Audit),
+    },
+    Command {
+        name: "chain",
+        meaning: "verify the whole audit trail",
+        action: Some(Action::VerifyTrail),
+        argument: Argument::None(Run::VerifyTrail),
+    },
+    Command {
+        name: "export",
+        meaning: "write the audit trail to a file",
+        action: Some(Action::Export),
+        argument: Argument::None(Run::Export),
     },
     Command {
         name: "tenants",

@@ -5,15 +5,16 @@
 use crossterm::event::{Event as TerminalEvent, KeyEvent};
 use tenantry_protocol::id::OperationId;
 use tenantry_protocol::tenant::RollbackRequest;
+use tui_input::InputRequest;
 use tui_input::backend::crossterm::to_input_request;
-use tui_input::{Input, InputRequest};
 
-use super::{bulk, copy, list_rows, open, palette, scroll, verify, wizard};
+use super::{audit, bulk, copy, export, list_rows, open, palette, scroll, verify, wizard};
 use crate::text;
 use crate::ui::event::{Effect, Ticket};
 use crate::ui::keymap::{self, Action, Mode};
 use crate::ui::state::bulk::{BulkRollback, Phase};
 use crate::ui::state::credentials::Secret;
+use crate::ui::state::export::Field;
 use crate::ui::state::isolation::Evidence;
 use crate::ui::state::rollback::Asking;
 use crate::ui::state::tenants::Typing;
@@ -40,11 +41,7 @@ pub(super) fn perform(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Open => return open::tenant_at_hand(state),
         Action::New => wizard::open(state),
         Action::Rollback => return open::rollback(state, at_hand),
-        Action::Filter => match state.screens.last_mut() {
-            Some(Screen::Audit(screen)) => screen.typing = Typing::Filter,
-            Some(Screen::Isolation(screen)) => screen.typing = Typing::Filter,
-            _ => state.tenants.typing = Typing::Filter,
-        },
+        Action::Filter => begin_filter(state),
         Action::Mark => {
             state.tenants.toggle_mark();
             return scroll::scroll(state, 1);
@@ -53,13 +50,17 @@ pub(super) fn perform(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Sort | Action::Reverse => sort(state, action),
         Action::RollbackMarked => return bulk::open(state),
         Action::Operations => return open::operations(state),
-        Action::Audit => return open::audit_here(state),
+        Action::Audit => return audit::open_here(state),
+        Action::Details | Action::Tail | Action::VerifyTrail | Action::Verdict => {
+            return audit::perform(state, action);
+        }
+        Action::Export => return export::open(state),
+        Action::StopExport => return export::stop(state),
         Action::LastOperation => return open::operation(state, state.operation_at_hand()),
         Action::Reload => return open::reload(state),
-        Action::NextField => wizard::move_focus(state, 1),
-        Action::PreviousField => wizard::move_focus(state, -1),
-        Action::NextChoice => wizard::choose(state, 1),
-        Action::PreviousChoice => wizard::choose(state, -1),
+        Action::NextField | Action::PreviousField | Action::NextChoice | Action::PreviousChoice => {
+            move_in_form(state, action);
+        }
         Action::Continue => return go_on(state),
         Action::Complete => palette::complete(state),
         Action::Approve => return wizard::approve(state),
@@ -114,12 +115,8 @@ fn go_on(state: &mut State) -> Vec<Effect> {
     match keymap::mode(state) {
         Mode::Palette => return palette::run(state),
         Mode::Filter => state.tenants.typing = Typing::No,
-        Mode::AuditFilter => {
-            if let Some(Screen::Audit(screen)) = state.screens.last_mut() {
-                screen.typing = Typing::No;
-            }
-            return open::read_audit(state);
-        }
+        Mode::AuditFilter => return audit::search(state),
+        Mode::Export => return export::begin(state),
         Mode::IsolationFilter => {
             if let Some(Screen::Isolation(screen)) = state.screens.last_mut() {
                 screen.typing = Typing::No;
@@ -130,6 +127,28 @@ fn go_on(state: &mut State) -> Vec<Effect> {
         _ => return wizard::go_on(state),
     }
     Vec::new()
+}
+
+fn begin_filter(state: &mut State) {
+    match state.screens.last_mut() {
+        Some(Screen::Audit(screen)) => screen.typing = Typing::Filter,
+        Some(Screen::Isolation(screen)) => screen.typing = Typing::Filter,
+        _ => state.tenants.typing = Typing::Filter,
+    }
+}
+
+/// From field to field, and from choice to choice.
+fn move_in_form(state: &mut State, action: Action) {
+    let by = if matches!(action, Action::NextField | Action::NextChoice) { 1 } else { -1 };
+    let fields = matches!(action, Action::NextField | Action::PreviousField);
+    match (state.screens.last_mut(), fields) {
+        (Some(Screen::Export(screen)), true) => {
+            screen.field = if screen.field == Field::Format { Field::Name } else { Field::Format };
+        }
+        (Some(Screen::Export(screen)), false) => screen.choose(by),
+        (_, true) => wizard::move_focus(state, by),
+        (_, false) => wizard::choose(state, by),
+    }
 }
 
 /// Cancel has the focus; but whoever typed a name did not mean to throw it away.
@@ -204,7 +223,8 @@ fn edit(state: &mut State, request: InputRequest) {
             _ => None,
         },
         (Mode::Filter, _) => Some(&mut state.tenants.filter),
-        (Mode::AuditFilter, Some(Screen::Audit(screen))) => Some(&mut screen.filter),
+        (Mode::AuditFilter, Some(Screen::Audit(screen))) => Some(&mut screen.input),
+        (Mode::Export, Some(Screen::Export(screen))) if screen.field == Field::Name => Some(&mut screen.name),
         (Mode::IsolationFilter, Some(Screen::Isolation(screen))) => Some(&mut screen.filter),
         (Mode::Form, Some(Screen::Wizard(wizard))) => wizard.focused_input(),
         (Mode::Bulk, Some(Screen::Bulk(bulk))) if bulk.phase == Phase::Asking => Some(&mut bulk.typed),
@@ -241,9 +261,7 @@ fn back(state: &mut State) -> Vec<Effect> {
             return Vec::new();
         }
         Some(Screen::Audit(screen)) if screen.typing == Typing::Filter || screen.is_narrowed() => {
-            screen.typing = Typing::No;
-            screen.filter = Input::new(screen.origin.clone());
-            return open::read_audit(state);
+            return audit::clear(state);
         }
         Some(Screen::Isolation(screen))
             if screen.typing == Typing::Filter || !screen.filter.value().is_empty() =>
@@ -257,6 +275,10 @@ fn back(state: &mut State) -> Vec<Effect> {
             state.notice = Some(format!("{slug} may have a new secret that nobody has seen; c sets another"));
         }
         Some(Screen::Bulk(bulk)) => state.notice = Some(left(bulk)),
+        Some(Screen::Export(_)) => {
+            state.notice =
+                state.exporting.as_ref().map(|_| "the export goes on; e shows how far it is".to_owned());
+        }
         Some(Screen::Rollback(dialog)) => {
             let slug = dialog.tenant.slug.clone();
             state.notice = Some(if dialog.is_sent() {

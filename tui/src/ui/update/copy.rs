@@ -28,7 +28,8 @@ pub(super) fn copy(state: &mut State, action: Action) -> Vec<Effect> {
         Screen::Operations(screen) => {
             screen.selected(state).and_then(|live| live.operation.state.failure().map(Failure::summary))
         }
-        Screen::Audit(screen) => screen.selected(state.now).map(format::audit_event),
+        Screen::Audit(screen) => screen.selected().map(format::audit_event),
+        Screen::Record(screen) => Some(screen.text()),
         Screen::Tenants if state.tenants.marks() > 0 => {
             let names: Vec<&str> = state.tenants.marked().map(|tenant| tenant.slug.as_str()).collect();
             Some(names.join("\n"))

@@ -2,16 +2,14 @@
 //!
 //! Invariant: an answer changes only the screen that asked for it, recognised by its ticket or its id.
 
-use tenantry_protocol::audit::AuditEvent;
 use tenantry_protocol::operation::Operation;
 use tenantry_protocol::tenant::{Credentials, Tenant, TenantDetail};
 use tenantry_protocol::watch::{EventBody, WatchResponse};
 use tenantry_protocol::{ApiError, ErrorCode};
 
 use super::wizard::{adopt, plan_arrived};
-use super::{bulk, list_rows, verify};
+use super::{audit, bulk, export, list_rows, verify};
 use crate::ui::event::{Effect, Event, Ticket};
-use crate::ui::state::audit::Reading;
 use crate::ui::state::credentials::Secret;
 use crate::ui::state::operation::{OperationScreen, can_be_retried};
 use crate::ui::state::rollback::Asking;
@@ -80,7 +78,11 @@ fn learned(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Detail { id, result } => detail(state, &id, result),
         Event::Preview { id, result } => return bulk::previewed(state, id, result),
         Event::Operations(result) => operations(state, result),
-        Event::Audit { tenant, before, result } => return audit(state, tenant, before, result),
+        Event::Audit { ticket, before, result } => return audit::page(state, ticket, before, result),
+        Event::Trail(status) => state.chain.learn(status),
+        Event::Verification { ticket, result } => return audit::verification(state, ticket, result),
+        Event::Exporting { ticket, progress } => export::progressed(state, ticket, progress),
+        Event::Exported { ticket, result } => export::ended(state, ticket, result),
         Event::Key(_) | Event::Paste(_) | Event::Resize(..) | Event::Tick(_) | Event::Terminate => {}
     }
     Vec::new()
@@ -104,9 +106,7 @@ fn resync(state: &mut State) -> Vec<Effect> {
     match state.screen() {
         Screen::Tenant(screen) => effects.push(Effect::LoadDetail(screen.id.to_string())),
         Screen::Isolation(screen) => effects.push(Effect::LoadDetail(screen.id.to_string())),
-        Screen::Audit(screen) => {
-            effects.push(Effect::LoadAudit { tenant: screen.tenant.clone(), before: None })
-        }
+        Screen::Audit(_) => effects.extend(audit::read(state)),
         Screen::Operations(_) => effects.push(Effect::LoadOperations),
         _ => effects.extend(bulk::read_again(state)),
     }
@@ -145,13 +145,7 @@ fn watched(state: &mut State, news: WatchResponse) -> Vec<Effect> {
                 let shown = matches!(state.screen(), Screen::Tenants | Screen::Tenant(_) | Screen::Fleet(_));
                 state.dirty |= shown;
             }
-            EventBody::Audit { .. } => {
-                if let Some(Screen::Audit(screen)) = state.screens.last_mut()
-                    && screen.announced()
-                {
-                    effects.push(Effect::LoadAudit { tenant: screen.tenant.clone(), before: None });
-                }
-            }
+            EventBody::Audit { seq } => effects.extend(audit::announced(state, seq)),
             EventBody::Other => {}
         }
     }
@@ -266,26 +260,6 @@ fn credentials(state: &mut State, ticket: Ticket, result: Result<Credentials, Ap
             Err(error) => Secret::Refused(error),
         };
     }
-}
-
-fn audit(
-    state: &mut State,
-    tenant: Option<String>,
-    before: Option<i64>,
-    result: Result<Vec<AuditEvent>, ApiError>,
-) -> Vec<Effect> {
-    let Some(Screen::Audit(screen)) = state.screens.last_mut() else { return Vec::new() };
-    if screen.tenant != tenant {
-        return Vec::new();
-    }
-    if before.is_some() {
-        screen.older_arrived(result);
-        return Vec::new();
-    }
-    let outdated = screen.reading == Reading::Outdated && result.is_ok();
-    screen.newest_arrived(result);
-    screen.reading = if outdated { Reading::Asked } else { Reading::Idle };
-    if outdated { vec![Effect::LoadAudit { tenant, before: None }] } else { Vec::new() }
 }
 
 /// Keeps what an operation is now. A failure that nobody looks at is said.

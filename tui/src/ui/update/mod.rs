@@ -3,9 +3,11 @@
 //! Invariant: nothing here waits, reads a clock or writes; the same events give the same state.
 
 mod action;
+mod audit;
 mod bulk;
 mod copy;
 mod daemon;
+mod export;
 mod open;
 mod palette;
 mod scroll;
@@ -72,5 +74,6 @@ fn shows_time(state: &State) -> bool {
                     | Screen::Operations(_)
                     | Screen::Isolation(_)
                     | Screen::Fleet(_)
+                    | Screen::Audit(_)
             ))
 }

@@ -5,9 +5,8 @@
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::name::Slug;
 
-use super::wizard;
+use super::{audit, wizard};
 use crate::ui::event::Effect;
-use crate::ui::state::audit::{AuditScreen, Reading};
 use crate::ui::state::credentials::{CredentialsScreen, Secret};
 use crate::ui::state::fleet::{self, FleetScreen};
 use crate::ui::state::isolation::IsolationScreen;
@@ -67,35 +66,6 @@ pub(super) fn select_operation(state: &mut State, by: isize) {
     if let Some(Screen::Operations(screen)) = state.screens.last_mut() {
         screen.selection = there.filter(|_| row > 0);
     }
-}
-
-/// The trail; of the tenant that the screen is about, if it is about one.
-pub(super) fn audit_here(state: &mut State) -> Vec<Effect> {
-    let filter = match state.screen() {
-        Screen::Tenant(_) | Screen::Operation(_) | Screen::Operations(_) | Screen::Isolation(_) => {
-            state.tenant_at_hand().map(|tenant| format!("tenant:{}", tenant.slug))
-        }
-        _ => None,
-    };
-    audit(state, filter.unwrap_or_default())
-}
-
-pub(super) fn audit(state: &mut State, filter: String) -> Vec<Effect> {
-    state.screens.push(Screen::Audit(Box::new(AuditScreen::new(filter))));
-    read_audit(state)
-}
-
-/// Reads the newest page anew, of the tenant that the filter names now.
-pub(super) fn read_audit(state: &mut State) -> Vec<Effect> {
-    let Some(Screen::Audit(screen)) = state.screens.last_mut() else { return Vec::new() };
-    // Only a name that is one: half a name would find nothing, where the filter finds something.
-    let named = screen.named_tenant().and_then(|slug| state.tenants.named(slug));
-    let named = named.map(|tenant| tenant.slug.to_string());
-    if named != screen.tenant {
-        screen.begin_anew(named.clone());
-    }
-    screen.reading = Reading::Asked;
-    vec![Effect::LoadAudit { tenant: named, before: None }]
 }
 
 /// A tenant without a login gets one; where there is one already, that is said first.
@@ -181,10 +151,14 @@ pub(super) fn reload(state: &mut State) -> Vec<Effect> {
         Screen::Tenants | Screen::Fleet(_) => vec![Effect::LoadTenants],
         Screen::Isolation(screen) => vec![Effect::LoadDetail(screen.id.to_string())],
         Screen::Tenant(screen) => vec![Effect::LoadDetail(screen.id.to_string())],
-        Screen::Audit(_) => read_audit(state),
+        Screen::Audit(_) => audit::read(state),
         Screen::Wizard(_) => wizard::plan_again(state),
         Screen::Operation(screen) => vec![Effect::LoadOperation(screen.id)],
         Screen::Operations(_) => vec![Effect::LoadOperations],
-        Screen::Credentials(_) | Screen::Rollback(_) | Screen::Bulk(_) => Vec::new(),
+        Screen::Credentials(_)
+        | Screen::Rollback(_)
+        | Screen::Bulk(_)
+        | Screen::Record(_)
+        | Screen::Export(_) => Vec::new(),
     }
 }

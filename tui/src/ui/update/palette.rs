@@ -5,7 +5,7 @@
 use tenantry_protocol::id::TenantId;
 use tui_input::Input;
 
-use super::{action, open, verify, wizard};
+use super::{action, audit, export, open, verify, wizard};
 use crate::ui::event::Effect;
 use crate::ui::state::palette::{Palette, Run};
 use crate::ui::state::tenants::Typing;
@@ -100,8 +100,10 @@ pub(super) fn run(state: &mut State) -> Vec<Effect> {
             state.tenants.filter_changed();
             Vec::new()
         }
-        Run::Audit(filter) if filter.is_empty() => open::audit_here(state),
-        Run::Audit(filter) => open::audit(state, filter),
+        Run::Audit(words) if words.is_empty() => audit::open_here(state),
+        Run::Audit(words) => audit::open(state, words),
+        Run::VerifyTrail => audit::verify(state),
+        Run::Export => export::open(state),
     }
 }
 

@@ -2,9 +2,8 @@
 //!
 //! Invariant: nobody scrolls past the end, so that the first key back moves something.
 
-use super::{help_rows, list_rows, open, palette};
+use super::{audit, help_rows, list_rows, open, palette};
 use crate::ui::event::Effect;
-use crate::ui::state::audit::Older;
 use crate::ui::state::isolation::{REPORT_HEAD, report_columns};
 use crate::ui::state::wizard::Step;
 use crate::ui::state::{Overlay, Screen, State, plan_text};
@@ -27,7 +26,6 @@ pub(super) fn scroll(state: &mut State, by: isize) -> Vec<Effect> {
         }
         Overlay::None => {}
     }
-    let now = state.now;
     let columns = report_columns(state);
     match state.screens.last_mut() {
         Some(Screen::Tenants) => {
@@ -61,17 +59,11 @@ pub(super) fn scroll(state: &mut State, by: isize) -> Vec<Effect> {
         }
         Some(Screen::Fleet(_)) => open::select_in_fleet(state, by),
         Some(Screen::Operations(_)) => open::select_operation(state, by),
-        Some(Screen::Audit(screen)) => {
-            let visible = screen.visible(now);
-            let row = screen.selected_row(&visible).saturating_add_signed(by);
-            let row = row.min(visible.len().saturating_sub(1));
-            // On the newest the selection stays with whatever is newest.
-            screen.selection = if row == 0 { None } else { visible.get(row).map(|event| event.seq) };
-            if let Some(before) = screen.wants_older(now) {
-                screen.older = Older::Asked;
-                return vec![Effect::LoadAudit { tenant: screen.tenant.clone(), before: Some(before) }];
-            }
+        Some(Screen::Record(screen)) => {
+            let last = screen.lines(columns).len().saturating_sub(body);
+            screen.top = screen.top.saturating_add_signed(by).min(last);
         }
+        Some(Screen::Audit(_)) => return audit::select(state, by),
         _ => {}
     }
     Vec::new()

@@ -1,11 +1,12 @@
 //! Drawing. `view` is a function of the state: no I/O, no clock, no changes.
 //!
-//! Every screen is one top line (where one is, and with whom), a body, one line for a notice, and the keys that work
-//! now. Below 40 columns or 10 rows what doesn't fit is cut, never wrapped into something else.
+//! Every screen is one top line (where one is, and with whom), a second one if the audit trail is not what it was, a body,
+//! one line for a notice, and the keys that work now. Below 40 columns or 10 rows what doesn't fit is cut, never wrapped into something else.
 
 mod audit;
 mod bulk;
 mod credentials;
+mod export;
 mod fleet;
 mod help;
 mod isolation;
@@ -13,6 +14,7 @@ mod operation;
 mod operations;
 mod palette;
 mod plan;
+mod record;
 mod rollback;
 mod tenant;
 mod tenants;
@@ -28,21 +30,24 @@ use ratatui::widgets::Paragraph;
 
 use super::fit;
 use super::keymap::{self, Action, Binding, Prominence};
+use super::state::record::Record;
 use super::state::tenants::Loaded;
 use super::state::{Connection, Overlay, Screen, State};
-use crate::format;
+use crate::{format, trail};
 use fit::{cut, width};
 use theme::Theme;
 
 pub(crate) fn view(state: &State, frame: &mut Frame<'_>) {
-    let [top, body, notice, hints] = Layout::vertical([
+    let [top, alarm, body, notice, hints] = Layout::vertical([
         Constraint::Length(1),
+        Constraint::Length(u16::from(state.is_alarmed())),
         Constraint::Fill(1),
         Constraint::Length(1),
         Constraint::Length(1),
     ])
     .areas(frame.area());
     frame.render_widget(top_line(state, top.width), top);
+    frame.render_widget(alarm_line(state, alarm.width), alarm);
     match state.screen() {
         Screen::Tenants => tenants::draw(state, frame, body),
         Screen::Tenant(screen) => tenant::draw(state, screen, frame, body),
@@ -53,6 +58,8 @@ pub(crate) fn view(state: &State, frame: &mut Frame<'_>) {
         Screen::Bulk(bulk) => bulk::draw(state, bulk, frame, body),
         Screen::Operations(screen) => operations::draw(state, screen, frame, body),
         Screen::Audit(screen) => audit::draw(state, screen, frame, body),
+        Screen::Record(screen) => record::draw(state, screen, frame, body),
+        Screen::Export(screen) => export::draw(state, screen, frame, body),
         Screen::Isolation(screen) => isolation::draw(state, screen, frame, body),
         Screen::Fleet(screen) => fleet::draw(state, screen, frame, body),
     }
@@ -100,6 +107,20 @@ fn top_line(state: &State, columns: u16) -> Line<'static> {
     ])
 }
 
+/// While the trail is in trouble nothing can be changed, and whoever tries should know why beforehand.
+fn alarm_line(state: &State, columns: u16) -> Line<'static> {
+    let Some(broken) = state.chain.wrong() else { return Line::default() };
+    let what = match &state.chain.status.trouble {
+        Some(_) => ": nothing is changed until that is settled",
+        None => "",
+    };
+    let text = format!("✗ audit trail {}{what}", trail::trouble(broken));
+    let how = " · :audit says how";
+    let room = usize::from(columns).saturating_sub(1);
+    let text = if width(&text) + width(how) <= room { text + how } else { cut(&text, room) };
+    Line::styled(format!(" {text}"), Theme(state.colours).bad())
+}
+
 fn breadcrumb(state: &State) -> String {
     let here = match state.screen() {
         Screen::Tenants => "tenants".to_owned(),
@@ -117,6 +138,11 @@ fn breadcrumb(state: &State) -> String {
         Screen::Bulk(bulk) => format!("rollback of {} tenants", bulk.parts.len()),
         Screen::Operations(_) => "operations".to_owned(),
         Screen::Audit(_) => "audit".to_owned(),
+        Screen::Record(screen) => match &screen.record {
+            Record::Event(event) => format!("audit › {}", trail::seq(event.seq)),
+            Record::Verdict(_) => "audit › verification".to_owned(),
+        },
+        Screen::Export(_) => "audit › export".to_owned(),
         Screen::Isolation(screen) => format!("{} › isolation", screen.slug),
         Screen::Fleet(_) => "isolation".to_owned(),
     };
@@ -151,11 +177,21 @@ fn notice_line(state: &State) -> Line<'_> {
             let room = usize::from(state.size.0).saturating_sub(1);
             Line::styled(format!(" {}", cut(&format!("trying again: {what}"), room)), theme.bad())
         }
-        (None, _) => match &state.verifying {
-            Some(verifying) => Line::styled(format!(" ◐ {}", verifying.progress()), theme.busy()),
-            None => Line::default(),
-        },
+        (None, _) => background(state).map_or_else(Line::default, |text| Line::styled(text, theme.busy())),
     }
+}
+
+/// What was asked for and goes on, whatever is on the screen.
+fn background(state: &State) -> Option<String> {
+    if let Some(verifying) = &state.verifying {
+        return Some(format!(" ◐ {}", verifying.progress()));
+    }
+    if let Some(exporting) = state.exporting.as_ref().filter(|_| !matches!(state.screen(), Screen::Export(_)))
+    {
+        return Some(format!(" ◐ {}", exporting.progress()));
+    }
+    let elsewhere = state.chain.checking.is_some() && !matches!(state.screen(), Screen::Audit(_));
+    elsewhere.then(|| format!(" {}", state.chain.line(state.now).0))
 }
 
 /// As many of the keys that work now as fit: the way out and what the screen is for before the help, all others after.

@@ -2,6 +2,7 @@
 //! Nothing is drawn and nobody is asked: what counts is the state afterwards, and which effects were asked for.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod audit;
 mod isolation;
 mod lists;
 mod screens;

@@ -1,4 +1,4 @@
-//! Palette, retry, credentials and audit: ways between screens, driven by events alone.
+//! Palette, retry and credentials: ways between screens, driven by events alone.
 //! As in the module above, nothing is drawn and nobody is asked.
 
 use crossterm::event::{KeyCode, KeyEvent};
@@ -12,7 +12,7 @@ use crate::ui::keymap;
 use crate::ui::state::credentials::Secret;
 use crate::ui::state::palette::Run;
 use crate::ui::state::{Overlay, Screen};
-use crate::ui::testing::{audit_event, console, ctrl, now, operation, press, tenant, type_text};
+use crate::ui::testing::{console, ctrl, now, operation, press, tenant, type_text};
 use crate::ui::update::update;
 
 #[test]
@@ -139,34 +139,6 @@ fn a_new_tenant_from_the_palette_has_its_name_and_leaves_an_older_wizard_as_it_w
 }
 
 #[test]
-fn audit_of_a_tenant_is_read_for_that_tenant_and_follows_new_events() {
-    let mut state = console(&["acme"]);
-    press(&mut state, KeyCode::Enter);
-    let acme = |before| Effect::LoadAudit { tenant: Some("acme".to_owned()), before };
-    assert_eq!(press(&mut state, KeyCode::Char('a')), [acme(None)]);
-    let mut event = audit_event(7, "provision", "acme");
-    let wanted = operation("acme", OperationState::Succeeded).id;
-    event.operation_id = Some(wanted.to_string());
-    let tenant = Some("acme".to_owned());
-    update(&mut state, Event::Audit { tenant, before: None, result: Ok(vec![event]) });
-    assert_eq!(update(&mut state, watched(EventBody::Audit { seq: 8 })), [acme(None)]);
-    let stranger = Event::Audit { tenant: None, before: None, result: Ok(vec![]) };
-    update(&mut state, stranger);
-    assert_eq!(
-        press(&mut state, KeyCode::Enter),
-        [Effect::LoadOperation(wanted)],
-        "its event is still there"
-    );
-    press(&mut state, KeyCode::Esc);
-    press(&mut state, KeyCode::Char('/'));
-    type_text(&mut state, " failed");
-    press(&mut state, KeyCode::Enter);
-    assert_eq!(press(&mut state, KeyCode::Esc), [acme(None)], "what was typed is cleared first");
-    press(&mut state, KeyCode::Esc);
-    assert!(matches!(state.screen(), Screen::Tenant(_)), "then one is back where one came from");
-}
-
-#[test]
 fn no_plain_enter_asks_for_a_removal_or_a_new_secret() {
     let mut state = console(&["acme"]);
     press(&mut state, KeyCode::Char('R'));
@@ -175,20 +147,6 @@ fn no_plain_enter_asks_for_a_removal_or_a_new_secret() {
         let effects = press(&mut state, KeyCode::Enter);
         assert!(!effects.iter().any(|effect| matches!(effect, Effect::Rollback { .. })));
     }
-}
-
-#[test]
-fn a_flood_of_audit_events_is_one_reading_at_a_time() {
-    let mut state = console(&["acme"]);
-    press(&mut state, KeyCode::Char('a'));
-    let everything = || Effect::LoadAudit { tenant: None, before: None };
-    let arrived = || Event::Audit { tenant: None, before: None, result: Ok(vec![]) };
-    for seq in 1..50 {
-        assert!(update(&mut state, watched(EventBody::Audit { seq })).is_empty(), "one is under way");
-    }
-    assert_eq!(update(&mut state, arrived()), [everything()], "what came meanwhile is read once");
-    assert!(update(&mut state, arrived()).is_empty());
-    assert_eq!(update(&mut state, watched(EventBody::Audit { seq: 51 })), [everything()]);
 }
 
 #[test]

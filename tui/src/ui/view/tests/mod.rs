@@ -2,6 +2,7 @@
 //! Snapshots freeze the layouts at 80 columns; that nothing breaks at other sizes is one test for all screens.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod audit;
 mod isolation;
 mod lists;
 
@@ -15,7 +16,7 @@ use tenantry_protocol::tenant::Credentials;
 use super::view;
 use crate::ui::event::{Effect, Event};
 use crate::ui::state::State;
-use crate::ui::testing::{audit_event, console, ctrl, graded, now, operation, plan, press, type_text};
+use crate::ui::testing::{console, ctrl, graded, now, operation, plan, press, type_text};
 use crate::ui::update::update;
 
 fn drawn(state: &State, columns: u16, rows: u16) -> String {
@@ -224,7 +225,7 @@ fn the_palette_shows_names_meanings_and_keys() {
     type_text(&mut state, "o");
     insta::assert_snapshot!(drawn(&state, 80, 18), @r#"
      tenantry › tenants                        local · PRODUCTION · operator ● live
-    ┌ command 1 of 15 ─────────────────────────────────────────────────────────────┐
+    ┌ command 1 of 17 ─────────────────────────────────────────────────────────────┐
     │ : o                                                                          │
     │ ▌ operation           a tenant's last operation                      o       │
     │   operations          what runs and what ran                         O       │
@@ -241,41 +242,6 @@ fn the_palette_shows_names_meanings_and_keys() {
     └──────────────────────────────────────────────────────────────────────────────┘
 
      enter run  tab complete  ↑ ↓ choose  esc close
-    "#);
-}
-
-#[test]
-fn the_audit_trail_has_a_filter_and_everything_about_one_event() {
-    let mut state = console(&["acme"]);
-    press(&mut state, KeyCode::Char('a'));
-    let mut denied = audit_event(2, "rollback", "acme");
-    denied.outcome = Some("denied".to_owned());
-    let events = vec![audit_event(3, "provision", "globex"), denied, audit_event(1, "provision", "acme")];
-    update(&mut state, Event::Audit { tenant: None, before: None, result: Ok(events) });
-    press(&mut state, KeyCode::Char('/'));
-    type_text(&mut state, "acme");
-    press(&mut state, KeyCode::Enter);
-    insta::assert_snapshot!(drawn(&state, 80, 20), @r#"
-    tenantry › audit                          local · PRODUCTION · operator ● live
-    filter: acme    2 of 3 events
-        SEQ  UTC      ACTOR         ACTION             TENANT           OUTCOME
-    ▌     2  23:43:22 ops1 (uid 10… rollback           acme             denied
-          1  23:43:21 ops1 (uid 10… provision          acme             ok
-
-
-
-
-
-
-    ──────────────────────────────────────────────────────────────────────────────
-    event     2 rollback at 2024-10-03 23:43:22 UTC, took 310 ms
-    by        ops1 (uid 1003)
-    tenant    acme · outcome denied
-    operation –
-    hash      9b1e9b1e9b1e9b1e9b1e9b1e9b1e9b1e9b1e9b1e9b1e9b1e9b1e9b1e9b1e9b1e
-    prev      77c077c077c077c077c077c077c077c077c077c077c077c077c077c077c077c0
-
-    / filter  t tenant  y copy the event  : command  esc clear the filter  ? help
     "#);
 }
 
@@ -350,8 +316,6 @@ fn every_screen_fits_every_size() {
     press(&mut rollback, KeyCode::Char('R'));
     let mut form = console(&["acme"]);
     press(&mut form, KeyCode::Char('n'));
-    let mut audit = console(&["acme"]);
-    press(&mut audit, KeyCode::Char('a'));
     let mut detail = console(&["acme"]);
     press(&mut detail, KeyCode::Enter);
     let mut help = console(&["acme"]);
@@ -370,9 +334,8 @@ fn every_screen_fits_every_size() {
     let mut fleet = isolation::fleet();
     press(&mut fleet, KeyCode::Char('j'));
     let report = isolation::at_report(isolation::report_with_holes());
-    let wide =
-        [palette, credentials, rollback, form, audit, detail, help, running, operations, bulk, fleet, report];
-    for state in wide.into_iter().chain([console(&["acme"]), at_plan()]) {
+    let wide = [palette, credentials, rollback, form, detail, help, running, operations, bulk, fleet, report];
+    for state in wide.into_iter().chain(audit::all()).chain([console(&["acme"]), at_plan()]) {
         for (columns, rows) in [(80, 24), (200, 60), (40, 10), (20, 5), (4, 2), (1, 1)] {
             let text = drawn(&state, columns, rows);
             assert!(columns < 40 || text.contains("tenantry"), "{columns}x{rows}\n{text}");

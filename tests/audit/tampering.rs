@@ -1,0 +1,82 @@
+//! Tampering through the real database: a trail of thousands of events, each class at 200 places of it.
+
+use std::fmt::Write as _;
+
+use crate::audit_trail::verdict;
+use crate::generate;
+use crate::harness::Env;
+use crate::tamper::{Class, Tamperer};
+
+const EVENTS: i64 = 2_000;
+const TOLD: usize = 5;
+
+/// What was not found, or not named rightly; and how many tamperings there were.
+pub(crate) async fn in_the_database(places: usize, seed: u64) -> (usize, usize) {
+    let mut env = Env::new().await;
+    lengthen(&mut env, EVENTS).await;
+    let whole = verdict(&env, Vec::new()).await;
+    assert_eq!(whole.broken, None, "before anything was done");
+    let mut tamperer = Tamperer::of(&env).await;
+    let (mut missed, mut done) = (0, 0);
+    for class in Class::ALL {
+        let begin = std::time::Instant::now();
+        let before = missed;
+        for place in 0..places {
+            tamperer.save().await;
+            let last = tamperer.last;
+            let (at, other) = spread(seed, place, places, last - i64::from(class.needs_a_next()), last);
+            tamperer.tamper(class, at, other).await;
+            let found = verdict(&env, Vec::new()).await.broken.map(|found| (found.seq, found.kind));
+            done += 1;
+            if found != Some(class.expected(at, last)) {
+                missed += 1;
+                if missed - before <= TOLD {
+                    println!("  {class:?} at event {at} of {last}: {found:?}");
+                }
+            }
+            tamperer.put_back(class).await;
+        }
+        let whole = verdict(&env, Vec::new()).await;
+        assert_eq!(whole.broken, None, "put back after {class:?}");
+        println!(
+            "{class:?}: {places} places, {} missed, {:.0} s",
+            missed - before,
+            begin.elapsed().as_secs_f64()
+        );
+    }
+    (missed, done)
+}
+
+/// Places over the whole trail, its first and last event among them, and a later one for what takes two.
+fn spread(seed: u64, place: usize, places: usize, most: i64, last: i64) -> (i64, i64) {
+    let step = most as f64 / places as f64;
+    let jitter =
+        (seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(place as u64 * 1_442_695_040_888_963_407)
+            >> 33) as f64
+            / f64::from(u32::MAX >> 1);
+    let at = match place {
+        0 => 1,
+        place if place + 1 == places => most,
+        place => ((place as f64 + jitter) * step) as i64 + 1,
+    }
+    .clamp(1, most);
+    (at, (at + 1 + (last - at - 1) / 2).min(last))
+}
+
+/// Appends events as years of work would, signed and anchored by the daemon's own key and file.
+pub(crate) async fn lengthen(env: &mut Env, count: i64) {
+    env.take_daemon().stop().await;
+    generate::append(&mut env.control().await, count).await;
+    let mut tamperer = Tamperer::of(env).await;
+    tamperer.sign_head().await;
+    let mut lines = String::new();
+    let path = env.dir.join("state/audit/anchors");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let newest =
+        text.lines().last().and_then(|line| line.split(' ').next()?.parse::<i64>().ok()).unwrap_or(0);
+    for (seq, hash) in tamperer.hashes_after(newest).await {
+        writeln!(lines, "{seq} {}", data_encoding::HEXLOWER.encode(&hash)).unwrap();
+    }
+    std::fs::write(&path, text + &lines).unwrap();
+    env.start_daemon().await;
+}

@@ -1,0 +1,50 @@
+//! Verifying a long trail in a running daemon: how fast, and in how much memory.
+
+use std::time::Instant;
+
+use crate::audit_trail::verdict;
+use crate::harness::Env;
+use crate::{Bar, LEAST_RATE, at_least, at_most, tampering};
+
+/// What the daemon's memory may grow by while it reads a trail of any length, in MiB.
+const GROWTH_MIB: f64 = 16.0;
+const ROUNDS: usize = 3;
+
+pub(crate) async fn at_length(events: i64) -> Vec<Bar> {
+    let mut env = Env::new().await;
+    let begin = Instant::now();
+    tampering::lengthen(&mut env, events).await;
+    println!("{events} events made, and a start on them, in {:.0} s", begin.elapsed().as_secs_f64());
+    let pid = env.daemon().pid().as_raw();
+    let before = peak_mib(pid);
+    let (mut wall, mut cpu): (f64, f64) = (f64::MAX, f64::MAX);
+    for _ in 0..ROUNDS {
+        let busy = cpu_seconds(pid);
+        let found = verdict(&env, Vec::new()).await;
+        assert_eq!(found.broken, None);
+        wall = wall.min(found.duration_ms / 1_000.0);
+        cpu = cpu.min(cpu_seconds(pid) - busy);
+    }
+    println!("{events} events verified in {wall:.2} s, of which {cpu:.2} s are the daemon's on a core");
+    vec![
+        at_least("verified_events_per_s_of_a_core", (events as f64 / cpu).round(), LEAST_RATE),
+        at_least("verified_events_per_s", (events as f64 / wall).round(), LEAST_RATE),
+        at_most("verify_rss_growth_mib", peak_mib(pid) - before, GROWTH_MIB),
+    ]
+}
+
+/// The most memory that a process had, in MiB.
+pub(crate) fn peak_mib(pid: i32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").trim().parse::<f64>().unwrap() / 1_024.0
+}
+
+/// What a process used of its cores, in seconds.
+fn cpu_seconds(pid: i32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
+    let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).unwrap().unwrap();
+    ticks / per_second as f64
+}

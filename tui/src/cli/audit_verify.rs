@@ -1,0 +1,84 @@
+//! `audit verify`: whether the trail is what it was; the daemon's own, or with `--file` an export without any daemon.
+//!
+//! Invariant: what was found is printed whole before the exit status says it: 0 whole, 6 broken. What a verification
+//! cannot promise is part of every verdict.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tenantry_protocol::audit::{AuditVerdict, AuditVerificationRequest, AuditVerifyRequest};
+
+use super::args::AuditVerify;
+use super::document::AuditVerified;
+use super::error::CliError;
+use super::meter::Meter;
+use super::output::Output;
+use super::{Context, audit_anchors};
+use crate::client::reconnect;
+use crate::{format, trail};
+
+/// How often is asked how far it is.
+const STEP_MS: u64 = 250;
+/// The verification goes on in the daemon while a connection is made anew.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The daemon's trail, by the daemon.
+pub(super) async fn run(context: &Context, verify: AuditVerify) -> Result<(), CliError> {
+    let anchors = match &verify.anchors {
+        Some(path) => {
+            let read = audit_anchors::read(path)?;
+            context.output.note(&noted(&read));
+            read.anchors
+        }
+        None => Vec::new(),
+    };
+    let mut client = context.client().await?;
+    let mut meter = Meter::new(context.output, "verifying", format::count);
+    let mut now = client.audit_verify(AuditVerifyRequest { anchors }).await?;
+    let verdict = loop {
+        let amount = |events: i64| u64::try_from(events).unwrap_or_default();
+        meter.at(amount(now.checked), amount(now.total));
+        if let Some(verdict) = now.verdict {
+            break verdict;
+        }
+        let request = AuditVerificationRequest { id: now.id.clone(), wait_ms: STEP_MS };
+        now = match client.audit_verification(request).await {
+            Ok(newer) => newer,
+            Err(error) if error.is_loss() => {
+                client = reconnect(&client, Some(PATIENCE), error).await?;
+                now
+            }
+            Err(error) => return Err(error.into()),
+        };
+    };
+    drop(meter);
+    print(context.output, None, &verdict)
+}
+
+/// `12 anchors of trail 0193…` or, of more than can be used, how many were taken.
+pub(super) fn noted(read: &audit_anchors::Anchors) -> String {
+    let used = read.anchors.len() as u64;
+    let trail = read.trail;
+    if used == read.lines {
+        return format!("{} of trail {trail}", format::counted(used, "anchor"));
+    }
+    format!(
+        "{} of trail {trail}, of which {} are used",
+        format::counted(read.lines, "anchor"),
+        format::count(used)
+    )
+}
+
+/// The verdict, and the exit status that follows from it.
+pub(super) fn print(output: Output, file: Option<&Path>, verdict: &AuditVerdict) -> Result<(), CliError> {
+    if output.is_json() {
+        let file = file.map(|file| file.display().to_string());
+        output.document(&AuditVerified { is_whole: verdict.broken.is_none(), file, verdict })?;
+    } else {
+        output.lines(&trail::verdict(verdict).join("\n"))?;
+    }
+    match &verdict.broken {
+        None => Ok(()),
+        Some(broken) => Err(CliError::Attention(format!("{}: {}", trail::trouble(broken), broken.message))),
+    }
+}

@@ -1,0 +1,59 @@
+//! How far something is that has a known end, on standard error: a bar on a terminal, now and then a line elsewhere.
+//!
+//! Invariant: standard output is never touched, the bar is gone when this is dropped, and what is over within a second
+//! says nothing at all where there is no terminal.
+
+use std::io::{self, IsTerminal};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::output::{Output, Progress};
+
+const FIRST_LINE: Duration = Duration::from_secs(1);
+const NEXT_LINE: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub(super) struct Meter {
+    output: Output,
+    what: &'static str,
+    written: fn(u64) -> String,
+    bar: Option<ProgressBar>,
+    next_line: Instant,
+}
+
+impl Meter {
+    /// `written` is how an amount is written for people.
+    pub(super) fn new(output: Output, what: &'static str, written: fn(u64) -> String) -> Self {
+        let bar = (output.progress == Progress::Shown && io::stderr().is_terminal()).then(|| {
+            let bar = ProgressBar::new(0);
+            if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:24} {msg} {elapsed}") {
+                bar.set_style(style);
+            }
+            bar.set_prefix(what);
+            bar.enable_steady_tick(Duration::from_millis(250));
+            bar
+        });
+        Self { output, what, written, bar, next_line: Instant::now() + FIRST_LINE }
+    }
+
+    pub(super) fn at(&mut self, done: u64, total: u64) {
+        let text = || format!("{} of {}", (self.written)(done), (self.written)(total));
+        if let Some(bar) = &self.bar {
+            bar.set_length(total);
+            bar.set_position(done);
+            bar.set_message(text());
+        } else if Instant::now() >= self.next_line {
+            self.output.note(&format!("{}: {}", self.what, text()));
+            self.next_line = Instant::now() + NEXT_LINE;
+        }
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Effects about the audit trail: reading, verifying and exporting it.
+//!
+//! Invariant: what arrives is made harmless for a terminal here; an export's bytes, which go to a file, are left as they
+//! are. Progress may be dropped where the console is busy, an end never is.
+
+use std::path::PathBuf;
+
+use tenantry_protocol::audit::{
+    AuditExportRequest, AuditRequest, AuditVerificationRequest, AuditVerifyRequest,
+};
+
+use super::super::event::{Effect, Event, Ticket};
+use super::super::link::{self, Events};
+use super::super::state::audit::PAGE;
+use super::super::state::export::ExportProgress;
+use super::clean;
+use crate::client::{Client, Overwrite, export_to};
+use crate::{format, text};
+
+/// How long is waited for the end of a verification before it is said how far it is.
+const STEP_MS: u64 = 300;
+
+pub(super) async fn perform(effect: Effect, client: &Client, events: &Events) -> Option<Event> {
+    match effect {
+        Effect::LoadAudit { ticket, query, before } => {
+            let request = AuditRequest { filter: *query, before, limit: Some(PAGE) };
+            let result = clean(client.audit(request).await.map(|answer| Box::new(text::wire(answer))));
+            Some(Event::Audit { ticket, before, result })
+        }
+        Effect::LoadTrail => {
+            link::load_trail(client, events, None).await;
+            None
+        }
+        Effect::VerifyTrail(ticket) => {
+            let begun = client.audit_verify(AuditVerifyRequest::default()).await;
+            Some(Event::Verification { ticket, result: clean(begun.map(|far| Box::new(text::wire(far)))) })
+        }
+        Effect::Verification { ticket, id } => {
+            let request = AuditVerificationRequest { id, wait_ms: STEP_MS };
+            let far = client.audit_verification(request).await;
+            Some(Event::Verification { ticket, result: clean(far.map(|far| Box::new(text::wire(far)))) })
+        }
+        Effect::Export { ticket, request, path } => {
+            Some(export(ticket, *request, &path, client, events).await)
+        }
+        // The runner performs the others itself.
+        _ => None,
+    }
+}
+
+async fn export(
+    ticket: Ticket,
+    request: AuditExportRequest,
+    name: &str,
+    client: &Client,
+    events: &Events,
+) -> Event {
+    let mut heard = |part: &tenantry_protocol::audit::AuditExportPart| {
+        let progress =
+            ExportProgress { events: part.events, searched_to: part.searched_to, to_seq: part.to_seq };
+        let _ = events.try_send(Event::Exporting { ticket, progress });
+    };
+    let result = export_to(client, request, &at_home(name), Overwrite::Never, &mut heard).await;
+    let result = result.map(|exported| {
+        format!(
+            "{} in {}, {}",
+            format::counted(exported.events, "event"),
+            exported.file.display(),
+            format::bytes(exported.bytes)
+        )
+    });
+    let result = result.map_err(|error| error.to_string());
+    Event::Exported { ticket, result: result.map(|said| text::line(&said)).map_err(|why| text::line(&why)) }
+}
+
+/// `~/` is the home folder, as in every shell.
+fn at_home(name: &str) -> PathBuf {
+    let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
+    match (name.strip_prefix("~/"), home) {
+        (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
+        _ => PathBuf::from(name),
+    }
+}
+
+/// Where relative names lead.
+pub(super) fn folder() -> String {
+    std::env::current_dir().map_or_else(|_| ".".to_owned(), |folder| text::line(&folder.to_string_lossy()))
+}
