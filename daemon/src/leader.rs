@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::audit::{TakeUpError, Trail};
 use crate::commands::{App, purge_when_due, verify_in_turn, verify_trail_in_turn};
+use crate::model::audit_chain::{Actor, Entry};
 use crate::pipeline::{Engine, recover};
 use crate::postgres::control::Control;
 use crate::postgres::lease::Taken;
@@ -66,6 +67,7 @@ impl Leader {
                         () = purge_when_due(&self.app) => {}
                         () = verify_in_turn(&self.app) => {}
                         () = verify_trail_in_turn(&self.app) => {}
+                        () = self.app.record_denials_in_turn() => {}
                     },
                     None => held = self.stand_by().await,
                 }
@@ -74,6 +76,9 @@ impl Leader {
                 () = term => {}
                 () = stop.cancelled() => break,
             }
+        }
+        if self.control.may_write().is_ok() {
+            self.app.record_last_denials().await;
         }
         if self.control.may_write().is_ok()
             && let Ok(mut connection) = self.control.connect().await
@@ -190,7 +195,7 @@ impl Leader {
     }
 
     async fn begin_to_work(&self) -> Result<(), BeginError> {
-        self.register_targets().await.map_err(BeginError::Control)?;
+        self.record_start().await.map_err(BeginError::Control)?;
         self.app.publish_built_in().await.map_err(BeginError::Registry)?;
         let taken_up =
             recover(&self.engine, &self.targets, &mut HashSet::new()).await.map_err(BeginError::Control)?;
@@ -198,7 +203,8 @@ impl Leader {
         Ok(())
     }
 
-    async fn register_targets(&self) -> Result<(), Error> {
+    /// The event that a term begins with, and the targets that it has.
+    async fn record_start(&self) -> Result<(), Error> {
         let mut tx = self.trail.begin().await?;
         for target in &self.targets {
             let options = target.options();
@@ -211,6 +217,14 @@ impl Leader {
             )
             .await?;
         }
-        tx.commit("commit the targets").await
+        let entry = Entry {
+            // Names a machine.
+            detail: self.control.held_before_by().map(|holder| format!("before: {holder}")),
+            ..Entry::new("daemon.start", Actor::daemon(nix::unistd::geteuid().as_raw()))
+        };
+        let entry = entry.fact("version", env!("CARGO_PKG_VERSION")).fact("epoch", self.control.epoch());
+        let entry = entry.fact("config", self.app.config_digest()).fact("targets", self.targets.len());
+        tx.record(&entry).await?;
+        tx.commit("commit the start").await
     }
 }

@@ -16,4 +16,5 @@ pub mod postgres;
 pub mod server;
 mod start;
 
+pub use commands::Reloaded;
 pub use start::{CheckReport, Server, StartError, check};

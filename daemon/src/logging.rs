@@ -1,40 +1,62 @@
-//! Structured logs: to standard error, or to daily files. Never a secret: the types that hold one do not show it.
+//! Structured logs: to standard error, to daily files, or to systemd's journal with its fields. Never a secret: the types
+//! that hold one do not show it.
+//!
+//! The names are the same everywhere: `operation`, `tenant`, and the `seq` of an event of the audit trail.
 
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_appender::rolling;
+use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{Layer as _, Registry, filter::Targets, fmt};
+use tracing_subscriber::{Layer, Registry, filter::Targets, fmt, reload};
 
 use crate::config::{Log, LogFormat, LogLevel};
 
 const FILE_PREFIX: &str = "tenantryd.log";
 /// Daily files that are kept.
 const FILES: usize = 14;
+/// systemd's word for which file standard error is, if that is its journal: `DEVICE:INODE`.
+const JOURNAL_STREAM: &str = "JOURNAL_STREAM";
+/// Before the names of the daemon's own fields in the journal: `TENANTRY_OPERATION`.
+const JOURNAL_PREFIX: &str = "TENANTRY";
 
-/// Starts logging; what is still in memory is written when the guard is dropped.
-pub fn start(log: &Log) -> io::Result<Option<WorkerGuard>> {
-    let level = match log.level {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Trace => LevelFilter::TRACE,
-    };
-    // What libraries say below a warning is theirs: the driver would log statements, the RPC every request.
-    // A client that closes right after its answer is a warning of tarpc's, and nobody's problem. A migration can raise
-    // as many warnings as it likes; they are the server's to log.
-    let filter = Targets::new()
-        .with_default(level.min(LevelFilter::WARN))
-        .with_target("tarpc", level.min(LevelFilter::ERROR))
-        .with_target("sqlx::postgres::notice", LevelFilter::OFF)
-        .with_target("tenantryd", level);
-    let (writer, guard) = match &log.dir {
-        None => (BoxMakeWriter::new(io::stderr), None),
+type AnyLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// The log, for as long as it is kept: what is still in memory is written when it is dropped.
+#[derive(Debug)]
+pub struct Logging {
+    filter: reload::Handle<Targets, Registry>,
+    _writer: Option<WorkerGuard>,
+}
+
+impl Logging {
+    /// Logs more or less from now on.
+    pub fn set_level(&self, level: LogLevel) {
+        // Refused only when nothing logs any more.
+        let _ = self.filter.reload(filter(level));
+    }
+}
+
+/// Starts logging.
+pub fn start(log: &Log) -> io::Result<Logging> {
+    let (layer, writer) = match &log.dir {
+        None if log.journald.unwrap_or_else(is_in_journal) => match journal() {
+            Ok(layer) => (layer, None),
+            // Asked for by name, it is not replaced by something else.
+            Err(error) if log.journald == Some(true) => {
+                return Err(io::Error::new(
+                    error.kind(),
+                    format!("systemd's journal can't be written: {error}"),
+                ));
+            }
+            Err(_) => (lines(log.format, BoxMakeWriter::new(io::stderr)), None),
+        },
+        None => (lines(log.format, BoxMakeWriter::new(io::stderr)), None),
         Some(dir) => {
             let files = rolling::Builder::new()
                 .rotation(rolling::Rotation::DAILY)
@@ -43,15 +65,71 @@ pub fn start(log: &Log) -> io::Result<Option<WorkerGuard>> {
                 .build(dir)
                 .map_err(io::Error::other)?;
             let (writer, guard) = tracing_appender::non_blocking(files);
-            (BoxMakeWriter::new(writer), Some(guard))
+            (lines(log.format, BoxMakeWriter::new(writer)), Some(guard))
         }
     };
-    let layer = fmt::layer().with_writer(writer).with_ansi(false);
-    let layer = match log.format {
-        LogFormat::Text => layer.boxed(),
-        LogFormat::Json => layer.json().boxed(),
-    };
+    let (filter, handle) = reload::Layer::new(filter(log.level));
     // A second start, in tests that run several servers in one process, keeps the first.
     let _ = Registry::default().with(layer.with_filter(filter)).try_init();
-    Ok(guard)
+    Ok(Logging { filter: handle, _writer: writer })
+}
+
+/// What libraries say below a warning is theirs: the driver would log statements, the RPC every request. A client that
+/// closes right after its answer is a warning of tarpc's, and nobody's problem. A migration can raise as many warnings as
+/// it likes; they are the server's to log.
+fn filter(level: LogLevel) -> Targets {
+    let level = match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_target("tarpc", level.min(LevelFilter::ERROR))
+        .with_target("sqlx::postgres::notice", LevelFilter::OFF)
+        .with_target("tenantryd", level)
+}
+
+fn lines(format: LogFormat, writer: BoxMakeWriter) -> AnyLayer {
+    let layer = fmt::layer().with_writer(writer).with_ansi(false);
+    match format {
+        LogFormat::Text => layer.boxed(),
+        LogFormat::Json => layer.json().boxed(),
+    }
+}
+
+fn journal() -> io::Result<AnyLayer> {
+    let priorities =
+        PriorityMappings { info: Priority::Informational, debug: Priority::Debug, ..PriorityMappings::new() };
+    let layer = tracing_journald::layer()?
+        .with_field_prefix(Some(JOURNAL_PREFIX.to_owned()))
+        .with_priority_mappings(priorities);
+    Ok(layer.boxed())
+}
+
+/// Whether standard error is the journal's.
+fn is_in_journal() -> bool {
+    let stream = std::env::var(JOURNAL_STREAM).unwrap_or_default();
+    // The file itself, whatever it is: what the variable says may have been inherited from another process.
+    std::fs::metadata("/proc/self/fd/2").is_ok_and(|file| names(&stream, file.dev(), file.ino()))
+}
+
+fn names(stream: &str, device: u64, inode: u64) -> bool {
+    let parts = stream.split_once(':');
+    parts.is_some_and(|(dev, ino)| dev.parse() == Ok(device) && ino.parse() == Ok(inode))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_the_journals_only_if_it_is_that_very_file() {
+        assert!(names("8:4711", 8, 4711));
+        for stream in ["8:4712", "9:4711", "", "8", "8:x", ":"] {
+            assert!(!names(stream, 8, 4711), "{stream}");
+        }
+    }
 }

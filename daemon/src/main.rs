@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use tenantry_protocol::endpoint::Announcement;
 use tenantryd::cli::{Arguments, shed_postgres_environment};
-use tenantryd::config::{Config, Surroundings};
-use tenantryd::{Server, check, logging};
+use tenantryd::config::{Config, ConfigError, Surroundings};
+use tenantryd::logging::{self, Logging};
+use tenantryd::{Reloaded, Server, check};
 use tokio::io::AsyncReadExt as _;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -22,12 +23,13 @@ pub(crate) fn main() -> ExitCode {
     // Only its panic report is used here; errors are sentences of our own.
     let _ = color_eyre::install();
     let arguments = Arguments::parse();
-    let config = match Config::load(&arguments, &Surroundings::of_this_process()) {
+    let surroundings = Surroundings::of_this_process();
+    let config = match Config::load(&arguments, &surroundings) {
         Ok(config) => config,
         Err(error) => return fail(&error, EXIT_CONFIGURATION),
     };
     let logging = match logging::start(&config.log) {
-        Ok(guard) => guard,
+        Ok(logging) => logging,
         Err(error) => return fail(&error, EXIT_CONFIGURATION),
     };
     let runtime = match tokio::runtime::Runtime::new() {
@@ -35,7 +37,11 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => return fail(&error, 1),
     };
     let code = runtime.block_on(async {
-        if arguments.check { report(&config).await } else { run(config, &arguments).await }
+        if arguments.check {
+            return report(&config).await;
+        }
+        let reload = || Config::load(&arguments, &surroundings);
+        run(config, &arguments, &logging, reload).await
     });
     // A read of standard input that nobody ends must not hold up the exit.
     runtime.shutdown_background();
@@ -43,11 +49,16 @@ pub(crate) fn main() -> ExitCode {
     code
 }
 
-async fn run(config: Config, arguments: &Arguments) -> ExitCode {
+async fn run(
+    config: Config,
+    arguments: &Arguments,
+    logging: &Logging,
+    read_again: impl Fn() -> Result<Config, ConfigError>,
+) -> ExitCode {
     // Before the start, so that a signal during it is not lost.
-    let ended = match End::prepare() {
-        Ok(ended) => ended,
-        Err(error) => return fail(&error, 1),
+    let (mut hangup, ended) = match (signal(SignalKind::hangup()), End::prepare()) {
+        (Ok(hangup), Ok(ended)) => (hangup, ended),
+        (Err(error), _) | (_, Err(error)) => return fail(&error, 1),
     };
     let server = match Server::start(config).await {
         Ok(server) => server,
@@ -59,7 +70,19 @@ async fn run(config: Config, arguments: &Arguments) -> ExitCode {
     {
         tracing::error!(%error, "the ready line could not be written");
     }
-    ended.wait(arguments.exit_with_stdin).await;
+    let reloading = async {
+        while hangup.recv().await.is_some() {
+            let read = read_again();
+            if let (Reloaded::Taken, Ok(config)) = (server.reload(&read).await, &read) {
+                logging.set_level(config.log.level);
+            }
+        }
+        std::future::pending().await
+    };
+    tokio::select! {
+        () = ended.wait(arguments.exit_with_stdin) => {}
+        () = reloading => {}
+    }
     tracing::info!("stopping");
     match server.stop().await {
         Ok(()) => ExitCode::SUCCESS,

@@ -14,8 +14,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::{Elsewhere, KeyPlace, Places as TrailPlaces, TakeUpError, Trail};
-use crate::commands::{App, AppOptions};
-use crate::config::{Audit, AuditKey, Config, ConfiguredServers, Servers};
+use crate::commands::{App, AppOptions, Reloaded, Settings};
+use crate::config::{Audit, AuditKey, Config, ConfigError, ConfiguredServers, Servers};
 use crate::embedded::{Cluster, ClusterOptions, EmbeddedError, remove_abandoned};
 use crate::leader::{BeginError, Leader};
 use crate::pipeline::{Engine, EngineOptions, Events};
@@ -44,6 +44,7 @@ pub struct Server {
     leading: JoinHandle<()>,
     engine: Engine,
     events: Arc<Events>,
+    app: Arc<App>,
     servers: Databases,
     /// Removed when everything in it has ended.
     _ephemeral: Option<TempDir>,
@@ -106,16 +107,12 @@ impl Server {
         let trail = Arc::new(Trail::new(Arc::clone(&servers.control), trail_places(&config.audit)));
         let engine = Engine::new(Arc::clone(&trail), Arc::clone(&events), &servers.targets, options);
         let app = Arc::new(App::new(AppOptions {
-            label: config.label.clone(),
             mode,
-            access: config.access.clone(),
+            settings: Settings::from(&config),
             trail: Arc::clone(&trail),
             targets: servers.targets.clone(),
             engine: engine.clone(),
             events: Arc::clone(&events),
-            retire_grace: config.limits.retire_grace,
-            verify_every: config.limits.verify_every,
-            verify_trail_every: config.audit.verify_every,
         }));
         let leader = Leader {
             control: Arc::clone(&servers.control),
@@ -133,7 +130,7 @@ impl Server {
         };
         let (stop, release) = (CancellationToken::new(), CancellationToken::new());
         let leading = tokio::spawn(leader.run(held, release.clone()));
-        let serving = tokio::spawn(listener.serve(app, stop.clone()));
+        let serving = tokio::spawn(listener.serve(Arc::clone(&app), stop.clone()));
         Ok(Self {
             socket: config.socket,
             stop,
@@ -142,6 +139,7 @@ impl Server {
             leading,
             engine,
             events,
+            app,
             servers,
             _ephemeral: config.ephemeral,
         })
@@ -149,6 +147,11 @@ impl Server {
 
     pub fn socket(&self) -> &Path {
         &self.socket
+    }
+
+    /// Takes over what can change while the daemon runs, from a configuration that was read again.
+    pub async fn reload(&self, read: &Result<Config, ConfigError>) -> Reloaded {
+        self.app.reload(read).await
     }
 
     /// Lets what is in flight end, closes everything, and stops the private cluster.

@@ -8,40 +8,58 @@ use tokio::process::Command;
 use crate::harness::cli::{Output, run, tenantry_command};
 use crate::harness::daemon::Daemon;
 use crate::harness::scratch::Scratch;
-use crate::harness::{Cluster, Env, binaries};
+use crate::harness::{Cluster, Env, binaries, eventually};
 
 /// An account that every system has and that owns nothing.
-const SOMEBODY: &str = "nobody";
+pub(crate) const SOMEBODY: &str = "nobody";
 
 /// A daemon whose socket another user's processes can reach.
-struct Shared {
-    env: Env,
+pub(crate) struct Shared {
+    pub(crate) env: Env,
     scratch: Scratch,
-    daemon: Daemon,
+    pub(crate) daemon: Daemon,
 }
 
 impl Shared {
-    async fn start(lines: &str) -> Self {
+    pub(crate) async fn start(lines: &str) -> Self {
         let mut env = Env::with_config(Cluster::shared(), lines).await;
         env.take_daemon().stop().await;
         let scratch = Scratch::new();
         // A checkout may lie in a folder that is closed to others.
         std::fs::copy(binaries::tenantry(), scratch.join("tenantry")).unwrap();
-        let (config, socket) = (env.config_path(), scratch.text("run/d.sock"));
-        let arguments = ["--config", config.to_str().unwrap(), "--socket", &socket];
-        let daemon = Daemon::start(&arguments, &env.dir).await;
+        let daemon = Self::launch(&env, &scratch).await;
         Self { env, scratch, daemon }
     }
 
+    async fn launch(env: &Env, scratch: &Scratch) -> Daemon {
+        let (config, socket) = (env.config_path(), scratch.text("run/d.sock"));
+        Daemon::start(&["--config", config.to_str().unwrap(), "--socket", &socket], &env.dir).await
+    }
+
+    /// Ends the daemon in order, and starts the next.
+    async fn restart(self) -> Self {
+        let Self { env, scratch, daemon } = self;
+        daemon.stop().await;
+        let daemon = Self::launch(&env, &scratch).await;
+        Self { env, scratch, daemon }
+    }
+
+    /// Events of that action, newest first.
+    pub(crate) async fn events(&self, action: &str) -> Vec<Value> {
+        let trail = self.tenantry(&["audit", "list", "--json"]).await.assert_status(0).json();
+        let events = trail["events"].as_array().unwrap().iter();
+        events.filter(|event| event["action"] == action).cloned().collect()
+    }
+
     /// The client as the user whom the tests run as.
-    async fn tenantry(&self, arguments: &[&str]) -> Output {
+    pub(crate) async fn tenantry(&self, arguments: &[&str]) -> Output {
         let mut all = vec!["--socket", self.daemon.socket().to_str().unwrap()];
         all.extend(arguments);
         run(tenantry_command(&all, &self.env.dir)).await
     }
 
     /// The client as somebody else, whom only a group lets through to the socket.
-    async fn tenantry_of_somebody(&self, arguments: &[&str]) -> Output {
+    pub(crate) async fn tenantry_of_somebody(&self, arguments: &[&str]) -> Output {
         let mut command = as_somebody(&self.scratch.join("tenantry"));
         command.args(["--socket", self.daemon.socket().to_str().unwrap()]).args(arguments);
         command.env("HOME", self.scratch.path()).env_remove("TENANTRY_SOCKET");
@@ -100,4 +118,32 @@ async fn an_operator_provisions_under_its_own_name() {
     let made = trail["events"].as_array().unwrap().iter().find(|event| event["action"] == "provision");
     let actor = made.expect("the provision is in the trail")["actor"].as_str().unwrap();
     assert!(actor.starts_with(SOMEBODY), "{trail}");
+}
+
+#[tokio::test]
+async fn denials_that_are_only_counted_are_on_record_before_long_though_no_other_follows() {
+    let shared = Shared::start("").await;
+    for _ in 0..3 {
+        shared.tenantry_of_somebody(&["tenant", "list"]).await.assert_status(4);
+    }
+    let counted = eventually("the count is on record", async || shared.events("denials").await.pop()).await;
+    assert_eq!(
+        (&counted["facts"]["action"], &counted["facts"]["count"]),
+        (&"hello".into(), &"2".into()),
+        "{counted}"
+    );
+    assert_eq!(counted["outcome"], "denied");
+    assert!(counted["actor"].as_str().unwrap().starts_with(SOMEBODY), "{counted}");
+}
+
+#[tokio::test]
+async fn denials_that_are_only_counted_are_on_record_when_the_daemon_ends() {
+    let shared = Shared::start("").await;
+    for _ in 0..4 {
+        shared.tenantry_of_somebody(&["tenant", "list"]).await.assert_status(4);
+    }
+    let shared = shared.restart().await;
+    let counts: Vec<Value> =
+        shared.events("denials").await.iter().map(|event| event["facts"]["count"].clone()).collect();
+    assert_eq!(counts, ["3"]);
 }

@@ -23,7 +23,10 @@ async fn the_trail_is_searched_read_verified_and_exported_by_keys_alone() {
     let found = keys.press(ENTER, "1 event");
     assert!(found.contains("provision") && !found.contains("globex"), "{found}");
     let event = keys.press(ENTER, "audit › ");
-    assert!(event.contains("outcome    ok") && event.contains("acme") && event.contains("hash"), "{event}");
+    assert!(
+        event.contains("outcome    ok") && event.contains("acme") && event.contains("operation"),
+        "{event}"
+    );
     keys.press(ENTER, "provision acme");
     keys.press(ESCAPE, "audit › ");
     keys.press(ESCAPE, "1 event");

@@ -22,6 +22,7 @@ use sqlx::PgConnection;
 use tenantry_protocol::audit::{AuditBreak, TrailStatus};
 use tenantry_protocol::chain::{self, Link};
 use time::OffsetDateTime;
+use tracing::field;
 use uuid::Uuid;
 
 use crate::fault;
@@ -95,6 +96,16 @@ pub struct AuditedTx<'t> {
     open: Arc<Open>,
     tx: ControlTx,
     end: Option<Anchor>,
+    recorded: Vec<Recorded>,
+}
+
+/// What the log says of an event once it is committed.
+#[derive(Debug)]
+struct Recorded {
+    seq: i64,
+    action: &'static str,
+    operation: Option<Uuid>,
+    tenant: Option<Uuid>,
 }
 
 impl Trail {
@@ -120,7 +131,7 @@ impl Trail {
         self.look_again().await;
         let open = self.writable()?;
         let tx = self.control.begin().await?;
-        Ok(AuditedTx { trail: self, open, tx, end: None })
+        Ok(AuditedTx { trail: self, open, tx, end: None, recorded: Vec::new() })
     }
 
     /// A head that was not this daemon's while it wrote, and now is again: somebody put back what they took.
@@ -270,12 +281,19 @@ impl AuditedTx<'_> {
         };
         audit_append::append(&mut self.tx, &event).await?;
         self.end = Some(Anchor { seq, hash });
+        let (operation, tenant) = (entry.operation_id, entry.tenant_id);
+        self.recorded.push(Recorded { seq, action: entry.action, operation, tenant });
         Ok(seq)
     }
 
     /// Commits, and comes back when the chain's end is anchored. An error is the COMMIT's alone.
     pub async fn commit(self, what: &'static str) -> Result<()> {
         self.tx.commit().await.map_err(doing(what))?;
+        for Recorded { seq, action, operation, tenant } in &self.recorded {
+            // By hand, so that an absent one is no field.
+            let (operation, tenant) = (operation.map(field::display), tenant.map(field::display));
+            tracing::info!(seq, action, operation, tenant, "recorded");
+        }
         if let Some(end) = self.end {
             self.trail.lock_issued().settle(end.seq, end.hash);
             fault::around("anchor", async {

@@ -52,7 +52,7 @@ impl Trail {
         };
         *self.lock_issued() = Issued::only(head.seq, head.hash);
         let tx = self.control.begin().await?;
-        let mut tx = AuditedTx { trail: self, open: Arc::clone(&open), tx, end: None };
+        let mut tx = AuditedTx { trail: self, open: Arc::clone(&open), tx, end: None, recorded: Vec::new() };
         let seq = tx.record(&entry).await?;
         let Some(end) = tx.end else { return Err(Error::Fenced) };
         tx.commit("commit the acknowledgement of a loss").await?;

@@ -1,50 +1,41 @@
 //! What all commands share: the opened databases, the engine, the policy.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::session::DaemonMode;
 use time::OffsetDateTime;
+use tokio::sync::watch;
 
 use crate::audit::Trail;
-use crate::config::Access;
 use crate::pipeline::{Engine, Events};
 use crate::postgres::control::Control;
 use crate::postgres::target::Target;
 
-use super::access::Denials;
 use super::audit_verify::Job;
 use super::catalog::Catalog;
+use super::denials::Denials;
 use super::exports::Exports;
+use super::settings::Settings;
 use super::turns::Turns;
 
 /// What an [`App`] is made of.
 #[derive(Debug)]
 pub struct AppOptions {
-    pub label: String,
     pub mode: DaemonMode,
-    pub access: Access,
+    pub settings: Settings,
     pub trail: Arc<Trail>,
     /// In the order of the configuration.
     pub targets: Vec<Arc<Target>>,
     pub engine: Engine,
     pub events: Arc<Events>,
-    /// How long a retired tenant can be taken back, where the request does not say.
-    pub retire_grace: Duration,
-    /// In which time each tenant is verified once by itself; `None` for never.
-    pub verify_every: Option<Duration>,
-    /// How often the whole audit trail is verified by itself; `None` for never.
-    pub verify_trail_every: Option<Duration>,
 }
 
 /// The daemon, as its commands see it.
 #[derive(Debug)]
 pub struct App {
-    pub(super) label: String,
     pub(super) mode: DaemonMode,
-    pub(super) access: Access,
+    pub(super) settings: watch::Sender<Settings>,
     /// The daemon's own user, who is an admin like root.
     pub(super) own_uid: u32,
     pub(super) control: Arc<Control>,
@@ -52,14 +43,11 @@ pub struct App {
     pub(super) targets: Vec<Arc<Target>>,
     pub(super) engine: Engine,
     pub(super) events: Arc<Events>,
-    pub(super) retire_grace: Duration,
-    pub(super) verify_every: Option<Duration>,
-    pub(super) verify_trail_every: Option<Duration>,
     pub(super) verifications: Mutex<Vec<Job>>,
     pub(super) catalog: Catalog,
     pub(super) exports: Exports,
     pub(super) secrets: Turns,
-    pub(super) denials: Mutex<HashMap<(u32, &'static str), Denials>>,
+    pub(super) denials: Denials,
     pub(super) started_at: OffsetDateTime,
 }
 
@@ -67,23 +55,19 @@ impl App {
     /// Puts the parts together.
     pub fn new(options: AppOptions) -> Self {
         Self {
-            label: options.label,
             mode: options.mode,
-            access: options.access,
+            settings: watch::Sender::new(options.settings),
             own_uid: nix::unistd::geteuid().as_raw(),
             control: Arc::clone(options.trail.control()),
             trail: options.trail,
             targets: options.targets,
             engine: options.engine,
             events: options.events,
-            retire_grace: options.retire_grace,
-            verify_every: options.verify_every,
-            verify_trail_every: options.verify_trail_every,
             verifications: Mutex::default(),
             catalog: Catalog::default(),
             exports: Exports::default(),
             secrets: Turns::default(),
-            denials: Mutex::default(),
+            denials: Denials::default(),
             started_at: OffsetDateTime::now_utc(),
         }
     }

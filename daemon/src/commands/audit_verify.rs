@@ -162,10 +162,14 @@ async fn verify(
 
 /// Verifies the whole trail at the beginning of a term and then on schedule, for as long as the term lasts.
 pub async fn verify_trail_in_turn(app: &App) {
-    let Some(every) = app.verify_trail_every else { return std::future::pending().await };
     loop {
+        let every = app.settings().verify_trail_every;
+        let Some(every) = every else {
+            app.sleep_unless_changed(UNWANTED).await;
+            continue;
+        };
         match verify(app, Vec::new(), Actor::daemon(app.own_uid), |_| {}).await {
-            Ok(_) => tokio::time::sleep(every).await,
+            Ok(_) => app.sleep_unless_changed(every).await,
             Err(error) => {
                 tracing::warn!(error = %error.explain(), "the trail could not be verified");
                 tokio::time::sleep(AFTER_ERROR.min(every)).await;
@@ -175,3 +179,5 @@ pub async fn verify_trail_in_turn(app: &App) {
 }
 
 const AFTER_ERROR: Duration = Duration::from_secs(60);
+/// Until the next look at the settings, where it is not wanted.
+const UNWANTED: Duration = Duration::from_secs(3_600);

@@ -116,6 +116,7 @@ async fn insert(app: &App, blueprint: &Blueprint, checksum: &str, actor: &Actor)
         detail: Some(format!("{name} {version} {checksum}")),
         ..Entry::new("blueprint.add", actor.clone())
     };
+    let entry = entry.fact("blueprint", name).fact("version", version).fact("checksum", checksum);
     let seq = tx.record(&entry).await?;
     tx.commit("commit the blueprint").await?;
     Ok(seq)

@@ -12,7 +12,7 @@ use crate::model::tenant::beginning;
 use crate::pipeline::{Actor, Arguments, ChangeJob};
 use crate::postgres::{Error, tenants};
 
-use super::idempotency::Key;
+use super::idempotency::Ask;
 use super::{App, Caller, errors};
 
 /// A change that was asked for, before anything about it was checked.
@@ -33,8 +33,8 @@ pub(super) async fn change<Request: Serialize + Sync>(
     decide: impl FnOnce(&Tenant) -> Result<(Kind, Arguments), ApiError>,
 ) -> Result<OperationStarted, ApiError> {
     app.authorise(caller, Role::Operator, asked.method).await?;
-    let key = Key::new(caller, asked.method, asked.key, asked.same)?;
-    if let Some(started) = app.replayed(key.as_ref()).await? {
+    let ask = Ask::new(caller, asked.method, asked.key, asked.same)?;
+    if let Some(started) = app.replayed(&ask).await? {
         return Ok(started);
     }
     let tenant = app.find_tenant(asked.slug).await?;
@@ -47,10 +47,10 @@ pub(super) async fn change<Request: Serialize + Sync>(
     let (kind, arguments) = match prepared {
         Ok(prepared) => prepared,
         // The same request, sent twice at once, may have found the tenant a moment earlier.
-        Err(error) => return app.replayed(key.as_ref()).await?.ok_or(error),
+        Err(error) => return app.replayed(&ask).await?.ok_or(error),
     };
     let (task, actor) = (Arc::clone(app), app.actor(caller));
-    app.detached(async move { start(&task, actor, tenant, kind, arguments, key).await }).await
+    app.detached(async move { start(&task, actor, tenant, kind, arguments, ask).await }).await
 }
 
 /// Whether the tenant is in a state from which this kind of operation begins.
@@ -79,14 +79,13 @@ pub(super) async fn start(
     tenant: Tenant,
     kind: Kind,
     arguments: Arguments,
-    key: Option<Key>,
+    ask: Ask,
 ) -> Result<OperationStarted, ApiError> {
     let build = tenants::build_of(app.control.pool(), tenant.id).await.map_err(errors::control)?;
     let Some(build) = build else { return Err(errors::internal()) };
     let target = Arc::clone(app.target(tenant.target.as_str())?);
     let slug = tenant.slug.clone();
-    let lent = key.as_ref().map(Key::lend);
-    let job = ChangeJob { actor, kind, tenant, target, build, arguments, secret: None, key: lent };
+    let job = ChangeJob { actor, kind, tenant, target, build, arguments, secret: None, asked: ask.lend() };
     let refusal = match Box::pin(app.engine.change(job)).await {
         Ok(Some(operation)) => return Ok(OperationStarted { operation, replayed: false }),
         Ok(None) => {
@@ -104,7 +103,7 @@ pub(super) async fn start(
         Err(error) => return Err(errors::control(error)),
     };
     // With the same key, sent twice at once, the other one's operation is ours too.
-    app.replayed(key.as_ref()).await?.ok_or(refusal)
+    app.replayed(&ask).await?.ok_or(refusal)
 }
 
 /// A destructive change needs the name again.

@@ -19,7 +19,7 @@ pub async fn hello(app: &App, caller: &Caller, request: &HelloRequest) -> Result
     Ok(HelloResponse {
         protocol_version: PROTOCOL_VERSION,
         server_version: env!("CARGO_PKG_VERSION").to_owned(),
-        label: app.label.clone(),
+        label: app.settings().label.clone(),
         actor: caller.display(),
         role,
         mode: app.mode,

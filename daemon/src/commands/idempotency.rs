@@ -5,31 +5,40 @@ use sha2::{Digest, Sha256};
 use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::id::OperationId;
 
+use crate::pipeline::Asked;
 use crate::postgres::operations::{self, IdempotencyKey};
 
 use super::{App, Caller, errors};
 
 const LONGEST_KEY: usize = 200;
 
-/// A key as it came with a request; [`Key::lend`] gives it to the registry.
+/// What was asked, with the key that it came under, if any; [`Ask::lend`] gives it to the registry and the trail.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ask {
+    key: Option<Key>,
+    /// None for what the daemon asks itself.
+    request_digest: Option<[u8; 32]>,
+    retry_of: Option<OperationId>,
+}
+
 #[derive(Debug, Clone)]
-pub(super) struct Key {
+struct Key {
     actor: String,
     method: &'static str,
     key: String,
-    request_digest: [u8; 32],
 }
 
-impl Key {
+impl Ask {
     /// `request` is what must be the same when the key is used again.
     pub(super) fn new(
         caller: &Caller,
         method: &'static str,
         key: Option<&str>,
         request: &impl Serialize,
-    ) -> Result<Option<Self>, ApiError> {
-        let Some(key) = key else { return Ok(None) };
-        if key.is_empty() || key.len() > LONGEST_KEY || !key.bytes().all(|b| b.is_ascii_graphic()) {
+    ) -> Result<Self, ApiError> {
+        if key.is_some_and(|key| {
+            key.is_empty() || key.len() > LONGEST_KEY || !key.bytes().all(|b| b.is_ascii_graphic())
+        }) {
             let message =
                 format!("an idempotency key has 1 to {LONGEST_KEY} visible ASCII characters and no space");
             return Err(ApiError::invalid("idempotency_key", message));
@@ -38,25 +47,30 @@ impl Key {
             tracing::error!(%error, "a request could not be digested");
             errors::internal()
         })?;
-        let request_digest = Sha256::digest(body).into();
-        Ok(Some(Self { actor: format!("uid {}", caller.uid), method, key: key.to_owned(), request_digest }))
+        let key = key.map(|key| Key { actor: format!("uid {}", caller.uid), method, key: key.to_owned() });
+        Ok(Self { key, request_digest: Some(Sha256::digest(body).into()), retry_of: None })
     }
 
-    pub(super) fn lend(&self) -> IdempotencyKey<'_> {
-        IdempotencyKey {
-            actor: &self.actor,
-            method: self.method,
-            key: &self.key,
-            request_digest: &self.request_digest,
-        }
+    /// The same, as another attempt at what `earlier` was meant to do.
+    pub(super) fn again(self, earlier: OperationId) -> Self {
+        Self { retry_of: Some(earlier), ..self }
+    }
+
+    pub(super) fn lend(&self) -> Asked<'_> {
+        Asked { key: self.key(), request: self.request_digest, retry_of: self.retry_of }
+    }
+
+    fn key(&self) -> Option<IdempotencyKey<'_>> {
+        let (key, request_digest) = (self.key.as_ref()?, self.request_digest.as_ref()?);
+        Some(IdempotencyKey { actor: &key.actor, method: key.method, key: &key.key, request_digest })
     }
 }
 
 impl App {
     /// The operation that the key led to before.
-    pub(super) async fn replay(&self, key: Option<&Key>) -> Result<Option<OperationId>, ApiError> {
-        let Some(key) = key else { return Ok(None) };
-        match operations::by_key(self.control.pool(), key.lend()).await.map_err(errors::control)? {
+    pub(super) async fn replay(&self, ask: &Ask) -> Result<Option<OperationId>, ApiError> {
+        let Some(key) = ask.key() else { return Ok(None) };
+        match operations::by_key(self.control.pool(), key).await.map_err(errors::control)? {
             None => Ok(None),
             Some((operation, true)) => Ok(Some(operation)),
             Some((operation, false)) => {

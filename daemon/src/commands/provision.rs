@@ -14,7 +14,7 @@ use crate::pipeline::{Actor, ProvisionJob};
 use crate::postgres::Error;
 use crate::postgres::tenants::NewTenant;
 
-use super::idempotency::Key;
+use super::idempotency::Ask;
 use super::resolve::{Resolved, taken};
 use super::{App, Caller, errors};
 
@@ -25,12 +25,12 @@ pub async fn provision(
 ) -> Result<OperationStarted, ApiError> {
     app.authorise(caller, Role::Operator, "provision").await?;
     let same = ProvisionRequest { idempotency_key: None, ..request.clone() };
-    let key = Key::new(caller, "provision", request.idempotency_key.as_deref(), &same)?;
+    let ask = Ask::new(caller, "provision", request.idempotency_key.as_deref(), &same)?;
     // A key that was used leads to its operation whatever has become of the name, the blueprint or the target since.
-    if let Some(started) = app.replayed(key.as_ref()).await? {
+    if let Some(started) = app.replayed(&ask).await? {
         return Ok(started);
     }
-    provision_again(app, caller, request, key).await
+    provision_again(app, caller, request, ask).await
 }
 
 /// Provisions under a key that was looked at already.
@@ -38,15 +38,15 @@ pub(super) async fn provision_again(
     app: &Arc<App>,
     caller: &Caller,
     request: ProvisionRequest,
-    key: Option<Key>,
+    ask: Ask,
 ) -> Result<OperationStarted, ApiError> {
     let (resolved, plan) = match prepare(app, &request).await {
         Ok(prepared) => prepared,
         // The same request, sent twice at once, may have taken the name or the last place a moment earlier.
-        Err(error) => return app.replayed(key.as_ref()).await?.ok_or(error),
+        Err(error) => return app.replayed(&ask).await?.ok_or(error),
     };
     let (task, actor) = (Arc::clone(app), app.actor(caller));
-    app.detached(async move { start(&task, actor, resolved, &plan.hash, key).await }).await
+    app.detached(async move { start(&task, actor, resolved, &plan.hash, ask).await }).await
 }
 
 async fn prepare(app: &App, request: &ProvisionRequest) -> Result<(Resolved, Plan), ApiError> {
@@ -89,7 +89,7 @@ async fn start(
     actor: Actor,
     resolved: Resolved,
     plan_hash: &str,
-    key: Option<Key>,
+    ask: Ask,
 ) -> Result<OperationStarted, ApiError> {
     let slug = resolved.slug.clone();
     let tenant = NewTenant {
@@ -111,12 +111,12 @@ async fn start(
         target: resolved.target,
         seed: resolved.seed,
         plan_hash,
-        key: key.as_ref().map(Key::lend),
+        asked: ask.lend(),
     };
     match app.engine.provision(job).await {
         Ok(operation) => Ok(OperationStarted { operation, replayed: false }),
         // Two asked at once. With the same key the other one's operation is ours too.
-        Err(Error::SlugTaken | Error::KeyTaken) => match app.replayed(key.as_ref()).await? {
+        Err(Error::SlugTaken | Error::KeyTaken) => match app.replayed(&ask).await? {
             Some(started) => Ok(started),
             None => Err(taken(&slug, "new")),
         },
@@ -126,8 +126,8 @@ async fn start(
 
 impl App {
     /// The operation that the key led to before, as an answer.
-    pub(super) async fn replayed(&self, key: Option<&Key>) -> Result<Option<OperationStarted>, ApiError> {
-        let Some(id) = self.replay(key).await? else { return Ok(None) };
+    pub(super) async fn replayed(&self, ask: &Ask) -> Result<Option<OperationStarted>, ApiError> {
+        let Some(id) = self.replay(ask).await? else { return Ok(None) };
         let operation = self.find_operation(id).await?;
         Ok(Some(OperationStarted { operation, replayed: true }))
     }

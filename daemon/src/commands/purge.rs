@@ -17,6 +17,7 @@ use crate::model::operation::Kind;
 use crate::pipeline::{Actor, Arguments};
 use crate::postgres::tenants;
 
+use super::idempotency::Ask;
 use super::{App, change, errors};
 
 /// The longest sleep: somebody may set the clock meanwhile.
@@ -77,8 +78,9 @@ async fn begin(app: &Arc<App>, id: TenantId) -> Result<(), ApiError> {
     let tenant = app.find_tenant(&id.to_string()).await?;
     let actor = Actor::daemon(app.own_uid);
     let task = Arc::clone(app);
-    let start =
-        async move { change::start(&task, actor, tenant, Kind::Purge, Arguments::default(), None).await };
+    let start = async move {
+        change::start(&task, actor, tenant, Kind::Purge, Arguments::default(), Ask::default()).await
+    };
     app.detached(start).await.map(|_| ())
 }
 

@@ -23,7 +23,7 @@ pub async fn retire(
     let asked = Asked { method: "retire", slug: &request.slug, key, same: &same };
     change(app, caller, asked, |tenant| {
         check_confirmed(tenant, &request.confirm, "retire")?;
-        let grace = request.grace_s.unwrap_or(app.retire_grace.as_secs());
+        let grace = request.grace_s.unwrap_or(app.settings().retire_grace.as_secs());
         if grace > LONGEST_GRACE_S {
             return Err(ApiError::invalid("grace_s", "a grace is at most 100 years".to_owned()));
         }

@@ -13,7 +13,7 @@ use crate::model::operation::{Kind, Progress, Seeding};
 use crate::postgres::operations::{self, Stored};
 use crate::postgres::tenants;
 
-use super::idempotency::Key;
+use super::idempotency::Ask;
 use super::{App, Caller, change, errors, provision};
 
 pub async fn retry(
@@ -23,11 +23,12 @@ pub async fn retry(
 ) -> Result<OperationStarted, ApiError> {
     app.authorise(caller, Role::Operator, "retry").await?;
     let same = RetryRequest { idempotency_key: None, ..request.clone() };
-    let key = Key::new(caller, "retry", request.idempotency_key.as_deref(), &same)?;
-    if let Some(started) = app.replayed(key.as_ref()).await? {
+    let ask = Ask::new(caller, "retry", request.idempotency_key.as_deref(), &same)?;
+    if let Some(started) = app.replayed(&ask).await? {
         return Ok(started);
     }
     let id = super::operation::parse_id("operation", &request.operation)?;
+    let ask = ask.again(id);
     // So that an unknown one is named as everywhere.
     app.find_operation(id).await?;
     let stored = operations::stored(app.control.pool(), id).await.map_err(errors::control)?;
@@ -44,14 +45,14 @@ pub async fn retry(
         Kind::Provision { seed, .. }
             if !matches!(stored.operation.state, OperationState::NeedsAttention { .. }) =>
         {
-            Box::pin(provision::provision_again(app, caller, again(&tenant, seed), key)).await
+            Box::pin(provision::provision_again(app, caller, again(&tenant, seed), ask)).await
         }
         // What is left of a build that could not be undone can only go.
         Kind::Provision { .. } => {
             let kind = Kind::Rollback { archive: crate::model::operation::Archiving::Without };
-            Box::pin(begin(app, caller, tenant, kind, serde_json::Value::Null, key)).await
+            Box::pin(begin(app, caller, tenant, kind, serde_json::Value::Null, ask)).await
         }
-        kind => Box::pin(begin(app, caller, tenant, kind, stored.arguments, key)).await,
+        kind => Box::pin(begin(app, caller, tenant, kind, stored.arguments, ask)).await,
     }
 }
 
@@ -94,11 +95,11 @@ async fn begin(
     tenant: Tenant,
     kind: Kind,
     arguments: serde_json::Value,
-    key: Option<Key>,
+    ask: Ask,
 ) -> Result<OperationStarted, ApiError> {
     change::check_state(kind, &tenant)?;
     let kind = app.prepare_archive(kind, &tenant).await?;
     let arguments = serde_json::from_value::<Option<_>>(arguments).ok().flatten().unwrap_or_default();
     let (task, actor) = (Arc::clone(app), app.actor(caller));
-    app.detached(async move { change::start(&task, actor, tenant, kind, arguments, key).await }).await
+    app.detached(async move { change::start(&task, actor, tenant, kind, arguments, ask).await }).await
 }

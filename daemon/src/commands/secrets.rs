@@ -23,14 +23,14 @@ use crate::postgres::secret::{Password, Verifier};
 use crate::postgres::target::Target;
 use crate::postgres::{site, tenant_ddl, tenants};
 
-use super::idempotency::Key;
+use super::idempotency::Ask;
 use super::{App, Caller, errors};
 
 /// A change of secrets that was asked for.
 struct Asked {
     kind: Kind,
     actor: Actor,
-    key: Option<Key>,
+    ask: Ask,
 }
 
 pub async fn issue_credentials(
@@ -40,8 +40,8 @@ pub async fn issue_credentials(
 ) -> Result<Credentials, ApiError> {
     app.authorise(caller, Role::Operator, "credentials.issue").await?;
     let same = IssueCredentialsRequest { idempotency_key: None, ..request.clone() };
-    let key = Key::new(caller, "issue_credentials", request.idempotency_key.as_deref(), &same)?;
-    secret(app, caller, Kind::IssueCredentials, &request.slug, key).await
+    let ask = Ask::new(caller, "issue_credentials", request.idempotency_key.as_deref(), &same)?;
+    secret(app, caller, Kind::IssueCredentials, &request.slug, ask).await
 }
 
 pub async fn rotate_credentials(
@@ -51,8 +51,8 @@ pub async fn rotate_credentials(
 ) -> Result<Credentials, ApiError> {
     app.authorise(caller, Role::Operator, "credentials.rotate").await?;
     let same = RotateCredentialsRequest { idempotency_key: None, ..request.clone() };
-    let key = Key::new(caller, "rotate_credentials", request.idempotency_key.as_deref(), &same)?;
-    secret(app, caller, Kind::RotateCredentials, &request.slug, key).await
+    let ask = Ask::new(caller, "rotate_credentials", request.idempotency_key.as_deref(), &same)?;
+    secret(app, caller, Kind::RotateCredentials, &request.slug, ask).await
 }
 
 async fn secret(
@@ -60,17 +60,17 @@ async fn secret(
     caller: &Caller,
     kind: Kind,
     slug: &str,
-    key: Option<Key>,
+    ask: Ask,
 ) -> Result<Credentials, ApiError> {
     let id = app.find_tenant(slug).await?.id;
-    let (task, asked) = (Arc::clone(app), Asked { kind, actor: app.actor(caller), key });
+    let (task, asked) = (Arc::clone(app), Asked { kind, actor: app.actor(caller), ask });
     app.detached(async move {
         let _turn = task.secrets.wait(id).await;
         task.let_verification_end(id).await;
         // Read anew: whoever had the turn before may have changed it.
         let tenant = task.find_tenant(&id.to_string()).await?;
         let target = Arc::clone(task.target(tenant.target.as_str())?);
-        if let Some(earlier) = task.replay(asked.key.as_ref()).await? {
+        if let Some(earlier) = task.replay(&asked.ask).await? {
             let issued_at = replayed(&task, earlier).await?.requested_at;
             return Ok(answer(&tenant, &target, &current(&tenant), None, issued_at));
         }
@@ -92,10 +92,10 @@ pub async fn finish_rotation(
 ) -> Result<RotationFinished, ApiError> {
     app.authorise(caller, Role::Operator, "credentials.finish").await?;
     let same = FinishRotationRequest { idempotency_key: None, ..request.clone() };
-    let key = Key::new(caller, "finish_rotation", request.idempotency_key.as_deref(), &same)?;
+    let ask = Ask::new(caller, "finish_rotation", request.idempotency_key.as_deref(), &same)?;
     let id = app.find_tenant(&request.slug).await?.id;
     let kind = Kind::FinishRotation;
-    let (task, asked) = (Arc::clone(app), Asked { kind, actor: app.actor(caller), key });
+    let (task, asked) = (Arc::clone(app), Asked { kind, actor: app.actor(caller), ask });
     app.detached(async move {
         let _turn = task.secrets.wait(id).await;
         task.let_verification_end(id).await;
@@ -103,7 +103,7 @@ pub async fn finish_rotation(
         let tenant = task.find_tenant(&id.to_string()).await?;
         let target = Arc::clone(task.target(tenant.target.as_str())?);
         let role = current(&tenant);
-        if let Some(earlier) = task.replay(asked.key.as_ref()).await? {
+        if let Some(earlier) = task.replay(&asked.ask).await? {
             replayed(&task, earlier).await?;
             let closed = tenant_ddl::other_slot(&tenant.placement, &role);
             return Ok(RotationFinished { slug: tenant.slug, role, closed, sessions_ended: 0 });
@@ -196,7 +196,7 @@ async fn run(
         build,
         arguments: Arguments { login: Some(login), ..Arguments::default() },
         secret,
-        key: asked.key.as_ref().map(Key::lend),
+        asked: asked.ask.lend(),
     };
     match Box::pin(app.engine.change_and_wait(job)).await.map_err(errors::control)? {
         Some(operation) if operation.state == OperationState::Succeeded => Ok(operation),

@@ -20,10 +20,13 @@ use crate::postgres::operations::{self, Filter};
 use crate::postgres::tenants;
 
 use super::change::{self, Asked, change};
+use super::idempotency::Ask;
 use super::{App, Caller, errors};
 
 /// The longest pause: tenants come and go meanwhile.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Until the next look at the settings, where it is not wanted.
+const UNWANTED: Duration = Duration::from_secs(3_600);
 /// The shortest one: about what a verification takes.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 
@@ -47,18 +50,20 @@ pub async fn verify_isolation(
 
 /// Verifies every tenant once in the time that the configuration says; never ends by itself.
 pub async fn verify_in_turn(app: &Arc<App>) {
-    if let Some(every) = app.verify_every {
-        // A daemon that starts has other things to do first.
-        let mut pause = pause(every, 1);
-        while !app.events.is_closed() {
-            tokio::time::sleep(pause).await;
-            pause = next(app, every).await.unwrap_or_else(|error| {
+    // A daemon that starts has other things to do first.
+    let mut wait = app.settings().verify_every.map_or(UNWANTED, |every| pause(every, 1));
+    while !app.events.is_closed() {
+        app.sleep_unless_changed(wait).await;
+        let every = app.settings().verify_every;
+        wait = match every {
+            None => UNWANTED,
+            Some(every) => next(app, every).await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "tenants cannot be verified in their turn");
                 LONGEST_PAUSE
-            });
-        }
+            }),
+        };
     }
-    // It is not wanted, or the daemon stops.
+    // The daemon stops.
     std::future::pending().await
 }
 
@@ -97,8 +102,9 @@ async fn begin(app: &Arc<App>, id: TenantId) -> Result<(), ApiError> {
     let tenant = app.find_tenant(&id.to_string()).await?;
     let actor = Actor::daemon(app.own_uid);
     let task = Arc::clone(app);
-    let start =
-        async move { change::start(&task, actor, tenant, Kind::Verify, Arguments::default(), None).await };
+    let start = async move {
+        change::start(&task, actor, tenant, Kind::Verify, Arguments::default(), Ask::default()).await
+    };
     app.detached(start).await.map(|_| ())
 }
 

@@ -83,6 +83,8 @@ pub enum Problem {
         #[source]
         source: SecretFileError,
     },
+    #[error("can't stand beside log.dir, which says where the log goes: remove one of them")]
+    JournalAndDir,
     #[error("is given without migrate_url, which it belongs to")]
     WithoutMigrateUrl,
     #[error(

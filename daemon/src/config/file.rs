@@ -109,6 +109,7 @@ pub(super) struct FileLog {
     pub(super) level: Option<LogLevel>,
     pub(super) dir: Value<PathBuf>,
     pub(super) format: Option<LogFormat>,
+    pub(super) journald: Value<bool>,
 }
 
 /// How much is logged; each level includes those before it.

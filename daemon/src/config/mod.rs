@@ -10,6 +10,7 @@ pub mod connection;
 pub mod error;
 mod file;
 pub mod paths;
+mod reload;
 pub mod secret;
 mod servers;
 
@@ -35,6 +36,7 @@ pub use error::{ConfigError, Problem};
 use file::{FileArchive, FileConfig, FileLimits, FileLog, Source};
 pub use file::{LogFormat, LogLevel};
 pub use paths::Surroundings;
+pub use reload::{Changes, Written};
 pub use secret::Secret;
 pub use servers::{ConfiguredServers, ControlConfig, EmbeddedConfig, Servers, TargetConfig};
 
@@ -58,6 +60,8 @@ pub struct Config {
     pub log: Log,
     /// The file it was read from; none if there is none.
     pub source: Option<PathBuf>,
+    /// What was in it.
+    pub written: Written,
     /// The directory of a temporary daemon, removed when this is dropped: keep it until the cluster has stopped.
     pub ephemeral: Option<TempDir>,
 }
@@ -93,6 +97,8 @@ pub struct Log {
     /// Where daily files are written; none for standard error.
     pub dir: Option<PathBuf>,
     pub format: LogFormat,
+    /// Whether it goes to systemd's journal; none for where standard error goes there already.
+    pub journald: Option<bool>,
 }
 
 impl Config {
@@ -110,7 +116,7 @@ impl Config {
         let source = Source { path: &path, text: &text };
         let file = source.parse()?;
         let config = Self::decide(file, &source, mode, arguments, surroundings)?;
-        Ok(Self { source: Some(path.clone()), ..config })
+        Ok(Self { written: Written::new(&text), source: Some(path.clone()), ..config })
     }
 
     pub fn mode(&self) -> DaemonMode {
@@ -169,6 +175,7 @@ impl Config {
             audit,
             log,
             source: None,
+            written: Written::default(),
             ephemeral,
         })
     }
@@ -260,7 +267,15 @@ impl Archive {
 impl Log {
     fn check(file: &FileLog, source: &Source<'_>) -> Result<Self, ConfigError> {
         let dir = path(file.dir.as_ref(), "log.dir", source)?;
-        Ok(Self { level: file.level.unwrap_or_default(), dir, format: file.format.unwrap_or_default() })
+        if let (Some(_), Some(journald)) = (&dir, file.journald.as_ref().filter(|wanted| *wanted.get_ref())) {
+            return Err(source.error(journald.span(), "log.journald", Problem::JournalAndDir));
+        }
+        Ok(Self {
+            level: file.level.unwrap_or_default(),
+            dir,
+            format: file.format.unwrap_or_default(),
+            journald: file.journald.as_ref().map(|wanted| *wanted.get_ref()),
+        })
     }
 }
 

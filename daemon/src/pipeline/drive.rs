@@ -8,13 +8,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
-use tenantry_protocol::operation::{Failure, OperationState};
+use tenantry_protocol::operation::{Failure, Operation, OperationState};
 
 use crate::fault;
 use crate::model::operation::{Event, IllegalEvent, Progress, Step};
 use crate::postgres::bookkeeping::Settled;
 
+use super::entries::About;
 use super::patience::Patience;
+use super::record::Recovered;
 use super::run::Run;
 use super::step::StepError;
 use super::tracker::Tracker;
@@ -35,9 +37,17 @@ pub(super) struct Drive {
     /// When its budget ends; waiting for a place in the queue does not count.
     pub(super) deadline: Instant,
     pub(super) builds: u32,
+    /// What was decided when it was taken up, until that is on record.
+    pub(super) recovered: Option<Recovered>,
 }
 
 impl Drive {
+    /// What the trail says it is; `operation` is its picture to be recorded.
+    pub(super) fn about<'a>(&'a self, operation: &'a Operation) -> About<'a> {
+        let (kind, actor) = (self.progress.kind(), &self.actor);
+        About { operation, kind, actor, blueprint: self.run.made_of() }
+    }
+
     /// Takes note of an event.
     pub(super) fn apply(&mut self, event: Event) -> Result<(), IllegalEvent> {
         self.journal.push(event.clone());
@@ -63,7 +73,7 @@ impl Drive {
             Err(error) => error,
         };
         let failure = error.failure(step);
-        tracing::warn!(operation = %tracker.snapshot().id, step = step.name(), error = %failure.summary(), "a step failed");
+        tracing::warn!(step = step.name(), error = %failure.summary(), "a step failed");
         if step.is_atomic()
             && error.is_passing()
             && let Some(event) = self.build_again(step, &error).await

@@ -15,6 +15,7 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::audit::Trail;
 use crate::model::audit_chain::Actor;
@@ -28,25 +29,16 @@ use crate::postgres::{self, tenants};
 use super::arguments::Arguments;
 use super::budget::EngineOptions;
 use super::drive::Drive;
+use super::entries::About;
 use super::events::Events;
 use super::job::{ChangeJob, ProvisionJob};
 use super::places::{Places, Taken};
 use super::record::{self, Intent, Outcome};
 use super::run::{ChangeRun, ProvisionRun, Run};
-use super::tracker::{Claim, Live, millis, waiting_steps};
+use super::tracker::{Cancelling, Claim, Live, millis, waiting_steps};
 
 /// The picture of an operation, from its start on.
 type Progressing = watch::Receiver<Operation>;
-
-/// What came of a cancel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cancelling {
-    Asked,
-    /// It does not run here.
-    NotRunning,
-    /// Data is being dropped: there is no way back.
-    TooLate,
-}
 
 /// An operation that is about to run here.
 pub(super) struct Work {
@@ -132,14 +124,14 @@ impl Engine {
         std::mem::take(&mut *term).cancel();
     }
 
+    /// Whether a cancel would be heard now.
+    pub fn can_cancel(&self, id: OperationId) -> Cancelling {
+        self.live.can_cancel(id)
+    }
+
     /// Asks a running operation to end and to undo what it did.
     pub fn cancel(&self, id: OperationId, by: &Actor) -> Cancelling {
-        let Some(tracker) = self.live.get(id) else { return Cancelling::NotRunning };
-        if tracker.is_past_return() {
-            return Cancelling::TooLate;
-        }
-        tracker.cancel(by.name.clone());
-        Cancelling::Asked
+        self.live.cancel(id, &by.name)
     }
 
     /// Records the intent and starts the operation. Call it from a task that nobody cancels.
@@ -148,12 +140,10 @@ impl Engine {
         let operation =
             self.operation(kind, job.tenant.id, &job.tenant.slug, job.target.name().clone(), &job.actor);
         let intent = Intent {
-            operation: &operation,
-            kind,
-            actor: &job.actor,
+            about: About { operation: &operation, kind, actor: &job.actor, blueprint: job.tenant.made_of() },
             plan_hash: Some(job.plan_hash),
             arguments: &Arguments::default(),
-            key: job.key,
+            asked: job.asked,
         };
         let mark = Mark { build: operation.id, fence: self.control.may_write()? };
         let claim = self.claim(operation.id)?;
@@ -186,15 +176,18 @@ impl Engine {
     }
 
     async fn start_change(&self, job: ChangeJob<'_>) -> postgres::Result<Option<Progressing>> {
-        let ChangeJob { actor, kind, tenant, target, build, arguments, secret, key } = job;
+        let ChangeJob { actor, kind, tenant, target, build, arguments, secret, asked } = job;
         let operation = self.operation(kind, tenant.id, &tenant.slug, target.name().clone(), &actor);
         let intent = Intent {
-            operation: &operation,
-            kind,
-            actor: &actor,
+            about: About {
+                operation: &operation,
+                kind,
+                actor: &actor,
+                blueprint: (&tenant.blueprint, tenant.version),
+            },
             plan_hash: None,
             arguments: &arguments,
-            key,
+            asked,
         };
         let mark = Mark { build, fence: self.control.may_write()? };
         let claim = self.claim(operation.id)?;
@@ -251,16 +244,29 @@ impl Engine {
         let used = Duration::try_from(OffsetDateTime::now_utc() - operation.requested_at).unwrap_or_default();
         let tracker = self.live.add(operation, &self.events);
         let progressing = tracker.subscribe();
-        let mut drive = Drive { run, progress, actor, tracker, journal: Vec::new(), deadline, builds: 0 };
+        let mut drive = Drive {
+            run,
+            progress,
+            actor,
+            tracker,
+            journal: Vec::new(),
+            deadline,
+            builds: 0,
+            recovered: None,
+        };
         let (engine, id) = (self.clone(), drive.tracker.snapshot().id);
         let term = self.term.read().unwrap_or_else(PoisonError::into_inner).clone();
-        self.tasks.spawn(async move {
+        let picture = drive.tracker.snapshot();
+        // An error's level, so that no level of the log is without these names.
+        let span = tracing::error_span!("operation", operation = %id, tenant = %picture.tenant_id, kind = picture.kind.name());
+        let running = async move {
             // Given back however this ends.
             let _claim = claim;
             let work = async {
                 let _permit = engine.wait_for_place(&drive).await;
                 // An inherited one has had its time in the queue: its budget runs from when it was asked for.
-                let left = if is_inherited { drive.least_time().max(budget.saturating_sub(used)) } else { budget };
+                let left =
+                    if is_inherited { drive.least_time().max(budget.saturating_sub(used)) } else { budget };
                 drive.deadline = Instant::now() + left;
                 engine.advance(&mut drive, is_inherited).await
             };
@@ -270,9 +276,10 @@ impl Engine {
             };
             if let Err(error) = ended {
                 // The registry still says that it is unfinished; the daemon that has the fence takes it up.
-                tracing::error!(operation = %id, error = %error.explain(), "an operation is left to be taken up again");
+                tracing::error!(error = %error.explain(), "an operation is left to be taken up again");
             }
-        });
+        };
+        self.tasks.spawn(running.instrument(span));
         progressing
     }
 
@@ -310,35 +317,30 @@ impl Engine {
         }
     }
 
-    /// Finds out how far the daemon before came, and goes on from there.
-    async fn take_over(&self, drive: &mut Drive) -> postgres::Result<()> {
-        let event = drive.take_up().await;
-        let is_void = event == Event::TakenUp { committed: false };
-        drive.apply(event).map_err(illegal)?;
-        match (&drive.progress, drive.too_late()) {
-            (Progress::Forward { kind: Kind::Provision { .. }, done: 0 }, Some(failure)) => {
-                self.note(drive, Event::Interrupted { failure }).await
-            }
-            (Progress::Forward { kind: Kind::Provision { .. }, .. }, None) if is_void => {
-                self.note(drive, Event::Rebuilt).await
-            }
-            _ => {
-                let journal = std::mem::take(&mut drive.journal);
-                record::journal(&self.trail, &drive.tracker.snapshot(), &journal, None).await
-            }
+    /// Writes what happened to the journal, with what was decided about an operation that was taken up.
+    pub(super) async fn journal(
+        &self,
+        drive: &mut Drive,
+        build: Option<(TenantId, OperationId)>,
+    ) -> postgres::Result<()> {
+        let (operation, journal) = (drive.tracker.snapshot(), std::mem::take(&mut drive.journal));
+        let recovered = drive.recovered.take();
+        let seq = record::journal(&self.trail, &drive.about(&operation), &journal, build, recovered).await?;
+        if let Some(seq) = seq {
+            self.events.publish(EventBody::Audit { seq });
         }
+        Ok(())
     }
 
     /// Applies an event, and records what must be on record before anything follows it.
-    async fn note(&self, drive: &mut Drive, event: Event) -> postgres::Result<()> {
+    pub(super) async fn note(&self, drive: &mut Drive, event: Event) -> postgres::Result<()> {
         let is_rebuilt = event == Event::Rebuilt;
         let is_settled = matches!(event, Event::TakenUp { .. });
         drive.apply(event).map_err(illegal)?;
         if is_rebuilt {
             drive.tracker.rewound(drive.progress.kind());
             let build = drive.run.rebuild();
-            let journal = std::mem::take(&mut drive.journal);
-            record::journal(&self.trail, &drive.tracker.snapshot(), &journal, build).await?;
+            self.journal(drive, build).await?;
         } else if is_settled {
             drive.tracker.built();
         }
@@ -346,6 +348,7 @@ impl Engine {
             drive.tracker.set_state(OperationState::Unwinding { failure: failure.clone() });
             self.record(drive, &drive.tracker.snapshot(), false).await?;
             drive.journal.clear();
+            drive.recovered = None;
         }
         Ok(())
     }
@@ -356,8 +359,7 @@ impl Engine {
         operation.duration_ms = Some(millis(drive.tracker.elapsed()));
         operation.state = drive.final_state();
         self.record(drive, &operation, true).await?;
-        tracing::info!(operation = %operation.id, kind = operation.kind.name(), state = operation.state.name(),
-            ms = operation.duration_ms, "an operation ended");
+        tracing::info!(state = operation.state.name(), ms = operation.duration_ms, "an operation ended");
         drive.tracker.ended(operation);
         Ok(())
     }
@@ -365,13 +367,12 @@ impl Engine {
     /// Writes where the operation is, and tells watchers.
     async fn record(&self, drive: &Drive, operation: &Operation, is_end: bool) -> postgres::Result<()> {
         let outcome = Outcome {
-            operation,
-            kind: drive.progress.kind(),
-            actor: &drive.actor,
+            about: drive.about(operation),
             before: &drive.run.before(),
             arguments: drive.run.arguments(),
             journal: &drive.journal,
             report: drive.run.report().filter(|_| is_end),
+            recovered: drive.recovered,
         };
         let seq = record::outcome(&self.trail, &outcome).await?;
         self.announce(operation, seq).await;
@@ -389,6 +390,6 @@ impl Engine {
     }
 }
 
-fn illegal(error: IllegalEvent) -> postgres::Error {
+pub(super) fn illegal(error: IllegalEvent) -> postgres::Error {
     postgres::Error::Corrupt { what: "the operation's progress", why: error.to_string() }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tenantry_protocol::chain::Link;
 use tenantry_protocol::id::OperationId;
 use tenantry_protocol::tenant::Tenant;
 
@@ -15,6 +16,16 @@ use crate::postgres::tenants::NewTenant;
 use super::arguments::Arguments;
 use crate::model::audit_chain::Actor;
 
+/// What belongs to the request that an operation came with; nothing, for the daemon's own.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Asked<'a> {
+    pub key: Option<IdempotencyKey<'a>>,
+    /// SHA-256 of the request.
+    pub request: Option<Link>,
+    /// The operation that is tried again.
+    pub retry_of: Option<OperationId>,
+}
+
 /// A tenant to be made; everything in it was checked.
 #[derive(Debug)]
 pub struct ProvisionJob<'a> {
@@ -24,7 +35,7 @@ pub struct ProvisionJob<'a> {
     pub target: Arc<Target>,
     pub seed: Seeding,
     pub plan_hash: &'a str,
-    pub key: Option<IdempotencyKey<'a>>,
+    pub asked: Asked<'a>,
 }
 
 /// A change of a tenant that stands, up to its removal.
@@ -39,5 +50,5 @@ pub struct ChangeJob<'a> {
     pub arguments: Arguments,
     /// Of the secret that is to be set, where one is; kept nowhere else.
     pub secret: Option<Verifier>,
-    pub key: Option<IdempotencyKey<'a>>,
+    pub asked: Asked<'a>,
 }

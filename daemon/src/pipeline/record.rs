@@ -5,31 +5,29 @@ use std::time::Duration;
 
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::isolation::IsolationReport;
-use tenantry_protocol::operation::{Failure, Operation, OperationKind, OperationState};
+use tenantry_protocol::operation::{Operation, OperationState};
 use tenantry_protocol::tenant::TenantState;
 use time::OffsetDateTime;
 
 use crate::audit::{AuditedTx, Trail};
 use crate::fault;
-use crate::model::audit_chain::{self, Entry};
 use crate::model::operation::{Event, Kind};
 use crate::model::tenant::{after, beginning};
-use crate::postgres::operations::{Context, IdempotencyKey};
+use crate::postgres::operations::Context;
 use crate::postgres::tenants::NewTenant;
 use crate::postgres::{Error, Result, operations, reports, tenants};
 
 use super::arguments::Arguments;
+use super::entries::{self, About, Phase};
+use super::job::Asked;
 use super::patience::Patience;
-use crate::model::audit_chain::Actor;
 
 /// An operation as it is first written.
 pub(super) struct Intent<'a> {
-    pub(super) operation: &'a Operation,
-    pub(super) kind: Kind,
-    pub(super) actor: &'a Actor,
+    pub(super) about: About<'a>,
     pub(super) plan_hash: Option<&'a str>,
     pub(super) arguments: &'a Arguments,
-    pub(super) key: Option<IdempotencyKey<'a>>,
+    pub(super) asked: Asked<'a>,
 }
 
 /// What came of an intent.
@@ -76,7 +74,7 @@ pub(super) async fn intent(
 }
 
 async fn attempt(trail: &Trail, intent: &Intent<'_>, new: Option<&NewTenant>) -> Result<Attempt> {
-    let operation = intent.operation;
+    let About { operation, kind, .. } = intent.about;
     let mut tx = trail.begin().await?;
     let before = match new {
         Some(tenant) => {
@@ -84,7 +82,7 @@ async fn attempt(trail: &Trail, intent: &Intent<'_>, new: Option<&NewTenant>) ->
             TenantState::Provisioning
         }
         None => {
-            let begins = beginning(intent.kind);
+            let begins = beginning(kind);
             let state = tenants::hold_state(&mut tx, operation.tenant_id).await?;
             let Some(before) = state.filter(|state| begins.from.contains(&state.name())) else {
                 return Ok(Attempt::Unfit);
@@ -103,11 +101,12 @@ async fn attempt(trail: &Trail, intent: &Intent<'_>, new: Option<&NewTenant>) ->
         epoch: trail.control().epoch(),
     };
     operations::insert(&mut tx, operation, context).await?;
-    if let Some(key) = intent.key {
+    if let Some(key) = intent.asked.key {
         operations::insert_key(&mut tx, key, operation.id).await?;
     }
-    operations::journal(&mut tx, operation.id, &Event::Begun { kind: intent.kind }).await?;
-    let seq = tx.record(&entry(operation, intent.actor, Phase::Intent, Some(intent.arguments))).await?;
+    operations::journal(&mut tx, operation.id, &Event::Begun { kind }).await?;
+    let seq =
+        tx.record(&entries::intent(&intent.about, &intent.asked, intent.plan_hash, intent.arguments)).await?;
     match fault::around("intent", tx.commit("commit the intent")).await {
         Ok(()) => Ok(Attempt::Done(Recorded { seq, before })),
         Err(error) if error.is_unreachable() => Ok(Attempt::Lost(error)),
@@ -138,8 +137,8 @@ impl Lost {
     /// The lost COMMIT happened: the intent is there.
     async fn found(&self, trail: &Trail, intent: &Intent<'_>) -> Option<Recorded> {
         self.patience.as_ref()?;
-        let seq = recorded(trail, intent.operation).await?;
-        let stored = operations::stored(trail.control().pool(), intent.operation.id).await.ok()??;
+        let seq = recorded(trail, intent.about.operation).await?;
+        let stored = operations::stored(trail.control().pool(), intent.about.operation.id).await.ok()??;
         Some(Recorded { seq, before: stored.state_before? })
     }
 }
@@ -152,15 +151,15 @@ async fn recorded(trail: &Trail, operation: &Operation) -> Option<i64> {
 
 /// How an operation went on or ended; its own state says which.
 pub(super) struct Outcome<'a> {
-    pub(super) operation: &'a Operation,
-    pub(super) kind: Kind,
-    pub(super) actor: &'a Actor,
+    pub(super) about: About<'a>,
     /// Where the tenant was before the operation.
     pub(super) before: &'a TenantState,
     pub(super) arguments: Option<&'a Arguments>,
     /// What happened since the journal was last written.
     pub(super) journal: &'a [Event],
     pub(super) report: Option<&'a IsolationReport>,
+    /// What was decided about it when it was taken up, if that is not on record yet.
+    pub(super) recovered: Option<Recovered>,
 }
 
 /// Records that an operation is being undone, or its outcome (T3). Tries for as long as it takes: given up, the
@@ -174,26 +173,29 @@ pub(super) async fn outcome(trail: &Trail, outcome: &Outcome<'_>) -> Result<i64>
             Err(error) => error,
         };
         // An attempt whose COMMIT was lost may have been the last that was needed.
-        if let Some(seq) = recorded(trail, outcome.operation).await {
+        if let Some(seq) = recorded(trail, outcome.about.operation).await {
             return Ok(seq);
         }
         if matches!(error, Error::Fenced | Error::Corrupt { .. }) {
             return Err(error);
         }
         if std::mem::take(&mut is_first) {
-            tracing::warn!(operation = %outcome.operation.id, error = %error.explain(), "an operation cannot be recorded yet");
+            tracing::warn!(operation = %outcome.about.operation.id, error = %error.explain(), "an operation cannot be recorded yet");
         }
         patience.pause().await;
     }
 }
 
-/// Records that an operation was taken up, or that its tenant is built again as `build`.
+/// Records that an operation was taken up, or that its tenant is built again as `build`; gives the audit event's `seq`, if
+/// that was a decision of a recovery.
 pub(super) async fn journal(
     trail: &Trail,
-    operation: &Operation,
+    about: &About<'_>,
     events: &[Event],
     build: Option<(TenantId, OperationId)>,
-) -> Result<()> {
+    recovered: Option<Recovered>,
+) -> Result<Option<i64>> {
+    let operation = about.operation;
     let mut patience = Patience::endless();
     loop {
         let write = async {
@@ -204,19 +206,47 @@ pub(super) async fn journal(
             if let Some((tenant, build)) = build {
                 tenants::set_build(&mut tx, tenant, build).await?;
             }
-            fault::around("journal", tx.commit("commit the journal")).await
+            let seq = match recovered {
+                Some(recovered) => {
+                    Some(tx.record(&entries::recovered(about, recovered, epoch(trail))).await?)
+                }
+                None => None,
+            };
+            fault::around("journal", tx.commit("commit the journal")).await?;
+            Ok(seq)
         };
         match write.await {
-            Ok(()) => return Ok(()),
-            Err(error) if !error.is_passing() => return Err(error),
+            Ok(seq) => return Ok(seq),
+            Err(error) if !Error::is_passing(&error) => return Err(error),
             // Written twice, these events say the same.
             Err(_) => _ = patience.pause().await,
         }
     }
 }
 
+/// What the daemon that took an operation up decided about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Recovered {
+    pub(super) decision: Decision,
+    /// The build was committed, as far as the marker was asked for that.
+    pub(super) is_committed: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Decision {
+    CarriedOn,
+    /// Its build is void, and made anew.
+    BuiltAgain,
+    Undone,
+}
+
+fn epoch(trail: &Trail) -> i64 {
+    trail.control().epoch()
+}
+
 async fn write_outcome(trail: &Trail, outcome: &Outcome<'_>) -> Result<i64> {
-    let Outcome { operation, kind, arguments, .. } = *outcome;
+    let Outcome { arguments, .. } = *outcome;
+    let About { operation, kind, .. } = outcome.about;
     let phase = if matches!(operation.state, OperationState::Unwinding { .. }) {
         Phase::Unwinding
     } else {
@@ -241,7 +271,10 @@ async fn write_outcome(trail: &Trail, outcome: &Outcome<'_>) -> Result<i64> {
     if let Some(report) = outcome.report {
         Box::pin(record_verdict(&mut tx, outcome, report)).await?;
     }
-    let seq = tx.record(&entry(operation, outcome.actor, phase, arguments)).await?;
+    if let Some(recovered) = outcome.recovered {
+        tx.record(&entries::recovered(&outcome.about, recovered, epoch(trail))).await?;
+    }
+    let seq = tx.record(&entries::of(&outcome.about, phase, arguments, outcome.report)).await?;
     let place = if phase == Phase::End { "outcome" } else { "unwinding" };
     fault::around(place, tx.commit("commit the outcome")).await?;
     Ok(seq)
@@ -253,10 +286,10 @@ async fn record_verdict(
     outcome: &Outcome<'_>,
     report: &IsolationReport,
 ) -> Result<()> {
-    let operation = outcome.operation;
+    let operation = outcome.about.operation;
     let turn = reports::insert(tx, operation.id, operation.tenant_id, report).await?;
     if turn.is_bad(report) {
-        tx.record(&broken(operation, outcome.actor, report)).await?;
+        tx.record(&entries::broken(&outcome.about, report)).await?;
     }
     Ok(())
 }
@@ -291,68 +324,5 @@ async fn move_tenant(tx: &mut AuditedTx<'_>, id: TenantId, kind: Kind, to: &Tena
         Ok(())
     } else {
         Err(Error::Corrupt { what: "the tenant's state", why: format!("{id} cannot become {}", to.name()) })
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Intent,
-    Unwinding,
-    End,
-}
-
-/// The names of a kind's events in the trail: intent, undo, end.
-const fn actions(kind: OperationKind) -> [&'static str; 3] {
-    match kind {
-        OperationKind::Provision => ["provision.intent", "provision.undo", "provision"],
-        OperationKind::Rollback => ["rollback.intent", "rollback.undo", "rollback"],
-        OperationKind::Suspend => ["suspend.intent", "suspend.undo", "suspend"],
-        OperationKind::Resume => ["resume.intent", "resume.undo", "resume"],
-        OperationKind::Update => ["update.intent", "update.undo", "update"],
-        OperationKind::Retire => ["retire.intent", "retire.undo", "retire"],
-        OperationKind::Purge => ["purge.intent", "purge.undo", "purge"],
-        OperationKind::IssueCredentials => {
-            ["credentials.issue.intent", "credentials.issue.undo", "credentials.issue"]
-        }
-        OperationKind::RotateCredentials => {
-            ["credentials.rotate.intent", "credentials.rotate.undo", "credentials.rotate"]
-        }
-        OperationKind::FinishRotation => {
-            ["credentials.finish.intent", "credentials.finish.undo", "credentials.finish"]
-        }
-        OperationKind::Verify => ["verify.intent", "verify.undo", "verify"],
-        _ => ["operation.intent", "operation.undo", "operation"],
-    }
-}
-
-/// A verdict that turned bad, an event of its own beside the end of its operation.
-fn broken(operation: &Operation, actor: &Actor, report: &IsolationReport) -> Entry {
-    Entry {
-        action: "isolation.broken",
-        outcome: None,
-        duration_ms: None,
-        detail: Some(report.problems().join("; ")),
-        ..entry(operation, actor, Phase::End, None)
-    }
-}
-
-/// The detail is why it failed, or which login it is about.
-fn entry(operation: &Operation, actor: &Actor, phase: Phase, arguments: Option<&Arguments>) -> Entry {
-    let login = || arguments.and_then(|arguments| arguments.login.clone());
-    let [intent, undo, end] = actions(operation.kind);
-    let (action, outcome) = match (phase, &operation.state) {
-        (Phase::Intent, _) => (intent, None),
-        (Phase::Unwinding, _) => (undo, None),
-        (Phase::End, OperationState::Succeeded) => (end, Some(audit_chain::Outcome::Ok)),
-        (Phase::End, _) => (end, Some(audit_chain::Outcome::Failed)),
-    };
-    Entry {
-        tenant_id: Some(operation.tenant_id.as_uuid()),
-        slug: Some(operation.slug.to_string()),
-        operation_id: Some(operation.id.as_uuid()),
-        outcome,
-        duration_ms: operation.duration_ms,
-        detail: operation.state.failure().map(Failure::summary).or_else(login),
-        ..Entry::new(action, actor.clone())
     }
 }

@@ -11,7 +11,7 @@ use tenantry_protocol::operation::Operation;
 
 use crate::model::audit_chain::Actor;
 use crate::model::blueprint;
-use crate::model::operation::{Kind, Progress};
+use crate::model::operation::{Event, Kind, Progress};
 use crate::postgres::bookkeeping::Mark;
 use crate::postgres::operations::{self, Filter, Stored};
 use crate::postgres::site::Home;
@@ -20,7 +20,9 @@ use crate::postgres::tenants::NewTenant;
 use crate::postgres::{Error, Result, blueprints, tenants};
 
 use super::arguments::Arguments;
-use super::engine::{Engine, Work};
+use super::drive::Drive;
+use super::engine::{Engine, Work, illegal};
+use super::record::{Decision, Recovered};
 use super::run::{ChangeRun, ProvisionRun, Run};
 use super::tracker::waiting_steps;
 
@@ -48,7 +50,7 @@ pub async fn recover(
         match take_up(engine, &operation, Arc::clone(target)).await {
             Ok(false) => {}
             Ok(true) => {
-                tracing::warn!(operation = %id, kind, "taking up an unfinished operation");
+                tracing::warn!(operation = %id, tenant = %operation.tenant_id, kind, "taking up an unfinished operation");
                 taken_up += 1;
             }
             Err(Error::Corrupt { what, why }) if !known.insert(id) => {
@@ -61,6 +63,31 @@ pub async fn recover(
         }
     }
     Ok(taken_up)
+}
+
+impl Engine {
+    /// Finds out how far the daemon before came, and goes on from there.
+    pub(super) async fn take_over(&self, drive: &mut Drive) -> Result<()> {
+        let event = drive.take_up().await;
+        let is_void = event == Event::TakenUp { committed: false };
+        let is_committed = event == Event::TakenUp { committed: true };
+        drive.apply(event).map_err(illegal)?;
+        let (decision, next) = match (&drive.progress, drive.too_late()) {
+            (Progress::Forward { kind: Kind::Provision { .. }, done: 0 }, Some(failure)) => {
+                (Decision::Undone, Some(Event::Interrupted { failure }))
+            }
+            (Progress::Forward { kind: Kind::Provision { .. }, .. }, None) if is_void => {
+                (Decision::BuiltAgain, Some(Event::Rebuilt))
+            }
+            (Progress::Unwinding { .. }, _) => (Decision::Undone, None),
+            _ => (Decision::CarriedOn, None),
+        };
+        drive.recovered = Some(Recovered { decision, is_committed });
+        match next {
+            Some(event) => self.note(drive, event).await,
+            None => self.journal(drive, None).await,
+        }
+    }
 }
 
 /// False if somebody has it, or had it until now.

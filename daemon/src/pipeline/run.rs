@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::isolation::IsolationReport;
-use tenantry_protocol::name::PlacementName;
+use tenantry_protocol::name::{BlueprintName, BlueprintVersion, PlacementName};
 use tenantry_protocol::tenant::{Tenant, TenantState};
 
 use crate::audit::Trail;
@@ -136,6 +136,14 @@ impl Run {
         match self {
             Self::Provision(run) => run.report.as_ref(),
             Self::Change(run) => run.report.as_ref(),
+        }
+    }
+
+    /// What the tenant is made of.
+    pub(super) fn made_of(&self) -> (&BlueprintName, BlueprintVersion) {
+        match self {
+            Self::Provision(run) => run.tenant.made_of(),
+            Self::Change(run) => (&run.tenant.blueprint, run.tenant.version),
         }
     }
 

@@ -34,6 +34,16 @@ pub(super) struct Live {
     claimed: Mutex<HashSet<OperationId>>,
 }
 
+/// What came of a cancel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancelling {
+    Asked,
+    /// It does not run here.
+    NotRunning,
+    /// Data is being dropped: there is no way back.
+    TooLate,
+}
+
 /// The right to run an operation in this process. However its holder ends, by a panic too, the operation is free again
 /// for whoever looks after unfinished ones.
 #[derive(Debug)]
@@ -71,6 +81,22 @@ impl Live {
 
     pub(super) fn get(&self, id: OperationId) -> Option<Arc<Tracker>> {
         self.trackers.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
+    pub(super) fn can_cancel(&self, id: OperationId) -> Cancelling {
+        match self.get(id) {
+            None => Cancelling::NotRunning,
+            Some(tracker) if tracker.is_past_return() => Cancelling::TooLate,
+            Some(_) => Cancelling::Asked,
+        }
+    }
+
+    pub(super) fn cancel(&self, id: OperationId, by: &str) -> Cancelling {
+        let answer = self.can_cancel(id);
+        if let (Cancelling::Asked, Some(tracker)) = (answer, self.get(id)) {
+            tracker.cancel(by.to_owned());
+        }
+        answer
     }
 
     pub(super) fn len(&self) -> usize {

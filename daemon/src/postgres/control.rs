@@ -118,6 +118,11 @@ impl Control {
         self.lease.epoch()
     }
 
+    /// Who had the control database before this daemon.
+    pub fn held_before_by(&self) -> Option<String> {
+        self.lease.before()
+    }
+
     /// Who holds the fence in this daemon's place.
     pub fn standing_by_for(&self) -> Option<String> {
         self.lease.other()

@@ -45,6 +45,8 @@ struct Held {
     good_until: Option<Duration>,
     /// Who has it instead, as far as known.
     other: Option<String>,
+    /// Who had it before this one; nobody, in a new control database.
+    before: Option<String>,
 }
 
 impl Holder {
@@ -74,6 +76,11 @@ impl Lease {
     /// Who has the fence in this one's place.
     pub fn other(&self) -> Option<String> {
         self.read().other
+    }
+
+    /// Who had the fence before this one.
+    pub fn before(&self) -> Option<String> {
+        self.read().before
     }
 
     /// Takes the fence if nobody has it, or whoever has it is dead or silent for longer than its lease.
@@ -118,7 +125,10 @@ impl Lease {
             .map_err(doing("give the first sign of life"))?;
         tx.commit().await.map_err(doing("commit the taking of the fence"))?;
         // From before the statements: the lease is shorter here than there, whatever the network took.
-        self.write(|held| *held = Held { epoch, good_until: Some(begin + lease), other: None });
+        self.write(|held| {
+            let before = Some(name).filter(|name| !name.is_empty());
+            *held = Held { epoch, good_until: Some(begin + lease), other: None, before };
+        });
         Ok(Taken::Mine)
     }
 

@@ -27,6 +27,12 @@ pub struct NewTenant {
     pub settings: std::collections::BTreeMap<String, i64>,
 }
 
+impl NewTenant {
+    pub const fn made_of(&self) -> (&BlueprintName, BlueprintVersion) {
+        (&self.blueprint, self.version)
+    }
+}
+
 /// Which tenants a list holds.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {

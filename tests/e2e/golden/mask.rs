@@ -14,10 +14,21 @@ pub(super) struct Mask {
 }
 
 /// Numbers under these keys are measured or counted by the machine.
-const MEASURED: [&str; 8] =
-    ["pid", "epoch", "latency_ms", "duration_ms", "cursor", "audit_seq", "size_bytes", "actor_uid"];
+const MEASURED: [&str; 10] = [
+    "pid",
+    "epoch",
+    "verified_to",
+    "anchored_to",
+    "latency_ms",
+    "duration_ms",
+    "cursor",
+    "audit_seq",
+    "size_bytes",
+    "actor_uid",
+];
 /// Texts under these keys are made anew each time, or say what the machine is.
-const MADE: [&str; 7] = ["password", "version", "server_version", "actor", "evidence", "message", "text"];
+const MADE: [&str; 8] =
+    ["config", "password", "version", "server_version", "actor", "evidence", "message", "text"];
 
 impl Mask {
     pub(super) fn of(env: &Env, method: &str) -> Self {

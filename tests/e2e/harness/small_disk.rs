@@ -12,6 +12,11 @@ use super::scratch::Scratch;
 pub(crate) async fn command(scratch: &Scratch, size: &str, program: &Path) -> Command {
     scratch.make_dir("disk");
     let mount = format!("mount -t tmpfs -o size={size},mode=0777 tmpfs {}", scratch.text("disk"));
+    mounting(&mount, &scratch.text(""), program).await
+}
+
+/// Runs `program`, with the arguments that are added, after `mount` in a mount namespace of its own.
+pub(crate) async fn mounting(mount: &str, home: &str, program: &Path) -> Command {
     let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
     let program = format!("{} \"$@\"", program.display());
     let mut command = Command::new("unshare");
@@ -24,8 +29,7 @@ pub(crate) async fn command(scratch: &Scratch, size: &str, program: &Path) -> Co
     } else {
         command = Command::new("sudo");
         command.args(["-n", "unshare", "--mount"]);
-        let back =
-            format!("setpriv --reuid={uid} --regid={gid} --clear-groups env HOME={}", scratch.text(""));
+        let back = format!("setpriv --reuid={uid} --regid={gid} --clear-groups env HOME={home}");
         format!("{mount} && exec {back} {program}")
     };
     command.args(["sh", "-c", &script, "small-disk"]);
