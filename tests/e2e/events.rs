@@ -50,7 +50,7 @@ fn mutations() -> Vec<Call> {
     retire["grace_s"] = json!(3_600);
     let files = json!({ "files": [
         { "path": "blueprint.toml", "content": "name = \"slow\"\nversion = \"1.0\"\ntitle = \"Slow\"\ntenancy = \"schema\"\n" },
-        { "path": "V1__wait.sql", "content": "select pg_sleep(600);\n" },
+        { "path": "V1__wait.sql", "content": "select pg_sleep(10);\n" },
     ]});
     vec![
         call("blueprint_add", files, &["blueprint.add"]),
