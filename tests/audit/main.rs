@@ -11,7 +11,7 @@
     reason = "a test says what went wrong by panicking, and this one prints its figures"
 )]
 
-#[allow(dead_code, reason = "its tests are the end-to-end tests'")]
+#[allow(dead_code, unused_imports, reason = "its tests are the end-to-end tests'")]
 #[path = "../e2e/audit_trail/mod.rs"]
 mod audit_trail;
 mod crashes;

@@ -144,7 +144,7 @@ async fn every_mutation_leaves_its_events_under_its_callers_name() {
         let found = eventually(&format!("{method} leaves {expected:?}"), async || {
             let found = events_after(&env, before).await;
             let has = |action: &&str| found.iter().any(|event| event.action == *action);
-            expected.iter().all(|action| has(action)).then_some(found)
+            expected.iter().all(has).then_some(found)
         })
         .await;
         for action in expected {
