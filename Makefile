@@ -12,9 +12,10 @@ demo: deps
 	$(TARGET)/release/tenantry demo
 
 # Not nextest: a fresh machine lacks it, and one process lets the tests share a PostgreSQL cluster.
+# A test waits for servers for a third of its time: three at once keep two cores busy.
 test: test-deps
 	cargo build --workspace
-	cargo test --workspace
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$(($$(nproc) * 3 / 2))} cargo test --workspace
 
 # Breaks operations at every point and in every way, and judges what is left; takes the better part of an hour on 2 cores.
 # RUNS=n random runs, SEED=s, and more in TORTURE="--part grid --workers 4 --resume --postgresql-18 --only TEXT".

@@ -115,6 +115,8 @@ declare
     refused constant text := 'object_not_in_prerequisite_state';
     removed bigint;
 begin
+    -- A hold is placed before this, and keeps the segment, or after it.
+    lock table control.audit_hold in share row exclusive mode;
     select s.number, s.from_seq, s.to_seq into part from control.audit_segment s
         where s.pruned_at is null order by s.number limit 1;
     if part.number is distinct from segment then

@@ -4,6 +4,8 @@
 //! that a field which no schema has is found. The schemas themselves are frozen in `tests/golden/schema`;
 //! `TENANTRY_BLESS=1` writes them anew.
 
+mod the_trail;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -214,7 +216,7 @@ async fn every_command_prints_what_its_schema_says() {
     ] {
         checks.command(&env, name, &words(line), status).await;
     }
-    the_trail(&mut checks, &env).await;
+    the_trail::commands(&mut checks, &env).await;
     let failed = env.tenant("initech").await.operations[0].id.to_string();
     checks.command(&env, "operation show", &["operation", "show", &failed], 0).await;
     checks.command(&env, "operation watch", &["operation", "watch", &failed], 1).await;
@@ -228,28 +230,6 @@ async fn every_command_prints_what_its_schema_says() {
     checks.command(&env, "operation cancel", &["operation", "cancel", running], 0).await;
     checks.unseen.retain(|(name, part)| *part == "document" && !ELSEWHERE.contains(&name.as_str()));
     assert!(checks.unseen.is_empty(), "nothing was held against {:?}", checks.unseen);
-}
-
-/// The commands about a trail that has both tenants in it, one of them removed.
-async fn the_trail(checks: &mut Checks, env: &Env) {
-    let trail = env.dir.join("trail.jsonl");
-    let trail = trail.to_str().unwrap();
-    for (name, line, status) in [
-        ("audit show", "audit show 1", 0),
-        ("error", "audit show 1000000", 7),
-        ("audit verify", "audit verify", 0),
-        ("audit export", &format!("audit export --output {trail}"), 0),
-        ("error", &format!("audit export --output {trail}"), 2),
-        ("audit key", "audit key", 0),
-        ("audit rotate-key", "audit rotate-key", 0),
-        ("audit hold", "audit hold matter-7 --tenant globex --reason lawsuit", 0),
-        ("audit segments", "audit segments", 0),
-        ("audit release", "audit release matter-7", 0),
-        ("audit redact", "audit redact --tenant acme --confirm acme", 0),
-        ("audit prune", "audit prune --keep-days 30 --dry-run", 0),
-    ] {
-        checks.command(env, name, &words(line), status).await;
-    }
 }
 
 #[tokio::test]
@@ -318,35 +298,9 @@ async fn every_method_takes_and_answers_what_its_schema_says() {
     let id = checks.operation(&env, "retry", json!({ "operation": id }), "running").await;
     checks.method(&env, "cancel", json!({ "operation": id })).await;
     checks.method(&env, "operations", json!({ "unfinished": false })).await;
-    the_trails_methods(&mut checks, &env).await;
+    the_trail::methods(&mut checks, &env).await;
     checks.unseen.retain(|(_, part)| *part != "document");
     assert!(checks.unseen.is_empty(), "nothing was held against {:?}", checks.unseen);
-}
-
-/// About a trail that has a removed tenant `acme` in it.
-async fn the_trails_methods(checks: &mut Checks, env: &Env) {
-    checks
-        .method(env, "audit", json!({ "slug": "acme", "outcome": "ok", "since": "2020-01-01T00:00:00Z" }))
-        .await;
-    let id = checks.method(env, "audit_verify", json!({})).await["id"].clone();
-    checks.method(env, "audit_verification", json!({ "id": id, "wait_ms": 30_000 })).await;
-    let id = checks.method(env, "audit_export", json!({ "format": "ocsf" })).await["id"].clone();
-    checks.method(env, "audit_export_read", json!({ "id": id })).await;
-    for (method, request) in [
-        ("audit_key", json!({})),
-        ("audit_rotate_key", json!({})),
-        ("audit_hold", json!({ "name": "matter-7", "reason": "a lawsuit" })),
-        ("audit_segments", json!({})),
-        ("audit_release", json!({ "name": "matter-7" })),
-        ("audit_redact", json!({ "slug": "acme", "confirm": "acme" })),
-        ("audit_prune", json!({ "before": "2020-01-01T00:00:00Z", "dry_run": true })),
-    ] {
-        checks.method(env, method, request).await;
-    }
-    // Its answer takes a trail that lost events; it is an event, as those of `audit` are.
-    checks.hold("audit_acknowledge", "request", &json!({ "seq": 41, "reason": "restored on purpose" }));
-    let event = checks.method(env, "audit", json!({ "limit": 1 })).await["events"][0].clone();
-    checks.hold("audit_acknowledge", "response", &event);
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ pub(super) struct Anchors {
 enum Order {
     Anchor(Anchor),
     /// Puts the file aside and begins another, which starts at this place.
-    Restart(Anchor, tokio::sync::oneshot::Sender<io::Result<()>>),
+    Restart(Anchor, i64, tokio::sync::oneshot::Sender<io::Result<()>>),
 }
 
 impl Anchors {
@@ -87,11 +87,12 @@ impl Anchors {
         }
     }
 
-    /// After an acknowledged loss: the old file is kept under another name, and the next begins at `at`.
-    pub(super) async fn restart(&self, at: Anchor) -> io::Result<()> {
+    /// After an acknowledged loss: the old file is kept under another name, and the next has its anchors before `lost_from`
+    /// and goes on at `at`.
+    pub(super) async fn restart(&self, at: Anchor, lost_from: i64) -> io::Result<()> {
         let (answer, answered) = tokio::sync::oneshot::channel();
         let gone = || io::Error::other("the writer of anchors has ended");
-        self.orders.send(Order::Restart(at, answer)).map_err(|_| gone())?;
+        self.orders.send(Order::Restart(at, lost_from, answer)).map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
 }
@@ -107,12 +108,12 @@ fn write_all(
         for order in std::iter::once(order).chain(inbox.try_iter()) {
             match order {
                 Order::Anchor(anchor) => newest = Some(later(newest, anchor)),
-                Order::Restart(at, answer) => {
+                Order::Restart(at, lost_from, answer) => {
                     newest = None;
-                    let result = file.restart(at);
+                    let result = file.restart(at, lost_from);
                     if result.is_ok() {
                         report.send_replace(Reached { newest: Some(at), trouble: None });
-                        shipping.restart(at);
+                        shipping.restart(at, lost_from);
                     }
                     let _ = answer.send(result);
                 }
@@ -206,6 +207,12 @@ impl AnchorFile {
 
     pub(super) fn append(&mut self, anchor: Anchor) -> io::Result<()> {
         let line = line(anchor);
+        if self.file.metadata()?.len() > self.length {
+            self.catch_up()?;
+            if self.last >= anchor.seq {
+                return Ok(());
+            }
+        }
         // What a failed attempt left of a line.
         self.file.set_len(self.length)?;
         self.file.write_all(line.as_bytes())?;
@@ -215,17 +222,32 @@ impl AnchorFile {
         Ok(())
     }
 
-    pub(super) fn restart(&mut self, at: Anchor) -> io::Result<()> {
+    /// Another daemon wrote to the same file while this one was stopped, or a failed attempt left a part of a line.
+    fn catch_up(&mut self) -> io::Result<()> {
+        self.length = whole_lines(&mut self.file)?;
+        self.file.set_len(self.length)?;
+        self.last = self.newest()?.map_or(0, |anchor| anchor.seq);
+        Ok(())
+    }
+
+    pub(super) fn restart(&mut self, at: Anchor, lost_from: i64) -> io::Result<()> {
         let aside = (1..)
             .map(|n| self.path.with_extension(format!("until-{}.{n}", self.last)))
-            .find(|path| !path.exists());
-        fs::rename(&self.path, aside.unwrap_or_default())?;
+            .find(|path| !path.exists())
+            .unwrap_or_default();
+        fs::rename(&self.path, &aside)?;
         self.file =
             OpenOptions::new().read(true).append(true).create_new(true).mode(0o600).open(&self.path)?;
         self.length = 0;
         self.last = 0;
         self.begin()?;
-        if at.seq > 0 { self.append(at) } else { Ok(()) }
+        let mut kept = String::new();
+        for anchor in read(&aside)?.take_while(|anchor| anchor.as_ref().is_ok_and(|a| a.seq < lost_from)) {
+            kept += &line(anchor?);
+        }
+        self.file.write_all(kept.as_bytes())?;
+        self.length += kept.len() as u64;
+        self.append(at)
     }
 }
 
@@ -250,7 +272,11 @@ fn whole_lines(file: &mut File) -> io::Result<u64> {
     file.seek(SeekFrom::Start(from))?;
     let mut tail = Vec::new();
     file.read_to_end(&mut tail)?;
-    Ok(tail.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| from + at as u64 + 1))
+    match tail.iter().rposition(|byte| *byte == b'\n') {
+        Some(at) => Ok(from + at as u64 + 1),
+        None if from == 0 => Ok(0),
+        None => Err(io::Error::new(io::ErrorKind::InvalidData, "it ends in something that is no anchor")),
+    }
 }
 
 /// The anchors of a file in their order, one at a time: the file can be of any length.
@@ -292,8 +318,14 @@ mod tests {
         // Covered by the one before.
         anchors.reach(anchor(4)).await;
         assert_eq!((seqs(&path), anchors.reached().seq()), (vec![2, 5], 5));
-        let (_, last) = Anchors::open(&path, trail, Shipping::nowhere()).unwrap();
+        // Two writers of one file, as when a daemon is stopped for a while: none takes the other's anchors away.
+        let (second, last) = Anchors::open(&path, trail, Shipping::nowhere()).unwrap();
         assert_eq!(last, Some(anchor(5)));
+        second.reach(anchor(7)).await;
+        anchors.reach(anchor(6)).await;
+        assert_eq!(seqs(&path), [2, 5, 7]);
+        anchors.reach(anchor(8)).await;
+        assert_eq!(seqs(&path), [2, 5, 7, 8]);
         let other = Anchors::open(&path, Uuid::from_u128(2), Shipping::nowhere()).unwrap_err().to_string();
         assert!(other.contains("another trail"), "{other}");
     }
@@ -318,15 +350,39 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_a_failed_write_left_of_a_line_is_written_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("anchors");
+        let (mut file, _) = AnchorFile::open(&path, Uuid::from_u128(1)).unwrap();
+        file.append(anchor(2)).unwrap();
+        file.file.write_all(b"3 0303").unwrap();
+        file.append(anchor(3)).unwrap();
+        assert_eq!(seqs(&path), [2, 3]);
+    }
+
+    #[test]
+    fn an_end_that_is_no_anchor_is_not_taken_for_an_empty_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("anchors");
+        let (mut file, _) = AnchorFile::open(&path, Uuid::from_u128(1)).unwrap();
+        file.append(anchor(2)).unwrap();
+        let whole = fs::metadata(&path).unwrap().len();
+        OpenOptions::new().write(true).open(&path).unwrap().set_len(whole + 200).unwrap();
+        assert!(AnchorFile::open(&path, Uuid::from_u128(1)).is_err());
+        assert_eq!(fs::metadata(&path).unwrap().len(), whole + 200, "nothing is taken away");
+    }
+
     #[tokio::test]
     async fn an_acknowledged_loss_begins_another_file_and_keeps_the_old_one() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("anchors");
         let (anchors, _) = Anchors::open(&path, Uuid::from_u128(1), Shipping::nowhere()).unwrap();
+        anchors.reach(anchor(2)).await;
         anchors.reach(anchor(9)).await;
-        anchors.restart(anchor(3)).await.unwrap();
-        anchors.reach(anchor(4)).await;
-        assert_eq!(seqs(&path), [3, 4]);
-        assert_eq!(seqs(&dir.path().join("anchors.until-9.1")), [9]);
+        anchors.restart(anchor(8), 8).await.unwrap();
+        anchors.reach(anchor(10)).await;
+        assert_eq!(seqs(&path), [2, 8, 10]);
+        assert_eq!(seqs(&dir.path().join("anchors.until-9.1")), [2, 9]);
     }
 }

@@ -83,9 +83,18 @@ impl KeyPlace {
         }
     }
 
+    /// The bits of a mode that must not be set. A service manager gives a credential to one user by an access list, and that
+    /// shows as the group's right to read.
+    const fn closed_to(&self) -> u32 {
+        match self {
+            Self::Own(_) => 0o077,
+            Self::Given(_) => 0o037,
+        }
+    }
+
     /// The key, if it is there.
     pub(super) fn load(&self) -> Result<Option<Key>, KeyError> {
-        match (read(self.path())?, self) {
+        match (read(self.path(), self.closed_to())?, self) {
             (None, Self::Given(path)) => {
                 Err(KeyError::Io { path: path.clone(), source: io::Error::from(io::ErrorKind::NotFound) })
             }
@@ -111,7 +120,7 @@ impl KeyPlace {
     /// The key that a rotation left beside the current one.
     pub(super) fn prepared(&self) -> Result<Option<Key>, KeyError> {
         match self {
-            Self::Own(_) => read(&self.next()?),
+            Self::Own(_) => read(&self.next()?, self.closed_to()),
             Self::Given(_) => Ok(None),
         }
     }
@@ -121,7 +130,11 @@ impl KeyPlace {
         let io = |source| KeyError::Io { path: self.path().to_owned(), source };
         fs::rename(self.next()?, self.path()).map_err(io)?;
         sync_directory(self.path()).map_err(io)?;
-        self.publish(key)
+        // The public half is a convenience: `audit key` tells it, too.
+        if let Err(error) = self.publish(key) {
+            tracing::warn!(%error, "the public half of the audit key could not be written");
+        }
+        Ok(())
     }
 
     /// A rotation that did not come to anything.
@@ -159,14 +172,14 @@ impl KeyPlace {
     }
 }
 
-fn read(path: &Path) -> Result<Option<Key>, KeyError> {
+fn read(path: &Path, closed_to: u32) -> Result<Option<Key>, KeyError> {
     let io = |source| KeyError::Io { path: path.to_owned(), source };
     let mode = match fs::metadata(path) {
         Ok(found) => found.permissions().mode() & 0o777,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(io(error)),
     };
-    if mode & 0o077 != 0 {
+    if mode & closed_to != 0 {
         return Err(KeyError::Open { path: path.to_owned(), mode });
     }
     let text = fs::read_to_string(path).map_err(io)?;

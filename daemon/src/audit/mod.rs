@@ -19,9 +19,10 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use sqlx::PgConnection;
-use tenantry_protocol::audit::{AuditBreak, TrailStatus};
+use tenantry_protocol::audit::{AuditBreak, BreakKind, TrailStatus};
 use tenantry_protocol::chain::{self, Link};
 use time::OffsetDateTime;
+use tokio::sync::OwnedRwLockReadGuard;
 use tracing::field;
 use uuid::Uuid;
 
@@ -57,9 +58,13 @@ pub struct Trail {
     places: Places,
     open: RwLock<Option<Arc<Open>>>,
     trouble: RwLock<Option<AuditBreak>>,
+    /// A term begins: nothing is written before it is known what the trail's end is.
+    is_judging: AtomicBool,
     /// The trouble is a head that was changed under this daemon's hands.
     is_head_foreign: AtomicBool,
     issued: Mutex<Issued>,
+    /// Held for reading by whoever may sign, and for writing by who changes the key.
+    signing: Arc<tokio::sync::RwLock<()>>,
     newest_us: AtomicI64,
     verified: RwLock<Verified>,
 }
@@ -97,6 +102,8 @@ pub struct AuditedTx<'t> {
     tx: ControlTx,
     end: Option<Anchor>,
     recorded: Vec<Recorded>,
+    /// No other key takes over while this transaction may sign.
+    _signing: Option<OwnedRwLockReadGuard<()>>,
 }
 
 /// What the log says of an event once it is committed.
@@ -115,8 +122,10 @@ impl Trail {
             places,
             open: RwLock::default(),
             trouble: RwLock::default(),
+            is_judging: AtomicBool::new(false),
             is_head_foreign: AtomicBool::new(false),
             issued: Mutex::default(),
+            signing: Arc::default(),
             newest_us: AtomicI64::new(0),
             verified: RwLock::default(),
         }
@@ -129,9 +138,10 @@ impl Trail {
     /// A transaction that may write; not one, while the trail is in doubt.
     pub async fn begin(&self) -> Result<AuditedTx<'_>> {
         self.look_again().await;
+        let signing = Arc::clone(&self.signing).read_owned().await;
         let open = self.writable()?;
         let tx = self.control.begin().await?;
-        Ok(AuditedTx { trail: self, open, tx, end: None, recorded: Vec::new() })
+        Ok(AuditedTx { trail: self, open, tx, end: None, recorded: Vec::new(), _signing: Some(signing) })
     }
 
     /// A head that was not this daemon's while it wrote, and now is again: somebody put back what they took.
@@ -148,6 +158,9 @@ impl Trail {
     }
 
     fn writable(&self) -> Result<Arc<Open>> {
+        if self.is_judging.load(Ordering::Acquire) {
+            return Err(Error::Fenced);
+        }
         if let Some(trouble) = self.trouble() {
             return Err(Error::Distrusted(trouble.message));
         }
@@ -194,6 +207,13 @@ impl Trail {
             tracing::error!(seq = trouble.seq, kind = trouble.kind.name(), "{}", trouble.message);
         }
         *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
+    /// The trail could not even be read: that is told like what is found in it.
+    pub fn note_unreadable(&self, why: &str) {
+        let message =
+            format!("the trail cannot be read: {why}. Find out who changed its tables, and restore them");
+        self.note(0, Some(&AuditBreak { seq: 1, kind: BreakKind::Other, message }));
     }
 
     /// Keeps what a verification came to.
@@ -267,7 +287,7 @@ impl AuditedTx<'_> {
             .map_err(|error| Error::Corrupt { what: "an audit entry", why: error.to_string() })?;
         let seq = head.seq + 1;
         let hash = chain::link(seq, &head.hash, &sealed.payload);
-        let signature = self.open.key.sign(&chain::checkpoint(head.trail, seq, &hash));
+        let signature = self.open.key.sign(&chain::checkpoint(self.open.trail, seq, &hash));
         // Before the database has it: whatever becomes of this transaction, the place is known.
         self.trail.lock_issued().add(seq, hash);
         let event = NewEvent {

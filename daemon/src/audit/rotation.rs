@@ -13,13 +13,19 @@ use super::{AuditedTx, Issued, Open, Trail};
 impl Trail {
     /// Signs from the next event on with a new key. The event that names it is the last that the old key signs.
     pub async fn rotate_key(&self, by: Actor) -> Result<i64> {
+        // Whoever may sign has ended, and nobody begins until the new key is in place.
+        let _signing = self.signing.write().await;
+        let open = self.writable()?;
+        let previous = open.key.public().to_hex();
         let place = self.places.key.clone();
         let refused = |error: super::KeyError| Error::Refused(error.to_string());
         let next = place.prepare().map_err(refused)?;
-        let mut tx = self.begin().await?;
+        let mut tx = self.open_tx(open).await?;
         let named = Entry {
             outcome: Some(Outcome::Ok),
-            ..Entry::new("audit.key_change", by).fact("key", next.public().to_hex())
+            ..Entry::new("audit.key_change", by)
+                .fact("key", next.public().to_hex())
+                .fact("previous_key", previous)
         };
         let seq = tx.record(&named).await?;
         tx.commit("commit the change of the audit key").await?;
@@ -35,8 +41,10 @@ impl Trail {
     /// An administrator says that the trail goes on from where it is, although more was known. The event that says so is
     /// the first of what follows, signed like any other; the old anchors are kept beside the new.
     pub async fn acknowledge(&self, trouble: &AuditBreak, by: Actor, reason: Option<String>) -> Result<i64> {
+        let _signing = self.signing.write().await;
         let open = self.opened()?;
         let head = audit_append::head(self.control.pool()).await?;
+        self.must_be_as_known(trouble).await?;
         let known = open.anchors.reached().newest;
         let to = known.map_or(head.seq, |anchor| anchor.seq).max(head.seq).max(trouble.seq);
         let lost = known.map_or_else(String::new, |anchor| data_encoding::HEXLOWER.encode(&anchor.hash));
@@ -51,18 +59,37 @@ impl Trail {
                 .fact("key", open.key.public().to_hex())
         };
         *self.lock_issued() = Issued::only(head.seq, head.hash);
-        let tx = self.control.begin().await?;
-        let mut tx = AuditedTx { trail: self, open: Arc::clone(&open), tx, end: None, recorded: Vec::new() };
+        let mut tx = self.open_tx(Arc::clone(&open)).await?;
         let seq = tx.record(&entry).await?;
         let Some(end) = tx.end else { return Err(Error::Fenced) };
         tx.commit("commit the acknowledgement of a loss").await?;
         // After the commit: a crash between them leaves the old anchors, which say again what is to be acknowledged.
         open.anchors
-            .restart(end)
+            .restart(end, trouble.seq)
             .await
             .map_err(|error| Error::Unanchored(format!("{}: {error}", open.anchors.path().display())))?;
         self.is_head_foreign.store(false, Ordering::Relaxed);
         self.set_trouble(None);
         Ok(seq)
+    }
+
+    /// What is acknowledged is what there is: not something that was done to the trail since.
+    async fn must_be_as_known(&self, trouble: &AuditBreak) -> Result<()> {
+        let now = self.verify(Vec::new(), |_| {}).await?.broken;
+        match now {
+            Some(now) if (now.seq, now.kind) != (trouble.seq, trouble.kind) => {
+                let message =
+                    format!("the trail is {} at event {} by now: read it again", now.kind.name(), now.seq);
+                self.set_trouble(Some(now));
+                Err(Error::Refused(message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// For who holds the key's lock for writing.
+    async fn open_tx(&self, open: Arc<Open>) -> Result<AuditedTx<'_>> {
+        let tx = self.control.begin().await?;
+        Ok(AuditedTx { trail: self, open, tx, end: None, recorded: Vec::new(), _signing: None })
     }
 }

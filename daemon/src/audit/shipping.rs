@@ -35,7 +35,8 @@ pub(super) struct Shipping {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Begin {
     On,
-    Anew,
+    /// After a loss from there on.
+    Anew(i64),
 }
 
 impl Shipping {
@@ -61,9 +62,9 @@ impl Shipping {
         }
     }
 
-    pub(super) fn restart(&self, at: Anchor) {
+    pub(super) fn restart(&self, at: Anchor, lost_from: i64) {
         if let Some(orders) = &self.orders {
-            let _ = orders.send((at, Begin::Anew));
+            let _ = orders.send((at, Begin::Anew(lost_from)));
         }
     }
 }
@@ -88,8 +89,11 @@ impl Places {
             match next {
                 Ok((anchor, begin)) => {
                     self.tell_syslog(anchor);
-                    let is_anew = begin == Begin::Anew || owed.is_some_and(|(_, owed)| owed == Begin::Anew);
-                    owed = Some((anchor, if is_anew { Begin::Anew } else { Begin::On }));
+                    let begin = match (begin, owed) {
+                        (Begin::On, Some((_, owed))) => owed,
+                        (begin, _) => begin,
+                    };
+                    owed = Some((anchor, begin));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -116,10 +120,14 @@ impl Places {
         let Some(path) = &self.elsewhere.copy else { return Ok(()) };
         let mut file = match self.file.take() {
             Some(file) => file,
+            // Its folder has to be there: one that is not mounted would be made on this machine.
+            None if path.parent().is_some_and(|dir| !dir.is_dir()) => {
+                return Err(std::io::Error::from(std::io::ErrorKind::NotFound));
+            }
             None => AnchorFile::open(path, self.trail)?.0,
         };
         match begin {
-            Begin::Anew => file.restart(anchor)?,
+            Begin::Anew(lost_from) => file.restart(anchor, lost_from)?,
             Begin::On => file.append(anchor)?,
         }
         self.file = Some(file);
@@ -158,6 +166,7 @@ mod tests {
         let syslog = UnixDatagram::bind(dir.path().join("log")).unwrap();
         syslog.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         let copy = dir.path().join("away/anchors");
+        std::fs::create_dir(dir.path().join("away")).unwrap();
         let elsewhere = Elsewhere { copy: Some(copy.clone()), syslog: Some(dir.path().join("log")) };
         let shipping = Shipping::start(elsewhere, Uuid::from_u128(1)).unwrap();
         shipping.send(Anchor { seq: 3, hash: [3; 32] });

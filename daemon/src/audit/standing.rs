@@ -5,6 +5,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use serde::Deserialize;
@@ -40,23 +41,34 @@ impl From<Error> for TakeUpError {
 impl Trail {
     /// Opens what writing takes, holds the trail's end against it, and begins to sign where nobody has yet.
     pub async fn take_up(&self) -> Result<(), TakeUpError> {
+        self.is_judging.store(true, Ordering::Release);
+        self.is_head_foreign.store(false, Ordering::Relaxed);
         let head = audit_append::head(self.control.pool()).await?;
         let anchors = self.open_anchors(&head).await?;
         let known = anchors.reached().newest;
         let (key, is_new) = self.key(&head).await?;
         let open = Arc::new(Open { trail: head.trail, key, anchors });
         *self.open.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&open));
-        *self.lock_issued() = Issued::only(head.seq, head.hash);
+        let newest_us = audit_append::time_of(self.control.pool(), head.seq).await?;
+        self.newest_us.fetch_max(newest_us.unwrap_or(0), Ordering::Relaxed);
         let is_unsigned = head.signature.is_none();
-        if is_unsigned && is_new && known.is_none() {
-            self.set_trouble(None);
+        let begins = is_unsigned && is_new && known.is_none();
+        let trouble = if begins { None } else { self.judge(&open, &head, known).await? };
+        let is_trusted = trouble.is_none();
+        self.set_trouble(trouble);
+        if is_trusted {
+            *self.lock_issued() = Issued::only(head.seq, head.hash);
+        }
+        self.is_judging.store(false, Ordering::Release);
+        if begins {
             return Ok(self.begin_to_sign().await?);
         }
-        let trouble = self.judge(&open, &head, known).await?;
-        if trouble.is_none() {
+        if is_trusted {
             open.anchors.reach(Anchor { seq: head.seq, hash: head.hash }).await;
+            if known.is_none() {
+                self.say_that_anchors_begin(&head).await?;
+            }
         }
-        self.set_trouble(trouble);
         Ok(())
     }
 
@@ -91,7 +103,8 @@ impl Trail {
             }
             place.discard()?;
         }
-        Ok((key, matches!(place, super::KeyPlace::Given(_))))
+        // A key that is given was there before this daemon: only an empty trail was signed by nobody.
+        Ok((key, head.seq == 0))
     }
 
     /// Whether the event says that this key signs from then on.
@@ -113,9 +126,11 @@ impl Trail {
         head: &Head,
         known: Option<Anchor>,
     ) -> Result<Option<AuditBreak>, TakeUpError> {
-        let at = |seq, at_most, kind| Some(Break { seq, at_most, kind }.to_wire());
-        if let Some(anchor) = known.filter(|anchor| anchor.seq > head.seq) {
-            return Ok(at(head.seq + 1, anchor.seq, BreakKind::Cut));
+        if known.is_some_and(|anchor| anchor.seq > head.seq) {
+            // It ends too early; whether that is all that was done, only the whole of it tells.
+            let verdict = self.verify(Vec::new(), |_| {}).await?;
+            let cut = || Break { seq: head.seq + 1, at_most: head.seq + 1, kind: BreakKind::Cut }.to_wire();
+            return Ok(Some(verdict.broken.unwrap_or_else(cut)));
         }
         let statement = chain::checkpoint(head.trail, head.seq, &head.hash);
         let signed = match &head.signature {
@@ -145,6 +160,15 @@ impl Trail {
             self.places.key.path().display()
         );
         AuditBreak { seq, kind: BreakKind::Forged, message }
+    }
+
+    /// A trail that goes on without its anchors may be an older copy: whoever reads it has to know.
+    async fn say_that_anchors_begin(&self, head: &Head) -> Result<(), Error> {
+        tracing::warn!(seq = head.seq, path = %self.places.anchors.display(), "the anchor file was begun anew");
+        let mut tx = self.begin().await?;
+        let daemon = Actor::daemon(nix::unistd::geteuid().as_raw());
+        tx.record(&Entry::new("audit.anchors_begun", daemon).fact("from", head.seq)).await?;
+        tx.commit("commit the beginning of the anchors").await
     }
 
     /// The first event that is signed, and names the key.

@@ -41,6 +41,7 @@ impl Trail {
         progress: impl Fn(Verification) + Send,
     ) -> Result<AuditVerdict> {
         let begin = Instant::now();
+        let is_of_ours = extra.is_empty();
         let open = self.opened()?;
         extra.sort_by_key(|anchor| anchor.seq);
         // Before the snapshot: what is anchored by now is in it.
@@ -54,7 +55,10 @@ impl Trail {
         snapshot.close().await;
         let (verified, redacted) = result?;
         let verdict = verdict(start, &verified, redacted, begin);
-        self.note(verdict.to_seq, verdict.broken.as_ref());
+        // What anchors say that somebody brought is for who asked.
+        if is_of_ours {
+            self.note(verdict.to_seq, verdict.broken.as_ref());
+        }
         Ok(verdict)
     }
 
@@ -108,23 +112,30 @@ impl<I: Iterator<Item = std::io::Result<Anchor>>> Claims<I> {
         if least > seq || least == i64::MAX {
             return Ok(None);
         }
-        let of_anchor = |anchor: Anchor| Claim::Anchor { seq: anchor.seq, hash: anchor.hash };
         if own == least {
-            return Ok(self.own.next().and_then(std::result::Result::ok).map(of_anchor));
+            let own = self.own.next().and_then(std::result::Result::ok);
+            return Ok(own.map(|anchor| Claim::Anchor { seq: anchor.seq, hash: anchor.hash }));
         }
         if extra == least {
-            return Ok(self.extra.next().map(of_anchor));
+            return Ok(self.extra.next().map(kept));
         }
         self.checkpoints.next().map(claim_of).transpose()
     }
 
-    /// The first of what is claimed beyond the last event: one is enough to know that it was cut.
+    /// What is claimed beyond the last event, one of each kind: that is enough to know that it was cut.
     fn tell_what_is_beyond(&mut self, verifier: &mut Verifier) -> Result<()> {
+        if let Some(newest) = self.extra.by_ref().last() {
+            verifier.expect(kept(newest));
+        }
         if let Some(claim) = self.next(i64::MAX - 1)? {
             verifier.expect(claim);
         }
         Ok(())
     }
+}
+
+const fn kept(anchor: Anchor) -> Claim {
+    Claim::Kept { seq: anchor.seq, hash: anchor.hash }
 }
 
 fn claim_of(checkpoint: Checkpoint) -> Result<Claim> {

@@ -105,6 +105,7 @@ async fn watch_over(app: Arc<App>, id: Uuid, session: Arc<Session>) {
         if session.last_read().elapsed() >= IDLE {
             if let Err(error) = app.end_export(id, &progress, Outcome::Failed).await {
                 tracing::error!(error = %error.message, "the end of an export could not be recorded");
+                app.exports.close(id);
             }
             return;
         }

@@ -138,6 +138,7 @@ async fn verify(
     actor: Actor,
     progress: impl Fn(crate::audit::Verification) + Send + Sync,
 ) -> postgres::Result<AuditVerdict> {
+    let has_anchors = !anchors.is_empty();
     let verdict = app.trail.verify(anchors, progress).await?;
     let outcome = if verdict.broken.is_none() { Outcome::Ok } else { Outcome::Failed };
     let mut entry = Entry {
@@ -145,6 +146,9 @@ async fn verify(
         duration_ms: Some(verdict.duration_ms),
         ..Entry::new("audit.verify", actor).fact("from", verdict.from_seq).fact("to", verdict.to_seq)
     };
+    if has_anchors {
+        entry = entry.fact("anchors", "given");
+    }
     if let Some(found) = &verdict.broken {
         tracing::error!(seq = found.seq, kind = found.kind.name(), "{}", found.message);
         entry = entry.fact("kind", found.kind.name()).fact("seq", found.seq);
@@ -171,7 +175,10 @@ pub async fn verify_trail_in_turn(app: &App) {
         match verify(app, Vec::new(), Actor::daemon(app.own_uid), |_| {}).await {
             Ok(_) => app.sleep_unless_changed(every).await,
             Err(error) => {
-                tracing::warn!(error = %error.explain(), "the trail could not be verified");
+                tracing::error!(error = %error.explain(), "the trail could not be verified");
+                if !error.is_unreachable() && !matches!(error, postgres::Error::Fenced) {
+                    app.trail.note_unreadable(&error.explain());
+                }
                 tokio::time::sleep(AFTER_ERROR.min(every)).await;
             }
         }

@@ -71,6 +71,15 @@ pub async fn head_in(connection: &mut PgConnection) -> Result<Head> {
     head_of(&row)
 }
 
+/// When an event was, in microseconds since 1970; absent if it is not there.
+pub async fn time_of(pool: &PgPool, seq: i64) -> Result<Option<i64>> {
+    sqlx::query_scalar("select at_us from control.audit_event where seq = $1")
+        .bind(seq)
+        .fetch_optional(pool)
+        .await
+        .map_err(doing("read an audit event"))
+}
+
 /// The bytes of one event.
 pub async fn payload(pool: &PgPool, seq: i64) -> Result<Option<Vec<u8>>> {
     sqlx::query_scalar("select payload from control.audit_event where seq = $1")

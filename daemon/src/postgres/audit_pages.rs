@@ -46,6 +46,8 @@ pub async fn next(pool: &PgPool, wanted: &Wanted, after: i64) -> Result<Page> {
     let mut events = audit_wanted::rows(&mut connection, sql, wanted, (low, high), PAGE).await?;
     let searched_to = match events.last() {
         Some(last) if events.len() == PAGE => last.seq,
+        // Nothing that is wanted comes after.
+        _ if high == wanted.high => i64::MAX,
         _ => high - 1,
     };
     audit_wanted::add_values(&mut connection, &mut events).await?;

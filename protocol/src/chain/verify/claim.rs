@@ -1,13 +1,15 @@
 //! What somebody outside the rows says of a place in the chain, and what follows when it is not so.
 
-use super::{Break, Verifier};
+use super::{Break, Dispute, Verifier};
 use crate::audit::BreakKind;
 use crate::chain::{Link, PublicKey, checkpoint};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {
-    /// Written down elsewhere when it was so.
+    /// Written down by the daemon itself when it was so.
     Anchor { seq: i64, hash: Link },
+    /// The same in a copy that is kept elsewhere: it can be of before a loss that was acknowledged.
+    Kept { seq: i64, hash: Link },
     /// Stored beside the trail, and worth what its signature is worth.
     Checkpoint { seq: i64, hash: Link, key: String, signature: Vec<u8> },
     /// As a checkpoint, at the trail's end.
@@ -26,13 +28,19 @@ enum Worth {
 impl Claim {
     pub const fn seq(&self) -> i64 {
         match self {
-            Self::Anchor { seq, .. } | Self::Checkpoint { seq, .. } | Self::Head { seq, .. } => *seq,
+            Self::Anchor { seq, .. }
+            | Self::Kept { seq, .. }
+            | Self::Checkpoint { seq, .. }
+            | Self::Head { seq, .. } => *seq,
         }
     }
 
     pub const fn hash(&self) -> &Link {
         match self {
-            Self::Anchor { hash, .. } | Self::Checkpoint { hash, .. } | Self::Head { hash, .. } => hash,
+            Self::Anchor { hash, .. }
+            | Self::Kept { hash, .. }
+            | Self::Checkpoint { hash, .. }
+            | Self::Head { hash, .. } => hash,
         }
     }
 }
@@ -57,12 +65,12 @@ impl Verifier {
     fn hear(&mut self, claim: &Claim) {
         let (seq, agrees) = (claim.seq(), *claim.hash() == self.hash);
         let dispute = match claim {
-            Claim::Anchor { .. } if agrees => {
+            Claim::Anchor { .. } | Claim::Kept { .. } if agrees => {
                 self.good = seq;
                 self.anchored_to = Some(seq);
                 return;
             }
-            Claim::Anchor { .. } => self.rewritten(seq),
+            Claim::Anchor { .. } | Claim::Kept { .. } => self.rewritten(seq),
             Claim::Checkpoint { .. } | Claim::Head { .. } => match (self.worth(claim), agrees) {
                 (Worth::Proof, true) => {
                     self.good = seq;
@@ -83,14 +91,36 @@ impl Verifier {
                 (Worth::Proof | Worth::Hearsay, false) => self.rewritten(seq),
                 // Nobody's word for the end: what else is known of it says how.
                 (Worth::Nothing, _) if matches!(claim, Claim::Head { .. }) => return,
-                (Worth::Nothing, _) => Break { seq, at_most: seq, kind: BreakKind::Forged },
+                // Its key may be named further on, by the event that hands over to the next.
+                (Worth::Nothing, true) if self.unproven.len() < MOST_DISPUTES => {
+                    return self.unproven.push(claim.clone());
+                }
+                (Worth::Nothing, _) => forged(seq),
             },
         };
-        if !self.is_acknowledged(seq) {
+        let is_excused = match claim {
+            Claim::Anchor { .. } => false,
+            Claim::Kept { .. } => self.is_acknowledged(seq),
+            // Stored beside the trail: what came after the acknowledgement is not of before the loss.
+            _ => self.acknowledged.iter().any(|loss| loss.said_at > seq && loss.covers(seq)),
+        };
+        if !is_excused {
             // More of the same is said by the first, unless an acknowledgement is to cover all of it.
-            self.disputes.push(dispute);
+            let is_final = matches!(claim, Claim::Anchor { .. });
+            self.disputes.push(Dispute { found: dispute, is_final });
             self.disputes.truncate(MOST_DISPUTES);
         }
+    }
+
+    /// Signatures that nobody named a key for.
+    pub(super) fn unproven(&self) -> Option<Break> {
+        self.unproven.first().map(|claim| forged(claim.seq()))
+    }
+
+    /// A key was named: what it signed is hearsay by now.
+    pub(super) fn prove_again(&mut self) {
+        let unproven = std::mem::take(&mut self.unproven);
+        self.unproven = unproven.into_iter().filter(|claim| self.worth(claim) == Worth::Nothing).collect();
     }
 
     /// Whether the event at `seq` names a key that is trusted.
@@ -103,7 +133,7 @@ impl Verifier {
     }
 
     pub(super) fn is_believed(&self, claim: &Claim) -> bool {
-        matches!(claim, Claim::Anchor { .. }) || self.worth(claim) != Worth::Nothing
+        matches!(claim, Claim::Anchor { .. } | Claim::Kept { .. }) || self.worth(claim) != Worth::Nothing
     }
 
     fn worth(&self, claim: &Claim) -> Worth {
@@ -125,6 +155,10 @@ impl Verifier {
             Worth::Nothing
         }
     }
+}
+
+const fn forged(seq: i64) -> Break {
+    Break { seq, at_most: seq, kind: BreakKind::Forged }
 }
 
 /// Disputes that are remembered; the first is the one that is told.

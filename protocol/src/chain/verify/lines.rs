@@ -215,7 +215,7 @@ impl Body {
             }
         } else {
             while let Some((seq, hash)) = anchors.pop_front_if(|(anchored, _)| *anchored <= seq) {
-                self.verifier.expect(Claim::Anchor { seq, hash });
+                self.verifier.expect(Claim::Kept { seq, hash });
             }
             if seq == self.head.seq {
                 self.verifier.expect(self.head_claim());

@@ -85,11 +85,21 @@ pub struct Verifier {
     anchored_to: Option<i64>,
     acknowledged: Vec<Loss>,
     /// What claims say against the chain; an acknowledgement further on may settle it.
-    disputes: Vec<Break>,
+    disputes: Vec<Dispute>,
+    /// Signatures that fit, by a key that nobody has named yet.
+    unproven: Vec<Claim>,
     /// For a trail that does not begin at its first event: whether that must be explained, and the newest pruning.
     must_be_whole: bool,
     pruned_to: Option<i64>,
     state: State,
+}
+
+/// What a claim says against the chain.
+#[derive(Debug, Clone)]
+struct Dispute {
+    found: Break,
+    /// No acknowledgement settles it.
+    is_final: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -112,6 +122,8 @@ struct Announcement<'a> {
 struct Facts {
     #[serde(default)]
     key: Option<String>,
+    #[serde(default)]
+    previous_key: Option<String>,
     #[serde(default)]
     from: Option<String>,
     #[serde(default)]
@@ -136,6 +148,7 @@ impl Verifier {
             anchored_to: None,
             acknowledged: Vec::new(),
             disputes: Vec::new(),
+            unproven: Vec::new(),
             must_be_whole: false,
             pruned_to: None,
             state: State::Following,
@@ -232,14 +245,16 @@ impl Verifier {
             && let Ok(key) = PublicKey::from_hex(key)
         {
             self.named.push(key);
+            self.named.extend(said.facts.previous_key.iter().filter_map(|key| PublicKey::from_hex(key).ok()));
             self.next_key = Some((self.seq, key));
+            self.prove_again();
         }
         let place = |text: &Option<String>| text.as_ref().and_then(|text| text.parse::<i64>().ok());
         if let (ACKNOWLEDGE_ACTION, Some(from), Some(to)) =
             (said.action, place(&said.facts.from), place(&said.facts.to))
         {
             self.acknowledged.push(Loss { said_at: self.seq, from, to });
-            self.disputes.retain(|dispute| !(from..=to).contains(&dispute.at_most));
+            self.disputes.retain(|dispute| dispute.is_final || !(from..=to).contains(&dispute.found.at_most));
         }
         if let (PRUNE_ACTION, Some(to)) = (said.action, place(&said.facts.to)) {
             self.pruned_to = Some(to);
@@ -247,7 +262,7 @@ impl Verifier {
     }
 
     fn is_acknowledged(&self, seq: i64) -> bool {
-        self.acknowledged.iter().any(|loss| (loss.from..=loss.to).contains(&seq))
+        self.acknowledged.iter().any(|loss| loss.covers(seq))
     }
 
     /// The end: `head` is the place where the trail says that it ends.
@@ -269,7 +284,8 @@ impl Verifier {
 
     /// Every row fits to the one before: what is left is whether it is this trail, and all of it.
     fn judge(&mut self, head: i64) -> Option<Break> {
-        let earlier = self.disputes.iter().min_by_key(|dispute| dispute.seq).cloned();
+        let disputes = self.disputes.iter().map(|dispute| dispute.found.clone());
+        let earlier = disputes.chain(self.unproven()).min_by_key(|found| found.seq);
         if let Some(dispute) = earlier {
             return Some(dispute);
         }
@@ -278,7 +294,7 @@ impl Verifier {
         }
         let after = self.seq + 1;
         while let Some(claim) = self.claims.pop_front() {
-            if self.is_acknowledged(claim.seq()) {
+            if matches!(claim, Claim::Kept { .. }) && self.is_acknowledged(claim.seq()) {
                 continue;
             }
             let kind = match self.is_believed(&claim) {
@@ -350,6 +366,10 @@ fn seq_range(seq: i64, at_most: i64) -> String {
 }
 
 impl Loss {
+    fn covers(&self, seq: i64) -> bool {
+        (self.from..=self.to).contains(&seq)
+    }
+
     pub fn sentence(&self) -> String {
         format!(
             "events {} to {} were lost or replaced; event {} acknowledges it",

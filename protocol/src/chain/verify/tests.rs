@@ -157,6 +157,15 @@ fn a_key_is_followed_through_its_rotation_from_either_end() {
         assert_eq!((verified.broken, verified.signed_to), (None, Some(5)), "trusting key {trusted}");
     }
     assert!(verify(&events[..5], vec![head(&events[4], 3)], 2, 5).broken.is_some());
+    // A trail whose beginning was pruned has the old key's name only where it hands over.
+    payloads[0] = ordinary(1).remove(0);
+    let facts = [("key", public(2).to_hex()), ("previous_key", public(1).to_hex())];
+    payloads[4] = about_the_trail("audit.key_change", &facts);
+    let pruned = trail(&payloads);
+    let handed_over = vec![signed(&pruned[2], 1), signed(&pruned[4], 1), head(&pruned[8], 2)];
+    assert_eq!(verify(&pruned, handed_over, 2, 9).broken, None);
+    let strange = vec![signed(&pruned[2], 3), signed(&pruned[4], 1), head(&pruned[8], 2)];
+    assert_eq!(broken(&verify(&pruned, strange, 2, 9)), (3, BreakKind::Forged));
     // Whoever names a key without the old one's signature convinces nobody.
     let unsigned = vec![signed(&events[2], 1), head(&events[8], 2)];
     assert_eq!(broken(&verify(&events, unsigned, 1, 9)), (4, BreakKind::Forged));
@@ -170,14 +179,19 @@ fn an_acknowledged_loss_settles_what_older_anchors_say() {
     payloads.push(about_the_trail("audit.acknowledge", &[("from", "6".into()), ("to", "9".into())]));
     payloads.extend(ordinary(6));
     let events = trail(&payloads);
-    let claims: Vec<Claim> = before.iter().map(anchor).chain([head(&events[11], 1)]).collect();
+    let kept = |event: &Event| Claim::Kept { seq: event.seq, hash: event.hash };
+    let claims: Vec<Claim> = before.iter().map(kept).chain([head(&events[11], 1)]).collect();
     let verified = verify(&events, claims.clone(), 1, 12);
     assert_eq!(verified.broken, None);
     assert_eq!(verified.acknowledged, [Loss { said_at: 6, from: 6, to: 9 }]);
+    // What the daemon itself anchored since is never excused: a second loss is another one.
+    let again = [claims.clone(), vec![anchor(&events[11])]].concat();
+    assert_eq!(broken(&verify(&events[..8], again, 1, 8)), (9, BreakKind::Cut));
     // Beyond what was acknowledged, nothing is settled.
     payloads[5] = about_the_trail("audit.acknowledge", &[("from", "6".into()), ("to", "8".into())]);
     let events = trail(&payloads);
-    let claims: Vec<Claim> = before.iter().map(anchor).chain([head(&events[11], 1)]).collect();
+    let kept = |event: &Event| Claim::Kept { seq: event.seq, hash: event.hash };
+    let claims: Vec<Claim> = before.iter().map(kept).chain([head(&events[11], 1)]).collect();
     assert_eq!(broken(&verify(&events, claims, 1, 12)).1, BreakKind::Rewritten);
 }
 
