@@ -27,7 +27,7 @@ fn request_frame(method: &str) -> String {
 }
 
 /// In an order in which each finds what it needs: `provision` before `tenant`, `rollback` last.
-const METHODS: [&str; 26] = [
+const METHODS: [&str; 38] = [
     "hello",
     "health",
     "targets",
@@ -43,6 +43,18 @@ const METHODS: [&str; 26] = [
     "issue_credentials",
     "watch",
     "audit",
+    "audit_verify",
+    "audit_verification",
+    "audit_export",
+    "audit_export_read",
+    "audit_acknowledge",
+    "audit_key",
+    "audit_rotate_key",
+    "audit_redact",
+    "audit_segments",
+    "audit_hold",
+    "audit_release",
+    "audit_prune",
     "rollback_preview",
     "rotate_credentials",
     "finish_rotation",

@@ -14,7 +14,9 @@ pub(super) struct Mask {
 }
 
 /// Numbers under these keys are measured or counted by the machine.
-const MEASURED: [&str; 10] = [
+const MEASURED: [&str; 12] = [
+    "to_seq",
+    "since_seq",
     "pid",
     "epoch",
     "verified_to",
@@ -27,8 +29,18 @@ const MEASURED: [&str; 10] = [
     "actor_uid",
 ];
 /// Texts under these keys are made anew each time, or say what the machine is.
-const MADE: [&str; 8] =
-    ["config", "password", "version", "server_version", "actor", "evidence", "message", "text"];
+const MADE: [&str; 10] = [
+    "config",
+    "password",
+    "version",
+    "server_version",
+    "actor",
+    "evidence",
+    "message",
+    "text",
+    "public_key",
+    "placed_by",
+];
 
 impl Mask {
     pub(super) fn of(env: &Env, method: &str) -> Self {
@@ -77,6 +89,9 @@ impl Mask {
         let hex = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         if hex(&text) {
             return "<sha-256>".into();
+        }
+        if text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return "<key>".into();
         }
         let time = |text: &str| text.len() >= 20 && text.as_bytes()[4] == b'-' && text.as_bytes()[10] == b'T';
         if time(&text) {
