@@ -17,12 +17,13 @@ use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use sqlx::PgConnection;
 use tenantry_protocol::audit::{AuditBreak, BreakKind, TrailStatus};
 use tenantry_protocol::chain::{self, Link};
 use time::OffsetDateTime;
-use tokio::sync::OwnedRwLockReadGuard;
+use tokio::sync::{OwnedRwLockReadGuard, watch};
 use tracing::field;
 use uuid::Uuid;
 
@@ -39,6 +40,9 @@ pub use key::{KeyError, KeyPlace};
 pub use shipping::Elsewhere;
 pub use standing::TakeUpError;
 pub use verification::Verification;
+
+/// How long a request waits while a term begins; a long trail takes longer.
+const JUDGING: Duration = Duration::from_secs(5);
 
 /// A signature stays at each event whose number this divides.
 pub const CHECKPOINT_EVERY: i64 = 1_000;
@@ -59,7 +63,7 @@ pub struct Trail {
     open: RwLock<Option<Arc<Open>>>,
     trouble: RwLock<Option<AuditBreak>>,
     /// A term begins: nothing is written before it is known what the trail's end is.
-    is_judging: AtomicBool,
+    is_judging: watch::Sender<bool>,
     /// The trouble is a head that was changed under this daemon's hands.
     is_head_foreign: AtomicBool,
     issued: Mutex<Issued>,
@@ -122,7 +126,7 @@ impl Trail {
             places,
             open: RwLock::default(),
             trouble: RwLock::default(),
-            is_judging: AtomicBool::new(false),
+            is_judging: watch::Sender::new(false),
             is_head_foreign: AtomicBool::new(false),
             issued: Mutex::default(),
             signing: Arc::default(),
@@ -137,11 +141,21 @@ impl Trail {
 
     /// A transaction that may write; not one, while the trail is in doubt.
     pub async fn begin(&self) -> Result<AuditedTx<'_>> {
+        if !self.is_judged_in_time().await {
+            return Err(Error::Fenced);
+        }
         self.look_again().await;
         let signing = Arc::clone(&self.signing).read_owned().await;
         let open = self.writable()?;
         let tx = self.control.begin().await?;
         Ok(AuditedTx { trail: self, open, tx, end: None, recorded: Vec::new(), _signing: Some(signing) })
+    }
+
+    /// Before the trail's end is known nothing is written on it.
+    async fn is_judged_in_time(&self) -> bool {
+        let mut judging = self.is_judging.subscribe();
+        let judged = async { judging.wait_for(|is_judging| !is_judging).await.is_ok() };
+        tokio::time::timeout(JUDGING, judged).await.unwrap_or(false)
     }
 
     /// A head that was not this daemon's while it wrote, and now is again: somebody put back what they took.
@@ -158,9 +172,6 @@ impl Trail {
     }
 
     fn writable(&self) -> Result<Arc<Open>> {
-        if self.is_judging.load(Ordering::Acquire) {
-            return Err(Error::Fenced);
-        }
         if let Some(trouble) = self.trouble() {
             return Err(Error::Distrusted(trouble.message));
         }

@@ -41,7 +41,7 @@ impl From<Error> for TakeUpError {
 impl Trail {
     /// Opens what writing takes, holds the trail's end against it, and begins to sign where nobody has yet.
     pub async fn take_up(&self) -> Result<(), TakeUpError> {
-        self.is_judging.store(true, Ordering::Release);
+        self.is_judging.send_replace(true);
         self.is_head_foreign.store(false, Ordering::Relaxed);
         let head = audit_append::head(self.control.pool()).await?;
         let anchors = self.open_anchors(&head).await?;
@@ -59,7 +59,7 @@ impl Trail {
         if is_trusted {
             *self.lock_issued() = Issued::only(head.seq, head.hash);
         }
-        self.is_judging.store(false, Ordering::Release);
+        self.is_judging.send_replace(false);
         if begins {
             return Ok(self.begin_to_sign().await?);
         }

@@ -55,8 +55,8 @@ impl Trail {
         snapshot.close().await;
         let (verified, redacted) = result?;
         let verdict = verdict(start, &verified, redacted, begin);
-        // What anchors say that somebody brought is for who asked.
-        if is_of_ours {
+        // What anchors that somebody brought say against it is for who asked.
+        if is_of_ours || verdict.broken.is_none() {
             self.note(verdict.to_seq, verdict.broken.as_ref());
         }
         Ok(verdict)
