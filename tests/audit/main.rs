@@ -15,6 +15,7 @@
 #[path = "../e2e/audit_trail/mod.rs"]
 mod audit_trail;
 mod crashes;
+#[allow(dead_code, reason = "shared with the end-to-end tests")]
 mod generate;
 #[allow(dead_code, unused_imports, reason = "shared with the end-to-end tests, which use more of it")]
 #[path = "../e2e/harness/mod.rs"]
