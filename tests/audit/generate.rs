@@ -75,7 +75,7 @@ pub(crate) async fn append_signed(env: &mut Env, count: i64, days_ago: i64) -> G
     env.take_daemon().stop().await;
     let key = key(env);
     let made = write_all(&mut env.control().await, count, days_ago, Some(key)).await;
-    anchor(env).await;
+    anchor(env, made).await;
     env.start_daemon().await;
     made
 }
@@ -85,16 +85,18 @@ fn key(env: &Env) -> SigningKey {
     SigningKey::from_pkcs8_pem(&pem).unwrap()
 }
 
-/// As if the trail had been anchored all along: the start need not read what was added.
-async fn anchor(env: &Env) {
-    let anchor: String =
-        sqlx::query_scalar("select seq || ' ' || encode(hash, 'hex') from control.audit_head")
-            .fetch_one(&mut env.control().await)
-            .await
-            .unwrap();
-    let mut anchors =
+/// As if each event had been anchored when it was recorded: the start need not read what was added.
+async fn anchor(env: &Env, made: Generated) {
+    let anchors: Vec<String> = sqlx::query_scalar(
+        "select seq || ' ' || encode(hash, 'hex') || E'\\n' from control.audit_event where seq >= $1 order by seq",
+    )
+    .bind(made.from)
+    .fetch_all(&mut env.control().await)
+    .await
+    .unwrap();
+    let mut file =
         std::fs::OpenOptions::new().append(true).open(env.dir.join("state/audit/anchors")).unwrap();
-    writeln!(anchors, "{anchor}").unwrap();
+    file.write_all(anchors.concat().as_bytes()).unwrap();
 }
 
 /// The same in place of the whole trail, which began long ago, then: what is old must not begin with the daemon's own
@@ -119,7 +121,7 @@ pub(crate) async fn replace_signed(env: &mut Env, count: i64, days_ago: i64) -> 
     .await
     .unwrap();
     let made = write_all(connection, count, days_ago, Some(key)).await;
-    anchor(env).await;
+    anchor(env, made).await;
     env.start_daemon().await;
     made
 }

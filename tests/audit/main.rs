@@ -14,6 +14,8 @@
 #[allow(dead_code, unused_imports, reason = "its tests are the end-to-end tests'")]
 #[path = "../e2e/audit_trail/mod.rs"]
 mod audit_trail;
+#[path = "../bars.rs"]
+mod bars;
 mod crashes;
 #[allow(dead_code, reason = "shared with the end-to-end tests")]
 mod generate;
@@ -29,6 +31,7 @@ mod verifying;
 use std::process::ExitCode;
 
 use audit_trail::tamper;
+use bars::Bar;
 use clap::{Parser, ValueEnum};
 
 /// The least part of the rate without a trail.
@@ -87,48 +90,28 @@ async fn prove(arguments: &Arguments) -> bool {
     println!("seed {}", arguments.seed);
     if has(Part::Throughput) {
         let part = throughput::with_and_without(arguments.rounds).await;
-        bars.push(at_least("throughput_with_the_trail", part, LEAST_THROUGHPUT));
+        bars.push(Bar::at_least("throughput_with_the_trail", part, LEAST_THROUGHPUT));
     }
     if has(Part::Verifier) {
-        bars.push(at_least("verifier_events_per_s", verifier::rate().round(), LEAST_RATE));
+        bars.push(Bar::at_least("verifier_events_per_s", verifier::rate().round(), LEAST_RATE));
         let (missed, places) = verifier::tamper_everywhere(Some(arguments.tampered));
         println!("{places} tamperings of a trail of {} events", arguments.tampered);
-        bars.push(at_most("tamperings_not_named_by_the_verifier", missed as f64, 0.0));
+        bars.push(Bar::at_most("tamperings_not_named_by_the_verifier", missed as f64, 0.0));
     }
     if has(Part::Database) {
         let (missed, done) = tampering::in_the_database(arguments.places, arguments.seed).await;
         println!("{done} tamperings in the database");
-        bars.push(at_most("tamperings_not_named_in_the_database", missed as f64, 0.0));
+        bars.push(Bar::at_most("tamperings_not_named_in_the_database", missed as f64, 0.0));
     }
     if has(Part::Crashes) {
         let alarms = crashes::false_alarms(arguments.runs, arguments.seed).await;
-        bars.push(at_most("false_alarms", alarms as f64, 0.0));
+        bars.push(Bar::at_most("false_alarms", alarms as f64, 0.0));
     }
     if has(Part::Verifying) {
         bars.extend(verifying::at_length(arguments.events).await);
     }
-    let mut is_met = true;
     if has(Part::Reading) {
-        is_met = reading::bars(Some(arguments.events)).await;
+        bars.extend(reading::bars(arguments.events).await);
     }
-    for (line, ok) in bars {
-        println!("{line}");
-        is_met &= ok;
-    }
-    is_met
-}
-
-type Bar = (String, bool);
-
-fn at_most(name: &str, value: f64, limit: f64) -> Bar {
-    bar(name, value, limit, value <= limit)
-}
-
-fn at_least(name: &str, value: f64, limit: f64) -> Bar {
-    bar(name, value, limit, value >= limit)
-}
-
-fn bar(name: &str, value: f64, limit: f64, ok: bool) -> Bar {
-    let value = (value * 1_000.0).round() / 1_000.0;
-    (format!("bar {name} {value} {limit} {}", if ok { "ok" } else { "short" }), ok)
+    bars::print(&bars)
 }

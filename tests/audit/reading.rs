@@ -7,12 +7,12 @@ use tenantry_protocol::audit::{
     AuditExportReadRequest, AuditExportRequest, AuditFilter, AuditRequest, AuditResponse, ExportFormat,
 };
 
+use crate::bars::Bar;
 use crate::generate::{self, Generated, RARE_ACTION, RARE_ACTOR, RARE_UID, SEARCHED_TEXT, STEP_US};
 use crate::harness::Env;
 use crate::harness::rpc::context;
 use crate::verifying::peak_mib;
 
-const EVENTS: i64 = 1_000_000;
 /// What a filtered first page may take, in ms.
 const PAGE_MS: f64 = 50.0;
 /// Each filter is asked for so often after the first time; the median counts, since other work disturbs some of them.
@@ -21,19 +21,18 @@ const PAGE: u32 = 50;
 /// What the daemon's memory may grow by while it exports a trail of any length, in MiB.
 const EXPORT_GROWTH_MIB: f64 = 16.0;
 
-/// Whether all bars are met, a line each.
-pub(crate) async fn bars(events: Option<i64>) -> bool {
+pub(crate) async fn bars(events: i64) -> Vec<Bar> {
     let mut env = Env::new().await;
     let begin = Instant::now();
-    let made = generate::append_signed(&mut env, events.unwrap_or(EVENTS), 0).await;
+    let made = generate::append_signed(&mut env, events, 0).await;
     println!("{} events made in {:.0} s", made.to - made.from + 1, begin.elapsed().as_secs_f64());
-    let pages = first_pages(&env, made).await;
-    let exports = exports(&env).await;
-    pages && exports
+    let mut bars = first_pages(&env, made).await;
+    bars.push(exports(&env).await);
+    bars
 }
 
 /// The whole trail in each format, to nowhere.
-async fn exports(env: &Env) -> bool {
+async fn exports(env: &Env) -> Bar {
     let pid = env.daemon().pid().as_raw();
     let before = peak_mib(pid);
     for format in [ExportFormat::Jsonl, ExportFormat::Csv, ExportFormat::Ocsf] {
@@ -42,10 +41,7 @@ async fn exports(env: &Env) -> bool {
         let (seconds, mib) = (begin.elapsed().as_secs_f64(), bytes as f64 / 1_048_576.0);
         println!("  {format:?}: {events} events, {mib:.0} MiB, {:.0} events/s", events as f64 / seconds);
     }
-    let growth = peak_mib(pid) - before;
-    let ok = growth <= EXPORT_GROWTH_MIB;
-    println!("bar export_rss_growth_mib {growth:.1} {EXPORT_GROWTH_MIB} {}", if ok { "ok" } else { "short" });
-    ok
+    Bar::at_most("export_rss_growth_mib", peak_mib(pid) - before, EXPORT_GROWTH_MIB)
 }
 
 /// How many events and bytes an export has.
@@ -64,9 +60,9 @@ async fn export(env: &Env, format: ExportFormat) -> (u64, usize) {
     }
 }
 
-async fn first_pages(env: &Env, made: Generated) -> bool {
+async fn first_pages(env: &Env, made: Generated) -> Vec<Bar> {
     let client = env.rpc().await;
-    let mut is_met = true;
+    let mut bars = Vec::new();
     for (name, filter) in filters(env, made).await {
         let mut times = Vec::new();
         let begin = Instant::now();
@@ -79,17 +75,15 @@ async fn first_pages(env: &Env, made: Generated) -> bool {
         }
         times.sort_by(f64::total_cmp);
         let (median, slowest) = (times[ROUNDS / 2], times[ROUNDS - 1]);
-        let ok = median <= PAGE_MS;
-        println!("bar first_page_{name} {median:.1} {PAGE_MS} {}", if ok { "ok" } else { "short" });
+        bars.push(Bar::at_most(format!("first_page_{name}"), median, PAGE_MS));
         let paused = answer.searched_to.map_or("whole".to_owned(), |seq| format!("paused at {seq}"));
         println!(
-            "  {} events, {paused}; the first time {first:.1} ms, the slowest {slowest:.1} ms",
+            "  {name}: {} events, {paused}; the first time {first:.1} ms, the slowest {slowest:.1} ms",
             answer.events.len()
         );
         assert!(answer.events.iter().all(|event| event.intact), "{name}: an event is not intact");
-        is_met &= ok;
     }
-    is_met
+    bars
 }
 
 async fn page(client: &TenantryClient, filter: &AuditFilter) -> AuditResponse {

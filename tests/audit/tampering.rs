@@ -1,7 +1,5 @@
 //! Tampering through the real database: a trail of thousands of events, each class at 200 places of it.
 
-use std::fmt::Write as _;
-
 use crate::audit_trail::verdict;
 use crate::generate;
 use crate::harness::Env;
@@ -13,7 +11,7 @@ const TOLD: usize = 5;
 /// What was not found, or not named rightly; and how many tamperings there were.
 pub(crate) async fn in_the_database(places: usize, seed: u64) -> (usize, usize) {
     let mut env = Env::new().await;
-    lengthen(&mut env, EVENTS).await;
+    generate::append_signed(&mut env, EVENTS, 0).await;
     let whole = verdict(&env, Vec::new()).await;
     assert_eq!(whole.broken, None, "before anything was done");
     let mut tamperer = Tamperer::of(&env).await;
@@ -61,22 +59,4 @@ fn spread(seed: u64, place: usize, places: usize, most: i64, last: i64) -> (i64,
     }
     .clamp(1, most);
     (at, (at + 1 + (last - at - 1) / 2).min(last))
-}
-
-/// Appends events as years of work would, signed and anchored by the daemon's own key and file.
-pub(crate) async fn lengthen(env: &mut Env, count: i64) {
-    env.take_daemon().stop().await;
-    generate::append(&mut env.control().await, count).await;
-    let mut tamperer = Tamperer::of(env).await;
-    tamperer.sign_head().await;
-    let mut lines = String::new();
-    let path = env.dir.join("state/audit/anchors");
-    let text = std::fs::read_to_string(&path).unwrap();
-    let newest =
-        text.lines().last().and_then(|line| line.split(' ').next()?.parse::<i64>().ok()).unwrap_or(0);
-    for (seq, hash) in tamperer.hashes_after(newest).await {
-        writeln!(lines, "{seq} {}", data_encoding::HEXLOWER.encode(&hash)).unwrap();
-    }
-    std::fs::write(&path, text + &lines).unwrap();
-    env.start_daemon().await;
 }

@@ -11,6 +11,8 @@
     reason = "a test says what went wrong by panicking, and this one prints its figures"
 )]
 
+#[path = "../bars.rs"]
+mod bars;
 #[allow(dead_code, unused_imports, reason = "shared with the end-to-end tests, which use more of it")]
 #[path = "../e2e/harness/mod.rs"]
 mod harness;
@@ -27,6 +29,7 @@ use clap::Parser;
 use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::isolation::IsolationReport;
 
+use bars::Bar;
 use harness::{Cluster, Env, Version, binaries};
 use pairs::{Fleet, Pairs};
 use proving_ground::ProvingGround;
@@ -81,7 +84,7 @@ fn main() -> ExitCode {
     if !arguments.dry {
         report::write(&proofs, arguments.tenants);
     }
-    if bars(&proofs) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if bars::print(&bars(&proofs)) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 async fn prove(arguments: &Arguments) -> Vec<Proof> {
@@ -139,37 +142,25 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// A line each, and whether all are met.
-fn bars(proofs: &[Proof]) -> bool {
-    let mut is_met = true;
-    let mut bar = |name: String, value: f64, limit: f64, ok: bool| {
-        println!("bar {name} {value} {limit} {}", if ok { "ok" } else { "short" });
-        is_met &= ok;
-    };
-    let count = |name: String, value: usize, limit: usize| (name, value as f64, limit as f64);
+fn bars(proofs: &[Proof]) -> Vec<Bar> {
+    let mut bars = Vec::new();
+    let least = |name: String, value: usize, limit: usize| Bar::at_least(name, value as f64, limit as f64);
+    let none = |name: String, value: usize| Bar::at_most(name, value as f64, 0.0);
     for proof in proofs {
         let major = proof.version.split(['.', ' ']).find(|word| word.parse::<u32>().is_ok()).unwrap_or("?");
-        let (name, value, limit) = count(format!("planted_on_{major}"), proof.planted, LEAST_PLANTED);
-        bar(name, value, limit, value >= limit);
-        let (name, value, limit) = count(format!("planted_and_missed_on_{major}"), proof.missed.len(), 0);
-        bar(name, value, limit, value <= limit);
+        bars.push(least(format!("planted_on_{major}"), proof.planted, LEAST_PLANTED));
+        bars.push(none(format!("planted_and_missed_on_{major}"), proof.missed.len()));
         proof.missed.iter().for_each(|missed| println!("  {missed}"));
         for fleet in &proof.fleets {
             let at = format!("{}_on_{major}", fleet.tenancy.name());
-            let (name, value, limit) =
-                count(format!("probes_{at}"), fleet.report.verdicts.len(), LEAST_PROBES);
-            bar(name, value, limit, value >= limit);
-            let (name, value, limit) = count(format!("leaks_{at}"), fleet.pairs.leaks.len(), 0);
-            bar(name, value, limit, value <= limit);
+            bars.push(least(format!("probes_{at}"), fleet.report.verdicts.len(), LEAST_PROBES));
+            bars.push(none(format!("leaks_{at}"), fleet.pairs.leaks.len()));
             fleet.pairs.leaks.iter().take(20).for_each(|leak| println!("  {leak}"));
             let failed = fleet.grades.iter().filter(|grade| *grade == "F").count();
-            let (name, value, limit) = count(format!("grade_f_{at}"), failed, 0);
-            bar(name, value, limit, value <= limit);
-            let core = (fleet.core_ms * 10.0).round() / 10.0;
-            bar(format!("core_ms_{at}"), core, CORE_MS, core <= CORE_MS);
-            let full = fleet.full_ms.round();
-            bar(format!("full_ms_{at}"), full, FULL_MS, full <= FULL_MS);
+            bars.push(none(format!("grade_f_{at}"), failed));
+            bars.push(Bar::at_most(format!("core_ms_{at}"), fleet.core_ms, CORE_MS));
+            bars.push(Bar::at_most(format!("full_ms_{at}"), fleet.full_ms, FULL_MS));
         }
     }
-    is_met
+    bars
 }

@@ -13,6 +13,8 @@
     reason = "a test says what went wrong by panicking, and this one prints its figures"
 )]
 
+#[path = "../bars.rs"]
+mod bars;
 mod grid;
 #[allow(dead_code, unused_imports, reason = "shared with the end-to-end tests, which use more of it")]
 #[path = "../e2e/harness/mod.rs"]
@@ -25,6 +27,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 
+use bars::Bar;
 use harness::Version;
 use harness::binaries;
 use work::{Job, Tally, Yard};
@@ -33,24 +36,6 @@ use work::{Job, Tally, Yard};
 const COMMIT_RUNS: u64 = 1_450;
 const CUTS: u64 = 2_000;
 const SECRET_RUNS: u64 = 50;
-
-/// A limit that this project has set itself.
-struct Bar {
-    name: String,
-    value: u64,
-    limit: u64,
-    is_met: bool,
-}
-
-impl Bar {
-    fn none(name: String, value: usize) -> Self {
-        Self { name, value: value as u64, limit: 0, is_met: value == 0 }
-    }
-
-    fn at_least(name: &str, value: usize, limit: u64) -> Self {
-        Self { name: name.to_owned(), value: value as u64, limit, is_met: value as u64 >= limit }
-    }
-}
 
 #[derive(Debug, Parser)]
 #[command(about = "Breaks operations in every way there is, and judges what is left")]
@@ -120,22 +105,20 @@ async fn run(arguments: &Arguments) -> bool {
         println!("{name}: seed {seed}, {}", binaries::server_version(version));
         let tally = yard.run(name, jobs).await;
         print(name, &tally);
-        bars.push(Bar::none(format!("violations_in_{name}"), tally.violations.len()));
+        bars.push(Bar::at_most(format!("violations_in_{name}"), tally.violations.len() as f64, 0.0));
         match part {
             // With fewer runs asked for, fewer cuts are enough.
             Part::Commits if arguments.only.is_empty() => {
-                bars.push(Bar::at_least("cut_commits", tally.struck, CUTS * commit_runs / COMMIT_RUNS));
+                let wanted = CUTS * commit_runs / COMMIT_RUNS;
+                bars.push(Bar::at_least("cut_commits", tally.struck as f64, wanted as f64));
             }
             Part::Random if arguments.only.is_empty() => {
-                bars.push(Bar::at_least("random_runs", tally.runs, runs));
+                bars.push(Bar::at_least("random_runs", tally.runs as f64, runs as f64));
             }
             _ => {}
         }
     }
-    for Bar { name, value, limit, is_met } in &bars {
-        println!("bar {name} {value} {limit} {}", if *is_met { "ok" } else { "short" });
-    }
-    bars.iter().all(|bar| bar.is_met)
+    bars::print(&bars)
 }
 
 /// No pg_dump comes with that server, and an older one refuses it: what would make an archive is done without one, or

@@ -8,7 +8,7 @@ use tenantry_protocol::chain::verify::{Break, Claim, ValueCheck, Verified, Verif
 use tenantry_protocol::chain::{self, Link};
 use time::OffsetDateTime;
 
-use crate::postgres::audit_append::Head;
+use crate::postgres::audit_append::{Head, link_of};
 use crate::postgres::audit_read::{Checkpoint, RANGE, Snapshot};
 use crate::postgres::{Error, Result};
 
@@ -146,11 +146,6 @@ fn claim_of(checkpoint: Checkpoint) -> Result<Claim> {
 fn start_of(snapshot: &Snapshot) -> Result<(i64, Link)> {
     let (seq, hash) = &snapshot.start;
     Ok((*seq, link_of(hash)?))
-}
-
-fn link_of(hash: &[u8]) -> Result<Link> {
-    hash.try_into()
-        .map_err(|_| Error::Corrupt { what: "a hash of the audit trail", why: "not 32 bytes".into() })
 }
 
 async fn read_through<I: Iterator<Item = std::io::Result<Anchor>>>(

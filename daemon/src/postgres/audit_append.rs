@@ -98,10 +98,11 @@ fn head_of(row: &PgRow) -> Result<Head> {
         Ok((row.try_get("trail")?, row.try_get("seq")?, row.try_get::<Vec<u8>, _>("hash")?, signature))
     };
     let (trail, seq, hash, signature) = read().map_err(doing("read the audit trail's head"))?;
-    Ok(Head { trail, seq, hash: link_of(hash)?, signature })
+    Ok(Head { trail, seq, hash: link_of(&hash)?, signature })
 }
 
-fn link_of(hash: Vec<u8>) -> Result<Link> {
+/// A hash as it is stored.
+pub fn link_of(hash: &[u8]) -> Result<Link> {
     hash.try_into()
         .map_err(|_| Error::Corrupt { what: "a hash of the audit trail", why: "not 32 bytes".into() })
 }

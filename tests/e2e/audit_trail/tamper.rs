@@ -243,26 +243,6 @@ impl Tamperer {
         self.resealed = None;
     }
 
-    /// Signs the head as it stands, for events that a test added itself.
-    #[allow(dead_code, reason = "the proof of the trail uses it")]
-    pub(crate) async fn sign_head(&mut self) {
-        let (seq, hash): (i64, Vec<u8>) = sqlx::query_as("select seq, hash from control.audit_head")
-            .fetch_one(&mut self.session)
-            .await
-            .unwrap();
-        let sql = self.head(seq, &hash.try_into().unwrap());
-        self.guarded(&sql).await;
-    }
-
-    #[allow(dead_code, reason = "the proof of the trail uses it")]
-    pub(crate) async fn hashes_after(&mut self, seq: i64) -> Vec<(i64, Vec<u8>)> {
-        sqlx::query_as("select seq, hash from control.audit_event where seq > $1 order by seq")
-            .bind(seq)
-            .fetch_all(&mut self.session)
-            .await
-            .unwrap()
-    }
-
     /// The head as it was at an earlier event: a backup has it with its signature.
     async fn older_head(&mut self, seq: i64) -> String {
         let hash: Option<Vec<u8>> = sqlx::query_scalar("select hash from saved.event where seq = $1")

@@ -3,7 +3,9 @@
 
 use crossterm::event::KeyCode;
 
-use super::tables::{DOWN, END, HELP, HELP_F1, HOME, PAGE_DOWN, PAGE_UP, PALETTE, PALETTE_CTRL_P, UP};
+use super::tables::{
+    BACK_Q, DOWN, END, HELP, HELP_F1, HOME, PAGE_DOWN, PAGE_UP, PALETTE, PALETTE_CTRL_P, UP,
+};
 use super::{Action, Binding, hint, key, plain, when};
 
 pub(super) const AUDIT: &[Binding] = &[
@@ -43,7 +45,7 @@ pub(super) const RECORD: &[Binding] = &[
     hint(&[plain('T')], "T", "tenant", Action::Open).when(when::has_tenant),
     hint(&[plain('y')], "y", "copy", Action::Copy),
     PALETTE,
-    hint(&[key(KeyCode::Esc), plain('q')], "esc", "back", Action::Back),
+    BACK_Q,
     HELP,
     UP,
     DOWN,
