@@ -99,6 +99,11 @@ async fn old_segments_are_pruned_whole_and_what_stays_still_verifies() {
     let shown: Vec<_> = listed.iter().map(|s| (s.from_seq, s.to_seq, s.is_sealed, s.is_pruned)).collect();
     assert_eq!(shown, [(1, SEGMENT, true, false), (SEGMENT + 1, 2 * SEGMENT, false, false)]);
 
+    // It is read in several ranges.
+    let whole = verdict(&env, Vec::new()).await;
+    assert_eq!((whole.broken, whole.from_seq), (None, 1));
+    assert!(whole.to_seq >= SEGMENT + 700);
+
     assert_the_runtime_role_drops_nothing(&env).await;
 
     // A hold on a tenant that has events there keeps all of it; a dry run changes nothing.

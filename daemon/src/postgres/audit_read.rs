@@ -14,7 +14,7 @@ use super::control::Control;
 use super::error::{Error, Result, doing};
 
 /// Events of one statement.
-pub const RANGE: i64 = 200_000;
+pub const RANGE: i64 = 20_000;
 /// The server's beginning of a binary COPY: a signature, flags, and no extension.
 const COPY_HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
@@ -150,6 +150,8 @@ impl Range<'_> {
     pub async fn next(&mut self, values: &mut Vec<Value>) -> Result<Option<Row<'_>>> {
         values.clear();
         if !self.events.advance().await? {
+            // Values of events that are not there are nobody's, and still on their way.
+            while self.values.advance().await? {}
             return Ok(None);
         }
         let seq = number(self.events.fields()?[0])?;
@@ -194,7 +196,14 @@ impl<'c> Copied<'c> {
         loop {
             if let Some(end) = self.row_end()? {
                 self.row.1 = end;
-                return Ok(end > self.row.0 + 2);
+                let is_trailer = end == self.row.0 + 2;
+                if is_trailer {
+                    // The server says once more that it is done; unread, that would answer the next statement.
+                    while let Some(rest) = self.stream.next().await {
+                        rest.map_err(doing("read the audit trail"))?;
+                    }
+                }
+                return Ok(!is_trailer);
             }
             match self.stream.next().await {
                 Some(part) => {
