@@ -5,14 +5,16 @@ use std::borrow::Cow;
 use std::time::Instant;
 
 use ed25519_dalek::{Signer as _, SigningKey};
-use tenantry_protocol::chain::verify::{Claim, Row, Verifier};
-use tenantry_protocol::chain::{BEGINNING, Link, PublicKey, checkpoint, link};
+use tenantry_protocol::chain::verify::{Claim, Row, ValueCheck, Verifier, check_values};
+use tenantry_protocol::chain::{BEGINNING, Link, PublicKey, checkpoint, commitment, link};
 use uuid::Uuid;
 
 use crate::tamper::Class;
 
 const EVENTS: i64 = 10_000;
 const TRAIL: Uuid = Uuid::from_u128(7);
+/// Who did everything, as the value beside each event says.
+const ACTOR: &str = "ops1";
 /// Places that are told of a class that is not found everywhere.
 const TOLD: usize = 5;
 
@@ -27,11 +29,7 @@ struct Event<'p> {
 /// What was not found, or not named rightly, over all classes; and how many tamperings there were.
 pub(crate) fn tamper_everywhere(events: Option<i64>) -> (usize, usize) {
     let original = trail(events.unwrap_or(EVENTS));
-    let classes: Vec<Class> = Class::ALL
-        .into_iter()
-        .filter(|class| !matches!(class, Class::EditValue | Class::ForgeCheckpoint))
-        .collect();
-    let halves = classes.split_at(classes.len() / 2);
+    let halves = Class::ALL.split_at(Class::ALL.len() / 2);
     let (one, other) = std::thread::scope(|scope| {
         let other =
             scope.spawn(|| halves.1.iter().map(|class| everywhere(*class, &original)).fold((0, 0), sum));
@@ -102,7 +100,16 @@ fn verify(
         if event.seq == seq {
             verifier.expect(head.clone());
         }
+        if (class, event.seq) == (Class::ForgeCheckpoint, at) {
+            let (seq, hash, key) = (at, event.hash, PublicKey::new(key.verifying_key()).id());
+            verifier.expect(Claim::Checkpoint { seq, hash, key, signature: [9; 64].to_vec() });
+        }
         verifier.row(row(event));
+        if class == Class::EditValue
+            && check(event, if event.seq == at { "ops2" } else { ACTOR }) == ValueCheck::Wrong
+        {
+            verifier.values_differ(event.seq);
+        }
         if verifier.is_decided() {
             break;
         }
@@ -116,6 +123,11 @@ fn verify(
         }
     }
     verifier.finish(seq).broken.map(|found| (found.seq, found.kind))
+}
+
+/// The value beside an event against its commitment.
+fn check(event: &Event<'_>, actor: &str) -> ValueCheck {
+    check_values(&event.payload, [("actor".as_bytes(), actor.as_bytes(), &event.seq.to_be_bytes()[..])])
 }
 
 fn sign(key: &SigningKey, seq: i64, hash: &Link) -> Vec<u8> {
@@ -173,6 +185,7 @@ fn tampered<'p>(class: Class, original: &'p [Event<'p>], at: i64) -> Vec<Event<'
                 Event { seq: last.seq + 1, prev: last.hash, payload: Cow::Borrowed(b"{}"), hash: BEGINNING };
             rest.push(forged(&next));
         }
+        // Beside the events.
         Class::ForgeHead | Class::EditValue | Class::ForgeCheckpoint => {}
     }
     rest
@@ -200,7 +213,7 @@ fn forged<'p>(place: &Event<'p>) -> Event<'p> {
 
 /// As long as the daemon's own are.
 fn payload(seq: i64) -> Vec<u8> {
-    let commitment = data_encoding::HEXLOWER.encode(&link(seq, &BEGINNING, b"commitment"));
+    let commitment = data_encoding::HEXLOWER.encode(&commitment(&seq.to_be_bytes(), ACTOR));
     format!(
         r#"{{"at_us":{},"action":"provision","actor_uid":1003,"role":"operator","tenant_id":"{}","operation_id":"{}","outcome":"ok","duration_us":31000,"xid":"{seq}","commitments":{{"actor":"{commitment}","slug":"{commitment}"}}}}"#,
         1_790_000_000_000_000 + seq,

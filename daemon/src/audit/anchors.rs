@@ -261,8 +261,10 @@ pub(super) fn line(anchor: Anchor) -> String {
 
 fn parse(line: &str) -> Option<Anchor> {
     let (seq, hash) = line.trim_end().split_once(' ')?;
-    let hash = data_encoding::HEXLOWER_PERMISSIVE.decode(hash.as_bytes()).ok()?.try_into().ok()?;
-    Some(Anchor { seq: seq.parse().ok().filter(|seq| *seq > 0)?, hash })
+    let hash: &[u8; 64] = hash.as_bytes().try_into().ok()?;
+    let mut anchor = Anchor { seq: seq.parse().ok().filter(|seq| *seq > 0)?, hash: [0; 32] };
+    data_encoding::HEXLOWER_PERMISSIVE.decode_mut(hash, &mut anchor.hash).ok()?;
+    Some(anchor)
 }
 
 /// The length up to the end of the last whole line.
@@ -281,14 +283,21 @@ fn whole_lines(file: &mut File) -> io::Result<u64> {
 
 /// The anchors of a file in their order, one at a time: the file can be of any length.
 pub(super) fn read(path: &Path) -> io::Result<impl Iterator<Item = io::Result<Anchor>>> {
-    let mut lines = BufReader::new(File::open(path)?).lines();
+    let (mut file, mut line) = (BufReader::new(File::open(path)?), String::new());
     // The header; who it is of was checked when the file was opened.
-    lines.next().transpose()?;
-    Ok(lines.map(|line| {
-        let line = line?;
-        parse(&line).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidData, "a line of the anchor file is no anchor (`seq hash`)")
-        })
+    file.read_line(&mut line)?;
+    Ok(std::iter::from_fn(move || {
+        line.clear();
+        match file.read_line(&mut line) {
+            Ok(0) => None,
+            Ok(_) => Some(parse(&line).ok_or_else(|| {
+                io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "a line of the anchor file is no anchor (`seq hash`)",
+                )
+            })),
+            Err(error) => Some(Err(error)),
+        }
     }))
 }
 

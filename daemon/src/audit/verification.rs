@@ -9,7 +9,7 @@ use tenantry_protocol::chain::{self, Link};
 use time::OffsetDateTime;
 
 use crate::postgres::audit_append::{Head, link_of};
-use crate::postgres::audit_read::{Checkpoint, RANGE, Snapshot};
+use crate::postgres::audit_read::{Checkpoint, RANGE, Snapshot, Value};
 use crate::postgres::{Error, Result};
 
 use super::anchors::{self, Anchor};
@@ -167,8 +167,7 @@ async fn read_through<I: Iterator<Item = std::io::Result<Anchor>>>(
                 verifier.expect(head_claim(&head));
             }
             verifier.row(row);
-            let stored = values.iter().map(|v| (v.field.as_str(), v.value.as_str(), v.salt.as_slice()));
-            match check_values(row.payload, stored) {
+            match check_values(row.payload, values.iter().map(Value::parts)) {
                 ValueCheck::Right { redacted: gone } => redacted += gone,
                 ValueCheck::Wrong => verifier.values_differ(row.seq),
             }

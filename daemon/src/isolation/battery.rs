@@ -30,8 +30,8 @@ pub struct Ground<'a> {
     pub provisioner: &'a str,
 }
 
-/// Tries every attack of the probe until one is not held off, in the transaction that is open, and leaves another. An error means that the session itself broke, which proves
-/// nothing.
+/// Tries every attack of the probe until one is not held off, in a transaction that stays open behind it. An error means
+/// that the session itself broke, which proves nothing.
 pub(super) async fn run(
     session: &mut PgConnection,
     probe: &Probe,
@@ -47,10 +47,7 @@ pub(super) async fn run(
         remedy: probe.remedy.map(str::to_owned),
     };
     for attack in probe.attacks {
-        let answer = answer(session, *attack, ground).await?;
-        // What it changed goes, and the next one has a transaction of its own: in one message, since there are many.
-        sqlx::raw_sql(ANOTHER_TRANSACTION).execute(&mut *session).await?;
-        judge(&mut verdict, *attack, answer);
+        judge(&mut verdict, *attack, answer(session, *attack, ground).await?);
         if !verdict.held {
             break;
         }
@@ -80,7 +77,9 @@ async fn answer(
         ("neighbour", Value::Tenant(ground.neighbour)),
         ("provisioner", Value::Identifier(ground.provisioner)),
     ];
-    let sql = sqlx::AssertSqlSafe(render(&[attack.before, attack.sql].concat(), &values));
+    // What the one before changed goes, and this one has a transaction of its own: in one message, since there are many.
+    let sql = [ANOTHER_TRANSACTION, attack.before, attack.sql].concat();
+    let sql = sqlx::AssertSqlSafe(render(&sql, &values));
     let answer = match attack.holds {
         Holds::Refused(_) => sqlx::raw_sql(sql).execute(&mut *session).await.map(|_| None),
         Holds::Sees(_) => sqlx::raw_sql(sql).fetch_one(&mut *session).await.and_then(|row| row.try_get(0)),

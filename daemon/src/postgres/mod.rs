@@ -5,6 +5,7 @@
 
 pub mod archives;
 pub mod audit_append;
+mod audit_copy;
 pub mod audit_pages;
 pub mod audit_read;
 pub mod audit_redaction;

@@ -42,8 +42,8 @@ pub fn link(seq: i64, prev: &Link, payload: &[u8]) -> Link {
 }
 
 /// SHA-256 over salt and value: what a payload holds in place of a personal value.
-pub fn commitment(salt: &[u8], value: &str) -> Link {
-    Sha256::new().chain_update(salt).chain_update(value.as_bytes()).finalize().into()
+pub fn commitment(salt: &[u8], value: impl AsRef<[u8]>) -> Link {
+    Sha256::new().chain_update(salt).chain_update(value).finalize().into()
 }
 
 /// What a signature at an event says: this trail has this hash there. Nothing before it can be another, then.

@@ -143,8 +143,8 @@ pub enum Holds {
     Sees(&'static str),
 }
 
-/// Between two attacks.
-pub(super) const ANOTHER_TRANSACTION: &str = "rollback; begin";
+/// Before each attack.
+pub(super) const ANOTHER_TRANSACTION: &str = "rollback; begin; ";
 
 /// insufficient_privilege
 const REFUSED: &[&str] = &["42501"];

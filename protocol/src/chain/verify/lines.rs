@@ -232,7 +232,7 @@ impl Body {
             .values
             .iter()
             .zip(&salts)
-            .map(|((field, value), salt)| (field.as_str(), value.value.as_str(), salt.as_slice()));
+            .map(|((field, value), salt)| (field.as_bytes(), value.value.as_bytes(), salt.as_slice()));
         match check_values(event.payload.as_bytes(), values) {
             ValueCheck::Right { redacted } => self.redacted += redacted,
             ValueCheck::Wrong => self.verifier.values_differ(seq),

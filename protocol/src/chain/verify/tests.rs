@@ -199,12 +199,24 @@ fn an_acknowledged_loss_settles_what_older_anchors_say() {
 fn values_are_held_against_what_the_event_commits_to() {
     let salt = [5; 16];
     let committed = data_encoding::HEXLOWER.encode(&crate::chain::commitment(&salt, "acme"));
+    let check_in = |payload: &str, values: &[(&str, &str, &[u8])]| {
+        let values = values.iter().map(|(field, value, salt)| (field.as_bytes(), value.as_bytes(), *salt));
+        check_values(payload.as_bytes(), values)
+    };
     let payload = format!(r#"{{"at_us":1,"action":"provision","commitments":{{"slug":"{committed}"}}}}"#);
-    let check = |values: &[(&str, &str, &[u8])]| check_values(payload.as_bytes(), values.iter().copied());
+    let check = |values: &[(&str, &str, &[u8])]| check_in(&payload, values);
     assert_eq!(check(&[("slug", "acme", &salt)]), ValueCheck::Right { redacted: 0 });
     assert_eq!(check(&[]), ValueCheck::Right { redacted: 1 });
     assert_eq!(check(&[("slug", "globex", &salt)]), ValueCheck::Wrong);
     assert_eq!(check(&[("slug", "acme", &[6; 16])]), ValueCheck::Wrong);
     assert_eq!(check(&[("detail", "acme", &salt)]), ValueCheck::Wrong);
     assert_eq!(check(&[("slug", "acme", &salt), ("slug", "acme", &salt)]), ValueCheck::Wrong);
+    // Wherever it stands, and whatever a text looks like.
+    let moved = format!(r#"{{"commitments":{{"slug":"{committed}"}},"facts":{{"a":"b"}}}}"#);
+    assert_eq!(check_in(&moved, &[("slug", "acme", &salt)]), ValueCheck::Right { redacted: 0 });
+    let quoted = format!(r#"{{"facts":{{"a":"\"commitments\":{{\"slug\":\"{committed}\"}}}}"}}}}"#);
+    assert!(serde_json::from_str::<serde_json::Value>(&quoted).is_ok());
+    assert_eq!(check_in(&quoted, &[("slug", "acme", &salt)]), ValueCheck::Wrong);
+    assert_eq!(check_in("{}", &[]), ValueCheck::Right { redacted: 0 });
+    assert_eq!(check_in("", &[]), ValueCheck::Wrong);
 }

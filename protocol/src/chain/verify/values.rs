@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::chain::commitment;
+use crate::chain::{Link, commitment};
 
 /// What came of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,12 +27,25 @@ struct Commitments<'a> {
     detail: Option<&'a str>,
 }
 
+/// What a payload commits to. A daemon writes it last, as an object of plain texts, which is found without reading what
+/// stands before it; within a text it would not stand like this, since quotes are escaped there.
+fn committed(payload: &[u8]) -> Option<Commitments<'_>> {
+    let at = memchr::memrchr(b'{', payload)?;
+    let (before, object) = payload.split_at(at);
+    match object.strip_suffix(b"}}") {
+        Some(_) if before.ends_with(b"\"commitments\":") => {
+            serde_json::from_slice(&object[..object.len() - 1]).ok()
+        }
+        _ => serde_json::from_slice(payload).ok().map(|Committed { commitments }| commitments),
+    }
+}
+
 /// `values` are field, value, salt.
 pub fn check_values<'v>(
     payload: &[u8],
-    values: impl IntoIterator<Item = (&'v str, &'v str, &'v [u8])>,
+    values: impl IntoIterator<Item = (&'v [u8], &'v [u8], &'v [u8])>,
 ) -> ValueCheck {
-    let Ok(Committed { commitments }) = serde_json::from_slice(payload) else { return ValueCheck::Wrong };
+    let Some(commitments) = committed(payload) else { return ValueCheck::Wrong };
     let mut open = [
         ("actor", commitments.actor),
         ("claimed", commitments.claimed),
@@ -40,11 +53,13 @@ pub fn check_values<'v>(
         ("detail", commitments.detail),
     ];
     for (field, value, salt) in values {
-        let Some((_, committed)) = open.iter_mut().find(|(name, _)| *name == field) else {
+        let Some((_, committed)) = open.iter_mut().find(|(name, _)| name.as_bytes() == field) else {
             return ValueCheck::Wrong;
         };
         let Some(committed) = committed.take() else { return ValueCheck::Wrong };
-        if data_encoding::HEXLOWER.encode(&commitment(salt, value)) != committed {
+        let mut hex = [0; 2 * size_of::<Link>()];
+        data_encoding::HEXLOWER.encode_mut(&commitment(salt, value), &mut hex);
+        if hex != committed.as_bytes() {
             return ValueCheck::Wrong;
         }
     }
