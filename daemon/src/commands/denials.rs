@@ -48,6 +48,24 @@ struct Counted {
     count: u64,
 }
 
+/// A denial on its way to the trail. It is counted again if it does not get there: its caller may hang up meanwhile, and
+/// the request ends with its caller.
+struct Underway<'a> {
+    denials: &'a Denials,
+    actor: &'a Actor,
+    action: &'static str,
+    /// 0 once it is there.
+    count: u64,
+}
+
+impl Drop for Underway<'_> {
+    fn drop(&mut self) {
+        if self.count > 0 {
+            self.denials.put_back(self.actor, Some(self.action), self.count);
+        }
+    }
+}
+
 /// Which denials are recorded as numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Due {
@@ -129,10 +147,12 @@ impl App {
         if unrecorded > 0 {
             entry = entry.fact("unrecorded", unrecorded);
         }
+        let mut underway =
+            Underway { denials: &self.denials, actor: &entry.actor, action, count: unrecorded + 1 };
         // The answer is "denied" whether or not it can be recorded: nothing happens that would need a trail.
-        if let Err(error) = self.record_alone(&entry).await {
-            tracing::error!(error = %error.explain(), "a denial could not be recorded");
-            self.denials.put_back(&entry.actor, Some(action), unrecorded + 1);
+        match self.record_alone(&entry).await {
+            Ok(_) => underway.count = 0,
+            Err(error) => tracing::error!(error = %error.explain(), "a denial could not be recorded"),
         }
     }
 
@@ -184,6 +204,17 @@ mod tests {
         denials.put_back(&taken[0].actor, taken[0].action, taken[0].count);
         assert_eq!(denials.take(Due::All)[0].count, 3, "what could not be recorded is still there");
         assert!(denials.take(Due::All).is_empty());
+    }
+
+    #[test]
+    fn whoever_hangs_up_while_it_is_recorded_is_counted() {
+        let (denials, actor) = (Denials::default(), actor(7));
+        assert_eq!(denials.count(&actor, "plan"), Some(0));
+        let underway = || Underway { denials: &denials, actor: &actor, action: "plan", count: 1 };
+        drop(underway());
+        assert_eq!(denials.take(Due::All)[0].count, 1);
+        underway().count = 0;
+        assert!(denials.take(Due::All).is_empty(), "it is in the trail");
     }
 
     #[test]

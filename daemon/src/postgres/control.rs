@@ -204,7 +204,7 @@ grant insert on control.operation_event, control.idempotency_key, control.isolat
     control.audit_checkpoint to {runtime};
 grant update on control.epoch, control.heartbeat, control.audit_head to {runtime};
 grant delete on control.audit_detail to {runtime};
-grant insert, update on control.audit_hold to {runtime};
+grant insert, update (slug, reason, placed_by, released_at) on control.audit_hold to {runtime};
 grant execute on function control.ensure_audit_partition(bigint) to {runtime};
 grant execute on function control.prune_audit_segment(bigint, timestamptz) to {runtime};
 ";

@@ -25,7 +25,7 @@ pub(crate) async fn verdict(env: &Env, anchors: Vec<AuditAnchor>) -> AuditVerdic
 }
 
 /// All anchors that were written until now, as a copy elsewhere would have them.
-fn anchors_of(env: &Env) -> Vec<AuditAnchor> {
+pub(crate) fn anchors_of(env: &Env) -> Vec<AuditAnchor> {
     let text = std::fs::read_to_string(env.dir.join("state/audit/anchors")).unwrap();
     let of = |line: &str| {
         let (seq, hash) = line.split_once(' ').unwrap();
