@@ -17,6 +17,7 @@ use sqlx::{ConnectOptions, Executor};
 
 use super::binaries;
 use super::reaper::Reaper;
+use super::scratch;
 
 pub(crate) const SUPERUSER: &str = "harness";
 
@@ -45,7 +46,7 @@ impl Cluster {
 
     /// A cluster that no other test sees.
     pub(crate) fn private(version: Version) -> Arc<Self> {
-        let base = tempfile::Builder::new().prefix("tnt-").tempdir_in("/tmp").unwrap().keep();
+        let base = tempfile::Builder::new().prefix("tnt-").tempdir_in(scratch::root()).unwrap().keep();
         std::fs::set_permissions(&base, Permissions::from_mode(0o755)).unwrap();
         let data = base.join("data");
         let reaper = Reaper::watch(&data, &base);

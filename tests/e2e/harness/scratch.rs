@@ -1,10 +1,16 @@
-//! A temporary folder of a test without a cluster, and what still runs that has to do with it.
+//! Temporary folders: where they are, one of a test without a cluster, and what still runs that has to do with it.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::reaper::Reaper;
+
+/// Where temporary folders are made: in `TENANTRY_TEST_ROOT`, or in `/tmp`. Not in `TMPDIR`, which can be too long for a
+/// socket. What is measured is measured on a disk, whatever the tests are run on.
+pub(crate) fn root() -> PathBuf {
+    std::env::var_os("TENANTRY_TEST_ROOT").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from)
+}
 
 /// A folder that every user can pass through, with a short path; gone when the test or its process is.
 #[derive(Debug)]
@@ -15,7 +21,7 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     pub(crate) fn new() -> Self {
-        let path = tempfile::Builder::new().prefix("tns-").tempdir_in("/tmp").unwrap().keep();
+        let path = tempfile::Builder::new().prefix("tns-").tempdir_in(root()).unwrap().keep();
         std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
         let reaper = Reaper::watch(&path.join("state/cluster/data"), &path);
         Self { path, _reaper: reaper }
