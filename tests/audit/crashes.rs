@@ -12,6 +12,8 @@ const TENANTS: usize = 4;
 /// One run in so many takes the server with it, and one leaves the daemon time to end.
 const SERVER_EVERY: u64 = 10;
 const GENTLE_EVERY: u64 = 7;
+/// The work is cut off within this time; it takes about half of it.
+const LONGEST_US: u64 = 240_000;
 /// What an administrator does, one in each run.
 const BESIDE: [&[&str]; 5] = [
     &["audit", "rotate-key"],
@@ -28,10 +30,17 @@ pub(crate) async fn false_alarms(runs: u64, seed: u64) -> u64 {
     for n in 0..TENANTS {
         env.provision(&format!("crowd-{n}")).await;
     }
-    let mut alarms = 0;
+    let (mut alarms, mut ends, mut cut) = (0, [0; 3], 0);
+    let mut succeeded = [false; BESIDE.len()];
     for run in 0..runs {
         let random = (seed + run).wrapping_mul(6_364_136_223_846_793_005).rotate_left(17);
-        work_and_crash(&mut env, run, random).await;
+        let beside = usize::try_from(run).unwrap() % BESIDE.len();
+        let done = work(&mut env, BESIDE[beside], &format!("run {run}"), random).await;
+        match done {
+            Some(status) => succeeded[beside] |= status == 0,
+            None => cut += 1,
+        }
+        ends[end(&mut env, random).await] += 1;
         // Every anchor that was ever written is as good as one that was kept elsewhere.
         let found = verdict(&env, anchors_of(&env)).await;
         let health = env.tenantry(&["rpc", "health"]).await.json();
@@ -41,33 +50,47 @@ pub(crate) async fn false_alarms(runs: u64, seed: u64) -> u64 {
             println!("  run {run} of seed {seed}: {:?}, {trouble}", found.broken);
         }
     }
-    println!("{runs} runs with a crash, {alarms} false alarms");
+    let [servers, daemons, gentle] = ends;
+    println!(
+        "{runs} runs, {cut} of them cut off in their work; {servers} ended with the server's crash, {daemons} with the \
+         daemon's, {gentle} by its own will; {alarms} false alarms"
+    );
+    assert!(cut * 3 > runs, "work was cut off in {cut} of {runs} runs only");
+    let never: Vec<_> = BESIDE.iter().zip(succeeded).filter(|(_, is_done)| !is_done).collect();
+    assert!(runs < 50 || never.is_empty(), "never succeeded: {never:?}");
     alarms
 }
 
-async fn work_and_crash(env: &mut Env, run: u64, random: u64) {
+/// How the administrator's command ended, if it did before the work was cut off.
+async fn work(env: &mut Env, beside: &[&str], name: &str, random: u64) -> Option<i32> {
     let tenants: Vec<String> = (0..TENANTS).map(|n| format!("crowd-{n}")).collect();
-    let name = format!("run {run}");
-    let updates = join_all(tenants.iter().map(|slug| update(env, slug, &name)));
-    let beside = BESIDE[usize::try_from(run).unwrap() % BESIDE.len()];
+    let updates = join_all(tenants.iter().map(|slug| update(env, slug, name)));
     let work = async { tokio::join!(updates, env.tenantry(beside)) };
     // Any moment of the work: what is cut off is different each time.
-    let moment = Duration::from_micros(random % 120_000);
+    let moment = Duration::from_micros(random % LONGEST_US);
     tokio::select! {
-        _ = work => {}
-        () = tokio::time::sleep(moment) => {}
+        (_, done) = work => Some(done.status),
+        () = tokio::time::sleep(moment) => None,
     }
+}
+
+/// Ends the daemon, and starts another: which of the three ways it was.
+async fn end(env: &mut Env, random: u64) -> usize {
     let daemon = env.take_daemon();
-    if random.is_multiple_of(SERVER_EVERY) {
+    let how = if random.is_multiple_of(SERVER_EVERY) {
         env.cluster.crash();
         daemon.kill().await;
         env.cluster.restart();
+        0
     } else if random.is_multiple_of(GENTLE_EVERY) {
         daemon.stop().await;
+        2
     } else {
         daemon.kill().await;
-    }
+        1
+    };
     env.start_daemon().await;
+    how
 }
 
 async fn update(env: &Env, slug: &str, name: &str) {

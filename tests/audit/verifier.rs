@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::time::Instant;
 
 use ed25519_dalek::{Signer as _, SigningKey};
+use tenantry_protocol::audit::BreakKind;
 use tenantry_protocol::chain::verify::{Claim, Row, ValueCheck, Verifier, check_values};
 use tenantry_protocol::chain::{BEGINNING, Link, PublicKey, checkpoint, commitment, link};
 use uuid::Uuid;
@@ -36,7 +37,73 @@ pub(crate) fn tamper_everywhere(events: Option<i64>) -> (usize, usize) {
         let one = halves.0.iter().map(|class| everywhere(*class, &original)).fold((0, 0), sum);
         (one, other.join().unwrap())
     });
-    sum(one, other)
+    sum(sum(one, other), against_a_superuser(&original))
+}
+
+/// How far apart signatures are in the trail, and anchors elsewhere.
+const APART: i64 = 1_000;
+
+/// A superuser rewrites everything from an event on, and takes the daemon's own anchors away. Without the key, the
+/// signatures in the trail tell, up to the newest; with it, anchors that were kept elsewhere do.
+fn against_a_superuser(original: &[Event<'_>]) -> (usize, usize) {
+    let begin = Instant::now();
+    let last = original.len() as i64;
+    let key = SigningKey::from_bytes(&[7; 32]);
+    let public = PublicKey::new(key.verifying_key());
+    let (mut missed, mut places) = ([0; 2], 0);
+    // Nothing before is touched, and claims before agree: the place is found from the newest of them on.
+    for at in 1..=last {
+        places += 1;
+        let rewritten = tampered(Class::Rewrite, original, at);
+        let end = rewritten.last().unwrap().hash;
+        let is_claimed = |event: &&Event<'_>| event.seq % APART == 0 || event.seq == last;
+        let claims = |has_key: bool| {
+            let signed = original[at as usize - 1..].iter().filter(is_claimed).map(move |event| {
+                let (seq, hash) = (event.seq, event.hash);
+                match has_key {
+                    true => Claim::Kept { seq, hash },
+                    false => {
+                        Claim::Checkpoint { seq, hash, key: public.id(), signature: sign(&key, seq, &hash) }
+                    }
+                }
+            });
+            signed.collect::<Vec<_>>()
+        };
+        for has_key in [false, true] {
+            let signer = if has_key { key.clone() } else { SigningKey::from_bytes(&[8; 32]) };
+            let signature = sign(&signer, last, &end);
+            let head = Claim::Head { seq: last, hash: end, key: public.id(), signature };
+            let before = original.get(at as usize - 2).map_or(BEGINNING, |event| event.hash);
+            let mut verifier = Verifier::new(TRAIL, at - 1, before, vec![public]);
+            let mut claims = claims(has_key).into_iter().peekable();
+            for event in &rewritten {
+                while let Some(claim) = claims.next_if(|claim| claim.seq() <= event.seq) {
+                    verifier.expect(claim);
+                }
+                if event.seq == last {
+                    verifier.expect(head.clone());
+                }
+                verifier.row(row(event));
+            }
+            let found = verifier.finish(last).broken;
+            let is_named = found.as_ref().is_some_and(|found| {
+                found.kind == BreakKind::Rewritten && found.seq <= at && at <= found.at_most
+            });
+            if !is_named {
+                missed[usize::from(has_key)] += 1;
+                if missed[usize::from(has_key)] <= TOLD {
+                    println!("  rewritten from event {at}, with the key: {has_key}: {found:?}");
+                }
+            }
+        }
+    }
+    let [signatures, kept] = missed;
+    println!(
+        "rewritten without anchors: {places} places, {signatures} missed by signatures; with the key: {places} places, \
+         {kept} missed by anchors kept elsewhere; {:.1} s",
+        begin.elapsed().as_secs_f64()
+    );
+    (signatures + kept, 2 * places)
 }
 
 fn sum(a: (usize, usize), b: (usize, usize)) -> (usize, usize) {

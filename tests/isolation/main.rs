@@ -36,6 +36,8 @@ use proving_ground::ProvingGround;
 
 const LEAST_PROBES: usize = 40;
 const LEAST_PLANTED: usize = 40;
+/// One tenant on another: its five roles, two changes of them, and at least one thing of its own.
+const LEAST_ATTACKS_ON_A_PAIR: usize = 8;
 /// What a provisioning and a whole verification may take in the median, in ms.
 const CORE_MS: f64 = 15.0;
 const FULL_MS: f64 = 1_000.0;
@@ -84,7 +86,7 @@ fn main() -> ExitCode {
     if !arguments.dry {
         report::write(&proofs, arguments.tenants);
     }
-    if bars::print(&bars(&proofs)) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if bars::print(&bars(&proofs, arguments.tenants)) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 async fn prove(arguments: &Arguments) -> Vec<Proof> {
@@ -142,7 +144,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-fn bars(proofs: &[Proof]) -> Vec<Bar> {
+fn bars(proofs: &[Proof], tenants: usize) -> Vec<Bar> {
     let mut bars = Vec::new();
     let least = |name: String, value: usize, limit: usize| Bar::at_least(name, value as f64, limit as f64);
     let none = |name: String, value: usize| Bar::at_most(name, value as f64, 0.0);
@@ -154,6 +156,9 @@ fn bars(proofs: &[Proof]) -> Vec<Bar> {
         for fleet in &proof.fleets {
             let at = format!("{}_on_{major}", fleet.tenancy.name());
             bars.push(least(format!("probes_{at}"), fleet.report.verdicts.len(), LEAST_PROBES));
+            bars.push(least(format!("pairs_{at}"), fleet.pairs.pairs, tenants * (tenants - 1)));
+            let least_attacks = fleet.pairs.pairs * LEAST_ATTACKS_ON_A_PAIR;
+            bars.push(least(format!("attacks_{at}"), fleet.pairs.attacks, least_attacks));
             bars.push(none(format!("leaks_{at}"), fleet.pairs.leaks.len()));
             fleet.pairs.leaks.iter().take(20).for_each(|leak| println!("  {leak}"));
             let failed = fleet.grades.iter().filter(|grade| *grade == "F").count();

@@ -27,8 +27,9 @@ pub struct Verification {
 /// What is held against the rows, in the order of `seq`.
 struct Claims<I: Iterator<Item = std::io::Result<Anchor>>> {
     own: Peekable<I>,
-    /// Anchors written after the snapshot was taken say nothing of it.
+    /// Anchors written after the snapshot was taken say nothing of it, and the last of them may be half written.
     own_to: i64,
+    own_told: i64,
     extra: Peekable<std::vec::IntoIter<Anchor>>,
     checkpoints: Peekable<std::vec::IntoIter<Checkpoint>>,
 }
@@ -86,7 +87,8 @@ impl Trail {
 impl<I: Iterator<Item = std::io::Result<Anchor>>> Claims<I> {
     fn new(own: I, own_to: i64, extra: Vec<Anchor>) -> Self {
         let checkpoints = Vec::new().into_iter().peekable();
-        Self { own: own.peekable(), own_to, extra: extra.into_iter().peekable(), checkpoints }
+        let extra = extra.into_iter().peekable();
+        Self { own: own.peekable(), own_to, own_told: 0, extra, checkpoints }
     }
 
     /// Tells all that is claimed up to `seq`, in order.
@@ -99,7 +101,8 @@ impl<I: Iterator<Item = std::io::Result<Anchor>>> Claims<I> {
 
     /// The next claim about a place up to `seq`.
     fn next(&mut self, seq: i64) -> Result<Option<Claim>> {
-        let own = match self.own.peek() {
+        let own = if self.own_told < self.own_to { self.own.peek() } else { None };
+        let own = match own {
             Some(Ok(anchor)) if anchor.seq <= self.own_to => anchor.seq,
             Some(Err(error)) => {
                 return Err(Error::Refused(format!("the anchor file cannot be read: {error}")));
@@ -113,8 +116,9 @@ impl<I: Iterator<Item = std::io::Result<Anchor>>> Claims<I> {
             return Ok(None);
         }
         if own == least {
-            let own = self.own.next().and_then(std::result::Result::ok);
-            return Ok(own.map(|anchor| Claim::Anchor { seq: anchor.seq, hash: anchor.hash }));
+            self.own_told = own;
+            let anchor = self.own.next().and_then(std::result::Result::ok);
+            return Ok(anchor.map(|anchor| Claim::Anchor { seq: anchor.seq, hash: anchor.hash }));
         }
         if extra == least {
             return Ok(self.extra.next().map(kept));
@@ -159,9 +163,12 @@ async fn read_through<I: Iterator<Item = std::io::Result<Anchor>>>(
     let head = snapshot.head.clone();
     let mut values = Vec::new();
     while after < total && !verifier.is_decided() {
-        claims.checkpoints = snapshot.checkpoints(after, after + RANGE).await?.into_iter().peekable();
+        let checkpoints = snapshot.checkpoints(after, after.saturating_add(RANGE)).await?;
+        claims.checkpoints = checkpoints.into_iter().peekable();
         let (mut range, to) = snapshot.range(after).await?;
+        let mut is_empty = true;
         while let Some(row) = range.next(&mut values).await? {
+            is_empty = false;
             claims.tell(&mut verifier, row.seq)?;
             if row.seq == head.seq {
                 verifier.expect(head_claim(&head));
@@ -172,7 +179,9 @@ async fn read_through<I: Iterator<Item = std::io::Result<Anchor>>>(
                 ValueCheck::Wrong => verifier.values_differ(row.seq),
             }
         }
-        after = to;
+        drop(range);
+        // What was planted far out is not walked to.
+        after = if is_empty { snapshot.place_before_next(to).await? } else { to };
         progress(Verification { checked: after, total });
     }
     claims.tell_what_is_beyond(&mut verifier)?;

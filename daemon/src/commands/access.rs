@@ -2,6 +2,8 @@
 //!
 //! It is asked at each request, so that a change of the configuration holds from the next one on.
 
+use std::sync::Arc;
+
 use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::session::Role;
 
@@ -31,7 +33,7 @@ impl App {
 
     /// Lets the caller through if its role is `needed` or higher.
     pub(super) async fn authorise(
-        &self,
+        self: &Arc<Self>,
         caller: &Caller,
         needed: Role,
         action: &'static str,

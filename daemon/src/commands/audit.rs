@@ -1,5 +1,7 @@
 //! `audit`: a page of the audit trail, newest first.
 
+use std::sync::Arc;
+
 use tenantry_protocol::audit::{AuditRequest, AuditResponse};
 use tenantry_protocol::error::ApiError;
 use tenantry_protocol::session::Role;
@@ -12,7 +14,11 @@ use super::{App, Caller, audit_filter, errors};
 const DEFAULT_LIMIT: u32 = 50;
 const MOST: u32 = 500;
 
-pub async fn audit(app: &App, caller: &Caller, request: &AuditRequest) -> Result<AuditResponse, ApiError> {
+pub async fn audit(
+    app: &Arc<App>,
+    caller: &Caller,
+    request: &AuditRequest,
+) -> Result<AuditResponse, ApiError> {
     app.authorise(caller, Role::Viewer, "audit").await?;
     let limit = limit(request.limit, DEFAULT_LIMIT, MOST)?;
     let filter = audit_filter::parse(&request.filter)?;

@@ -1,5 +1,7 @@
 //! `blueprint_check`: reads and lints a folder; stores nothing.
 
+use std::sync::Arc;
+
 use tenantry_protocol::blueprint::{BlueprintReport, BlueprintUpload};
 use tenantry_protocol::error::ApiError;
 use tenantry_protocol::session::Role;
@@ -9,7 +11,7 @@ use crate::model::blueprint::{self, SourceFile, SqlText};
 use super::{App, Caller};
 
 pub async fn blueprint_check(
-    app: &App,
+    app: &Arc<App>,
     caller: &Caller,
     request: BlueprintUpload,
 ) -> Result<BlueprintReport, ApiError> {

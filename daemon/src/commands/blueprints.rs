@@ -1,5 +1,7 @@
 //! `blueprints`: the stored versions, with their SQL where it is asked for.
 
+use std::sync::Arc;
+
 use tenantry_protocol::blueprint::{BlueprintsRequest, BlueprintsResponse};
 use tenantry_protocol::error::ApiError;
 use tenantry_protocol::name::{BlueprintName, BlueprintVersion};
@@ -11,7 +13,7 @@ use crate::postgres::blueprints as stored_blueprints;
 use super::{App, Caller, errors};
 
 pub async fn blueprints(
-    app: &App,
+    app: &Arc<App>,
     caller: &Caller,
     request: &BlueprintsRequest,
 ) -> Result<BlueprintsResponse, ApiError> {

@@ -2,7 +2,7 @@
 //! one number, so that a flood of them is a few events and none goes uncounted.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tenantry_protocol::session::Role;
@@ -46,24 +46,6 @@ struct Counted {
     /// None for all those that are not told apart.
     action: Option<&'static str>,
     count: u64,
-}
-
-/// A denial on its way to the trail. It is counted again if it does not get there: its caller may hang up meanwhile, and
-/// the request ends with its caller.
-struct Underway<'a> {
-    denials: &'a Denials,
-    actor: &'a Actor,
-    action: &'static str,
-    /// 0 once it is there.
-    count: u64,
-}
-
-impl Drop for Underway<'_> {
-    fn drop(&mut self) {
-        if self.count > 0 {
-            self.denials.put_back(self.actor, Some(self.action), self.count);
-        }
-    }
 }
 
 /// Which denials are recorded as numbers.
@@ -138,7 +120,8 @@ impl Denials {
 }
 
 impl App {
-    pub(super) async fn record_denial(&self, caller: &Caller, needed: Role, action: &'static str) {
+    /// In a task of its own, as all that is recorded of denials: a caller that hangs up is denied all the same.
+    pub(super) async fn record_denial(self: &Arc<Self>, caller: &Caller, needed: Role, action: &'static str) {
         tracing::warn!(uid = caller.uid, action, "denied");
         let actor = self.actor(caller);
         let Some(unrecorded) = self.denials.count(&actor, action) else { return };
@@ -147,27 +130,36 @@ impl App {
         if unrecorded > 0 {
             entry = entry.fact("unrecorded", unrecorded);
         }
-        let mut underway =
-            Underway { denials: &self.denials, actor: &entry.actor, action, count: unrecorded + 1 };
-        // The answer is "denied" whether or not it can be recorded: nothing happens that would need a trail.
-        match self.record_alone(&entry).await {
-            Ok(_) => underway.count = 0,
-            Err(error) => tracing::error!(error = %error.explain(), "a denial could not be recorded"),
-        }
+        let app = Arc::clone(self);
+        let record = async move {
+            // The answer is "denied" whether or not it can be recorded: nothing happens that would need a trail.
+            if let Err(error) = app.record_alone(&entry).await {
+                tracing::error!(error = %error.explain(), "a denial could not be recorded");
+                app.denials.put_back(&entry.actor, Some(action), unrecorded + 1);
+            }
+        };
+        self.in_a_task(record).await;
     }
 
     /// Records what no later denial would: never ends by itself.
-    pub async fn record_denials_in_turn(&self) {
+    pub async fn record_denials_in_turn(self: &Arc<Self>) {
         loop {
             self.denials.pending.notified().await;
             tokio::time::sleep(INTERVAL).await;
-            self.record_counted(Due::Now).await;
+            let app = Arc::clone(self);
+            self.in_a_task(async move { app.record_counted(Due::Now).await }).await;
         }
     }
 
     /// Records every denial that is only counted so far, at the daemon's end.
     pub async fn record_last_denials(&self) {
         self.record_counted(Due::All).await;
+    }
+
+    async fn in_a_task(&self, work: impl Future<Output = ()> + Send + 'static) {
+        if let Err(error) = self.engine.tasks().spawn(work).await {
+            tracing::error!(%error, "the recording of denials panicked");
+        }
     }
 
     async fn record_counted(&self, due: Due) {
@@ -204,17 +196,6 @@ mod tests {
         denials.put_back(&taken[0].actor, taken[0].action, taken[0].count);
         assert_eq!(denials.take(Due::All)[0].count, 3, "what could not be recorded is still there");
         assert!(denials.take(Due::All).is_empty());
-    }
-
-    #[test]
-    fn whoever_hangs_up_while_it_is_recorded_is_counted() {
-        let (denials, actor) = (Denials::default(), actor(7));
-        assert_eq!(denials.count(&actor, "plan"), Some(0));
-        let underway = || Underway { denials: &denials, actor: &actor, action: "plan", count: 1 };
-        drop(underway());
-        assert_eq!(denials.take(Due::All)[0].count, 1);
-        underway().count = 0;
-        assert!(denials.take(Due::All).is_empty(), "it is in the trail");
     }
 
     #[test]

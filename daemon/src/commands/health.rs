@@ -1,6 +1,7 @@
 //! `health`: what runs, what answers, and how quickly. Must answer in milliseconds, whatever is down.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
@@ -22,7 +23,7 @@ const CONTROL_PATIENCE: Duration = Duration::from_secs(1);
 /// Tenants by state and target.
 type Counts = Vec<(String, TargetName, u64)>;
 
-pub async fn health(app: &App, caller: &Caller, _request: &HealthRequest) -> Result<Health, ApiError> {
+pub async fn health(app: &Arc<App>, caller: &Caller, _request: &HealthRequest) -> Result<Health, ApiError> {
     app.authorise(caller, Role::Viewer, "health").await?;
     let pings = join_all(app.targets.iter().map(|target| ping(target)));
     let ((control, counts), pings) = tokio::join!(control(app), pings);

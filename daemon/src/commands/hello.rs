@@ -1,12 +1,18 @@
 //! `hello`: opens a connection: versions, identity, role.
 
+use std::sync::Arc;
+
 use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::service::PROTOCOL_VERSION;
 use tenantry_protocol::session::{HelloRequest, HelloResponse, Role};
 
 use super::{App, Caller};
 
-pub async fn hello(app: &App, caller: &Caller, request: &HelloRequest) -> Result<HelloResponse, ApiError> {
+pub async fn hello(
+    app: &Arc<App>,
+    caller: &Caller,
+    request: &HelloRequest,
+) -> Result<HelloResponse, ApiError> {
     if request.protocol_version != PROTOCOL_VERSION {
         let (older, theirs) = (request.protocol_version < PROTOCOL_VERSION, request.protocol_version);
         let which = if older { "the client" } else { "the daemon" };

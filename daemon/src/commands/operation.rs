@@ -1,5 +1,7 @@
 //! `operation`: one operation, live while it runs.
 
+use std::sync::Arc;
+
 use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::id::OperationId;
 use tenantry_protocol::operation::{Operation, OperationRequest};
@@ -10,7 +12,7 @@ use crate::postgres::operations;
 use super::{App, Caller, errors};
 
 pub async fn operation(
-    app: &App,
+    app: &Arc<App>,
     caller: &Caller,
     request: &OperationRequest,
 ) -> Result<Operation, ApiError> {

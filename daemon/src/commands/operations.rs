@@ -1,5 +1,7 @@
 //! `operations`: the newest operations, live while they run.
 
+use std::sync::Arc;
+
 use tenantry_protocol::error::ApiError;
 use tenantry_protocol::name::Slug;
 use tenantry_protocol::operation::{Operation, OperationsRequest, OperationsResponse};
@@ -15,7 +17,7 @@ const DEFAULT_LIMIT: u32 = 50;
 const MOST: u32 = 500;
 
 pub async fn operations(
-    app: &App,
+    app: &Arc<App>,
     caller: &Caller,
     request: &OperationsRequest,
 ) -> Result<OperationsResponse, ApiError> {

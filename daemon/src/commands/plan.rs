@@ -1,5 +1,7 @@
 //! `plan`: what `provision` would do with the same request; changes nothing.
 
+use std::sync::Arc;
+
 use tenantry_protocol::error::ApiError;
 use tenantry_protocol::plan::Plan;
 use tenantry_protocol::session::Role;
@@ -7,7 +9,7 @@ use tenantry_protocol::tenant::ProvisionRequest;
 
 use super::{App, Caller};
 
-pub async fn plan(app: &App, caller: &Caller, request: &ProvisionRequest) -> Result<Plan, ApiError> {
+pub async fn plan(app: &Arc<App>, caller: &Caller, request: &ProvisionRequest) -> Result<Plan, ApiError> {
     app.authorise(caller, Role::Viewer, "plan").await?;
     let resolved = app.resolve(request).await?;
     app.plan_of(&resolved).await

@@ -2,6 +2,8 @@
 //!
 //! Invariant: it refuses what `rollback` would refuse for the tenant's state, and changes nothing.
 
+use std::sync::Arc;
+
 use tenantry_protocol::error::ApiError;
 use tenantry_protocol::session::Role;
 use tenantry_protocol::tenant::{RollbackPreview, RollbackPreviewRequest};
@@ -14,7 +16,7 @@ use super::change::check_state;
 use super::{App, Caller, errors};
 
 pub async fn rollback_preview(
-    app: &App,
+    app: &Arc<App>,
     caller: &Caller,
     request: &RollbackPreviewRequest,
 ) -> Result<RollbackPreview, ApiError> {

@@ -1,5 +1,7 @@
 //! `targets`: the configured targets; with `check`, what reading their privileges and limits back says.
 
+use std::sync::Arc;
+
 use tenantry_protocol::error::ApiError;
 use tenantry_protocol::plan::{Finding, Severity};
 use tenantry_protocol::session::Role;
@@ -12,7 +14,7 @@ use super::health::{ping, target_health};
 use super::{App, Caller, errors};
 
 pub async fn targets(
-    app: &App,
+    app: &Arc<App>,
     caller: &Caller,
     request: &TargetsRequest,
 ) -> Result<TargetsResponse, ApiError> {

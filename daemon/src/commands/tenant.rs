@@ -1,5 +1,7 @@
 //! `tenant`: one tenant with its history and its newest isolation report.
 
+use std::sync::Arc;
+
 use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::id::TenantId;
 use tenantry_protocol::name::Slug;
@@ -14,7 +16,11 @@ use super::{App, Caller, errors};
 
 const OPERATIONS: i64 = 50;
 
-pub async fn tenant(app: &App, caller: &Caller, request: &TenantRequest) -> Result<TenantDetail, ApiError> {
+pub async fn tenant(
+    app: &Arc<App>,
+    caller: &Caller,
+    request: &TenantRequest,
+) -> Result<TenantDetail, ApiError> {
     app.authorise(caller, Role::Viewer, "tenant").await?;
     let tenant = app.find_tenant(&request.slug).await?;
     let filter = Filter { tenant: Some(tenant.id), ..Filter::default() };

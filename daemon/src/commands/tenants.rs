@@ -1,5 +1,7 @@
 //! `tenants`: a page of tenants.
 
+use std::sync::Arc;
+
 use tenantry_protocol::error::ApiError;
 use tenantry_protocol::name::Slug;
 use tenantry_protocol::session::Role;
@@ -26,7 +28,7 @@ const STATES: [&str; 8] = [
 ];
 
 pub async fn tenants(
-    app: &App,
+    app: &Arc<App>,
     caller: &Caller,
     request: &TenantsRequest,
 ) -> Result<TenantsResponse, ApiError> {

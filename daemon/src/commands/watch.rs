@@ -1,5 +1,6 @@
 //! `watch`: waits for events of the ring.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tenantry_protocol::error::ApiError;
@@ -11,7 +12,11 @@ use super::{App, Caller};
 
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-pub async fn watch(app: &App, caller: &Caller, request: &WatchRequest) -> Result<WatchResponse, ApiError> {
+pub async fn watch(
+    app: &Arc<App>,
+    caller: &Caller,
+    request: &WatchRequest,
+) -> Result<WatchResponse, ApiError> {
     app.authorise(caller, Role::Viewer, "watch").await?;
     let wanted = request.operation.as_deref().map(|id| parse_id("operation", id)).transpose()?;
     let wait = Duration::from_millis(request.wait_ms).min(LONGEST_WAIT);

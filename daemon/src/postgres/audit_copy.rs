@@ -117,14 +117,20 @@ fn begins_with(bytes: &[u8]) -> Result<Beginning> {
 
 impl Fields {
     pub(super) fn get(&self) -> [&[u8]; FIELDS] {
-        // In bounds: the ranges are of these bytes.
-        self.at.each_ref().map(|at| self.row.get(at.clone()).unwrap_or_default())
+        self.at.each_ref().map(|at| self.field(at))
+    }
+
+    /// In bounds: the ranges are of these bytes.
+    fn field(&self, at: &Range<usize>) -> &[u8] {
+        self.row.get(at.clone()).unwrap_or_default()
     }
 
     /// The first field, a bigint.
     pub(super) fn number(&self) -> Result<i64> {
-        let [first, ..] = self.get();
-        first.try_into().map(i64::from_be_bytes).map_err(|_| malformed("a number of another size"))
+        self.field(&self.at[0])
+            .try_into()
+            .map(i64::from_be_bytes)
+            .map_err(|_| malformed("a number of another size"))
     }
 }
 

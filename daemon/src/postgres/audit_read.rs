@@ -92,6 +92,16 @@ impl Snapshot {
         Ok((Range { events, values, event: None, waiting: None }, to))
     }
 
+    /// The place before the next event after `seq`, or the last one.
+    pub async fn place_before_next(&mut self, seq: i64) -> Result<i64> {
+        let next: Option<i64> = sqlx::query_scalar("select min(seq) from control.audit_event where seq > $1")
+            .bind(seq)
+            .fetch_one(&mut self.events)
+            .await
+            .map_err(doing("look for the next audit event"))?;
+        Ok(next.map_or(self.last, |next| next - 1))
+    }
+
     /// What the event at `seq` must follow: the hash of the one before, or of the place before the oldest one.
     pub async fn hash_before(&mut self, seq: i64) -> Result<Option<Vec<u8>>> {
         if seq == self.start.0 + 1 {

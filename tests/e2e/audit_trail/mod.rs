@@ -213,3 +213,47 @@ async fn while_an_anchor_cannot_be_written_nothing_is_changed_and_nothing_is_los
     let whole = verdict(&env, Vec::new()).await;
     assert_eq!((whole.broken, whole.anchored_to), (None, Some(whole.to_seq)));
 }
+
+#[tokio::test]
+async fn an_event_that_was_planted_far_out_is_found_at_once() {
+    let mut env = Env::new().await;
+    env.provision("acme").await;
+    let last = verdict(&env, Vec::new()).await.to_seq;
+    sqlx::raw_sql(
+        "create table control.audit_event_far partition of control.audit_event
+           for values from (1000000000000000) to (9223372036854775807);
+         do $$ begin
+           execute format('alter table control.audit_event_far owner to %I',
+                          (select relowner::regrole::text from pg_class where oid = 'control.audit_event'::regclass));
+         end $$;
+         insert into control.audit_event (seq, prev_hash, payload, hash)
+           select n, prev_hash, payload, hash from control.audit_event, unnest('{1000000000000000,9223372036854775806}'::bigint[]) n
+           where seq = 1",
+    )
+    .execute(&mut env.control().await)
+    .await
+    .unwrap();
+    let found = verdict(&env, Vec::new()).await.broken.unwrap();
+    // The verification itself is on record.
+    assert_eq!((found.seq, found.kind), (last + 2, BreakKind::Removed));
+    // Nor does a start walk to it.
+    env.take_daemon().kill().await;
+    env.start_daemon().await;
+    let found = verdict(&env, Vec::new()).await.broken.unwrap();
+    assert_eq!(found.kind, BreakKind::Removed);
+}
+
+#[tokio::test]
+async fn an_anchor_that_is_half_written_is_no_reason_not_to_verify() {
+    use std::io::Write as _;
+
+    let env = Env::new().await;
+    env.provision("acme").await;
+    let anchors = env.dir.join("state/audit/anchors");
+    let whole = std::fs::read(&anchors).unwrap();
+    // As on a disk that is full, before the next attempt.
+    std::fs::OpenOptions::new().append(true).open(&anchors).unwrap().write_all(b"99 0a1b").unwrap();
+    let found = verdict(&env, Vec::new()).await;
+    assert_eq!(found.broken, None);
+    assert!(whole.len() < std::fs::read(&anchors).unwrap().len());
+}

@@ -163,17 +163,24 @@ impl Tamperer {
             sqlx::query_scalar("select seq from saved.head").fetch_one(&mut self.session).await.unwrap();
     }
 
-    /// Puts back what was saved. Where the head was left alone, the daemon has gone on after it: that stays.
+    /// Puts back what was saved and is there no more. Where the head was left alone, the daemon has gone on after it: that
+    /// stays.
     pub(crate) async fn put_back(&mut self, class: Class) {
         let up_to = if class.moves_the_head() { i64::MAX } else { self.last };
-        let mut sql = format!(
-            "delete from control.audit_event where seq <= {up_to};
-             insert into control.audit_event (seq, prev_hash, payload, hash) select * from saved.event;
-             delete from control.audit_detail where seq <= {up_to};
-             insert into control.audit_detail select * from saved.detail;
-             delete from control.audit_checkpoint where seq <= {up_to};
-             insert into control.audit_checkpoint select * from saved.checkpoint;"
-        );
+        let mut sql: String = [
+            ("event", "seq, prev_hash, payload, hash", "seq"),
+            ("detail", "seq, field, value, salt", "seq, field"),
+            ("checkpoint", "seq, hash, key, signature", "seq"),
+        ]
+        .map(|(table, columns, key)| {
+            let (table, saved) = (format!("control.audit_{table}"), format!("saved.{table}"));
+            format!(
+                "delete from {table} where seq <= {up_to} and ({columns}) not in (select {columns} from {saved});
+                 insert into {table} ({columns}) select {columns} from {saved}
+                   where ({key}) not in (select {key} from {table});"
+            )
+        })
+        .concat();
         if class.moves_the_head() {
             sql += "update control.audit_head h set seq = s.seq, hash = s.hash, key = s.key, signature = s.signature
                     from saved.head s;";

@@ -11,7 +11,7 @@ pub(super) const PROBE: Probe = Probe {
     attacks: &[sees(
         r#"do $$ declare one record; leaks boolean; seen text := ''; begin
     for one in select c.oid::regclass::text as name from pg_class c
-               where c.relnamespace = '{pool}'::regnamespace and c.relkind = 'r' order by c.relpages desc, c.oid limit 3 loop
+               where c.relnamespace = '{pool}'::regnamespace and c.relkind = 'r' order by pg_relation_size(c.oid) desc, c.oid limit 3 loop
         begin
             execute format('select exists (select from %s where tenant_id is distinct from tenantry_ext.tenantry_tenant())', one.name)
                 into leaks;

@@ -129,7 +129,7 @@ impl Verifier {
     }
 
     fn rewritten(&self, seq: i64) -> Break {
-        Break { seq: self.good + 1, at_most: seq, kind: BreakKind::Rewritten }
+        Break { seq: self.good.saturating_add(1), at_most: seq, kind: BreakKind::Rewritten }
     }
 
     pub(super) fn is_believed(&self, claim: &Claim) -> bool {

@@ -90,7 +90,7 @@ impl ExportVerifier {
             return Ok(());
         };
         if self.end.is_some() {
-            let at = body.last + 1;
+            let at = body.last.saturating_add(1);
             return self.accuse(at, BreakKind::Forged, "there is more after the export's end".to_owned());
         }
         match line {
@@ -105,11 +105,12 @@ impl ExportVerifier {
                 return Ok(());
             }
             Ok(ExportLine::Header(_)) => {
-                let at = body.last + 1;
+                let at = body.last.saturating_add(1);
                 self.accuse(at, BreakKind::Forged, "a second header stands among the events".to_owned())?;
             }
             Err(_) => {
-                let (at, why) = (body.last + 1, format!("line {} is no line of an export", self.lines));
+                let (at, why) =
+                    (body.last.saturating_add(1), format!("line {} is no line of an export", self.lines));
                 self.accuse(at, BreakKind::Edited, why)?;
             }
         }
@@ -132,7 +133,7 @@ impl ExportVerifier {
         let Some(body) = self.body else { return Err(ExportError::Empty) };
         let digest: Link = self.digest.finalize().into();
         let is_filtered = body.header.filter.is_some();
-        let next = body.last + 1;
+        let next = body.last.saturating_add(1);
         let trusted_at_end = body.trusted();
         let (header, events, redacted, last) = (body.header, body.events, body.redacted, body.last);
         let verified = body.verifier.finish(body.head.seq);

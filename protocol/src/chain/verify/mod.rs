@@ -193,7 +193,7 @@ impl Verifier {
     }
 
     fn follow(&mut self, row: Row<'_>) {
-        let expected = self.seq + 1;
+        let expected = self.seq.saturating_add(1);
         if row.seq != expected {
             let (seq, kind) = match row.seq > expected {
                 true => (expected, BreakKind::Removed),
@@ -227,7 +227,7 @@ impl Verifier {
         if can_be_the_one_before && prev != self.hash && link(row.seq, &prev, row.payload) == own {
             return at(self.seq, BreakKind::Edited);
         }
-        let is_the_next = link(row.seq + 1, &prev, row.payload) == own;
+        let is_the_next = link(row.seq.saturating_add(1), &prev, row.payload) == own;
         // Only the link to the one before is wrong: no other row can explain that.
         if hash == own {
             return at(row.seq, BreakKind::Edited);
@@ -292,7 +292,7 @@ impl Verifier {
         if self.must_be_whole && self.start > 0 && self.pruned_to != Some(self.start) {
             return Some(Break { seq: 1, at_most: self.start, kind: BreakKind::Removed });
         }
-        let after = self.seq + 1;
+        let after = self.seq.saturating_add(1);
         while let Some(claim) = self.claims.pop_front() {
             if matches!(claim, Claim::Kept { .. }) && self.is_acknowledged(claim.seq()) {
                 continue;
@@ -310,7 +310,7 @@ impl Verifier {
         let signed = self.signed_to.unwrap_or(self.start).max(self.anchored_to.unwrap_or(self.start));
         let is_signed_whole = self.signed_to.unwrap_or(self.start) == self.seq;
         (!is_signed_whole || head < self.seq).then(|| {
-            let seq = signed.min(head).min(self.seq - 1) + 1;
+            let seq = signed.min(head).min(self.seq.saturating_sub(1)).saturating_add(1);
             Break { seq, at_most: self.seq, kind: BreakKind::Forged }
         })
     }
