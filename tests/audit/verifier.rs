@@ -56,26 +56,17 @@ fn against_a_superuser(original: &[Event<'_>]) -> (usize, usize) {
         places += 1;
         let rewritten = tampered(Class::Rewrite, original, at);
         let end = rewritten.last().unwrap().hash;
-        let is_claimed = |event: &&Event<'_>| event.seq % APART == 0 || event.seq == last;
-        let claims = |has_key: bool| {
-            let signed = original[at as usize - 1..].iter().filter(is_claimed).map(move |event| {
-                let (seq, hash) = (event.seq, event.hash);
-                match has_key {
-                    true => Claim::Kept { seq, hash },
-                    false => {
-                        Claim::Checkpoint { seq, hash, key: public.id(), signature: sign(&key, seq, &hash) }
-                    }
-                }
-            });
-            signed.collect::<Vec<_>>()
-        };
         for has_key in [false, true] {
             let signer = if has_key { key.clone() } else { SigningKey::from_bytes(&[8; 32]) };
             let signature = sign(&signer, last, &end);
             let head = Claim::Head { seq: last, hash: end, key: public.id(), signature };
             let before = original.get(at as usize - 2).map_or(BEGINNING, |event| event.hash);
             let mut verifier = Verifier::new(TRAIL, at - 1, before, vec![public]);
-            let mut claims = claims(has_key).into_iter().peekable();
+            let mut claims = original[at as usize - 1..]
+                .iter()
+                .filter(|event| event.seq % APART == 0 || event.seq == last)
+                .map(|event| claim_about(event, (!has_key).then_some(&key)))
+                .peekable();
             for event in &rewritten {
                 while let Some(claim) = claims.next_if(|claim| claim.seq() <= event.seq) {
                     verifier.expect(claim);
@@ -135,13 +126,27 @@ fn everywhere(class: Class, original: &[Event<'_>]) -> (usize, usize) {
     (missed, places)
 }
 
+/// An anchor that was kept elsewhere, or what the key signed in the trail.
+fn claim_about(event: &Event<'_>, key: Option<&SigningKey>) -> Claim {
+    let (seq, hash) = (event.seq, event.hash);
+    match key {
+        None => Claim::Kept { seq, hash },
+        Some(key) => Claim::Checkpoint {
+            seq,
+            hash,
+            key: PublicKey::new(key.verifying_key()).id(),
+            signature: sign(key, seq, &hash),
+        },
+    }
+}
+
 fn verify(
     class: Class,
     mut verifier: Verifier,
     original: &[Event<'_>],
     at: i64,
     key: &SigningKey,
-) -> Option<(i64, tenantry_protocol::audit::BreakKind)> {
+) -> Option<(i64, BreakKind)> {
     let last = original.len() as i64;
     let tampered = tampered(class, original, at);
     let end = tampered.last().map_or(original[..at as usize - 1].last(), Some);
