@@ -56,8 +56,10 @@ pictures: test-deps
 build:
 	cargo build --workspace
 
+# The proofs are no tests, so that "all targets" leaves them out.
 lint:
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --workspace --test torture --test isolation --test audit -- -D warnings
 
 fmt:
 	cargo fmt --all
