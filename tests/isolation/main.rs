@@ -75,6 +75,7 @@ struct FleetProof {
     report: IsolationReport,
     grades: Vec<String>,
     core_ms: f64,
+    core_step_ms: f64,
     full_ms: f64,
 }
 
@@ -136,7 +137,9 @@ async fn attack_each_other(env: &Env, tenancy: Tenancy, tenants: usize) -> Fleet
         grades.push(report.grade().to_string());
         newest = Some(report);
     }
-    FleetProof { tenancy, pairs, report: newest.unwrap(), grades, core_ms, full_ms: median(times) }
+    let core_step_ms = median(fleet.core_steps);
+    let full_ms = median(times);
+    FleetProof { tenancy, pairs, report: newest.unwrap(), grades, core_ms, core_step_ms, full_ms }
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

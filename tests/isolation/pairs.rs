@@ -26,6 +26,8 @@ pub(crate) struct Fleet {
     tenants: Vec<Provisioned>,
     /// Of each, from its provisioning.
     pub(crate) core_reports: Vec<IsolationReport>,
+    /// What the whole step took of each, in ms: login, fingerprints of the victim and lints beside the attacks.
+    pub(crate) core_steps: Vec<f64>,
 }
 
 /// An attack, and how it must end.
@@ -46,12 +48,16 @@ impl Fleet {
             Tenancy::Shared => "ledger",
             _ => "projects",
         };
-        let mut this = Self { tenancy, tenants: Vec::new(), core_reports: Vec::new() };
+        let mut this =
+            Self { tenancy, tenants: Vec::new(), core_reports: Vec::new(), core_steps: Vec::new() };
         for number in 0..tenants {
             let slug = format!("tenant-{number}");
             let create = ["tenant", "create", &slug, "--blueprint", blueprint, "--seed", "--json"];
             this.tenants.push(Provisioned::from(&env.tenantry(&create).await.assert_status(0).json()));
-            this.core_reports.push(env.tenant(&slug).await.isolation.unwrap());
+            let detail = env.tenant(&slug).await;
+            this.core_reports.push(detail.isolation.unwrap());
+            let step = detail.operations.iter().flat_map(|o| &o.steps).find(|step| step.step == "verify");
+            this.core_steps.push(step.and_then(|step| step.duration_ms).unwrap());
         }
         this
     }
