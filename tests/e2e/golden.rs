@@ -72,10 +72,11 @@ const METHODS: [&str; 38] = [
 async fn every_golden_request_is_answered_as_it_always_was() {
     // What a target's check finds depends on every database of its cluster.
     let env = Env::on(Cluster::private(Version::Packaged)).await;
-    // A target that is still being prepared is not reachable yet.
-    eventually("the target answers", async || {
-        let health = env.tenantry(&["status", "--json"]).await.json();
-        (health["health"]["targets"][0]["reachable"] == true).then_some(())
+    // A target that is still being prepared is not reachable yet, and the trail is verified beside the first requests.
+    eventually("the target answers, and the trail is verified", async || {
+        let health = &env.tenantry(&["status", "--json"]).await.json()["health"];
+        let is_verified = health["control"]["trail"]["verified_to"].is_number();
+        (is_verified && health["targets"][0]["reachable"] == true).then_some(())
     })
     .await;
     let mut raw = RawSocket::connect(env.socket()).await;
