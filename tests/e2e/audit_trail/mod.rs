@@ -252,10 +252,7 @@ async fn an_anchor_that_is_half_written_is_no_reason_not_to_verify() {
     let env = Env::new().await;
     env.provision("acme").await;
     let anchors = env.dir.join("state/audit/anchors");
-    let whole = std::fs::read(&anchors).unwrap();
     // As on a disk that is full, before the next attempt.
     std::fs::OpenOptions::new().append(true).open(&anchors).unwrap().write_all(b"99 0a1b").unwrap();
-    let found = verdict(&env, Vec::new()).await;
-    assert_eq!(found.broken, None);
-    assert!(whole.len() < std::fs::read(&anchors).unwrap().len());
+    assert_eq!(verdict(&env, Vec::new()).await.broken, None);
 }
