@@ -184,6 +184,9 @@ async fn read_through<I: Iterator<Item = std::io::Result<Anchor>>>(
         after = if is_empty { snapshot.place_before_next(to).await? } else { to };
         progress(Verification { checked: after, total });
     }
+    // Signatures that a cut left behind, wherever the last range ended.
+    claims.checkpoints =
+        snapshot.checkpoints(total, total.saturating_add(RANGE)).await?.into_iter().peekable();
     claims.tell_what_is_beyond(&mut verifier)?;
     if head.seq > total {
         verifier.expect(head_claim(&head));
