@@ -8,6 +8,7 @@ mod outside;
 mod qualified;
 mod rules;
 mod shared;
+mod shared_code;
 mod tables;
 mod words;
 
@@ -17,6 +18,7 @@ use super::findings::{Findings, Place, shown};
 use super::split::{Piece, Statement, split};
 use rules::{RULES, Weight};
 use shared::Shared;
+use shared_code::SharedCode;
 use tables::Tables;
 use words::Words;
 
@@ -40,6 +42,7 @@ pub(super) struct Linter {
     tables: Tables,
     /// For tables that tenants share.
     shared: Option<Shared>,
+    shared_code: Option<SharedCode>,
     /// Labels that were added to an enum which may be older than this transaction, in SQL's own quotes.
     enum_labels: Vec<String>,
     is_behind_outside: bool,
@@ -47,7 +50,12 @@ pub(super) struct Linter {
 
 impl Linter {
     pub(super) fn of(tenancy: Tenancy) -> Self {
-        Self { shared: (tenancy == Tenancy::Shared).then(Shared::default), ..Self::default() }
+        let is_shared = tenancy == Tenancy::Shared;
+        Self {
+            shared: is_shared.then(Shared::default),
+            shared_code: is_shared.then(SharedCode::default),
+            ..Self::default()
+        }
     }
 
     /// A file begins. Behind one that runs outside the transaction each has one of its own, in which what was added to
@@ -101,6 +109,9 @@ impl Linter {
             }
             shared.look_at(file, &words, findings);
         }
+        if let Some(code) = &mut self.shared_code {
+            code.look_at(file, &words, findings);
+        }
     }
 
     /// How many tables were created so far.
@@ -112,6 +123,9 @@ impl Linter {
     pub(super) fn finish(self, findings: &mut Findings) {
         if let Some(shared) = self.shared {
             shared.finish(findings);
+        }
+        if let Some(code) = self.shared_code {
+            code.finish(findings);
         }
         for table in self.tables.without_primary_key() {
             let message = format!(

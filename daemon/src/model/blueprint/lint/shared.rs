@@ -46,6 +46,19 @@ const SETS_TENANT: Found = (
     "this would set tenant_id too, which is never null: name the columns, as in on delete set null (x_id)",
 );
 
+const SETS_BY_ITSELF: Found = (
+    0,
+    "reference_sets_tenant",
+    "PostgreSQL would set columns here with the rights of the tables' owner, tenant_id among them: use on delete set null (x_id), \
+     on update cascade, or no action",
+);
+const EXCLUDES: Found = (
+    0,
+    "key_without_tenant",
+    "the tenants share this table, and an exclusion that does not compare tenant_id by equality tells each of the others' rows: \
+     begin it with tenant_id with =",
+);
+
 impl Shared {
     pub(super) fn look_at(&mut self, file: &str, words: &Words<'_>, findings: &mut Findings) {
         self.follow(file, words);
@@ -153,7 +166,13 @@ fn statement(words: &Words<'_>) -> Option<Found> {
     }
     let is_grant =
         words.starts_with(&["grant"]) || words.starts_with(&["alter", "default", "privileges", "grant"]);
-    if is_grant && let Some(at) = words.find(&["truncate|trigger|references|all"]) {
+    if is_grant
+        && let Some(at) = words.find(&["to", "public"]).or_else(|| words.find(&["with", "grant", "option"]))
+    {
+        let message = "the application role has its rights from the daemon, and nobody else needs any: remove this statement";
+        return Some((at, "shared_grant", message));
+    }
+    if is_grant && let Some(at) = words.find(&["truncate|trigger|references|create|all"]) {
         let message = "of these rights one empties all tenants' rows past every policy, and nobody needs the others: grant none of them";
         return Some((at, "shared_grant", message));
     }
@@ -172,12 +191,26 @@ fn constraints(words: &Words<'_>) -> Vec<Found> {
             found.extend(key(words, at, columns, UNIQUE));
         } else if words.is(at, "references") {
             found.extend(reference(words, at));
-        } else if words.matches(at, &["on", "delete", "set", "null|default"]) {
+        } else if words.matches(at, &["on", "update", "set", "null|default"])
+            || words.matches(at, &["on", "delete", "set", "default"])
+        {
+            found.push((at, SETS_BY_ITSELF.1, SETS_BY_ITSELF.2));
+        } else if words.matches(at, &["exclude", "using"])
+            || words.is(at, "exclude") && words.is_symbol(at + 1, b'(')
+        {
+            found.extend((!excludes_within_a_tenant(words, at)).then_some((at, EXCLUDES.1, EXCLUDES.2)));
+        } else if words.matches(at, &["on", "delete", "set", "null"]) {
             let named = columns(words, at + 4).is_some_and(|(columns, _)| !has_tenant(&columns));
             found.extend((!named).then_some((at, SETS_TENANT.1, SETS_TENANT.2)));
         }
     }
     found
+}
+
+/// `exclude [using METHOD] (…, tenant_id with =, …)`
+fn excludes_within_a_tenant(words: &Words<'_>, at: usize) -> bool {
+    let open = (at..words.len()).find(|at| words.is_symbol(*at, b'(')).unwrap_or(words.len());
+    (open..words.len()).any(|at| words.matches(at, &[TENANT, "with"]) && words.is_symbol(at + 2, b'='))
 }
 
 /// A key at `at` whose columns would stand at `list`; none there: it is a column's own.
