@@ -42,6 +42,7 @@ mod harness;
 mod harness_works;
 mod hostile_clients;
 mod hostile_migrations;
+mod hostile_pools;
 mod isolation;
 mod lifecycle;
 mod logs;

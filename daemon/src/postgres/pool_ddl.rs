@@ -33,23 +33,28 @@ end
 $tenantry$;
 ";
 
-/// Functions of the owner's that the provisioner calls, and nobody else can. The first fails with 55006 where deferred
+/// What the daemon asks as the pool's owner. The two functions are the owner's and stand in a schema that it cannot enter, so
+/// that it can neither replace nor alter them, whatever comes to run in its name. The first fails with 55006 where deferred
 /// triggers of the pool's tables are pending, and changes nothing; the second tells what the pool's canary has.
+///
+/// A function's new owner needs CREATE on its schema for that moment. The lock lets one pool at a time change the schema's
+/// rights, which would fail for the second of two.
 pub const POOL_FUNCTIONS: &str = "\
-set local role {placement};
-create function {placement}.tenantry_at_rest() returns void language plpgsql security definer
+select from tenantry.target_identity for no key update;
+create or replace function tenantry.{placement}_at_rest() returns void language plpgsql security definer
     set search_path = pg_catalog, pg_temp as
 $tenantry$
 declare
     one record;
 begin
     for one in select distinct c.oid::regclass::text as name from pg_trigger t join pg_class c on c.oid = t.tgrelid
-               where c.relnamespace = '{placement}'::regnamespace and c.relkind = 'r' and t.tgdeferrable loop
+               where c.relnamespace = '{placement}'::regnamespace and c.relkind = 'r' and t.tgdeferrable
+                 and c.relowner = '{placement}'::regrole loop
         execute format('alter table only %s set without cluster', one.name);
     end loop;
 end
 $tenantry$;
-create function {placement}.tenantry_picture() returns text language plpgsql security definer
+create or replace function tenantry.{placement}_picture() returns text language plpgsql security definer
     set search_path = pg_catalog, pg_temp as
 $tenantry$
 declare
@@ -58,7 +63,8 @@ declare
     picture text := '';
 begin
     for one in select oid::regclass::text as name from pg_class
-               where relnamespace = '{placement}'::regnamespace and relkind = 'r' order by relname loop
+               where relnamespace = '{placement}'::regnamespace and relkind = 'r' and relowner = '{placement}'::regrole
+               order by relname loop
         execute format('select concat_ws('':'', count(*), md5(string_agg(r::text, chr(10) order by r::text))) from only %s r',
                        one.name) into rows;
         picture := concat(picture, one.name, '=', rows, ' ');
@@ -66,13 +72,34 @@ begin
     return picture;
 end
 $tenantry$;
-revoke all on function {placement}.tenantry_at_rest(), {placement}.tenantry_picture() from public, {placement}_app;
-grant execute on function {placement}.tenantry_at_rest(), {placement}.tenantry_picture() to {provisioner};
-grant usage on schema {placement} to {provisioner};
-reset role;
+grant create on schema tenantry to {placement};
+alter function tenantry.{placement}_at_rest() owner to {placement};
+alter function tenantry.{placement}_picture() owner to {placement};
+revoke create on schema tenantry from {placement};
+revoke all on function tenantry.{placement}_at_rest(), tenantry.{placement}_picture() from public;
+grant execute on function tenantry.{placement}_at_rest(), tenantry.{placement}_picture() to {provisioner};
 ";
 
-/// A tenant's roles; the first one runs its seed, and removes its rows at the end.
+/// A built pool needs no default privileges: nothing is created in it any more, and any of its tenants could take them away
+/// with DROP OWNED, which asks nobody for a right on them.
+pub const CLOSE_POOL: &str = "\
+alter default privileges for role {placement} in schema {placement} revoke all on tables from {placement}_app;
+alter default privileges for role {placement} in schema {placement} revoke all on sequences from {placement}_app;
+alter default privileges for role {placement} in schema {placement} revoke all on functions from {placement}_app;
+";
+
+/// Of a pool that an earlier release built: its functions stood where the owner could replace them.
+pub const FORGET_FUNCTIONS: &str = "\
+grant {placement} to {provisioner};
+drop function if exists {placement}.tenantry_at_rest(), {placement}.tenantry_picture() cascade;
+revoke all on schema {placement} from {provisioner};
+";
+
+/// Ends what [`FORGET_FUNCTIONS`] began.
+pub const LEAVE_POOL: &str = "revoke {placement} from {provisioner};\n";
+
+/// A tenant's roles; the first one runs its seed, and removes its rows at the end. The tables are others' too: a session that
+/// holds a lock on them ends by itself, unless it said otherwise.
 pub const SHARED_ROLES: &str = "\
 create role {placement}_app nologin in role {pool}_app;
 create role {placement} nologin in role {placement}_app;
@@ -81,6 +108,12 @@ create role {placement}_b nologin connection limit {connection_limit} in role {p
 create role {placement}_probe login connection limit 4 password {verifier} in role {placement}_app;
 alter role {placement}_a set search_path = {pool}, tenantry_ext;
 alter role {placement}_b set search_path = {pool}, tenantry_ext;
+alter role {placement}_a set lock_timeout = '10s';
+alter role {placement}_b set lock_timeout = '10s';
+alter role {placement}_a set statement_timeout = '5min';
+alter role {placement}_b set statement_timeout = '5min';
+alter role {placement}_a set idle_in_transaction_session_timeout = '1min';
+alter role {placement}_b set idle_in_transaction_session_timeout = '1min';
 grant {placement} to {provisioner};
 ";
 
@@ -100,7 +133,8 @@ revoke {placement} from {provisioner};
 
 /// Removes rows of the tenant as the tenant, so that the policies say which: of each table at most so many, those first
 /// that refer to others. Where none of them can go because they refer to each other in a circle, all go in one statement.
-/// Gives the number of rows that went. Triggers of the blueprint's run here, and reach no further than the tenant.
+/// Gives the number of rows that went. Triggers of the blueprint's run here, and reach no further than the tenant; its functions
+/// are found by name too, so that each of ours that an overload could stand in for names its schema.
 pub const CLEAR: &str = "\
 grant {placement} to {provisioner};
 create schema {placement} authorization {placement};
@@ -123,11 +157,11 @@ begin
         depth (oid, above) as (
             select oid, 0 from pg_catalog.pg_class where relnamespace = '{pool}'::regnamespace and relkind in ('r', 'p')
             union select r.confrelid, d.above + 1 from depth d join reference r on r.conrelid = d.oid where d.above < 40)
-        select '{pool}.' || quote_ident(c.relname) as name from depth d join pg_catalog.pg_class c on c.oid = d.oid
+        select '{pool}.' || pg_catalog.quote_ident(c.relname) as name from depth d join pg_catalog.pg_class c on c.oid = d.oid
         where c.relkind = 'r' group by c.oid, c.relname order by max(d.above), c.oid
     loop
         begin
-            execute format('delete from only %1$s where ctid = any (array(select ctid from only %1$s limit %2$s))',
+            execute pg_catalog.format('delete from only %1$s where ctid = any (array(select ctid from only %1$s limit %2$s))',
                            one.name, most);
             get diagnostics gone = row_count;
             total := total + gone;
@@ -137,14 +171,14 @@ begin
         end;
     end loop;
     if total = 0 then
-        for one in select '{pool}.' || quote_ident(relname) as name from pg_catalog.pg_class
+        for one in select '{pool}.' || pg_catalog.quote_ident(relname) as name from pg_catalog.pg_class
                    where relnamespace = '{pool}'::regnamespace and relkind = 'r' loop
-            execute format('select count(*) from only %s', one.name) into present;
+            execute pg_catalog.format('select count(*) from only %s', one.name) into present;
             rest := rest + present;
         end loop;
     end if;
     if rest > 0 then
-        execute (select 'with ' || string_agg(format('d%s as (delete from only {pool}.%I)', oid, relname), ', ') || ' select'
+        execute (select 'with ' || string_agg(pg_catalog.format('d%s as (delete from only {pool}.%I)', oid, relname), ', ') || ' select'
                  from pg_catalog.pg_class where relnamespace = '{pool}'::regnamespace and relkind = 'r');
     end if;
     set constraints all immediate;
@@ -167,9 +201,9 @@ declare
     rows bigint;
     total bigint := 0;
 begin
-    for one in select '{pool}.' || quote_ident(relname) as name from pg_catalog.pg_class
+    for one in select '{pool}.' || pg_catalog.quote_ident(relname) as name from pg_catalog.pg_class
                where relnamespace = '{pool}'::regnamespace and relkind = 'r' loop
-        execute format('select count(*) from only %s', one.name) into rows;
+        execute pg_catalog.format('select count(*) from only %s', one.name) into rows;
         total := total + rows;
     end loop;
     return total;
@@ -185,4 +219,5 @@ grant {placement}_app to {placement}_dump;
 alter role {placement}_dump login connection limit 4 password {verifier};
 ";
 
-pub const SETTLE: &str = "select {pool}.tenantry_at_rest();\n";
+/// Fails with 55006 where deferred triggers of the shared tables are pending.
+pub const SETTLE: &str = "select tenantry.{pool}_at_rest();\n";

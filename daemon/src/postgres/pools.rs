@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use sqlx::PgConnection;
+use sqlx::{Connection as _, PgConnection};
 use tenantry_protocol::id::TenantId;
 use tenantry_protocol::name::PlacementName;
 use uuid::Uuid;
@@ -13,7 +13,8 @@ use uuid::Uuid;
 use super::bookkeeping::{self, Mark, Owner};
 use super::error::{Error, Result, doing};
 use super::execute::execute;
-use super::pool_ddl::{self, POLICY};
+use super::pool_ddl;
+use super::pool_rules::{self, RULES_VERSION, Stage};
 use super::quote::{Value, render};
 use super::runner::{Build, Deferral};
 use super::secret::Verifier;
@@ -39,11 +40,12 @@ pub(super) enum Door {
     Closed,
 }
 
-/// The pool that was built for a blueprint, if one was.
+/// The pool that was built for a blueprint, if one was. One that keeps the rules of now, or else
+/// [`Error::PoolBreaksRules`]: an earlier release may have built it to weaker ones, and somebody can have changed it.
 pub async fn find(target: &Target, identity: &Identity) -> Result<Option<PlacementName>> {
     let mut connection = target.acquire().await?;
-    let found: Option<String> = sqlx::query_scalar(
-        "select placement from tenantry.pool where blueprint = $1 and version = $2 and checksum = $3",
+    let found: Option<(String, i32)> = sqlx::query_as(
+        "select placement, rules from tenantry.pool where blueprint = $1 and version = $2 and checksum = $3",
     )
     .bind(&identity.blueprint)
     .bind(&identity.version)
@@ -51,7 +53,55 @@ pub async fn find(target: &Target, identity: &Identity) -> Result<Option<Placeme
     .fetch_optional(&mut *connection)
     .await
     .map_err(doing("look for the pool"))?;
-    found.map(|name| parse(&name)).transpose()
+    let Some((name, rules)) = found else { return Ok(None) };
+    let pool = parse(&name)?;
+    if rules < RULES_VERSION {
+        look_again(&mut connection, &pool).await?;
+    }
+    Ok(Some(pool))
+}
+
+/// Holds a pool that stands to the rules of now, and notes that it keeps them.
+async fn look_again(connection: &mut PgConnection, pool: &PlacementName) -> Result<()> {
+    let broken = pool_rules::broken(connection, pool, Stage::Finished).await?;
+    if !broken.is_empty() {
+        return Err(Error::PoolBreaksRules(broken));
+    }
+    sqlx::query("update tenantry.pool set rules = $2 where placement = $1")
+        .bind(pool.as_str())
+        .bind(RULES_VERSION)
+        .execute(connection)
+        .await
+        .map(|_| ())
+        .map_err(doing("note that the pool keeps its rules"))
+}
+
+/// Pools that an earlier release built have their functions in their own schema, where their owner could have replaced them.
+/// Gives them the daemon's, whether or not they keep the rules: their tenants are verified and removed in any case.
+pub(super) async fn secure_earlier(connection: &mut PgConnection, provisioner: &str) -> Result<()> {
+    let earlier: Vec<String> = sqlx::query_scalar(
+        "select placement from tenantry.pool
+         where to_regprocedure(format('tenantry.%I()', placement || '_picture')) is null",
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(doing("look for pools of an earlier release"))?;
+    for name in earlier {
+        let pool = parse(&name)?;
+        let values =
+            [("placement", Value::Placement(&pool)), ("provisioner", Value::Identifier(provisioner))];
+        let sql = [
+            pool_ddl::FORGET_FUNCTIONS,
+            pool_ddl::POOL_FUNCTIONS,
+            pool_ddl::CLOSE_POOL,
+            pool_ddl::LEAVE_POOL,
+        ];
+        let mut tx = connection.begin().await.map_err(doing("begin to secure a pool"))?;
+        execute(&mut tx, render(&sql.concat(), &values), "secure a pool").await?;
+        tx.commit().await.map_err(doing("commit a pool's functions"))?;
+        tracing::info!(%pool, "a pool of an earlier release has functions that its owner cannot replace");
+    }
+    Ok(())
 }
 
 /// Begins to build a pool. Waits for whoever builds the same one; [`Error::PoolExists`] once that one is there.
@@ -115,7 +165,8 @@ async fn claim(
     canary: Uuid,
 ) -> Result<()> {
     sqlx::query(
-        "insert into tenantry.pool (placement, blueprint, version, checksum, canary_id) values ($1, $2, $3, $4, $5)",
+        "insert into tenantry.pool (placement, blueprint, version, checksum, canary_id, rules)
+         values ($1, $2, $3, $4, $5, $6)",
     )
     .persistent(false)
     .bind(placement.as_str())
@@ -123,6 +174,7 @@ async fn claim(
     .bind(&identity.version)
     .bind(&identity.checksum)
     .bind(canary)
+    .bind(RULES_VERSION)
     .execute(connection)
     .await
     .map(|_| ())
@@ -155,7 +207,7 @@ pub async fn of_placement(target: &Target, placement: &PlacementName) -> Result<
 
 /// What stands against the cover of a pool's tables, a line each; nothing, as long as nobody changed it.
 pub async fn uncovered(connection: &mut PgConnection, pool: &PlacementName) -> Result<Vec<String>> {
-    problems(connection, pool, Some(POLICY)).await
+    pool_rules::broken(connection, pool, Stage::Finished).await
 }
 
 /// Whose rows stand in a pool for its tenants to attack.
@@ -171,7 +223,7 @@ pub async fn canary(target: &Target, pool: &PlacementName) -> Result<Uuid> {
 /// Everything that an attack on a pool's canary could change, as one text.
 pub async fn picture(target: &Target, pool: &PlacementName) -> Result<String> {
     let mut connection = target.acquire().await?;
-    let call = render("select {pool}.tenantry_picture()", &[("pool", Value::Placement(pool))]);
+    let call = render("select tenantry.{pool}_picture()", &[("pool", Value::Placement(pool))]);
     sqlx::query_scalar(sqlx::AssertSqlSafe(call))
         .fetch_one(&mut *connection)
         .await
@@ -232,29 +284,24 @@ impl Build {
     /// Puts row-level security on every table of the pool. Gives what stands against it, if anything does; nothing is
     /// covered then.
     pub async fn cover(&mut self) -> Result<Vec<String>> {
-        let problems = problems(&mut self.connection, &self.placement, None).await?;
-        if problems.is_empty() {
+        let broken = pool_rules::broken(&mut self.connection, &self.placement, Stage::Uncovered).await?;
+        if broken.is_empty() {
             let cover = render(pool_ddl::COVER, &[("placement", Value::Placement(&self.placement))]);
             execute(&mut self.connection, cover, "cover the pool's tables").await?;
         }
-        Ok(problems)
+        Ok(broken)
     }
 
-    /// After the last file, which ran as the owner and could have changed anything: covers the tables anew, and makes the
-    /// pool's own functions. Gives what stands against it.
+    /// After the last file, which ran as the owner and could have changed anything: covers the tables anew, makes the
+    /// functions that the daemon asks, and holds all of it to the rules. Gives what stands against it.
     pub async fn finish_pool(&mut self) -> Result<Vec<String>> {
-        let cover = render(pool_ddl::COVER, &[("placement", Value::Placement(&self.placement))]);
-        execute(&mut self.connection, cover, "cover the pool's tables").await?;
-        let problems = problems(&mut self.connection, &self.placement, Some(POLICY)).await?;
-        if problems.is_empty() {
-            let values = [
-                ("placement", Value::Placement(&self.placement)),
-                ("provisioner", Value::Identifier(&self.provisioner)),
-            ];
-            let functions = render(pool_ddl::POOL_FUNCTIONS, &values);
-            execute(&mut self.connection, functions, "make the pool's own functions").await?;
-        }
-        Ok(problems)
+        let values = [
+            ("placement", Value::Placement(&self.placement)),
+            ("provisioner", Value::Identifier(&self.provisioner)),
+        ];
+        let sql = [pool_ddl::COVER, pool_ddl::CLOSE_POOL, pool_ddl::POOL_FUNCTIONS].concat();
+        execute(&mut self.connection, render(&sql, &values), "finish the pool").await?;
+        pool_rules::broken(&mut self.connection, &self.placement, Stage::Finished).await
     }
 
     /// A tenant's roles, as members of its pool's.
@@ -292,74 +339,7 @@ impl Build {
     }
 }
 
-async fn problems(
-    connection: &mut PgConnection,
-    pool: &PlacementName,
-    policy: Option<&str>,
-) -> Result<Vec<String>> {
-    sqlx::query_scalar(PROBLEMS)
-        .persistent(false)
-        .bind(pool.as_str())
-        .bind(policy)
-        .fetch_all(connection)
-        .await
-        .map_err(doing("look whether the pool is covered"))
-}
-
 fn parse(name: &str) -> Result<PlacementName> {
     PlacementName::parse(name)
         .map_err(|error| Error::Corrupt { what: "the pool's name", why: error.to_string() })
 }
-
-/// What in a pool's schema would let one tenant's rows be seen, changed or guessed by another, a sentence each. `$2` is the
-/// policy that each table must have; null while none is there.
-const PROBLEMS: &str = "
-    with relation as materialized (
-        select c.*, (select a.attnum from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id'
-                     and a.attnotnull and a.atttypid = 'uuid'::regtype) as tenant
-        from pg_class c where c.relnamespace = to_regnamespace($1)),
-    base as (select * from relation where relkind in ('r', 'p')),
-    reference as (
-        select k.*, b.relname, b.tenant, o.tenant as other from pg_constraint k join base b on b.oid = k.conrelid
-        left join relation o on o.oid = k.confrelid where k.contype = 'f')
-    select format('table %s has no column tenant_id of type uuid that is not null', relname) from base where tenant is null
-    union all select format('%s of table %s does not contain tenant_id, so that it tells tenants of each other''s rows',
-            x.relname, b.relname)
-        from base b join pg_index i on i.indrelid = b.oid join pg_class x on x.oid = i.indexrelid
-        where b.tenant is not null and (i.indisunique or i.indisexclusion)
-          and not b.tenant = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])
-    union all select format('the foreign key %s of table %s does not compare tenant_id with tenant_id', conname, relname)
-        from reference where tenant is not null
-          and not exists (select from unnest(conkey, confkey) as pair (a, b) where a = tenant and b = other)
-    union all select format('the foreign key %s of table %s would set tenant_id: name the columns, as in on delete set null (x)',
-            conname, relname)
-        from reference where confdeltype in ('n', 'd') and (confdelsetcols is null or tenant = any (confdelsetcols))
-    union all select format('view %s has its owner''s rights: make it with (security_invoker = true)', relname)
-        from relation where relkind = 'v' and not exists (
-            select from pg_options_to_table(reloptions) where option_name = 'security_invoker' and option_value::boolean)
-    union all select format('%s %s ignores row-level security', case relkind when 'm' then 'the materialized view'
-            else 'the foreign table' end, relname)
-        from relation where relkind in ('m', 'f')
-    union all select format('table %s has a rule, which runs with its owner''s rights', relname)
-        from base where exists (select from pg_rewrite where ev_class = base.oid)
-    union all select format('function %s is SECURITY DEFINER, and the owner of a pool is no tenant', proname)
-        from pg_proc where pronamespace = to_regnamespace($1) and prosecdef
-          and not (proname = $1 || '_run' and proargtypes = '1009'::oidvector)
-          -- The daemon's own, which come last and fail where a blueprint has others of these names.
-          and not (proname in ('tenantry_at_rest', 'tenantry_picture') and pronargs = 0)
-    union all select format('table %s has the policy %s, and the daemon''s must be the only one', b.relname, polname)
-        from base b join pg_policy p on p.polrelid = b.oid where polname is distinct from $2
-    union all select format('row-level security is not in force on table %s', relname)
-        from base b where $2 is not null and not (relrowsecurity and relforcerowsecurity
-          and exists (select from pg_policy p where p.polrelid = b.oid and p.polname = $2 and p.polpermissive
-                      and p.polcmd = '*' and p.polroles = '{0}'))
-    union all select format('%s has %s on %s, which it must not have', coalesce(nullif(grantee, 0)::regrole::text, 'PUBLIC'),
-            privilege_type, relname)
-        from relation, aclexplode(relacl) where relkind in ('r', 'p', 'v') and grantee <> relowner
-          and (grantee is distinct from to_regrole($1 || '_app')::oid
-               or privilege_type not in ('SELECT', 'INSERT', 'UPDATE', 'DELETE'))
-    union all select format('a tenant may not select, insert, update and delete in table %s, so that its rows could not be removed',
-            relname)
-        from base where not (has_table_privilege($1 || '_app', oid, 'select') and has_table_privilege($1 || '_app', oid, 'insert')
-          and has_table_privilege($1 || '_app', oid, 'update') and has_table_privilege($1 || '_app', oid, 'delete'))
-    order by 1 limit 50";

@@ -118,6 +118,11 @@ pub const TARGET: Schema = Schema {
             name: "0006_pools.sql",
             sql: include_str!("../../../migrations/target/0006_pools.sql"),
         },
+        Migration {
+            number: 7,
+            name: "0007_pool_rules.sql",
+            sql: include_str!("../../../migrations/target/0007_pool_rules.sql"),
+        },
     ],
 };
 

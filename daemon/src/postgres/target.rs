@@ -21,7 +21,7 @@ use super::dump::Archives;
 use super::error::{Error, Result, doing};
 use super::quote::{Value, render};
 use super::site::{Home, Site};
-use super::{canary, schema, target_check};
+use super::{canary, pools, schema, target_check};
 
 /// The oldest server that Tenantry works on.
 pub const MINIMUM_VERSION_NUM: i32 = 150_000;
@@ -248,6 +248,7 @@ impl Target {
     async fn prepare_on(&self, connection: &mut PgConnection) -> Result<Ready> {
         let (server_version, version_num, provisioner, database) = identify(connection).await?;
         schema::TARGET.migrate(connection).await?;
+        pools::secure_earlier(connection, &provisioner).await?;
         let group = match find_group(connection).await? {
             Some(group) => group,
             None => make_group(connection, &database).await?,

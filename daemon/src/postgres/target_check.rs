@@ -8,7 +8,7 @@ use tenantry_protocol::plan::{Finding, Severity};
 use super::error::{Result, doing};
 use super::quote::identifier;
 use super::target::{Ready, Target};
-use super::{database_template, target_doors};
+use super::{database_template, target_doors, target_trust};
 
 /// What a target has room for, and whether it can be kept for all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +101,7 @@ pub async fn findings(target: &Target, ready: &Ready) -> Result<Vec<Finding>> {
         findings.extend(found?);
     }
     findings.extend(group_rights(&mut connection, ready).await?);
+    findings.extend(target_trust::look(&mut connection, ready).await?);
     findings.extend(strangers(&mut connection).await?);
     Ok(findings)
 }

@@ -1,4 +1,4 @@
-//! The planted misconfigurations, read from `planted.sql`.
+//! The planted misconfigurations, read from `planted.sql` and `planted_pool.sql`.
 
 /// One misconfiguration, how it goes again, and the probe or lint that must catch it.
 #[derive(Debug, Clone, Copy)]
@@ -10,9 +10,19 @@ pub(crate) struct Planted {
     pub(crate) clear: &'static str,
 }
 
-/// Every one must be caught. In the file each begins with `--- NAME · WHO`, and ends with what follows `--- clear`.
+/// What can be wrong with any tenant and its server. Every one must be caught.
 pub(crate) fn planted() -> Vec<Planted> {
-    let sections = include_str!("planted.sql").split("\n--- ").skip(1).collect::<Vec<_>>();
+    read(include_str!("planted.sql"))
+}
+
+/// What can be wrong with tables that tenants share.
+pub(crate) fn planted_in_a_pool() -> Vec<Planted> {
+    read(include_str!("planted_pool.sql"))
+}
+
+/// In the file each begins with `--- NAME · WHO`, and ends with what follows `--- clear`.
+fn read(text: &'static str) -> Vec<Planted> {
+    let sections = text.split("\n--- ").skip(1).collect::<Vec<_>>();
     let pairs = sections.chunks_exact(2).map(|pair| {
         let (title, plant) = pair[0].split_once('\n').expect("a title and its statements");
         let (name, caught_by) = title.split_once(" · ").expect("a name and who must notice");

@@ -4,7 +4,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor as _};
 use tenantry_protocol::isolation::{Grade, IsolationReport};
 
-use super::planted::{Planted, planted};
+use super::planted::{Planted, planted, planted_in_a_pool};
 use crate::harness::{Cluster, Env, Version};
 
 /// What an administrator closes on a server once; a daemon that is no superuser cannot.
@@ -29,10 +29,17 @@ pub(crate) struct ProvingGround {
     /// The tenant's and the canary's placements.
     own: String,
     victim: String,
+    /// Whose tables the tenant shares; none for a tenant with tables of its own.
+    pool: Option<String>,
 }
 
 impl ProvingGround {
     pub(crate) async fn new(version: Version) -> Self {
+        Self::of(version, "projects").await
+    }
+
+    /// With a tenant of that blueprint.
+    pub(crate) async fn of(version: Version, blueprint: &str) -> Self {
         let cluster = Cluster::private(version);
         let env = Env::on(cluster.clone()).await;
         for database in ["postgres", "template1"] {
@@ -42,14 +49,16 @@ impl ProvingGround {
         }
         let mut target = env.target().await;
         target.execute(CLOSE_FUNCTIONS).await.unwrap();
-        let own = env.provision("acme").await.tenant.placement.to_string();
+        let own = env.provision_of("acme", blueprint).await.tenant.placement.to_string();
+        let pool = "select placement from tenantry.pool";
+        let pool = sqlx::query_scalar(pool).fetch_optional(&mut target).await.unwrap();
         let victim = sqlx::query_scalar(
             "select placement from tenantry.placement where kind = 'canary' and state = 'active'",
         )
         .fetch_one(&mut target)
         .await
         .unwrap();
-        Self { env, own, victim }
+        Self { env, own, victim, pool }
     }
 
     /// Plants all of them one after another.
@@ -60,7 +69,8 @@ impl ProvingGround {
             wrong.push(format!("before: {:?}", complaints(&report)));
         }
         let mut target = self.env.target().await;
-        for planted in planted() {
+        let all = if self.pool.is_some() { planted_in_a_pool() } else { planted() };
+        for planted in all {
             if !self.run(&mut target, &planted, planted.plant).await {
                 // From 16 on, who creates a role is a member of it, and so it cannot be the role's own.
                 refused.push(planted.name);
@@ -91,6 +101,7 @@ impl ProvingGround {
         let sql = sql
             .replace("{own}", &self.own)
             .replace("{victim}", &self.victim)
+            .replace("{pool}", self.pool.as_deref().unwrap_or_default())
             .replace("{provisioner}", &self.env.provisioner)
             .replace("{database}", &self.env.target_db);
         let Err(error) = target.execute(AssertSqlSafe(sql)).await else { return true };

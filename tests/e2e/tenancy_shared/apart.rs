@@ -79,9 +79,10 @@ async fn no_setting_and_no_role_makes_one_tenant_the_other() {
     }
     refused(&env, &one.credentials, "select * from tenantry.pool_member", &["42501"]).await;
     refused(&env, &one.credentials, "update tenantry.pool_member set is_open = true", &["42501"]).await;
-    for function in ["tenantry_picture", "tenantry_at_rest"] {
-        refused(&env, &one.credentials, &format!("select {function}()"), &["42501", "permission denied"])
-            .await;
+    let shared = pool(&env).await;
+    for function in ["picture", "at_rest"] {
+        let call = format!("select tenantry.{shared}_{function}()");
+        refused(&env, &one.credentials, &call, &["42501", "permission denied"]).await;
     }
     assert_eq!(value(&env, &one.credentials, "select tenantry_tenant()").await, one.tenant.id.to_string());
 }

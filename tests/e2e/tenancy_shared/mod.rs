@@ -39,7 +39,7 @@ async fn seeded(env: &Env, slug: &str) -> Provisioned {
 }
 
 /// The only column of the only row, as the application gets it.
-async fn value(env: &Env, login: &Credentials, sql: &str) -> String {
+pub(crate) async fn value(env: &Env, login: &Credentials, sql: &str) -> String {
     env.psql(login, sql).await.assert_status(0).stdout.trim().to_owned()
 }
 
@@ -55,13 +55,13 @@ async fn refused(env: &Env, login: &Credentials, sql: &str, says: &[&str]) {
 }
 
 /// The pool's schema; there is one on the target.
-async fn pool(env: &Env) -> String {
+pub(crate) async fn pool(env: &Env) -> String {
     let mut target = env.target().await;
     sqlx::query_scalar("select placement from tenantry.pool").fetch_one(&mut target).await.unwrap()
 }
 
 /// A text that only a superuser can ask for.
-async fn seen(env: &Env, sql: String) -> String {
+pub(crate) async fn seen(env: &Env, sql: String) -> String {
     let mut target = env.target().await;
     let asked =
         sqlx::query_scalar::<_, Option<String>>(sqlx::AssertSqlSafe(sql)).fetch_one(&mut target).await;

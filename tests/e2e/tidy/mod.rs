@@ -4,5 +4,6 @@
 //! reason; one that is not needed any more fails too.
 
 mod arrows;
+mod reach;
 mod shape;
 mod source;

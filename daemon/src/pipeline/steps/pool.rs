@@ -27,7 +27,7 @@ pub(in crate::pipeline) async fn run(run: &mut ProvisionRun, tracker: &Tracker) 
     run.ready().await?;
     let identity = identity(&run.blueprint);
     if run.pool.is_none() {
-        run.pool = pools::find(&run.target, &identity).await?;
+        run.pool = find(run, &identity).await?;
     }
     if run.pool.is_none() {
         run.pool = match Box::pin(build(run, &identity, tracker)).await {
@@ -35,12 +35,19 @@ pub(in crate::pipeline) async fn run(run: &mut ProvisionRun, tracker: &Tracker) 
             // Somebody was quicker, and has committed it.
             Err(StepError::Database(Error::PoolExists)) => {
                 run.abandon().await;
-                pools::find(&run.target, &identity).await?
+                find(run, &identity).await?
             }
             Err(error) => return Err(error),
         };
     }
     if run.pool.is_some() { Ok(()) } else { Err(misplaced(Step::Pool)) }
+}
+
+async fn find(run: &ProvisionRun, identity: &Identity) -> Result<Option<PlacementName>, StepError> {
+    pools::find(&run.target, identity).await.map_err(|error| match error {
+        Error::PoolBreaksRules(broken) => StepError::Uncovered(broken),
+        error => error.into(),
+    })
 }
 
 async fn build(

@@ -1,0 +1,38 @@
+//! Blueprints of shared tables are somebody else's code. None of it may run with the rights of the tables' owner once they
+//! are built, on the oldest and the newest PostgreSQL: row-level security does not hold there.
+
+pub(crate) mod cases;
+mod catalog;
+mod earlier;
+mod tenants;
+pub(crate) mod trial;
+
+use cases::{CASES, FINE};
+
+use crate::harness::{Cluster, Env, Version};
+use crate::isolation::proving_ground::ProvingGround;
+
+#[tokio::test]
+async fn what_would_run_as_the_owner_or_open_a_pool_is_refused_by_name() {
+    nothing_gets_through(Version::Packaged).await;
+}
+
+#[tokio::test]
+async fn what_would_run_as_the_owner_or_open_a_pool_is_refused_by_name_on_postgresql_18() {
+    nothing_gets_through(Version::V18).await;
+}
+
+async fn nothing_gets_through(version: Version) {
+    let env = Env::on(Cluster::private(version)).await;
+    trial::prepare(&env).await;
+    let mut wrong = trial::refuse_all(&env, CASES).await;
+    wrong.extend(trial::build_all(&env, FINE).await);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn what_an_administrator_spoils_in_a_pool_that_stands_is_found_by_a_verification() {
+    let ground = ProvingGround::of(Version::Packaged, "ledger").await;
+    let harvest = ground.plant_everything().await;
+    assert!(harvest.wrong.is_empty(), "{}", harvest.wrong.join("\n"));
+}

@@ -1,0 +1,79 @@
+//! What a tenant of a pool can do to the others: nothing that lasts, and nothing that it did not ask a limit for.
+
+use super::trial;
+use crate::harness::{Cluster, Env, Folder, Provisioned, Version};
+use crate::tenancy_shared::{pool, seen, value};
+
+#[tokio::test]
+async fn what_the_refusal_of_a_trigger_advises_counts_each_tenants_rows() {
+    for version in [Version::Packaged, Version::V18] {
+        let env = Env::on(Cluster::private(version)).await;
+        trial::prepare(&env).await;
+        let (what, sql) = super::FINE[0];
+        for slug in ["one", "two"] {
+            let folder = (slug == "one").then(|| {
+                Folder::shared(&env.dir, "counted", "1.0")
+                    .extension("btree_gist")
+                    .migration("ground", super::cases::GROUND)
+                    .migration("counter", sql)
+            });
+            if let Some(folder) = folder {
+                env.add_blueprint(folder.path()).await;
+            }
+            let login = env.provision_of(slug, "counted").await.credentials;
+            let fill = "insert into counted (n) values (3); insert into parent (id) values (1), (2);
+                        insert into child (id, parent_id) values (1, 1), (2, 1), (3, 2)";
+            value(&env, &login, fill).await;
+        }
+        let login = |slug: &'static str| {
+            let env = &env;
+            async move {
+                let issued = env.tenantry(&["tenant", "credentials", slug, "issue", "--json"]).await;
+                serde_json::from_value(issued.assert_status(0).json()["credentials"].clone()).unwrap()
+            }
+        };
+        let (one, two) = (login("one").await, login("two").await);
+        value(&env, &one, "delete from parent where id = 1").await;
+        let counted = "select n || ' ' || (select count(*) from child) from counted";
+        assert_eq!(value(&env, &one, counted).await, "1 1", "{what}");
+        assert_eq!(value(&env, &two, counted).await, "3 3", "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_that_drops_what_its_group_has_takes_nothing_from_the_others() {
+    for version in [Version::Packaged, Version::V18] {
+        let env = Env::on(Cluster::private(version)).await;
+        let one = env.provision_of("one", "ledger").await.credentials;
+        let two = env.provision_of("two", "ledger").await.credentials;
+        let rights = "select md5(string_agg(a, ' ' order by a)) from (
+                select relacl::text from pg_class union all select nspacl::text from pg_namespace
+                union all select proacl::text from pg_proc union all select datacl::text from pg_database
+                union all select defaclacl::text from pg_default_acl where defaclacl::text !~ (select current_setting('x.own'))) r (a)";
+        let own = one.role.trim_end_matches("_a").to_owned();
+        let rights = rights.replace("current_setting('x.own')", &format!("'{own}'::text"));
+        let before = seen(&env, rights.clone()).await;
+        let group = seen(&env, "select group_role from tenantry.target_identity".into()).await;
+        for role in [format!("{}_app", pool(&env).await), group] {
+            // It may be refused, and may do nothing: what counts is what is left.
+            env.psql(&one, &format!("drop owned by {role} cascade")).await;
+        }
+        assert_eq!(seen(&env, rights).await, before);
+        value(&env, &two, "select count(*) from accounts").await;
+        env.provision_of("three", "ledger").await;
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_keeps_others_waiting_ends_by_itself() {
+    let env = Env::new().await;
+    let create = ["tenant", "create", "one", "--blueprint", "ledger", "--json"];
+    let one = Provisioned::from(&env.tenantry(&create).await.assert_status(0).json()).credentials;
+    for (setting, limit) in [
+        ("lock_timeout", "10s"),
+        ("statement_timeout", "5min"),
+        ("idle_in_transaction_session_timeout", "1min"),
+    ] {
+        assert_eq!(value(&env, &one, &format!("show {setting}")).await, limit);
+    }
+}

@@ -1,0 +1,64 @@
+//! Tries blueprints of shared tables on an installation: what must be refused, and what must not be.
+
+use serde_json::Value;
+
+use super::cases::{Case, GROUND};
+use crate::harness::{Env, Folder};
+
+/// The extension that the cases build on is there, and everything that the first tenant of a target brings.
+pub(crate) async fn prepare(env: &Env) {
+    env.provision("first").await;
+    env.cluster.execute(&env.target_db, "create extension btree_gist schema tenantry_ext".to_owned()).await;
+}
+
+/// What of the cases was not refused as it should be, a line each.
+pub(crate) async fn refuse_all(env: &Env, cases: &[Case]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (number, (what, sql, says)) in cases.iter().enumerate() {
+        let name = format!("hostile-{number}");
+        let failed = create(env, &name, sql).await;
+        let failure = &failed["operation"]["state"]["failure"];
+        let message = failure["message"].as_str().unwrap_or_default();
+        if failure["step"] != "pool" || !message.contains(says) {
+            wrong.push(format!("{what}: {failed}"));
+            continue;
+        }
+        env.assert_clean_slate(&env.tenant(&name).await.tenant.placement).await;
+    }
+    wrong
+}
+
+/// What of the blueprints that are in order was refused all the same, a line each.
+pub(crate) async fn build_all(env: &Env, fine: &[(&str, &str)]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (number, (what, sql)) in fine.iter().enumerate() {
+        let made = create(env, &format!("fine-{number}"), sql).await;
+        if made["operation"]["state"]["name"] != "succeeded" {
+            wrong.push(format!("{what}: {made}"));
+        }
+    }
+    wrong
+}
+
+/// Adds a blueprint whose statements are hidden in a `do` block, and makes a tenant of it; gives the answer.
+async fn create(env: &Env, name: &str, sql: &str) -> Value {
+    let code: String = sql.split(';').filter(|part| !part.trim().is_empty()).map(statement).collect();
+    // A body in dollars has semicolons of its own.
+    let code = if sql.contains('$') { statement(sql) } else { code };
+    let folder = Folder::shared(&env.dir, name, "1.0")
+        .extension("btree_gist")
+        .migration("ground", GROUND)
+        .migration("hidden", &format!("do $do$ begin {code} end $do$;"));
+    env.add_blueprint(folder.path()).await;
+    env.tenantry(&["tenant", "create", name, "--blueprint", name, "--json"]).await.json()
+}
+
+/// One that is plpgsql's own stays; any other is run from a text.
+fn statement(sql: &str) -> String {
+    let sql = sql.trim();
+    if sql.starts_with("execute ") || sql.starts_with("perform ") {
+        format!("{sql};")
+    } else {
+        format!("execute $x${sql}$x$;")
+    }
+}
