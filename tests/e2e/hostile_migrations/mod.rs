@@ -4,6 +4,7 @@
 //! A cluster of its own for each version, because the comparison covers every role of the cluster.
 
 mod attacks;
+mod deferred;
 
 use std::path::PathBuf;
 
