@@ -13,6 +13,8 @@
 
 #[path = "../bars.rs"]
 mod bars;
+#[path = "../e2e/hostile_pools/cases.rs"]
+mod cases;
 #[allow(dead_code, unused_imports, reason = "shared with the end-to-end tests, which use more of it")]
 #[path = "../e2e/harness/mod.rs"]
 mod harness;
@@ -22,6 +24,8 @@ mod planted;
 #[path = "../e2e/isolation/proving_ground.rs"]
 mod proving_ground;
 mod report;
+#[path = "../e2e/hostile_pools/trial.rs"]
+mod trial;
 
 use std::process::ExitCode;
 
@@ -36,6 +40,8 @@ use proving_ground::ProvingGround;
 
 const LEAST_PROBES: usize = 40;
 const LEAST_PLANTED: usize = 40;
+/// Misconfigurations of shared tables, and blueprints of them that must be refused.
+const LEAST_IN_POOLS: usize = 20;
 /// One tenant on another: its five roles, two changes of them, and at least one thing of its own.
 const LEAST_ATTACKS_ON_A_PAIR: usize = 8;
 /// What a provisioning and a whole verification may take in the median, in ms.
@@ -64,7 +70,17 @@ struct Proof {
     planted: usize,
     refused: Vec<&'static str>,
     missed: Vec<String>,
+    pools: PoolProof,
     fleets: Vec<FleetProof>,
+}
+
+/// What was tried on shared tables: by an administrator when they stood, and by blueprints that were to build them.
+struct PoolProof {
+    planted: usize,
+    missed: Vec<String>,
+    hostile: usize,
+    /// Blueprints that were not refused by name, or refused though they were in order.
+    misjudged: Vec<String>,
 }
 
 /// What tenants of one tenancy showed.
@@ -101,6 +117,7 @@ async fn prove(arguments: &Arguments) -> Vec<Proof> {
         let ground = ProvingGround::new(version).await;
         let harvest = ground.plant_everything().await;
         drop(ground);
+        let pools = break_pools(version).await;
         let mut fleets = Vec::new();
         for tenancy in TENANCIES {
             let env = Env::on(Cluster::private(version)).await;
@@ -119,10 +136,27 @@ async fn prove(arguments: &Arguments) -> Vec<Proof> {
             planted,
             refused: harvest.refused,
             missed: harvest.wrong,
+            pools,
             fleets,
         });
     }
     proofs
+}
+
+async fn break_pools(version: Version) -> PoolProof {
+    let ground = ProvingGround::of(version, "ledger").await;
+    let harvest = ground.plant_everything().await;
+    drop(ground);
+    let env = Env::on(Cluster::private(version)).await;
+    trial::prepare(&env).await;
+    let mut misjudged = trial::refuse_all(&env, cases::CASES).await;
+    misjudged.extend(trial::build_all(&env, cases::FINE).await);
+    PoolProof {
+        planted: planted::planted_in_a_pool().len() - harvest.refused.len(),
+        missed: harvest.wrong,
+        hostile: cases::CASES.len(),
+        misjudged,
+    }
 }
 
 async fn attack_each_other(env: &Env, tenancy: Tenancy, tenants: usize) -> FleetProof {
@@ -156,6 +190,12 @@ fn bars(proofs: &[Proof], tenants: usize) -> Vec<Bar> {
         bars.push(least(format!("planted_on_{major}"), proof.planted, LEAST_PLANTED));
         bars.push(none(format!("planted_and_missed_on_{major}"), proof.missed.len()));
         proof.missed.iter().for_each(|missed| println!("  {missed}"));
+        let pools = &proof.pools;
+        bars.push(least(format!("planted_in_pools_on_{major}"), pools.planted, LEAST_IN_POOLS));
+        bars.push(none(format!("planted_in_pools_and_missed_on_{major}"), pools.missed.len()));
+        bars.push(least(format!("hostile_blueprints_on_{major}"), pools.hostile, LEAST_IN_POOLS));
+        bars.push(none(format!("hostile_blueprints_misjudged_on_{major}"), pools.misjudged.len()));
+        pools.missed.iter().chain(&pools.misjudged).for_each(|wrong| println!("  {wrong}"));
         for fleet in &proof.fleets {
             let at = format!("{}_on_{major}", fleet.tenancy.name());
             bars.push(least(format!("probes_{at}"), fleet.report.verdicts.len(), LEAST_PROBES));

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use tenantry_protocol::isolation::IsolationReport;
 
 use crate::harness::binaries::project_dir;
-use crate::{FleetProof, Proof, planted};
+use crate::{FleetProof, Proof, cases, planted};
 
 pub(crate) fn write(proofs: &[Proof], tenants: usize) {
     let path = project_dir().join("docs/penetration-report.md");
@@ -23,6 +23,7 @@ fn text(proofs: &[Proof], tenants: usize) -> String {
     );
     versions(&mut text, proofs, tenants);
     misconfigurations(&mut text, proofs);
+    hostile(&mut text, proofs);
     if let Some(proof) = proofs.first() {
         for fleet in &proof.fleets {
             tenancy(&mut text, fleet);
@@ -76,10 +77,29 @@ fn misconfigurations(text: &mut String, proofs: &[Proof]) {
             "- {}: {caught} of {} caught by the probe or lint that is named.",
             proof.version, proof.planted
         );
+        let caught = proof.pools.planted - proof.pools.missed.len();
+        let _ = writeln!(
+            text,
+            "- {}, in shared tables that stand: {caught} of {} caught.",
+            proof.version, proof.pools.planted
+        );
     }
     text.push_str("\n| planted | caught by |\n|---|---|\n");
-    for planted in planted::planted() {
+    for planted in planted::planted().into_iter().chain(planted::planted_in_a_pool()) {
         let _ = writeln!(text, "| {} | {} |", planted.name, planted.caught_by);
+    }
+    text.push('\n');
+}
+
+fn hostile(text: &mut String, proofs: &[Proof]) {
+    text.push_str("## Blueprints of shared tables that had to be refused\n\n");
+    for proof in proofs {
+        let refused = proof.pools.hostile - proof.pools.misjudged.len();
+        let _ = writeln!(text, "- {}: {refused} of {} refused by name.", proof.version, proof.pools.hostile);
+    }
+    text.push_str("\n| hidden in a do block | refused with |\n|---|---|\n");
+    for (what, _, says) in cases::CASES {
+        let _ = writeln!(text, "| {what} | … {says} … |");
     }
     text.push('\n');
 }
