@@ -128,6 +128,42 @@ async fn a_change_whose_last_step_fails_leaves_the_tenant_as_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_undo_that_is_refused_asks_for_a_person_at_once_and_the_command_that_it_names_leads_out() {
+    let mut arena = arena().await;
+    for (scenario, place) in [
+        (Scenario::Suspend, "end_sessions"),
+        (Scenario::Resume, "open_logins"),
+        (Scenario::Update, "apply_settings"),
+        (Scenario::Retire, "end_sessions"),
+        (Scenario::Rollback, "end_sessions"),
+        (Scenario::Rotate, "set_secret"),
+    ] {
+        let rules = vec![after(place, Fault::Refuse), after("undo.restore", Fault::Refuse)];
+        assert_eq!(stands(&mut arena, scenario, 1, rules).await, "needs_attention", "{scenario:?}");
+    }
+    let rules = vec![after("verify", Fault::Refuse), after("undo.settle", Fault::Refuse)];
+    assert_eq!(stands(&mut arena, Scenario::Provision, 1, rules).await, "needs_attention");
+    // What nobody can tell is tried again, and may work.
+    let rules = vec![after("verify", Fault::Refuse), after("undo.settle", Fault::Panic)];
+    assert_eq!(stands(&mut arena, Scenario::Provision, 1, rules).await, "rolled_back");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_removal_is_taken_up_where_it_has_no_way_back_and_never_promises_one() {
+    let mut arena = arena().await;
+    let before = |place, fault| Rule::At { place: Some(place), moment: Some(Moment::Before), skip: 0, fault };
+    for (scenario, killed) in
+        [(Scenario::RollbackDatabase, "drop_objects.database"), (Scenario::Rollback, "drop_roles")]
+    {
+        let rules = vec![before(killed, Fault::Kill), before("drop_objects", Fault::Cancel)];
+        let end = stands(&mut arena, scenario, 1, rules).await;
+        assert_eq!(end, "succeeded", "{scenario:?}: a cancel comes too late");
+        let rules = vec![before(killed, Fault::Kill), before("drop_objects", Fault::Refuse)];
+        assert_eq!(stands(&mut arena, scenario, 1, rules).await, "needs_attention", "{scenario:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_daemon_stopped_in_the_middle_and_resumed_after_another_took_over_changes_nothing() {
     let mut arena = arena().await;
     for place in ["migrations", "verify"] {

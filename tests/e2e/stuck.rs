@@ -106,6 +106,39 @@ async fn what_was_left_on_a_target_that_is_not_configured_waits_until_it_is() {
     assert_gone(&env, &id, &made).await;
 }
 
+/// As a target is that was restored to a time before the tenant: without a word of it.
+async fn forget(env: &Env, made: &Provisioned) {
+    let placement = &made.tenant.placement;
+    let mut target = env.target().await;
+    let sql = format!(
+        "delete from tenantry.placement where placement = '{placement}';
+         delete from tenantry.migration_history where placement = '{placement}';
+         drop schema {placement} cascade;
+         drop owned by {placement}, {placement}_app, {placement}_a, {placement}_b, {placement}_probe;
+         drop role {placement}, {placement}_app, {placement}_a, {placement}_b, {placement}_probe"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut target).await.unwrap();
+    target.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_tenant_that_its_target_has_forgotten_ends_each_operation_at_once_and_can_be_rolled_back() {
+    let env = Env::new().await;
+    let made = env.provision("acme").await;
+    forget(&env, &made).await;
+    // Each waits less for the client than an undo is tried for whose failure may pass.
+    let verified = env.tenantry(&["tenant", "verify", "acme", "--json"]).await.assert_status(6);
+    verified.assert_says(&["has no marker", "restored", "--discard-data", "the login of the probe"]);
+    // The tenant itself is what it was, and answers.
+    let issued = env.tenantry(&["tenant", "credentials", "acme", "issue"]).await.assert_status(5);
+    issued.assert_says(&["has no marker"]);
+    let suspended = env.tenantry(&["tenant", "suspend", "acme", "--json"]).await.assert_status(6);
+    suspended.assert_says(&["has no marker", "its logins, which may be closed"]);
+    let rollback = ["tenant", "rollback", "acme", "--confirm", "acme", "--discard-data", "--json"];
+    env.tenantry(&rollback).await.assert_status(0);
+    assert_eq!(env.tenant("acme").await.tenant.state.name(), "rolled_back");
+}
+
 #[tokio::test]
 async fn a_tenant_that_could_read_another_never_becomes_active() {
     let env = Env::new().await;

@@ -11,6 +11,8 @@ use tenantry_protocol::operation::{Failure, OperationKind};
 use super::blueprint::Blueprint;
 pub use super::step::Step;
 
+pub mod left;
+
 /// What kinds of operation there are, each a fixed list of steps. Persisted in the journal: kinds are added, never
 /// changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,7 +93,7 @@ pub enum Event {
     Cancelled,
     /// The build came to nothing, as its marker proves, and another one begins.
     Rebuilt,
-    /// A daemon took the operation up; what the marker says of the build, where there is one.
+    /// A daemon took the operation up; whether the marker says that the build is committed, or that the removal has begun.
     TakenUp {
         committed: bool,
     },
@@ -297,6 +299,18 @@ impl Kind {
     fn built(self) -> usize {
         self.steps().iter().position(|step| *step == Step::Commit).map_or(0, |commit| commit + 1)
     }
+
+    /// It takes the tenant off its target.
+    pub fn removes(self) -> bool {
+        self.steps().contains(&Step::DropObjects)
+    }
+
+    /// How many steps are behind an operation whose build is committed, or whose removal has begun. Of a removal these are
+    /// the ones with a way back, which is closed from then on: begun again, they would promise it again.
+    fn decided(self) -> usize {
+        let first_drop = self.steps().iter().position(|step| *step == Step::DropObjects);
+        first_drop.unwrap_or_else(|| self.built())
+    }
 }
 
 impl Progress {
@@ -357,7 +371,7 @@ impl Progress {
             {
                 Ok(if step.is_final() {
                     // A removal has no way back: what is gone is gone, and what is left is for a person.
-                    Self::NeedsAttention { kind, left: leftover(step).to_owned(), failure }
+                    Self::NeedsAttention { kind, left: left::of_removal(step).to_owned(), failure }
                 } else {
                     Self::Unwinding { kind, failure }
                 })
@@ -368,7 +382,7 @@ impl Progress {
             (Self::Forward { kind, done: 0 }, Event::Cancelled) => Ok(Self::Cancelled { kind }),
             (Self::Forward { kind, done }, Event::Rebuilt) if done < kind.built() => Ok(Self::new(kind)),
             (Self::Forward { kind, .. }, Event::TakenUp { committed }) => {
-                Ok(Self::Forward { kind, done: if committed { kind.built() } else { 0 } })
+                Ok(Self::Forward { kind, done: if committed { kind.decided() } else { 0 } })
             }
             (at @ Self::Unwinding { .. }, Event::TakenUp { .. }) => Ok(at),
             (Self::Unwinding { kind, failure }, Event::Undone) => Ok(Self::RolledBack { kind, failure }),
@@ -378,16 +392,6 @@ impl Progress {
             }
             (at, event) => Err(IllegalEvent { event: Box::new(event), at: Box::new(at) }),
         }
-    }
-}
-
-/// What a removal that stopped at `step` has not removed.
-const fn leftover(step: Step) -> &'static str {
-    match step {
-        Step::DropObjects => "its data and roles; its logins are closed",
-        Step::DropRoles => "its roles; its data is gone",
-        Step::CloseOldLogin => "the login from before the rotation, which may still be open",
-        _ => "something that the last check found",
     }
 }
 

@@ -47,6 +47,8 @@ struct World {
     pending: Vec<Event>,
     effects: Effects,
     is_committed: bool,
+    /// Some of the tenant's data may be gone: the marker says so.
+    is_going: bool,
     ends: usize,
 }
 
@@ -58,6 +60,7 @@ impl World {
             pending: Vec::new(),
             effects: Effects::None,
             is_committed: false,
+            is_going: false,
             ends: 0,
         }
     }
@@ -66,6 +69,8 @@ impl World {
         self.pending.push(event.clone());
         let next = self.progress.clone().apply(event);
         self.progress = next.expect("the engine applies only what fits");
+        let is_unwinding = matches!(self.progress, Progress::Unwinding { .. });
+        assert!(!(self.is_going && is_unwinding), "what is gone cannot be taken back");
         let all: Vec<Event> = self.journal.iter().chain(&self.pending).cloned().collect();
         assert_eq!(Progress::of_journal(&all), Ok(Some(self.progress.clone())), "the journal says the same");
         if is_end(&self.progress) {
@@ -87,7 +92,7 @@ impl World {
         }
         let is_build = matches!(self.progress.kind(), Kind::Provision { .. });
         if !is_build || matches!(self.progress, Progress::Unwinding { .. }) {
-            self.apply(Event::TakenUp { committed: false });
+            self.apply(Event::TakenUp { committed: self.is_going });
         } else if self.is_committed {
             self.apply(Event::TakenUp { committed: true });
         } else {
@@ -107,6 +112,7 @@ impl World {
             _ => {}
         }
         self.effects = Effects::Some;
+        self.is_going |= step == Step::DropObjects;
         match luck {
             Luck::Passing { committed } if step.is_atomic() => {
                 self.is_committed = committed && step == Step::Commit;
@@ -275,6 +281,7 @@ fn judge(kind: Kind, lucks: Vec<Luck>) -> Result<(), TestCaseError> {
     prop_assert_eq!(world.ends, 1);
     let is_as_before = matches!(world.progress, Progress::RolledBack { .. } | Progress::Cancelled { .. });
     prop_assert!(!is_as_before || world.effects == Effects::None, "an undo was skipped: {:?}", world);
+    prop_assert!(!is_as_before || !world.is_going, "what is gone was said to be there: {:?}", world);
     let is_built = matches!((&world.progress, kind), (Progress::Succeeded { .. }, Kind::Provision { .. }));
     prop_assert!(!is_built || world.is_committed, "{:?}", world);
     Ok(())

@@ -28,7 +28,9 @@ pub fn beginning(kind: Kind) -> Beginning {
         Kind::Suspend => (&["active", "needs_attention"], None),
         Kind::Resume => (&["suspended", "retiring", "needs_attention"], None),
         Kind::Update => (&["active", "suspended", "needs_attention"], None),
-        Kind::Retire { .. } => (&["active", "suspended"], Some(TenantState::Retiring { purge_after: None })),
+        Kind::Retire { .. } => {
+            (&["active", "suspended", "needs_attention"], Some(TenantState::Retiring { purge_after: None }))
+        }
         Kind::Purge => (&["retiring", "needs_attention"], None),
         Kind::IssueCredentials | Kind::RotateCredentials | Kind::FinishRotation => (&["active"], None),
         Kind::Verify => (&["active", "suspended"], None),

@@ -11,19 +11,21 @@ use futures::FutureExt as _;
 use tenantry_protocol::operation::{Failure, Operation, OperationState};
 
 use crate::fault;
-use crate::model::operation::{Event, IllegalEvent, Progress, Step};
+use crate::model::operation::{Event, IllegalEvent, Progress, Step, left};
 use crate::postgres::bookkeeping::Settled;
 
 use super::entries::About;
 use super::patience::Patience;
 use super::record::Recovered;
 use super::run::Run;
-use super::step::StepError;
+use super::step::{Outlook, StepError};
 use super::tracker::Tracker;
 use crate::model::audit_chain::Actor;
 
 /// An undo gets at least this long, however much of the budget is gone.
 const LEAST_UNDO_TIME: Duration = Duration::from_secs(30);
+/// Attempts of an undo that may fail with an error of which nobody knows whether it passes.
+const MOST_DOUBTS: u32 = 5;
 /// Builds of one operation after an error that passes; a server that is away is waited for until the budget ends.
 const MOST_BUILDS: u32 = 5;
 
@@ -53,6 +55,13 @@ impl Drive {
         self.journal.push(event.clone());
         self.progress = self.progress.clone().apply(event)?;
         Ok(())
+    }
+
+    /// Shows the steps that turned out to be behind it as done.
+    pub(super) fn show_passed(&self) {
+        if let Progress::Forward { done, .. } = self.progress {
+            self.tracker.passed(done);
+        }
     }
 
     /// Runs a step to its end, good or bad.
@@ -109,15 +118,15 @@ impl Drive {
     /// What to do first about an operation that another daemon began.
     pub(super) async fn take_up(&mut self) -> Event {
         let is_build = matches!(self.run, Run::Provision(_));
+        let mut patience = Patience::lasting(self.time_left().max(LEAST_UNDO_TIME));
         if !is_build || !matches!(self.progress, Progress::Forward { .. }) {
             // What comes next asks the marker itself, as often as it takes; this only spares it the wait for the daemon
             // before.
             if let Err(error) = self.run.settle().await {
                 self.tracker.log(format!("the marker cannot be asked yet: {error}"));
             }
-            return Event::TakenUp { committed: false };
+            return Event::TakenUp { committed: self.is_being_removed(&mut patience).await };
         }
-        let mut patience = Patience::lasting(self.time_left().max(LEAST_UNDO_TIME));
         loop {
             match fault::around("settle", self.run.settle()).await {
                 Ok(settled) => return Event::TakenUp { committed: settled == Settled::Committed },
@@ -127,9 +136,28 @@ impl Drive {
         }
     }
 
-    /// Undoes until it is undone or the time for it is over.
+    /// Whether what was taken up is a removal that has begun. Where nobody can say, it begins anew, and its steps meet
+    /// whatever is the matter.
+    async fn is_being_removed(&self, patience: &mut Patience) -> bool {
+        if !matches!(self.progress, Progress::Forward { .. }) {
+            return false;
+        }
+        loop {
+            match self.run.is_being_removed().await {
+                Ok(answer) => return answer,
+                Err(error) if error.is_passing() && patience.pause().await => {}
+                Err(error) => {
+                    self.tracker.log(format!("the marker does not say how far it came: {error}"));
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// Undoes until it is undone, the time for it is over, or it is clear that no attempt will do.
     pub(super) async fn undo(&mut self) -> Event {
         let mut patience = Patience::lasting(self.time_left().max(LEAST_UNDO_TIME));
+        let mut doubts = 0;
         loop {
             let result = match AssertUnwindSafe(self.run.undo()).catch_unwind().await {
                 Ok(result) => result,
@@ -141,9 +169,12 @@ impl Drive {
                 return Event::Undone;
             };
             self.tracker.log(format!("the undo failed: {error}"));
-            if !patience.pause().await {
-                let left = "roles and objects of the placement may be left on the target".to_owned();
-                return Event::Stuck { failure: error.failure(Step::ConfirmAbsence), left };
+            let outlook = error.outlook();
+            doubts += u32::from(outlook == Outlook::Open);
+            if outlook == Outlook::ForGood || doubts >= MOST_DOUBTS || !patience.pause().await {
+                let (failure, kind) = (error.failure(Step::ConfirmAbsence), self.progress.kind());
+                tracing::warn!(error = %failure.summary(), "an undo is given up, and asks for a person");
+                return Event::Stuck { failure, left: left::of_undo(kind).to_owned() };
             }
         }
     }

@@ -342,7 +342,7 @@ impl Engine {
             let build = drive.run.rebuild();
             self.journal(drive, build).await?;
         } else if is_settled {
-            drive.tracker.built();
+            drive.show_passed();
         }
         if let Progress::Unwinding { failure, .. } = &drive.progress {
             drive.tracker.set_state(OperationState::Unwinding { failure: failure.clone() });

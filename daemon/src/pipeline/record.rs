@@ -87,6 +87,7 @@ async fn attempt(trail: &Trail, intent: &Intent<'_>, new: Option<&NewTenant>) ->
             let Some(before) = state.filter(|state| begins.from.contains(&state.name())) else {
                 return Ok(Attempt::Unfit);
             };
+            let before = stood_before(&mut tx, intent, before).await?;
             if let Some(during) = &begins.during {
                 tenants::set_state(&mut tx, operation.tenant_id, begins.from, during).await?;
             }
@@ -112,6 +113,18 @@ async fn attempt(trail: &Trail, intent: &Intent<'_>, new: Option<&NewTenant>) ->
         Err(error) if error.is_unreachable() => Ok(Attempt::Lost(error)),
         Err(error) => Err(error),
     }
+}
+
+/// Where the tenant stood: one that needs attention because of the very operation that is tried again stands, once that
+/// has worked or is undone, where it stood before that operation.
+async fn stood_before(tx: &mut AuditedTx<'_>, intent: &Intent<'_>, now: TenantState) -> Result<TenantState> {
+    let (TenantState::NeedsAttention { next_command, .. }, Some(earlier)) = (&now, intent.asked.retry_of)
+    else {
+        return Ok(now);
+    };
+    let before = operations::before_attention(tx, earlier, next_command).await?;
+    let from = beginning(intent.about.kind).from;
+    Ok(before.filter(|before| from.contains(&before.name())).unwrap_or(now))
 }
 
 /// Whether an earlier attempt's COMMIT was lost, and how much longer to find out.

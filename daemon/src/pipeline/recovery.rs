@@ -72,6 +72,7 @@ impl Engine {
         let is_void = event == Event::TakenUp { committed: false };
         let is_committed = event == Event::TakenUp { committed: true };
         drive.apply(event).map_err(illegal)?;
+        drive.show_passed();
         let (decision, next) = match (&drive.progress, drive.too_late()) {
             (Progress::Forward { kind: Kind::Provision { .. }, done: 0 }, Some(failure)) => {
                 (Decision::Undone, Some(Event::Interrupted { failure }))

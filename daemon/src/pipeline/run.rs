@@ -124,6 +124,18 @@ impl Run {
         Ok(settled)
     }
 
+    /// Whether something of the tenant may be gone already, as its marker says: a removal that was begun has no way back.
+    pub(super) async fn is_being_removed(&self) -> Result<bool, StepError> {
+        let Self::Change(run) = self else { return Ok(false) };
+        if !run.kind.removes() {
+            return Ok(false);
+        }
+        let ready = run.target.ready().await?;
+        let (removal, settled) = Removal::begin(run.site(), &ready, run.mark, run.placement()).await?;
+        // Nothing was ever there, so nothing goes.
+        Ok(settled == Settled::Committed && removal.is_begun().await?)
+    }
+
     /// Another build of the same tenant, under a marker of its own: the old one is void for ever.
     pub(super) fn rebuild(&mut self) -> Option<(TenantId, OperationId)> {
         let Self::Provision(run) = self else { return None };

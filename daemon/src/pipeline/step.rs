@@ -41,7 +41,27 @@ pub(super) enum StepError {
     Panicked,
 }
 
+/// What trying again can do about an error of an undo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outlook {
+    /// It passes: a server that is away, a lock that is not free.
+    Passing,
+    /// Nobody knows; a few attempts will tell.
+    Open,
+    /// It is the same at each attempt, until a person changes something.
+    ForGood,
+}
+
 impl StepError {
+    /// What becomes of the error when the work is tried again.
+    pub(super) fn outlook(&self) -> Outlook {
+        match self {
+            error if error.is_passing() => Outlook::Passing,
+            Self::Database(error) if error.is_for_good() => Outlook::ForGood,
+            _ => Outlook::Open,
+        }
+    }
+
     /// It can be gone when the step is done again.
     pub(super) fn is_passing(&self) -> bool {
         match self {

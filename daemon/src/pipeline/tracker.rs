@@ -164,10 +164,10 @@ impl Tracker {
         operation.state.is_final() || operation.steps.iter().any(|step| begun(step) && is_final(step))
     }
 
-    /// The build turned out to be committed.
-    pub(super) fn built(&self) {
+    /// The first `done` steps turned out to be behind it.
+    pub(super) fn passed(&self, done: usize) {
         self.change(|operation| {
-            for step in operation.steps.iter_mut().filter(|step| step.atomic) {
+            for step in operation.steps.iter_mut().take(done) {
                 step.status = StepStatus::Done;
             }
         });

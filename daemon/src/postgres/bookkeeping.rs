@@ -238,15 +238,11 @@ pub async fn set_state(connection: &mut PgConnection, operation: OperationId, st
             .execute(connection)
             .await
             .map_err(doing("change the marker's state"))?;
-    if changed.rows_affected() == 1 {
-        Ok(())
-    } else {
-        Err(Error::Corrupt { what: "the marker", why: format!("operation {operation} has none") })
-    }
+    if changed.rows_affected() == 1 { Ok(()) } else { Err(Error::Unmarked { build: operation }) }
 }
 
 /// Takes hold of a placement that stands until the transaction ends, and raises its fence; the first statement of each
-/// change. Gives the marker's state. [`Error::Fenced`] if a later daemon changed it.
+/// change. Gives the marker's state. [`Error::Fenced`] if a later daemon changed it, [`Error::Unmarked`] if there is none.
 pub async fn hold(connection: &mut PgConnection, mark: Mark) -> Result<String> {
     let held: Option<(String, bool)> = sqlx::query_as(
         "update tenantry.placement set fence = greatest(fence, $2)
@@ -260,7 +256,7 @@ pub async fn hold(connection: &mut PgConnection, mark: Mark) -> Result<String> {
     match held {
         Some((state, true)) => Ok(state),
         Some((_, false)) => Err(Error::Fenced),
-        None => Err(Error::Corrupt { what: "the marker", why: format!("build {} has none", mark.build) }),
+        None => Err(Error::Unmarked { build: mark.build }),
     }
 }
 

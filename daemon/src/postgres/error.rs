@@ -1,6 +1,7 @@
 //! The layer's one error, and what PostgreSQL said.
 
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition, PgSeverity};
+use tenantry_protocol::id::OperationId;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -51,6 +52,15 @@ pub enum Error {
     /// A privilege or a state that the work needs is missing; the sentence says which and what to do.
     #[error("{0}")]
     Refused(String),
+    /// What was told to end is still there. It may yet go; the sentence says what it is.
+    #[error("{0}")]
+    Lingering(String),
+    /// The target knows nothing of a build that the registry has as committed.
+    #[error(
+        "the target has no marker of the tenant's build {build}: it was restored to an earlier time, or is another server \
+         than before. Bring it back and try again; a tenant that is gone for good is rolled back with --discard-data"
+    )]
+    Unmarked { build: OperationId },
 }
 
 /// Characters of a server's text that are kept: a migration can raise an error of any length, and its text goes into
@@ -145,6 +155,20 @@ impl Error {
         self.is_unreachable()
             || matches!(self, Self::LeaseLapsed | Self::Unanchored(_))
             || self.server().as_ref().is_some_and(passing)
+    }
+
+    /// Trying again meets the same, until somebody changes something: a state that the work cannot begin from, or a right
+    /// that is missing.
+    pub fn is_for_good(&self) -> bool {
+        const NO_PRIVILEGE: &str = "42501";
+        // Who may log in, and how.
+        const NO_AUTHORIZATION: &str = "28";
+        let for_good = |code: &str| code == NO_PRIVILEGE || code.starts_with(NO_AUTHORIZATION);
+        match self {
+            Self::Refused(_) | Self::Unmarked { .. } | Self::Fenced | Self::Corrupt { .. } => true,
+            Self::Query { .. } => self.server().is_some_and(|server| for_good(&server.sqlstate)),
+            _ => false,
+        }
     }
 
     /// One line with the whole chain of causes, for a person; the server's message rather than the driver's.

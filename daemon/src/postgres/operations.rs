@@ -222,6 +222,24 @@ pub async fn stored(pool: &PgPool, id: OperationId) -> Result<Option<Stored>> {
     }))
 }
 
+/// The tenant's state before an operation that needs attention, if `next_command` is what it named.
+pub async fn before_attention(
+    tx: &mut PgConnection,
+    id: OperationId,
+    next_command: &str,
+) -> Result<Option<TenantState>> {
+    let found: Option<Option<Json<TenantState>>> = sqlx::query_scalar(
+        "select state_before from control.operation
+         where id = $1 and state = 'needs_attention' and state_detail ->> 'next_command' = $2",
+    )
+    .bind(id.as_uuid())
+    .bind(next_command)
+    .fetch_optional(tx)
+    .await
+    .map_err(doing("look where the tenant stood"))?;
+    Ok(found.flatten().map(|Json(state)| state))
+}
+
 fn operation(row: &PgRow) -> Result<Operation> {
     let Json(mut state) = read::<Json<serde_json::Value>>(row, "state_detail")?;
     if let Some(object) = state.as_object_mut() {

@@ -37,7 +37,7 @@ pub async fn end(connection: &mut PgConnection, ready: &Ready, mark: Mark, roles
     if are_gone(connection, roles, TIMEOUT).await? {
         return Ok(ended.unsigned_abs());
     }
-    Err(Error::Refused(format!("sessions of {} do not end", roles.join(", "))))
+    Err(Error::Lingering(format!("sessions of {} do not end", roles.join(", "))))
 }
 
 /// Waits until the roles have no session; false if that takes longer than `patience`.

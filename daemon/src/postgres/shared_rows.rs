@@ -47,7 +47,7 @@ impl Tenant<'_> {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                return Err(Error::Refused(format!(
+                return Err(Error::Lingering(format!(
                     "{left} transactions write into the shared tables for longer than {} s, of a login that may be the \
                      tenant: end them, and try again",
                     TIMEOUT.as_secs()

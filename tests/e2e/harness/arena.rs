@@ -14,7 +14,7 @@ use sqlx::Connection as _;
 
 use super::binaries;
 use super::daemon::Daemon;
-use super::faults::{Faults, Rule, Script, World};
+use super::faults::{self, Faults, Rule, Script, World};
 use super::guests;
 use super::oracle::{self, State};
 use super::proxy::Proxy;
@@ -215,6 +215,9 @@ impl Arena {
         verdict: &mut Verdict,
     ) {
         if ended.state == "needs_attention" {
+            if !faults::struck_for_good(&verdict.trace) {
+                verdict.violations.push("asks for a person, and all that struck passes".to_owned());
+            }
             // What it names for a secret is to ask again.
             let asks_again = Scenario::SECRETS.contains(&trial.scenario);
             let next = if asks_again { trial.scenario } else { Scenario::Retry(ended.id) };

@@ -141,6 +141,13 @@ impl Script {
     }
 }
 
+/// Something struck that does not pass by itself, or ended the very attempt that was to outlast it: only then may an operation
+/// ask for a person.
+pub(crate) fn struck_for_good(trace: &[String]) -> bool {
+    let lasting = [Fault::Refuse, Fault::Panic].map(|fault| format!("! {fault:?}"));
+    trace.iter().any(|line| lasting.contains(line))
+}
+
 impl Faults {
     pub(crate) fn listen(
         dir: &Path,

@@ -132,6 +132,17 @@ fn a_provision_taken_up_goes_on_behind_its_commit_or_from_the_beginning() {
 }
 
 #[test]
+fn a_removal_that_has_begun_is_taken_up_where_it_has_no_way_back() {
+    for kind in KINDS.into_iter().filter(|kind| kind.removes()) {
+        let taken_up = run(kind, [Event::TakenUp { committed: true }]).unwrap();
+        assert_eq!(taken_up.action(), Action::Run(Step::DropObjects), "{kind:?}");
+        assert!(!taken_up.has_way_back(), "{kind:?}");
+        assert_eq!(run(kind, [Event::TakenUp { committed: false }]), Ok(Progress::new(kind)));
+    }
+    assert_eq!(run(Kind::Suspend, [Event::TakenUp { committed: true }]), Ok(Progress::new(Kind::Suspend)));
+}
+
+#[test]
 fn a_build_that_came_to_nothing_begins_before_its_database_which_is_there_already() {
     let kind = Kind::Provision { seed: Seeding::With, outside: Outside::Without, tenancy: Tenancy::Database };
     let mut events = done(kind, 4);
