@@ -10,8 +10,8 @@ use crate::name::{BlueprintName, BlueprintVersion, Slug, TargetName};
 /// What an operation will do: its steps with the SQL (placement names as placeholders), the findings, and the hash.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
-    /// SHA-256, as 64 hexadecimal digits, over everything that matters: steps, blueprint checksum, settings, target,
-    /// SQL and the codes of the findings. Never over measurements, random names or secrets.
+    /// SHA-256, as 64 hexadecimal digits, over everything that matters: steps, blueprint checksum, settings, labels,
+    /// target, SQL and the codes of the findings. Never over measurements, random names or secrets.
     pub hash: String,
     pub slug: Slug,
     pub display_name: String,
@@ -19,6 +19,9 @@ pub struct Plan {
     pub version: BlueprintVersion,
     pub target: TargetName,
     pub settings: BTreeMap<String, i64>,
+    /// Others route and bill by them. Absent where there are none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
     pub seed: bool,
     pub steps: Vec<PlanStep>,
     pub findings: Vec<Finding>,

@@ -212,6 +212,7 @@ async fn an_approved_plan_runs_only_while_it_is_the_same() {
     env.tenantry(&create(&wrong, &[])).await.assert_status(5).assert_says(&["plan"]);
     // The right hash, but of another request.
     env.tenantry(&create(&hash, &["--set", "connection_limit=7"])).await.assert_status(5);
+    env.tenantry(&create(&hash, &["--label", "tier=gold"])).await.assert_status(5);
     assert_eq!(
         env.tenantry(&["tenant", "list", "--all", "--json"]).await.json()["total"],
         0,

@@ -80,6 +80,7 @@ impl App {
             blueprint: &resolved.blueprint,
             target: name,
             settings: &resolved.settings,
+            labels: &resolved.labels,
             seed: resolved.seed,
             findings,
             budget_ms: u64::try_from(budget.as_millis()).unwrap_or(u64::MAX),

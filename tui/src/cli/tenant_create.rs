@@ -163,6 +163,7 @@ fn print_plan(context: &Context, plan: &Plan) -> Result<(), CliError> {
         if plan.seed { "with seed" } else { "without seed" }
     )];
     lines.extend(plan.settings.iter().map(|(name, value)| format!("  {name} = {value}")));
+    lines.extend(plan.labels.iter().map(|(key, value)| format!("  label {key} = {value}")));
     lines.extend(plan.findings.iter().map(|finding| format!("  {}", format::finding(finding))));
     for (number, step) in plan.steps.iter().enumerate() {
         let atomic = if step.atomic { " [in the one transaction]" } else { "" };

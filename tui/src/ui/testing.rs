@@ -158,6 +158,7 @@ pub(crate) fn plan(slug: &str) -> Plan {
         version: BlueprintVersion::new(1, 0),
         target: TargetName::parse("local").unwrap(),
         settings: BTreeMap::from([("connection_limit".into(), 20)]),
+        labels: BTreeMap::new(),
         seed: false,
         steps: vec![PlanStep {
             step: "roles".into(),

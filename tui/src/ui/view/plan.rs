@@ -56,9 +56,10 @@ pub(super) fn draw(
 
 fn summary(state: &State, plan: &Plan, columns: usize, lines: &mut Vec<Line<'static>>) {
     let settings: String = plan.settings.iter().map(|(name, value)| format!(" · {name} {value}")).collect();
+    let labels: String = plan.labels.iter().map(|(key, value)| format!(" · {key}={value}")).collect();
     let seed = if plan.seed { "with seed" } else { "no seed" };
     let what = format!(
-        "{} · \"{}\" · {} {} on {}{settings} · {seed}",
+        "{} · \"{}\" · {} {} on {}{settings}{labels} · {seed}",
         plan.slug, plan.display_name, plan.blueprint, plan.version, plan.target
     );
     lines.extend(wrap(&what, columns).into_iter().map(|text| Line::raw(format!(" {text}"))));
