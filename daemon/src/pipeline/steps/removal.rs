@@ -7,6 +7,7 @@ use crate::model::operation::Step;
 use crate::pipeline::run::{ChangeRun, misplaced};
 use crate::pipeline::step::StepError;
 use crate::pipeline::tracker::Tracker;
+use crate::postgres::Error;
 use crate::postgres::bookkeeping::Settled;
 use crate::postgres::removal::Removal;
 
@@ -17,6 +18,10 @@ pub(in crate::pipeline) async fn run(
 ) -> Result<(), StepError> {
     let ready = run.target.ready().await?;
     let (removal, settled) = Removal::begin(run.site(), &ready, run.mark, run.placement()).await?;
+    if settled == Settled::Void && !run.kind.removes() {
+        // Its roles may be there all the same: a restored database leaves the server's roles as they are.
+        return Err(Error::Unmarked { build: run.mark.build }.into());
+    }
     if settled == Settled::Void && step != Step::ConfirmAbsence {
         tracker.log("nothing was ever committed on the target".to_owned());
         return Ok(());
