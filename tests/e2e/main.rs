@@ -45,6 +45,7 @@ mod hostile_migrations;
 mod hostile_pools;
 mod isolation;
 mod lifecycle;
+mod lock_budget;
 mod logs;
 mod lost_commits;
 mod outages;

@@ -107,12 +107,27 @@ impl Drive {
         while patience.pause().await && self.tracker.cancelled_by().is_none() {
             match fault::around("settle", self.run.settle()).await {
                 Ok(Settled::Committed) => return Some(Event::TakenUp { committed: true }),
-                Ok(Settled::Void) => return Some(Event::Rebuilt),
+                Ok(Settled::Void) => return self.make_room(error).await.then_some(Event::Rebuilt),
                 Err(error) if error.is_passing() => {}
                 Err(_) => return None,
             }
         }
         None
+    }
+
+    /// After an error of a build that passes: waits until there is room for another one. False if that did not come to pass
+    /// in the operation's time, or somebody asked for its end.
+    async fn make_room(&mut self, error: &StepError) -> bool {
+        let held = error.crowded();
+        if held.is_some() {
+            // What it holds is what others wait for.
+            self.run.abandon().await;
+        }
+        let (tracker, left) = (Arc::clone(&self.tracker), self.time_left());
+        tokio::select! {
+            made = tokio::time::timeout(left, self.run.make_room(held)) => made.is_ok(),
+            _ = tracker.wait_for_cancel() => false,
+        }
     }
 
     /// What to do first about an operation that another daemon began.
@@ -200,6 +215,7 @@ impl Drive {
             match result {
                 Err(error) if step.is_repeatable() && error.is_passing() && patience.pause().await => {
                     tracker.log(format!("{} is tried again: {error}", step.name()));
+                    self.make_room(&error).await;
                 }
                 result => return result,
             }

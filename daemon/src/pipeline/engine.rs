@@ -263,7 +263,8 @@ impl Engine {
             // Given back however this ends.
             let _claim = claim;
             let work = async {
-                let _permit = engine.wait_for_place(&drive).await;
+                let taken = engine.wait_for_place(&drive).await;
+                let _place = drive.run.occupy(taken);
                 // An inherited one has had its time in the queue: its budget runs from when it was asked for.
                 let left =
                     if is_inherited { drive.least_time().max(budget.saturating_sub(used)) } else { budget };

@@ -20,6 +20,7 @@ mod run;
 mod step;
 mod steps;
 mod tracker;
+mod warden;
 
 pub use crate::model::audit_chain::Actor;
 pub use arguments::{Arguments, Update};

@@ -1,7 +1,8 @@
 //! Places on a target: how many operations run there at once, and how many of the server's locks they take together.
 //!
 //! Both queues are fair: who asked first runs first. A tenant has one operation at a time, so no tenant can crowd out the
-//! others. Locks are reserved, not counted: what a build takes is known from its number of tables.
+//! others. Locks are reserved by what a build is expected to take, from its number of tables; one that is seen to take more
+//! reserves more, or is ended.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -28,14 +29,45 @@ pub(super) struct Places {
 struct Place {
     operations: Arc<Semaphore>,
     /// Known once the target was reached.
-    locks: OnceLock<(Arc<Semaphore>, u32)>,
+    locks: OnceLock<Budget>,
+}
+
+#[derive(Debug, Clone)]
+struct Budget {
+    permits: Arc<Semaphore>,
+    all: u32,
+    server: i64,
 }
 
 /// A place that is taken, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Taken {
     _operation: OwnedSemaphorePermit,
-    _locks: Option<OwnedSemaphorePermit>,
+    place: Arc<Place>,
+    /// None where the target could not be reached.
+    pub(super) room: Option<Room>,
+}
+
+/// What an operation has reserved of its server's locks.
+#[derive(Debug)]
+pub(super) struct Room {
+    budget: Arc<Semaphore>,
+    reserved: OwnedSemaphorePermit,
+    /// What operations may take together.
+    pub(super) all: u32,
+    /// What the server has.
+    pub(super) server: i64,
+}
+
+/// Whether what an operation was seen to hold is within what there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// It is reserved.
+    Reserved,
+    /// Others have reserved the rest.
+    Crowded,
+    /// It is more than there is for all together.
+    TooMany,
 }
 
 impl Places {
@@ -48,30 +80,81 @@ impl Places {
     /// Waits for a place for an operation that takes about `locks` at a time. `None` for a target that left the
     /// configuration: its operations find that out by themselves.
     pub(super) async fn take(&self, target: &Target, locks: i64) -> Option<Taken> {
-        let place = self.targets.get(target.name())?;
+        let place = Arc::clone(self.targets.get(target.name())?);
         let operation = Arc::clone(&place.operations).acquire_owned().await.ok()?;
-        let locks = match place.locks(target).await {
-            // More than there is means alone, not never: preflight has refused what cannot work at all.
-            Some((budget, all)) => {
-                let share = u32::try_from(locks).unwrap_or(u32::MAX).min(all);
-                Some(budget.acquire_many_owned(share).await.ok()?)
-            }
-            None => None,
-        };
-        Some(Taken { _operation: operation, _locks: locks })
+        let room = place.reserve(target, locks).await;
+        Some(Taken { _operation: operation, place, room })
+    }
+}
+
+impl Taken {
+    /// Reserves what could not be reserved before, because the target was out of reach.
+    pub(super) async fn reserve(&self, target: &Target, locks: i64) -> Option<Room> {
+        self.place.reserve(target, locks).await
     }
 }
 
 impl Place {
+    async fn reserve(&self, target: &Target, locks: i64) -> Option<Room> {
+        let Budget { permits, all, server } = self.locks(target).await?;
+        // More than there is means alone, not never: preflight has refused what cannot work at all.
+        let share = u32::try_from(locks).unwrap_or(u32::MAX).min(all);
+        let reserved = Arc::clone(&permits).acquire_many_owned(share).await.ok()?;
+        Some(Room { budget: permits, reserved, all, server })
+    }
+
     /// The budget and its size; `None` while the target cannot be reached, which the operation then meets by itself.
-    async fn locks(&self, target: &Target) -> Option<(Arc<Semaphore>, u32)> {
+    async fn locks(&self, target: &Target) -> Option<Budget> {
         if self.locks.get().is_none() {
             let ready = target.ready().await.ok()?;
             let all = u32::try_from(ready.locks_max * SHARE / 100).unwrap_or(u32::MAX).max(1);
             let permits = usize::try_from(all).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-            self.locks.get_or_init(|| (Arc::new(Semaphore::new(permits)), all));
+            let server = ready.locks_max;
+            self.locks.get_or_init(|| Budget { permits: Arc::new(Semaphore::new(permits)), all, server });
         }
         self.locks.get().cloned()
+    }
+}
+
+impl Room {
+    /// Reserves what the operation holds, if that is more than it had reserved; some more than that, where there is any, so
+    /// that it need not ask at each step.
+    pub(super) fn fit(&mut self, held: u32) -> Fit {
+        let reserved = self.reserved();
+        if held <= reserved {
+            return Fit::Reserved;
+        }
+        if held > self.all {
+            return Fit::TooMany;
+        }
+        for wanted in [held.saturating_add(held / 4).min(self.all), held] {
+            let more = Arc::clone(&self.budget).try_acquire_many_owned(wanted - reserved);
+            if let Ok(more) = more {
+                self.reserved.merge(more);
+                return Fit::Reserved;
+            }
+        }
+        Fit::Crowded
+    }
+
+    /// Gives back what it reserved, and waits for twice of what it was seen to hold.
+    pub(super) async fn wait_for(&mut self, held: u32) {
+        drop(self.reserved.split(self.reserved.num_permits()));
+        let share = held.saturating_mul(2).min(self.all);
+        // The budget is never closed.
+        if let Ok(reserved) = Arc::clone(&self.budget).acquire_many_owned(share).await {
+            self.reserved.merge(reserved);
+        }
+    }
+
+    /// How many more than `held` it could hold.
+    pub(super) fn left(&self, held: u32) -> u32 {
+        let free = u32::try_from(self.budget.available_permits()).unwrap_or(u32::MAX);
+        self.reserved().saturating_add(free).min(self.all).saturating_sub(held)
+    }
+
+    fn reserved(&self) -> u32 {
+        u32::try_from(self.reserved.num_permits()).unwrap_or(u32::MAX)
     }
 }
 
@@ -83,4 +166,34 @@ pub(super) fn locks_of_a_build(tables: u32) -> i64 {
 /// What any other operation takes at most.
 pub(super) const fn locks_of_a_change() -> i64 {
     LOCKS_OF_A_REMOVAL
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn room(budget: &Arc<Semaphore>, reserved: u32) -> Room {
+        let all = 100;
+        let reserved = Arc::clone(budget).try_acquire_many_owned(reserved).unwrap();
+        Room { budget: Arc::clone(budget), reserved, all, server: 133 }
+    }
+
+    #[tokio::test]
+    async fn an_operation_reserves_what_it_is_seen_to_hold_as_far_as_there_is_room() {
+        let budget = Arc::new(Semaphore::new(100));
+        let (mut one, mut other) = (room(&budget, 10), room(&budget, 40));
+        assert_eq!(one.left(0), 60);
+        assert_eq!(one.fit(10), Fit::Reserved);
+        assert_eq!((one.fit(40), one.reserved()), (Fit::Reserved, 50), "with some to spare");
+        assert_eq!((one.fit(58), one.reserved()), (Fit::Reserved, 58), "or the very number");
+        assert_eq!((one.fit(61), one.fit(101)), (Fit::Crowded, Fit::TooMany));
+        assert_eq!(other.fit(43), Fit::Crowded);
+        drop(other);
+        one.wait_for(45).await;
+        assert_eq!((one.reserved(), budget.available_permits()), (90, 10), "twice of what it held");
+        one.wait_for(60).await;
+        assert_eq!(one.reserved(), 100, "and never more than there is");
+    }
 }

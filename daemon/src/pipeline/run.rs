@@ -22,10 +22,11 @@ use crate::postgres::target::{Ready, Target};
 use crate::postgres::tenants::NewTenant;
 
 use super::arguments::Arguments;
-use super::places;
+use super::places::{self, Taken};
 use super::step::StepError;
 use super::steps;
 use super::tracker::Tracker;
+use super::warden::Warden;
 
 /// A provision on its way.
 pub(super) struct ProvisionRun {
@@ -46,6 +47,10 @@ pub(super) struct ProvisionRun {
     pub(super) is_inherited: bool,
     pub(super) report: Option<IsolationReport>,
     pub(super) seed: Seeding,
+    /// Its place on the target, from the queue on.
+    pub(super) place: Option<Taken>,
+    /// Sees to the locks of its builds; none where the target was not reached yet.
+    pub(super) warden: Option<Warden>,
 }
 
 /// A change of a tenant that stands: from a suspension to its removal.
@@ -184,6 +189,28 @@ impl Run {
         }
     }
 
+    /// Takes the place that it waited for; gives it back where nothing within the operation has a use for it.
+    pub(super) fn occupy(&mut self, taken: Option<Taken>) -> Option<Taken> {
+        let Self::Provision(run) = self else { return taken };
+        run.place = taken;
+        run.warden = run.place.as_mut().and_then(|place| place.room.take()).map(Warden::new);
+        None
+    }
+
+    /// Waits for room for another build, of which the one before held `held` locks where it was ended for that. Nothing of
+    /// it may be open.
+    pub(super) async fn make_room(&mut self, held: Option<u32>) {
+        let locks = self.locks().unwrap_or_default();
+        let Self::Provision(run) = self else { return };
+        match (&mut run.warden, &run.place, held) {
+            (Some(warden), _, Some(held)) => warden.room.wait_for(held).await,
+            (None, Some(place), _) => {
+                run.warden = place.reserve(&run.target, locks).await.map(Warden::new);
+            }
+            _ => {}
+        }
+    }
+
     pub(super) fn arguments(&self) -> Option<&Arguments> {
         match self {
             Self::Provision(_) => None,
@@ -214,6 +241,8 @@ impl ProvisionRun {
             is_inherited: false,
             report: None,
             seed,
+            place: None,
+            warden: None,
         }
     }
 

@@ -7,6 +7,8 @@ use crate::model::operation::Step;
 use crate::postgres::owner_login::Blocker;
 use crate::postgres::{self, error::ServerError};
 
+use super::warden::Crossed;
+
 /// Why a step failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StepError {
@@ -16,6 +18,9 @@ pub(super) enum StepError {
     /// A file tried to reach beyond its bounds, or left something that would have.
     #[error("{problem}")]
     Unsafe { file: String, problem: String },
+    /// Its locks were more than there are for it.
+    #[error("{crossed}")]
+    Locks { file: String, crossed: Crossed },
     /// The shared tables would not keep tenants apart.
     #[error("the shared tables do not keep tenants apart: {}", .0.join("; "))]
     Uncovered(Vec<String>),
@@ -68,7 +73,16 @@ impl StepError {
             Self::Database(error) => error.is_passing(),
             // Two builds that got in each other's way, not the file's own doing.
             Self::Migration { server, .. } => matches!(server.sqlstate.as_str(), "40001" | "40P01" | "55P03"),
+            Self::Locks { crossed, .. } => crossed.is_passing(),
             _ => false,
+        }
+    }
+
+    /// The locks that a build held which there was no room for at the time.
+    pub(super) fn crowded(&self) -> Option<u32> {
+        match self {
+            Self::Locks { crossed, .. } if crossed.is_passing() => Some(crossed.held),
+            _ => None,
         }
     }
 
@@ -97,6 +111,17 @@ impl StepError {
                     "a migration may do only what the tenant's owner role may do, inside the one transaction"
                         .into(),
                 ),
+                ..base
+            },
+            Self::Locks { file, crossed } => Failure {
+                file: Some(file.clone()),
+                hint: Some(if crossed.is_passing() {
+                    "provision again when fewer operations run, or raise the server's max_locks_per_transaction".into()
+                } else {
+                    "raise the server's max_locks_per_transaction, or let a version of the blueprint make fewer tables, \
+                     indexes and sequences"
+                        .into()
+                }),
                 ..base
             },
             Self::Uncovered(_) => Failure {

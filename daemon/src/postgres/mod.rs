@@ -27,6 +27,7 @@ pub mod error;
 mod execute;
 mod gifts;
 pub mod lease;
+pub mod lookout;
 pub mod operations;
 pub mod outside_journal;
 pub mod owner_login;

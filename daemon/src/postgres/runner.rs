@@ -12,6 +12,7 @@ use tenantry_protocol::name::PlacementName;
 use super::bookkeeping::{self, HistoryRow, Mark, Owner};
 use super::error::{Error, Result, ServerError, doing, doing_for_a_tenant};
 use super::execute::execute;
+use super::lookout::Session;
 use super::quote::{Value, render};
 use super::secret::Verifier;
 use super::site::Site;
@@ -239,6 +240,11 @@ impl Build {
         sqlx::raw_sql("commit").execute(&mut *self.connection).await.map_err(doing("commit the build"))?;
         site.take_back(self.connection, self.backend).await;
         Ok(())
+    }
+
+    /// For whoever looks at it from beside.
+    pub fn session(&self) -> Session {
+        Session { backend: self.backend, xid: self.xid.clone() }
     }
 
     /// Gives the transaction up, and its connection with it. A statement that still runs would go on, with all its

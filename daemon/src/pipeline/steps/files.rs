@@ -1,33 +1,44 @@
-//! Applies a list of SQL files within the build, with progress after each.
+//! Applies a list of SQL files within the build, with progress after each, and an eye on the locks that they take.
 
 use std::time::Duration;
 
 use crate::model::blueprint::Migration;
 use crate::model::operation::Step;
+use crate::pipeline::run::{ProvisionRun, misplaced};
 use crate::pipeline::step::StepError;
 use crate::pipeline::tracker::{Tracker, millis};
-use crate::postgres::runner::{Build, File, FileError};
+use crate::postgres::runner::{File, FileError};
 
 pub(super) async fn apply(
-    build: &mut Build,
+    run: &mut ProvisionRun,
     files: &[Migration],
     step: Step,
     tracker: &Tracker,
 ) -> Result<(), StepError> {
     tracker.counted(step, 0, files.len());
     for (number, file) in files.iter().enumerate() {
-        let duration = apply_one(build, file).await?;
+        let duration = apply_one(run, file).await?;
         tracker.counted(step, number + 1, files.len());
         tracker.log(applied(file, duration));
     }
     Ok(())
 }
 
-pub(super) async fn apply_one(build: &mut Build, file: &Migration) -> Result<Duration, StepError> {
+pub(super) async fn apply_one(run: &mut ProvisionRun, file: &Migration) -> Result<Duration, StepError> {
+    let ProvisionRun { build, warden, target, .. } = run;
+    let build = build.as_mut().ok_or_else(|| misplaced(Step::Migrations))?;
+    let session = build.session();
     let statements: Vec<String> = file.statements.iter().map(|statement| statement.text.clone()).collect();
     let checksum = file.checksum.to_string();
-    let applied = build.apply(File { path: &file.path, checksum: &checksum, statements: &statements }).await;
-    applied.map_err(|error| step_error(file, error))
+    let work = build.apply(File { path: &file.path, checksum: &checksum, statements: &statements });
+    let applied = match warden {
+        Some(warden) => warden.watch(target, &session, work).await,
+        None => Ok(work.await),
+    };
+    match applied {
+        Ok(applied) => applied.map_err(|error| step_error(file, error)),
+        Err(crossed) => Err(StepError::Locks { file: file.path.clone(), crossed }),
+    }
 }
 
 /// A line for the log.

@@ -11,5 +11,5 @@ use crate::pipeline::tracker::Tracker;
 
 pub(in crate::pipeline) async fn run(run: &mut ProvisionRun, tracker: &Tracker) -> Result<(), StepError> {
     let blueprint = Arc::clone(&run.blueprint);
-    super::files::apply(run.open_build()?, blueprint.inside(), Step::Migrations, tracker).await
+    super::files::apply(run, blueprint.inside(), Step::Migrations, tracker).await
 }

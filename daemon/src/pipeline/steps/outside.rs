@@ -70,7 +70,7 @@ async fn in_a_transaction(
     let Some(build) = opened else { return Ok(()) };
     // Kept where an undo finds it.
     run.build = Some(build);
-    let duration = files::apply_one(run.open_build()?, file).await?;
+    let duration = files::apply_one(run, file).await?;
     let build = run.build.take().ok_or_else(|| misplaced(Step::Outside))?;
     build.commit(run.site()).await?;
     tracker.log(files::applied(file, duration));

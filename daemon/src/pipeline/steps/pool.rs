@@ -63,10 +63,10 @@ async fn build(
     run.build = Some(pools::begin(&run.target, &ready, mark, &placement, identity).await?);
     run.open_build()?.create_pool_roles().await?;
     run.open_build()?.create_schema().await?;
-    files::apply(run.open_build()?, blueprint.inside(), Step::Pool, tracker).await?;
+    files::apply(run, blueprint.inside(), Step::Pool, tracker).await?;
     refuse(run.open_build()?.cover().await?)?;
     // The canary's rows, under the policies.
-    files::apply(run.open_build()?, &blueprint.seed, Step::Pool, tracker).await?;
+    files::apply(run, &blueprint.seed, Step::Pool, tracker).await?;
     refuse(run.open_build()?.finish_pool().await?)?;
     let build = run.build.take().ok_or_else(|| misplaced(Step::Pool))?;
     let commit = async { build.commit(run.site()).await.map_err(StepError::from) };
