@@ -8,10 +8,11 @@ use tenantry_protocol::audit::{
     AuditAnchor, AuditVerdict, AuditVerificationRequest, AuditVerifyRequest, BreakKind,
 };
 
+use crate::generate;
 use crate::harness::daemon::Daemon;
 use crate::harness::rpc::context;
 use crate::harness::scratch::Scratch;
-use crate::harness::{Cluster, Env, binaries, eventually, small_disk};
+use crate::harness::{Cluster, Env, Version, binaries, eventually, small_disk};
 use tamper::{Class, Tamperer};
 
 /// What the daemon says of its trail.
@@ -255,4 +256,35 @@ async fn an_anchor_that_is_half_written_is_no_reason_not_to_verify() {
     // As on a disk that is full, before the next attempt.
     std::fs::OpenOptions::new().append(true).open(&anchors).unwrap().write_all(b"99 0a1b").unwrap();
     assert_eq!(verdict(&env, Vec::new()).await.broken, None);
+}
+
+#[tokio::test]
+async fn signatures_behind_a_cut_tell_of_it_even_where_a_range_of_reading_ends() {
+    // As many as are read at once: the daemon looks for what is behind them in no other range.
+    const RANGE: i64 = 20_000;
+    let mut env = Env::on(Cluster::private(Version::Packaged)).await;
+    let last: i64 = sqlx::query_scalar("select seq from control.audit_head")
+        .fetch_one(&mut env.control().await)
+        .await
+        .unwrap();
+    generate::append_signed(&mut env, RANGE + 1_000 - last, 0).await;
+    env.take_daemon().kill().await;
+    let mut session = env.control().await;
+    let cut = format!(
+        "alter table control.audit_event_p0 disable trigger audit_event_is_immutable;
+         delete from control.audit_event where seq > {RANGE};
+         alter table control.audit_event_p0 enable always trigger audit_event_is_immutable;
+         update control.audit_head h set seq = c.seq, hash = c.hash, key = c.key, signature = c.signature
+           from control.audit_checkpoint c where c.seq = {RANGE};"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(cut)).execute(&mut session).await.unwrap();
+    let anchors = env.dir.join("state/audit/anchors");
+    let text = std::fs::read_to_string(&anchors).unwrap();
+    let is_left =
+        |line: &&str| line.split(' ').next().unwrap().parse::<i64>().map_or(true, |seq| seq <= RANGE);
+    let left: Vec<&str> = text.lines().filter(is_left).collect();
+    std::fs::write(&anchors, left.join("\n") + "\n").unwrap();
+    env.start_daemon().await;
+    let found = verdict(&env, Vec::new()).await.broken.unwrap();
+    assert_eq!((found.seq, found.kind), (RANGE + 1, BreakKind::Cut));
 }
