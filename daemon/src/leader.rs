@@ -67,7 +67,7 @@ impl Leader {
                         () = purge_when_due(&self.app) => {}
                         () = verify_in_turn(&self.app) => {}
                         () = verify_trail_in_turn(&self.app) => {}
-                        () = self.app.record_denials_in_turn() => {}
+                        () = self.app.record_repeats_in_turn() => {}
                     },
                     None => held = self.stand_by().await,
                 }
@@ -78,7 +78,7 @@ impl Leader {
             }
         }
         if self.control.may_write().is_ok() {
-            self.app.record_last_denials().await;
+            self.app.record_last_repeats().await;
         }
         if self.control.may_write().is_ok()
             && let Ok(mut connection) = self.control.connect().await
@@ -107,6 +107,10 @@ impl Leader {
         loop {
             tokio::time::sleep(self.control.beat_every() * BEATS_A_LOOK).await;
             if self.trail.trouble().is_some() {
+                // Somebody may have put back what they took.
+                if let Err(error) = self.trail.look_at_end().await {
+                    tracing::debug!(error = %error.explain(), "nobody could look at the trail's end");
+                }
                 continue;
             }
             if !is_at_work {

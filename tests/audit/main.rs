@@ -17,6 +17,7 @@ mod audit_trail;
 #[path = "../bars.rs"]
 mod bars;
 mod crashes;
+mod ends;
 #[allow(dead_code, reason = "shared with the end-to-end tests")]
 mod generate;
 #[allow(dead_code, unused_imports, reason = "shared with the end-to-end tests, which use more of it")]
@@ -70,6 +71,7 @@ struct Arguments {
 enum Part {
     Verifier,
     Database,
+    Ends,
     Crashes,
     Reading,
     Verifying,
@@ -102,6 +104,9 @@ async fn prove(arguments: &Arguments) -> bool {
         let (missed, done) = tampering::in_the_database(arguments.places, arguments.seed).await;
         println!("{done} tamperings in the database");
         bars.push(Bar::at_most("tamperings_not_named_in_the_database", missed as f64, 0.0));
+    }
+    if has(Part::Ends) {
+        bars.extend(ends::everywhere().await);
     }
     if has(Part::Crashes) {
         let alarms = crashes::false_alarms(arguments.runs, arguments.seed).await;

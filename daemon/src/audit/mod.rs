@@ -4,24 +4,25 @@
 //! Fail closed: an entry that cannot be written fails its transaction; a trail that is not what this daemon wrote, or
 //! whose anchors cannot be written, lets nothing be changed. All writing transactions begin here.
 
+mod anchor_file;
 mod anchors;
+mod end;
+mod issued;
 mod key;
 mod rotation;
 mod shipping;
 mod standing;
-mod trouble;
 mod verification;
 
-use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::PgConnection;
 use tenantry_protocol::audit::{AuditBreak, BreakKind, TrailStatus};
-use tenantry_protocol::chain::{self, Link};
+use tenantry_protocol::chain;
 use time::OffsetDateTime;
 use tokio::sync::{OwnedRwLockReadGuard, watch};
 use tracing::field;
@@ -33,8 +34,9 @@ use crate::postgres::audit_append::{self, Head, NewEvent, Signature};
 use crate::postgres::control::{Control, ControlTx};
 use crate::postgres::{Error, Result, error::doing};
 
-pub use anchors::Anchor;
+pub use anchor_file::Anchor;
 use anchors::Anchors;
+use issued::Issued;
 use key::Key;
 pub use key::{KeyError, KeyPlace};
 pub use shipping::Elsewhere;
@@ -64,8 +66,8 @@ pub struct Trail {
     trouble: RwLock<Option<AuditBreak>>,
     /// A term begins: nothing is written before it is known what the trail's end is.
     is_judging: watch::Sender<bool>,
-    /// The trouble is a head that was changed under this daemon's hands.
-    is_head_foreign: AtomicBool,
+    /// Held by who looks at the end: one look is enough for all who ask at once.
+    looking: tokio::sync::Mutex<()>,
     issued: Mutex<Issued>,
     /// Held for reading by whoever may sign, and for writing by who changes the key.
     signing: Arc<tokio::sync::RwLock<()>>,
@@ -80,6 +82,8 @@ struct Verified {
     whole: Option<(i64, OffsetDateTime)>,
     /// What the last one found.
     found: Option<AuditBreak>,
+    /// When the last one ended, and how long it took.
+    last: Option<(Instant, Duration)>,
 }
 
 /// What a term needs to write: from the taking of the control database on.
@@ -88,14 +92,6 @@ struct Open {
     trail: Uuid,
     key: Key,
     anchors: Anchors,
-}
-
-/// The places in the chain that this daemon made since it took the control database. The head is always one of them.
-#[derive(Debug, Default)]
-struct Issued {
-    newest: i64,
-    /// More than one for a place where a transaction was rolled back.
-    places: BTreeMap<i64, Vec<Link>>,
 }
 
 /// A writing transaction; what is recorded in it is anchored when it is committed.
@@ -127,7 +123,7 @@ impl Trail {
             open: RwLock::default(),
             trouble: RwLock::default(),
             is_judging: watch::Sender::new(false),
-            is_head_foreign: AtomicBool::new(false),
+            looking: tokio::sync::Mutex::default(),
             issued: Mutex::default(),
             signing: Arc::default(),
             newest_us: AtomicI64::new(0),
@@ -144,7 +140,11 @@ impl Trail {
         if !self.is_judged_in_time().await {
             return Err(Error::Fenced);
         }
-        self.look_again().await;
+        // Somebody may have put back what they took.
+        if self.trouble().is_some() {
+            self.look_at_end().await?;
+        }
+        self.say_if_anchors_began_anew().await?;
         let signing = Arc::clone(&self.signing).read_owned().await;
         let open = self.writable()?;
         let tx = self.control.begin().await?;
@@ -156,19 +156,6 @@ impl Trail {
         let mut judging = self.is_judging.subscribe();
         let judged = async { judging.wait_for(|is_judging| !is_judging).await.is_ok() };
         tokio::time::timeout(JUDGING, judged).await.unwrap_or(false)
-    }
-
-    /// A head that was not this daemon's while it wrote, and now is again: somebody put back what they took.
-    async fn look_again(&self) {
-        if !self.is_head_foreign.load(Ordering::Relaxed) {
-            return;
-        }
-        let Ok(head) = audit_append::head(self.control.pool()).await else { return };
-        if self.lock_issued().has(head.seq, &head.hash) && self.is_head_foreign.swap(false, Ordering::Relaxed)
-        {
-            tracing::warn!(seq = head.seq, "the audit trail's head is again what it was");
-            self.set_trouble(None);
-        }
     }
 
     fn writable(&self) -> Result<Arc<Open>> {
@@ -189,8 +176,8 @@ impl Trail {
 
     /// Makes sure that what is committed is anchored, after a COMMIT whose answer was lost; gives the newest event.
     pub async fn anchor_head(&self) -> Result<i64> {
-        let (open, head) = (self.opened()?, audit_append::head(self.control.pool()).await?);
-        if self.lock_issued().has(head.seq, &head.hash) {
+        let (open, head) = (self.opened()?, self.head().await?);
+        if self.lock_issued().has(&head) {
             open.anchors.reach(Anchor { seq: head.seq, hash: head.hash }).await;
         }
         Ok(head.seq)
@@ -214,7 +201,7 @@ impl Trail {
     }
 
     fn set_trouble(&self, trouble: Option<AuditBreak>) {
-        if let Some(trouble) = &trouble {
+        if let Some(trouble) = trouble.as_ref().filter(|trouble| self.trouble().as_ref() != Some(*trouble)) {
             tracing::error!(seq = trouble.seq, kind = trouble.kind.name(), "{}", trouble.message);
         }
         *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = trouble;
@@ -261,37 +248,17 @@ impl Trail {
     }
 }
 
-impl Issued {
-    fn only(seq: i64, hash: Link) -> Self {
-        Self { newest: seq, places: BTreeMap::from([(seq, vec![hash])]) }
-    }
-
-    fn has(&self, seq: i64, hash: &Link) -> bool {
-        self.places.get(&seq).is_some_and(|hashes| hashes.contains(hash))
-    }
-
-    fn add(&mut self, seq: i64, hash: Link) {
-        self.newest = self.newest.max(seq);
-        self.places.entry(seq).or_default().push(hash);
-    }
-
-    /// Committed: nothing before it is the head any more.
-    fn settle(&mut self, seq: i64, hash: Link) {
-        self.places = self.places.split_off(&seq);
-        if let Some(hashes) = self.places.get_mut(&seq) {
-            *hashes = vec![hash];
-        }
-    }
-}
-
 impl AuditedTx<'_> {
     /// Appends `entry`; gives its `seq`. Last in a transaction, because it holds the chain's head until the commit.
     pub async fn record(&mut self, entry: &Entry) -> Result<i64> {
         if fault::audit_is_off() {
             return Ok(0);
         }
-        let (head, xid) = audit_append::lock_head(&mut self.tx).await?;
-        self.trail.recognise(&head)?;
+        let found = audit_append::lock_head(&mut self.tx).await?;
+        let is_ours = |head: &Head| head.trail == self.open.trail && self.trail.lock_issued().has(head);
+        let Some((head, xid)) = found.filter(|(head, _)| is_ours(head)) else {
+            return Err(self.trail.doubt().await);
+        };
         // Under the head's lock, so that times follow the order of the events.
         let moment = Moment { at_us: self.trail.now_us(), xid: &xid };
         let sealed = audit_chain::seal(entry, moment, rand::random)
@@ -300,17 +267,18 @@ impl AuditedTx<'_> {
         let hash = chain::link(seq, &head.hash, &sealed.payload);
         let signature = self.open.key.sign(&chain::checkpoint(self.open.trail, seq, &hash));
         // Before the database has it: whatever becomes of this transaction, the place is known.
-        self.trail.lock_issued().add(seq, hash);
+        self.trail.lock_issued().add(seq, hash, signature.clone());
         let event = NewEvent {
             seq,
-            prev: &head.hash,
             payload: &sealed.payload,
             hash: &hash,
             details: &sealed.details,
             signature: &signature,
             is_checkpoint: seq % CHECKPOINT_EVERY == 0 || chain::KEY_ACTIONS.contains(&entry.action),
         };
-        audit_append::append(&mut self.tx, &event).await?;
+        if !audit_append::append(&mut self.tx, &head, &event).await? {
+            return Err(self.trail.doubt().await);
+        }
         self.end = Some(Anchor { seq, hash });
         let (operation, tenant) = (entry.operation_id, entry.tenant_id);
         self.recorded.push(Recorded { seq, action: entry.action, operation, tenant });
@@ -334,23 +302,6 @@ impl AuditedTx<'_> {
             .await?;
         }
         Ok(())
-    }
-}
-
-impl Trail {
-    /// Refuses to go on from a head that this daemon did not make.
-    fn recognise(&self, head: &Head) -> Result<()> {
-        let issued = self.lock_issued();
-        if issued.has(head.seq, &head.hash) {
-            return Ok(());
-        }
-        let found =
-            trouble::foreign_head(head.seq, issued.newest, issued.places.contains_key(&head.seq)).to_wire();
-        drop(issued);
-        let message = found.message.clone();
-        self.set_trouble(Some(found));
-        self.is_head_foreign.store(true, Ordering::Relaxed);
-        Err(Error::Distrusted(message))
     }
 }
 

@@ -1,12 +1,11 @@
 //! Another key, and a loss that is known: the two events that change what the trail is held against.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use tenantry_protocol::audit::AuditBreak;
 
 use crate::model::audit_chain::{Actor, Entry, Outcome};
-use crate::postgres::{Error, Result, audit_append};
+use crate::postgres::{Error, Result};
 
 use super::{AuditedTx, Issued, Open, Trail};
 
@@ -43,8 +42,11 @@ impl Trail {
     pub async fn acknowledge(&self, trouble: &AuditBreak, by: Actor, reason: Option<String>) -> Result<i64> {
         let _signing = self.signing.write().await;
         let open = self.opened()?;
-        let head = audit_append::head(self.control.pool()).await?;
         self.must_be_as_known(trouble).await?;
+        let head = self.head().await?;
+        if head.trail != open.trail {
+            return Err(Error::Refused(trouble.message.clone()));
+        }
         let known = open.anchors.reached().newest;
         let to = known.map_or(head.seq, |anchor| anchor.seq).max(head.seq).max(trouble.seq);
         let lost = known.map_or_else(String::new, |anchor| data_encoding::HEXLOWER.encode(&anchor.hash));
@@ -58,7 +60,7 @@ impl Trail {
                 .fact("lost_hash", lost)
                 .fact("key", open.key.public().to_hex())
         };
-        *self.lock_issued() = Issued::only(head.seq, head.hash);
+        *self.lock_issued() = Issued::only(&head);
         let mut tx = self.open_tx(Arc::clone(&open)).await?;
         let seq = tx.record(&entry).await?;
         let Some(end) = tx.end else { return Err(Error::Fenced) };
@@ -68,7 +70,6 @@ impl Trail {
             .restart(end, trouble.seq)
             .await
             .map_err(|error| Error::Unanchored(format!("{}: {error}", open.anchors.path().display())))?;
-        self.is_head_foreign.store(false, Ordering::Relaxed);
         self.set_trouble(None);
         Ok(seq)
     }
@@ -83,7 +84,10 @@ impl Trail {
                 self.set_trouble(Some(now));
                 Err(Error::Refused(message))
             }
-            _ => Ok(()),
+            Some(_) => Ok(()),
+            None => {
+                Err(Error::Refused("the trail is whole by now: there is nothing to acknowledge".to_owned()))
+            }
         }
     }
 

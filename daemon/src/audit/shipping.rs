@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::anchors::{Anchor, AnchorFile};
+use super::anchor_file::{Anchor, AnchorFile};
 
 const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(1);
 /// Facility `authpriv`, severity `notice`, as RFC 5424 counts.
@@ -183,7 +183,7 @@ mod tests {
         // The line for the log goes out just before the file's.
         shipping.send(Anchor { seq: 5, hash: [5; 32] });
         syslog.recv(&mut line).unwrap();
-        let newest = super::super::anchors::read(&copy).unwrap().last().unwrap().unwrap().seq;
+        let newest = super::super::anchor_file::read(&copy).unwrap().last().unwrap().unwrap().seq;
         assert!(newest >= 4, "{newest}");
     }
 }

@@ -9,18 +9,19 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use serde::Deserialize;
-use tenantry_protocol::audit::{AuditBreak, BreakKind};
-use tenantry_protocol::chain::verify::Break;
 use tenantry_protocol::chain::{self, PublicKey};
+use uuid::Uuid;
 
 use crate::model::audit_chain::{Actor, Entry};
-use crate::postgres::Error;
 use crate::postgres::audit_append::{self, Head};
+use crate::postgres::{Error, audit_rows};
 
-use super::anchors::{Anchor, Anchors};
+use super::anchor_file::{self, Anchor};
+use super::anchors::Anchors;
+use super::issued::Issued;
 use super::key::{Key, KeyError};
 use super::shipping::Shipping;
-use super::{Issued, Open, Trail};
+use super::{Open, Trail};
 
 #[derive(Debug, thiserror::Error)]
 pub enum TakeUpError {
@@ -28,6 +29,11 @@ pub enum TakeUpError {
     Key(#[from] KeyError),
     #[error("the anchor file {} cannot be used", path.display())]
     Anchors { path: PathBuf, source: io::Error },
+    #[error(
+        "the audit trail has no head (control.audit_head has no row), and there is no anchor file that says which trail it \
+         is: put back the one or the other"
+    )]
+    Nameless,
     #[error("the audit trail cannot be read: {}", .0.explain())]
     Control(Error),
 }
@@ -42,69 +48,84 @@ impl Trail {
     /// Opens what writing takes, holds the trail's end against it, and begins to sign where nobody has yet.
     pub async fn take_up(&self) -> Result<(), TakeUpError> {
         self.is_judging.send_replace(true);
-        self.is_head_foreign.store(false, Ordering::Relaxed);
+        self.set_trouble(None);
         let head = audit_append::head(self.control.pool()).await?;
-        let anchors = self.open_anchors(&head).await?;
+        let end_seq = audit_rows::head_seq(self.control.pool()).await?;
+        let (trail, anchors) = self.open_anchors(head.as_ref()).await?;
         let known = anchors.reached().newest;
-        let (key, is_new) = self.key(&head).await?;
-        let open = Arc::new(Open { trail: head.trail, key, anchors });
+        let (key, is_new) = self.key(end_seq).await?;
+        let open = Arc::new(Open { trail, key, anchors });
         *self.open.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&open));
-        let newest_us = audit_append::time_of(self.control.pool(), head.seq).await?;
+        let newest_us = audit_append::time_of(self.control.pool(), end_seq).await?;
         self.newest_us.fetch_max(newest_us.unwrap_or(0), Ordering::Relaxed);
-        let is_unsigned = head.signature.is_none();
-        let begins = is_unsigned && is_new && known.is_none();
-        let trouble = if begins { None } else { self.judge(&open, &head, known).await? };
-        let is_trusted = trouble.is_none();
-        self.set_trouble(trouble);
-        if is_trusted {
-            *self.lock_issued() = Issued::only(head.seq, head.hash);
+        let begins = if is_new && known.is_none() { self.nobody_has_signed().await? } else { None };
+        match &begins {
+            Some(head) => *self.lock_issued() = Issued::only(head),
+            None => drop(self.look_at_end().await?),
         }
         self.is_judging.send_replace(false);
-        if begins {
+        if begins.is_some() {
             return Ok(self.begin_to_sign().await?);
         }
-        if is_trusted {
+        if let (None, Some(head)) = (self.trouble(), head) {
             open.anchors.reach(Anchor { seq: head.seq, hash: head.hash }).await;
             if known.is_none() {
-                self.say_that_anchors_begin(&head).await?;
+                self.say_that_anchors_begin(head.seq).await?;
             }
         }
         Ok(())
     }
 
+    /// The head of a trail that stands and has no signature yet.
+    async fn nobody_has_signed(&self) -> Result<Option<Head>, Error> {
+        let head = audit_append::standing_head(self.control.pool()).await?;
+        Ok(head.filter(|head| head.signature.is_none()))
+    }
+
     /// Opened once in a daemon's life: a later term goes on with the same writer.
-    async fn open_anchors(&self, head: &Head) -> Result<Anchors, TakeUpError> {
+    async fn open_anchors(&self, head: Option<&Head>) -> Result<(Uuid, Anchors), TakeUpError> {
         if let Ok(open) = self.opened() {
-            return Ok(open.anchors.clone());
+            return Ok((open.trail, open.anchors.clone()));
         }
         let path = self.places.anchors.clone();
-        let (trail, elsewhere) = (head.trail, self.places.elsewhere.clone());
+        let failed = |source| TakeUpError::Anchors { path: self.places.anchors.clone(), source };
+        let of_file = anchor_file::trail_of(&path).map_err(failed)?;
+        let trail = self.which(head, of_file)?;
+        let elsewhere = self.places.elsewhere.clone();
         let opened = tokio::task::spawn_blocking(move || {
             let shipping = Shipping::start(elsewhere, trail)?;
             Anchors::open(&path, trail, shipping)
         });
-        let failed = |source| TakeUpError::Anchors { path: self.places.anchors.clone(), source };
-        opened
-            .await
-            .map_err(io::Error::other)
-            .and_then(|opened| opened)
-            .map_err(failed)
-            .map(|(anchors, _)| anchors)
+        let opened = opened.await.map_err(io::Error::other).and_then(|opened| opened).map_err(failed);
+        opened.map(|(anchors, _)| (trail, anchors))
+    }
+
+    /// Which trail it is. The file outside the database knows better, unless the key has signed what the database says: then
+    /// the file is another installation's, and [`Anchors::open`] says so.
+    fn which(&self, head: Option<&Head>, of_file: Option<Uuid>) -> Result<Uuid, TakeUpError> {
+        let Some(head) = head else { return of_file.ok_or(TakeUpError::Nameless) };
+        let Some(of_file) = of_file.filter(|of_file| *of_file != head.trail) else { return Ok(head.trail) };
+        let key = self.places.key.load()?;
+        let statement = chain::checkpoint(head.trail, head.seq, &head.hash);
+        let is_signed = key.zip(head.signature.as_ref()).is_some_and(|(key, signature)| {
+            key.id() == signature.key && key.public().has_signed(&statement, &signature.bytes)
+        });
+        Ok(if is_signed { head.trail } else { of_file })
     }
 
     /// The key, and whether nobody can have signed with it yet. A rotation that a crash interrupted is ended.
-    async fn key(&self, head: &Head) -> Result<(Key, bool), TakeUpError> {
+    async fn key(&self, end_seq: i64) -> Result<(Key, bool), TakeUpError> {
         let place = &self.places.key;
         let Some(key) = place.load()? else { return Ok((place.create()?, true)) };
         if let Some(next) = place.prepared()? {
-            if self.names(head.seq, next.public()).await? {
+            if self.names(end_seq, next.public()).await? {
                 place.replace(&next)?;
                 return Ok((next, false));
             }
             place.discard()?;
         }
         // A key that is given was there before this daemon: only an empty trail was signed by nobody.
-        Ok((key, head.seq == 0))
+        Ok((key, end_seq == 0))
     }
 
     /// Whether the event says that this key signs from then on.
@@ -119,55 +140,12 @@ impl Trail {
         Ok(said.is_some_and(|said| said.facts.get("key") == Some(&key.to_hex())))
     }
 
-    /// Holds the trail's end against the newest anchor and the key.
-    async fn judge(
-        &self,
-        open: &Open,
-        head: &Head,
-        known: Option<Anchor>,
-    ) -> Result<Option<AuditBreak>, TakeUpError> {
-        if known.is_some_and(|anchor| anchor.seq > head.seq) {
-            // It ends too early; whether that is all that was done, only the whole of it tells.
-            let verdict = self.verify(Vec::new(), |_| {}).await?;
-            let cut = || Break { seq: head.seq + 1, at_most: head.seq + 1, kind: BreakKind::Cut }.to_wire();
-            return Ok(Some(verdict.broken.unwrap_or_else(cut)));
-        }
-        let statement = chain::checkpoint(head.trail, head.seq, &head.hash);
-        let signed = match &head.signature {
-            Some(signature) if signature.key == open.key.id() => {
-                open.key.public().has_signed(&statement, &signature.bytes)
-            }
-            // The event that ends a key's time is the last that it signed.
-            Some(_) => self.names(head.seq, open.key.public()).await?,
-            None => false,
-        };
-        if !signed {
-            return Ok(Some(self.unsigned(open, head, known)));
-        }
-        let found = self.verify_after(known.unwrap_or(Anchor { seq: 0, hash: chain::BEGINNING })).await?;
-        Ok(found.map(|found| found.to_wire()))
-    }
-
-    fn unsigned(&self, open: &Open, head: &Head, known: Option<Anchor>) -> AuditBreak {
-        let seq = known.map_or(1, |anchor| anchor.seq + 1).clamp(1, head.seq.max(1));
-        let key = head.signature.as_ref().map_or("no key", |signature| signature.key.as_str());
-        let message = format!(
-            "the trail's end (event {}) is signed by {key}, and not by this daemon's key {}: it was forged, or the key \
-             file was replaced. Put the right key back ({}) and start again; if that key is lost for good, an \
-             administrator says so: `tenantry audit acknowledge {seq}`",
-            head.seq,
-            open.key.id(),
-            self.places.key.path().display()
-        );
-        AuditBreak { seq, kind: BreakKind::Forged, message }
-    }
-
     /// A trail that goes on without its anchors may be an older copy: whoever reads it has to know.
-    async fn say_that_anchors_begin(&self, head: &Head) -> Result<(), Error> {
-        tracing::warn!(seq = head.seq, path = %self.places.anchors.display(), "the anchor file was begun anew");
+    pub(super) async fn say_that_anchors_begin(&self, from: i64) -> Result<(), Error> {
+        tracing::warn!(seq = from, path = %self.places.anchors.display(), "the anchor file was begun anew");
         let mut tx = self.begin().await?;
         let daemon = Actor::daemon(nix::unistd::geteuid().as_raw());
-        tx.record(&Entry::new("audit.anchors_begun", daemon).fact("from", head.seq)).await?;
+        tx.record(&Entry::new("audit.anchors_begun", daemon).fact("from", from)).await?;
         tx.commit("commit the beginning of the anchors").await
     }
 

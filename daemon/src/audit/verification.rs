@@ -4,17 +4,21 @@ use std::iter::Peekable;
 use std::time::Instant;
 
 use tenantry_protocol::audit::AuditVerdict;
-use tenantry_protocol::chain::verify::{Break, Claim, ValueCheck, Verified, Verifier, check_values};
+use tenantry_protocol::chain::verify::{
+    Break, Claim, HeadFault, ValueCheck, Verified, Verifier, check_values,
+};
 use tenantry_protocol::chain::{self, Link};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
-use crate::postgres::audit_append::{Head, link_of};
+use crate::postgres::audit_append::{self, Head, link_of};
 use crate::postgres::audit_read::{Checkpoint, RANGE, Snapshot, Value};
 use crate::postgres::{Error, Result};
 
-use super::anchors::{self, Anchor};
+use super::Trail;
+use super::anchor_file::{self, Anchor};
+use super::end::end_holds;
 use super::standing::reading;
-use super::{Open, Trail};
 
 /// How a verification stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,7 +29,7 @@ pub struct Verification {
 }
 
 /// What is held against the rows, in the order of `seq`.
-struct Claims<I: Iterator<Item = std::io::Result<Anchor>>> {
+pub(super) struct Claims<I: Iterator<Item = std::io::Result<Anchor>>> {
     own: Peekable<I>,
     /// Anchors written after the snapshot was taken say nothing of it, and the last of them may be half written.
     own_to: i64,
@@ -45,47 +49,38 @@ impl Trail {
         let is_of_ours = extra.is_empty();
         let open = self.opened()?;
         extra.sort_by_key(|anchor| anchor.seq);
+        let trouble = self.trouble();
         // Before the snapshot: what is anchored by now is in it.
-        let own_to = open.anchors.reached().seq();
+        let newest = open.anchors.reached().newest;
         let mut snapshot = Snapshot::take(&self.control).await?;
-        let own = anchors::read(open.anchors.path()).map_err(reading(open.anchors.path()))?;
+        let own = anchor_file::read(open.anchors.path()).map_err(reading(open.anchors.path()))?;
+        // The daemon knows what it wrote last, whatever was done to the file.
+        let own = own.chain(newest.map(Ok));
         let (start, hash) = start_of(&snapshot)?;
-        let claims = Claims::new(own, own_to, extra);
+        let claims = Claims::new(own, newest.map_or(0, |anchor| anchor.seq), extra);
         let verifier = Verifier::new(open.trail, start, hash, vec![*open.key.public()]).of_a_whole_trail();
-        let result = read_through(&mut snapshot, verifier, claims, start, &progress).await;
+        let result = read_through(&mut snapshot, verifier, claims, (open.trail, start), &progress).await;
+        // What is whole is so at its end, too.
+        let holds = match &result {
+            Ok((verified, _)) if verified.broken.is_some() => end_holds(&mut snapshot, &open, newest).await,
+            _ => Ok(true),
+        };
+        let head = audit_append::only(std::mem::take(&mut snapshot.heads));
         snapshot.close().await;
-        let (verified, redacted) = result?;
+        let ((verified, redacted), holds) = (result?, holds?);
         let verdict = verdict(start, &verified, redacted, begin);
         // What anchors that somebody brought say against it is for who asked.
         if is_of_ours || verdict.broken.is_none() {
             self.note(verdict.to_seq, verdict.broken.as_ref());
+            self.note_time(begin);
+            self.settle(verdict.broken.as_ref(), head.as_ref().filter(|_| holds), trouble.as_ref());
         }
         Ok(verdict)
-    }
-
-    /// What comes after a place that is known to be right.
-    pub(super) async fn verify_after(&self, known: Anchor) -> Result<Option<Break>> {
-        let open: std::sync::Arc<Open> = self.opened()?;
-        let mut snapshot = Snapshot::take(&self.control).await?;
-        let (start, hash) = start_of(&snapshot)?;
-        // The known place itself is read as well, where it is there: it must be what it was.
-        let is_there = known.seq > start;
-        let before = if is_there { snapshot.hash_before(known.seq).await? } else { None };
-        let (after, hash) = match before {
-            Some(before) => (known.seq - 1, link_of(&before)?),
-            None => (start, hash),
-        };
-        let own = is_there.then_some(Ok(known)).into_iter();
-        let claims = Claims::new(own, known.seq, Vec::new());
-        let verifier = Verifier::new(open.trail, after, hash, vec![*open.key.public()]);
-        let result = read_through(&mut snapshot, verifier, claims, after, &|_| {}).await;
-        snapshot.close().await;
-        Ok(result?.0.broken)
     }
 }
 
 impl<I: Iterator<Item = std::io::Result<Anchor>>> Claims<I> {
-    fn new(own: I, own_to: i64, extra: Vec<Anchor>) -> Self {
+    pub(super) fn new(own: I, own_to: i64, extra: Vec<Anchor>) -> Self {
         let checkpoints = Vec::new().into_iter().peekable();
         let extra = extra.into_iter().peekable();
         Self { own: own.peekable(), own_to, own_told: 0, extra, checkpoints }
@@ -152,15 +147,16 @@ fn start_of(snapshot: &Snapshot) -> Result<(i64, Link)> {
     Ok((*seq, link_of(hash)?))
 }
 
-async fn read_through<I: Iterator<Item = std::io::Result<Anchor>>>(
+/// The events after `start` of this trail, to the last.
+pub(super) async fn read_through<I: Iterator<Item = std::io::Result<Anchor>>>(
     snapshot: &mut Snapshot,
     mut verifier: Verifier,
     mut claims: Claims<I>,
-    start: i64,
+    (trail, start): (Uuid, i64),
     progress: &impl Fn(Verification),
 ) -> Result<(Verified, u64)> {
     let (mut after, total, mut redacted) = (start, snapshot.last, 0);
-    let head = snapshot.head.clone();
+    let head = head_of(&mut verifier, &snapshot.heads, trail);
     let mut values = Vec::new();
     while after < total && !verifier.is_decided() {
         let checkpoints = snapshot.checkpoints(after, after.saturating_add(RANGE)).await?;
@@ -170,8 +166,8 @@ async fn read_through<I: Iterator<Item = std::io::Result<Anchor>>>(
         while let Some(row) = range.next(&mut values).await? {
             is_empty = false;
             claims.tell(&mut verifier, row.seq)?;
-            if row.seq == head.seq {
-                verifier.expect(head_claim(&head));
+            if let Some(head) = head.as_ref().filter(|head| head.seq == row.seq) {
+                verifier.expect(head_claim(head));
             }
             verifier.row(row);
             match check_values(row.payload, values.iter().map(Value::parts)) {
@@ -188,10 +184,26 @@ async fn read_through<I: Iterator<Item = std::io::Result<Anchor>>>(
     claims.checkpoints =
         snapshot.checkpoints(total, total.saturating_add(RANGE)).await?.into_iter().peekable();
     claims.tell_what_is_beyond(&mut verifier)?;
-    if head.seq > total {
-        verifier.expect(head_claim(&head));
+    if let Some(head) = head.as_ref().filter(|head| head.seq > total) {
+        verifier.expect(head_claim(head));
     }
-    Ok((verifier.finish(head.seq), redacted))
+    if snapshot.values_to > total {
+        verifier.accuse_head(HeadFault::StrayValues);
+    }
+    let end = audit_append::only(snapshot.heads.clone()).map_or(total, |head| head.seq);
+    Ok((verifier.finish(end), redacted))
+}
+
+/// The head, if it is one and this trail's.
+fn head_of(verifier: &mut Verifier, heads: &[Head], trail: Uuid) -> Option<Head> {
+    let fault = match heads {
+        [head] if head.trail == trail => return Some(head.clone()),
+        [head] => HeadFault::OtherTrail(head.trail),
+        [] => HeadFault::Gone,
+        _ => HeadFault::Several,
+    };
+    verifier.accuse_head(fault);
+    None
 }
 
 fn head_claim(head: &Head) -> Claim {

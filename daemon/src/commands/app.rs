@@ -14,8 +14,8 @@ use crate::postgres::target::Target;
 
 use super::audit_verify::Job;
 use super::catalog::Catalog;
-use super::denials::Denials;
 use super::exports::Exports;
+use super::repeats::Repeats;
 use super::settings::Settings;
 use super::turns::Turns;
 
@@ -47,7 +47,7 @@ pub struct App {
     pub(super) catalog: Catalog,
     pub(super) exports: Exports,
     pub(super) secrets: Turns,
-    pub(super) denials: Denials,
+    pub(super) repeats: Repeats,
     pub(super) started_at: OffsetDateTime,
 }
 
@@ -67,7 +67,7 @@ impl App {
             catalog: Catalog::default(),
             exports: Exports::default(),
             secrets: Turns::default(),
-            denials: Denials::default(),
+            repeats: Repeats::default(),
             started_at: OffsetDateTime::now_utc(),
         }
     }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::model::audit_chain::{Actor, Entry, Outcome};
 use crate::postgres::audit_wanted::Filter;
-use crate::postgres::{audit_append, audit_wanted, error::doing};
+use crate::postgres::{audit_wanted, error::doing};
 
 use super::exports::{IDLE, Order, Progress, Session};
 use super::{App, Caller, audit_filter, errors};
@@ -46,7 +46,7 @@ async fn open(
     let intent = entry("audit.export.intent", &actor, request.format, &request.filter);
     app.record_export(&intent).await?;
     let pool = app.control.pool();
-    let head = audit_append::head(pool).await.map_err(errors::control)?;
+    let head = app.trail.head().await.map_err(errors::control)?;
     let mut connection =
         pool.acquire().await.map_err(|error| errors::control(doing("read the audit trail")(error)))?;
     let wanted = audit_wanted::resolve(&mut connection, &filter, head.seq).await.map_err(errors::control)?;

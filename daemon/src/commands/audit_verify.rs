@@ -15,6 +15,7 @@ use crate::audit::Anchor;
 use crate::model::audit_chain::{Actor, Entry, Outcome};
 use crate::postgres;
 
+use super::repeats::What;
 use super::{App, Caller, errors};
 
 /// Anchors of one request.
@@ -131,7 +132,7 @@ fn anchors(request: &AuditVerifyRequest) -> Result<Vec<Anchor>, ApiError> {
     request.anchors.iter().map(parse).collect()
 }
 
-/// Verifies, and records what came of it.
+/// Verifies, and records what came of it: what is found again by the same caller within a while is counted.
 async fn verify(
     app: &App,
     anchors: Vec<Anchor>,
@@ -140,28 +141,42 @@ async fn verify(
 ) -> postgres::Result<AuditVerdict> {
     let has_anchors = !anchors.is_empty();
     let verdict = app.trail.verify(anchors, progress).await?;
+    if let Some(found) = &verdict.broken {
+        tracing::error!(seq = found.seq, kind = found.kind.name(), "{}", found.message);
+    }
+    // The daemon asks itself so often that only an answer of note is an event.
+    if verdict.broken.is_none() && actor == Actor::daemon(app.own_uid) {
+        return Ok(verdict);
+    }
+    let (what, found) = match &verdict.broken {
+        found if !has_anchors => (What::Verified, found.as_ref().map(|found| (found.seq, found.kind))),
+        None => (What::AnchorsAgreed, None),
+        Some(_) => (What::AnchorsDiffered, None),
+    };
+    let Some(unrecorded) = app.repeats.count(&actor, what, found) else { return Ok(verdict) };
+    let entry = entry(&verdict, actor, what, unrecorded);
+    // The verdict is given whether or not it can be recorded: a broken trail may take no more.
+    if let Err(error) = app.record_alone(&entry).await {
+        tracing::warn!(error = %error.explain(), "a verification of the trail could not be recorded");
+        app.repeats.put_back(&entry.actor, Some(what), unrecorded + 1);
+    }
+    Ok(verdict)
+}
+
+fn entry(verdict: &AuditVerdict, actor: Actor, what: What, unrecorded: u64) -> Entry {
     let outcome = if verdict.broken.is_none() { Outcome::Ok } else { Outcome::Failed };
     let mut entry = Entry {
         outcome: Some(outcome),
         duration_ms: Some(verdict.duration_ms),
         ..Entry::new("audit.verify", actor).fact("from", verdict.from_seq).fact("to", verdict.to_seq)
     };
-    if has_anchors {
+    if what != What::Verified {
         entry = entry.fact("anchors", "given");
     }
     if let Some(found) = &verdict.broken {
-        tracing::error!(seq = found.seq, kind = found.kind.name(), "{}", found.message);
         entry = entry.fact("kind", found.kind.name()).fact("seq", found.seq);
     }
-    // The daemon asks itself so often that only an answer of note is an event.
-    if verdict.broken.is_none() && entry.actor == Actor::daemon(app.own_uid) {
-        return Ok(verdict);
-    }
-    // The verdict is given whether or not it can be recorded: a broken trail may take no more.
-    if let Err(error) = app.record_alone(&entry).await {
-        tracing::warn!(error = %error.explain(), "a verification of the trail could not be recorded");
-    }
-    Ok(verdict)
+    if unrecorded > 0 { entry.fact("unrecorded", unrecorded) } else { entry }
 }
 
 /// Verifies the whole trail at the beginning of a term and then on schedule, for as long as the term lasts.

@@ -31,6 +31,7 @@ mod operations;
 mod plan;
 mod provision;
 mod purge;
+mod repeats;
 mod resolve;
 mod retire;
 mod retry;

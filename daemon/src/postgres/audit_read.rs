@@ -20,9 +20,12 @@ pub const RANGE: i64 = 20_000;
 pub struct Snapshot {
     events: PgConnection,
     values: PgConnection,
-    pub head: Head,
+    /// One, unless somebody has changed it.
+    pub heads: Vec<Head>,
     /// The last event that is there, whatever the head says.
     pub last: i64,
+    /// The last event that a value is stored of.
+    pub values_to: i64,
     /// The event before the oldest one that was not pruned, and its hash.
     pub start: (i64, Vec<u8>),
 }
@@ -40,8 +43,9 @@ impl Snapshot {
     pub async fn take(control: &Control) -> Result<Self> {
         let (mut events, mut values) = (control.connect().await?, control.connect().await?);
         begin(&mut events, "begin transaction isolation level repeatable read, read only").await?;
-        let (name, last, oldest): (String, i64, Option<i64>) = sqlx::query_as(
+        let (name, last, values_to, oldest): (String, i64, i64, Option<i64>) = sqlx::query_as(
             "select pg_export_snapshot(), (select coalesce(max(seq), 0) from control.audit_event),
+                    (select coalesce(max(seq), 0) from control.audit_detail),
                     (select min(seq) from control.audit_event)",
         )
         .fetch_one(&mut events)
@@ -50,8 +54,8 @@ impl Snapshot {
         begin(&mut values, "begin transaction isolation level repeatable read, read only").await?;
         let set = format!("set transaction snapshot {}", super::quote::literal(&name));
         begin(&mut values, &set).await?;
-        let head = audit_append::head_in(&mut events).await?;
-        let before = oldest.map_or(head.seq, |oldest| oldest - 1);
+        let heads = audit_append::heads_in(&mut events).await?;
+        let before = oldest.map_or_else(|| heads.first().map_or(0, |head| head.seq), |oldest| oldest - 1);
         let start: Option<(i64, Vec<u8>)> =
             sqlx::query_as("select seq, hash from control.audit_checkpoint where seq = $1")
                 .bind(before)
@@ -59,7 +63,7 @@ impl Snapshot {
                 .await
                 .map_err(doing("read the checkpoint before the oldest event"))?;
         let start = start.unwrap_or_else(|| (0, tenantry_protocol::chain::BEGINNING.to_vec()));
-        Ok(Self { events, values, head, last, start })
+        Ok(Self { events, values, heads, last, values_to, start })
     }
 
     /// Signatures within `after < seq <= to`, in order.
@@ -102,13 +106,10 @@ impl Snapshot {
         Ok(next.map_or(self.last, |next| next - 1))
     }
 
-    /// What the event at `seq` must follow: the hash of the one before, or of the place before the oldest one.
-    pub async fn hash_before(&mut self, seq: i64) -> Result<Option<Vec<u8>>> {
-        if seq == self.start.0 + 1 {
-            return Ok(Some(self.start.1.clone()));
-        }
-        sqlx::query_scalar("select hash from control.audit_event where seq = $1")
-            .bind(seq - 1)
+    /// What the event at `seq` says that it follows, if it is there.
+    pub async fn prev_hash(&mut self, seq: i64) -> Result<Option<Vec<u8>>> {
+        sqlx::query_scalar("select prev_hash from control.audit_event where seq = $1")
+            .bind(seq)
             .fetch_optional(&mut self.events)
             .await
             .map_err(doing("read an audit event"))

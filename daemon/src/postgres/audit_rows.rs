@@ -4,12 +4,14 @@ use sqlx::PgPool;
 
 use super::error::{Result, doing};
 
-/// `seq` of the newest event; 0 in an empty trail.
-pub async fn head_seq(pool: &PgPool) -> Result<i64> {
-    sqlx::query_scalar("select seq from control.audit_head")
-        .fetch_one(pool)
-        .await
-        .map_err(doing("read the audit trail's head"))
+/// `seq` of the newest event; 0 in an empty trail. Without a head, reading goes on from the last row that is there.
+pub async fn head_seq(executor: impl sqlx::PgExecutor<'_>) -> Result<i64> {
+    sqlx::query_scalar(
+        "select coalesce((select max(seq) from control.audit_head), (select max(seq) from control.audit_event), 0)",
+    )
+    .fetch_one(executor)
+    .await
+    .map_err(doing("read the audit trail's head"))
 }
 
 /// The first event that a key signed, by its public half in hexadecimal: the one that names it, or after a change the next.

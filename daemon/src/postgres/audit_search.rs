@@ -10,6 +10,7 @@ use tenantry_protocol::audit::AuditEvent;
 
 use crate::model::audit_reading::{self, StoredEvent};
 
+use super::audit_rows;
 use super::audit_wanted::{self, CONDITIONS, Filter, Wanted};
 use super::error::{Result, doing};
 
@@ -46,7 +47,7 @@ const OF_ALL: &str = "from (
 pub async fn page(pool: &PgPool, filter: &Filter, before: Option<i64>, limit: usize) -> Result<Found> {
     let begin = Instant::now();
     let mut connection = pool.acquire().await.map_err(doing("read the audit trail"))?;
-    let head_seq = audit_wanted::head_seq(&mut connection).await?;
+    let head_seq = audit_rows::head_seq(&mut *connection).await?;
     let mut found = Found { events: Vec::new(), searched_to: None, head_seq };
     let top = before.map_or(head_seq, |before| head_seq.min(before - 1));
     let Some(wanted) = audit_wanted::resolve(&mut connection, filter, top).await? else { return Ok(found) };

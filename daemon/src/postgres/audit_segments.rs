@@ -19,13 +19,14 @@ pub struct Segment {
 /// All of them, oldest first, those that were pruned too.
 pub async fn segments(pool: &PgPool) -> Result<Vec<Segment>> {
     let rows = sqlx::query(
-        "select s.number, s.from_seq, s.to_seq, s.pruned_at is not null as is_pruned, h.seq > s.to_seq as is_ended,
+        "select s.number, s.from_seq, s.to_seq, s.pruned_at is not null as is_pruned,
+                exists (select from control.audit_head h where h.seq > s.to_seq) as is_ended,
                 (select c.hash from control.audit_checkpoint c where c.seq = s.to_seq) as hash,
                 (select e.at_us from control.audit_event e
                  where e.seq >= s.from_seq and e.seq <= s.to_seq order by e.seq desc limit 1) as newest_us,
                 case when s.pruned_at is null then array(select control.audit_holds_on(s.from_seq, s.to_seq)) else '{}' end
                     as held_by
-         from control.audit_segment s, control.audit_head h order by s.number",
+         from control.audit_segment s order by s.number",
     )
     .fetch_all(pool)
     .await

@@ -120,14 +120,6 @@ pub fn uid_of(actor: &str) -> Option<i64> {
     actor.rsplit_once(" (uid ")?.1.strip_suffix(')')?.parse().ok()
 }
 
-/// `seq` of the newest event.
-pub(super) async fn head_seq(connection: &mut PgConnection) -> Result<i64> {
-    sqlx::query_scalar("select seq from control.audit_head")
-        .fetch_one(connection)
-        .await
-        .map_err(doing("read the audit trail's head"))
-}
-
 pub async fn tenants_named(connection: &mut PgConnection, slug: &str) -> Result<Vec<Uuid>> {
     sqlx::query_scalar("select id from control.tenant where slug = $1")
         .bind(slug)

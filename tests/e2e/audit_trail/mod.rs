@@ -1,5 +1,7 @@
 //! The trail against those who can write to its tables: what was done is found and named, and nothing is built on it.
 
+pub(crate) mod ends;
+mod offline;
 pub(crate) mod tamper;
 
 use std::time::Duration;

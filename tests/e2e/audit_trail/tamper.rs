@@ -90,6 +90,7 @@ impl Class {
                 | Self::RewriteAndSign
                 | Self::Insert
                 | Self::Append
+                | Self::ForgeHead
         )
     }
 
@@ -115,6 +116,8 @@ pub(crate) struct Tamperer {
     pub(crate) last: i64,
     /// The last hash of a chain that was made anew.
     resealed: Option<Link>,
+    /// The head is held since the trail was saved, so that what is tampered with is what was saved.
+    is_held: bool,
 }
 
 /// SHA-256 as the chain has it, computed by PostgreSQL.
@@ -126,7 +129,6 @@ const OTHER_PAYLOAD: &str =
     "set_byte(payload, 12, case get_byte(payload, 12) when 57 then 48 else get_byte(payload, 12) + 1 end)";
 
 impl Tamperer {
-    /// Saves the trail as it is.
     pub(crate) async fn of(env: &Env) -> Self {
         let pem = std::fs::read_to_string(env.dir.join("state/audit/key")).unwrap();
         let key = SigningKey::from_pkcs8_pem(pem.trim()).unwrap();
@@ -143,15 +145,20 @@ impl Tamperer {
             .unwrap();
         let trail =
             sqlx::query_scalar("select trail from control.audit_head").fetch_one(&mut session).await.unwrap();
-        let mut this = Self { session, key, trail, last: 0, resealed: None };
+        let mut this = Self { session, key, trail, last: 0, resealed: None, is_held: false };
         this.save().await;
+        this.release().await;
         this
     }
 
+    /// Saves the trail as it is; until it is tampered with, nothing can be added to it.
     pub(crate) async fn save(&mut self) {
+        self.release().await;
+        self.is_held = true;
         self.session
             .execute(
-                "truncate saved.event, saved.detail, saved.checkpoint, saved.head;
+                "begin; select from control.audit_head for update;
+                 truncate saved.event, saved.detail, saved.checkpoint, saved.head;
                  insert into saved.event select seq, prev_hash, payload, hash from control.audit_event;
                  insert into saved.detail select * from control.audit_detail;
                  insert into saved.checkpoint select * from control.audit_checkpoint;
@@ -161,6 +168,12 @@ impl Tamperer {
             .unwrap();
         self.last =
             sqlx::query_scalar("select seq from saved.head").fetch_one(&mut self.session).await.unwrap();
+    }
+
+    async fn release(&mut self) {
+        if std::mem::take(&mut self.is_held) {
+            self.session.execute("commit").await.unwrap();
+        }
     }
 
     /// Puts back what was saved and is there no more. Where the head was left alone, the daemon has gone on after it: that
@@ -186,6 +199,25 @@ impl Tamperer {
                     from saved.head s;";
         }
         self.guarded(&sql).await;
+    }
+
+    /// Puts back everything that was saved, the head as well, and takes away what is there besides.
+    pub(crate) async fn put_back_all(&mut self) {
+        self.guarded(
+            "alter table control.audit_head drop constraint if exists audit_head_pk, drop constraint if exists audit_head_is_single;
+             delete from control.audit_head;
+             insert into control.audit_head select * from saved.head;
+             alter table control.audit_head add constraint audit_head_pk primary key (singleton),
+               add constraint audit_head_is_single check (singleton);
+             update control.audit_segment set pruned_at = null;",
+        )
+        .await;
+        self.put_back(Class::Restore).await;
+    }
+
+    /// An event that fits after the last one, which the head knows nothing of.
+    pub(super) async fn event_after(&mut self, last: i64) -> String {
+        self.inserted(last + 1).await.split("update").next().unwrap().to_owned()
     }
 
     /// Does it, at event `at`; `other` is a later one, for what takes two.
@@ -251,7 +283,7 @@ impl Tamperer {
     }
 
     /// The head as it was at an earlier event: a backup has it with its signature.
-    async fn older_head(&mut self, seq: i64) -> String {
+    pub(super) async fn older_head(&mut self, seq: i64) -> String {
         let hash: Option<Vec<u8>> = sqlx::query_scalar("select hash from saved.event where seq = $1")
             .bind(seq)
             .fetch_optional(&mut self.session)
@@ -334,7 +366,7 @@ impl Tamperer {
     }
 
     /// Without the triggers that keep everybody else out.
-    async fn guarded(&mut self, sql: &str) {
+    pub(super) async fn guarded(&mut self, sql: &str) {
         const TRIGGERS: [(&str, &str); 7] = [
             ("audit_event", "audit_event_is_immutable"),
             ("audit_event", "audit_event_is_not_truncated"),
@@ -350,7 +382,8 @@ impl Tamperer {
                 .map(|(table, trigger)| format!("alter table control.{table} {how} trigger {trigger};"))
                 .collect()
         };
-        let sql = format!("begin; {} {sql} {} commit", switch("disable"), switch("enable always"));
+        let begin = if std::mem::take(&mut self.is_held) { "" } else { "begin;" };
+        let sql = format!("{begin} {} {sql} {} commit", switch("disable"), switch("enable always"));
         let result = self.session.execute(sqlx::AssertSqlSafe(sql.clone())).await;
         result.unwrap_or_else(|error| panic!("{error}: {}", &sql[..sql.len().min(3_000)]));
     }

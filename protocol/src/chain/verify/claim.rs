@@ -1,6 +1,6 @@
 //! What somebody outside the rows says of a place in the chain, and what follows when it is not so.
 
-use super::{Break, Dispute, Verifier};
+use super::{Break, Dispute, HeadFault, Verifier};
 use crate::audit::BreakKind;
 use crate::chain::{Link, PublicKey, checkpoint};
 
@@ -90,12 +90,14 @@ impl Verifier {
                 (Worth::Hearsay, true) => return,
                 (Worth::Proof | Worth::Hearsay, false) => self.rewritten(seq),
                 // Nobody's word for the end: what else is known of it says how.
-                (Worth::Nothing, _) if matches!(claim, Claim::Head { .. }) => return,
+                (Worth::Nothing, _) if let Claim::Head { key, .. } = claim => {
+                    return self.accuse_head(self.fault_of(key, agrees));
+                }
                 // Its key may be named further on, by the event that hands over to the next.
                 (Worth::Nothing, true) if self.unproven.len() < MOST_DISPUTES => {
                     return self.unproven.push(claim.clone());
                 }
-                (Worth::Nothing, _) => forged(seq),
+                (Worth::Nothing, _) => Break::at(seq, BreakKind::Forged),
             },
         };
         let is_excused = match claim {
@@ -114,7 +116,7 @@ impl Verifier {
 
     /// Signatures that nobody named a key for.
     pub(super) fn unproven(&self) -> Option<Break> {
-        self.unproven.first().map(|claim| forged(claim.seq()))
+        self.unproven.first().map(|claim| Break::at(claim.seq(), BreakKind::Forged))
     }
 
     /// A key was named: what it signed is hearsay by now.
@@ -128,8 +130,20 @@ impl Verifier {
         self.next_key.is_some_and(|(named_at, key)| named_at == seq && self.trusted.contains(&key))
     }
 
+    /// Why a head that names this key proves nothing.
+    fn fault_of(&self, key: &str, agrees: bool) -> HeadFault {
+        match key {
+            _ if !agrees => HeadFault::OtherHash,
+            "" => HeadFault::Unsigned,
+            key if self.trusted.iter().any(|trusted| trusted.id() == key) => {
+                HeadFault::WrongSignature(key.to_owned())
+            }
+            key => HeadFault::OtherKey(key.to_owned()),
+        }
+    }
+
     fn rewritten(&self, seq: i64) -> Break {
-        Break { seq: self.good.saturating_add(1), at_most: seq, kind: BreakKind::Rewritten }
+        Break::between(self.good.saturating_add(1), seq, BreakKind::Rewritten)
     }
 
     pub(super) fn is_believed(&self, claim: &Claim) -> bool {
@@ -155,10 +169,6 @@ impl Verifier {
             Worth::Nothing
         }
     }
-}
-
-const fn forged(seq: i64) -> Break {
-    Break { seq, at_most: seq, kind: BreakKind::Forged }
 }
 
 /// Disputes that are remembered; the first is the one that is told.

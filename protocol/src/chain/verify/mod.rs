@@ -3,6 +3,7 @@
 //! It holds what it reads against claims: hashes that were written down elsewhere (anchors) and hashes that were signed
 //! (checkpoints, and the head). Memory does not grow with the trail. It believes nobody but the keys that it was given.
 
+mod broken;
 mod claim;
 mod lines;
 mod suspect;
@@ -16,7 +17,8 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{ACKNOWLEDGE_ACTION, KEY_ACTIONS, Link, PRUNE_ACTION, PublicKey, link};
-use crate::audit::{AuditBreak, BreakKind};
+use crate::audit::BreakKind;
+pub use broken::{Break, HeadFault};
 pub use claim::Claim;
 pub use lines::{ExportError, ExportVerdict, ExportVerifier};
 use suspect::Suspect;
@@ -29,16 +31,6 @@ pub struct Row<'a> {
     pub prev_hash: &'a [u8],
     pub payload: &'a [u8],
     pub hash: &'a [u8],
-}
-
-/// Where a trail is not what it was.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Break {
-    /// The first event that is affected, as near as can be told.
-    pub seq: i64,
-    /// It is at most this one.
-    pub at_most: i64,
-    pub kind: BreakKind,
 }
 
 /// A loss that an administrator acknowledged, in the trail itself.
@@ -88,6 +80,8 @@ pub struct Verifier {
     disputes: Vec<Dispute>,
     /// Signatures that fit, by a key that nobody has named yet.
     unproven: Vec<Claim>,
+    /// What is wrong with the head, apart from what the chain and other claims say.
+    head_fault: Option<HeadFault>,
     /// For a trail that does not begin at its first event: whether that must be explained, and the newest pruning.
     must_be_whole: bool,
     pruned_to: Option<i64>,
@@ -149,6 +143,7 @@ impl Verifier {
             acknowledged: Vec::new(),
             disputes: Vec::new(),
             unproven: Vec::new(),
+            head_fault: None,
             must_be_whole: false,
             pruned_to: None,
             state: State::Following,
@@ -180,6 +175,11 @@ impl Verifier {
         }
     }
 
+    /// Says that the head is not one at all, or not this trail's: it is no claim then, and nothing that it says counts.
+    pub fn accuse_head(&mut self, fault: HeadFault) {
+        self.head_fault.get_or_insert(fault);
+    }
+
     /// Whether more rows can change nothing any more.
     pub const fn is_decided(&self) -> bool {
         matches!(self.state, State::Broken(_))
@@ -188,7 +188,7 @@ impl Verifier {
     /// The values beside the event that was just read are not those that it commits to.
     pub fn values_differ(&mut self, seq: i64) {
         if matches!(self.state, State::Following) {
-            self.state = State::Broken(Break { seq, at_most: seq, kind: BreakKind::Edited });
+            self.state = State::Broken(Break::at(seq, BreakKind::Edited));
         }
     }
 
@@ -199,7 +199,7 @@ impl Verifier {
                 true => (expected, BreakKind::Removed),
                 false => (row.seq, BreakKind::Forged),
             };
-            self.state = State::Broken(Break { seq, at_most: seq, kind });
+            self.state = State::Broken(Break::at(seq, kind));
             return;
         }
         let hash = link(expected, &self.hash, row.payload);
@@ -214,7 +214,7 @@ impl Verifier {
 
     /// What a row that does not follow says of itself, and of the one before.
     fn suspect(&self, row: Row<'_>, hash: Link) -> State {
-        let at = |seq, kind| State::Broken(Break { seq, at_most: seq, kind });
+        let at = |seq, kind| State::Broken(Break::at(seq, kind));
         let (Ok(prev), Ok(own)) = (Link::try_from(row.prev_hash), Link::try_from(row.hash)) else {
             return at(row.seq, BreakKind::Edited);
         };
@@ -265,7 +265,7 @@ impl Verifier {
         self.acknowledged.iter().any(|loss| loss.covers(seq))
     }
 
-    /// The end: `head` is the place where the trail says that it ends.
+    /// The end: `head` is the place where the trail says that it ends, or that of the last event if nothing says so.
     pub fn finish(mut self, head: i64) -> Verified {
         let broken = match std::mem::replace(&mut self.state, State::Following) {
             State::Broken(found) => Some(found),
@@ -290,7 +290,7 @@ impl Verifier {
             return Some(dispute);
         }
         if self.must_be_whole && self.start > 0 && self.pruned_to != Some(self.start) {
-            return Some(Break { seq: 1, at_most: self.start, kind: BreakKind::Removed });
+            return Some(Break::between(1, self.start, BreakKind::Removed));
         }
         let after = self.seq.saturating_add(1);
         while let Some(claim) = self.claims.pop_front() {
@@ -301,18 +301,30 @@ impl Verifier {
                 true => BreakKind::Cut,
                 false => BreakKind::Forged,
             };
-            return Some(Break { seq: after, at_most: after, kind });
+            let fault = (head > self.seq).then_some(HeadFault::Ahead(head));
+            return Some(Break::at(after, kind).because(fault));
         }
         if head > self.seq {
-            return Some(Break { seq: after, at_most: after, kind: BreakKind::Cut });
+            return Some(Break::at(after, BreakKind::Cut).because(Some(HeadFault::Ahead(head))));
         }
         // Beyond what the holder of the key has signed there is only who has the database.
         let signed = self.signed_to.unwrap_or(self.start).max(self.anchored_to.unwrap_or(self.start));
-        let is_signed_whole = self.signed_to.unwrap_or(self.start) == self.seq;
-        (!is_signed_whole || head < self.seq).then(|| {
-            let seq = signed.min(head).min(self.seq.saturating_sub(1)).saturating_add(1);
-            Break { seq, at_most: self.seq, kind: BreakKind::Forged }
-        })
+        match self.head_fault.take() {
+            Some(HeadFault::Gone) => {
+                let seq = signed.saturating_add(1);
+                Some(Break::between(seq, after, BreakKind::Cut).because(Some(HeadFault::Gone)))
+            }
+            Some(HeadFault::StrayValues) => {
+                Some(Break::at(after, BreakKind::Forged).because(Some(HeadFault::StrayValues)))
+            }
+            fault => {
+                let is_signed_whole = self.signed_to.unwrap_or(self.start) == self.seq;
+                let seq = signed.min(head).min(self.seq.saturating_sub(1)).saturating_add(1).max(1);
+                let fault = if head < self.seq { Some(HeadFault::Behind(head)) } else { fault };
+                (!is_signed_whole || head < self.seq || fault.is_some())
+                    .then(|| Break::between(seq, self.seq, BreakKind::Forged).because(fault))
+            }
+        }
     }
 }
 
@@ -324,45 +336,6 @@ fn names_the_trail(payload: &[u8]) -> bool {
         .take(64)
         .position(|byte| *byte == b',')
         .is_some_and(|at| payload[at + 1..].starts_with(ACTION))
-}
-
-impl Break {
-    /// For a person: what was found, and what to do next.
-    pub fn sentence(&self) -> String {
-        let (seq, next) = (self.seq, seq_range(self.seq, self.at_most));
-        match self.kind {
-            BreakKind::Edited => format!(
-                "event {seq} was edited: its bytes are not those that its hash, or the next event, stands for. {RESTORE}"
-            ),
-            BreakKind::Removed => {
-                format!("{next} was removed: the events after it are there. {RESTORE}")
-            }
-            BreakKind::Reordered => {
-                format!("event {seq} is not in its place: events were reordered. {RESTORE}")
-            }
-            BreakKind::Cut => format!(
-                "the trail ends before event {seq}, which is known to have been: it was cut off, or restored from an \
-                 older copy. If a backup was restored on purpose, an administrator says so: `tenantry audit \
-                 acknowledge {seq}`. Otherwise: {RESTORE}"
-            ),
-            BreakKind::Rewritten => {
-                format!(
-                    "the trail was rewritten from {next} on: it is not what was signed or anchored. {RESTORE}"
-                )
-            }
-            _ => format!("{next} was forged: no key of this installation signed it. {RESTORE}"),
-        }
-    }
-
-    pub fn to_wire(&self) -> AuditBreak {
-        AuditBreak { seq: self.seq, kind: self.kind, message: self.sentence() }
-    }
-}
-
-const RESTORE: &str = "Keep the control database as it is for an investigation, find out who could write to it, and restore it from a backup";
-
-fn seq_range(seq: i64, at_most: i64) -> String {
-    if seq == at_most { format!("event {seq}") } else { format!("an event between {seq} and {at_most}") }
 }
 
 impl Loss {

@@ -34,6 +34,6 @@ impl Suspect {
     }
 
     fn broken(&self, kind: BreakKind) -> Break {
-        Break { seq: self.seq, at_most: self.seq, kind }
+        Break::at(self.seq, kind)
     }
 }

@@ -112,6 +112,54 @@ fn a_head_that_the_key_did_not_sign_is_forged() {
 }
 
 #[test]
+fn what_is_wrong_with_a_head_is_named_by_one_place_and_told_as_it_is() {
+    let events = trail(&ordinary(9));
+    let with = |claim: Claim, end: i64| {
+        let claims = events.iter().map(anchor).chain([claim]).collect();
+        verify(&events, claims, 1, end).broken.unwrap()
+    };
+    let Claim::Head { seq, hash, key, signature } = head(&events[8], 1) else { unreachable!() };
+    let of = |seq, hash, key: &str, signature: &[u8]| Claim::Head {
+        seq,
+        hash,
+        key: key.to_owned(),
+        signature: signature.to_vec(),
+    };
+    let stranger = public(2).id();
+    for (claim, end, at, fault) in [
+        (of(seq, hash, &key, &[9; 64]), 9, 9, HeadFault::WrongSignature(key.clone())),
+        (of(seq, hash, &stranger, &signature), 9, 9, HeadFault::OtherKey(stranger.clone())),
+        (of(seq, hash, "", &[]), 9, 9, HeadFault::Unsigned),
+        (of(seq, [7; 32], &key, &signature), 9, 9, HeadFault::OtherHash),
+        (of(14, hash, &key, &signature), 14, 10, HeadFault::Ahead(14)),
+        (head(&events[5], 1), 6, 7, HeadFault::Behind(6)),
+    ] {
+        let found = with(claim, end);
+        assert_eq!((found.seq, found.kind, &found.fault), (at, BreakKind::Forged, &Some(fault)));
+        let told = found.sentence();
+        let keys = told.matches(&key).count() + told.matches(&stranger).count();
+        assert!(keys <= 1, "a sentence names the key that it is about, and no other: {told}");
+    }
+    // Without a head nothing says where the trail ends: what is vouched for is left.
+    for (claims, at) in [(events.iter().map(anchor).collect(), 10), (vec![signed(&events[4], 1)], 6)] {
+        let mut verifier = Verifier::new(TRAIL, 0, BEGINNING, vec![public(1)]);
+        let claims: Vec<Claim> = claims;
+        claims.into_iter().for_each(|claim| verifier.expect(claim));
+        for event in &events {
+            verifier.row(Row {
+                seq: event.seq,
+                prev_hash: &event.prev,
+                payload: &event.payload,
+                hash: &event.hash,
+            });
+        }
+        verifier.accuse_head(HeadFault::Gone);
+        let found = verifier.finish(9).broken.unwrap();
+        assert_eq!((found.seq, found.kind), (at, BreakKind::Cut));
+    }
+}
+
+#[test]
 fn what_is_known_beyond_the_end_says_that_it_was_cut() {
     let events = trail(&ordinary(9));
     let older = vec![head(&events[5], 1)];
