@@ -147,3 +147,22 @@ async fn denials_that_are_only_counted_are_on_record_when_the_daemon_ends() {
         shared.events("denials").await.iter().map(|event| event["facts"]["count"].clone()).collect();
     assert_eq!(counts, ["3"]);
 }
+
+#[tokio::test]
+async fn a_verification_that_repeats_its_verdict_is_counted_and_the_count_is_on_record() {
+    const ASKED: u64 = 12;
+    let shared = Shared::start(&format!("[access]\nviewers = [\"{SOMEBODY}\"]\n")).await;
+    for _ in 0..ASKED {
+        shared.tenantry_of_somebody(&["audit", "verify"]).await.assert_status(0);
+    }
+    let recorded = shared.events("audit.verify").await.len();
+    let shared = shared.restart().await;
+    let events = shared.events("audit.verify").await;
+    // The first, and one for each ten seconds that it took, as a number or with one.
+    assert!(recorded < 6, "{recorded} events of {ASKED} verifications");
+    let number =
+        |event: &Value, fact: &str| event["facts"][fact].as_str().and_then(|n| n.parse::<u64>().ok());
+    let told = |event: &Value| number(event, "count").unwrap_or(1 + number(event, "unrecorded").unwrap_or(0));
+    assert_eq!(events.iter().map(told).sum::<u64>(), ASKED, "none goes uncounted: {events:?}");
+    assert!(events.iter().all(|event| event["actor"].as_str().unwrap().starts_with(SOMEBODY)), "{events:?}");
+}

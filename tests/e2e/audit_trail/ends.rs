@@ -251,7 +251,7 @@ pub(crate) async fn look(env: &mut Env, end: End, first: Place) -> Vec<String> {
     match end {
         End::EditedFurtherBack => tamperer.put_back(Class::EditPayload).await,
         End::CheckpointsGone => tamperer.put_back(Class::ForgeCheckpoint).await,
-        end if end.refuses() => tamperer.put_back_all().await,
+        end if end.refuses() => put_back(&mut tamperer).await,
         _ => {}
     }
     (seen.expected, seen.sentence) = (None, None);
@@ -261,6 +261,21 @@ pub(crate) async fn look(env: &mut Env, end: End, first: Place) -> Vec<String> {
     seen.at(env, Place::Append, "put back").await;
     seen.at(env, Place::Status, "put back").await;
     seen.wrong.iter().map(|wrong| format!("{end:?}, {first:?} first, of {last} events: {wrong}")).collect()
+}
+
+/// Everything that was saved, the head as well; what is there besides goes.
+async fn put_back(tamperer: &mut Tamperer) {
+    tamperer
+        .guarded(
+            "alter table control.audit_head drop constraint if exists audit_head_pk, drop constraint if exists audit_head_is_single;
+             delete from control.audit_head;
+             insert into control.audit_head select * from saved.head;
+             alter table control.audit_head add constraint audit_head_pk primary key (singleton),
+               add constraint audit_head_is_single check (singleton);
+             update control.audit_segment set pruned_at = null;",
+        )
+        .await;
+    tamperer.put_back(Class::Restore).await;
 }
 
 /// What was seen so far.
@@ -295,10 +310,14 @@ impl Seen {
                 self.told(&what, found);
             }
             Place::Status => {
-                let health = env.rpc().await.health(context(), HealthRequest {}).await.unwrap().unwrap();
-                let trail = health.control.trail.unwrap_or_default();
+                // A look that takes longer than a status may is told by the next one.
+                let trail = eventually("the status tells what the look at the end found", async || {
+                    let health = env.rpc().await.health(context(), HealthRequest {}).await.unwrap().unwrap();
+                    let trail = health.control.trail.unwrap_or_default();
+                    (trail.trouble.is_some() == self.end.refuses()).then_some(trail)
+                })
+                .await;
                 let is_refused = trail.trouble.is_some();
-                self.must(&format!("{what}, trouble"), is_refused, self.end.refuses());
                 // What is further back, a status knows from a verification.
                 if is_refused {
                     self.told(&what, trail.trouble);

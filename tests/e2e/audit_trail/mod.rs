@@ -135,6 +135,36 @@ async fn a_restored_backup_is_noticed_at_the_start_and_takes_an_administrators_w
 }
 
 #[tokio::test]
+async fn a_head_that_no_backup_has_is_put_back_by_hand_and_takes_an_administrators_word() {
+    let mut env = Env::new().await;
+    env.provision("acme").await;
+    env.take_daemon().kill().await;
+    let mut session = env.control().await;
+    sqlx::query("delete from control.audit_head").execute(&mut session).await.unwrap();
+    let text = std::fs::read_to_string(env.dir.join("state/audit/anchors")).unwrap();
+    let trail = text.lines().next().unwrap().rsplit(' ').next().unwrap();
+    let newest = anchors_of(&env).pop().unwrap();
+    env.start_daemon().await;
+    env.tenantry(&["tenant", "suspend", "acme"]).await.assert_status(5).assert_says(&["control.audit_head"]);
+    sqlx::query(
+        "insert into control.audit_head (trail, seq, hash) values ($1::text::uuid, $2, decode($3, 'hex'))",
+    )
+    .bind(trail)
+    .bind(newest.seq)
+    .bind(&newest.hash)
+    .execute(&mut session)
+    .await
+    .unwrap();
+    let found = verdict(&env, Vec::new()).await.broken.unwrap();
+    assert_eq!((found.seq, found.kind), (newest.seq, BreakKind::Forged), "{}", found.message);
+    let seq = newest.seq.to_string();
+    let acknowledge = ["audit", "acknowledge", &seq, "--reason", "the head was put back by hand"];
+    env.tenantry(&acknowledge).await.assert_status(0);
+    env.tenantry(&["tenant", "suspend", "acme"]).await.assert_status(0);
+    assert_eq!(verdict(&env, Vec::new()).await.broken, None);
+}
+
+#[tokio::test]
 async fn whoever_has_the_database_and_the_key_and_the_anchors_is_caught_by_anchors_kept_elsewhere() {
     let mut env = Env::new().await;
     env.provision("acme").await;

@@ -143,8 +143,8 @@ impl Tamperer {
             )
             .await
             .unwrap();
-        let trail =
-            sqlx::query_scalar("select trail from control.audit_head").fetch_one(&mut session).await.unwrap();
+        let trail = sqlx::query_scalar("select trail from control.audit_head");
+        let trail = trail.fetch_one(&mut session).await.unwrap();
         let mut this = Self { session, key, trail, last: 0, resealed: None, is_held: false };
         this.save().await;
         this.release().await;
@@ -166,8 +166,8 @@ impl Tamperer {
             )
             .await
             .unwrap();
-        self.last =
-            sqlx::query_scalar("select seq from saved.head").fetch_one(&mut self.session).await.unwrap();
+        let last = sqlx::query_scalar("select seq from saved.head");
+        self.last = last.fetch_one(&mut self.session).await.unwrap();
     }
 
     async fn release(&mut self) {
@@ -199,20 +199,6 @@ impl Tamperer {
                     from saved.head s;";
         }
         self.guarded(&sql).await;
-    }
-
-    /// Puts back everything that was saved, the head as well, and takes away what is there besides.
-    pub(crate) async fn put_back_all(&mut self) {
-        self.guarded(
-            "alter table control.audit_head drop constraint if exists audit_head_pk, drop constraint if exists audit_head_is_single;
-             delete from control.audit_head;
-             insert into control.audit_head select * from saved.head;
-             alter table control.audit_head add constraint audit_head_pk primary key (singleton),
-               add constraint audit_head_is_single check (singleton);
-             update control.audit_segment set pruned_at = null;",
-        )
-        .await;
-        self.put_back(Class::Restore).await;
     }
 
     /// An event that fits after the last one, which the head knows nothing of.

@@ -122,7 +122,10 @@ impl Break {
                 )
             }
             HeadFault::Unsigned => {
-                format!("the trail's end (event {at_most}) is not signed: this installation signs each event")
+                return format!(
+                    "the trail's end (event {at_most}) is not signed: this installation signs each event. If the head was put \
+                     back by hand, an administrator says so: `tenantry audit acknowledge {seq}`. Otherwise: {RESTORE}"
+                );
             }
             HeadFault::WrongSignature(key) => format!(
                 "the signature of the trail's end (event {at_most}) names key {key}, and that key did not sign this: the \
