@@ -25,7 +25,7 @@ torture: test-deps
 	cargo test --workspace --test torture -- --runs $(or $(RUNS),500) --seed $(or $(SEED),1) $(TORTURE)
 
 # Attacks tenants of all tenancies on PostgreSQL 15 and 18, plants misconfigurations that the verifier must catch, and writes
-# docs/penetration-report.md.
+# docs/penetration-report.md. ISOLATION="--idle 600": tenants take all connections of a server, after ten minutes of rest.
 isolation: test-deps
 	cargo build --workspace
 	cargo test --workspace --test isolation -- $(ISOLATION)

@@ -13,6 +13,7 @@ pub mod logging;
 pub mod model;
 pub mod pipeline;
 pub mod postgres;
+mod private_path;
 pub mod server;
 mod start;
 

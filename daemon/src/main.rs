@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use tenantry_protocol::endpoint::Announcement;
+use tenantry_protocol::text::escaped;
 use tenantryd::cli::{Arguments, shed_postgres_environment};
 use tenantryd::config::{Config, ConfigError, Surroundings};
 use tenantryd::logging::{self, Logging};
@@ -95,7 +96,7 @@ async fn report(config: &Config) -> ExitCode {
     let mut out = io::stdout().lock();
     for line in &found.lines {
         // Whoever closed the pipe has read enough.
-        let _ = writeln!(out, "{line}");
+        let _ = writeln!(out, "{}", escaped(line));
     }
     if found.problems == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -148,6 +149,12 @@ fn fail(error: &dyn Error, code: u8) -> ExitCode {
         }
         cause = error.source();
     }
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", lines(&text));
     ExitCode::from(code)
+}
+
+/// Where it has several lines, as the end of the server's log has, those after the first are set off: none of them can be
+/// taken for one of ours.
+fn lines(text: &str) -> String {
+    text.lines().map(escaped).collect::<Vec<_>>().join("\n    ")
 }

@@ -24,6 +24,7 @@ use crate::postgres::control::{Control, ControlOptions};
 use crate::postgres::dump::Archives;
 use crate::postgres::lease::Holder;
 use crate::postgres::target::{Target, TargetOptions};
+use crate::private_path::{self, PathError};
 use crate::server::{Listener, ListenerError};
 
 /// How long operations in flight may take to end when the daemon stops; what is left is taken up by the next start.
@@ -52,6 +53,8 @@ pub struct Server {
 
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    #[error("the state directory is not safe: {0}")]
+    StateDir(PathError),
     #[error(transparent)]
     Listener(#[from] ListenerError),
     #[error(transparent)]
@@ -91,6 +94,7 @@ struct Places {
 impl Server {
     /// Starts everything; when this returns, the daemon answers.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        private_path::check(&config.state_dir, None).map_err(StartError::StateDir)?;
         let listener = Listener::open(&config.socket)?;
         let mode = config.mode();
         if let Some(own) = &config.ephemeral {
@@ -201,7 +205,9 @@ impl Databases {
     async fn connect(places: Places, lease: Duration) -> Result<(Arc<Control>, Vec<Arc<Target>>), Error> {
         let holder = Holder::of_this_process(&host_name());
         let control = Control::open(places.control, holder, lease).await?;
-        let targets = places.targets.into_iter().map(|options| Arc::new(Target::new(options))).collect();
+        let targets: Vec<_> =
+            places.targets.into_iter().map(|options| Arc::new(Target::new(options))).collect();
+        targets.iter().for_each(|target| target.keep_open());
         Ok((Arc::new(control), targets))
     }
 
@@ -302,6 +308,9 @@ pub struct CheckReport {
 /// Connects to everything that the configuration names and says what it found; changes nothing.
 pub async fn check(config: &Config) -> CheckReport {
     let mut report = CheckReport::default();
+    if let Err(error) = private_path::check(&config.state_dir, None) {
+        report.problem(format!("the state directory is not safe: {error}"));
+    }
     let places = match &config.servers {
         Servers::Embedded(embedded) => {
             report.lines.push(format!("ok: a private cluster in {}", embedded.data_dir.display()));
@@ -322,10 +331,12 @@ impl CheckReport {
     fn add(&mut self, what: &str, result: Result<String, Error>) {
         match result {
             Ok(found) => self.lines.push(format!("ok: {what}: {found}")),
-            Err(error) => {
-                self.problems += 1;
-                self.lines.push(format!("error: {what}: {}", error.explain()));
-            }
+            Err(error) => self.problem(format!("{what}: {}", error.explain())),
         }
+    }
+
+    fn problem(&mut self, what: String) {
+        self.problems += 1;
+        self.lines.push(format!("error: {what}"));
     }
 }

@@ -21,6 +21,7 @@ pub mod service;
 pub mod session;
 pub mod target;
 pub mod tenant;
+pub mod text;
 pub mod watch;
 
 pub use error::{ApiError, ErrorCode};

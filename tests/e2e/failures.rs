@@ -132,6 +132,23 @@ async fn a_migration_cannot_pretend_that_the_server_is_down() {
     assert_eq!(failure["file"], "V5__fifth.sql");
 }
 
+/// With the SQLSTATE of a full disk it would be told to make room, with that of a deadlock be built five times.
+#[tokio::test]
+async fn an_sqlstate_that_a_migration_chose_decides_nothing() {
+    for (sqlstate, not_said) in
+        [("53100", "disk is full"), ("40P01", "tried again"), ("55P03", "tried again")]
+    {
+        let env = Env::new().await;
+        let sql = format!("do $$ begin raise exception 'pretended' using errcode = '{sqlstate}'; end $$;");
+        let failure = fails(&env, &with_fifth(&env, "1.0", &sql), &["V5__fifth.sql:1", sqlstate]).await;
+        assert_eq!(failure["sqlstate"], sqlstate, "it is told, though");
+        let hint = failure["hint"].as_str().unwrap();
+        assert!(hint.contains("mend V5__fifth.sql") && !hint.contains(not_said), "{failure}");
+        let log = env.daemon().log();
+        assert_eq!(log.matches("a step failed").count(), 1, "one build, and no other: {log}");
+    }
+}
+
 #[tokio::test]
 async fn a_migration_that_makes_its_transaction_read_only_is_told_so_with_its_file() {
     let env = Env::new().await;

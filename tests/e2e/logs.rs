@@ -12,6 +12,7 @@ use crate::harness::scratch::Scratch;
 use crate::harness::small_disk::mounting;
 use crate::harness::wait::within;
 use crate::harness::{Cluster, Env, Folder, binaries};
+use crate::log_injection;
 
 /// Ids by which a line is found.
 fn ids(fields: &Value) -> Option<(String, String)> {
@@ -91,26 +92,41 @@ async fn the_journal_gets_the_same_ids_as_fields() {
     );
     let command = mounting(&mount, &scratch.text(""), &binaries::tenantryd()).await;
     let config = env.config_path();
-    let reading = tokio::spawn(async move {
+    let (entries, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
         let mut buffer = vec![0; 1 << 18];
-        loop {
-            let length = journal.recv(&mut buffer).await.unwrap();
-            let fields = entry(&buffer[..length]);
-            if fields.get("MESSAGE").is_some_and(|message| message == "an operation ended") {
-                return fields;
-            }
+        while let Ok(length) = journal.recv(&mut buffer).await {
+            let _ = entries.send(entry(&buffer[..length]));
         }
     });
+    let mut next = async |wanted: &str| loop {
+        let fields = heard.recv().await.expect("the journal goes on");
+        if fields.get("MESSAGE").is_some_and(|message| message == wanted) {
+            return fields;
+        }
+    };
     let daemon = Daemon::run(command, &["--config", config.to_str().unwrap()], &env.dir, &[]).await;
     let daemon = daemon.unwrap_or_else(|ended| panic!("{}", ended.log));
     let socket = daemon.socket().to_str().unwrap().to_owned();
     let create = ["--socket", &socket, "tenant", "create", "acme", "--blueprint", "projects", "--json"];
     let made = run(tenantry_command(&create, &env.dir)).await.assert_status(0).json();
-    let fields = within("the journal has the end of the provisioning", reading).await.unwrap();
+    let fields = within("the journal has the end of the provisioning", next("an operation ended")).await;
     let of = |name: &str| fields.get(name).map(String::as_str);
     assert_eq!(of("TENANTRY_OPERATION"), made["operation"]["id"].as_str(), "{fields:?}");
     assert_eq!(of("TENANTRY_TENANT"), made["tenant"]["id"].as_str(), "{fields:?}");
     assert_eq!(of("PRIORITY"), Some("6"), "{fields:?}");
+
+    let add = ["--socket", &socket, "blueprint", "add"].map(str::to_owned).into_iter();
+    let add: Vec<_> = add.chain([log_injection::hostile(&env).path().to_owned()]).collect();
+    run(tenantry_command(&add, &env.dir)).await.assert_status(0);
+    let create = ["--socket", &socket, "tenant", "create", "globex", "--blueprint", "hostile"];
+    run(tenantry_command(&create, &env.dir)).await.assert_status(1);
+    let fields = within("the journal has the failure", next("a step failed")).await;
+    let error = &fields["TENANTRY_ERROR"];
+    assert!(
+        error.contains("boom") && error.contains(r"\r\n") && !error.contains(char::is_control),
+        "{fields:?}"
+    );
     let ended = daemon.stop().await;
     assert_eq!(ended.log, "", "what is in the journal is not on standard error, too");
 }

@@ -15,12 +15,29 @@ const CREATE: [&str; 5] = ["tenant", "create", "acme", "--blueprint", "projects"
 
 /// The server can no longer be reached where the daemon looks, and its sessions there are ended.
 async fn hide_server(env: &Env) -> PathBuf {
+    // A connection that is just being opened would come to be behind the end of all others.
+    let mut superuser = env.cluster.superuser("postgres").await;
+    let kept =
+        "select count(*) >= 4 from pg_stat_activity where application_name = 'tenantryd' and datname = $1";
+    for database in [&env.target_db, &env.control_db] {
+        eventually("the daemon's least connections are open", async || {
+            let kept = sqlx::query_scalar(kept).bind(database).fetch_one(&mut superuser).await;
+            kept.unwrap_or(false).then_some(())
+        })
+        .await;
+    }
+    superuser.close().await.unwrap();
     let (there, away) = (env.cluster.socket_dir(), env.cluster.socket_dir().with_extension("away"));
     std::fs::rename(&there, &away).unwrap();
     let mut superuser = env.cluster.options("postgres").socket(&away).connect().await.unwrap();
-    let end =
-        "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'tenantryd'";
-    sqlx::query(end).execute(&mut superuser).await.unwrap();
+    // One that is just being opened has no name yet.
+    let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity
+               where backend_type = 'client backend' and pid <> pg_backend_pid()";
+    eventually("nobody is connected any more", async || {
+        let ended: i64 = sqlx::query_scalar(end).fetch_one(&mut superuser).await.unwrap();
+        (ended == 0).then_some(())
+    })
+    .await;
     superuser.close().await.unwrap();
     away
 }

@@ -15,6 +15,8 @@
 mod bars;
 #[path = "../e2e/hostile_pools/cases.rs"]
 mod cases;
+#[path = "../e2e/slots/flood.rs"]
+mod flood;
 #[allow(dead_code, unused_imports, reason = "shared with the end-to-end tests, which use more of it")]
 #[path = "../e2e/harness/mod.rs"]
 mod harness;
@@ -28,6 +30,7 @@ mod report;
 mod trial;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use tenantry_protocol::blueprint::Tenancy;
@@ -59,6 +62,9 @@ struct Arguments {
     /// Only on PostgreSQL 18, or only on the system's
     #[arg(long, value_parser = ["15", "18"])]
     only: Option<String>,
+    /// Only that: tenants take all connections after the daemon has rested for so many seconds
+    #[arg(long, value_name = "SECONDS")]
+    idle: Option<u64>,
     /// Prints the figures and leaves the report as it is
     #[arg(long)]
     dry: bool,
@@ -98,6 +104,11 @@ struct FleetProof {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
+    if let Some(seconds) = arguments.idle {
+        runtime.block_on(take_all_connections(&arguments, Duration::from_secs(seconds)));
+        runtime.shutdown_background();
+        return ExitCode::SUCCESS;
+    }
     let proofs = runtime.block_on(prove(&arguments));
     runtime.shutdown_background();
     if !arguments.dry {
@@ -106,12 +117,29 @@ fn main() -> ExitCode {
     if bars::print(&bars(&proofs, arguments.tenants)) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// The versions of the server that were asked for.
+fn versions(arguments: &Arguments) -> impl Iterator<Item = Version> {
+    let all = [("15", Version::Packaged), ("18", Version::V18)].into_iter();
+    let wanted = all.filter(|(name, _)| arguments.only.as_deref().is_none_or(|only| only == *name));
+    wanted.map(|(_, version)| version)
+}
+
+/// Panics where it locks the daemon out. All at once, since most of it is rest.
+async fn take_all_connections(arguments: &Arguments, idle: Duration) {
+    let floods = versions(arguments).map(|version| async move {
+        flood::withstand(version, idle).await;
+        println!(
+            "{}: all connections were taken after {} s of rest, and the daemon answered",
+            binaries::server_version(version),
+            idle.as_secs()
+        );
+    });
+    futures::future::join_all(floods).await;
+}
+
 async fn prove(arguments: &Arguments) -> Vec<Proof> {
     let mut proofs = Vec::new();
-    for (name, version) in [("15", Version::Packaged), ("18", Version::V18)] {
-        if arguments.only.as_deref().is_some_and(|only| only != name) {
-            continue;
-        }
+    for version in versions(arguments) {
         let server = binaries::server_version(version);
         println!("on {server}");
         let ground = ProvingGround::new(version).await;

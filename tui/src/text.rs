@@ -5,15 +5,10 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+pub(crate) use tenantry_protocol::text::{escaped_json as json, is_hostile};
 
-/// Control characters (also DEL and C1) and the Unicode characters that reorder text or hide in it.
-pub(crate) fn is_hostile(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
-        )
-}
+/// Fields whose line ends are the daemon's own: the statements of a plan.
+const OF_SEVERAL_LINES: [&str; 1] = ["text"];
 
 /// One line: hostile characters become `�`, tabs and line ends become spaces.
 pub(crate) fn line(text: &str) -> String {
@@ -41,22 +36,8 @@ pub(crate) fn lines(text: &str) -> String {
     clean
 }
 
-/// JSON text with hostile characters escaped: another spelling of the same document, harmless on a terminal.
-pub(crate) fn json(document: &str) -> String {
-    let mut clean = String::with_capacity(document.len());
-    for c in document.chars() {
-        if c != '\n' && is_hostile(c) {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                clean.push_str(&format!("\\u{unit:04x}"));
-            }
-        } else {
-            clean.push(c);
-        }
-    }
-    clean
-}
-
-/// The same wire value with every string in it made harmless; the value itself if that is not one any more.
+/// The same wire value with every string in it made harmless, and one line: whoever wrote it must not begin a line of ours.
+/// The value itself if that is not one any more.
 pub(crate) fn wire<T: Serialize + DeserializeOwned>(value: T) -> T {
     let Ok(mut tree) = serde_json::to_value(&value) else { return value };
     if !clean_tree(&mut tree) {
@@ -68,15 +49,15 @@ pub(crate) fn wire<T: Serialize + DeserializeOwned>(value: T) -> T {
 /// Cleans every string below `tree`; true if any changed.
 fn clean_tree(tree: &mut serde_json::Value) -> bool {
     match tree {
-        serde_json::Value::String(text) if text.contains(is_hostile) => {
-            let clean = lines(text);
-            let changed = clean != *text;
-            *text = clean;
-            changed
-        }
-        serde_json::Value::Array(items) => clean_all(items.iter_mut()),
+        serde_json::Value::String(text) => clean_text(text, line),
+        serde_json::Value::Array(items) => clean_all(items.iter_mut().map(clean_tree)),
         serde_json::Value::Object(map) => {
-            let mut any = clean_all(map.values_mut());
+            let mut any = clean_all(map.iter_mut().map(|(name, value)| match value {
+                serde_json::Value::String(text) if OF_SEVERAL_LINES.contains(&name.as_str()) => {
+                    clean_text(text, lines)
+                }
+                value => clean_tree(value),
+            }));
             if map.keys().any(|key| key.contains(is_hostile)) {
                 *map = std::mem::take(map).into_iter().map(|(key, value)| (line(&key), value)).collect();
                 any = true;
@@ -87,10 +68,20 @@ fn clean_tree(tree: &mut serde_json::Value) -> bool {
     }
 }
 
-/// Cleans each of them; true if any changed.
-fn clean_all<'a>(items: impl Iterator<Item = &'a mut serde_json::Value>) -> bool {
+fn clean_text(text: &mut String, clean: fn(&str) -> String) -> bool {
+    if !text.contains(is_hostile) {
+        return false;
+    }
+    let cleaned = clean(text);
+    let changed = cleaned != *text;
+    *text = cleaned;
+    changed
+}
+
+/// Goes through all of them; true if any changed.
+fn clean_all(changes: impl Iterator<Item = bool>) -> bool {
     // Not `any`, which would stop at the first.
-    items.map(clean_tree).filter(|changed| *changed).count() > 0
+    changes.filter(|changed| *changed).count() > 0
 }
 
 #[cfg(test)]
@@ -104,16 +95,10 @@ mod tests {
     }
 
     #[test]
-    fn escaped_json_is_the_same_document() {
-        let text = serde_json::to_string("x\u{202e}\u{9b}y").unwrap_or_default();
-        let clean = json(&text);
-        assert!(clean.is_ascii());
-        assert_eq!(serde_json::from_str::<String>(&clean).ok().as_deref(), Some("x\u{202e}\u{9b}y"));
-    }
-
-    #[test]
     fn every_string_of_a_wire_value_is_cleaned() {
-        let value = serde_json::json!({"a\u{1b}": ["b\u{202e}", {"c": "d\ne"}], "n": 1});
-        assert_eq!(wire(value), serde_json::json!({"a�": ["b�", {"c": "d\ne"}], "n": 1}));
+        let value =
+            serde_json::json!({"a\u{1b}": ["b\u{202e}", {"c": "d\ne", "text": "f\ng\u{9b}"}], "n": 1});
+        let clean = serde_json::json!({"a�": ["b�", {"c": "d e", "text": "f\ng�"}], "n": 1});
+        assert_eq!(wire(value), clean);
     }
 }

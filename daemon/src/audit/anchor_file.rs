@@ -4,15 +4,17 @@
 //! What others did to the file meanwhile is looked at before each line: a second writer's lines stay, a part of a line goes,
 //! and a file that was shortened or taken away is begun anew.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tenantry_protocol::chain::Link;
 use uuid::Uuid;
+
+use crate::private_path;
 
 use super::key::sync_directory;
 
@@ -40,9 +42,6 @@ pub(super) struct AnchorFile {
 
 impl AnchorFile {
     pub(super) fn open(path: &Path, trail: Uuid) -> io::Result<(Self, Option<Anchor>)> {
-        if let Some(dir) = path.parent() {
-            DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-        }
         let file = open(path)?;
         let mut this =
             Self { path: path.to_owned(), file, trail, last: 0, length: 0, began_anew: Arc::default() };
@@ -153,13 +152,13 @@ impl AnchorFile {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)
+    private_path::open(path, OpenOptions::new().read(true).append(true).create(true))
 }
 
 /// Which trail a file is of, if it is there and says so.
 pub(super) fn trail_of(path: &Path) -> io::Result<Option<Uuid>> {
     let mut header = String::new();
-    match File::open(path) {
+    match private_path::open(path, OpenOptions::new().read(true)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => BufReader::new(file?.take(LONGEST_LINE)).read_line(&mut header)?,
     };
@@ -199,7 +198,7 @@ fn whole_lines(file: &mut File) -> io::Result<u64> {
 
 /// The anchors of a file in their order, one at a time: the file can be of any length. None where it was taken away.
 pub(super) fn read(path: &Path) -> io::Result<impl Iterator<Item = io::Result<Anchor>>> {
-    let file: Box<dyn io::Read + Send> = match File::open(path) {
+    let file: Box<dyn io::Read + Send> = match private_path::open(path, OpenOptions::new().read(true)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Box::new(io::empty()),
         file => Box::new(file?),
     };

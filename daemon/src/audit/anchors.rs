@@ -13,6 +13,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::private_path;
+
 use super::anchor_file::{Anchor, AnchorFile};
 use super::shipping::Shipping;
 
@@ -52,6 +54,9 @@ enum Order {
 impl Anchors {
     /// Opens the file, or begins it; a line that was cut by a crash is dropped. Gives the newest anchor in it.
     pub(super) fn open(path: &Path, trail: Uuid, shipping: Shipping) -> io::Result<(Self, Option<Anchor>)> {
+        if let Some(dir) = path.parent() {
+            private_path::make_directory(dir)?;
+        }
         let (file, last) = AnchorFile::open(path, trail)?;
         let (orders, inbox) = mpsc::channel();
         let (report, reached) = watch::channel(Reached { newest: last, trouble: None });

@@ -3,9 +3,9 @@
 //! A rotation is in two steps, so that a crash between them loses nothing: the new key is written beside the old one,
 //! becomes valid by an event in the trail, and only then takes the old one's place.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
@@ -14,6 +14,10 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use tenantry_protocol::chain::PublicKey;
 
 use crate::postgres::audit_append::Signature;
+use crate::private_path;
+
+/// More than any key has.
+const MOST_BYTES: u64 = 64 * 1024;
 
 /// Signs. Its private half is never shown.
 #[derive(Clone)]
@@ -94,7 +98,7 @@ impl KeyPlace {
 
     /// The key, if it is there.
     pub(super) fn load(&self) -> Result<Option<Key>, KeyError> {
-        match (read(self.path(), self.closed_to())?, self) {
+        match (self.read(self.path())?, self) {
             (None, Self::Given(path)) => {
                 Err(KeyError::Io { path: path.clone(), source: io::Error::from(io::ErrorKind::NotFound) })
             }
@@ -120,7 +124,7 @@ impl KeyPlace {
     /// The key that a rotation left beside the current one.
     pub(super) fn prepared(&self) -> Result<Option<Key>, KeyError> {
         match self {
-            Self::Own(_) => read(&self.next()?, self.closed_to()),
+            Self::Own(_) => self.read(&self.next()?),
             Self::Given(_) => Ok(None),
         }
     }
@@ -159,9 +163,31 @@ impl KeyPlace {
         let io = |source| KeyError::Io { path: path.to_owned(), source };
         let pem = key.private.to_pkcs8_pem(LineEnding::LF).map_err(|error| io(io::Error::other(error)))?;
         if let Some(dir) = path.parent() {
-            DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io)?;
+            private_path::make_directory(dir).map_err(io)?;
         }
         write_whole(path, pem.as_bytes(), 0o600).map_err(io)
+    }
+
+    /// The key in a file, if there is one. Ours is not read through a link; whoever gives one may do that by a link.
+    fn read(&self, path: &Path) -> Result<Option<Key>, KeyError> {
+        let io = |source| KeyError::Io { path: path.to_owned(), source };
+        let opened = match self {
+            Self::Own(_) => open_own(path),
+            Self::Given(_) => File::open(path),
+        };
+        let file = match opened {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(io)?,
+        };
+        let mode = file.metadata().map_err(io)?.permissions().mode() & 0o777;
+        if mode & self.closed_to() != 0 {
+            return Err(KeyError::Open { path: path.to_owned(), mode });
+        }
+        let mut text = String::new();
+        file.take(MOST_BYTES).read_to_string(&mut text).map_err(io)?;
+        let private = SigningKey::from_pkcs8_pem(text.trim())
+            .map_err(|_| KeyError::Malformed { path: path.to_owned() })?;
+        Ok(Some(Key::new(private)))
     }
 
     /// The public half, for those who verify.
@@ -172,20 +198,11 @@ impl KeyPlace {
     }
 }
 
-fn read(path: &Path, closed_to: u32) -> Result<Option<Key>, KeyError> {
-    let io = |source| KeyError::Io { path: path.to_owned(), source };
-    let mode = match fs::metadata(path) {
-        Ok(found) => found.permissions().mode() & 0o777,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(io(error)),
-    };
-    if mode & closed_to != 0 {
-        return Err(KeyError::Open { path: path.to_owned(), mode });
+fn open_own(path: &Path) -> io::Result<File> {
+    if let Some(dir) = path.parent() {
+        private_path::check(dir, None)?;
     }
-    let text = fs::read_to_string(path).map_err(io)?;
-    let private =
-        SigningKey::from_pkcs8_pem(text.trim()).map_err(|_| KeyError::Malformed { path: path.to_owned() })?;
-    Ok(Some(Key::new(private)))
+    private_path::open(path, OpenOptions::new().read(true))
 }
 
 /// The file is there whole, or not at all, whatever happens.
@@ -239,6 +256,25 @@ mod tests {
         fs::set_permissions(dir.path().join("key"), fs::Permissions::from_mode(0o600)).unwrap();
         fs::write(dir.path().join("key"), "nonsense").unwrap();
         assert!(place.load().unwrap_err().to_string().contains("openssl genpkey"));
+    }
+
+    #[test]
+    fn a_key_is_neither_read_through_a_link_nor_made_where_others_can_write() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = KeyPlace::Own(dir.path().join("key"));
+        place.create().unwrap();
+        let elsewhere = dir.path().join("elsewhere");
+        fs::rename(dir.path().join("key"), &elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, dir.path().join("key")).unwrap();
+        let KeyError::Io { source, .. } = place.load().unwrap_err() else { unreachable!() };
+        assert!(source.to_string().contains("not a regular file"), "{source}");
+        // The credential of a service manager may be one.
+        assert!(KeyPlace::Given(dir.path().join("key")).load().unwrap().is_some());
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        for refused in [place.load().map(drop), place.create().map(drop), place.prepare().map(drop)] {
+            let KeyError::Io { source, .. } = refused.unwrap_err() else { unreachable!() };
+            assert!(source.to_string().contains("chmod go-w"), "{source}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::model::operation::Seeding;
 use crate::pipeline::plan::{self, Ingredients};
 use crate::pipeline::preflight;
 use crate::postgres::target::Target;
+use crate::postgres::tenant_ddl::Limits;
 use crate::postgres::tenants;
 
 use super::{App, errors};
@@ -69,7 +70,8 @@ impl App {
         let name = resolved.target.name();
         let counts = tenants::counts(self.control.pool()).await.map_err(errors::control)?;
         let living = tenants::living(&counts, name);
-        let mut findings = preflight::findings(&resolved.target, &resolved.blueprint, living)
+        let limits = Limits::of(&resolved.settings);
+        let mut findings = preflight::findings(&resolved.target, &resolved.blueprint, living, limits)
             .await
             .map_err(|error| errors::target(name, error))?;
         findings.extend(resolved.findings.iter().cloned());

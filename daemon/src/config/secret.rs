@@ -4,10 +4,12 @@
 //! every user of the machine can read is refused as the place of one.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+
+use crate::private_path::{self, PathError};
 
 /// Longer than any password PostgreSQL's tools accept; a bigger file is surely not a password.
 const MAX_SECRET_BYTES: u64 = 4096;
@@ -23,6 +25,8 @@ pub enum SecretFileError {
     Read(#[source] io::Error),
     #[error("is readable by every user of this machine (mode {mode:04o}): chmod 0600 it")]
     WorldReadable { mode: u32 },
+    #[error("is not safe where it is: {0}")]
+    Exposed(#[source] Box<PathError>),
     #[error("is not a regular file")]
     NotAFile,
     #[error("is empty: it must hold the password, on its first line")]
@@ -50,6 +54,7 @@ impl Secret {
             return Err(SecretFileError::NotAFile);
         }
         refuse_world_readable(metadata.permissions().mode())?;
+        check_place(path)?;
         let mut bytes = Vec::new();
         file.take(MAX_SECRET_BYTES + 1).read_to_end(&mut bytes).map_err(SecretFileError::Read)?;
         if bytes.len() as u64 > MAX_SECRET_BYTES {
@@ -66,6 +71,16 @@ impl Secret {
         }
         Ok(Self(line.to_owned()))
     }
+}
+
+/// Whoever can put another file in its place decides what the daemon logs in with. Who provides it may do that by a link.
+fn check_place(path: &Path) -> Result<(), SecretFileError> {
+    let real = fs::canonicalize(path).map_err(SecretFileError::Read)?;
+    [path, &real]
+        .into_iter()
+        .filter_map(Path::parent)
+        .try_for_each(private_path::check_surroundings)
+        .map_err(|error| SecretFileError::Exposed(Box::new(error)))
 }
 
 /// Refuses a file mode that lets everybody read; a group's right to read is the administrator's choice.

@@ -3,7 +3,7 @@
 //! Invariant: only directories of this user, with a temporary daemon's name, whose lock nobody holds. One that is
 //! just being made has no lock yet, or a young one, and is left alone.
 
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ use super::layout::LOCK_FILE;
 use super::postmaster;
 use crate::config::paths::EPHEMERAL_PREFIX;
 use crate::file_lock::FileLock;
+use crate::private_path;
 
 /// Between opening its lock and locking it, a daemon must not be taken for dead.
 const YOUNG: Duration = Duration::from_secs(10);
@@ -53,7 +54,7 @@ fn is_own_directory(path: &Path) -> bool {
 
 /// The lock, taken, if its daemon is gone.
 fn lock_of_the_dead(path: &Path) -> io::Result<Option<FileLock>> {
-    let file = File::open(path)?;
+    let file = private_path::open(path, OpenOptions::new().read(true))?;
     let age = file.metadata()?.modified()?.elapsed().unwrap_or_default();
     Ok(if age > YOUNG { FileLock::take(file).ok() } else { None })
 }

@@ -129,7 +129,8 @@ async fn databases(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
 }
 
 /// Nobody connects to a database by default; the registry's role connects to the registry. A tenant's temporary
-/// files can be bounded (`temp_file_limit` takes a superuser's leave).
+/// files can be bounded (`temp_file_limit` takes a superuser's leave). The daemon gets in when tenants have taken all
+/// connections, where the server can reserve some (from 16 on).
 async fn rights(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let statements: Vec<String> = sqlx::query_scalar(
         "select format('revoke connect, temporary on database %I from public', datname) from pg_database \
@@ -140,7 +141,11 @@ async fn rights(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
          where not has_database_privilege($3, $1, 'connect') or has_database_privilege('public', $1, 'connect') \
          union all \
          select format('grant set on parameter temp_file_limit to %I', $4) \
-         where not has_parameter_privilege($4, 'temp_file_limit', 'set')",
+         where not has_parameter_privilege($4, 'temp_file_limit', 'set') \
+         union all \
+         select format('grant pg_use_reserved_connections to %I', daemon) \
+         from pg_roles r, unnest(array[$3, $4]) as daemon \
+         where r.rolname = 'pg_use_reserved_connections' and not pg_has_role(daemon, r.oid, 'member')",
     )
     .bind(CONTROL_DATABASE)
     .bind(TARGET_DATABASE)

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use tenantry_protocol::endpoint::MAX_SOCKET_PATH_BYTES;
 
+use crate::private_path::PathError;
+
 use super::binaries::OLDEST_MAJOR;
 
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +58,8 @@ pub enum EmbeddedError {
         path.display()
     )]
     SocketPath { path: PathBuf, bytes: usize },
+    #[error(transparent)]
+    Exposed(#[from] PathError),
     #[error("{} can't be used ({source}): give the daemon's user the right to, or choose another state directory", path.display())]
     Directory { path: PathBuf, source: io::Error },
     #[error("{} belongs to another user (uid {owner}): choose another state directory, or move it away", path.display())]

@@ -5,12 +5,13 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tenantry_protocol::endpoint::MAX_SOCKET_PATH_BYTES;
 
 use crate::file_lock::FileLock;
+use crate::private_path;
 
 use super::account::OsUser;
 use super::error::EmbeddedError;
@@ -73,11 +74,13 @@ impl Layout {
             OsUser::Drop { .. } => 0o711,
         };
         let home = self.home.clone();
+        private_path::check(&home, None)?;
         self.make_all(&home, mode).map_err(|source| Error::Directory { path: home.clone(), source })?;
         require_owner(&home, nix::unistd::geteuid().as_raw())?;
         let socket_dir = PathBuf::from(&self.socket_dir);
         let fail = |source| Error::Directory { path: socket_dir.clone(), source };
         if let Some(parent) = socket_dir.parent() {
+            private_path::check(parent, Some(user.uid()))?;
             self.make_all(parent, mode).map_err(fail)?;
         }
         if self.make_one(&socket_dir, 0o700).map_err(fail)? {
@@ -135,8 +138,8 @@ impl Layout {
         let fail = |source| Error::Directory { path: path.clone(), source };
         loop {
             let mut options = OpenOptions::new();
-            let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
-            let mut lock = match FileLock::take(options.open(&path).map_err(fail)?) {
+            let options = options.read(true).write(true).create(true).truncate(false);
+            let mut lock = match FileLock::take(private_path::open(&path, options).map_err(fail)?) {
                 Ok(lock) => lock,
                 Err((holders, TryLockError::WouldBlock)) => {
                     let mut text = String::new();
@@ -163,7 +166,7 @@ impl Layout {
         if fs::metadata(&self.log).is_ok_and(|log| log.len() > MAX_LOG_BYTES) {
             fs::rename(&self.log, self.log.with_extension("log.1")).map_err(fail)?;
         }
-        OpenOptions::new().create(true).append(true).mode(0o600).open(&self.log).map_err(fail)
+        private_path::open(&self.log, OpenOptions::new().create(true).append(true)).map_err(fail)
     }
 
     /// The end of the server's log, at most 20 lines, from an offset on.

@@ -204,7 +204,7 @@ async fn ensure_running(layout: &Layout, options: &ClusterOptions) -> Result<Ser
         tracing::info!(path = %layout.data.display(), version = %binaries.version, "making the private cluster");
         initdb::make(layout, &binaries, user, options.durability()).await?;
     }
-    let settings = Settings::render(options, &layout.socket_dir, &user.administrators()?);
+    let settings = Settings::render(options, binaries.major, &layout.socket_dir, &user.administrators()?);
     if let Some(running) = postmaster::running(&layout.data) {
         match judge(layout, options, &binaries, &settings, &running).await {
             Running::Usable { version } => {

@@ -45,6 +45,10 @@ lc_messages = 'C'
 cluster_name = 'tenantry'
 ";
 
+/// For the daemon's roles, whatever tenants take: as many as it uses of the registry and of the target, beyond those that it
+/// holds all the time.
+const RESERVED: &str = "reserved_connections = 20\n";
+
 /// The content of the files, and a hash over all of it that the running server can be asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Settings {
@@ -55,8 +59,13 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    pub(super) fn render(options: &ClusterOptions, socket_dir: &str, administrators: &[String]) -> Self {
-        let main = main_settings(options, socket_dir);
+    pub(super) fn render(
+        options: &ClusterOptions,
+        major: u32,
+        socket_dir: &str,
+        administrators: &[String],
+    ) -> Self {
+        let main = main_settings(options, major, socket_dir);
         let access = access_rules(options.listen.is_some());
         let mut identities = HEADER.to_owned();
         for name in administrators {
@@ -120,7 +129,7 @@ fn replace_file(path: &Path, content: &str, user: &OsUser, durability: Durabilit
     fs::rename(&fresh, path)
 }
 
-fn main_settings(options: &ClusterOptions, socket_dir: &str) -> String {
+fn main_settings(options: &ClusterOptions, major: u32, socket_dir: &str) -> String {
     let addresses = options.listen.map(|address| address.ip().to_string()).unwrap_or_default();
     let mut text = format!(
         "{HEADER}{FIXED}listen_addresses = {}\nport = {}\nunix_socket_directories = {}\n",
@@ -128,6 +137,9 @@ fn main_settings(options: &ClusterOptions, socket_dir: &str) -> String {
         options.port(),
         quote(&quote_list_item(socket_dir)),
     );
+    if major >= 16 {
+        text.push_str(RESERVED);
+    }
     if options.durability() == Durability::Fleeting {
         // synchronous_commit stays on: a killed server must not forget a commit, only a power cut may.
         text.push_str("fsync = off\nfull_page_writes = off\n");

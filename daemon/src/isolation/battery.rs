@@ -1,14 +1,17 @@
 //! Runs probes through a session and judges the answers.
 //!
 //! Invariant: a probe holds only if each of its attacks was refused with a SQLSTATE that it expects, or saw what it
-//! expects; an attack that failed for another reason has proved nothing and does not hold.
+//! expects; an attack that failed for another reason has proved nothing and does not hold. Nor has a refusal that a
+//! function raised: it could be the tenant's own.
 
 use sqlx::postgres::PgDatabaseError;
 use sqlx::{PgConnection, Row as _};
 use tenantry_protocol::isolation::Verdict;
 use tenantry_protocol::name::PlacementName;
+use tenantry_protocol::text::escaped;
 use uuid::Uuid;
 
+use crate::postgres::error::{Origin, origin};
 use crate::postgres::quote::{Value, render};
 
 use super::probes::{ANOTHER_TRANSACTION, Attack, Holds, Probe};
@@ -62,6 +65,7 @@ enum Answer {
     Refused {
         sqlstate: String,
         message: String,
+        origin: Origin,
     },
 }
 
@@ -87,11 +91,12 @@ async fn answer(
     match answer {
         Ok(value) => Ok(Answer::Ran(value)),
         Err(sqlx::Error::Database(error)) => {
-            let sqlstate = error.try_downcast_ref::<PgDatabaseError>().map(|error| error.code().to_owned());
-            Ok(Answer::Refused {
-                sqlstate: sqlstate.unwrap_or_default(),
-                message: error.message().to_owned(),
-            })
+            let message = escaped(error.message()).into_owned();
+            let (sqlstate, origin) = match error.try_downcast_ref::<PgDatabaseError>() {
+                Some(error) => (error.code().to_owned(), origin(error)),
+                None => (String::new(), Origin::Raised),
+            };
+            Ok(Answer::Refused { sqlstate, message, origin })
         }
         Err(error) => Err(error),
     }
@@ -99,8 +104,9 @@ async fn answer(
 
 fn judge(verdict: &mut Verdict, attack: Attack, answer: Answer) {
     let (held, got, evidence) = match (attack.holds, answer) {
-        (Holds::Refused(expected), Answer::Refused { sqlstate, message }) => {
-            (expected.contains(&sqlstate.as_str()), Some(sqlstate), message)
+        (Holds::Refused(expected), Answer::Refused { sqlstate, message, origin }) => {
+            let is_expected = origin == Origin::Server && expected.contains(&sqlstate.as_str());
+            (is_expected, Some(sqlstate), message)
         }
         (Holds::Refused(_), Answer::Ran(_)) => (false, None, format!("the attack succeeded: {}", attack.sql)),
         (Holds::Sees(expected), Answer::Ran(Some(seen))) => (
@@ -109,7 +115,7 @@ fn judge(verdict: &mut Verdict, attack: Attack, answer: Answer) {
             if seen.is_empty() { "saw nothing".to_owned() } else { format!("saw {seen}") },
         ),
         (Holds::Sees(_), Answer::Ran(None)) => (false, None, "saw no value".to_owned()),
-        (Holds::Sees(_), Answer::Refused { sqlstate, message }) => (false, Some(sqlstate), message),
+        (Holds::Sees(_), Answer::Refused { sqlstate, message, .. }) => (false, Some(sqlstate), message),
     };
     verdict.held = held;
     verdict.expected = match attack.holds {

@@ -34,18 +34,18 @@ pub async fn log_in(
 
 /// An error that is not the server's answer proves nothing, and is the caller's.
 fn judge(probe: &str, answer: Result<()>) -> Result<Verdict> {
-    let (got, evidence) = match answer {
-        Ok(()) => (None, "the attack succeeded".to_owned()),
+    let (held, got, evidence) = match answer {
+        Ok(()) => (false, None, "the attack succeeded".to_owned()),
         Err(error) if error.is_unreachable() => return Err(error),
         Err(error) => match error.server() {
-            Some(server) => (Some(server.sqlstate), server.message),
+            Some(server) => (server.is(REFUSED), Some(server.sqlstate), server.message),
             None => return Err(error),
         },
     };
     Ok(Verdict {
         probe: probe.to_owned(),
         meaning: MEANING.to_owned(),
-        held: got.as_deref() == Some(REFUSED),
+        held,
         expected: vec![REFUSED.to_owned()],
         got,
         evidence,

@@ -1,8 +1,9 @@
 //! The plan's hash: what an operator approves.
 //!
-//! Covers everything that decides what will happen, and nothing that changes by itself: no measurement, no random name,
-//! no secret. Contract: SHA-256 over length-prefixed fields, in the order below. What is added comes last, behind a name
-//! of its own, and only where there is something: a plan without it keeps the hash that it always had.
+//! Covers everything that decides what will happen, and nothing that changes by itself: no measurement (nor what one says of
+//! other tenants), no random name, no secret. Contract: SHA-256 over length-prefixed fields, in the order below. What is
+//! added comes last, behind a name of its own, and only where there is something: a plan without it keeps the hash that it
+//! always had.
 
 use sha2::{Digest, Sha256};
 use tenantry_protocol::plan::Plan;
@@ -10,6 +11,8 @@ use tenantry_protocol::plan::Plan;
 const DOMAIN: &[u8] = b"tenantry.plan.v1\0";
 /// Stands before the labels, of a plan that has some; no finding has such a code.
 const LABELS: &str = "\0labels";
+/// The code of the finding about what all tenants of a target may take together.
+pub const OVERCOMMITTED: &str = "overcommitted";
 /// A prefix that is shorter could be met by chance.
 pub const SHORTEST_PREFIX: usize = 12;
 
@@ -38,7 +41,8 @@ pub fn hash(plan: &Plan, blueprint_checksum: &str) -> String {
             field(&sql.text);
         }
     }
-    let mut codes: Vec<&str> = plan.findings.iter().map(|finding| finding.code.as_str()).collect();
+    let codes = plan.findings.iter().map(|finding| finding.code.as_str());
+    let mut codes: Vec<&str> = codes.filter(|code| *code != OVERCOMMITTED).collect();
     codes.sort_unstable();
     codes.dedup();
     codes.into_iter().for_each(&mut field);

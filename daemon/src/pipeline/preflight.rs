@@ -8,7 +8,8 @@ use tenantry_protocol::plan::{Finding, Severity};
 use crate::model::blueprint::Blueprint;
 use crate::postgres::target::{Ready, Target};
 use crate::postgres::target_check::TempFiles;
-use crate::postgres::{Result, database_template, databases, target_check};
+use crate::postgres::tenant_ddl::Limits;
+use crate::postgres::{Result, commitment, database_template, databases, target_check};
 
 /// Locks that a build takes for each table it creates, indexes, keys and sequences among them; measured on 40 tables.
 pub(super) const LOCKS_PER_TABLE: i64 = 13;
@@ -19,11 +20,17 @@ const CONNECTIONS_OF_A_BUILD: i64 = 2;
 /// The same where the tenant's database is another one than the target's: both are worked in.
 const CONNECTIONS_OF_A_DATABASE: i64 = 4;
 
-/// What stands for and against building `blueprint` on `target`; `tenants` live on it already.
-pub async fn findings(target: &Target, blueprint: &Blueprint, tenants: u64) -> Result<Vec<Finding>> {
+/// What stands for and against building `blueprint` on `target` for a tenant with those limits; `tenants` live on it already.
+pub async fn findings(
+    target: &Target,
+    blueprint: &Blueprint,
+    tenants: u64,
+    limits: Limits,
+) -> Result<Vec<Finding>> {
     let ready = target.ready().await?;
     let mut connection = target.acquire().await?;
     let room = target_check::room(&mut connection).await?;
+    let overcommitted = commitment::look(&mut connection).await?.overcommitted(limits.connections);
     let missing = match blueprint.tenancy {
         Tenancy::Database => Vec::new(),
         _ => target_check::missing_extensions(&mut connection, &blueprint.extensions).await?,
@@ -35,7 +42,7 @@ pub async fn findings(target: &Target, blueprint: &Blueprint, tenants: u64) -> R
     let locks = super::places::locks_of_a_build(blueprint.tables);
     let fits = Severity::error_unless(locks <= room.locks_max);
     findings.push(finding(fits, "locks", format!("about {locks} locks of {}", room.locks_max)));
-    let free = room.connections_max - room.connections_used;
+    let free = room.connections_max - room.connections_reserved - room.connections_used;
     let needed = match blueprint.tenancy {
         Tenancy::Database => CONNECTIONS_OF_A_DATABASE,
         _ => CONNECTIONS_OF_A_BUILD,
@@ -43,6 +50,7 @@ pub async fn findings(target: &Target, blueprint: &Blueprint, tenants: u64) -> R
     let fits = Severity::error_unless(free >= needed);
     let used = format!("{} of {} connections are used", room.connections_used, room.connections_max);
     findings.push(finding(fits, "connections", used));
+    findings.extend(overcommitted);
     if room.temp_files == TempFiles::Unbounded {
         findings.push(target_check::unbounded_temp_files(&ready));
     }

@@ -72,7 +72,7 @@ impl StepError {
         match self {
             Self::Database(error) => error.is_passing(),
             // Two builds that got in each other's way, not the file's own doing.
-            Self::Migration { server, .. } => matches!(server.sqlstate.as_str(), "40001" | "40P01" | "55P03"),
+            Self::Migration { server, .. } => server.is_any(&["40001", "40P01", "55P03"]),
             Self::Locks { crossed, .. } => crossed.is_passing(),
             _ => false,
         }
@@ -100,7 +100,7 @@ impl StepError {
                 line: *line,
                 statement: *statement,
                 sqlstate: Some(server.sqlstate.clone()),
-                hint: Some(no_room(&server.sqlstate).unwrap_or_else(|| {
+                hint: Some(no_room(server).unwrap_or_else(|| {
                     format!("mend {file}, raise the blueprint's version, add it, and provision again")
                 })),
                 ..base
@@ -155,7 +155,7 @@ impl StepError {
                     .map_or_else(|| error.explain(), |server| format!("{error}: {}", server.message));
                 let check =
                     || error.is_unreachable().then(|| "check the target with `tenantry target check`".into());
-                let hint = server.as_ref().and_then(|server| no_room(&server.sqlstate)).or_else(check);
+                let hint = server.as_ref().and_then(no_room).or_else(check);
                 Failure { message, sqlstate: server.map(|server| server.sqlstate), hint, ..base }
             }
             Self::Panicked => Failure { hint: Some("see the daemon's log, and report it".into()), ..base },
@@ -175,9 +175,9 @@ impl StepError {
 }
 
 /// What to do where the server had no room for it.
-fn no_room(sqlstate: &str) -> Option<String> {
+fn no_room(server: &ServerError) -> Option<String> {
     const DISK_FULL: &str = "53100";
-    (sqlstate == DISK_FULL).then(|| "the server's disk is full: make room on it, and try again".to_owned())
+    server.is(DISK_FULL).then(|| "the server's disk is full: make room on it, and try again".to_owned())
 }
 
 fn waited(blocker: Option<&Blocker>) -> String {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tenantry_protocol::id::OperationId;
 use tenantry_protocol::operation::{Operation, OperationState, StepCount, StepProgress, StepStatus};
+use tenantry_protocol::text::escaped;
 use tenantry_protocol::watch::EventBody;
 use tokio::sync::watch;
 
@@ -227,9 +228,9 @@ impl Tracker {
         });
     }
 
-    /// A line for the log pane.
+    /// A line for the log pane; one line, whatever is in it.
     pub(super) fn log(&self, line: String) {
-        let operation_id = self.operation.borrow().id;
+        let (operation_id, line) = (self.operation.borrow().id, escaped(&line).into_owned());
         self.events.publish(EventBody::Log { operation_id, line });
     }
 

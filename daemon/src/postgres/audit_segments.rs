@@ -111,6 +111,7 @@ fn hold(row: &PgRow) -> Result<AuditHold, sqlx::Error> {
 
 /// Drops the oldest segment and gives the number of values that went with it. [`Error::Refused`] says why not.
 pub async fn prune(tx: &mut PgConnection, number: i64, before: OffsetDateTime) -> Result<i64> {
+    // Raised by our own function, which is the one that is called.
     const REFUSED: &str = "55000";
     const LOCKED: &str = "55P03";
     let pruned = sqlx::query_scalar("select control.prune_audit_segment($1, $2)")

@@ -5,16 +5,18 @@
 
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool};
 use sqlx::{Connection as _, PgConnection, Postgres, Transaction};
 
 use super::error::{Error, Result, doing};
+use super::kept;
 use super::lease::{Holder, Lease, Taken};
 use super::quote::{Value, render};
 use super::schema;
 
 /// How long a request waits for a free connection, or for the server to answer at all.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// Whoever asks for something waits behind all who write at the time; a crowd of them takes seconds on a slow machine.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(8);
 const CONNECTIONS: u32 = 8;
 /// What is on record survives a crash of the server, whatever its administrator set for it, the role or the database:
 /// recovery relies on each word of it. As a start-up parameter, so that a migration's RESET ALL brings it back.
@@ -71,14 +73,12 @@ impl Control {
         // A failed goodbye on a connection that has done its work changes nothing.
         connection.close().await.ok();
         let runtime = bounded(options.runtime, lease_time);
-        let pool = PgPoolOptions::new()
-            .min_connections(1)
-            .max_connections(CONNECTIONS)
+        let pool = kept::options(CONNECTIONS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
-            .idle_timeout(Duration::from_secs(60))
             .connect_with(runtime.clone())
             .await
             .map_err(doing("connect to the control database"))?;
+        tokio::spawn(kept::keep(&pool));
         Ok(Self { pool, runtime, holder, lease_time, lease: Lease::default() })
     }
 

@@ -214,9 +214,9 @@ fn exists_is_fine(made: Result<()>) -> Result<()> {
     const UNIQUE_VIOLATION: &str = "23505";
     match made {
         Err(error)
-            if error.server().is_some_and(|server| {
-                [DUPLICATE_DATABASE, UNIQUE_VIOLATION].contains(&server.sqlstate.as_str())
-            }) =>
+            if error
+                .server()
+                .is_some_and(|server| server.is_any(&[DUPLICATE_DATABASE, UNIQUE_VIOLATION])) =>
         {
             Ok(())
         }

@@ -5,7 +5,7 @@
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -14,6 +14,8 @@ use sha2::{Digest as _, Sha256};
 use tenantry_protocol::name::PlacementName;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
+
+use crate::private_path;
 
 use super::dump_role::{RowsOf, Snapshot};
 use super::error::{Error, Result};
@@ -59,7 +61,7 @@ impl Archives {
     pub async fn prepare(&self, server_major: u32) -> Result<Programs> {
         let programs =
             Programs::find(self.bin_dir.as_deref(), self.cluster_bin_dir.as_deref(), server_major).await?;
-        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.dir);
+        let made = private_path::make_directory(&self.dir);
         // One that was there may be open to others.
         let closed = made.and_then(|()| std::fs::set_permissions(&self.dir, Permissions::from_mode(0o700)));
         closed.map_err(|error| self.no_dir(&error))?;
@@ -98,9 +100,10 @@ impl Place {
 pub async fn make(programs: &Programs, login: &Login, snapshot: &Snapshot, place: &Place) -> Result<Made> {
     let half = Half(place);
     let failed = |what: &str, error: &io::Error| Error::Refused(format!("the archive {what}: {error}"));
+    place.clear();
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    options.open(&place.partial).map_err(|error| failed("cannot be written", &error))?;
+    private_path::open(&place.partial, options.write(true).create_new(true))
+        .map_err(|error| failed("cannot be written", &error))?;
     dump(programs, login, snapshot, &place.partial).await?;
     check(programs, snapshot, &place.partial).await?;
     let partial = place.partial.clone();

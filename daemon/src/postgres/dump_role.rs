@@ -79,7 +79,7 @@ pub async fn close(target: &Target, ready: &Ready, mark: Mark, placement: &Place
     match execute(&mut tx, render("drop role {role}", &values), "remove the archive's login").await {
         Ok(()) => tx.commit().await.map_err(doing("commit the removal of the archive's login")),
         // Another tenant gave it something meanwhile. Closed it is, and it goes with the tenant's other roles.
-        Err(error) if error.server().is_some_and(|server| server.sqlstate == DEPENDENTS_EXIST) => {
+        Err(error) if error.server().is_some_and(|server| server.is(DEPENDENTS_EXIST)) => {
             tracing::warn!(%role, error = %error.explain(), "the archive's login is closed, and stays");
             Ok(())
         }

@@ -2,6 +2,7 @@
 
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition, PgSeverity};
 use tenantry_protocol::id::OperationId;
+use tenantry_protocol::text::escaped;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -70,7 +71,11 @@ const LONGEST_TEXT: usize = 2_000;
 /// The server's own words about an error, each cut to a bounded length.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerError {
+    /// Whatever it says, it decides nothing by itself: see [`ServerError::is`].
     pub sqlstate: String,
+    /// Who chose the SQLSTATE.
+    pub origin: Origin,
+    /// On one line: a migration can raise an error of any text.
     pub message: String,
     /// Character position of a syntax error in the statement itself, from 1.
     pub position: Option<usize>,
@@ -80,6 +85,43 @@ pub struct ServerError {
     pub inner_query: Option<String>,
     /// The call stack in the server; names the statement that a function executed.
     pub context: Option<String>,
+}
+
+/// Who gave an error its SQLSTATE, the name of its constraint, and its message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The server, about what it found.
+    Server,
+    /// A statement or function, which can say what it likes.
+    Raised,
+}
+
+/// Where the server passes on what code in a procedural language chose to say: files of its source.
+const OF_LANGUAGES: [&str; 6] =
+    ["pl_exec.c", "pltcl.c", "plperl.c", "plpy_elog.c", "plpy_plpymodule.c", "plv8.cc"];
+/// The same for what another server said.
+const OF_SERVERS: [&str; 2] = ["dblink_res_error", "pgfdw_report_error"];
+
+impl ServerError {
+    /// The server itself says so: what is decided by an SQLSTATE is decided by this. A migration that raises an error of its
+    /// own with that code is believed to have failed, and nothing else.
+    pub fn is(&self, sqlstate: &str) -> bool {
+        self.origin == Origin::Server && self.sqlstate == sqlstate
+    }
+
+    /// The same for one of several.
+    pub fn is_any(&self, sqlstates: &[&str]) -> bool {
+        sqlstates.iter().any(|sqlstate| self.is(sqlstate))
+    }
+}
+
+/// Who the error is from. What came through something that leaves the place in the source out is taken for the server's.
+pub fn origin(error: &PgDatabaseError) -> Origin {
+    // Builds outside their source tree name the whole path.
+    let file = error.file().and_then(|file| file.rsplit('/').next());
+    let is_raised = file.is_some_and(|file| OF_LANGUAGES.contains(&file))
+        || error.routine().is_some_and(|routine| OF_SERVERS.contains(&routine));
+    if is_raised { Origin::Raised } else { Origin::Server }
 }
 
 /// For `map_err`: names what was being done.
@@ -99,6 +141,7 @@ impl Error {
     fn from_sqlx(doing: &'static str, source: sqlx::Error) -> Self {
         match &source {
             sqlx::Error::Database(error) => match error.constraint() {
+                _ if is_raised(error.as_ref()) => Self::Query { doing, source },
                 Some("tenant_slug_living") => Self::SlugTaken,
                 Some("operation_one_at_a_time") => Self::Busy,
                 Some("tenant_placement_unique" | "placement_name_unique") => Self::PlacementTaken,
@@ -133,7 +176,8 @@ impl Error {
         };
         Some(ServerError {
             sqlstate: error.code().to_owned(),
-            message: with_detail(error),
+            origin: origin(error),
+            message: escaped(&with_detail(error)).into_owned(),
             position,
             inner_position,
             inner_query,
@@ -147,10 +191,9 @@ impl Error {
 
     /// A lost connection, a lock that was not free, a race between two transactions, a full disk: later it can work.
     pub fn is_passing(&self) -> bool {
-        let passing = |server: &ServerError| match server.sqlstate.as_str() {
-            "40001" | "40P01" | "55P03" | "55006" | "25006" | "53100" => true,
-            "XX000" => server.message.contains("tuple concurrently updated"),
-            _ => false,
+        let passing = |server: &ServerError| {
+            server.is_any(&["40001", "40P01", "55P03", "55006", "25006", "53100"])
+                || (server.is("XX000") && server.message.contains("tuple concurrently updated"))
         };
         self.is_unreachable()
             || matches!(self, Self::LeaseLapsed | Self::Unanchored(_))
@@ -176,11 +219,15 @@ impl Error {
         match (self, self.server()) {
             (_, Some(server)) => format!("{self}: {} ({})", server.message, server.sqlstate),
             (Self::Unreachable { source, .. } | Self::Query { source, .. }, None) => {
-                format!("{self}: {source}")
+                escaped(&format!("{self}: {source}")).into_owned()
             }
             _ => self.to_string(),
         }
     }
+}
+
+fn is_raised(error: &dyn sqlx::error::DatabaseError) -> bool {
+    error.try_downcast_ref::<PgDatabaseError>().is_some_and(|error| origin(error) == Origin::Raised)
 }
 
 /// A statement can raise an error with any code, but only the server ends a session.

@@ -309,7 +309,7 @@ impl Build {
             let sql = format!("alter table only {table} owner to {}", self.placement);
             if let Err(error) = self.execute(sql, "look for pending triggers").await {
                 return Err(match error.server() {
-                    Some(server) if server.sqlstate == PENDING => FileError::Unsafe(format!(
+                    Some(server) if server.is(PENDING) => FileError::Unsafe(format!(
                         "the migration leaves deferred triggers of table {table} pending: let them fire within the file"
                     )),
                     _ => error.into(),
@@ -325,7 +325,7 @@ impl Build {
         let sql = render(pool_ddl::SETTLE, &[("pool", Value::Placement(pool))]);
         let Err(error) = self.execute(sql, "look for pending triggers").await else { return Ok(()) };
         Err(match error.server() {
-            Some(server) if server.sqlstate == PENDING => FileError::Unsafe(
+            Some(server) if server.is(PENDING) => FileError::Unsafe(
                 "the file leaves deferred triggers of the shared tables pending: let them fire within it"
                     .to_owned(),
             ),

@@ -21,11 +21,14 @@ use super::dump::Archives;
 use super::error::{Error, Result, doing};
 use super::quote::{Value, render};
 use super::site::{Home, Site};
-use super::{canary, pools, schema, target_check};
+use super::{canary, kept, pools, schema, target_check};
 
 /// The oldest server that Tenantry works on.
 pub const MINIMUM_VERSION_NUM: i32 = 150_000;
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Of a crowd that asks at once, the last waits behind all others on a slow machine.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection to a tenant's own database is kept that nobody needs.
+const IDLE_TIME: Duration = Duration::from_secs(300);
 /// A server process keeps every function that it ever compiled, and walks their plans at each change of the catalog: a
 /// hundred builds later the same build takes twice as long. A new process costs a few ms.
 const BUILDS_PER_CONNECTION: u32 = 8;
@@ -101,7 +104,7 @@ impl std::fmt::Debug for Target {
 
 impl Target {
     pub fn new(options: TargetOptions) -> Self {
-        let pool = pool(provisioning(&options), options.max_connections);
+        let pool = pool(kept::options(options.max_connections), provisioning(&options));
         Self {
             options,
             pool,
@@ -181,13 +184,19 @@ impl Target {
 
     /// Connections of the provisioner to another database of the same server; none is made before it is asked for.
     pub fn pool_of(&self, database: &str, connections: u32) -> PgPool {
-        pool(provisioning(&self.options).database(database), connections)
+        let options = PgPoolOptions::new().max_connections(connections).idle_timeout(IDLE_TIME);
+        pool(options, provisioning(&self.options).database(database))
     }
 
     /// One connection of the provisioner to another database of the same server.
     pub async fn connect_to(&self, database: &str) -> Result<PgConnection> {
         let options = provisioning(&self.options).database(database);
         PgConnection::connect_with(&options).await.map_err(doing("connect to another database"))
+    }
+
+    /// Keeps the least connections open from now on, so that sessions of tenants cannot take their places.
+    pub fn keep_open(&self) {
+        tokio::spawn(kept::keep(&self.pool));
     }
 
     pub async fn acquire(&self) -> Result<TargetConnection> {
@@ -199,10 +208,9 @@ impl Target {
         if !self.is_worn(backend) {
             return;
         }
-        connection.close().await.ok();
         let pool = self.pool.clone();
-        // Opened now, so that the next operation need not wait for it. If that fails, the next operation says so.
-        tokio::spawn(async move { drop(pool.acquire().await) });
+        // Aside: whoever committed the build need not wait for another connection to be opened.
+        tokio::spawn(async move { kept::replace(&pool, connection).await });
     }
 
     /// Counts a build of this server process, and says whether it was its last.
@@ -238,10 +246,12 @@ impl Target {
     }
 
     async fn prepare(&self) -> Result<Ready> {
-        // Not a pooled connection: an error in the middle leaves it in no known state.
-        let mut connection = self.acquire().await?.detach();
+        let mut connection = self.acquire().await?;
         let result = self.prepare_on(&mut connection).await;
-        connection.close().await.ok();
+        if result.is_err() {
+            // An error in the middle leaves it in no known state.
+            connection.close().await.ok();
+        }
         result
     }
 
@@ -282,11 +292,9 @@ fn provisioning(options: &TargetOptions) -> PgConnectOptions {
     ])
 }
 
-fn pool(connection: PgConnectOptions, connections: u32) -> PgPool {
-    PgPoolOptions::new()
-        .max_connections(connections)
+fn pool(options: PgPoolOptions, connection: PgConnectOptions) -> PgPool {
+    options
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .idle_timeout(Duration::from_secs(300))
         .test_before_acquire(true)
         .after_release(|connection, _| {
             // Fails inside a transaction, which then ends with its connection.

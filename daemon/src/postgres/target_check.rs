@@ -8,7 +8,7 @@ use tenantry_protocol::plan::{Finding, Severity};
 use super::error::{Result, doing};
 use super::quote::identifier;
 use super::target::{Ready, Target};
-use super::{database_template, target_doors, target_trust};
+use super::{commitment, database_template, target_doors, target_trust};
 
 /// What a target has room for, and whether it can be kept for all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Room {
     /// By others than this daemon's pool.
     pub connections_used: i64,
     pub connections_max: i64,
+    /// Of those, what a tenant's session does not get.
+    pub connections_reserved: i64,
     /// `max_locks_per_transaction × (max_connections + max_prepared_transactions)`
     pub locks_max: i64,
     pub temp_files: TempFiles,
@@ -36,6 +38,8 @@ pub async fn room(connection: &mut PgConnection) -> Result<Room> {
                    -- Our own connections are there to be used.
                    and not (usename = current_user and application_name = 'tenantryd')) as used,
                 current_setting('max_connections')::bigint as max_connections,
+                current_setting('superuser_reserved_connections')::bigint
+                  + coalesce(current_setting('reserved_connections', true)::bigint, 0) as reserved,
                 current_setting('max_locks_per_transaction')::bigint
                   * (current_setting('max_connections')::bigint + current_setting('max_prepared_transactions')::bigint) as locks,
                 has_parameter_privilege('temp_file_limit', 'set') as may_bound",
@@ -47,6 +51,7 @@ pub async fn room(connection: &mut PgConnection) -> Result<Room> {
     Ok(Room {
         connections_used: read("used")?,
         connections_max: read("max_connections")?,
+        connections_reserved: read("reserved")?,
         locks_max: read("locks")?,
         temp_files: match row.try_get("may_bound").map_err(doing("read the target's limits"))? {
             true => TempFiles::Bounded,
@@ -92,6 +97,7 @@ pub async fn findings(target: &Target, ready: &Ready) -> Result<Vec<Finding>> {
             room.connections_used, room.connections_max, room.locks_max
         ),
     ));
+    findings.extend(commitment::look(&mut connection).await?.findings(ready));
     findings.extend(temp_files(&mut connection, ready, room.temp_files).await?);
     findings.extend(target_doors::look(&mut connection, ready).await?);
     if let Some(template) = database_template::standing(&mut connection, ready).await? {

@@ -3,7 +3,7 @@
 //! Order of making: lock → unlink what a dead daemon left → bind → chmod → listen. One task for each connection, so that
 //! what a peer provokes in the RPC library ends with its own connection.
 
-use std::fs::{self, File, Permissions, TryLockError};
+use std::fs::{self, OpenOptions, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::commands::App;
 use crate::file_lock::FileLock;
+use crate::private_path;
 
 use super::guard::{Connections, Guarded};
 use super::peer;
@@ -71,13 +72,18 @@ impl Listener {
             return Ok(Self { listener, _own: None });
         }
         let make = |source| ListenerError::Make { path: path.to_owned(), source };
-        if let Some(directory) = path.parent()
-            && !directory.exists()
-        {
-            fs::create_dir_all(directory).map_err(make)?;
-            fs::set_permissions(directory, Permissions::from_mode(0o750)).map_err(make)?;
+        if let Some(directory) = path.parent() {
+            private_path::check_surroundings(directory).map_err(|error| make(error.into()))?;
+            if !directory.exists() {
+                fs::create_dir_all(directory).map_err(make)?;
+                fs::set_permissions(directory, Permissions::from_mode(0o750)).map_err(make)?;
+            }
         }
-        let lock = File::create(path.with_extension("lock")).map_err(make)?;
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create(true).truncate(false);
+        let lock = private_path::open(&path.with_extension("lock"), options).map_err(make)?;
+        // One of an earlier release is open to be read, and who can open it can lock it.
+        lock.set_permissions(Permissions::from_mode(0o600)).map_err(make)?;
         let lock = FileLock::take(lock).map_err(|(_, error)| match error {
             TryLockError::WouldBlock => ListenerError::InUse { path: path.to_owned() },
             TryLockError::Error(source) => make(source),

@@ -209,7 +209,7 @@ async fn a_rotated_key_is_vouched_for_by_the_one_before() {
 async fn while_an_anchor_cannot_be_written_nothing_is_changed_and_nothing_is_lost() {
     let scratch = Scratch::new();
     let mut env = Env::prepare(Cluster::shared()).await;
-    let anchors = scratch.text("disk/anchors");
+    let anchors = scratch.text("disk/audit/anchors");
     env.write_config(&format!("[audit]\nanchor_file = \"{anchors}\""), &[("local", env.target_url())]);
     let command = small_disk::command(&scratch, "1m", &binaries::tenantryd()).await;
     let config = env.config_path();

@@ -43,7 +43,7 @@ impl Scratch {
     pub(crate) fn make_dir(&self, name: &str) -> PathBuf {
         let dir = self.join(name);
         std::fs::create_dir(&dir).unwrap();
-        std::fs::set_permissions(&dir, Permissions::from_mode(0o777)).unwrap();
+        std::fs::set_permissions(&dir, Permissions::from_mode(0o1777)).unwrap();
         dir
     }
 

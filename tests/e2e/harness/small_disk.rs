@@ -11,7 +11,7 @@ use super::scratch::Scratch;
 /// Runs `program`, with the arguments that are added, on a disk of this size at the scratch's `disk`.
 pub(crate) async fn command(scratch: &Scratch, size: &str, program: &Path) -> Command {
     scratch.make_dir("disk");
-    let mount = format!("mount -t tmpfs -o size={size},mode=0777 tmpfs {}", scratch.text("disk"));
+    let mount = format!("mount -t tmpfs -o size={size},mode=1777 tmpfs {}", scratch.text("disk"));
     mounting(&mount, &scratch.text(""), program).await
 }
 

@@ -8,17 +8,18 @@ use crate::harness::binaries::project_dir;
 /// The daemon's modules and what of the crate each may use. What is not listed (lib, main) is wiring and may use all.
 const DAEMON: &[(&str, &[&str])] = &[
     ("model", &[]),
-    ("config", &["model"]),
+    ("config", &["model", "private_path"]),
     ("metrics", &[]),
     ("file_lock", &[]),
     ("logging", &["config"]),
-    ("postgres", &["model", "config"]),
-    ("embedded", &["model", "config", "postgres", "file_lock"]),
-    ("audit", &["postgres", "model"]),
+    ("private_path", &[]),
+    ("postgres", &["model", "config", "private_path"]),
+    ("embedded", &["model", "config", "postgres", "file_lock", "private_path"]),
+    ("audit", &["postgres", "model", "private_path"]),
     ("isolation", &["postgres", "model"]),
     ("pipeline", &["isolation", "audit", "postgres", "model", "config", "metrics"]),
     ("commands", &["pipeline", "isolation", "audit", "postgres", "model", "config", "metrics"]),
-    ("server", &["commands", "model", "config", "metrics", "file_lock"]),
+    ("server", &["commands", "model", "config", "metrics", "file_lock", "private_path"]),
 ];
 
 /// Parts of the client that must stay pure, and what they must not name.

@@ -57,7 +57,7 @@ pub(super) async fn run(output: Output, verify: &AuditVerify, path: &Path) -> Re
     };
     drop(meter);
     let verdict = verdict.map_err(|_| CliError::Bug("the verification broke off".to_owned()))??;
-    print(output, Some(path), &verdict)
+    print(output, Some(path), verdict)
 }
 
 fn read_key(path: &Path) -> Result<PublicKey, CliError> {

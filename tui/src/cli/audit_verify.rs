@@ -15,7 +15,7 @@ use super::meter::Meter;
 use super::output::Output;
 use super::{Context, audit_anchors};
 use crate::client::reconnect;
-use crate::{format, trail};
+use crate::{format, text, trail};
 
 /// How often is asked how far it is.
 const STEP_MS: u64 = 250;
@@ -52,7 +52,7 @@ pub(super) async fn run(context: &Context, verify: AuditVerify) -> Result<(), Cl
         };
     };
     drop(meter);
-    print(context.output, None, &verdict)
+    print(context.output, None, verdict)
 }
 
 /// `12 anchors of trail 0193…` or, of more than can be used, how many were taken.
@@ -70,7 +70,9 @@ pub(super) fn noted(read: &audit_anchors::Anchors) -> String {
 }
 
 /// The verdict, and the exit status that follows from it.
-pub(super) fn print(output: Output, file: Option<&Path>, verdict: &AuditVerdict) -> Result<(), CliError> {
+pub(super) fn print(output: Output, file: Option<&Path>, verdict: AuditVerdict) -> Result<(), CliError> {
+    // What it says can be an export's own words, and whose that is is not known.
+    let verdict = &if output.is_json() { verdict } else { text::wire(verdict) };
     if output.is_json() {
         let file = file.map(|file| file.display().to_string());
         output.document(&AuditVerified { is_whole: verdict.broken.is_none(), file, verdict })?;
@@ -79,6 +81,8 @@ pub(super) fn print(output: Output, file: Option<&Path>, verdict: &AuditVerdict)
     }
     match &verdict.broken {
         None => Ok(()),
-        Some(broken) => Err(CliError::Attention(format!("{}: {}", trail::trouble(broken), broken.message))),
+        Some(broken) => {
+            Err(CliError::Attention(format!("{}: {}", trail::trouble(broken), text::line(&broken.message))))
+        }
     }
 }

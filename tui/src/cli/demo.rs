@@ -57,6 +57,7 @@ async fn provision_samples(
 ) -> Result<(std::path::PathBuf, Vec<Sample>), CliError> {
     let socket = daemon.ready().await?;
     let client = Client::connect(&socket).await?;
+    let client = if output.is_json() { client } else { client.for_people() };
     output.note(&format!("tenantryd {} listens on {}", client.hello().server_version, socket.display()));
     let mut samples = Vec::new();
     for (slug, name) in TENANTS {

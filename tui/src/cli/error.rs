@@ -10,6 +10,7 @@ use tenantry_protocol::operation::{Operation, OperationKind, OperationState};
 
 use super::document::{Failed, Fault};
 use crate::client::ClientError;
+use crate::text;
 use crate::ui::UiError;
 
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +21,7 @@ pub(crate) enum CliError {
     #[error("{message}")]
     Invalid { field: Option<String>, message: String },
 
-    #[error("{} {}: {problem}", doing, path.display())]
+    #[error("{} {}: {}", doing, text::line(&path.to_string_lossy()), text::lines(problem))]
     File { doing: &'static str, path: PathBuf, problem: String },
 
     #[error("{}", failure_sentence(.0))]
@@ -154,7 +155,8 @@ pub(crate) fn failure_sentence(operation: &Operation) -> String {
         }
         None => {}
     }
-    lines.join("\n  ")
+    // Each is one line of ours, whatever a migration's error has in it.
+    lines.iter().map(|line| text::line(line)).collect::<Vec<_>>().join("\n  ")
 }
 
 /// What an operation that was taken back left behind.

@@ -63,7 +63,8 @@ pub(crate) struct Context {
 
 impl Context {
     async fn client(&self) -> Result<Client, CliError> {
-        Ok(Client::connect(&self.socket).await?)
+        let client = Client::connect(&self.socket).await?;
+        Ok(if self.output.is_json() { client } else { client.for_people() })
     }
 
     fn wait_begins(&self, operation: &Operation) {

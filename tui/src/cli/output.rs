@@ -73,7 +73,7 @@ impl Output {
     /// A line on standard error about how it goes; none with `--quiet`.
     pub(crate) fn note(self, line: &str) {
         if self.progress == Progress::Shown {
-            write_stderr(line);
+            write_stderr(&text::line(line));
         }
     }
 }

@@ -9,7 +9,7 @@ use super::Context;
 use super::document::Status;
 use super::error::CliError;
 use crate::client::ClientError;
-use crate::{format, trail};
+use crate::{format, text, trail};
 
 pub(super) async fn run(context: &Context) -> Result<(), CliError> {
     let client = context.client().await?;
@@ -29,7 +29,7 @@ pub(super) async fn run(context: &Context) -> Result<(), CliError> {
     match &health.control.problem {
         Some(problem) if !health.control.reachable => Err(if context.output.is_json() {
             // The document is printed; only the sentence and the status are left to give.
-            CliError::Unhealthy(problem.clone())
+            CliError::Unhealthy(text::line(problem))
         } else {
             ClientError::Api(ApiError::new(ErrorCode::Unavailable, problem.clone())).into()
         }),
@@ -37,7 +37,7 @@ pub(super) async fn run(context: &Context) -> Result<(), CliError> {
             Some(broken) => Err(CliError::Attention(format!(
                 "the audit trail is not what it was, {}: {}",
                 trail::trouble(broken),
-                broken.message
+                text::line(&broken.message)
             ))),
             None => Ok(()),
         },

@@ -16,14 +16,14 @@ use super::{CALL, Client, ClientError, LONG_CALL, settle, within};
 
 impl Client {
     pub(crate) async fn audit(&self, request: AuditRequest) -> Result<AuditResponse, ClientError> {
-        settle("audit", CALL, self.rpc.audit(within(CALL), request).await)
+        self.settle("audit", CALL, self.rpc.audit(within(CALL), request).await)
     }
 
     pub(crate) async fn audit_verify(
         &self,
         request: AuditVerifyRequest,
     ) -> Result<AuditVerification, ClientError> {
-        settle("audit_verify", LONG_CALL, self.rpc.audit_verify(within(LONG_CALL), request).await)
+        self.settle("audit_verify", LONG_CALL, self.rpc.audit_verify(within(LONG_CALL), request).await)
     }
 
     /// Waits for the end at most as long as the request says.
@@ -32,15 +32,16 @@ impl Client {
         request: AuditVerificationRequest,
     ) -> Result<AuditVerification, ClientError> {
         let limit = CALL + Duration::from_millis(request.wait_ms);
-        settle("audit_verification", limit, self.rpc.audit_verification(within(limit), request).await)
+        self.settle("audit_verification", limit, self.rpc.audit_verification(within(limit), request).await)
     }
 
     pub(crate) async fn audit_export(&self, request: AuditExportRequest) -> Result<AuditExport, ClientError> {
-        settle("audit_export", LONG_CALL, self.rpc.audit_export(within(LONG_CALL), request).await)
+        self.settle("audit_export", LONG_CALL, self.rpc.audit_export(within(LONG_CALL), request).await)
     }
 
     pub(crate) async fn audit_export_read(&self, id: String) -> Result<AuditExportPart, ClientError> {
         let request = AuditExportReadRequest { id };
+        // Not a line of ours, but a text of several.
         settle("audit_export_read", LONG_CALL, self.rpc.audit_export_read(within(LONG_CALL), request).await)
     }
 
@@ -48,15 +49,21 @@ impl Client {
         &self,
         request: AuditAcknowledgeRequest,
     ) -> Result<AuditEvent, ClientError> {
-        settle("audit_acknowledge", LONG_CALL, self.rpc.audit_acknowledge(within(LONG_CALL), request).await)
+        self.settle(
+            "audit_acknowledge",
+            LONG_CALL,
+            self.rpc.audit_acknowledge(within(LONG_CALL), request).await,
+        )
     }
 
     pub(crate) async fn audit_key(&self) -> Result<AuditKey, ClientError> {
+        // Not a line of ours, but a text of several.
         settle("audit_key", CALL, self.rpc.audit_key(within(CALL), AuditKeyRequest {}).await)
     }
 
     pub(crate) async fn audit_rotate_key(&self) -> Result<AuditKey, ClientError> {
         let request = AuditRotateKeyRequest {};
+        // Not a line of ours, but a text of several.
         settle("audit_rotate_key", LONG_CALL, self.rpc.audit_rotate_key(within(LONG_CALL), request).await)
     }
 
@@ -64,22 +71,26 @@ impl Client {
         &self,
         request: AuditRedactRequest,
     ) -> Result<AuditRedacted, ClientError> {
-        settle("audit_redact", LONG_CALL, self.rpc.audit_redact(within(LONG_CALL), request).await)
+        self.settle("audit_redact", LONG_CALL, self.rpc.audit_redact(within(LONG_CALL), request).await)
     }
 
     pub(crate) async fn audit_segments(&self) -> Result<AuditSegments, ClientError> {
-        settle("audit_segments", CALL, self.rpc.audit_segments(within(CALL), AuditSegmentsRequest {}).await)
+        self.settle(
+            "audit_segments",
+            CALL,
+            self.rpc.audit_segments(within(CALL), AuditSegmentsRequest {}).await,
+        )
     }
 
     pub(crate) async fn audit_hold(&self, request: AuditHoldRequest) -> Result<AuditHold, ClientError> {
-        settle("audit_hold", CALL, self.rpc.audit_hold(within(CALL), request).await)
+        self.settle("audit_hold", CALL, self.rpc.audit_hold(within(CALL), request).await)
     }
 
     pub(crate) async fn audit_release(&self, request: AuditReleaseRequest) -> Result<AuditHold, ClientError> {
-        settle("audit_release", CALL, self.rpc.audit_release(within(CALL), request).await)
+        self.settle("audit_release", CALL, self.rpc.audit_release(within(CALL), request).await)
     }
 
     pub(crate) async fn audit_prune(&self, request: AuditPruneRequest) -> Result<AuditPruned, ClientError> {
-        settle("audit_prune", LONG_CALL, self.rpc.audit_prune(within(LONG_CALL), request).await)
+        self.settle("audit_prune", LONG_CALL, self.rpc.audit_prune(within(LONG_CALL), request).await)
     }
 }

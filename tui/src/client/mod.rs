@@ -15,6 +15,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tarpc::client::{Channel, Config, RpcError};
 use tarpc::context::{self, Context};
 use tarpc::{ClientMessage, Response};
@@ -40,6 +42,7 @@ use tenantry_protocol::{
 use tokio::net::UnixStream;
 use tokio_util::codec::LengthDelimitedCodec;
 
+use crate::text;
 pub(crate) use error::ClientError;
 pub(crate) use export::{ExportError, Overwrite, export_to};
 pub(crate) use follow::{Follower, reconnect};
@@ -62,6 +65,16 @@ pub(crate) struct Client {
     channel: Channel<TenantryRequest, TenantryResponse>,
     socket: PathBuf,
     hello: HelloResponse,
+    strings: Strings,
+}
+
+/// What becomes of the strings of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Strings {
+    /// They go into a document, which has its own way of writing them.
+    AsTheyCame,
+    /// They go into lines for people, and each is a part of one.
+    Lines,
 }
 
 impl std::fmt::Debug for Client {
@@ -85,12 +98,40 @@ impl Client {
         let rpc = TenantryClient::from(channel.clone());
         let request = HelloRequest { protocol_version: PROTOCOL_VERSION, client: client_info() };
         let answer = rpc.hello(within(HELLO), request).await;
-        Ok(Self { hello: understood(socket, answer)?, rpc, channel, socket: socket.to_owned() })
+        Ok(Self {
+            hello: understood(socket, answer)?,
+            rpc,
+            channel,
+            socket: socket.to_owned(),
+            strings: Strings::AsTheyCame,
+        })
+    }
+
+    /// The same connection, for what people read: no string that it gives can begin a line, or do worse to a terminal.
+    pub(crate) fn for_people(self) -> Self {
+        Self { hello: text::wire(self.hello), strings: Strings::Lines, ..self }
     }
 
     /// A new connection to the same daemon.
     pub(crate) async fn reconnect(&self) -> Result<Self, ClientError> {
-        Self::connect(&self.socket).await
+        let fresh = Self::connect(&self.socket).await?;
+        Ok(match self.strings {
+            Strings::AsTheyCame => fresh,
+            Strings::Lines => fresh.for_people(),
+        })
+    }
+
+    fn settle<T: Serialize + DeserializeOwned>(
+        &self,
+        method: &'static str,
+        limit: Duration,
+        answer: Result<Result<T, ApiError>, RpcError>,
+    ) -> Result<T, ClientError> {
+        let value = settle(method, limit, answer)?;
+        Ok(match self.strings {
+            Strings::AsTheyCame => value,
+            Strings::Lines => text::wire(value),
+        })
     }
 
     pub(crate) const fn hello(&self) -> &HelloResponse {
@@ -98,81 +139,81 @@ impl Client {
     }
 
     pub(crate) async fn health(&self) -> Result<Health, ClientError> {
-        settle("health", CALL, self.rpc.health(within(CALL), HealthRequest {}).await)
+        self.settle("health", CALL, self.rpc.health(within(CALL), HealthRequest {}).await)
     }
 
     pub(crate) async fn targets(&self, request: TargetsRequest) -> Result<TargetsResponse, ClientError> {
-        settle("targets", LONG_CALL, self.rpc.targets(within(LONG_CALL), request).await)
+        self.settle("targets", LONG_CALL, self.rpc.targets(within(LONG_CALL), request).await)
     }
 
     pub(crate) async fn blueprints(
         &self,
         request: BlueprintsRequest,
     ) -> Result<BlueprintsResponse, ClientError> {
-        settle("blueprints", CALL, self.rpc.blueprints(within(CALL), request).await)
+        self.settle("blueprints", CALL, self.rpc.blueprints(within(CALL), request).await)
     }
 
     pub(crate) async fn blueprint_check(
         &self,
         request: BlueprintUpload,
     ) -> Result<BlueprintReport, ClientError> {
-        settle("blueprint_check", LONG_CALL, self.rpc.blueprint_check(within(LONG_CALL), request).await)
+        self.settle("blueprint_check", LONG_CALL, self.rpc.blueprint_check(within(LONG_CALL), request).await)
     }
 
     pub(crate) async fn blueprint_add(
         &self,
         request: BlueprintUpload,
     ) -> Result<BlueprintReport, ClientError> {
-        settle("blueprint_add", LONG_CALL, self.rpc.blueprint_add(within(LONG_CALL), request).await)
+        self.settle("blueprint_add", LONG_CALL, self.rpc.blueprint_add(within(LONG_CALL), request).await)
     }
 
     pub(crate) async fn plan(&self, request: ProvisionRequest) -> Result<Plan, ClientError> {
-        settle("plan", CALL, self.rpc.plan(within(CALL), request).await)
+        self.settle("plan", CALL, self.rpc.plan(within(CALL), request).await)
     }
 
     pub(crate) async fn provision(&self, request: ProvisionRequest) -> Result<OperationStarted, ClientError> {
-        settle("provision", CALL, self.rpc.provision(within(CALL), request).await)
+        self.settle("provision", CALL, self.rpc.provision(within(CALL), request).await)
     }
 
     pub(crate) async fn operations(
         &self,
         request: OperationsRequest,
     ) -> Result<OperationsResponse, ClientError> {
-        settle("operations", CALL, self.rpc.operations(within(CALL), request).await)
+        self.settle("operations", CALL, self.rpc.operations(within(CALL), request).await)
     }
 
     pub(crate) async fn operation(&self, id: String) -> Result<Operation, ClientError> {
-        settle("operation", CALL, self.rpc.operation(within(CALL), OperationRequest { id }).await)
+        self.settle("operation", CALL, self.rpc.operation(within(CALL), OperationRequest { id }).await)
     }
 
     /// Waits for events at most as long as the request says.
     pub(crate) async fn watch(&self, request: WatchRequest) -> Result<WatchResponse, ClientError> {
         let limit = Duration::from_millis(request.wait_ms) + Duration::from_secs(5);
-        settle("watch", limit, self.rpc.watch(within(limit), request).await)
+        self.settle("watch", limit, self.rpc.watch(within(limit), request).await)
     }
 
     pub(crate) async fn rollback(&self, request: RollbackRequest) -> Result<OperationStarted, ClientError> {
-        settle("rollback", CALL, self.rpc.rollback(within(CALL), request).await)
+        self.settle("rollback", CALL, self.rpc.rollback(within(CALL), request).await)
     }
 
     /// What a rollback of this tenant would remove, by slug or id.
     pub(crate) async fn rollback_preview(&self, slug: String) -> Result<RollbackPreview, ClientError> {
         let request = RollbackPreviewRequest { slug };
-        settle("rollback_preview", CALL, self.rpc.rollback_preview(within(CALL), request).await)
+        self.settle("rollback_preview", CALL, self.rpc.rollback_preview(within(CALL), request).await)
     }
 
     pub(crate) async fn issue_credentials(
         &self,
         request: IssueCredentialsRequest,
     ) -> Result<Credentials, ClientError> {
-        settle("issue_credentials", CALL, self.rpc.issue_credentials(within(CALL), request).await)
+        self.settle("issue_credentials", CALL, self.rpc.issue_credentials(within(CALL), request).await)
     }
 
     pub(crate) async fn rotate_credentials(
         &self,
         request: RotateCredentialsRequest,
     ) -> Result<Credentials, ClientError> {
-        settle("rotate_credentials", CALL, self.rpc.rotate_credentials(within(CALL), request).await)
+        self.settle("rotate_credentials", CALL, self.rpc.rotate_credentials(within(CALL), request).await)
     }
 
     pub(crate) async fn finish_rotation(
@@ -180,52 +221,52 @@ impl Client {
         request: FinishRotationRequest,
     ) -> Result<RotationFinished, ClientError> {
         // It waits for the sessions that it ends.
-        settle("finish_rotation", LONG_CALL, self.rpc.finish_rotation(within(LONG_CALL), request).await)
+        self.settle("finish_rotation", LONG_CALL, self.rpc.finish_rotation(within(LONG_CALL), request).await)
     }
 
     pub(crate) async fn suspend(
         &self,
         request: TenantChangeRequest,
     ) -> Result<OperationStarted, ClientError> {
-        settle("suspend", CALL, self.rpc.suspend(within(CALL), request).await)
+        self.settle("suspend", CALL, self.rpc.suspend(within(CALL), request).await)
     }
 
     pub(crate) async fn resume(&self, request: TenantChangeRequest) -> Result<OperationStarted, ClientError> {
-        settle("resume", CALL, self.rpc.resume(within(CALL), request).await)
+        self.settle("resume", CALL, self.rpc.resume(within(CALL), request).await)
     }
 
     pub(crate) async fn verify_isolation(
         &self,
         request: VerifyIsolationRequest,
     ) -> Result<OperationStarted, ClientError> {
-        settle("verify_isolation", CALL, self.rpc.verify_isolation(within(CALL), request).await)
+        self.settle("verify_isolation", CALL, self.rpc.verify_isolation(within(CALL), request).await)
     }
 
     pub(crate) async fn update_tenant(
         &self,
         request: UpdateTenantRequest,
     ) -> Result<OperationStarted, ClientError> {
-        settle("update_tenant", CALL, self.rpc.update_tenant(within(CALL), request).await)
+        self.settle("update_tenant", CALL, self.rpc.update_tenant(within(CALL), request).await)
     }
 
     pub(crate) async fn retire(&self, request: RetireRequest) -> Result<OperationStarted, ClientError> {
-        settle("retire", CALL, self.rpc.retire(within(CALL), request).await)
+        self.settle("retire", CALL, self.rpc.retire(within(CALL), request).await)
     }
 
     pub(crate) async fn cancel(&self, request: CancelRequest) -> Result<Operation, ClientError> {
-        settle("cancel", CALL, self.rpc.cancel(within(CALL), request).await)
+        self.settle("cancel", CALL, self.rpc.cancel(within(CALL), request).await)
     }
 
     pub(crate) async fn retry(&self, request: RetryRequest) -> Result<OperationStarted, ClientError> {
-        settle("retry", CALL, self.rpc.retry(within(CALL), request).await)
+        self.settle("retry", CALL, self.rpc.retry(within(CALL), request).await)
     }
 
     pub(crate) async fn tenants(&self, request: TenantsRequest) -> Result<TenantsResponse, ClientError> {
-        settle("tenants", CALL, self.rpc.tenants(within(CALL), request).await)
+        self.settle("tenants", CALL, self.rpc.tenants(within(CALL), request).await)
     }
 
     pub(crate) async fn tenant(&self, slug: String) -> Result<TenantDetail, ClientError> {
-        settle("tenant", CALL, self.rpc.tenant(within(CALL), TenantRequest { slug }).await)
+        self.settle("tenant", CALL, self.rpc.tenant(within(CALL), TenantRequest { slug }).await)
     }
 }
 
@@ -255,8 +296,10 @@ fn understood(
     match answer {
         Ok(Ok(hello)) if hello.protocol_version == PROTOCOL_VERSION => Ok(hello),
         Ok(Ok(hello)) => Err(ClientError::Version { ours: PROTOCOL_VERSION, theirs: hello.protocol_version }),
-        Ok(Err(error)) if error.code == ErrorCode::Precondition => Err(ClientError::VersionRefused(error)),
-        Ok(Err(error)) => Err(ClientError::Api(error)),
+        Ok(Err(error)) if error.code == ErrorCode::Precondition => {
+            Err(ClientError::VersionRefused(text::wire(error)))
+        }
+        Ok(Err(error)) => Err(ClientError::Api(text::wire(error))),
         Err(RpcError::DeadlineExceeded) => {
             Err(ClientError::Mute { socket: socket.to_owned(), seconds: HELLO.as_secs() })
         }
@@ -279,11 +322,15 @@ fn settle<T>(
 ) -> Result<T, ClientError> {
     match answer {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(ClientError::Api(error)),
+        // A sentence for people, wherever it ends up.
+        Ok(Err(error)) => Err(ClientError::Api(text::wire(error))),
         Err(RpcError::DeadlineExceeded) => Err(ClientError::Deadline { method, seconds: limit.as_secs() }),
         Err(RpcError::Server(error)) => Err(ClientError::Api(ApiError::new(
             ErrorCode::Unavailable,
-            format!("the daemon cannot serve {method} now ({}); try again in a moment", error.detail),
+            format!(
+                "the daemon cannot serve {method} now ({}); try again in a moment",
+                text::line(&error.detail)
+            ),
         ))),
         Err(RpcError::Shutdown | RpcError::Send(_) | RpcError::Channel(_)) => Err(ClientError::Lost),
     }

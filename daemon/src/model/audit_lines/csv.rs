@@ -1,10 +1,12 @@
 //! Events for a spreadsheet. A cell that a spreadsheet would take for a formula begins with an apostrophe, as its own
-//! users write it: a tenant's name or an error's text must not run on an auditor's machine.
+//! users write it: a tenant's name or an error's text must not run on an auditor's machine. Nor does it break a line, or
+//! reach the terminal of whoever looks at the file: line ends and control characters are written out.
 
 use std::borrow::Cow;
 
 use csv::Writer;
 use tenantry_protocol::audit::AuditEvent;
+use tenantry_protocol::text::escaped;
 use time::format_description::well_known::Rfc3339;
 
 use super::LineError;
@@ -62,9 +64,10 @@ pub(super) fn line(event: &AuditEvent) -> Result<String, LineError> {
     record(cells.map(|cell| harmless(cell).into()))
 }
 
-/// The cell, unless a spreadsheet would compute it.
+/// The cell, unless a spreadsheet would compute it or a terminal obey it.
 fn harmless(cell: String) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{cell}") } else { cell }
+    let cell = escaped(&cell);
+    if cell.starts_with(['=', '+', '-', '@']) { format!("'{cell}") } else { cell.into_owned() }
 }
 
 fn record(cells: [Cow<'_, str>; COLUMNS.len()]) -> Result<String, LineError> {
@@ -121,18 +124,25 @@ mod tests {
             let column = records[0].iter().position(|column| column == name).unwrap();
             records[1][column].to_owned()
         };
-        assert_eq!(cell("detail"), "a, \"b\"\nc");
+        assert_eq!(cell("detail"), "a, \"b\"\\nc");
         assert_eq!((cell("at"), cell("duration_ms")), ("1970-01-01T00:00:00Z".into(), "1.5".into()));
         assert_eq!((cell("facts"), cell("redacted")), ("grade=A".into(), "claimed".into()));
     }
 
     #[test]
     fn no_cell_is_a_formula() {
-        for formula in ["=1+1", "+1", "-1", "@sum(a1)", "\t=1", "\r=1", "\n=1"] {
+        for formula in ["=1+1", "+1", "-1", "@sum(a1)"] {
             let text = line(&event(formula)).unwrap();
             let records = read(&text);
             assert_eq!(&records[0][12], format!("'{formula}"));
         }
         assert_eq!(&read(&line(&event("a=b")).unwrap())[0][12], "a=b");
+    }
+
+    #[test]
+    fn no_cell_reaches_a_terminal_or_breaks_a_line() {
+        let text = line(&event("\t=1\r\n\u{1b}[2J\u{9b}\u{202e}\u{2028}")).unwrap();
+        assert!(!text.trim_end_matches('\n').contains(tenantry_protocol::text::is_hostile), "{text:?}");
+        assert_eq!(&read(&text)[0][12], r"\t=1\r\n\u{1b}[2J\u{9b}\u{202e}\u{2028}");
     }
 }

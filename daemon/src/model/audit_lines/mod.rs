@@ -9,6 +9,7 @@ mod ocsf;
 use serde::Serialize;
 use tenantry_protocol::audit::ExportFormat;
 use tenantry_protocol::chain::export::{EventLine, ExportLine, Value};
+use tenantry_protocol::text::escaped_json;
 
 use super::audit_reading::{self, StoredEvent};
 
@@ -43,11 +44,10 @@ pub fn event(format: ExportFormat, stored: &StoredEvent) -> Result<String, LineE
     }
 }
 
-/// JSON on a line of its own.
+/// JSON on a line of its own, harmless where somebody looks at the file.
 pub fn line(value: &impl Serialize) -> Result<String, LineError> {
-    let mut text = serde_json::to_string(value)?;
-    text.push('\n');
-    Ok(text)
+    let text = serde_json::to_string(value)?;
+    Ok(escaped_json(&text).into_owned() + "\n")
 }
 
 fn event_line(stored: &StoredEvent) -> Result<EventLine, LineError> {

@@ -16,6 +16,7 @@ use crate::pipeline::steps::files;
 use crate::pipeline::tracker::Tracker;
 use crate::postgres;
 use crate::postgres::bookkeeping::HistoryRow;
+use crate::postgres::error::ServerError;
 use crate::postgres::outside_journal::{self as journal, Entry, Standing};
 use crate::postgres::owner_login::{self, Blocker, Invalid, OwnerSession};
 use crate::postgres::runner::{Build, FileError};
@@ -193,14 +194,14 @@ async fn one_statement(
         Some(server) if !error.is_unreachable() => server,
         _ => return Err(error.into()),
     };
-    match server.sqlstate.as_str() {
-        code if standing == Standing::Begun && is_done_already(&work, code) => Ok(()),
+    match () {
+        () if standing == Standing::Begun && is_done_already(&work, &server) => Ok(()),
         // Only its time ends it: nobody else has its process's number but to end the operation.
-        "57014" if left(deadline) < LOOK_EVERY => {
+        () if server.is("57014") && left(deadline) < LOOK_EVERY => {
             let waited_for = waited_for.into_inner().unwrap_or_else(PoisonError::into_inner);
             Err(StepError::OutOfTime { file: file.path.clone(), line: statement.line, waited_for })
         }
-        _ => {
+        () => {
             let position = server.position;
             Err(files::step_error(file, FileError::Statement { statement: Some(number), position, server }))
         }
@@ -224,11 +225,13 @@ async fn make_good(
 
 /// The server's refusal says that the attempt before came to its end. (Or that the name was taken all along, by a file that
 /// can never work, and that the daemon died between the statement's record and the statement.)
-fn is_done_already(work: &Work, sqlstate: &str) -> bool {
-    matches!(
-        (work, sqlstate),
-        (Work::CreateIndex { .. }, "42P07") | (Work::AddValue, "42710") | (Work::DropIndex, "42704")
-    )
+fn is_done_already(work: &Work, server: &ServerError) -> bool {
+    match work {
+        Work::CreateIndex { .. } => server.is("42P07"),
+        Work::AddValue => server.is("42710"),
+        Work::DropIndex => server.is("42704"),
+        Work::Reindex | Work::Maintain => false,
+    }
 }
 
 fn left(deadline: Instant) -> Duration {

@@ -1,7 +1,9 @@
 //! Structured logs: to standard error, to daily files, or to systemd's journal with its fields. Never a secret: the types
-//! that hold one do not show it.
+//! that hold one do not show it. Never a line that somebody else worded: [`escaping`] stands before every writer.
 //!
 //! The names are the same everywhere: `operation`, `tenant`, and the `seq` of an event of the audit trail.
+
+mod escaping;
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -16,6 +18,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, Registry, filter::Targets, fmt, reload};
 
 use crate::config::{Log, LogFormat, LogLevel};
+use escaping::Escaping;
 
 const FILE_PREFIX: &str = "tenantryd.log";
 /// Daily files that are kept.
@@ -95,8 +98,8 @@ fn filter(level: LogLevel) -> Targets {
 fn lines(format: LogFormat, writer: BoxMakeWriter) -> AnyLayer {
     let layer = fmt::layer().with_writer(writer).with_ansi(false);
     match format {
-        LogFormat::Text => layer.boxed(),
-        LogFormat::Json => layer.json().boxed(),
+        LogFormat::Text => Escaping(layer).boxed(),
+        LogFormat::Json => Escaping(layer.json()).boxed(),
     }
 }
 
@@ -106,7 +109,7 @@ fn journal() -> io::Result<AnyLayer> {
     let layer = tracing_journald::layer()?
         .with_field_prefix(Some(JOURNAL_PREFIX.to_owned()))
         .with_priority_mappings(priorities);
-    Ok(layer.boxed())
+    Ok(Escaping(layer).boxed())
 }
 
 /// Whether standard error is the journal's.

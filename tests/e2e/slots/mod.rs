@@ -1,0 +1,38 @@
+//! Tenants take all connections that a server has, and the daemon still answers, suspends them, and reads the trail.
+
+mod flood;
+
+use std::time::Duration;
+
+use crate::harness::{Env, Version};
+use flood::Flood;
+
+#[tokio::test]
+async fn tenants_who_take_all_connections_do_not_lock_the_daemon_out() {
+    flood::withstand(Version::Packaged, Duration::ZERO).await;
+}
+
+#[tokio::test]
+async fn tenants_who_take_all_connections_do_not_lock_the_daemon_out_on_postgresql_18() {
+    flood::withstand(Version::V18, Duration::ZERO).await;
+}
+
+#[tokio::test]
+async fn what_tenants_may_take_together_is_told_with_the_numbers_where_it_is_more_than_there_is() {
+    let env = flood::on_a_small_server(Version::Packaged).await;
+    let plan = async |env: &Env| {
+        let arguments = ["tenant", "create", "globex", "--blueprint", "greedy", "--plan", "--json"];
+        env.tenantry(&arguments).await.assert_status(0).json()
+    };
+    let before = plan(&env).await;
+    assert!(!before.to_string().contains("overcommitted"), "{before}");
+    let flood = Flood::prepare(&env).await;
+    let after = plan(&env).await;
+    let told = "may open 60 connections together, and the server has 27 for them (max_connections 30 less 3 reserved)";
+    assert!(after.to_string().contains(told), "{after}");
+    assert_eq!(before["hash"], after["hash"], "what others may take is not what was approved");
+    let checked = env.tenantry(&["target", "check"]).await.assert_status(0);
+    let told = "may open 40 connections together, and the server has 27 for them";
+    assert!(checked.stdout.contains("warning[overcommitted]") && checked.stdout.contains(told), "{checked}");
+    drop(flood);
+}
