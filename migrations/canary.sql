@@ -20,7 +20,12 @@ create materialized view summary as select count(*) as notes from record;
 create function reveal() returns text language sql stable security definer set search_path from current
     return (select string_agg(note, ', ') from record);
 
-select lo_from_bytea(0, 'nobody but the canary reads this');
+-- Where an administrator lets anybody make large objects.
+do $$ begin
+    if has_function_privilege('pg_catalog.lo_from_bytea(oid, bytea)', 'execute') then
+        perform lo_from_bytea(0, 'nobody but the canary reads this');
+    end if;
+end $$;
 
 -- So that the planner keeps samples of it.
 analyze record;

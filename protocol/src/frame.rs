@@ -19,11 +19,20 @@ pub const MAX_FRAME_BYTES: usize = 8 * 1024 * 1024;
 #[derive(Debug)]
 pub struct JsonCodec<In, Out> {
     types: PhantomData<fn(Out) -> In>,
+    /// What is sent for a message that no frame can hold.
+    instead: Option<fn(&Out) -> Out>,
 }
 
 impl<In, Out> Default for JsonCodec<In, Out> {
     fn default() -> Self {
-        Self { types: PhantomData }
+        Self { types: PhantomData, instead: None }
+    }
+}
+
+impl<In, Out> JsonCodec<In, Out> {
+    /// Sends something else for a message that is too large, so that the connection goes on.
+    pub fn with(instead: fn(&Out) -> Out) -> Self {
+        Self { types: PhantomData, instead: Some(instead) }
     }
 }
 
@@ -44,7 +53,10 @@ impl<In, Out: Serialize> tokio_serde::Serializer<Out> for JsonCodec<In, Out> {
     type Error = io::Error;
 
     fn serialize(self: Pin<&mut Self>, message: &Out) -> io::Result<Bytes> {
-        let frame = serde_json::to_vec(message)?;
+        let mut frame = serde_json::to_vec(message)?;
+        if let (true, Some(instead)) = (frame.len() > MAX_FRAME_BYTES, self.instead) {
+            frame = serde_json::to_vec(&instead(message))?;
+        }
         if frame.len() > MAX_FRAME_BYTES {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
@@ -71,5 +83,13 @@ mod tests {
         assert_eq!(Pin::new(&mut codec).serialize(&fits).unwrap().len(), MAX_FRAME_BYTES);
         let error = Pin::new(&mut codec).serialize(&format!("{fits}x")).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn a_side_that_has_something_else_to_say_sends_that() {
+        let mut codec = JsonCodec::<(), String>::with(|message| format!("{} bytes", message.len()));
+        let frame = Pin::new(&mut codec).serialize(&"x".repeat(MAX_FRAME_BYTES)).unwrap();
+        assert_eq!(frame, format!("\"{MAX_FRAME_BYTES} bytes\""));
+        assert_eq!(Pin::new(&mut codec).serialize(&"fits".to_owned()).unwrap(), "\"fits\"");
     }
 }

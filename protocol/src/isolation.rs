@@ -8,6 +8,15 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::blueprint::Tenancy;
+use crate::brief;
+
+/// Findings of one lint that are kept; the others are counted.
+pub const MOST_OF_A_LINT: usize = 20;
+/// Findings of a report that are kept, and gifts.
+const MOST_FINDINGS: usize = 200;
+const MOST_GIFTS: usize = 20;
+/// The longest evidence, in characters.
+pub const LONGEST_EVIDENCE: usize = 400;
 
 /// What a battery of probes found, run through a real login as the tenant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -33,12 +42,22 @@ pub struct IsolationReport {
     /// What they found; each is a hole, whether or not an attack has used it.
     #[serde(default)]
     pub findings: Vec<LintFinding>,
+    /// More findings, of which only the number is kept. No more than 1,000 of a lint are counted.
+    #[serde(default, skip_serializing_if = "is_none_left_out")]
+    pub left_out: u32,
+    /// What other tenants gave this one's roles: their givers' findings, and nothing against this tenant's isolation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gifts: Vec<String>,
     /// What tenants of this tenancy can still see or do to each other, held or not.
     #[serde(default)]
     pub residual: Vec<ResidualChannel>,
     /// The victim's fingerprint was the same before and after.
     pub victim_unchanged: bool,
     pub duration_ms: f64,
+}
+
+fn is_none_left_out(left_out: &u32) -> bool {
+    *left_out == 0
 }
 
 /// How much of the battery was run.
@@ -162,7 +181,26 @@ impl IsolationReport {
     /// All attacks were refused but those that an administrator would have to close, the catalog shows nothing wrong, and
     /// the victim is as it was.
     pub fn holds(&self) -> bool {
-        self.victim_unchanged && self.findings.is_empty() && !self.verdicts.iter().any(Verdict::is_broken)
+        self.victim_unchanged && self.found() == 0 && !self.verdicts.iter().any(Verdict::is_broken)
+    }
+
+    /// What the lints found, with what was left out.
+    pub fn found(&self) -> u64 {
+        self.findings.len() as u64 + u64::from(self.left_out)
+    }
+
+    /// The same report within the bounds of what is stored and shown.
+    pub fn bounded(mut self) -> Self {
+        let more = self.findings.len().saturating_sub(MOST_FINDINGS);
+        self.findings.truncate(MOST_FINDINGS);
+        self.left_out = self.left_out.saturating_add(u32::try_from(more).unwrap_or(u32::MAX));
+        self.gifts.truncate(MOST_GIFTS);
+        let texts = self.findings.iter_mut().map(|finding| &mut finding.evidence);
+        let texts = texts.chain(self.verdicts.iter_mut().map(|verdict| &mut verdict.evidence));
+        for text in texts.chain(&mut self.gifts) {
+            *text = brief::cut(text, LONGEST_EVIDENCE);
+        }
+        self
     }
 
     pub fn grade(&self) -> Grade {
@@ -183,14 +221,62 @@ impl IsolationReport {
         problems.extend(
             self.findings.iter().map(|finding| format!("lint {}: {}", finding.lint, finding.evidence)),
         );
+        if self.left_out > 0 {
+            problems.push(format!("{} more findings of lints, which are not kept", self.left_out));
+        }
         if !self.victim_unchanged {
             problems.push("the victim changed".to_owned());
         }
         problems
     }
 
+    /// The problems in one line, as far as a record of them goes.
+    pub fn account(&self) -> String {
+        brief::join(&self.problems(), "; ", brief::LONGEST_ACCOUNT)
+    }
+
     /// Attacks that were refused as expected.
     pub fn held(&self) -> usize {
         self.verdicts.iter().filter(|verdict| verdict.held).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn flooded() -> IsolationReport {
+        let finding = LintFinding { lint: "foreign_grants".to_owned(), evidence: "x".repeat(10_000) };
+        IsolationReport {
+            battery_version: 4,
+            at: OffsetDateTime::UNIX_EPOCH,
+            depth: Depth::Full,
+            tenancy: Tenancy::Schema,
+            server_version: String::new(),
+            verdicts: Vec::new(),
+            lints: 12,
+            findings: vec![finding; 5_000],
+            left_out: 7,
+            gifts: vec!["y".repeat(10_000); 100],
+            residual: Vec::new(),
+            victim_unchanged: true,
+            duration_ms: 1.0,
+        }
+    }
+
+    #[test]
+    fn a_report_is_bounded_in_rows_and_bytes_and_says_what_it_leaves_out() {
+        let report = flooded().bounded();
+        assert_eq!((report.findings.len(), report.left_out, report.found()), (200, 4_807, 5_007));
+        assert!(serde_json::to_vec(&report).unwrap().len() < 128 * 1024);
+        assert!(report.account().len() < 5_000 && report.account().contains("more"), "{}", report.account());
+    }
+
+    #[test]
+    fn findings_that_are_only_counted_are_findings() {
+        let report = IsolationReport { findings: Vec::new(), left_out: 1, ..flooded() };
+        assert_eq!(report.grade(), Grade::F);
+        assert_eq!(IsolationReport { left_out: 0, ..report }.grade(), Grade::A);
     }
 }

@@ -7,6 +7,7 @@
 pub mod archive;
 pub mod audit;
 pub mod blueprint;
+pub mod brief;
 pub mod chain;
 pub mod endpoint;
 pub mod error;

@@ -217,6 +217,10 @@ pub struct OperationsRequest {
 pub struct OperationsResponse {
     /// Newest first.
     pub operations: Vec<Operation>,
+    /// Present if the page is shorter than was asked because it would not have fit one answer: ask again with `before` at
+    /// this operation for what is older.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<OperationId>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]

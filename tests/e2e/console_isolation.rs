@@ -34,7 +34,7 @@ async fn a_tenant_is_verified_by_key_and_its_report_names_what_is_wrong() {
     keys.type_text("catalog_write", "a tenant becomes anybody");
     keys.press(ENTER, "esc clear the filter");
     keys.press("e", "42501: ");
-    keys.press(ESCAPE, "catalog_names");
+    keys.press(ESCAPE, "probe advisory_lock");
     open_to_everybody(&env, &acme).await;
     keys.press("v", "acme: grade F");
     let wrong = keys.console.wait_for_text("lint foreign_grants: SELECT to PUBLIC");

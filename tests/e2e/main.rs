@@ -35,6 +35,7 @@ mod embedded;
 mod events;
 mod failures;
 mod faults;
+mod flood;
 #[path = "../audit/generate.rs"]
 mod generate;
 mod golden;

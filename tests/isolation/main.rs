@@ -1,5 +1,6 @@
 //! The isolation, proven from outside: `make isolation`. On each version of PostgreSQL the verifier must catch what is
-//! planted, and tenants of each tenancy attack each other in all ordered pairs; what was tried goes into the report.
+//! planted, and tenants of each tenancy attack each other in all ordered pairs; one floods another with what it gives it. What
+//! was tried goes into the report.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,7 +16,6 @@
 mod bars;
 #[path = "../e2e/hostile_pools/cases.rs"]
 mod cases;
-#[path = "../e2e/slots/flood.rs"]
 mod flood;
 #[allow(dead_code, unused_imports, reason = "shared with the end-to-end tests, which use more of it")]
 #[path = "../e2e/harness/mod.rs"]
@@ -26,6 +26,8 @@ mod planted;
 #[path = "../e2e/isolation/proving_ground.rs"]
 mod proving_ground;
 mod report;
+#[path = "../e2e/slots/flood.rs"]
+mod slots;
 #[path = "../e2e/hostile_pools/trial.rs"]
 mod trial;
 
@@ -37,12 +39,13 @@ use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::isolation::IsolationReport;
 
 use bars::Bar;
+use flood::Flood;
 use harness::{Cluster, Env, Version, binaries};
 use pairs::{Fleet, Pairs};
 use proving_ground::ProvingGround;
 
 const LEAST_PROBES: usize = 40;
-const LEAST_PLANTED: usize = 40;
+const LEAST_PLANTED: usize = 80;
 /// Misconfigurations of shared tables, and blueprints of them that must be refused.
 const LEAST_IN_POOLS: usize = 20;
 /// One tenant on another: its five roles, two changes of them, and at least one thing of its own.
@@ -78,6 +81,7 @@ struct Proof {
     missed: Vec<String>,
     pools: PoolProof,
     fleets: Vec<FleetProof>,
+    flood: Flood,
 }
 
 /// What was tried on shared tables: by an administrator when they stood, and by blueprints that were to build them.
@@ -127,7 +131,7 @@ fn versions(arguments: &Arguments) -> impl Iterator<Item = Version> {
 /// Panics where it locks the daemon out. All at once, since most of it is rest.
 async fn take_all_connections(arguments: &Arguments, idle: Duration) {
     let floods = versions(arguments).map(|version| async move {
-        flood::withstand(version, idle).await;
+        slots::withstand(version, idle).await;
         println!(
             "{}: all connections were taken after {} s of rest, and the daemon answered",
             binaries::server_version(version),
@@ -158,6 +162,8 @@ async fn prove(arguments: &Arguments) -> Vec<Proof> {
             );
             fleets.push(proof);
         }
+        let flood = flood::prove(version).await;
+        println!("flood: {flood:?}");
         let planted = planted::planted().len() - harvest.refused.len();
         proofs.push(Proof {
             version: server,
@@ -166,6 +172,7 @@ async fn prove(arguments: &Arguments) -> Vec<Proof> {
             missed: harvest.wrong,
             pools,
             fleets,
+            flood,
         });
     }
     proofs
@@ -224,6 +231,7 @@ fn bars(proofs: &[Proof], tenants: usize) -> Vec<Bar> {
         bars.push(least(format!("hostile_blueprints_on_{major}"), pools.hostile, LEAST_IN_POOLS));
         bars.push(none(format!("hostile_blueprints_misjudged_on_{major}"), pools.misjudged.len()));
         pools.missed.iter().chain(&pools.misjudged).for_each(|wrong| println!("  {wrong}"));
+        bars.extend(proof.flood.bars(major));
         for fleet in &proof.fleets {
             let at = format!("{}_on_{major}", fleet.tenancy.name());
             bars.push(least(format!("probes_{at}"), fleet.report.verdicts.len(), LEAST_PROBES));

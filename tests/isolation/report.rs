@@ -22,6 +22,11 @@ fn text(proofs: &[Proof], tenants: usize) -> String {
          expected, or if it saw what it was to see;\nany other error proves nothing and counts as a leak.\n\n",
     );
     versions(&mut text, proofs, tenants);
+    text.push_str("## One tenant floods another\n\n");
+    for proof in proofs {
+        text.push_str(&proof.flood.account(&proof.version));
+    }
+    text.push('\n');
     misconfigurations(&mut text, proofs);
     hostile(&mut text, proofs);
     if let Some(proof) = proofs.first() {

@@ -161,9 +161,9 @@ pub(crate) const fn mode(mode: DaemonMode) -> &'static str {
 /// `held 69 of 69 attacks (full)`, with what the catalog shows and whether the victim was touched.
 pub(crate) fn isolation(report: Option<&IsolationReport>) -> String {
     let Some(report) = report else { return "not verified".to_owned() };
-    let findings = match report.findings.len() {
+    let findings = match report.found() {
         0 => String::new(),
-        found => format!(", {}", counted(found as u64, "catalog finding")),
+        found => format!(", {}", counted(found, "catalog finding")),
     };
     let victim = if report.victim_unchanged { "" } else { ", VICTIM CHANGED" };
     format!(

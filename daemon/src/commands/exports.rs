@@ -31,6 +31,8 @@ const MOST: usize = 4;
 pub(super) const IDLE: Duration = Duration::from_secs(60);
 /// A part's size, in bytes, up to one line more.
 const PART: usize = 1024 * 1024;
+/// No part is larger: a longer line goes on in the next one. Six times as many bytes, as JSON may need, still fit a frame.
+const LARGEST: usize = PART + PART / 4;
 /// How long a part may be looked for where little matches, before it is given as it is.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -66,6 +68,8 @@ pub(super) struct Progress {
     at: Option<i64>,
     pub(super) events: u64,
     digest: Sha256,
+    /// What had no room in the last part.
+    rest: String,
 }
 
 impl Exports {
@@ -74,7 +78,7 @@ impl Exports {
         if open.len() >= MOST {
             return Err(full());
         }
-        let progress = Progress { at: None, events: 0, digest: Sha256::new() };
+        let progress = Progress { at: None, events: 0, digest: Sha256::new(), rest: String::new() };
         let session = Session {
             order,
             last_read: Mutex::new(Instant::now()),
@@ -137,7 +141,7 @@ impl Session {
     ) -> Result<(AuditExportPart, Progress), ApiError> {
         let begin = Instant::now();
         let mut next = progress.clone();
-        let mut text = String::new();
+        let mut text = std::mem::take(&mut next.rest);
         let mut at = match next.at {
             Some(at) => at,
             None => self.begin(trail, &mut text).await?,
@@ -153,8 +157,9 @@ impl Session {
             at = self.write(page, at, &mut text, &mut next.events)?.min(to);
         }
         next.at = Some(at);
+        next.rest = split(&mut text);
         next.digest.update(&text);
-        let is_last = at >= to;
+        let is_last = at >= to && next.rest.is_empty();
         if is_last && self.order.format == ExportFormat::Jsonl {
             text += &self.end(trail, &next)?;
         }
@@ -251,6 +256,15 @@ impl Progress {
     }
 }
 
+/// What goes beyond the largest part, taken off at a character's end.
+fn split(text: &mut String) -> String {
+    let mut at = LARGEST.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    text.split_off(at)
+}
+
 fn hex(bytes: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(bytes)
 }
@@ -267,4 +281,22 @@ fn json_line(line: &ExportLine) -> Result<String, ApiError> {
 fn unwritable(error: &audit_lines::LineError) -> ApiError {
     tracing::error!(%error, "a line of an export cannot be written");
     errors::internal()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_longer_than_a_part_goes_on_in_the_next() {
+        let line = "ä".repeat(LARGEST);
+        let (mut rest, mut parts) = (line.clone(), Vec::new());
+        while !rest.is_empty() {
+            let next = split(&mut rest);
+            parts.push(std::mem::replace(&mut rest, next));
+        }
+        assert!(parts.iter().all(|part| part.len() <= LARGEST), "{:?}", parts.iter().map(String::len));
+        assert_eq!(parts.concat(), line);
+        assert_eq!(split(&mut "short".to_owned()), "");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tenantry_protocol::brief::{self, PAGE_BYTES};
 use tenantry_protocol::error::ApiError;
 use tenantry_protocol::name::Slug;
 use tenantry_protocol::operation::{Operation, OperationsRequest, OperationsResponse};
@@ -31,7 +32,10 @@ pub async fn operations(
     };
     let stored =
         stored_operations::page(app.control.pool(), &filter, limit).await.map_err(errors::control)?;
-    Ok(OperationsResponse { operations: app.with_live(stored) })
+    let mut operations = app.with_live(stored);
+    let is_cut = brief::fit(&mut operations, PAGE_BYTES);
+    let next = operations.last().filter(|_| is_cut).map(|last| last.id);
+    Ok(OperationsResponse { operations, next })
 }
 
 /// A filter's slug.

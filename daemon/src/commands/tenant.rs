@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tenantry_protocol::brief::{self, PAGE_BYTES};
 use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::id::TenantId;
 use tenantry_protocol::name::Slug;
@@ -28,7 +29,10 @@ pub async fn tenant(
     let stored = operations::page(pool, &filter, OPERATIONS).await.map_err(errors::control)?;
     let isolation = reports::newest(pool, tenant.id).await.map_err(errors::control)?;
     let archives = archives::of_tenant(pool, tenant.id).await.map_err(errors::control)?;
-    Ok(TenantDetail { tenant, operations: app.with_live(stored), isolation, archives })
+    // The newest; `operations` pages through all.
+    let mut operations = app.with_live(stored);
+    brief::fit(&mut operations, PAGE_BYTES);
+    Ok(TenantDetail { tenant, operations, isolation, archives })
 }
 
 impl App {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tenantry_protocol::brief::{self, PAGE_BYTES};
 use tenantry_protocol::error::ApiError;
 use tenantry_protocol::name::Slug;
 use tenantry_protocol::session::Role;
@@ -41,11 +42,12 @@ pub async fn tenants(
     }
     let filter = Filter { states: request.states.clone(), all: request.all };
     let after = request.after.as_deref().map(parse_cursor).transpose()?;
-    let (tenants, total) = stored_tenants::page(app.control.pool(), &filter, after.as_ref(), limit)
+    let (mut tenants, total) = stored_tenants::page(app.control.pool(), &filter, after.as_ref(), limit)
         .await
         .map_err(errors::control)?;
-    let full = i64::try_from(tenants.len()).is_ok_and(|length| length == limit);
-    let next = tenants.last().filter(|_| full).map(|last| format!("{}/{}", last.slug, last.id));
+    let is_full = i64::try_from(tenants.len()).is_ok_and(|length| length == limit);
+    let is_full = brief::fit(&mut tenants, PAGE_BYTES) || is_full;
+    let next = tenants.last().filter(|_| is_full).map(|last| format!("{}/{}", last.slug, last.id));
     Ok(TenantsResponse { tenants, next, total })
 }
 

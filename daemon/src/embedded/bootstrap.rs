@@ -10,6 +10,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::EmbeddedError;
 use crate::config::Secret;
+use crate::postgres::target_doors::DOOR;
 
 pub(super) const SUPERUSER: &str = "tenantry_bootstrap";
 pub(super) const OWNER_ROLE: &str = "tenantry_owner";
@@ -22,6 +23,10 @@ pub(super) const MAINTENANCE_DATABASE: &str = "postgres";
 
 /// What the template of tenants' own databases is made from.
 const SOURCE_DATABASE: &str = "template1";
+
+/// Says of a database of tenants' that its functions are closed: to look into each of them takes a connection, and there can
+/// be thousands. Another number whenever more of them are.
+const CLOSED: &str = "tenantry: functions closed, 1";
 
 /// Everything that is not said here is taken away.
 const PLAIN: &str = "login inherit nosuperuser nocreaterole nocreatedb noreplication nobypassrls";
@@ -54,17 +59,53 @@ pub(super) async fn run(
     roles(&mut connection, passwords).await.map_err(at("making the roles"))?;
     databases(&mut connection).await.map_err(at("making the databases"))?;
     rights(&mut connection).await.map_err(at("setting the databases' rights"))?;
-    connection.close().await.map_err(at("closing the superuser's connection"))?;
-
     for database in [TARGET_DATABASE, SOURCE_DATABASE] {
-        let options = superuser(database);
-        let mut connection = PgConnection::connect_with(&options)
-            .await
-            .map_err(at("connecting to the databases where tenants live, and that theirs are made from"))?;
-        functions(&mut connection).await.map_err(at("closing functions to tenants"))?;
-        connection.close().await.map_err(at("closing the superuser's connection"))?;
+        close_functions(superuser(database)).await.map_err(at("closing functions to tenants"))?;
     }
-    Ok(())
+    for database in unclosed(&mut connection).await.map_err(at("looking for databases of tenants"))? {
+        // One that cannot be entered keeps nobody from starting: the next start tries again, and its tenant's report says it.
+        let closed = async {
+            close_functions(superuser(&database)).await?;
+            note_closed(&mut connection, &database).await
+        };
+        if let Err(error) = closed.await {
+            tracing::warn!(database, %error, "the functions of a tenant's database could not be closed");
+        }
+    }
+    connection.close().await.map_err(at("closing the superuser's connection"))
+}
+
+/// In one database.
+async fn close_functions(superuser: PgConnectOptions) -> Result<(), sqlx::Error> {
+    // Nothing but the server's own is found by an unqualified name, whatever a tenant made there.
+    let options = superuser.options([("search_path", "pg_catalog")]);
+    let mut connection = PgConnection::connect_with(&options).await?;
+    functions(&mut connection).await?;
+    connection.close().await
+}
+
+/// Tenants' own databases and their templates, as far as they are not known to be closed: made by an earlier build, or
+/// since the last start.
+async fn unclosed(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select d.datname::text from pg_database d join pg_roles r on r.oid = d.datdba \
+         where r.rolname = $1 and d.datname <> $2 and d.datallowconn and d.datconnlimit <> -2 \
+           and shobj_description(d.oid, 'pg_database') is distinct from $3 order by d.oid",
+    )
+    .bind(PROVISIONER_ROLE)
+    .bind(TARGET_DATABASE)
+    .bind(CLOSED)
+    .fetch_all(connection)
+    .await
+}
+
+async fn note_closed(connection: &mut PgConnection, database: &str) -> Result<(), sqlx::Error> {
+    let statement: String = sqlx::query_scalar("select format('comment on database %I is %L', $1, $2)")
+        .bind(database)
+        .bind(CLOSED)
+        .fetch_one(&mut *connection)
+        .await?;
+    sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await.map(drop)
 }
 
 /// The server's version as it says it, and the hash of the settings it runs with (none if it has none of ours).
@@ -160,25 +201,21 @@ async fn rights(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
 }
 
 /// Closes to tenants what one of them could use against all: with advisory locks it fills the server's lock table,
-/// with logical messages its log. The provisioner keeps the locks.
+/// with logical messages its log, with large objects the privileges of others. The provisioner keeps the locks.
 async fn functions(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let statements: Vec<String> = sqlx::query_scalar(
+    let sql = format!(
         "with dangerous as (\
-             select oid, oid::regprocedure as signature, proname <> 'pg_logical_emit_message' as locks \
-             from pg_proc \
-             where pronamespace = 'pg_catalog'::regnamespace \
-               and (proname like 'pg\\_advisory\\_%' or proname like 'pg\\_try\\_advisory\\_%' \
-                    or proname = 'pg_logical_emit_message')) \
+             select oid, oid::regprocedure as signature, {DOOR} = 'locks' as locks from pg_proc \
+             where pronamespace = 'pg_catalog'::regnamespace and {DOOR} is not null) \
          select format('revoke execute on function %s from public', signature) from dangerous \
          where has_function_privilege('public', oid, 'execute') \
          union all \
          select format('grant execute on function %s to %I', signature, $1) from dangerous \
          where locks and (not has_function_privilege($1, oid, 'execute') \
-                          or has_function_privilege('public', oid, 'execute'))",
-    )
-    .bind(PROVISIONER_ROLE)
-    .fetch_all(&mut *connection)
-    .await?;
+                          or has_function_privilege('public', oid, 'execute'))"
+    );
+    let statements: Vec<String> =
+        sqlx::query_scalar(AssertSqlSafe(sql)).bind(PROVISIONER_ROLE).fetch_all(&mut *connection).await?;
     if statements.is_empty() {
         return Ok(());
     }

@@ -12,4 +12,4 @@ mod report;
 mod residual;
 
 pub use battery::{BATTERY_VERSION, Ground};
-pub use report::{attack, look, uncovered};
+pub use report::{Looked, attack, look, uncovered};

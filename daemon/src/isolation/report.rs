@@ -2,18 +2,42 @@
 
 use std::time::Instant;
 
-use sqlx::{PgConnection, Row as _};
+use sqlx::PgConnection;
 use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::isolation::{Depth, IsolationReport, LintFinding};
 use tenantry_protocol::name::PlacementName;
 use time::OffsetDateTime;
 
+use crate::postgres::lint_rows;
 use crate::postgres::quote::{Value, render};
 
 use super::battery::{self, BATTERY_VERSION, Ground};
-use super::lints;
+use super::lints::{self, Lint};
 use super::probes;
 use super::residual;
+
+/// What the lints found.
+#[derive(Debug, Default)]
+pub struct Looked {
+    /// How many lints there are.
+    pub lints: u32,
+    pub findings: Vec<LintFinding>,
+    /// Findings that are only counted.
+    pub left_out: u32,
+    /// What other tenants gave this one.
+    pub gifts: Vec<String>,
+}
+
+impl Looked {
+    /// Puts what was found into the report.
+    pub fn add_to(self, report: &mut IsolationReport) {
+        let Self { lints, findings, left_out, gifts } = self;
+        report.lints += lints;
+        report.findings.extend(findings);
+        report.left_out = report.left_out.saturating_add(left_out);
+        report.gifts.extend(gifts);
+    }
+}
 
 /// Attacks the victim through `session`, a login as the tenant. The report is not finished: whether the victim is
 /// unchanged is for the caller to find out. An error means that the session itself broke, which proves nothing. `progress`
@@ -43,6 +67,8 @@ pub async fn attack(
         verdicts,
         lints: 0,
         findings: Vec::new(),
+        left_out: 0,
+        gifts: Vec::new(),
         residual: residual::of(tenancy),
         victim_unchanged: false,
         duration_ms: begin.elapsed().as_secs_f64() * 1_000.0,
@@ -54,21 +80,35 @@ pub fn uncovered(problems: Vec<String>) -> impl Iterator<Item = LintFinding> {
     problems.into_iter().map(|evidence| LintFinding { lint: "shared_tables".to_owned(), evidence })
 }
 
-/// Looks through the catalog of the tenant's database, as the daemon's role: how many lints there are, and what they found.
-/// `home` is the placement whose schema the tenant's tables are in: its own, or the pool's.
+/// Looks through the catalog of the tenant's database, as the daemon's role. `home` is the placement whose schema the
+/// tenant's tables are in: its own, or the pool's.
 pub async fn look(
     connection: &mut PgConnection,
     own: &PlacementName,
     home: &PlacementName,
     depth: Depth,
-) -> Result<(usize, Vec<LintFinding>), sqlx::Error> {
-    let mut findings = Vec::new();
+) -> Result<Looked, sqlx::Error> {
+    lint_rows::prepare(connection).await?;
     let lints = lints::of(depth);
+    let mut looked = Looked { lints: u32::try_from(lints.len()).unwrap_or(u32::MAX), ..Looked::default() };
     for lint in lints {
-        let sql = render(lint.sql, &[("own", Value::Placement(own)), ("home", Value::Placement(home))]);
-        for row in sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_all(&mut *connection).await? {
-            findings.push(LintFinding { lint: lint.name.to_owned(), evidence: row.try_get(0)? });
-        }
+        let (found, left_out) = found(connection, lint, own, home).await?;
+        let finding = |evidence| LintFinding { lint: lint.name.to_owned(), evidence };
+        looked.findings.extend(found.into_iter().map(finding));
+        looked.left_out += left_out;
     }
-    Ok((lints.len(), findings))
+    if depth == Depth::Full {
+        (looked.gifts, _) = found(connection, lints::GIFTS, own, home).await?;
+    }
+    Ok(looked)
+}
+
+async fn found(
+    connection: &mut PgConnection,
+    lint: &Lint,
+    own: &PlacementName,
+    home: &PlacementName,
+) -> Result<(Vec<String>, u32), sqlx::Error> {
+    let sql = render(lint.sql, &[("own", Value::Placement(own)), ("home", Value::Placement(home))]);
+    lint_rows::first(connection, &sql).await
 }

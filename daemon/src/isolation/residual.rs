@@ -46,12 +46,26 @@ const CHANNELS: &[Channel] = &[
     Channel {
         tenancies: TOGETHER,
         name: "notify",
-        meaning: "LISTEN and NOTIFY have no privileges: whoever knows a channel's name hears it, and can speak on it",
+        meaning: "LISTEN and NOTIFY have no privileges: whoever knows a channel's name hears it, and can speak on it; and the \
+                  server has one queue for all of them, which one session can fill until nobody's NOTIFY works",
     },
     Channel {
-        tenancies: TOGETHER,
+        tenancies: &[Tenancy::Database],
+        name: "notify",
+        meaning: "LISTEN and NOTIFY have no privileges, and nobody hears another database's channels; but the server has one \
+                  queue for all of them, which one session can fill until nobody's NOTIFY works",
+    },
+    Channel {
+        tenancies: ALL,
         name: "large_objects",
-        meaning: "every role may make large objects of its own, outside any schema, and fill the disk with them",
+        meaning: "as long as the probe large_object_create finds their functions open, every role may make large objects of its \
+                  own, outside any schema, and fill the disk with them; those that are there stay their owner's to write",
+    },
+    Channel {
+        tenancies: ALL,
+        name: "gifts",
+        meaning: "every role may give rights on what it owns or makes later to any role of the server; the report of who got \
+                  them tells it, and that of who gave them has it as a finding",
     },
     Channel {
         tenancies: ALL,

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use tenantry_protocol::brief::{self, LONGEST_VALUE};
 use tenantry_protocol::chain;
 use tenantry_protocol::session::Role;
 use uuid::Uuid;
@@ -146,9 +147,11 @@ pub fn seal(
         ("slug", entry.slug.as_ref()),
         ("detail", entry.detail.as_ref()),
     ];
+    // For ever: whatever wrote it should have kept it short, and here it is.
+    let bounded = |value: &String| brief::cut(value, LONGEST_VALUE);
     let details: Vec<Detail> = personal
         .into_iter()
-        .filter_map(|(field, value)| Some(Detail { field, value: value?.clone(), salt: salt() }))
+        .filter_map(|(field, value)| Some(Detail { field, value: bounded(value?), salt: salt() }))
         .collect();
     let hex = |link: chain::Link| data_encoding::HEXLOWER.encode(&link);
     let payload = Payload {

@@ -78,7 +78,7 @@ pub(super) fn broken(about: &About<'_>, report: &IsolationReport) -> Entry {
         action: "isolation.broken",
         outcome: None,
         duration_ms: None,
-        detail: Some(report.problems().join("; ")),
+        detail: Some(report.account()),
         ..of(about, Phase::End, None, Some(report))
     }
 }

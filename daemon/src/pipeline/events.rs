@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use tenantry_protocol::brief::{self, PAGE_BYTES};
 use tenantry_protocol::watch::{Event, EventBody, WatchResponse};
 use time::OffsetDateTime;
 use tokio::sync::watch;
@@ -14,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Events kept. A provision of 12 files makes about 40.
 const CAPACITY: usize = 4_096;
-/// Events in one answer: with their operations about 1 MiB, far below a frame.
+/// Events in one answer: with their operations about 1 MiB, far below a frame. Fewer where they say more.
 const PAGE: usize = 256;
 
 /// What happened lately, in order.
@@ -98,8 +99,9 @@ impl Events {
             .take(PAGE + 1)
             .cloned()
             .collect();
-        let cursor = if events.len() > PAGE {
-            events.truncate(PAGE);
+        let is_full = events.len() > PAGE;
+        events.truncate(PAGE);
+        let cursor = if brief::fit(&mut events, PAGE_BYTES) || is_full {
             events.last().map_or(newest, |event| event.cursor)
         } else {
             newest

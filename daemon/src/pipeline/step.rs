@@ -1,5 +1,6 @@
 //! What a step can fail with, and what the operator is told about it.
 
+use tenantry_protocol::brief::{self, LONGEST_ACCOUNT};
 use tenantry_protocol::isolation::IsolationReport;
 use tenantry_protocol::operation::Failure;
 
@@ -62,6 +63,7 @@ impl StepError {
     pub(super) fn outlook(&self) -> Outlook {
         match self {
             error if error.is_passing() => Outlook::Passing,
+            Self::Database(error) if error.is_locked_out() => Outlook::Passing,
             Self::Database(error) if error.is_for_good() => Outlook::ForGood,
             _ => Outlook::Open,
         }
@@ -93,7 +95,7 @@ impl StepError {
 
     /// The operator's account of it.
     pub(super) fn failure(&self, step: Step) -> Failure {
-        let base = Failure { step: step.name().to_owned(), message: self.to_string(), ..Failure::default() };
+        let base = Failure { step: step.name().to_owned(), message: self.account(), ..Failure::default() };
         match self {
             Self::Migration { file, line, statement, server } => Failure {
                 file: Some(file.clone()),
@@ -113,17 +115,7 @@ impl StepError {
                 ),
                 ..base
             },
-            Self::Locks { file, crossed } => Failure {
-                file: Some(file.clone()),
-                hint: Some(if crossed.is_passing() {
-                    "provision again when fewer operations run, or raise the server's max_locks_per_transaction".into()
-                } else {
-                    "raise the server's max_locks_per_transaction, or let a version of the blueprint make fewer tables, \
-                     indexes and sequences"
-                        .into()
-                }),
-                ..base
-            },
+            Self::Locks { file, crossed } => crossed.failure(file, base),
             Self::Uncovered(_) => Failure {
                 hint: Some("mend the blueprint, raise its version, add it, and provision again".into()),
                 ..base
@@ -139,7 +131,7 @@ impl StepError {
                 ..base
             },
             Self::Isolation(report) => Failure {
-                message: format!("{self}: {}", report.problems().join("; ")),
+                message: format!("{self}: {}", report.account()),
                 hint: Some(if report.findings.is_empty() {
                     "run `tenantry target check`, close what it names, and provision again".into()
                 } else {
@@ -171,6 +163,13 @@ impl StepError {
                 base
             }
         }
+    }
+}
+
+impl StepError {
+    /// What it names can be many: problems of a pool, leftovers.
+    fn account(&self) -> String {
+        brief::cut(&self.to_string(), LONGEST_ACCOUNT)
     }
 }
 

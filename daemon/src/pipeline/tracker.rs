@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tenantry_protocol::brief::{self, LONGEST_ACCOUNT};
 use tenantry_protocol::id::OperationId;
 use tenantry_protocol::operation::{Operation, OperationState, StepCount, StepProgress, StepStatus};
 use tenantry_protocol::text::escaped;
@@ -230,7 +231,8 @@ impl Tracker {
 
     /// A line for the log pane; one line, whatever is in it.
     pub(super) fn log(&self, line: String) {
-        let (operation_id, line) = (self.operation.borrow().id, escaped(&line).into_owned());
+        let operation_id = self.operation.borrow().id;
+        let line = brief::cut(&escaped(&line), LONGEST_ACCOUNT);
         self.events.publish(EventBody::Log { operation_id, line });
     }
 

@@ -12,7 +12,7 @@ use super::error::{Result, doing};
 
 /// Events looked at by one statement, where few of them match.
 const MOST_LOOKED_AT: i64 = 50_000;
-/// Rows of a page.
+/// Rows of a page, if its bytes are not too many before.
 const PAGE: usize = 1_000;
 
 /// What the first event follows.
@@ -50,7 +50,8 @@ pub async fn next(pool: &PgPool, wanted: &Wanted, after: i64) -> Result<Page> {
         _ if high == wanted.high => i64::MAX,
         _ => high - 1,
     };
-    audit_wanted::add_values(&mut connection, &mut events).await?;
+    let is_cut = audit_wanted::add_values(&mut connection, &mut events).await?;
+    let searched_to = events.last().filter(|_| is_cut).map_or(searched_to, |last| last.seq);
     let seqs: Vec<i64> = events.iter().map(|event| event.seq).collect();
     let checkpoints = checkpoints_of(&mut connection, &seqs).await?;
     Ok(Page { events, checkpoints, searched_to })

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::{PgConnection, PgPool};
 use tenantry_protocol::audit::AuditEvent;
+use tenantry_protocol::brief::{self, LONGEST_VALUE, PAGE_BYTES};
 
 use crate::model::audit_reading::{self, StoredEvent};
 
@@ -18,7 +19,7 @@ use super::error::{Result, doing};
 #[derive(Debug)]
 pub struct Found {
     pub events: Vec<AuditEvent>,
-    /// Where the search paused, if it did before the page was full.
+    /// Where the search paused, if it did before the page was full: no time was left, or no room in an answer.
     pub searched_to: Option<i64>,
     /// The newest event of all.
     pub head_seq: i64,
@@ -69,9 +70,21 @@ pub async fn page(pool: &PgPool, filter: &Filter, before: Option<i64>, limit: us
         };
         (high, size) = (low, next);
     }
-    audit_wanted::add_values(&mut connection, &mut rows).await?;
-    found.events = rows.iter().map(audit_reading::read).collect();
+    let is_cut = audit_wanted::add_values(&mut connection, &mut rows).await?;
+    found.events = rows.iter().map(|row| shown(audit_reading::read(row))).collect();
+    if brief::fit(&mut found.events, PAGE_BYTES) || is_cut {
+        found.searched_to = found.events.last().map(|event| event.seq);
+    }
     Ok(found)
+}
+
+/// The event, whose values are cut where one alone would fill a page. They were whole when they were checked.
+fn shown(mut event: AuditEvent) -> AuditEvent {
+    let others = [&mut event.slug, &mut event.detail, &mut event.claimed].into_iter().flatten();
+    for value in others.chain([&mut event.actor]) {
+        *value = brief::cut(value, LONGEST_VALUE);
+    }
+    event
 }
 
 /// The size of the window after one of `size` that took `took`; `None` if no time is left for one.

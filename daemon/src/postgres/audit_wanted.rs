@@ -53,6 +53,8 @@ pub struct Wanted {
     pub(super) high: i64,
 }
 
+/// Of events and values that are read at once.
+const MOST_BYTES: usize = 4 * 1024 * 1024;
 /// Events around a time's place that may be a little out of order: what a transaction waited for the trail's head.
 const SLACK: i64 = 1_000;
 
@@ -227,8 +229,12 @@ fn stored(row: &PgRow) -> Result<StoredEvent, sqlx::Error> {
     })
 }
 
-/// Reads what stands beside the events.
-pub async fn add_values(connection: &mut PgConnection, events: &mut [StoredEvent]) -> Result<()> {
+/// Reads what stands beside the events, and ends the list where they would take more than [`MOST_BYTES`]; true if that left
+/// any out. One stays, however much it has to say.
+pub async fn add_values(connection: &mut PgConnection, events: &mut Vec<StoredEvent>) -> Result<bool> {
+    let kept = fitting(connection, events).await?;
+    let is_cut = kept < events.len();
+    events.truncate(kept);
     let seqs: Vec<i64> = events.iter().map(|event| event.seq).collect();
     let rows: Vec<(i64, String, String, Vec<u8>)> =
         sqlx::query_as("select seq, field, value, salt from control.audit_detail where seq = any($1)")
@@ -243,5 +249,24 @@ pub async fn add_values(connection: &mut PgConnection, events: &mut [StoredEvent
     for event in events {
         event.values = by_seq.remove(&event.seq).unwrap_or_default();
     }
-    Ok(())
+    Ok(is_cut)
+}
+
+/// How many of the events can be read at once. The server knows the values' sizes without reading them.
+async fn fitting(connection: &mut PgConnection, events: &[StoredEvent]) -> Result<usize> {
+    let seqs: Vec<i64> = events.iter().map(|event| event.seq).collect();
+    let sizes: Vec<(i64, i64)> = sqlx::query_as(
+        "select seq, sum(octet_length(value))::bigint from control.audit_detail where seq = any($1) group by seq",
+    )
+    .bind(seqs)
+    .fetch_all(connection)
+    .await
+    .map_err(doing("measure the values of audit events"))?;
+    let sizes: std::collections::HashMap<i64, i64> = sizes.into_iter().collect();
+    let mut bytes = 0;
+    let mut fits = |event: &StoredEvent| {
+        bytes += event.payload.len() + sizes.get(&event.seq).map_or(0, |size| size.unsigned_abs() as usize);
+        bytes <= MOST_BYTES
+    };
+    Ok(events.iter().take_while(|event| fits(event)).count().max(1))
 }

@@ -20,7 +20,7 @@ use super::tenant_ddl::{self, Limits};
 const FILE: &str = "canary.sql";
 const SQL: &str = include_str!("../../../migrations/canary.sql");
 /// Raised whenever [`SQL`] changes: a canary of before is replaced. Stands in the history as the file's checksum.
-const VERSION: &str = "built in, version 2";
+const VERSION: &str = "built in, version 3";
 
 /// Made once for a target, by whichever daemon comes first: no epoch fences it.
 const UNFENCED: i64 = 0;

@@ -204,14 +204,18 @@ impl Error {
     /// that is missing.
     pub fn is_for_good(&self) -> bool {
         const NO_PRIVILEGE: &str = "42501";
-        // Who may log in, and how.
-        const NO_AUTHORIZATION: &str = "28";
-        let for_good = |code: &str| code == NO_PRIVILEGE || code.starts_with(NO_AUTHORIZATION);
         match self {
             Self::Refused(_) | Self::Unmarked { .. } | Self::Fenced | Self::Corrupt { .. } => true,
-            Self::Query { .. } => self.server().is_some_and(|server| for_good(&server.sqlstate)),
+            Self::Query { .. } => self.server().is_some_and(|server| server.sqlstate == NO_PRIVILEGE),
             _ => false,
         }
+    }
+
+    /// The server does not let the daemon in. Whoever changes a password does so in two places, one after the other: it passes,
+    /// and then what was begun goes on by itself.
+    pub fn is_locked_out(&self) -> bool {
+        const NO_AUTHORIZATION: &str = "28";
+        self.server().is_some_and(|server| server.sqlstate.starts_with(NO_AUTHORIZATION))
     }
 
     /// One line with the whole chain of causes, for a person; the server's message rather than the driver's.

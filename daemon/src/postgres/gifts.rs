@@ -5,21 +5,21 @@
 
 use sqlx::{Connection as _, PgConnection};
 
-use super::bookkeeping::{self, Mark};
+use super::belongings::Belongings;
+use super::bookkeeping;
 use super::error::{Result, doing};
 use super::execute::execute;
 use super::quote::{Value, identifier, render};
 use super::target::{Ready, Target};
 
 /// Takes back what was given in the databases of tenants that have their own. Dropping the roles takes back what was given
-/// in the target's. `mark` stands for the tenant whose roles these are.
+/// in the target's.
 pub(super) async fn return_elsewhere(
     connection: &mut PgConnection,
     target: &Target,
-    ready: &Ready,
-    mark: Mark,
-    roles: &[String],
+    belongings: Belongings<'_>,
 ) -> Result<()> {
+    let Belongings { ready, mark, roles } = belongings;
     let databases: Vec<String> = sqlx::query_scalar(
         "select distinct d.datname::text from pg_roles ours
          join pg_shdepend given on given.refclassid = 'pg_authid'::regclass and given.refobjid = ours.oid
@@ -33,10 +33,11 @@ pub(super) async fn return_elsewhere(
     .await
     .map_err(doing("look for rights that were given in other databases"))?;
     for database in databases {
+        let mut there = target.connect_to(&database).await?;
+        belongings.clear_elsewhere(connection, &mut there).await?;
         // The fence is the tenant's own, which is on the target.
         let mut tx = connection.begin().await.map_err(doing("begin to give rights back"))?;
         bookkeeping::hold(&mut tx, mark).await?;
-        let mut there = target.connect_to(&database).await?;
         let returned = return_here(&mut there, ready, roles).await;
         there.close().await.ok();
         returned?;
@@ -62,15 +63,17 @@ async fn return_here(connection: &mut PgConnection, ready: &Ready, roles: &[Stri
 /// The tenants' roles that gave `roles` rights in this database.
 pub(super) async fn givers(connection: &mut PgConnection, roles: &[String]) -> Result<Vec<String>> {
     sqlx::query_scalar(
-        "select distinct giver.rolname::text
-         from pg_roles ours
-         join pg_shdepend given on given.refclassid = 'pg_authid'::regclass and given.refobjid = ours.oid
-         join pg_shdepend owned on owned.dbid = given.dbid and owned.classid = given.classid
-              and owned.objid = given.objid and owned.deptype = 'o'
-         join pg_roles giver on giver.oid = owned.refobjid
-         join pg_database here on here.oid = given.dbid and here.datname = current_database()
-         where ours.rolname = any($1) and giver.rolname <> all($1)
-           and exists (select from tenantry.placement p where starts_with(giver.rolname::text, p.placement))",
+        "select giver.rolname::text
+         from (select distinct owned.refobjid as oid
+               from pg_roles ours
+               join pg_shdepend given on given.refclassid = 'pg_authid'::regclass and given.refobjid = ours.oid
+               join pg_shdepend owned on owned.dbid = given.dbid and owned.classid = given.classid
+                    and owned.objid = given.objid and owned.deptype = 'o'
+               join pg_database here on here.oid = given.dbid and here.datname = current_database()
+               where ours.rolname = any($1)) owner
+         join pg_roles giver using (oid)
+         where giver.rolname <> all($1)
+           and exists (select from tenantry.placement p where p.placement = left(giver.rolname, 15))",
     )
     .bind(roles)
     .fetch_all(connection)

@@ -133,8 +133,14 @@ pub async fn by_key(pool: &PgPool, key: IdempotencyKey<'_>) -> Result<Option<(Op
     Ok(found.map(|(id, same)| (OperationId::from_uuid(id), same)))
 }
 
+/// An account of a failure from before such accounts were bounded is cut by the server. The limit is `LONGEST_ACCOUNT`, twice:
+/// a failed undo comes behind what it was to undo.
 const COLUMNS: &str = "
-    select o.*, t.slug, t.target,
+    select o.id, o.tenant_id, o.kind, o.state, o.steps, o.actor, o.requested_at, o.budget_ms, o.arguments, o.state_before,
+           case when length(o.state_detail#>>'{failure,message}') > 8100
+               then jsonb_set(o.state_detail, '{failure,message}', to_jsonb(left(o.state_detail#>>'{failure,message}', 8000) || '…'))
+               else o.state_detail end as state_detail,
+           t.slug, t.target,
            (extract(epoch from o.finished_at - o.requested_at) * 1000)::double precision as duration_ms
     from control.operation o join control.tenant t on t.id = o.tenant_id ";
 

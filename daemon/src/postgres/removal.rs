@@ -6,6 +6,7 @@
 use sqlx::{Connection as _, PgConnection};
 use tenantry_protocol::name::PlacementName;
 
+use super::belongings::Belongings;
 use super::bookkeeping::{self, Mark, Settled};
 use super::error::{Result, doing};
 use super::execute::execute;
@@ -143,7 +144,9 @@ impl<'a> Removal<'a> {
     pub async fn drop_roles(&self) -> Result<()> {
         let mut connection = self.site.target.acquire().await?;
         let roles = existing(&mut connection, &tenant_ddl::all_roles(self.placement)).await?;
-        gifts::return_elsewhere(&mut connection, self.site.target, self.ready, self.mark, &roles).await?;
+        let belongings = Belongings { ready: self.ready, mark: self.mark, roles: &roles };
+        gifts::return_elsewhere(&mut connection, self.site.target, belongings).await?;
+        belongings.clear(&mut connection).await?;
         let mut tx = connection.begin().await.map_err(doing("begin to drop the tenant's roles"))?;
         bookkeeping::hold(&mut tx, self.mark).await?;
         let roles = existing(&mut tx, &tenant_ddl::all_roles(self.placement)).await?;

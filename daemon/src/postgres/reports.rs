@@ -54,14 +54,20 @@ pub async fn insert(
     Ok(Turn { grade_before })
 }
 
-/// The newest report about a tenant.
+/// The newest report about a tenant. One from before reports were bounded can have any number of findings: the server gives
+/// the first of them, and how many more there are.
 pub async fn newest(pool: &PgPool, tenant: TenantId) -> Result<Option<IsolationReport>> {
     let found: Option<Json<IsolationReport>> = sqlx::query_scalar(
-        "select report from control.isolation_report where tenant_id = $1 order by at desc limit 1",
+        "select case when jsonb_array_length(coalesce(report->'findings', '[]')) <= 200 then report
+                     else report || jsonb_build_object(
+                         'findings', jsonb_path_query_array(report, '$.findings[0 to 199]'),
+                         'left_out', coalesce((report->>'left_out')::bigint, 0) + jsonb_array_length(report->'findings') - 200)
+                end
+         from control.isolation_report where tenant_id = $1 order by at desc limit 1",
     )
     .bind(tenant.as_uuid())
     .fetch_optional(pool)
     .await
     .map_err(doing("read the isolation report"))?;
-    Ok(found.map(|Json(report)| report))
+    Ok(found.map(|Json(report)| report.bounded()))
 }

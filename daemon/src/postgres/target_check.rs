@@ -8,6 +8,7 @@ use tenantry_protocol::plan::{Finding, Severity};
 use super::error::{Result, doing};
 use super::quote::identifier;
 use super::target::{Ready, Target};
+use super::target_doors::MOST;
 use super::{commitment, database_template, target_doors, target_trust};
 
 /// What a target has room for, and whether it can be kept for all.
@@ -148,14 +149,17 @@ async fn temp_files(
 
 /// The tenants' group is there for CONNECT and nothing else: what it has, all tenants have.
 async fn group_rights(connection: &mut PgConnection, ready: &Ready) -> Result<Vec<Finding>> {
+    // A tenant can give all others any number of its large objects, by their group. That is its own finding.
     let more: Vec<String> = sqlx::query_scalar(
-        "select pg_describe_object(classid, objid, objsubid) from pg_shdepend
-         where refclassid = 'pg_authid'::regclass and refobjid = to_regrole(quote_ident($1)) and deptype = 'a'
-           and dbid in (0, (select oid from pg_database where datname = current_database()))
-           and not (classid = 'pg_database'::regclass and objid = (select oid from pg_database where datname = current_database()))
-         order by 1",
+        "select pg_describe_object(classid, objid, objsubid) from (
+             select * from pg_shdepend
+             where refclassid = 'pg_authid'::regclass and refobjid = to_regrole(quote_ident($1)) and deptype = 'a'
+               and dbid in (0, (select oid from pg_database where datname = current_database()))
+               and not (classid = 'pg_database'::regclass and objid = (select oid from pg_database where datname = current_database()))
+             order by classid = 'pg_largeobject'::regclass limit $2) rights",
     )
     .bind(&ready.group)
+    .bind(MOST as i64)
     .fetch_all(connection)
     .await
     .map_err(doing("read the group's rights"))?;
@@ -176,8 +180,9 @@ async fn strangers(connection: &mut PgConnection) -> Result<Vec<Finding>> {
          where nspname ~ '^t_[a-z2-7]{13}$' and not exists (
              select from tenantry.placement p
              where p.placement = n.nspname and p.kind <> 'tombstone' and p.state not in ('removed', 'void'))
-         order by 1",
+         order by 1 limit $1",
     )
+    .bind(MOST as i64)
     .fetch_all(connection)
     .await
     .map_err(doing("look for strangers"))?;

@@ -11,7 +11,21 @@ use super::target::Ready;
 use super::target_check::{ok, warning};
 
 /// Of many, the statements for so many are told; the next check tells the next.
-const MOST: usize = 20;
+pub(super) const MOST: usize = 20;
+
+/// Functions that the server lets everybody call, and with which one tenant acts against all: which door of [`RISKS`] such a
+/// function of `pg_catalog` is, else null.
+pub const DOOR: &str = "\
+(case when proname like 'pg\\_advisory\\_%' or proname like 'pg\\_try\\_advisory\\_%' then 'locks'
+      when proname = 'pg_logical_emit_message' then 'messages'
+      when proname in ('lo_creat', 'lo_create', 'lo_from_bytea') then 'large_objects' end)";
+
+/// What tenants can do where a door is open.
+const RISKS: [(&str, &str); 3] = [
+    ("locks", "take advisory locks until the server's lock table is full"),
+    ("messages", "write messages into its write-ahead log"),
+    ("large_objects", "make large objects without end and give them to others' roles"),
+];
 
 /// In the target's own database.
 pub(super) async fn look(connection: &mut PgConnection, ready: &Ready) -> Result<Vec<Finding>> {
@@ -95,18 +109,26 @@ async fn group_connects(connection: &mut PgConnection, ready: &Ready) -> Result<
 }
 
 async fn functions(connection: &mut PgConnection, database: &str, code: &str) -> Result<Finding> {
-    let open: Vec<String> = sqlx::query_scalar(
-        "select oid::regprocedure::text from pg_proc
-         where pronamespace = 'pg_catalog'::regnamespace
-           and (proname like 'pg\\_advisory\\_%' or proname like 'pg\\_try\\_advisory\\_%' or proname = 'pg_logical_emit_message')
-           and has_function_privilege('public', oid, 'EXECUTE') order by 1",
-    )
-    .fetch_all(connection)
-    .await
-    .map_err(doing("read the privileges on functions"))?;
+    let sql = format!(
+        "select oid::regprocedure::text, {DOOR} from pg_proc
+         where pronamespace = 'pg_catalog'::regnamespace and {DOOR} is not null
+           and has_function_privilege('public', oid, 'EXECUTE') order by 1"
+    );
+    let (open, doors): (Vec<String>, Vec<String>) =
+        sqlx::query_as::<_, (String, String)>(sqlx::AssertSqlSafe(sql))
+            .fetch_all(connection)
+            .await
+            .map_err(doing("read the privileges on functions"))?
+            .into_iter()
+            .unzip();
     Ok(if open.is_empty() {
-        ok(code, format!("advisory locks and logical messages are closed to tenants in database {database}"))
+        let message = format!(
+            "advisory locks, logical messages and large objects are closed to tenants in database {database}"
+        );
+        ok(code, message)
     } else {
+        let risks = RISKS.iter().filter(|(door, _)| doors.iter().any(|open| open == door));
+        let risks = risks.map(|(_, risk)| *risk).collect::<Vec<_>>().join(", and ");
         // A database that was made is like its template no longer.
         let before = match code {
             "template_functions" => {
@@ -117,8 +139,7 @@ async fn functions(connection: &mut PgConnection, database: &str, code: &str) ->
         warning(
             code,
             format!(
-                "tenants can take advisory locks until the server's lock table is full, and write messages into its write-ahead log{before}; \
-                 an administrator runs, connected to database {database}: revoke execute on function {} from public",
+                "tenants can {risks}{before}; an administrator runs, connected to database {database}: revoke execute on function {} from public",
                 open.join(", ")
             ),
         )

@@ -4,6 +4,7 @@ use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool, Row as _};
 use tenantry_protocol::blueprint::Tenancy;
+use tenantry_protocol::brief::{self, LONGEST_ACCOUNT};
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::isolation::IsolationBadge;
 use tenantry_protocol::name::{BlueprintName, BlueprintVersion, PlacementName, Slug, TargetName};
@@ -352,6 +353,10 @@ fn state_of(row: &PgRow) -> Result<TenantState> {
     let Json(mut detail) = read::<Json<serde_json::Value>>(row, "state_detail")?;
     if let Some(object) = detail.as_object_mut() {
         object.insert("name".to_owned(), read::<String>(row, "state")?.into());
+        // From before accounts of failures were bounded.
+        if let Some(serde_json::Value::String(reason)) = object.get_mut("reason") {
+            *reason = brief::cut(reason, 2 * LONGEST_ACCOUNT);
+        }
     }
     serde_json::from_value(detail).map_err(corrupt)
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use tarpc::server::{BaseChannel, Channel as _, Config};
-use tarpc::{ClientMessage, Response};
+use tarpc::{ClientMessage, Response, ServerError};
 use tenantry_protocol::frame::{JsonCodec, MAX_FRAME_BYTES};
 use tenantry_protocol::service::Tenantry as _;
 use tenantry_protocol::{TenantryRequest, TenantryResponse};
@@ -169,10 +169,18 @@ fn admit(
 /// Answers until the peer goes, or until what was asked before `stop` is answered.
 async fn serve_connection(stream: UnixStream, session: Session, stop: CancellationToken) {
     let framed = LengthDelimitedCodec::builder().max_frame_length(MAX_FRAME_BYTES).new_framed(stream);
-    let codec = JsonCodec::<ClientMessage<TenantryRequest>, Response<TenantryResponse>>::default();
+    let codec = JsonCodec::<ClientMessage<TenantryRequest>, Response<TenantryResponse>>::with(too_large);
     let transport = Guarded::new(tarpc::serde_transport::new(framed, codec), stop);
     let config = Config { pending_response_buffer: REQUESTS_PER_CONNECTION };
     let channel = BaseChannel::new(config, transport).max_concurrent_requests(REQUESTS_PER_CONNECTION);
     // The answers run in this task: they end with the connection, and mutations have tasks of their own.
     channel.execute(session.serve()).for_each_concurrent(REQUESTS_PER_CONNECTION, |answer| answer).await;
+}
+
+/// Answers are bounded where they are made. Should one not be, whoever asked is told, and the connection goes on.
+fn too_large(answer: &Response<TenantryResponse>) -> Response<TenantryResponse> {
+    tracing::error!("an answer was larger than a frame may be, and was not sent");
+    let detail = format!("its answer is larger than the {} MiB of a frame", MAX_FRAME_BYTES / (1024 * 1024));
+    let error = ServerError::new(io::ErrorKind::InvalidData, detail);
+    Response { request_id: answer.request_id, message: Err(error) }
 }

@@ -65,6 +65,26 @@ async fn a_tenant_that_drops_what_its_group_has_takes_nothing_from_the_others() 
 }
 
 #[tokio::test]
+async fn a_seed_that_gives_the_tenants_own_large_object_away_makes_no_tenant() {
+    let env = Env::new().await;
+    // Only for a tenant: the pool itself is built.
+    let give = "do $$ begin
+                    if current_user <> current_schema then
+                        execute format('grant select on large object %s to public', lo_create(0));
+                    end if;
+                end $$;";
+    let table = "create table notes (tenant_id uuid not null, id int not null, constraint notes_pkey primary key (tenant_id, id));";
+    let folder = Folder::shared(&env.dir, "gives", "1.0").migration("notes", table).seed(give);
+    env.add_blueprint(folder.path()).await;
+    let create = ["tenant", "create", "one", "--blueprint", "gives", "--seed", "--json"];
+    let failed = env.tenantry(&create).await.assert_status(1).json();
+    let failure = &failed["operation"]["state"]["failure"];
+    assert_eq!(failure["step"], "verify", "{failed}");
+    assert!(failure["message"].as_str().unwrap().contains("is open to PUBLIC"), "{failed}");
+    env.assert_clean_slate(&env.tenant("one").await.tenant.placement).await;
+}
+
+#[tokio::test]
 async fn a_session_that_keeps_others_waiting_ends_by_itself() {
     let env = Env::new().await;
     let create = ["tenant", "create", "one", "--blueprint", "ledger", "--json"];

@@ -1,27 +1,22 @@
 //! What a blueprint gives away of its own tenant's, hidden from the lints that read its text: the provisioning finds it and
 //! undoes itself.
 
+use tenantry_protocol::name::PlacementName;
+
 use crate::harness::catalog::Snapshot;
 use crate::harness::{Cluster, Env, Folder, Version};
 
-const OBJECTS: &str = "create table a (id int primary key, note text);
-    create function f() returns int language sql return 1;";
+const OBJECTS: &str = "create table a (id serial primary key, note text);
+    create function f() returns int language sql return 1;
+    create type mood as enum ('calm');";
 
 fn hidden(sql: &str) -> String {
     format!("do $$ begin execute format('{}', current_schema()); end $$;", sql.replace('\'', "''"))
 }
 
-async fn what_a_blueprint_gives_away_undoes_its_provisioning(version: Version) {
-    let env = Env::on(Cluster::private(version)).await;
-    let neighbour = env.provision("neighbour").await.tenant.placement;
-    let group = "select group_role from tenantry.target_identity";
-    let group: String = sqlx::query_scalar(group).fetch_one(&mut env.target().await).await.unwrap();
-    let in_database = Folder::new(&env.dir, "first", "1.0").migration("own", OBJECTS).in_databases();
-    env.add_blueprint(in_database.path()).await;
-    // The template and the canary of such tenants stay.
-    env.provision_of("first", "first").await;
-    let before = Snapshot::take(&env).await;
-    for (name, sql, told) in [
+/// What a blueprint does, by name, and what is then told.
+fn gifts(neighbour: &PlacementName, group: &str) -> Vec<(&'static str, String, &'static str)> {
+    vec![
         ("table", hidden("grant select on a to public"), "table {own}.a is open to PUBLIC"),
         (
             "column",
@@ -51,7 +46,69 @@ async fn what_a_blueprint_gives_away_undoes_its_provisioning(version: Version) {
                 + "create table b (id int primary key);",
             "table {own}.b is open to PUBLIC",
         ),
-    ] {
+        (
+            "large-object",
+            "do $$ begin execute format('grant select on large object %s to public', lo_create(0)); end $$;"
+                .to_owned(),
+            " is open to PUBLIC (SELECT)",
+        ),
+        (
+            "defaults",
+            hidden("alter default privileges grant usage on sequences to public"),
+            "default privileges on new sequences belonging to role {own} is open to PUBLIC (USAGE)",
+        ),
+        (
+            "functions",
+            hidden("alter default privileges grant execute on functions to public"),
+            "every function that {own} makes later is open to PUBLIC",
+        ),
+    ]
+}
+
+async fn several_are_told_together(env: &Env, neighbour: &PlacementName) {
+    let many = format!(
+        "do $$ begin
+            execute 'grant usage on type mood to {neighbour}_app';
+            execute 'grant usage on sequence a_id_seq to public';
+            execute 'grant select on a to pg_monitor';
+            execute format('grant update on large object %s to {neighbour}_a', lo_create(0));
+            execute 'alter default privileges grant select on tables to {neighbour}';
+            execute format('grant truncate on a to %I_app', current_schema());
+            execute format('grant create on schema %1$I to %1$I_app', current_schema());
+            execute format('grant select on a to %I_b with grant option', current_schema());
+        end $$;"
+    );
+    let folder = Folder::new(&env.dir, "many", "1.0").migration("own", OBJECTS).migration("give", &many);
+    env.add_blueprint(folder.path()).await;
+    let output = env.tenantry(&["tenant", "create", "giver", "--blueprint", "many"]).await;
+    let own = env.tenant("giver").await.tenant.placement;
+    let told = [
+        format!("type {own}.mood is open to {neighbour}_app (USAGE)"),
+        format!("sequence {own}.a_id_seq is open to PUBLIC (USAGE)"),
+        format!("table {own}.a is open to pg_monitor (SELECT)"),
+        format!("is open to {neighbour}_a (UPDATE)"),
+        format!(
+            "default privileges on new relations belonging to role {own} is open to {neighbour} (SELECT)"
+        ),
+        format!("schema {own} is open to {own}_app (USAGE, CREATE)"),
+        format!("table {own}.a is open to {own}_b (SELECT with grant option)"),
+        "TRUNCATE)".to_owned(),
+    ];
+    output.assert_status(1).assert_says(&told.each_ref().map(String::as_str));
+    env.assert_clean_slate(&own).await;
+}
+
+async fn what_a_blueprint_gives_away_undoes_its_provisioning(version: Version) {
+    let env = Env::on(Cluster::private(version)).await;
+    let neighbour = env.provision("neighbour").await.tenant.placement;
+    let group = "select group_role from tenantry.target_identity";
+    let group: String = sqlx::query_scalar(group).fetch_one(&mut env.target().await).await.unwrap();
+    let in_database = Folder::new(&env.dir, "first", "1.0").migration("own", OBJECTS).in_databases();
+    env.add_blueprint(in_database.path()).await;
+    // The template and the canary of such tenants stay.
+    env.provision_of("first", "first").await;
+    let before = Snapshot::take(&env).await;
+    for (name, sql, told) in gifts(&neighbour, &group) {
         for blueprint in [name.to_owned(), format!("{name}-in-databases")] {
             let folder = Folder::new(&env.dir, &blueprint, "1.0");
             let folder = if blueprint == name { folder } else { folder.in_databases() };
@@ -64,6 +121,7 @@ async fn what_a_blueprint_gives_away_undoes_its_provisioning(version: Version) {
             env.assert_clean_slate(&own).await;
         }
     }
+    several_are_told_together(&env, &neighbour).await;
     let left = before.difference(&Snapshot::take(&env).await);
     assert!(left.is_empty(), "{left:#?}");
     // What it gives its own roles is its own affair.

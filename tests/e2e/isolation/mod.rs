@@ -131,11 +131,6 @@ async fn a_hostile_blueprint_is_stopped_by_its_lints_by_privilege_or_by_verifica
     }
     // What it gives away undoes the provisioning; what else an owner may do with its own, a whole verification finds.
     for (name, sql, found) in [
-        (
-            "hidden-trust",
-            hidden("alter default privileges grant select on tables to public"),
-            "lint default_privileges",
-        ),
         // A lint warns of it, too.
         (
             "definer",

@@ -82,9 +82,9 @@ grant usage on schema {victim} to {own}_app; grant select on {victim}.record to 
 revoke select on {victim}.record from {own}_app; revoke usage on schema {victim} from {own}_app;
 
 --- another tenant's large objects are open · probe large_object
-do $$ declare o oid; begin for o in select oid from pg_largeobject_metadata where lomowner = '{victim}'::regrole loop execute format('grant select on large object %s to {own}_app', o); end loop; end $$;
+do $$ declare o oid := lo_create(0); begin execute format('alter large object %1$s owner to {victim}; grant select on large object %1$s to {own}_app', o); end $$;
 --- clear
-do $$ declare o oid; begin for o in select oid from pg_largeobject_metadata where lomowner = '{victim}'::regrole loop execute format('revoke select on large object %s from {own}_app', o); end loop; end $$;
+select lo_unlink(oid) from pg_largeobject_metadata where lomowner = '{victim}'::regrole;
 
 --- a tenant reads all data · probe role_memberships
 grant pg_read_all_data to {own}_app;
@@ -330,3 +330,53 @@ revoke select on {victim}.record from {own}_app;
 create foreign data wrapper planted; create server planted foreign data wrapper planted; create user mapping for {own}_app server planted;
 --- clear
 drop foreign data wrapper planted cascade;
+
+--- everybody may make large objects · probe large_object_create
+grant execute on function lo_create(oid) to public;
+--- clear
+revoke execute on function lo_create(oid) from public;
+
+--- a tenant's application may make large objects of its bytes · probe large_object_create
+grant execute on function lo_from_bytea(oid, bytea) to {own}_app;
+--- clear
+revoke execute on function lo_from_bytea(oid, bytea) from {own}_app;
+
+--- a tenant's large object is open to everybody · lint foreign_grants
+do $$ declare o oid := lo_create(0); begin execute format('alter large object %1$s owner to {own}; grant select on large object %1$s to public', o); end $$;
+--- clear
+select lo_unlink(oid) from pg_largeobject_metadata where lomowner = '{own}'::regrole;
+
+--- a large object of a tenant's login is open to another tenant · lint foreign_grants
+do $$ declare o oid := lo_create(0); begin execute format('alter large object %1$s owner to {own}_a; grant update on large object %1$s to {victim}_app', o); end $$;
+--- clear
+select lo_unlink(oid) from pg_largeobject_metadata where lomowner = '{own}_a'::regrole;
+
+--- what a tenant's login makes later is open to another tenant · lint default_privileges
+alter default privileges for role {own}_a grant select on tables to {victim}_app;
+--- clear
+alter default privileges for role {own}_a revoke select on tables from {victim}_app;
+
+--- a tenant's type is open to another tenant · lint foreign_grants
+create type {own}.planted as enum ('a'); alter type {own}.planted owner to {own}; grant usage on type {own}.planted to {victim}_app;
+--- clear
+drop type {own}.planted;
+
+--- a column of a tenant's table is open to another tenant · lint foreign_grants
+grant select (email) on {own}.users to {victim}_b;
+--- clear
+revoke select (email) on {own}.users from {victim}_b;
+
+--- whoever watches the server reads a tenant's table · lint foreign_grants
+grant select on {own}.users to pg_monitor;
+--- clear
+revoke select on {own}.users from pg_monitor;
+
+--- an administrator's large object is open to a tenant · lint foreign_rights
+do $$ begin execute format('grant select on large object %s to {own}_app', lo_create(4712)); end $$;
+--- clear
+select lo_unlink(4712);
+
+--- what an administrator makes later is open to a tenant · lint foreign_rights
+alter default privileges grant select on tables to {own}_b;
+--- clear
+alter default privileges revoke select on tables from {own}_b;

@@ -10,7 +10,7 @@ use crate::harness::{Cluster, Env, Version};
 /// What an administrator closes on a server once; a daemon that is no superuser cannot.
 const CLOSE_FUNCTIONS: &str = "do $$ declare f regprocedure; begin
     for f in select oid from pg_proc where pronamespace = 'pg_catalog'::regnamespace
-             and (proname like 'pg\\_advisory\\_%' or proname like 'pg\\_try\\_advisory\\_%' or proname = 'pg_logical_emit_message')
+             and (proname like 'pg\\_advisory\\_%' or proname like 'pg\\_try\\_advisory\\_%' or proname in ('pg_logical_emit_message', 'lo_creat', 'lo_create', 'lo_from_bytea'))
     loop execute format('revoke execute on function %s from public', f); end loop; end $$";
 
 /// invalid_grant_operation

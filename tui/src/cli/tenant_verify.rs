@@ -120,6 +120,17 @@ fn print(context: &Context, report: &IsolationReport) -> Result<(), CliError> {
     for finding in &report.findings {
         context.output.lines(&format!("  FOUND  lint {}: {}", finding.lint, finding.evidence))?;
     }
+    if report.left_out > 0 {
+        let more = format::counted(report.left_out.into(), "more finding");
+        context
+            .output
+            .lines(&format!("  FOUND  {more}, which are not kept: close what is named, and verify again"))?;
+    }
+    for gift in &report.gifts {
+        context
+            .output
+            .lines(&format!("  NOTE   {gift}, which is that tenant's finding and not this one's"))?;
+    }
     if !report.victim_unchanged {
         context.output.lines("  BROKEN  the victim is not as it was before the attack")?;
     }

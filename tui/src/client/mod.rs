@@ -325,6 +325,11 @@ fn settle<T>(
         // A sentence for people, wherever it ends up.
         Ok(Err(error)) => Err(ClientError::Api(text::wire(error))),
         Err(RpcError::DeadlineExceeded) => Err(ClientError::Deadline { method, seconds: limit.as_secs() }),
+        Err(RpcError::Server(error)) if error.kind == io::ErrorKind::InvalidData => {
+            let message =
+                format!("the daemon cannot answer {method}: {}; ask for less at once", error.detail);
+            Err(ClientError::Api(ApiError::new(ErrorCode::Internal, message)))
+        }
         Err(RpcError::Server(error)) => Err(ClientError::Api(ApiError::new(
             ErrorCode::Unavailable,
             format!(

@@ -87,6 +87,8 @@ pub(crate) fn isolation_report() -> IsolationReport {
         ],
         lints: 12,
         findings: vec![],
+        left_out: 0,
+        gifts: vec![],
         residual: vec![ResidualChannel {
             name: "catalog_names".into(),
             meaning: "pg_class shows every schema's tables".into(),

@@ -62,7 +62,8 @@ async fn what_one_tenant_could_use_against_all_is_closed() {
     let place = Place::new();
     let cluster = place.start().await;
     let open = "select count(*)::text from pg_proc where has_function_privilege('public', oid, 'execute') and \
-                (proname ~ '^pg_(try_)?advisory' or proname = 'pg_logical_emit_message')";
+                (proname ~ '^pg_(try_)?advisory' or proname in ('pg_logical_emit_message', 'lo_creat', 'lo_create', \
+                 'lo_from_bytea'))";
     assert_eq!(text(cluster.provisioner_options(), open).await.unwrap(), "0");
     // A tenant's own database is made of template1.
     execute(cluster.provisioner_options(), "create database own").await.unwrap();
@@ -72,8 +73,29 @@ async fn what_one_tenant_could_use_against_all_is_closed() {
     let message = "select pg_logical_emit_message(false, 'a', 'b')::text";
     let error = text(cluster.provisioner_options(), message).await.unwrap_err();
     assert_eq!(sqlstate(&error), "42501");
+    let object = "select lo_create(0)::text";
+    let error = text(cluster.provisioner_options(), object).await.unwrap_err();
+    assert_eq!(sqlstate(&error), "42501");
     let limit = "create role small; alter role small set temp_file_limit = '1GB'; drop role small";
     execute(cluster.provisioner_options(), limit).await.unwrap();
+    cluster.stop().await.unwrap();
+}
+
+/// A cluster of an earlier build has databases of tenants that were made before.
+#[tokio::test]
+async fn what_is_open_in_a_tenants_own_database_is_closed_at_the_next_start() {
+    let place = Place::new();
+    let cluster = place.start().await;
+    execute(cluster.provisioner_options(), "create database own").await.unwrap();
+    let open = "grant execute on function pg_catalog.lo_create(oid) to public";
+    execute(superuser(&cluster, "own"), open).await.unwrap();
+    let is_open = "select has_function_privilege('public', 'lo_create(oid)', 'execute')::text";
+    assert_eq!(text(superuser(&cluster, "own"), is_open).await.unwrap(), "true");
+    drop(cluster);
+    let cluster = place.start().await;
+    assert_eq!(text(superuser(&cluster, "own"), is_open).await.unwrap(), "false");
+    let noted = "select shobj_description(oid, 'pg_database') from pg_database where datname = 'own'";
+    assert_eq!(text(superuser(&cluster, "own"), noted).await.unwrap(), "tenantry: functions closed, 1");
     cluster.stop().await.unwrap();
 }
 

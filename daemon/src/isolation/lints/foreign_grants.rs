@@ -1,4 +1,5 @@
-//! Rights on the tenant's objects that somebody else holds.
+//! Rights on the tenant's objects that somebody else holds: on its schema's, and on the large objects of its logins. That
+//! every type is PUBLIC's to use is the server's default.
 
 use super::Lint;
 
@@ -30,10 +31,10 @@ granted as (
     from owned o join pg_type t on t.oid = o.objid, aclexplode(t.typacl) a where o.classid = 'pg_type'::regclass
     union all
     select 'pg_largeobject'::regclass, m.oid, 0, a.grantee, a.privilege_type
-    from owned o join pg_largeobject_metadata m on m.oid = o.objid, aclexplode(m.lomacl) a
-    where o.classid = 'pg_largeobject'::regclass)
+    from ours join pg_largeobject_metadata m on m.lomowner = ours.oid, aclexplode(m.lomacl) a)
 select format('%s to %s on %s', privilege_type, case grantee when 0 then 'PUBLIC' else pg_get_userbyid(grantee) end,
               pg_describe_object(class, oid, part))
 from granted
-where grantee not in (select oid from ours) and grantee <> to_regrole(quote_ident(current_user))",
+where grantee not in (select oid from ours) and grantee <> to_regrole(quote_ident(current_user))
+  and not (grantee = 0 and class = 'pg_type'::regclass)",
 };

@@ -1,4 +1,8 @@
-//! Rights of the tenant's roles on what is not the tenant's.
+//! Rights of the tenant's roles on what is neither the tenant's nor another tenant's.
+//!
+//! What another tenant gave is that tenant's finding, and here a gift (see `gifts`): any login may give its large objects and
+//! default privileges to any role, and decides with that over nobody's grade but its own. Of these two there can be any number,
+//! so that they are looked for among the objects of others than tenants.
 
 use super::Lint;
 
@@ -7,15 +11,28 @@ pub(super) const LINT: Lint = Lint {
     meaning: "the tenant may use somebody else's objects",
     sql: r"
 with ours as materialized (select oid, rolname from pg_roles
-    where rolname in ('{own}', '{own}_app', '{own}_a', '{own}_b', '{own}_probe', '{own}_dump'))
-select format('%s has rights on %s', r.rolname, case d.classid
-        when 'pg_parameter_acl'::regclass then 'a setting of the server' else pg_describe_object(d.classid, d.objid, d.objsubid) end)
-from ours r
-join pg_shdepend d on d.refclassid = 'pg_authid'::regclass and d.refobjid = r.oid and d.deptype = 'a'
- and d.dbid in (0, (select oid from pg_database where datname = current_database()))
-where not (d.classid = 'pg_database'::regclass and (select datname from pg_database where oid = d.objid) = '{own}')
-  and not exists (
-    select from pg_shdepend o
-    where o.refclassid = 'pg_authid'::regclass and o.refobjid = to_regrole('{own}') and o.deptype = 'o'
-      and o.dbid = d.dbid and o.classid = d.classid and o.objid = d.objid)",
+    where rolname in ('{own}', '{own}_app', '{own}_a', '{own}_b', '{own}_probe', '{own}_dump')),
+rights as materialized (
+    select d.classid, d.objid, d.objsubid, r.rolname, case d.classid
+        when 'pg_default_acl'::regclass then (select defaclrole from pg_default_acl where oid = d.objid)
+        else (select refobjid from pg_shdepend o where o.dbid = d.dbid and o.classid = d.classid and o.objid = d.objid
+              and o.objsubid = 0 and o.deptype = 'o') end as owner
+    from ours r
+    join pg_shdepend d on d.refclassid = 'pg_authid'::regclass and d.refobjid = r.oid and d.deptype = 'a'
+     and d.classid <> 'pg_largeobject'::regclass
+     and d.dbid::bigint in (0, (select oid::bigint from pg_database where datname = current_database()))
+    where not (d.classid = 'pg_database'::regclass and (select datname from pg_database where oid = d.objid) = '{own}')),
+owners as materialized (select owner from rights union select lomowner from pg_largeobject_metadata),
+tenants as materialized (select owner from owners where owner in (select oid from ours) or exists (
+    select from pg_roles r join tenantry.placement p on p.placement = left(r.rolname, 15) and p.kind = 'tenant'
+    where r.oid = owner)),
+strangers as materialized (select owner from owners where owner is not null except select owner from tenants),
+found as (
+    select classid, objid, objsubid, rolname from rights where owner is null or owner in (select owner from strangers)
+    union all
+    select 'pg_largeobject'::regclass, m.oid, 0, r.rolname
+    from strangers s join pg_largeobject_metadata m on m.lomowner = s.owner, aclexplode(m.lomacl) a join ours r on r.oid = a.grantee)
+select format('%s has rights on %s', rolname, case classid
+        when 'pg_parameter_acl'::regclass then 'a setting of the server' else pg_describe_object(classid, objid, objsubid) end)
+from found",
 };

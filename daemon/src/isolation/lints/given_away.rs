@@ -1,32 +1,41 @@
-//! What a blueprint gave away of the tenant's own: the part of `foreign_grants` that is cheap enough for each provisioning.
+//! What a blueprint gave away: the privileges of everything that the owner has are compared with what they may be, cheaply
+//! enough for each provisioning.
 //!
-//! PUBLIC is in no dependency, and stands in the text of the privileges (`{=r/owner,…}`) without a name; everybody else is in
-//! them.
+//! An allow-list: the owner has what it likes, and the tenant's other roles read, write and call, without the right to hand
+//! that on. Whoever else stands in the privileges of an object, or of objects that are made later, is a finding.
 
 use super::Lint;
 
 pub(super) const LINT: Lint = Lint {
     name: "given_away",
     meaning: "somebody else may use the tenant's objects",
-    sql: r#"
+    // A privilege's text is `grantee=letters/grantor`, PUBLIC being nobody's name: a `*` behind a letter is the right to
+    // hand it on. Every type is PUBLIC's to use by the server's own default, of which only the schema's lack keeps others.
+    sql: r"
 with owned as materialized (select d.classid, d.objid from pg_shdepend d
     where d.refclassid = 'pg_authid'::regclass and d.refobjid = to_regrole('{own}') and d.deptype = 'o'
-      and d.dbid = (select oid from pg_database where datname = current_database()))
-select format('%s is open to %s', pg_describe_object(classid, objid, part), grantee) from (
-    select classid, objid, 0 as part, 'PUBLIC' as grantee from owned join pg_class c on c.oid = objid
-    where classid = 'pg_class'::regclass and relacl is not null and relacl::text ~ '(^.|,)"?='
+      and d.dbid = (select oid from pg_database where datname = current_database())),
+acls as (
+    select classid, objid, 0 as part, case classid
+        when 'pg_class'::regclass then (select relacl from pg_class where oid = objid)
+        when 'pg_proc'::regclass then (select coalesce(proacl, acldefault('f', proowner)) from pg_proc where oid = objid)
+        when 'pg_type'::regclass then (select typacl from pg_type where oid = objid)
+        when 'pg_namespace'::regclass then (select nspacl from pg_namespace where oid = objid)
+        when 'pg_largeobject'::regclass then (select lomacl from pg_largeobject_metadata where oid = objid)
+        when 'pg_default_acl'::regclass then (select defaclacl from pg_default_acl where oid = objid) end as acl
+    from owned
     union all
-    select classid, objid, attnum, 'PUBLIC' from owned join pg_attribute on attrelid = objid
-    where classid = 'pg_class'::regclass and attacl is not null and attacl::text ~ '(^.|,)"?='
-    union all
-    select classid, objid, 0, 'PUBLIC' from owned join pg_proc p on p.oid = objid
-    where classid = 'pg_proc'::regclass and (proacl is null or proacl::text ~ '(^.|,)"?=')
-    union all
-    select 'pg_namespace'::regclass, oid, 0, 'PUBLIC' from pg_namespace
-    where nspname = '{own}' and nspacl::text ~ '(^.|,)"?='
-    union all
-    select a.classid, a.objid, a.objsubid, pg_get_userbyid(a.refobjid) from owned join pg_shdepend a using (classid, objid)
-    where a.dbid = (select oid from pg_database where datname = current_database()) and a.deptype = 'a'
-      and a.refobjid not in (select oid from pg_roles where rolname in ('{own}_app', '{own}_a', '{own}_b', '{own}_probe'))
-      and a.refobjid <> to_regrole(quote_ident(current_user))) found"#,
+    select classid, objid, attnum, attacl from owned join pg_attribute on attrelid = objid
+    where classid = 'pg_class'::regclass and attacl is not null)
+select format('%s is open to %s (%s)', pg_describe_object(classid, objid, part),
+              case grantee when 0 then 'PUBLIC' else pg_get_userbyid(grantee) end,
+              string_agg(privilege_type || case when is_grantable then ' with grant option' else '' end, ', '))
+from acls, aclexplode(acl)
+where acl::text !~ '^.(,?{own}=[^/,]*/{own}|,?{own}_(app|a|b|probe)=[arwdUX]+/{own})*.$'
+  and grantee <> to_regrole('{own}') and not (grantee = 0 and classid = 'pg_type'::regclass)
+group by classid, objid, part, grantee
+union all
+select format('every function that %s makes later is open to PUBLIC', '{own}')
+where '{own}' = '{home}' and not exists (
+    select from pg_default_acl where defaclrole = to_regrole('{own}') and defaclnamespace = 0 and defaclobjtype = 'f')",
 };

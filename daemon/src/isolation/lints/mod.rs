@@ -3,7 +3,9 @@
 //! A lint is one query, which the daemon's role runs; `{own}` in it stands for the tenant's placement, `{home}` for
 //! the one whose schema its tables are in: its own, or that of a pool. It gives a text for
 //! each thing it finds. What a role owns or may use is read from the shared dependencies, which are indexed: a scan of the
-//! catalog would make each verification slower with every tenant that is there.
+//! catalog would make each verification slower with every tenant that is there. A tenant can make any number of some things,
+//! so that no more of a lint is described, fetched or
+//! counted than is kept.
 
 use tenantry_protocol::isolation::Depth;
 
@@ -14,6 +16,7 @@ mod definer_functions;
 mod foreign_grants;
 mod foreign_owners;
 mod foreign_rights;
+mod gifts;
 mod given_away;
 mod memberships;
 mod role_attributes;
@@ -30,6 +33,9 @@ pub struct Lint {
     pub meaning: &'static str,
     pub sql: &'static str,
 }
+
+/// What is told of a tenant beside its findings, and is nothing against it.
+pub const GIFTS: &Lint = &gifts::LINT;
 
 /// Of a battery of this depth.
 pub const fn of(depth: Depth) -> &'static [&'static Lint] {

@@ -1,6 +1,6 @@
 //! Reads and writes another tenant's large objects, which stand outside any schema.
 
-use super::{Depth, Probe, Scope, refused};
+use super::{Attack, Depth, Holds, Probe, Scope, refused};
 
 pub(super) const PROBE: Probe = Probe {
     name: "large_object",
@@ -8,11 +8,19 @@ pub(super) const PROBE: Probe = Probe {
     depth: Depth::Full,
     scope: Scope::Neighbour,
     attacks: &[
-        refused("select lo_get(oid) from pg_largeobject_metadata where lomowner = '{victim}'::regrole"),
-        refused(
-            "select lo_put(oid, 0, '\\x00') from pg_largeobject_metadata where lomowner = '{victim}'::regrole",
+        attack(
+            "select lo_get(coalesce((select max(oid) from pg_largeobject_metadata where lomowner = '{victim}'::regrole), 0))",
+        ),
+        attack(
+            "select lo_put(coalesce((select max(oid) from pg_largeobject_metadata where lomowner = '{victim}'::regrole), 0), 0, '\\x00')",
         ),
         refused("select data from pg_largeobject"),
     ],
     remedy: None,
 };
+
+/// Where nobody can make large objects the victim has none, and what is attacked is one that there never is: 42704
+/// (undefined_object).
+const fn attack(sql: &'static str) -> Attack {
+    Attack { before: "", sql, holds: Holds::Refused(&["42501", "42704"]) }
+}

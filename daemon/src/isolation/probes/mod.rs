@@ -33,6 +33,7 @@ mod function;
 mod grant;
 mod index;
 mod large_object;
+mod large_object_create;
 mod large_object_file;
 mod load_library;
 mod lock;
@@ -217,6 +218,7 @@ pub const PROBES: &[&Probe] = &[
     &files::PROBE,
     &copy_file::PROBE,
     &copy_program::PROBE,
+    &large_object_create::PROBE,
     &large_object_file::PROBE,
     &advisory_lock::PROBE,
     &logical_message::PROBE,

@@ -59,10 +59,10 @@ pub(in crate::pipeline) async fn run(run: &mut ProvisionRun, tracker: &Tracker) 
         probe: &run.probe,
     };
     let mut report = attacker.attack(tracker).await?;
-    // The tables of a pool are covered when it is built, and no tenant in it owns any.
-    if attacker.tenancy != Tenancy::Shared {
-        attacker.look(placement, &mut report, tracker).await?;
-    }
+    // Of a tenant in a pool, what its seed made beside the tables, which were held to their rules when they were built.
+    let pool = attacker.pool().await?;
+    attacker.look(pool.as_ref().unwrap_or(placement), &mut report, tracker).await?;
+    let report = report.bounded();
     run.report = Some(report.clone());
     if report.holds() { Ok(()) } else { Err(StepError::Isolation(Box::new(report))) }
 }
@@ -88,7 +88,7 @@ pub(in crate::pipeline) async fn again(run: &mut ChangeRun, tracker: &Tracker) -
         report.lints += 1;
         report.findings.extend(isolation::uncovered(pools::uncovered(&mut connection, pool).await?));
     }
-    run.report = Some(report);
+    run.report = Some(report.bounded());
     Ok(())
 }
 
@@ -168,11 +168,11 @@ impl Attacker<'_> {
     ) -> Result<(), StepError> {
         let mut connection = self.site.acquire().await?;
         let looked = isolation::look(&mut connection, self.placement, home, self.depth).await;
-        let (lints, findings) = looked.map_err(doing("look through the catalog"))?;
-        if self.depth == Depth::Full || !findings.is_empty() {
-            tracker.log(format!("{lints} catalog lints have {} findings", findings.len()));
+        let looked = looked.map_err(doing("look through the catalog"))?;
+        looked.add_to(report);
+        if self.depth == Depth::Full || report.found() > 0 {
+            tracker.log(format!("{} catalog lints have {} findings", report.lints, report.found()));
         }
-        (report.lints, report.findings) = (u32::try_from(lints).unwrap_or(u32::MAX), findings);
         Ok(())
     }
 

@@ -143,6 +143,10 @@ fn wrong(report: &IsolationReport, needle: &str, columns: usize) -> Vec<ReportLi
             item(&mut lines, Tone::Bad, "✗", &text, columns);
         }
     }
+    if report.left_out > 0 && needle.is_empty() {
+        let more = format::counted(report.left_out.into(), "more finding");
+        item(&mut lines, Tone::Bad, "✗", &format!("{more}, which are not kept"), columns);
+    }
     let victim = "the victim is not as it was before the attack";
     if !report.victim_unchanged && contains(victim, needle) {
         item(&mut lines, Tone::Bad, "✗", victim, columns);
@@ -177,6 +181,11 @@ fn body(report: &IsolationReport, needle: &str, evidence: Evidence, columns: usi
     };
     section("what is wrong", wrong(report, needle, columns));
     section("what is open, and an administrator can close", open(report, needle, columns));
+    let mut gifts = Vec::new();
+    for gift in report.gifts.iter().filter(|gift| contains(gift, needle)) {
+        item(&mut gifts, Tone::Plain, "·", gift, columns);
+    }
+    section("what other tenants gave it, which is theirs to answer for", gifts);
     let mut channels = Vec::new();
     for channel in &report.residual {
         let text = format!("{}: {}", channel.name, channel.meaning);
