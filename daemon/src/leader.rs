@@ -2,9 +2,11 @@
 //! another daemon has it. Until then it stands by: it answers what can be read, and tries again.
 
 use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use sqlx::PgConnection;
 use tenantry_protocol::error::ApiError;
 use tokio_util::sync::CancellationToken;
@@ -72,9 +74,14 @@ impl Leader {
                     None => held = self.stand_by().await,
                 }
             };
-            tokio::select! {
-                () = term => {}
+            let ended = tokio::select! {
+                ended = AssertUnwindSafe(term).catch_unwind() => ended,
                 () = stop.cancelled() => break,
+            };
+            if ended.is_err() {
+                // A daemon that answers and leads nobody would keep every operation that it has waiting for ever.
+                tracing::error!("a panic ended this daemon's term: it lets go of its work, and stands by");
+                self.let_go().await;
             }
         }
         if self.control.may_write().is_ok() {
@@ -169,6 +176,15 @@ impl Leader {
             return None;
         }
         Some(connection)
+    }
+
+    /// After a bug: as if another daemon had taken over, and so that one can.
+    async fn let_go(&self) {
+        self.engine.let_go();
+        if let Ok(mut connection) = self.control.connect().await {
+            self.control.release(&mut connection).await.ok();
+        }
+        tokio::time::sleep(PAUSE_AFTER_ERROR).await;
     }
 
     /// Gives signs of life while a term begins: to read a long trail takes longer than a lease is good for.

@@ -181,11 +181,16 @@ async fn a_commit_that_is_cut_anywhere_happened_or_not_and_the_operation_knows()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn an_operation_whose_task_panicked_is_taken_up_by_the_same_daemon() {
+async fn an_operation_or_a_take_over_that_panicked_is_taken_up_by_the_same_daemon() {
     let mut arena = arena().await;
     for place in ["intent", "outcome"] {
         stands(&mut arena, Scenario::Provision, 1, vec![after(place, Fault::Panic)]).await;
     }
+    // One that panics while it takes over stands by, and takes over again.
+    let takes_over =
+        Rule::At { place: Some("anchor"), moment: Some(Moment::Before), skip: 0, fault: Fault::Panic };
+    let end = stands(&mut arena, Scenario::Provision, 2, vec![after("seed", Fault::Kill), takes_over]).await;
+    assert_eq!(end, "succeeded", "taken up in the end");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Whether it holds is found out cheaply and often: at a start, before each event, for each `status`. What is wrong where it
 //! does not, only the verification of the whole trail says, so that one state has one name wherever it is seen.
 
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -11,16 +12,16 @@ use tenantry_protocol::chain;
 use tenantry_protocol::chain::verify::Verifier;
 
 use crate::postgres::audit_append::{self, Head, link_of};
-use crate::postgres::audit_read::Snapshot;
+use crate::postgres::audit_read::{End, Snapshot};
 use crate::postgres::{Error, Result, audit_rows};
 
 use super::anchor_file::Anchor;
 use super::issued::Issued;
 use super::verification::{Claims, read_through};
-use super::{Open, Trail};
+use super::{Last, Open, Trail};
 
-/// A trail that is in trouble is verified anew for whoever still wants to change something, for this part of the time at
-/// most.
+/// While a trail in trouble looks the same at its end, it is verified anew for whoever still wants to change something for this
+/// part of the time at most.
 const SHARE_OF_TIME: u32 = 10;
 
 impl Trail {
@@ -32,22 +33,29 @@ impl Trail {
         let known = open.anchors.reached().newest;
         let mut snapshot = Snapshot::take(&self.control).await?;
         let holds = end_holds(&mut snapshot, &open, known).await;
-        let head = audit_append::only(std::mem::take(&mut snapshot.heads));
+        let end = snapshot.end.clone();
         snapshot.close().await;
-        if let (true, Some(head)) = (holds?, head) {
+        let trouble = self.trouble();
+        if let (true, Some(head)) = (holds?, audit_append::only(end.heads.clone())) {
             self.go_on_from(&head);
+            if trouble.is_some() {
+                // What the last verification found is no more; what is further back stays.
+                self.verify(Vec::new(), |_| {}).await?;
+            }
             return Ok(None);
         }
-        let is_known = |trouble: &AuditBreak| self.was_verified_just_now().then(|| trouble.clone());
-        if let Some(trouble) = self.trouble().as_ref().and_then(is_known) {
-            return Ok(Some(trouble));
+        match trouble.filter(|_| self.was_verified_just_now(&end)) {
+            Some(trouble) => Ok(Some(trouble)),
+            None => Ok(self.verify(Vec::new(), |_| {}).await?.broken),
         }
-        Ok(self.verify(Vec::new(), |_| {}).await?.broken)
     }
 
-    fn was_verified_just_now(&self) -> bool {
-        let verified = self.verified.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        verified.last.is_some_and(|(at, took)| at.elapsed() < took * SHARE_OF_TIME)
+    fn was_verified_just_now(&self, end: &End) -> bool {
+        let verified = self.verified.read().unwrap_or_else(PoisonError::into_inner);
+        verified
+            .last
+            .as_ref()
+            .is_some_and(|last| last.end == *end && last.at.elapsed() < last.took * SHARE_OF_TIME)
     }
 
     /// The newest event, and whether its place is as this daemon left it, or is known not to be; a look at the end tells
@@ -124,20 +132,20 @@ impl Trail {
         Ok(())
     }
 
-    /// For how long the last verification counts.
-    pub(super) fn note_time(&self, begin: Instant) {
-        let mut verified = self.verified.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        verified.last = Some((Instant::now(), begin.elapsed()));
+    /// For how long the last verification counts, and for what end.
+    pub(super) fn note_last(&self, begin: Instant, end: End) {
+        let mut verified = self.verified.write().unwrap_or_else(PoisonError::into_inner);
+        verified.last = Some(Last { at: Instant::now(), took: begin.elapsed(), end });
     }
 }
 
 /// Whether something may follow the trail's end: one head, of this trail, signed by the key, of the last event, which is whole;
 /// and nothing else from the newest anchor on. What is wrong further back is no matter of this.
 pub(super) async fn end_holds(snapshot: &mut Snapshot, open: &Open, known: Option<Anchor>) -> Result<bool> {
-    let [head] = snapshot.heads.as_slice() else { return Ok(false) };
+    let [head] = snapshot.end.heads.as_slice() else { return Ok(false) };
     let head = head.clone();
     if head.seq == 0 {
-        let is_empty = snapshot.last == 0 && snapshot.values_to == 0 && head.hash == chain::BEGINNING;
+        let is_empty = snapshot.end.last == 0 && snapshot.end.values_to == 0 && head.hash == chain::BEGINNING;
         return Ok(is_empty && head.trail == open.trail && known.is_none());
     }
     let from = known.map_or(head.seq, |anchor| anchor.seq);

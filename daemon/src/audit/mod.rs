@@ -31,6 +31,7 @@ use uuid::Uuid;
 use crate::fault;
 use crate::model::audit_chain::{self, Entry, Moment};
 use crate::postgres::audit_append::{self, Head, NewEvent, Signature};
+use crate::postgres::audit_read::End;
 use crate::postgres::control::{Control, ControlTx};
 use crate::postgres::{Error, Result, error::doing};
 
@@ -82,8 +83,15 @@ struct Verified {
     whole: Option<(i64, OffsetDateTime)>,
     /// What the last one found.
     found: Option<AuditBreak>,
-    /// When the last one ended, and how long it took.
-    last: Option<(Instant, Duration)>,
+    last: Option<Last>,
+}
+
+/// The last one: when it ended, how long it took, and what stood at the trail's end.
+#[derive(Debug, Clone)]
+struct Last {
+    at: Instant,
+    took: Duration,
+    end: End,
 }
 
 /// What a term needs to write: from the taking of the control database on.

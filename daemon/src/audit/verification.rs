@@ -65,15 +65,16 @@ impl Trail {
             Ok((verified, _)) if verified.broken.is_some() => end_holds(&mut snapshot, &open, newest).await,
             _ => Ok(true),
         };
-        let head = audit_append::only(std::mem::take(&mut snapshot.heads));
+        let end = snapshot.end.clone();
         snapshot.close().await;
         let ((verified, redacted), holds) = (result?, holds?);
         let verdict = verdict(start, &verified, redacted, begin);
         // What anchors that somebody brought say against it is for who asked.
         if is_of_ours || verdict.broken.is_none() {
             self.note(verdict.to_seq, verdict.broken.as_ref());
-            self.note_time(begin);
-            self.settle(verdict.broken.as_ref(), head.as_ref().filter(|_| holds), trouble.as_ref());
+            let head = audit_append::only(end.heads.clone()).filter(|_| holds);
+            self.note_last(begin, end);
+            self.settle(verdict.broken.as_ref(), head.as_ref(), trouble.as_ref());
         }
         Ok(verdict)
     }
@@ -155,8 +156,8 @@ pub(super) async fn read_through<I: Iterator<Item = std::io::Result<Anchor>>>(
     (trail, start): (Uuid, i64),
     progress: &impl Fn(Verification),
 ) -> Result<(Verified, u64)> {
-    let (mut after, total, mut redacted) = (start, snapshot.last, 0);
-    let head = head_of(&mut verifier, &snapshot.heads, trail);
+    let (mut after, total, mut redacted) = (start, snapshot.end.last, 0);
+    let head = head_of(&mut verifier, &snapshot.end.heads, trail);
     let mut values = Vec::new();
     while after < total && !verifier.is_decided() {
         let checkpoints = snapshot.checkpoints(after, after.saturating_add(RANGE)).await?;
@@ -187,10 +188,10 @@ pub(super) async fn read_through<I: Iterator<Item = std::io::Result<Anchor>>>(
     if let Some(head) = head.as_ref().filter(|head| head.seq > total) {
         verifier.expect(head_claim(head));
     }
-    if snapshot.values_to > total {
+    if snapshot.end.values_to > total {
         verifier.accuse_head(HeadFault::StrayValues);
     }
-    let end = audit_append::only(snapshot.heads.clone()).map_or(total, |head| head.seq);
+    let end = audit_append::only(snapshot.end.heads.clone()).map_or(total, |head| head.seq);
     Ok((verifier.finish(end), redacted))
 }
 

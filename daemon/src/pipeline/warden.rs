@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use tenantry_protocol::operation::Failure;
 use tokio::time::Instant;
 
 use crate::postgres;
@@ -44,6 +45,17 @@ impl Crossed {
     /// There is enough once others are done.
     pub(super) fn is_passing(self) -> bool {
         self.fit == Fit::Crowded
+    }
+
+    /// The operator's account of it; `base` has the message.
+    pub(super) fn failure(self, file: &str, base: Failure) -> Failure {
+        let hint = if self.is_passing() {
+            "provision again when fewer operations run, or raise the server's max_locks_per_transaction"
+        } else {
+            "raise the server's max_locks_per_transaction, or let a version of the blueprint make fewer tables, indexes and \
+             sequences"
+        };
+        Failure { file: Some(file.to_owned()), hint: Some(hint.to_owned()), ..base }
     }
 }
 

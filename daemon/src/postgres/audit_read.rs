@@ -20,14 +20,20 @@ pub const RANGE: i64 = 20_000;
 pub struct Snapshot {
     events: PgConnection,
     values: PgConnection,
+    pub end: End,
+    /// The event before the oldest one that was not pruned, and its hash.
+    pub start: (i64, Vec<u8>),
+}
+
+/// What stands at the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
     /// One, unless somebody has changed it.
     pub heads: Vec<Head>,
     /// The last event that is there, whatever the head says.
     pub last: i64,
     /// The last event that a value is stored of.
     pub values_to: i64,
-    /// The event before the oldest one that was not pruned, and its hash.
-    pub start: (i64, Vec<u8>),
 }
 
 /// A signature that stays.
@@ -63,7 +69,7 @@ impl Snapshot {
                 .await
                 .map_err(doing("read the checkpoint before the oldest event"))?;
         let start = start.unwrap_or_else(|| (0, tenantry_protocol::chain::BEGINNING.to_vec()));
-        Ok(Self { events, values, heads, last, values_to, start })
+        Ok(Self { events, values, end: End { heads, last, values_to }, start })
     }
 
     /// Signatures within `after < seq <= to`, in order.
@@ -82,7 +88,7 @@ impl Snapshot {
 
     /// The events and values of the next range after `after`, and where it ends.
     pub async fn range(&mut self, after: i64) -> Result<(Range<'_>, i64)> {
-        let to = after.saturating_add(RANGE).min(self.last);
+        let to = after.saturating_add(RANGE).min(self.end.last);
         let events = format!(
             "copy (select seq, prev_hash, payload, hash from control.audit_event where seq > {after} and seq <= {to} \
              order by seq) to stdout (format binary)"
@@ -103,7 +109,7 @@ impl Snapshot {
             .fetch_one(&mut self.events)
             .await
             .map_err(doing("look for the next audit event"))?;
-        Ok(next.map_or(self.last, |next| next - 1))
+        Ok(next.map_or(self.end.last, |next| next - 1))
     }
 
     /// What the event at `seq` says that it follows, if it is there.

@@ -255,11 +255,14 @@ pub(crate) async fn look(env: &mut Env, end: End, first: Place) -> Vec<String> {
         _ => {}
     }
     (seen.expected, seen.sentence) = (None, None);
-    seen.at(env, Place::Verify, "put back").await;
-    // Not a reason to refuse any more.
+    // Not a reason to refuse any more, which nobody has to be asked about; what is further back takes a verification.
     seen.end = End::CheckpointsGone;
-    seen.at(env, Place::Append, "put back").await;
-    seen.at(env, Place::Status, "put back").await;
+    if !end.refuses() {
+        seen.at(env, Place::Verify, "put back").await;
+    }
+    for place in [Place::Append, Place::Status, Place::Verify] {
+        seen.at(env, place, "put back").await;
+    }
     seen.wrong.iter().map(|wrong| format!("{end:?}, {first:?} first, of {last} events: {wrong}")).collect()
 }
 
@@ -321,6 +324,8 @@ impl Seen {
                 // What is further back, a status knows from a verification.
                 if is_refused {
                     self.told(&what, trail.trouble);
+                } else if self.expected.is_none() {
+                    self.told(&what, trail.found);
                 }
             }
             Place::Append => {

@@ -66,7 +66,8 @@ async fn lines(env: &Env) -> (Uuid, Vec<ExportLine>) {
         made_at: "2026-01-01T00:00:00Z".to_owned(),
         made_by: "somebody".to_owned(),
     }))];
-    let events: Vec<(i64, Vec<u8>, Vec<u8>, Vec<u8>)> = sqlx::query_as(
+    type Row = (i64, Vec<u8>, Vec<u8>, Vec<u8>);
+    let events: Vec<Row> = sqlx::query_as(
         "select seq, prev_hash, payload, hash from control.audit_event where seq <= $1 order by seq",
     )
     .bind(seq)
