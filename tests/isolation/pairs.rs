@@ -249,7 +249,7 @@ async fn pool_relations(connection: &mut PgConnection) -> Vec<(String, String)> 
     all.into_iter().filter(|(name, kind)| kind != "S" && with_rows.contains(name)).collect()
 }
 
-async fn enter(login: &Credentials, database: &str) -> Result<PgConnection, sqlx::Error> {
+pub(crate) async fn enter(login: &Credentials, database: &str) -> Result<PgConnection, sqlx::Error> {
     PgConnectOptions::new()
         .socket(&login.host)
         .port(login.port)
