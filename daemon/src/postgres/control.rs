@@ -15,8 +15,7 @@ use super::quote::{Value, render};
 use super::schema;
 
 /// How long a request waits for a free connection, or for the server to answer at all.
-/// Whoever asks for something waits behind all who write at the time; a crowd of them takes seconds on a slow machine.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(8);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 const CONNECTIONS: u32 = 8;
 /// What is on record survives a crash of the server, whatever its administrator set for it, the role or the database:
 /// recovery relies on each word of it. As a start-up parameter, so that a migration's RESET ALL brings it back.

@@ -25,8 +25,7 @@ use super::{canary, kept, pools, schema, target_check};
 
 /// The oldest server that Tenantry works on.
 pub const MINIMUM_VERSION_NUM: i32 = 150_000;
-/// Of a crowd that asks at once, the last waits behind all others on a slow machine.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection to a tenant's own database is kept that nobody needs.
 const IDLE_TIME: Duration = Duration::from_secs(300);
 /// A server process keeps every function that it ever compiled, and walks their plans at each change of the catalog: a
