@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sqlx::Connection as _;
 
-use crate::harness::{Cluster, Env, Folder, Version};
+use crate::harness::{Cluster, Env, Folder, Version, eventually};
 
 /// A server of 3,000 locks, of which operations may take 2,250 together.
 async fn small_server() -> Arc<Cluster> {
@@ -15,15 +15,18 @@ async fn small_server() -> Arc<Cluster> {
     cluster
 }
 
-/// Tables that no look at the text can count, at three locks each, and then a while in which they are held.
-fn tables(count: u32, columns: &str, seconds: u32) -> String {
-    format!(
-        "do $$ begin
-           for i in 1..{count} loop execute format('create table t%s ({columns})', i); end loop;
-           perform pg_sleep({seconds});
-         end $$;"
-    )
+/// Tables that no look at the text can count, at three locks each.
+fn tables(count: u32, columns: &str) -> String {
+    format!("for i in 1..{count} loop execute format('create table t%s ({columns})', i); end loop;")
 }
+
+fn block(statements: &str) -> String {
+    format!("do $$ begin {statements} end $$;")
+}
+
+/// Holds what it has until there is a role of that name.
+const AT_THE_GATE: &str =
+    "while not exists (select from pg_roles where rolname = 'gate') loop perform pg_sleep(0.02); end loop;";
 
 /// Nobody ran out of locks.
 fn assert_had_enough(cluster: &Cluster) {
@@ -35,10 +38,10 @@ fn assert_had_enough(cluster: &Cluster) {
 #[tokio::test]
 async fn a_build_that_takes_more_locks_than_there_are_is_ended_and_others_go_through_beside_it() {
     let env = Env::on(small_server().await).await;
-    let hungry = tables(20_000, "id int primary key", 0);
+    let hungry = block(&tables(20_000, "id int primary key"));
     env.add_blueprint(Folder::new(&env.dir, "hungry", "1.0").migration("all", &hungry).path()).await;
     let columns = "tenant_id uuid, id int, primary key (tenant_id, id)";
-    let pool = Folder::shared(&env.dir, "pool", "1.0").migration("all", &tables(20_000, columns, 0));
+    let pool = Folder::shared(&env.dir, "pool", "1.0").migration("all", &block(&tables(20_000, columns)));
     env.add_blueprint(pool.path()).await;
     for blueprint in ["hungry", "pool"] {
         let (slug, beside) = (format!("greedy-{blueprint}"), format!("beside-{blueprint}"));
@@ -58,10 +61,18 @@ async fn a_build_that_takes_more_locks_than_there_are_is_ended_and_others_go_thr
 #[tokio::test]
 async fn builds_that_have_no_room_beside_each_other_are_made_one_after_the_other() {
     let env = Env::on(small_server().await).await;
-    let many = Folder::new(&env.dir, "many", "1.0").migration("all", &tables(500, "id int primary key", 1));
+    // 1,500 locks each, and none is given back before the other has been given up.
+    let held = format!("{} {AT_THE_GATE}", tables(500, "id int primary key"));
+    let many = Folder::new(&env.dir, "many", "1.0").migration("all", &block(&held));
     env.add_blueprint(many.path()).await;
-    // 1,500 locks each.
-    let (first, second) = tokio::join!(env.provision_of("first", "many"), env.provision_of("second", "many"));
+    let opens = async {
+        let ended = "terminating connection due to administrator command";
+        eventually("one build is given up", async || env.cluster.server_log().contains(ended).then_some(()))
+            .await;
+        env.cluster.execute("postgres", "create role gate".to_owned()).await;
+    };
+    let (first, second, ()) =
+        tokio::join!(env.provision_of("first", "many"), env.provision_of("second", "many"), opens);
     for made in [first, second] {
         assert_eq!(made.tenant.state.name(), "active");
     }

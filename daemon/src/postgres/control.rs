@@ -3,20 +3,28 @@
 //! Invariant: whoever writes holds the epoch row FOR SHARE at the epoch this daemon took. A later daemon's takeover
 //! waits for such a transaction and fails every later one with [`Error::Fenced`].
 
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures::TryFutureExt as _;
 use sqlx::postgres::{PgConnectOptions, PgPool};
 use sqlx::{Connection as _, PgConnection, Postgres, Transaction};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::{Error, Result, doing};
 use super::kept;
 use super::lease::{Holder, Lease, Taken};
+use super::queue::Queue;
 use super::quote::{Value, render};
 use super::schema;
 
 /// How long a request waits for a free connection, or for the server to answer at all.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 const CONNECTIONS: u32 = 8;
+/// Writing transactions at once. They wait for each other at the trail's end; the rest of the connections stays with those
+/// who read.
+const WRITERS: usize = 4;
 /// What is on record survives a crash of the server, whatever its administrator set for it, the role or the database:
 /// recovery relies on each word of it. As a start-up parameter, so that a migration's RESET ALL brings it back.
 pub(super) const DURABLE: (&str, &str) = ("synchronous_commit", "on");
@@ -34,6 +42,10 @@ pub struct ControlOptions {
 #[derive(Debug)]
 pub struct Control {
     pool: PgPool,
+    /// Whoever may write.
+    writers: Arc<Semaphore>,
+    /// For its places.
+    queue: Queue,
     runtime: PgConnectOptions,
     holder: Holder,
     /// How long a sign of life is good for.
@@ -42,7 +54,11 @@ pub struct Control {
 }
 
 /// A writing transaction behind the fence.
-pub type ControlTx = Transaction<'static, Postgres>;
+#[derive(Debug)]
+pub struct ControlTx {
+    tx: Transaction<'static, Postgres>,
+    _place: OwnedSemaphorePermit,
+}
 
 impl std::fmt::Debug for ControlOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -78,7 +94,8 @@ impl Control {
             .await
             .map_err(doing("connect to the control database"))?;
         tokio::spawn(kept::keep(&pool));
-        Ok(Self { pool, runtime, holder, lease_time, lease: Lease::default() })
+        let (writers, queue) = (Arc::new(Semaphore::new(WRITERS)), Queue::default());
+        Ok(Self { pool, writers, queue, runtime, holder, lease_time, lease: Lease::default() })
     }
 
     /// A connection of its own for the lease: behind a busy pool its signs of life would come too late.
@@ -154,6 +171,10 @@ impl Control {
 
     /// A transaction that may write.
     pub async fn begin(&self) -> Result<ControlTx> {
+        // Nobody queues who may not write.
+        self.lease.epoch()?;
+        let place = Arc::clone(&self.writers).acquire_owned().map_err(|_| sqlx::Error::PoolClosed);
+        let place = self.queue.wait(ACQUIRE_TIMEOUT, place).await.map_err(doing("begin a transaction"))?;
         let epoch = self.lease.epoch()?;
         let mut tx = self.pool.begin().await.map_err(doing("begin a transaction"))?;
         let mine = sqlx::query("select 1 from control.epoch where epoch = $1 for share")
@@ -161,7 +182,7 @@ impl Control {
             .fetch_optional(&mut *tx)
             .await
             .map_err(doing("pass the fence"))?;
-        if mine.is_some() { Ok(tx) } else { Err(Error::Fenced) }
+        if mine.is_some() { Ok(ControlTx { tx, _place: place }) } else { Err(Error::Fenced) }
     }
 
     /// One round trip.
@@ -176,6 +197,26 @@ impl Control {
     pub async fn close(&self) {
         // Bounded: a connection that hangs must not hold up the daemon's end.
         let _ = tokio::time::timeout(ACQUIRE_TIMEOUT, self.pool.close()).await;
+    }
+}
+
+impl ControlTx {
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
+        self.tx.commit().await
+    }
+}
+
+impl Deref for ControlTx {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.tx
+    }
+}
+
+impl DerefMut for ControlTx {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.tx
     }
 }
 

@@ -39,6 +39,7 @@ pub mod pool_ddl;
 mod pool_rules;
 pub mod pools;
 pub mod programs;
+mod queue;
 pub mod quote;
 pub mod removal;
 pub mod removal_preview;

@@ -19,12 +19,14 @@ use super::control::DURABLE;
 use super::database_template::Databases;
 use super::dump::Archives;
 use super::error::{Error, Result, doing};
+use super::queue::{self, Queue};
 use super::quote::{Value, render};
 use super::site::{Home, Site};
 use super::{canary, kept, pools, schema, target_check};
 
 /// The oldest server that Tenantry works on.
 pub const MINIMUM_VERSION_NUM: i32 = 150_000;
+/// How long whoever wants a connection waits while nobody gets one, and for the server to answer at all.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection to a tenant's own database is kept that nobody needs.
 const IDLE_TIME: Duration = Duration::from_secs(300);
@@ -52,6 +54,8 @@ pub struct TargetOptions {
 pub struct Target {
     options: TargetOptions,
     pool: PgPool,
+    /// For its connections.
+    queue: Queue,
     ready: RwLock<Option<Arc<Ready>>>,
     /// What it has for tenants with databases of their own.
     databases: Databases,
@@ -103,10 +107,12 @@ impl std::fmt::Debug for Target {
 
 impl Target {
     pub fn new(options: TargetOptions) -> Self {
-        let pool = pool(kept::options(options.max_connections), provisioning(&options));
+        let kept = kept::options(options.max_connections).acquire_timeout(queue::LONGEST);
+        let pool = pool(kept, provisioning(&options));
         Self {
             options,
             pool,
+            queue: Queue::default(),
             ready: RwLock::default(),
             databases: Databases::default(),
             preparing: Mutex::default(),
@@ -183,7 +189,10 @@ impl Target {
 
     /// Connections of the provisioner to another database of the same server; none is made before it is asked for.
     pub fn pool_of(&self, database: &str, connections: u32) -> PgPool {
-        let options = PgPoolOptions::new().max_connections(connections).idle_timeout(IDLE_TIME);
+        let options = PgPoolOptions::new()
+            .max_connections(connections)
+            .idle_timeout(IDLE_TIME)
+            .acquire_timeout(ACQUIRE_TIMEOUT);
         pool(options, provisioning(&self.options).database(database))
     }
 
@@ -199,7 +208,7 @@ impl Target {
     }
 
     pub async fn acquire(&self) -> Result<TargetConnection> {
-        self.pool.acquire().await.map_err(doing("connect to the target"))
+        self.queue.wait(ACQUIRE_TIMEOUT, self.pool.acquire()).await.map_err(doing("connect to the target"))
     }
 
     /// Takes back a connection on which a build was committed: for the next use, or worn out, and then replaced.
@@ -293,7 +302,6 @@ fn provisioning(options: &TargetOptions) -> PgConnectOptions {
 
 fn pool(options: PgPoolOptions, connection: PgConnectOptions) -> PgPool {
     options
-        .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(true)
         .after_release(|connection, _| {
             // Fails inside a transaction, which then ends with its connection.
