@@ -16,6 +16,7 @@ pub mod audit_wanted;
 mod belongings;
 pub mod blueprints;
 pub mod bookkeeping;
+mod build_bounds;
 pub mod canary;
 pub mod canary_database;
 pub mod commitment;

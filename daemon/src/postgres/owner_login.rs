@@ -1,7 +1,8 @@
-//! A real login as a tenant's owner, for statements that can be in no transaction and so in no function either.
+//! A real login as a tenant's owner: for statements that can be in no transaction and so in no function either, and for the
+//! removal of its rows from a pool, where triggers of the blueprint's run.
 //!
 //! Invariants: the session's user is the owner, so there is no other role to get back to; the login is open only while a
-//! file needs it, with a secret that is kept nowhere; closing it ends its sessions, whoever opened them.
+//! file or a removal needs it, with a secret that is kept nowhere; closing it ends its sessions, whoever opened them.
 
 use std::time::Duration;
 
@@ -24,6 +25,15 @@ pub struct OwnerSession {
     connection: PgConnection,
     /// The server's process for it.
     pub backend: i32,
+}
+
+/// What the owner logs in for.
+#[derive(Debug, Clone, Copy)]
+pub enum Purpose<'a> {
+    /// A file's statements outside of its transaction.
+    Outside,
+    /// The removal of its rows from that pool.
+    Leaving(&'a PlacementName),
 }
 
 /// What of a tenant's indexes is not valid and can go.
@@ -51,13 +61,17 @@ pub async fn open(
     ready: &Ready,
     mark: Mark,
     placement: &PlacementName,
+    purpose: Purpose<'_>,
 ) -> Result<OwnerSession> {
     close(site, ready, mark, placement).await?;
     let password = Password::generate();
     {
         let mut connection = site.acquire().await?;
         let mut tx = connection.begin().await.map_err(doing("begin to open the owner's login"))?;
-        hold_building(&mut tx, mark).await?;
+        match purpose {
+            Purpose::Outside => hold_building(&mut tx, mark).await?,
+            Purpose::Leaving(_) => bookkeeping::hold(&mut tx, mark).await.map(drop)?,
+        }
         let verifier = password.brief_verifier();
         let group = site.connecting_role(ready);
         let values = [
@@ -68,16 +82,22 @@ pub async fn open(
         execute(&mut tx, render(tenant_ddl::OPEN_OWNER, &values), "open the owner's login").await?;
         tx.commit().await.map_err(doing("commit the owner's login"))?;
     }
-    let settings = [
-        ("search_path", format!("{placement}, tenantry_ext, pg_temp")),
+    let (home, lock_timeout, application) = match purpose {
         // What it waits for may take as long as the operation; each statement has its own limit.
-        ("lock_timeout", "0".to_owned()),
+        Purpose::Outside => (placement, Duration::ZERO, "tenantry-outside"),
+        // Others use the tables too, and wait behind whoever waits for a lock on them.
+        Purpose::Leaving(pool) => (pool, site.target.options().lock_timeout, "tenantry-removal"),
+    };
+    let settings = [
+        ("search_path", format!("{home}, tenantry_ext, pg_temp")),
+        ("lock_timeout", format!("{}ms", lock_timeout.as_millis())),
+        ("statement_timeout", format!("{}ms", site.target.options().statement_timeout.as_millis())),
         ("idle_in_transaction_session_timeout", "60s".to_owned()),
         ("idle_session_timeout", "0".to_owned()),
         ("client_min_messages", "warning".to_owned()),
         ("client_connection_check_interval", "1s".to_owned()),
     ];
-    let mut connection = site.login_with(placement.as_str(), &password, "tenantry-outside", settings).await?;
+    let mut connection = site.login_with(placement.as_str(), &password, application, settings).await?;
     let backend = sqlx::query_scalar("select pg_catalog.pg_backend_pid()")
         .fetch_one(&mut connection)
         .await
@@ -161,6 +181,11 @@ impl OwnerSession {
             execute(&mut self.connection, sql, "drop an index that is not valid").await?;
         }
         Ok(found.len())
+    }
+
+    /// For statements of other modules.
+    pub(super) const fn connection(&mut self) -> &mut PgConnection {
+        &mut self.connection
     }
 
     /// Says goodbye; the server may take a moment longer.

@@ -65,7 +65,7 @@ begin
     for one in select oid::regclass::text as name from pg_class
                where relnamespace = '{placement}'::regnamespace and relkind = 'r' and relowner = '{placement}'::regrole
                order by relname loop
-        execute format('select concat_ws('':'', count(*), md5(string_agg(r::text, chr(10) order by r::text))) from only %s r',
+        execute format('select concat_ws('':'', count(*), md5(string_agg(format(''%%s'', r.*), chr(10) order by format(''%%s'', r.*)))) from only %s r',
                        one.name) into rows;
         picture := concat(picture, one.name, '=', rows, ' ');
     end loop;
@@ -129,63 +129,6 @@ pub const HAND: &str = "create schema {placement} authorization {placement};\n";
 pub const SHARED_SEAL: &str = "\
 drop schema if exists {placement} cascade;
 revoke {placement} from {provisioner};
-";
-
-/// Removes rows of the tenant as the tenant, so that the policies say which: of each table at most so many, those first
-/// that refer to others. Where none of them can go because they refer to each other in a circle, all go in one statement.
-/// Gives the number of rows that went. Triggers of the blueprint's run here, and reach no further than the tenant; its functions
-/// are found by name too, so that each of ours that an overload could stand in for names its schema.
-pub const CLEAR: &str = "\
-grant {placement} to {provisioner};
-create schema {placement} authorization {placement};
-set local role {placement};
-create function {placement}.tenantry_clear(most bigint) returns bigint language plpgsql security definer
-    set search_path = {pool}, tenantry_ext, pg_temp as
-$tenantry$
-declare
-    one record;
-    gone bigint;
-    total bigint := 0;
-    rest bigint := 0;
-    present bigint;
-begin
-    set constraints all immediate;
-    for one in
-        with recursive reference as (
-            select distinct conrelid, confrelid from pg_catalog.pg_constraint
-            where contype = 'f' and connamespace = '{pool}'::regnamespace and conrelid <> confrelid),
-        depth (oid, above) as (
-            select oid, 0 from pg_catalog.pg_class where relnamespace = '{pool}'::regnamespace and relkind in ('r', 'p')
-            union select r.confrelid, d.above + 1 from depth d join reference r on r.conrelid = d.oid where d.above < 40)
-        select '{pool}.' || pg_catalog.quote_ident(c.relname) as name from depth d join pg_catalog.pg_class c on c.oid = d.oid
-        where c.relkind = 'r' group by c.oid, c.relname order by max(d.above), c.oid
-    loop
-        begin
-            execute pg_catalog.format('delete from only %1$s where ctid = any (array(select ctid from only %1$s limit %2$s))',
-                           one.name, most);
-            get diagnostics gone = row_count;
-            total := total + gone;
-            exit when gone = most;
-        exception when foreign_key_violation or restrict_violation then
-            null;
-        end;
-    end loop;
-    if total = 0 then
-        for one in select '{pool}.' || pg_catalog.quote_ident(relname) as name from pg_catalog.pg_class
-                   where relnamespace = '{pool}'::regnamespace and relkind = 'r' loop
-            execute pg_catalog.format('select count(*) from only %s', one.name) into present;
-            rest := rest + present;
-        end loop;
-    end if;
-    if rest > 0 then
-        execute (select 'with ' || string_agg(pg_catalog.format('d%s as (delete from only {pool}.%I)', oid, relname), ', ') || ' select'
-                 from pg_catalog.pg_class where relnamespace = '{pool}'::regnamespace and relkind = 'r');
-    end if;
-    set constraints all immediate;
-    return total + rest;
-end
-$tenantry$;
-reset role;
 ";
 
 /// Counts the tenant's rows as the tenant.

@@ -223,11 +223,17 @@ pub async fn canary(target: &Target, pool: &PlacementName) -> Result<Uuid> {
 /// Everything that an attack on a pool's canary could change, as one text.
 pub async fn picture(target: &Target, pool: &PlacementName) -> Result<String> {
     let mut connection = target.acquire().await?;
+    let begun = connection.begin_with("begin read only").await;
+    let mut tx = begun.map_err(doing("begin to take the picture"))?;
     let call = render("select tenantry.{pool}_picture()", &[("pool", Value::Placement(pool))]);
-    sqlx::query_scalar(sqlx::AssertSqlSafe(call))
-        .fetch_one(&mut *connection)
+    let picture = sqlx::query_scalar(sqlx::AssertSqlSafe(call))
+        .persistent(false)
+        .fetch_one(&mut *tx)
         .await
-        .map_err(doing("take the picture of the pool's canary"))
+        .map_err(doing("take the picture of the pool's canary"));
+    // Of a pool that somebody spoiled the rows can bring code with them: whatever it left for COMMIT goes with the rest.
+    tx.rollback().await.map_err(doing("end the picture"))?;
+    picture
 }
 
 /// Opens or closes the tenant's own roles to its rows; nothing for a tenant that is in no pool.

@@ -20,9 +20,6 @@ use super::target::{Ready, TargetConnection};
 use super::tenant_ddl::{self, Limits};
 use super::{outside_journal, pool_ddl};
 
-/// What the server says of a table with pending events.
-const PENDING: &str = "55006";
-
 /// The open transaction of a build.
 #[derive(Debug)]
 pub struct Build {
@@ -231,6 +228,7 @@ impl Build {
 
     /// Takes the provisioner's membership back and commits. An error here says nothing about the outcome: ask the marker.
     pub async fn commit(mut self, site: Site<'_>) -> Result<()> {
+        self.check_writes().await?;
         let values = [
             ("placement", Value::Placement(&self.placement)),
             ("provisioner", Value::Identifier(&self.provisioner)),
@@ -301,39 +299,7 @@ impl Build {
         Err(FileError::Unsafe(problem.to_owned()))
     }
 
-    /// The runner makes all deferred triggers fire within its bounds, but a trigger can defer again and queue more,
-    /// which before PostgreSQL 18 would fire at COMMIT, as the provisioner. The server refuses to alter a table with
-    /// pending events; a change of owner to the same owner changes nothing else.
-    async fn check_deferred_triggers(&mut self, tables: &[String]) -> Result<(), FileError> {
-        for table in tables {
-            let sql = format!("alter table only {table} owner to {}", self.placement);
-            if let Err(error) = self.execute(sql, "look for pending triggers").await {
-                return Err(match error.server() {
-                    Some(server) if server.is(PENDING) => FileError::Unsafe(format!(
-                        "the migration leaves deferred triggers of table {table} pending: let them fire within the file"
-                    )),
-                    _ => error.into(),
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// The same for the tables of a pool, which are others' too: its owner looks, and locks nobody out.
-    async fn check_pool_at_rest(&mut self) -> Result<(), FileError> {
-        let Some(pool) = &self.pool else { return Ok(()) };
-        let sql = render(pool_ddl::SETTLE, &[("pool", Value::Placement(pool))]);
-        let Err(error) = self.execute(sql, "look for pending triggers").await else { return Ok(()) };
-        Err(match error.server() {
-            Some(server) if server.is(PENDING) => FileError::Unsafe(
-                "the file leaves deferred triggers of the shared tables pending: let them fire within it"
-                    .to_owned(),
-            ),
-            _ => error.into(),
-        })
-    }
-
-    async fn execute(&mut self, sql: String, what: &'static str) -> Result<()> {
+    pub(super) async fn execute(&mut self, sql: String, what: &'static str) -> Result<()> {
         execute(&mut self.connection, sql, what).await
     }
 }

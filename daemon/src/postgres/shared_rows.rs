@@ -1,8 +1,9 @@
 //! A tenant's rows in a pool: counted, and removed in batches, as the tenant itself.
 //!
 //! Invariants: the policies say which rows are the tenant's, to whoever asks on its behalf; row security that is forced
-//! hides rows from their tables' owner too, so nobody else could remove them. The blueprint's triggers run inside a
-//! function of the tenant's, where RESET ROLE is refused. Nothing of the pool's own is changed.
+//! hides rows from their tables' owner too, so nobody else could remove them. Rows are removed in a login of the tenant's own:
+//! what the blueprint's triggers leave behind, for COMMIT or for the session, finds no other role there. Nothing of the
+//! pool's own is changed.
 
 use std::time::Duration;
 
@@ -13,12 +14,13 @@ use tokio::time::Instant;
 use super::bookkeeping::{self, Mark};
 use super::error::{Error, Result, doing, doing_for_a_tenant};
 use super::execute::execute;
+use super::owner_login::{self, OwnerSession, Purpose};
 use super::quote::{Value, render};
 use super::target::{Ready, Target};
 use super::{pool_ddl, pools};
 
 /// Rows of each table that are removed in one transaction: short enough for others to write beside it.
-const ROWS_A_BATCH: i64 = 5_000;
+const ROWS_A_BATCH: u64 = 5_000;
 /// How long a transaction that may still write for the tenant is waited for.
 const TIMEOUT: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -59,18 +61,21 @@ impl Tenant<'_> {
 
     /// Removes all of the tenant's rows, however often it was begun; gives how many went now.
     pub async fn remove(&self) -> Result<u64> {
-        let mut connection = self.target.acquire().await?;
-        let mut removed = 0;
-        loop {
-            let gone = self.remove_some(&mut connection).await?;
-            removed += gone.unsigned_abs();
-            if gone == 0 {
-                return Ok(removed);
-            }
-        }
+        self.let_rows_go().await?;
+        let Self { target, ready, mark, placement, pool } = *self;
+        let purpose = Purpose::Leaving(pool);
+        let mut session = owner_login::open(target.site(), ready, mark, placement, purpose).await?;
+        let removed = self.remove_in(&mut session).await;
+        session.end().await;
+        // Left open by an error, it is closed before it is opened again.
+        let closed = owner_login::close(target.site(), ready, mark, placement).await;
+        let removed = removed?;
+        closed.map(|()| removed)
     }
 
-    async fn remove_some(&self, connection: &mut PgConnection) -> Result<i64> {
+    /// From here on the removal has no way back, and the blueprint's triggers know of it.
+    async fn let_rows_go(&self) -> Result<()> {
+        let mut connection = self.target.acquire().await?;
         let mut tx = connection.begin().await.map_err(doing("begin to remove the tenant's rows"))?;
         let state = bookkeeping::hold(&mut tx, self.mark).await?;
         if !matches!(state.as_str(), "removing" | "removed") {
@@ -83,29 +88,129 @@ impl Tenant<'_> {
         .execute(&mut *tx)
         .await
         .map_err(doing("let the tenant's rows go"))?;
-        execute(&mut tx, self.render(pool_ddl::CLEAR), "prepare to remove the tenant's rows").await?;
-        let clear = self.render("select {placement}.tenantry_clear($1)");
-        let gone: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(clear))
-            .persistent(false)
-            .bind(ROWS_A_BATCH)
-            .fetch_one(&mut *tx)
-            .await
-            .map_err(doing_for_a_tenant("remove the tenant's rows"))?;
-        // What a trigger put off would run at COMMIT, as the provisioner.
-        execute(&mut tx, self.render(pool_ddl::SETTLE), "look for pending triggers").await?;
-        execute(&mut tx, self.render(pool_ddl::SHARED_SEAL), "end the removal of rows").await?;
-        tx.commit().await.map_err(doing("commit the removal of rows"))?;
-        Ok(gone)
+        tx.commit().await.map_err(doing("commit that the tenant's rows go"))
     }
 
-    fn render(&self, template: &str) -> String {
-        let values = [
-            ("placement", Value::Placement(self.placement)),
-            ("pool", Value::Placement(self.pool)),
-            ("provisioner", Value::Identifier(&self.ready.provisioner)),
-        ];
-        render(template, &values)
+    async fn remove_in(&self, session: &mut OwnerSession) -> Result<u64> {
+        let mut connection = self.target.acquire().await?;
+        let tables = self.tables(&mut connection).await?;
+        let mut removed = 0;
+        loop {
+            // Held while a batch goes: a daemon that was replaced takes nothing away any more.
+            let mut held = connection.begin().await.map_err(doing("begin to hold the marker"))?;
+            bookkeeping::hold(&mut held, self.mark).await?;
+            let gone = remove_some(session.connection(), &tables).await?;
+            held.commit().await.map_err(doing("commit the hold of the marker"))?;
+            removed += gone;
+            if gone == 0 {
+                return Ok(removed);
+            }
+        }
     }
+
+    /// The pool's tables with rows of their own, as they are written in a statement: those first that refer to others.
+    async fn tables(&self, connection: &mut PgConnection) -> Result<Vec<String>> {
+        sqlx::query_scalar(
+            "with recursive home (oid) as (select to_regnamespace($1)::oid),
+             reference as (
+                select distinct conrelid, confrelid from pg_constraint, home
+                where contype = 'f' and connamespace = home.oid and conrelid <> confrelid),
+             depth (oid, above) as (
+                select c.oid, 0 from pg_class c, home where c.relnamespace = home.oid and c.relkind in ('r', 'p')
+                union select r.confrelid, d.above + 1 from depth d join reference r on r.conrelid = d.oid where d.above < 40)
+             select format('%I.%I', $1, c.relname) from depth d join pg_class c on c.oid = d.oid
+             where c.relkind = 'r' group by c.oid, c.relname order by max(d.above), c.oid",
+        )
+        .bind(self.pool.as_str())
+        .fetch_all(connection)
+        .await
+        .map_err(doing("list the shared tables"))
+    }
+}
+
+/// Removes rows in a transaction of the tenant's own: of each table at most [`ROWS_A_BATCH`]. Where none can go because they
+/// refer to each other in a circle, all go in one statement. Gives how many went; an error where some stay.
+async fn remove_some(session: &mut PgConnection, tables: &[String]) -> Result<u64> {
+    // What triggers left in the session is no business of the next batch's.
+    execute(session, "discard all".to_owned(), "clean the session up").await?;
+    let mut tx = session.begin().await.map_err(doing("begin a batch of the tenant's rows"))?;
+    // A reference that is checked late would fail the whole batch at its end.
+    execute(&mut tx, "set constraints all immediate".to_owned(), "check the references at once").await?;
+    let mut gone = 0;
+    for table in tables {
+        let of_table = remove_some_of(&mut tx, table).await?;
+        gone += of_table;
+        if of_table == ROWS_A_BATCH {
+            break;
+        }
+    }
+    if gone == 0 {
+        let left = rows_left(&mut tx, tables).await?;
+        if !left.is_empty() {
+            gone = remove_at_once(&mut tx, tables).await?;
+        }
+        if gone == 0 && !left.is_empty() {
+            return Err(Error::Refused(format!(
+                "the blueprint keeps rows of the tenant from being deleted ({}): its triggers let them go where \
+                 tenantry_removing() is true",
+                left.join(", ")
+            )));
+        }
+    }
+    // What a trigger put off runs here, as the tenant.
+    tx.commit().await.map_err(doing_for_a_tenant("commit the removal of rows"))?;
+    Ok(gone)
+}
+
+/// None where other rows still refer to them.
+async fn remove_some_of(tx: &mut PgConnection, table: &str) -> Result<u64> {
+    const STILL_REFERRED_TO: [&str; 2] = ["23503", "23001"];
+    let sql = format!(
+        "savepoint batch;
+         delete from only {table} where ctid = any (array(select ctid from only {table} limit {ROWS_A_BATCH}));
+         release savepoint batch"
+    );
+    let removed = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut *tx).await;
+    match removed.map_err(doing_for_a_tenant("remove the tenant's rows")) {
+        Ok(done) => Ok(done.rows_affected()),
+        Err(error) if error.server().is_some_and(|server| server.is_any(&STILL_REFERRED_TO)) => {
+            execute(tx, "rollback to savepoint batch".to_owned(), "leave rows that others refer to").await?;
+            Ok(0)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The tables that still have rows, with their number.
+async fn rows_left(tx: &mut PgConnection, tables: &[String]) -> Result<Vec<String>> {
+    let mut left = Vec::new();
+    for table in tables {
+        let count = format!("select pg_catalog.count(*) from only {table}");
+        let rows: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(count))
+            .persistent(false)
+            .fetch_one(&mut *tx)
+            .await
+            .map_err(doing_for_a_tenant("count what is left of the tenant's rows"))?;
+        if rows > 0 {
+            left.push(format!("{table}: {rows}"));
+        }
+    }
+    Ok(left)
+}
+
+async fn remove_at_once(tx: &mut PgConnection, tables: &[String]) -> Result<u64> {
+    let each = tables.iter().enumerate().map(|(number, table)| {
+        format!("d{number} as (delete from only {table} returning 1), n{number} as (select pg_catalog.count(*) as n from d{number})")
+    });
+    let sum =
+        (0..tables.len()).map(|number| format!("(select n from n{number})")).collect::<Vec<_>>().join(" + ");
+    let sql = format!("with {} select ({sum})::bigint", each.collect::<Vec<_>>().join(", "));
+    let gone: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
+        .persistent(false)
+        .fetch_one(tx)
+        .await
+        .map_err(doing_for_a_tenant("remove the tenant's rows"))?;
+    Ok(gone.unsigned_abs())
 }
 
 /// Counts the tenant's rows within a transaction that the caller rolls back.

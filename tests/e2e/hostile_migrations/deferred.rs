@@ -4,6 +4,8 @@
 use serde_json::Value;
 
 use crate::harness::{Cluster, Env, Folder, Version};
+use crate::hostile_pools::leaving::TRAP;
+use crate::tenancy_shared::seen;
 
 const TABLES: &str = "
 create table parent (tenant_id uuid not null, id int not null, constraint parent_pkey primary key (tenant_id, id));
@@ -65,4 +67,29 @@ async fn a_deferrable_foreign_key_is_checked_at_the_end_of_its_file() {
 #[tokio::test]
 async fn a_deferrable_foreign_key_is_checked_at_the_end_of_its_file_on_postgresql_18() {
     ends_with_its_file(Version::V18).await;
+}
+
+async fn belongs_to_nobody_else(version: Version) {
+    let env = Env::on(Cluster::private(version)).await;
+    env.provision("first").await;
+    env.cluster.execute(&env.target_db, TRAP.to_owned()).await;
+    let writes = "do $$ begin execute 'insert into trap.queue values (3), (1)'; end $$;";
+    let folder = Folder::new(&env.dir, "writes", "1.0").migration("all", writes);
+    let failure = failure(&env, "writes", folder).await;
+    let said = failure["message"].as_str().unwrap();
+    assert!(said.contains("belongs to somebody else (trap.queue)"), "{failure}");
+    assert_eq!(
+        seen(&env, "select string_agg(rolname, ' ') from pg_roles where rolname = 'risen'".into()).await,
+        ""
+    );
+}
+
+#[tokio::test]
+async fn a_build_that_writes_to_somebody_elses_table_is_undone() {
+    belongs_to_nobody_else(Version::Packaged).await;
+}
+
+#[tokio::test]
+async fn a_build_that_writes_to_somebody_elses_table_is_undone_on_postgresql_18() {
+    belongs_to_nobody_else(Version::V18).await;
 }

@@ -4,6 +4,7 @@
 pub(crate) mod cases;
 mod catalog;
 mod earlier;
+pub(crate) mod leaving;
 mod tenants;
 pub(crate) mod trial;
 

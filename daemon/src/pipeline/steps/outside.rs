@@ -18,7 +18,7 @@ use crate::postgres;
 use crate::postgres::bookkeeping::HistoryRow;
 use crate::postgres::error::ServerError;
 use crate::postgres::outside_journal::{self as journal, Entry, Standing};
-use crate::postgres::owner_login::{self, Blocker, Invalid, OwnerSession};
+use crate::postgres::owner_login::{self, Blocker, Invalid, OwnerSession, Purpose};
 use crate::postgres::runner::{Build, FileError};
 
 /// Of the time that is left a statement may take this share: the rest is for saying why it did not end.
@@ -137,7 +137,8 @@ async fn statements(
         };
         // The login first: opening it ends whatever session still works on the statement.
         if session.is_none() {
-            let open = owner_login::open(run.site(), &ready, run.mark, &run.tenant.placement);
+            let open =
+                owner_login::open(run.site(), &ready, run.mark, &run.tenant.placement, Purpose::Outside);
             *session = Some(fault::around("outside.login", open).await?);
         }
         let Some(session) = session.as_mut() else { return Err(misplaced(Step::Outside)) };
