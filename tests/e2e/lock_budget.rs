@@ -49,7 +49,7 @@ async fn a_build_that_takes_more_locks_than_there_are_is_ended_and_others_go_thr
         let (refused, made) = tokio::join!(env.tenantry(&create), env.provision(&beside));
         refused.assert_status(1).assert_says(&[
             "V1__all.sql",
-            "of the 2250 of the server's 3000 that operations may take together",
+            "more than the 2250 of the server's 3000 that operations may take together",
             "max_locks_per_transaction",
         ]);
         assert_eq!(made.tenant.state.name(), "active");

@@ -8,8 +8,7 @@ use std::time::Duration;
 use tenantry_protocol::operation::Failure;
 use tokio::time::Instant;
 
-use crate::postgres;
-use crate::postgres::lookout::{Lookout, Session};
+use crate::postgres::lookout::Session;
 use crate::postgres::target::Target;
 
 use super::places::{Fit, Room};
@@ -18,6 +17,8 @@ use super::places::{Fit, Room};
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// And at least: each look copies the server's table of locks.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+/// A build whose locks nobody could count for so long is given up: it could have taken thousands by now.
+const BLIND: Duration = Duration::from_millis(500);
 /// Locks that a build takes in a millisecond, at most: three times what a loop that creates tables takes where nothing else
 /// runs.
 const LOCKS_PER_MS: u32 = 30;
@@ -27,14 +28,18 @@ const LOCKS_PER_MS: u32 = 30;
 pub(super) struct Warden {
     pub(super) room: Room,
     next_look: Option<Instant>,
-    lookout: Option<Lookout>,
+    /// What it held when it was last counted.
+    held: u32,
+    /// From when on it could not be counted.
+    blind_since: Option<Instant>,
 }
 
 /// A build that holds more locks than there are for it, and was ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Crossed {
     pub(super) held: u32,
-    fit: Fit,
+    /// None where nobody could look.
+    fit: Option<Fit>,
     /// What operations may take together.
     all: u32,
     /// What the server has.
@@ -42,18 +47,24 @@ pub(super) struct Crossed {
 }
 
 impl Crossed {
-    /// There is enough once others are done.
+    /// There is enough once others are done, or it is within bounds and nobody could see that.
     pub(super) fn is_passing(self) -> bool {
-        self.fit == Fit::Crowded
+        self.fit != Some(Fit::TooMany)
     }
 
     /// The operator's account of it; `base` has the message.
     pub(super) fn failure(self, file: &str, base: Failure) -> Failure {
-        let hint = if self.is_passing() {
-            "provision again when fewer operations run, or raise the server's max_locks_per_transaction"
-        } else {
-            "raise the server's max_locks_per_transaction, or let a version of the blueprint make fewer tables, indexes and \
-             sequences"
+        let hint = match self.fit {
+            None => {
+                "see with `tenantry target check` who takes the server's connections, and provision again"
+            }
+            Some(Fit::TooMany) => {
+                "raise the server's max_locks_per_transaction, or let a version of the blueprint make fewer tables, indexes \
+                 and sequences"
+            }
+            Some(_) => {
+                "provision again when fewer operations run, or raise the server's max_locks_per_transaction"
+            }
         };
         Failure { file: Some(file.to_owned()), hint: Some(hint.to_owned()), ..base }
     }
@@ -63,15 +74,20 @@ impl std::fmt::Display for Crossed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { held, fit, all, server } = self;
         match fit {
-            Fit::Crowded => write!(
+            None => write!(
+                f,
+                "the build's locks, {held} when they were last counted, could not be counted for {} ms: the server let nobody \
+                 look",
+                BLIND.as_millis()
+            ),
+            Some(Fit::TooMany) => write!(
+                f,
+                "the build holds {held} locks, more than the {all} of the server's {server} that operations may take together"
+            ),
+            Some(_) => write!(
                 f,
                 "the build holds {held} locks, and other operations have the rest of the {all} of the server's {server} that \
                  operations may take together"
-            ),
-            _ => write!(
-                f,
-                "the build holds {held} locks and goes on, of the {all} of the server's {server} that operations may take \
-                 together"
             ),
         }
     }
@@ -79,7 +95,7 @@ impl std::fmt::Display for Crossed {
 
 impl Warden {
     pub(super) const fn new(room: Room) -> Self {
-        Self { room, next_look: None, lookout: None }
+        Self { room, next_look: None, held: 0, blind_since: None }
     }
 
     /// Does `work`, which the build does in `session`, with an eye on its locks. Gives the work up, and ends the session, once
@@ -95,9 +111,7 @@ impl Warden {
             done = work => return Ok(done),
             crossed = self.look(target, session) => crossed,
         };
-        if let Some(mut lookout) = self.lookout.take()
-            && let Err(error) = lookout.end(session).await
-        {
+        if let Err(error) = target.lookout().end(session).await {
             // Whoever gives the build up tries the same again.
             tracing::warn!(error = %error.explain(), "a build with too many locks could not be ended");
         }
@@ -108,38 +122,34 @@ impl Warden {
     async fn look(&mut self, target: &Target, session: &Session) -> Crossed {
         // A time that is long over was another build's.
         if self.next_look.is_some_and(|at| at + LONGEST_PAUSE < Instant::now()) {
-            self.next_look = None;
+            (self.next_look, self.held, self.blind_since) = (None, 0, None);
         }
         loop {
             let at = *self.next_look.get_or_insert_with(|| Instant::now() + pause(self.room.left(0)));
             tokio::time::sleep_until(at).await;
-            let held = match self.count(target, session).await {
-                Ok(held) => held,
+            match target.lookout().locks(session).await {
+                Ok(held) => (self.held, self.blind_since) = (held, None),
                 Err(error) => {
-                    // The server is away, which the build finds out by itself, or has no connection left.
+                    // A server that is away ends the build by itself. One that has no connection left does not.
                     tracing::debug!(error = %error.explain(), "the build's locks could not be counted");
-                    self.next_look = Some(Instant::now() + LONGEST_PAUSE);
+                    if self.blind_since.get_or_insert(at).elapsed() >= BLIND {
+                        return self.crossed(None);
+                    }
+                    self.next_look = Some(Instant::now() + SHORTEST_PAUSE);
                     continue;
                 }
-            };
-            let fit = self.room.fit(held);
-            if fit != Fit::Reserved {
-                let Room { all, server, .. } = self.room;
-                return Crossed { held, fit, all, server };
             }
-            self.next_look = Some(Instant::now() + pause(self.room.left(held)));
+            let fit = self.room.fit(self.held);
+            if fit != Fit::Reserved {
+                return self.crossed(Some(fit));
+            }
+            self.next_look = Some(Instant::now() + pause(self.room.left(self.held)));
         }
     }
 
-    async fn count(&mut self, target: &Target, session: &Session) -> postgres::Result<u32> {
-        // Kept only if it answered: work that is done gives the look up in the middle.
-        let mut lookout = match self.lookout.take() {
-            Some(lookout) => lookout,
-            None => Lookout::open(target).await?,
-        };
-        let held = lookout.locks(session).await?;
-        self.lookout = Some(lookout);
-        Ok(held)
+    const fn crossed(&self, fit: Option<Fit>) -> Crossed {
+        let Room { all, server, .. } = self.room;
+        Crossed { held: self.held, fit, all, server }
     }
 }
 

@@ -93,7 +93,7 @@ impl Control {
             .connect_with(runtime.clone())
             .await
             .map_err(doing("connect to the control database"))?;
-        tokio::spawn(kept::keep(&pool));
+        tokio::spawn(kept::keep(&pool, kept::LEAST));
         let (writers, queue) = (Arc::new(Semaphore::new(WRITERS)), Queue::default());
         Ok(Self { pool, writers, queue, runtime, holder, lease_time, lease: Lease::default() })
     }

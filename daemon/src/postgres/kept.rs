@@ -29,18 +29,18 @@ pub(super) fn options(most: u32) -> PgPoolOptions {
     PgPoolOptions::new().max_connections(most).idle_timeout(None).max_lifetime(None)
 }
 
-/// Opens the least connections and keeps them, for as long as the pool is open. One that is lost is opened anew within
+/// Opens the `least` connections and keeps them, for as long as the pool is open. One that is lost is opened anew within
 /// [`LOOK_EVERY`], or as soon as the server is back.
-pub(super) fn keep(pool: &PgPool) -> impl Future<Output = ()> + Send + 'static {
+pub(super) fn keep(pool: &PgPool, least: u32) -> impl Future<Output = ()> + Send + 'static {
     let (pool, closed) = (pool.clone(), pool.close_event());
+    let least = least.min(pool.options().get_max_connections());
     async move {
         let mut closed = closed;
-        let _ = closed.do_until(look_after(&pool)).await;
+        let _ = closed.do_until(look_after(&pool, least)).await;
     }
 }
 
-async fn look_after(pool: &PgPool) {
-    let least = least(pool);
+async fn look_after(pool: &PgPool, least: u32) {
     let (mut window, mut unneeded, mut renewed) = (Instant::now(), usize::MAX, Instant::now());
     loop {
         answer(pool).await;
@@ -56,15 +56,11 @@ async fn look_after(pool: &PgPool) {
         if renewed.elapsed() >= LIFETIME / least {
             renewed = Instant::now();
             if let Some(old) = pool.try_acquire() {
-                replace(pool, old).await;
+                replace(pool, least, old).await;
             }
         }
         sleep(LOOK_EVERY).await;
     }
-}
-
-fn least(pool: &PgPool) -> u32 {
-    LEAST.min(pool.options().get_max_connections())
 }
 
 /// Each idle connection is asked for an answer; the pool opens another in the place of one that gives none.
@@ -92,8 +88,8 @@ async fn fill(pool: &PgPool, least: u32) {
 }
 
 /// Opens another connection in the place of `old`, and only then closes it. Where there is no room for another, it goes on.
-pub(super) async fn replace(pool: &PgPool, old: PoolConnection<Postgres>) {
-    if pool.size() <= least(pool) && pool.size() < pool.options().get_max_connections() {
+pub(super) async fn replace(pool: &PgPool, least: u32, old: PoolConnection<Postgres>) {
+    if pool.size() <= least && pool.size() < pool.options().get_max_connections() {
         let held = idle(pool);
         let opened = timeout(OPENING, pool.acquire()).await;
         drop(held);

@@ -3,10 +3,12 @@
 //! The session itself is asked nothing. Looks have a connection of their own, so that none waits for a place in the pool
 //! behind the very builds that it is to look at.
 
-use sqlx::PgConnection;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool};
 
 use super::error::{Result, doing};
-use super::target::Target;
+use super::kept;
 
 /// A session in a transaction.
 #[derive(Debug, Clone)]
@@ -17,37 +19,54 @@ pub struct Session {
     pub(super) xid: String,
 }
 
-/// A connection to look from.
+/// Where looks come from: a connection of their own that is kept open, whoever takes the rest.
 #[derive(Debug)]
-pub struct Lookout(PgConnection);
+pub struct Lookout(PgPool);
+
+/// One, and room for another to take its place.
+const CONNECTIONS: u32 = 2;
+/// A look that takes longer says nothing of now.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 impl Lookout {
-    pub async fn open(target: &Target) -> Result<Self> {
-        Ok(Self(target.connect_to(target.database()).await?))
+    /// Connects when it is first needed.
+    pub(super) fn new(connection: PgConnectOptions) -> Self {
+        Self(kept::options(CONNECTIONS).acquire_timeout(PATIENCE).connect_lazy_with(connection))
+    }
+
+    /// Keeps the connection open from now on.
+    pub(super) fn keep_open(&self) {
+        tokio::spawn(kept::keep(&self.0, 1));
     }
 
     /// How many locks the session holds.
-    pub async fn locks(&mut self, session: &Session) -> Result<u32> {
-        let held: i64 = sqlx::query_scalar("select count(*) from pg_locks where pid = $1")
+    pub async fn locks(&self, session: &Session) -> Result<u32> {
+        let count = sqlx::query_scalar("select count(*) from pg_locks where pid = $1")
             .persistent(false)
             .bind(session.backend)
-            .fetch_one(&mut self.0)
-            .await
-            .map_err(doing("count the build's locks"))?;
+            .fetch_one(&self.0);
+        let held: i64 = match tokio::time::timeout(2 * PATIENCE, count).await {
+            Ok(held) => held.map_err(doing("count the build's locks"))?,
+            Err(_) => return Err(doing("count the build's locks")(sqlx::Error::PoolTimedOut)),
+        };
         Ok(u32::try_from(held).unwrap_or(u32::MAX))
     }
 
     /// Ends the session, if it is still in that transaction. A migration could catch a cancel, and go on.
-    pub async fn end(&mut self, session: &Session) -> Result<()> {
+    pub async fn end(&self, session: &Session) -> Result<()> {
         sqlx::query(
             "select pg_terminate_backend(pid) from pg_stat_activity where pid = $1 and backend_xid::text = $2",
         )
         .persistent(false)
         .bind(session.backend)
         .bind(&session.xid)
-        .execute(&mut self.0)
+        .execute(&self.0)
         .await
         .map(|_| ())
         .map_err(doing("end the build's session"))
+    }
+
+    pub(super) async fn close(&self) {
+        self.0.close().await;
     }
 }

@@ -19,6 +19,7 @@ use super::control::DURABLE;
 use super::database_template::Databases;
 use super::dump::Archives;
 use super::error::{Error, Result, doing};
+use super::lookout::Lookout;
 use super::queue::{self, Queue};
 use super::quote::{Value, render};
 use super::site::{Home, Site};
@@ -56,6 +57,7 @@ pub struct Target {
     pool: PgPool,
     /// For its connections.
     queue: Queue,
+    lookout: Lookout,
     ready: RwLock<Option<Arc<Ready>>>,
     /// What it has for tenants with databases of their own.
     databases: Databases,
@@ -109,9 +111,11 @@ impl Target {
     pub fn new(options: TargetOptions) -> Self {
         let kept = kept::options(options.max_connections).acquire_timeout(queue::LONGEST);
         let pool = pool(kept, provisioning(&options));
+        let lookout = Lookout::new(provisioning(&options));
         Self {
             options,
             pool,
+            lookout,
             queue: Queue::default(),
             ready: RwLock::default(),
             databases: Databases::default(),
@@ -183,6 +187,11 @@ impl Target {
         Home::Target.on(self)
     }
 
+    /// Where to look at a build from.
+    pub const fn lookout(&self) -> &Lookout {
+        &self.lookout
+    }
+
     pub(super) const fn databases(&self) -> &Databases {
         &self.databases
     }
@@ -204,7 +213,8 @@ impl Target {
 
     /// Keeps the least connections open from now on, so that sessions of tenants cannot take their places.
     pub fn keep_open(&self) {
-        tokio::spawn(kept::keep(&self.pool));
+        tokio::spawn(kept::keep(&self.pool, kept::LEAST));
+        self.lookout.keep_open();
     }
 
     pub async fn acquire(&self) -> Result<TargetConnection> {
@@ -218,7 +228,7 @@ impl Target {
         }
         let pool = self.pool.clone();
         // Aside: whoever committed the build need not wait for another connection to be opened.
-        tokio::spawn(async move { kept::replace(&pool, connection).await });
+        tokio::spawn(async move { kept::replace(&pool, kept::LEAST, connection).await });
     }
 
     /// Counts a build of this server process, and says whether it was its last.
@@ -243,7 +253,8 @@ impl Target {
     }
 
     pub async fn close(&self) {
-        let _ = tokio::time::timeout(ACQUIRE_TIMEOUT, self.pool.close()).await;
+        let close = async { tokio::join!(self.pool.close(), self.lookout.close()) };
+        let _ = tokio::time::timeout(ACQUIRE_TIMEOUT, close).await;
     }
 
     /// Connects and looks, and changes nothing: what it is, if it will do.

@@ -4,7 +4,7 @@ mod flood;
 
 use std::time::Duration;
 
-use crate::harness::{Env, Version};
+use crate::harness::{Env, Folder, Version};
 use flood::Flood;
 
 #[tokio::test]
@@ -15,6 +15,20 @@ async fn tenants_who_take_all_connections_do_not_lock_the_daemon_out() {
 #[tokio::test]
 async fn tenants_who_take_all_connections_do_not_lock_the_daemon_out_on_postgresql_18() {
     flood::withstand(Version::V18, Duration::ZERO).await;
+}
+
+#[tokio::test]
+async fn a_builds_locks_are_counted_though_tenants_have_taken_all_connections() {
+    let env = flood::on_a_small_server(Version::Packaged).await;
+    let tables = "do $$ begin for i in 1..20000 loop execute format('create table t%s (id int primary key)', i); end loop; end $$;";
+    env.add_blueprint(Folder::new(&env.dir, "hungry", "1.0").migration("all", tables).path()).await;
+    let mut flood = Flood::prepare(&env).await;
+    flood::kept(&env).await;
+    assert_eq!(flood.rise().await, "53300");
+    let create = ["tenant", "create", "globex", "--blueprint", "hungry", "--json"];
+    env.tenantry(&create).await.assert_status(1).assert_says(&["that operations may take together"]);
+    let log = env.cluster.server_log();
+    assert!(!log.contains("out of shared memory"), "others have the locks that they need");
 }
 
 #[tokio::test]
