@@ -1,7 +1,8 @@
 //! What one tenant makes any number of stays its own trouble: whoever it gives it to is verified, shown, changed and removed
 //! as before, and no report, event or page grows with it. `make isolation` does the same with 200,000 objects.
 
-use sqlx::AssertSqlSafe;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _};
 use tenantry_protocol::audit::{AuditFilter, AuditRequest};
 use tenantry_protocol::isolation::Grade;
 
@@ -156,4 +157,31 @@ async fn records_larger_than_an_answer_are_shown_cut_and_no_page_is_lost() {
     let export = ["audit", "export", "--format", "csv", "--output", file.to_str().unwrap()];
     env.tenantry(&export).await.assert_status(0);
     assert!(std::fs::metadata(&file).unwrap().len() > 8 * 3_000_000);
+}
+
+#[tokio::test]
+async fn whoever_gives_a_tenant_something_and_waits_does_not_keep_it_from_being_removed() {
+    for version in [Version::Packaged, Version::V18] {
+        let env = Env::with_config(Cluster::private(version), "[limits]\nlock_timeout_ms = 500\n").await;
+        let victim = env.provision("victim").await;
+        let giver = env.provision("giver").await.credentials;
+        let mut waits = PgConnectOptions::new_without_pgpass()
+            .socket(&giver.host)
+            .port(giver.port)
+            .username(&giver.role)
+            .password(giver.password.as_deref().unwrap())
+            .database(&giver.database)
+            .connect()
+            .await
+            .unwrap();
+        let give = format!(
+            "begin; alter default privileges grant select on tables to {}_a",
+            victim.tenant.placement
+        );
+        waits.execute(AssertSqlSafe(give)).await.unwrap();
+        env.rollback("victim").await;
+        env.assert_clean_slate(&victim.tenant.placement).await;
+        assert!(waits.execute("commit").await.is_err(), "its session was ended");
+        assert!(env.daemon().log().contains(&format!("logins=\"{}\"", giver.role)), "{}", env.daemon().log());
+    }
 }

@@ -45,6 +45,7 @@ pub mod quote;
 pub mod removal;
 pub mod removal_preview;
 pub mod reports;
+mod role_holders;
 pub mod runner;
 pub mod schema;
 pub mod secret;

@@ -14,7 +14,7 @@ use super::pools::{self, Door};
 use super::quote::{Value, identifier, render};
 use super::site::Site;
 use super::target::Ready;
-use super::{databases, gifts, owner_login, sessions, shared_rows, tenant_ddl};
+use super::{databases, gifts, owner_login, role_holders, sessions, shared_rows, tenant_ddl};
 
 /// Tables dropped in one transaction: about 10 locks each, so that a batch stays far below the 6,400 of a default server.
 const TABLES_A_BATCH: i64 = 40;
@@ -140,8 +140,31 @@ impl<'a> Removal<'a> {
         Ok(())
     }
 
-    /// Drops the roles with what still hangs on them (default privileges, large objects), and closes the books.
+    /// Drops the roles with what still hangs on them (default privileges, large objects), and closes the books. Another
+    /// tenant that holds one of them, and would keep them for as long as it likes, loses its session.
     pub async fn drop_roles(&self) -> Result<()> {
+        const LOCK_NOT_AVAILABLE: &str = "55P03";
+        let error = match self.drop_free_roles().await {
+            Err(error) if error.server().is_some_and(|server| server.is(LOCK_NOT_AVAILABLE)) => error,
+            done => return done,
+        };
+        let mut connection = self.site.target.acquire().await?;
+        let roles = existing(&mut connection, &tenant_ddl::all_roles(self.placement)).await?;
+        let belongings = Belongings { ready: self.ready, mark: self.mark, roles: &roles };
+        let ended = role_holders::end(&mut connection, belongings).await?;
+        drop(connection);
+        if ended.is_empty() {
+            return Err(error);
+        }
+        tracing::warn!(
+            placement = %self.placement,
+            logins = ended.join(", "),
+            "ended sessions of other tenants that kept the tenant's roles from being dropped"
+        );
+        self.drop_free_roles().await
+    }
+
+    async fn drop_free_roles(&self) -> Result<()> {
         let mut connection = self.site.target.acquire().await?;
         let roles = existing(&mut connection, &tenant_ddl::all_roles(self.placement)).await?;
         let belongings = Belongings { ready: self.ready, mark: self.mark, roles: &roles };
