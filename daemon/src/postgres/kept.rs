@@ -43,6 +43,8 @@ pub(super) fn keep(pool: &PgPool, least: u32) -> impl Future<Output = ()> + Send
 async fn look_after(pool: &PgPool, least: u32) {
     let (mut window, mut unneeded, mut renewed) = (Instant::now(), usize::MAX, Instant::now());
     loop {
+        // At first too: a daemon that has just started has better things to do than to open what it may need later.
+        sleep(LOOK_EVERY).await;
         answer(pool).await;
         if pool.size() < least {
             fill(pool, least).await;
@@ -59,7 +61,6 @@ async fn look_after(pool: &PgPool, least: u32) {
                 replace(pool, least, old).await;
             }
         }
-        sleep(LOOK_EVERY).await;
     }
 }
 

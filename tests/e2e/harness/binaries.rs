@@ -105,6 +105,11 @@ pub(crate) fn server_version(version: Version) -> String {
     )
 }
 
+/// Not the one on the PATH: Debian's is a script that looks for a cluster, and takes longer than the query.
+pub(crate) fn psql() -> PathBuf {
+    packaged_server_bin().join("psql")
+}
+
 /// The newest server that Debian's packages installed.
 fn packaged_server_bin() -> PathBuf {
     let mut found: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")

@@ -16,6 +16,7 @@ use tenantry_protocol::operation::{Operation, OperationRequest};
 use tenantry_protocol::tenant::{Credentials, Tenant, TenantDetail, TenantRequest};
 use tokio::process::Command;
 
+use super::binaries;
 use super::cli::{self, Output};
 use super::daemon::Daemon;
 use super::rpc::{self, RawSocket};
@@ -237,7 +238,7 @@ impl Env {
 
     /// Runs SQL with a tenant's credentials, as its application would.
     pub(crate) async fn psql(&self, login: &Credentials, sql: &str) -> Output {
-        let mut command = Command::new("psql");
+        let mut command = Command::new(binaries::psql());
         command
             .args(["--no-psqlrc", "--no-align", "--tuples-only", "--quiet", "--set=ON_ERROR_STOP=1"])
             .args(["--set=VERBOSITY=verbose", "--command", sql])
@@ -269,27 +270,24 @@ impl From<&Value> for Provisioned {
 impl Drop for Env {
     fn drop(&mut self) {
         drop(self.daemon.take());
-        // Hundreds of databases would fill a small /tmp. Left for the cluster's end where a test failed or psql is missing.
-        if std::thread::panicking() {
+        // A cluster of its own goes whole. Hundreds of databases would fill a small /tmp; where a test failed or psql is missing
+        // they stay until the cluster's end.
+        if std::thread::panicking() || Arc::strong_count(&self.cluster) == 1 {
             return;
         }
+        let mut command = StdCommand::new(binaries::psql());
+        command.args([
+            "--no-psqlrc",
+            "--quiet",
+            "--username",
+            super::cluster::SUPERUSER,
+            "--dbname",
+            "postgres",
+        ]);
+        command.arg("--host").arg(self.cluster.socket_dir());
         for database in [&self.control_db, &self.target_db] {
-            let _ = StdCommand::new("psql")
-                .args([
-                    "--no-psqlrc",
-                    "--quiet",
-                    "--username",
-                    super::cluster::SUPERUSER,
-                    "--dbname",
-                    "postgres",
-                ])
-                .arg("--host")
-                .arg(self.cluster.socket_dir())
-                .args(["--command", &format!("drop database {database} with (force)")])
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status();
+            command.args(["--command", &format!("drop database {database} with (force)")]);
         }
+        let _ = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     }
 }
