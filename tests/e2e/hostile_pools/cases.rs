@@ -82,6 +82,11 @@ pub(crate) const CASES: &[Case] = &[
         "alter table child add constraint child_parent foreign key (tenant_id, parent_id) references parent on update set default",
         "would set tenant_id when the key that it refers to changes",
     ),
+    (
+        "a function of PostgreSQL's whose text finds an operator by name",
+        "alter table child add constraint spied check (note || id <> '')",
+        "the check spied of table child calls textanycat",
+    ),
     // What PostgreSQL evaluates by itself, or while it plans a check.
     ("a check", "alter table child add constraint spied check (spy(note))", "the check spied of table child calls spy"),
     (
@@ -139,6 +144,17 @@ pub(crate) const CASES: &[Case] = &[
          create cast (mood as integer) with function told(mood) as implicit",
         "uses the function told",
     ),
+    (
+        "a cast without a function",
+        "create type mood as enum ('calm'); create cast (text as mood) with inout as implicit",
+        "cast from text to mood is nothing that tenants may share",
+    ),
+    (
+        "a cast of an array with a function of PostgreSQL's",
+        "create type mood as enum ('calm'); create cast (mood[] as integer) with function pg_catalog.hash_array(anyarray)",
+        "cast from mood[] to integer is nothing that tenants may share",
+    ),
+    ("a cast of rows", "create cast (child as text) with inout", "cast from child to text is nothing that tenants may share"),
     ("a rule of a view", "create view seen with (security_invoker = true) as select note from child;
          create rule spied as on update to seen do instead nothing", "view seen has a rule"),
     // Keys that tell of others.
@@ -188,6 +204,54 @@ pub(crate) const CASES: &[Case] = &[
     ),
 ];
 
+/// Cases that build on what an extension brings: its name, the version where one must be named, and they.
+pub(crate) const OF_EXTENSIONS: &[(&str, &str, &[Case])] = &[
+    (
+        "refint",
+        "",
+        &[
+            (
+                "a trigger of an extension's that deletes by a statement, which fires triggers of the blueprint's",
+                "alter table child add constraint child_parent foreign key (tenant_id, parent_id) references parent on delete cascade;
+                 create trigger going before delete on child for each row
+                     execute function check_foreign_key(1, 'cascade', 'id', 'parent', 'id')",
+                "the trigger going of table child would run inside the foreign key child_parent (on delete cascade)",
+            ),
+            (
+                "the same after the action",
+                "alter table child add constraint child_parent foreign key (tenant_id, parent_id) references parent on delete cascade;
+                 create trigger gone after delete on child for each row
+                     execute function check_foreign_key(1, 'cascade', 'id', 'parent', 'id')",
+                "the trigger gone of table child",
+            ),
+            (
+                "one that looks a row up",
+                "alter table child add constraint child_parent foreign key (tenant_id, parent_id) references parent on update cascade;
+                 create trigger looking before update on child for each row execute function check_primary_key('parent_id', 'parent', 'id')",
+                "the trigger looking of table child",
+            ),
+        ],
+    ),
+    (
+        // From 1.2 on its functions have bodies that the server parsed.
+        "earthdistance",
+        "1.1",
+        &[
+            (
+                "a check with an extension's function, whose text finds one of the blueprint's by name",
+                "create function earth() returns float8 language sql as 'select 1.0::float8';
+                 alter table child add constraint near check (sec_to_gc(id) < 1e9)",
+                "the check near of table child calls sec_to_gc",
+            ),
+            (
+                "a domain with one",
+                "create domain far as float8 constraint near check (sec_to_gc(value) < 1e9); alter table child add other far",
+                "the check near of domain far calls sec_to_gc",
+            ),
+        ],
+    ),
+];
+
 /// Blueprints that look much like these, and are in order.
 pub(crate) const FINE: &[(&str, &str)] = &[
     (
@@ -204,14 +268,20 @@ pub(crate) const FINE: &[(&str, &str)] = &[
         "alter table child add constraint child_parent foreign key (tenant_id, parent_id) references parent on delete cascade on update cascade;
          alter table child add due timestamptz, add constraint child_due check (due > '2020-01-01' and due < now() + interval '100 years'),
              add constraint child_note check (note ~ '^[a-z]+$' and length(note) < 100 and note = any (array['a', 'b'])),
-             add words tsvector generated always as (to_tsvector('english', note)) stored,
+             add words_too tsvector, add words tsvector generated always as (to_tsvector('english', note)) stored,
              add constraint child_once exclude using gist (tenant_id with =, span with &&);
          create index child_lower on child (tenant_id, lower(note)) where note is not null;
          create statistics child_stat on lower(note), id from child;
          create type mood as enum ('calm'); alter table child add feels mood default 'calm';
          create type hours as range (subtype = timetz); alter table child add open hours;
-         create domain short as text check (length(value) < 10); alter table child add name short;
-         create function code() returns text language sql as 'select gen_random_uuid()::text'; alter table child add code text default code();
+         create function code() returns text language sql as 'select gen_random_uuid()::text';
+         create domain short as text default code() check (length(value) < 10); alter table child add name short;
+         create table kid () inherits (child);
+         alter table child add constraint child_said check (format('%s', note) <> '' and concat(note, id) <> concat_ws(',', note, id));
+         create trigger searched before insert or update on child for each row
+             execute function tsvector_update_trigger(words_too, 'pg_catalog.english', note);
+         create trigger same before update on child for each row execute function suppress_redundant_updates_trigger();
+         alter table child add code text default code();
          create trigger stamped before insert on child for each row execute function spying();
          create view seen with (security_invoker = true) as select spy(note), feels from child;
          create aggregate total(int) (sfunc = int4pl, stype = int, initcond = 0)",

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::cases::{Case, GROUND};
 use crate::harness::{Env, Folder};
+use crate::tenancy_shared::seen;
 
 /// The extension that the cases build on is there, and everything that the first tenant of a target brings.
 pub(crate) async fn prepare(env: &Env) {
@@ -11,11 +12,27 @@ pub(crate) async fn prepare(env: &Env) {
     env.cluster.execute(&env.target_db, "create extension btree_gist schema tenantry_ext".to_owned()).await;
 }
 
+/// Puts the extension where blueprints find it; false where the server does not have it.
+pub(crate) async fn has_extension(env: &Env, name: &str, version: &str) -> bool {
+    let there = format!(
+        "select count(*)::text from pg_available_extension_versions
+         where name = '{name}' and (version = '{version}' or '{version}' = '')"
+    );
+    if seen(env, there).await == "0" {
+        eprintln!("skipped: the server has no extension {name} {version}");
+        return false;
+    }
+    let version = if version.is_empty() { String::new() } else { format!("version '{version}'") };
+    let create = format!("create extension {name} schema tenantry_ext {version} cascade");
+    env.cluster.execute(&env.target_db, create).await;
+    true
+}
+
 /// What of the cases was not refused as it should be, a line each.
-pub(crate) async fn refuse_all(env: &Env, cases: &[Case]) -> Vec<String> {
+pub(crate) async fn refuse_all(env: &Env, prefix: &str, cases: &[Case]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (number, (what, sql, says)) in cases.iter().enumerate() {
-        let name = format!("hostile-{number}");
+        let name = format!("{prefix}-{number}");
         let failed = create(env, &name, sql).await;
         let failure = &failed["operation"]["state"]["failure"];
         let message = failure["message"].as_str().unwrap_or_default();

@@ -51,6 +51,31 @@ create operator {pool}.=== (leftarg = text, rightarg = text, function = texteq);
 --- clear
 drop operator {pool}.=== (text, text);
 
+--- a cast without a function · lint shared_tables
+create type {pool}.planted as enum ('a'); alter type {pool}.planted owner to {pool}; create cast (text as {pool}.planted) with inout as implicit;
+--- clear
+drop type {pool}.planted cascade;
+
+--- a cast of a table's rows · lint shared_tables
+create cast ({pool}.accounts as text) with inout;
+--- clear
+drop cast ({pool}.accounts as text);
+
+--- an extension's function whose text finds what it calls by name · lint shared_tables
+create function tenantry_ext.planted(text) returns boolean language sql immutable as 'select length($1) > 0'; alter table {pool}.accounts add constraint planted check (tenantry_ext.planted(name) or true);
+--- clear
+drop function tenantry_ext.planted(text) cascade;
+
+--- a function that the server parsed, and calls one that it did not · lint shared_tables
+create function tenantry_ext.planted(text) returns boolean language sql immutable as 'select length($1) > 0'; create function tenantry_ext.planted_too(text) returns boolean language sql immutable return tenantry_ext.planted($1) or true; alter table {pool}.accounts add constraint planted check (tenantry_ext.planted_too(name));
+--- clear
+drop function tenantry_ext.planted(text) cascade;
+
+--- an operator class that compares by a function whose text finds what it calls by name · lint shared_tables
+create function tenantry_ext.planted(text, text) returns integer language sql immutable as 'select bttextcmp($1, $2)'; create operator class tenantry_ext.planted for type text using btree as operator 1 <, operator 2 <=, operator 3 =, operator 4 >=, operator 5 >, function 1 tenantry_ext.planted(text, text); create index planted on {pool}.accounts (tenant_id, name tenantry_ext.planted);
+--- clear
+drop operator family tenantry_ext.planted using btree cascade; drop function tenantry_ext.planted(text, text);
+
 --- a key across tenants · lint shared_tables
 create unique index planted on {pool}.accounts (id);
 --- clear

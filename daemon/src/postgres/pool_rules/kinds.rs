@@ -11,9 +11,20 @@ pub(super) const RULES: &[&str] = &[
          'pg_collation'::regclass, 'pg_ts_config'::regclass, 'pg_ts_dict'::regclass,
          -- It has rules of its own.
          'pg_default_acl'::regclass)",
-    "select format('%s belongs to the owner of the shared tables and stands elsewhere: remove it',
-            replace(pg_describe_object(d.classid, d.objid, 0), $1 || '.', ''))
-     from pool join pg_shdepend d on d.refclassid = 'pg_authid'::regclass and d.refobjid = owner and d.deptype = 'o'
+    // A cast or a transform has no schema. What comes with a type by itself depends on it internally.
+    "select format('%s is nothing that tenants may share', replace(pg_describe_object(d.classid, d.objid, 0), $1 || '.', ''))
+     from shape join pg_depend d on d.refclassid = 'pg_type'::regclass and d.refobjid = shape.oid and d.deptype in ('n', 'a')
+     where d.classid not in ('pg_class'::regclass, 'pg_type'::regclass, 'pg_proc'::regclass, 'pg_constraint'::regclass,
+         'pg_attrdef'::regclass, 'pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_trigger'::regclass,
+         'pg_statistic_ext'::regclass)
+       and not exists (select from inside where inside.classid = d.classid and inside.objid = d.objid)",
+    "select format('%s belongs to %s and stands elsewhere: remove it',
+            replace(pg_describe_object(d.classid, d.objid, 0), $1 || '.', ''), whose)
+     from pool cross join lateral (
+         values (owner, 'the owner of the shared tables'), (app, 'the role that all tenants of the shared tables are members of'),
+             (to_regrole(quote_ident((select group_role from tenantry.target_identity)))::oid,
+              'the role that all tenants are members of')) holder (oid, whose)
+     join pg_shdepend d on d.refclassid = 'pg_authid'::regclass and d.refobjid = holder.oid and d.deptype = 'o'
          and d.dbid in (0, (select oid from pg_database where datname = current_database()))
      where not coalesce(case d.classid
          when 'pg_namespace'::regclass then d.objid = schema

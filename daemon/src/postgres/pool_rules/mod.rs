@@ -21,7 +21,7 @@ mod rights;
 
 /// Raised whenever a rule is added or changed: a pool that was held to earlier rules is looked at again before the next
 /// tenant joins it.
-pub(super) const RULES_VERSION: i32 = 1;
+pub(super) const RULES_VERSION: i32 = 2;
 
 /// How far the build of the pool is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +55,9 @@ const MOST: usize = 50;
 fn all() -> String {
     let rules =
         [keys::RULES, code::RULES, rights::RULES, kinds::RULES, cover::RULES].concat().join(" union all ");
-    format!("with {PARTS} select left(said, 600) from ({rules}) as rule (said) order by 1 limit {MOST}")
+    format!(
+        "with recursive {PARTS} select left(said, 600) from ({rules}) as rule (said) order by 1 limit {MOST}"
+    )
 }
 
 /// What the rules speak of. `$1` is the pool, `$2` the daemon's policy, or null while the tables have none.
@@ -71,6 +73,11 @@ const PARTS: &str = "
         select c.*, (select a.attnum from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id'
                      and a.attnotnull and a.atttypid = 'uuid'::regtype) as tenant
         from inside join pg_class c on classid = 'pg_class'::regclass and c.oid = objid),
+    -- The types of its own, of its rows, and of arrays of these.
+    own_type as (
+        select objid as oid from inside where classid = 'pg_type'::regclass union select reltype from relation where reltype <> 0),
+    shape as materialized (
+        select oid from own_type union select t.typarray from own_type join pg_type t using (oid) where t.typarray <> 0),
     base as (select * from relation where relkind in ('r', 'p')),
     reference as (
         select k.*, b.relname, b.relkind, b.relispartition, b.tenant, o.tenant as other
@@ -135,26 +142,42 @@ const PARTS: &str = "
         from reference r where r.confdeltype in ('c', 'n', 'd') or r.confupdtype in ('c', 'n', 'd')),
     -- The triggers that such an action fires, one row each. A row that it moves to another partition is inserted there.
     fired as materialized (
-        select distinct on (t.oid) t.oid, t.tgname, t.tgfoid, t.tgqual::text as tree, a.relname, a.conname, a.does,
+        select distinct on (t.oid) t.oid, t.tgname, t.tgfoid, t.tgisinternal, t.tgqual::text as tree, a.relname, a.conname, a.does,
                a.confrelid::regclass::text as above
         from action a join pg_trigger t on t.tgrelid = a.conrelid
         where a.deletes and t.tgtype & 8 <> 0 or a.updates and t.tgtype & 16 <> 0
            or a.updates and (a.relkind = 'p' or a.relispartition) and t.tgtype & (4 | 8) <> 0
         order by t.oid, a.conname),
     -- A stable function that takes and gives plain values reads a setting or the clock. Others can run a query that stands in a
-    -- text: query_to_xml and its kind.
+    -- text: query_to_xml and its kind. Some that take anything do no more than write it down.
     plain (type) as (
         select unnest('{bool,int2,int4,int8,float4,float8,numeric,text,varchar,bpchar,bytea,uuid,date,time,timetz,timestamp,
             timestamptz,interval,tsvector,tsquery,json,jsonb}'::regtype[])::oid),
-    called as materialized (
-        select what, f.proname, volatility, in_condition_of, case
-                when f.provolatile = 'i' and (f.pronamespace in ('pg_catalog'::regnamespace, 'tenantry_ext'::regnamespace)
-                    or f.oid in (select oid from constructor)) then 'i'
-                when f.provolatile = 's' and f.pronamespace = 'pg_catalog'::regnamespace
-                    and f.prorettype in (select type from plain)
-                    and not exists (select from unnest(f.proargtypes::oid[]) as argument where argument not in (select type from plain))
-                then 's' else 'v' end as grade
+    -- Whatever has a body as text finds what it calls by name, on the search path of whoever runs it, even if it is an
+    -- extension's. A body that the server parsed names its functions by number; they are held to the same.
+    reached (what, volatility, in_condition_of, function) as (
+        select what, volatility, in_condition_of, number[1]::oid
         from (select what, volatility, null::oid as in_condition_of, tree from expression
               union all select '', 's', oid, tree from fired) stored,
              regexp_matches(tree, ':(?:funcid|opfuncid|hashfuncid|negfuncid|aggfnoid|winfnoid) ([0-9]+)', 'g') as number
-        join pg_proc f on f.oid = number[1]::oid)";
+        union all
+        select format('the range type %s', t.typname), 'i', null, f
+        from inside join pg_type t on classid = 'pg_type'::regclass and t.oid = objid join pg_range r on r.rngtypid = t.oid,
+             unnest(array[r.rngcanonical, r.rngsubdiff]::oid[]) f
+        where f <> 0
+        union
+        select what, 's', in_condition_of, number[1]::oid
+        from reached join pg_proc f on f.oid = function and f.pronamespace in ('pg_catalog'::regnamespace, 'tenantry_ext'::regnamespace),
+             regexp_matches(f.prosqlbody::text, ':(?:funcid|opfuncid|hashfuncid|negfuncid|aggfnoid|winfnoid) ([0-9]+)', 'g') as number),
+    called as materialized (
+        select what, f.proname, volatility, in_condition_of, case
+                when f.oid in (select oid from constructor) then 'i'
+                when f.pronamespace not in ('pg_catalog'::regnamespace, 'tenantry_ext'::regnamespace)
+                    or l.lanname not in ('internal', 'c') and f.prosqlbody is null then 'v'
+                when f.provolatile = 'i' then 'i'
+                when f.provolatile = 's' and f.pronamespace = 'pg_catalog'::regnamespace
+                    and (f.proname in ('format', 'concat', 'concat_ws') or f.prorettype in (select type from plain)
+                        and not exists (select from unnest(f.proargtypes::oid[]) as argument
+                                        where argument not in (select type from plain)))
+                then 's' else 'v' end as grade
+        from reached join pg_proc f on f.oid = function join pg_language l on l.oid = f.prolang)";
