@@ -94,7 +94,8 @@ impl Shared {
     fn follow(&mut self, file: &str, words: &Words<'_>) {
         if let Some(at) = tables::created_table(words) {
             let (Some(name), _) = tables::last_part(words, at) else { return };
-            let inherits = words.find(&["partition", "of"]).is_some();
+            let of_another = |at| words.is(at, "inherits") && words.is_symbol(at + 1, b'(');
+            let inherits = words.find(&["partition", "of"]).is_some() || (at..words.len()).any(of_another);
             if !inherits && !has_tenant_column(words) {
                 let table = Table { name: name.clone(), file: file.to_owned(), line: words.line(0) };
                 self.without_tenant.insert(name, table);

@@ -34,9 +34,15 @@ struct Trigger {
     table: String,
     on_delete: bool,
     on_update: bool,
+    /// Its parts: `schema.name`, or the name alone.
+    function: Vec<String>,
     file: String,
     line: u32,
 }
+
+/// Trigger functions of PostgreSQL's own that run no statement: they may stand in an action.
+const HARMLESS: &[&str] =
+    &["suppress_redundant_updates_trigger", "tsvector_update_trigger", "tsvector_update_trigger_column"];
 
 impl Action {
     fn fires(&self, trigger: &Trigger) -> bool {
@@ -66,7 +72,8 @@ impl SharedCode {
 
     pub(super) fn finish(self, findings: &mut Findings) {
         for trigger in &self.triggers {
-            if !self.actions.iter().any(|action| action.fires(trigger)) {
+            let is_fired = self.actions.iter().any(|action| action.fires(trigger));
+            if !is_fired || self.is_harmless(trigger) {
                 continue;
             }
             let message = format!(
@@ -79,6 +86,14 @@ impl SharedCode {
             );
             let place = Place { file: &trigger.file, line: trigger.line };
             findings.error("trigger_in_action", place, message);
+        }
+    }
+
+    fn is_harmless(&self, trigger: &Trigger) -> bool {
+        match trigger.function.as_slice() {
+            [name] => HARMLESS.contains(&name.as_str()) && !self.functions.contains(name),
+            [schema, name] => schema == "pg_catalog" && HARMLESS.contains(&name.as_str()),
+            _ => false,
         }
     }
 
@@ -158,12 +173,15 @@ fn created_trigger(file: &str, words: &Words<'_>) -> Option<Trigger> {
         return None;
     }
     let on = (at..words.len()).find(|at| words.is(*at, "on"))?;
+    let calls = |at: &usize| words.matches(*at, &["execute", "function|procedure"]);
+    let function = (on..words.len()).rev().find(calls).map(|at| words.dotted_name(at + 2).0);
     let event = |name: &str| (at..on).any(|at| words.is(at, name));
     Some(Trigger {
         name: words.name(at + 1)?,
         table: tables::last_part(words, on + 1).0?,
         on_delete: event("delete"),
         on_update: event("update"),
+        function: function.unwrap_or_default(),
         file: file.to_owned(),
         line: words.line(0),
     })

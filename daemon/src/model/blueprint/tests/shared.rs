@@ -36,6 +36,8 @@ fn a_table_is_somebodys() {
     );
     check("create table a (tenant_id uuid, x int not null)", &["no_tenant_id:1", "no_primary_key:1"]);
     check("create table a as select 1", &["no_tenant_id:1", "no_primary_key:1"]);
+    // It has what the other has.
+    check("create table b (x int) inherits (a)", &["no_primary_key:1"]);
     check("create table a as select 1; drop table a", &[]);
     check(
         "create table a as select 1; alter table a rename to b; alter table b add tenant_id uuid not null; \

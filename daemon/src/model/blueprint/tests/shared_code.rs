@@ -67,6 +67,26 @@ fn after_the_action_is_no_way_out_and_another_event_is() {
 }
 
 #[test]
+fn what_runs_no_statement_may_stand_in_an_action() {
+    let sets = format!("{CHILD} on delete set null (p))");
+    let trigger = |function: &str| {
+        format!("create trigger t before insert or update on child for each row execute function {function}")
+    };
+    let words = "tsvector_update_trigger(words, 'pg_catalog.english', note)";
+    check(&format!("{sets};\n{}", trigger(words)), &[]);
+    check(&format!("{sets};\n{}", trigger("pg_catalog.suppress_redundant_updates_trigger()")), &[]);
+    // Of that name, and not PostgreSQL's.
+    let own =
+        format!("create function tsvector_update_trigger() returns trigger language sql as '';\n{sets}");
+    check(&format!("{own};\n{}", trigger(words)), &["trigger_in_action:3"]);
+    check(
+        &format!("{sets};\n{}", trigger("tenantry_ext.tsvector_update_trigger()")),
+        &["trigger_in_action:2"],
+    );
+    check(&format!("{sets};\n{}", trigger("check_foreign_key('p', 'x', 'id')")), &["trigger_in_action:2"]);
+}
+
+#[test]
 fn what_was_dropped_again_is_no_finding() {
     let trigger = "create trigger gone before delete on child for each row execute function f()";
     check(&format!("{CHILD} on delete cascade);\n{trigger}; drop trigger if exists gone on child"), &[]);
