@@ -50,6 +50,7 @@ pub mod runner;
 pub mod schema;
 pub mod secret;
 pub mod sessions;
+pub mod shared_names;
 pub mod shared_rows;
 pub mod site;
 pub mod target;

@@ -7,10 +7,16 @@
 /// The policy that the daemon puts on each table of a pool.
 pub const POLICY: &str = "tenantry_tenant";
 
-/// The provisioner's membership of the owner lasts as long as the transaction.
+/// The provisioner's membership of the owner lasts as long as the transaction. Where the server knows the difference, tenants
+/// have the rights of the roles that they share and cannot act as them: what one made as such a role would be nobody's.
 pub const POOL_ROLES: &str = "\
 create role {placement} nologin;
 create role {placement}_app nologin in role {group};
+do $tenantry$ begin
+    if current_setting('server_version_num')::int >= 160000 then
+        execute 'grant {group} to {placement}_app with set false';
+    end if;
+end $tenantry$;
 grant {placement} to {provisioner};
 ";
 
@@ -102,6 +108,11 @@ pub const LEAVE_POOL: &str = "revoke {placement} from {provisioner};\n";
 /// holds a lock on them ends by itself, unless it said otherwise.
 pub const SHARED_ROLES: &str = "\
 create role {placement}_app nologin in role {pool}_app;
+do $tenantry$ begin
+    if current_setting('server_version_num')::int >= 160000 then
+        execute 'grant {pool}_app to {placement}_app with set false';
+    end if;
+end $tenantry$;
 create role {placement} nologin in role {placement}_app;
 create role {placement}_a nologin connection limit {connection_limit} in role {placement}_app;
 create role {placement}_b nologin connection limit {connection_limit} in role {placement}_app;

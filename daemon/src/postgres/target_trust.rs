@@ -1,4 +1,5 @@
-//! Whom a target trusts beyond its tenants, read back: members of the daemon's role, and pools that break the rules of now.
+//! Whom a target trusts beyond its tenants, read back: members of the daemon's role, pools that break the rules of now, and
+//! what was made in the name of roles that tenants share.
 
 use sqlx::PgConnection;
 use tenantry_protocol::name::PlacementName;
@@ -7,6 +8,7 @@ use tenantry_protocol::plan::Finding;
 use super::error::{Error, Result, doing};
 use super::pool_rules::{self, Stage};
 use super::quote::identifier;
+use super::shared_names;
 use super::target::Ready;
 use super::target_check::{ok, warning};
 
@@ -18,6 +20,7 @@ const SENTENCES: usize = 3;
 pub(super) async fn look(connection: &mut PgConnection, ready: &Ready) -> Result<Vec<Finding>> {
     let mut findings = members(connection, ready).await?;
     findings.extend(pools(connection).await?);
+    findings.extend(shared_names::look(connection, ready).await?);
     Ok(findings)
 }
 

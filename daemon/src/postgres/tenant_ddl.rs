@@ -38,9 +38,15 @@ impl Limits {
 }
 
 /// The provisioner's membership of the owner lasts as long as the transaction: a standing one slows every later build.
+/// From 16 on nobody acts as the group, whose objects would be nobody's.
 pub const ROLES: &str = "\
 create role {placement} nologin;
 create role {placement}_app nologin in role {group};
+do $tenantry$ begin
+    if current_setting('server_version_num')::int >= 160000 then
+        execute 'grant {group} to {placement}_app with set false';
+    end if;
+end $tenantry$;
 create role {placement}_a nologin connection limit {connection_limit} in role {placement}_app;
 create role {placement}_b nologin connection limit {connection_limit} in role {placement}_app;
 create role {placement}_probe login connection limit 4 password {verifier} in role {placement}_app;

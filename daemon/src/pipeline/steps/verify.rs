@@ -18,7 +18,7 @@ use crate::postgres::error::doing;
 use crate::postgres::secret::Password;
 use crate::postgres::site::Site;
 use crate::postgres::target::Ready;
-use crate::postgres::{self, canary, credentials, database_template, pools, tenant_ddl};
+use crate::postgres::{self, canary, credentials, database_template, pools, shared_names, tenant_ddl};
 
 /// A tenant under attack, or rather the one that attacks.
 struct Attacker<'a> {
@@ -80,8 +80,17 @@ pub(in crate::pipeline) async fn again(run: &mut ChangeRun, tracker: &Tracker) -
         depth: Depth::Full,
         probe: &probe,
     };
-    let mut report = attacker.attack(tracker).await?;
     let pool = attacker.pool().await?;
+    if run.tenant.tenancy != Tenancy::Database {
+        // Any of the tenants could have done it, and none of the others is judged by it.
+        let taken = shared_names::take_away(&run.target, &ready, pool.as_ref()).await?;
+        if taken > 0 {
+            tracker.log(format!(
+                "took {taken} things away that somebody made in the name of a role that tenants share"
+            ));
+        }
+    }
+    let mut report = attacker.attack(tracker).await?;
     attacker.look(pool.as_ref().unwrap_or_else(|| run.placement()), &mut report, tracker).await?;
     if let Some(pool) = &pool {
         let mut connection = run.site().acquire().await?;

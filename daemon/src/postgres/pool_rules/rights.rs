@@ -18,11 +18,12 @@ pub(super) const RULES: &[&str] = &[
      from base, pool
      where not (has_table_privilege(app, base.oid, 'select') and has_table_privilege(app, base.oid, 'insert')
        and has_table_privilege(app, base.oid, 'update') and has_table_privilege(app, base.oid, 'delete'))",
-    // What is built is built: nothing is made any more for which they would be needed, and a tenant could drop them.
+    // What is built is built: nothing is made any more for which they would be needed, and a tenant could drop them. Those of
+    // the role that all tenants are members of are no finding of any: each could make them, and the daemon takes them away.
     "select format('%s has %s on future objects (%s), which it must not have', coalesce(nullif(grantee, 0)::regrole::text, 'PUBLIC'),
             privilege_type, defaclobjtype)
      from pool, pg_default_acl d, aclexplode(d.defaclacl) a
-     where d.defaclrole in (owner, app) and grantee <> d.defaclrole and ($2 is not null or grantee is distinct from app
+     where d.defaclrole = owner and grantee <> d.defaclrole and ($2 is not null or grantee is distinct from app
          or is_grantable or privilege_type <> all (case defaclobjtype when 'r' then array['SELECT', 'INSERT', 'UPDATE', 'DELETE']
             when 'S' then array['USAGE', 'SELECT'] when 'f' then array['EXECUTE'] else '{}' end))",
     "select format('%s is a member of %s, which no tenant is', m.member::regrole, m.roleid::regrole)
