@@ -97,3 +97,52 @@ async fn a_session_that_keeps_others_waiting_ends_by_itself() {
         assert_eq!(value(&env, &one, &format!("show {setting}")).await, limit);
     }
 }
+
+#[tokio::test]
+async fn what_a_tenant_makes_as_a_role_that_all_share_is_taken_away_and_is_no_finding_of_the_others() {
+    for version in [Version::Packaged, Version::V18] {
+        let env = Env::on(Cluster::private(version)).await;
+        let one = env.provision_of("one", "ledger").await.credentials;
+        env.provision_of("two", "ledger").await;
+        let group = seen(&env, "select group_role from tenantry.target_identity".into()).await;
+        for role in [format!("{}_app", pool(&env).await), group] {
+            let defaults = format!(
+                "alter default privileges for role {role} grant select on tables to public;
+                 alter default privileges for role {role} in schema public grant usage on sequences to {0};
+                 alter default privileges for role {role} revoke execute on functions from public",
+                one.role
+            );
+            value(&env, &one, &defaults).await;
+            // From 16 on nobody acts as such a role.
+            let large = format!("set role {role}; select lo_create(0)");
+            let made = env.psql(&one, &large).await;
+            assert_eq!(made.status == 0, version == Version::Packaged, "{made}");
+        }
+        env.tenantry(&["tenant", "verify", "two"]).await.assert_status(0);
+        let left = "select count(*)::text from pg_default_acl where defaclrole::regrole::text ~ '^t_.*_app$|^tenantry_g_'";
+        assert_eq!(seen(&env, left.into()).await, "0", "{version:?}");
+        let kept = "select count(*)::text from pg_largeobject_metadata where lomowner = to_regrole('{prov}') and lomacl is null";
+        let check = env.tenantry(&["target", "check"]).await;
+        let large = if version == Version::Packaged { "2" } else { "0" };
+        assert_eq!(seen(&env, kept.replace("{prov}", &env.provisioner)).await, large, "{version:?}");
+        let is_told = check.stdout.contains("were made in the name of a role that tenants share");
+        assert_eq!(is_told, version == Version::Packaged, "{check}");
+        env.provision_of("three", "ledger").await;
+    }
+}
+
+#[tokio::test]
+async fn nobody_joins_a_pool_that_somebody_spoiled_since_it_was_built() {
+    let env = Env::new().await;
+    env.provision_of("one", "ledger").await;
+    let accounts = format!("{}.accounts", pool(&env).await);
+    env.cluster.execute(&env.target_db, format!("grant select on {accounts} to public")).await;
+    let create = ["tenant", "create", "two", "--blueprint", "ledger", "--json"];
+    let failed = env.tenantry(&create).await.assert_status(1).json();
+    let failure = &failed["operation"]["state"]["failure"];
+    assert_eq!(failure["step"], "pool", "{failed}");
+    assert!(failure["message"].as_str().unwrap().contains("PUBLIC has SELECT on accounts"), "{failed}");
+    env.assert_clean_slate(&env.tenant("two").await.tenant.placement).await;
+    env.cluster.execute(&env.target_db, format!("revoke select on {accounts} from public")).await;
+    env.provision_of("three", "ledger").await;
+}

@@ -19,6 +19,7 @@ use crate::pipeline::tracker::Tracker;
 use crate::postgres::Error;
 use crate::postgres::bookkeeping::Mark;
 use crate::postgres::pools::{self, Identity};
+use crate::postgres::shared_names;
 
 pub(in crate::pipeline) async fn run(run: &mut ProvisionRun, tracker: &Tracker) -> Result<(), StepError> {
     // What an earlier attempt left open.
@@ -43,11 +44,26 @@ pub(in crate::pipeline) async fn run(run: &mut ProvisionRun, tracker: &Tracker) 
     if run.pool.is_some() { Ok(()) } else { Err(misplaced(Step::Pool)) }
 }
 
+/// The pool, if it is there and keeps the rules at this moment: whatever became of it, nobody joins one that does not.
 async fn find(run: &ProvisionRun, identity: &Identity) -> Result<Option<PlacementName>, StepError> {
-    pools::find(&run.target, identity).await.map_err(|error| match error {
+    let found = pools::find(&run.target, identity).await.map_err(|error| match error {
         Error::PoolBreaksRules(broken) => StepError::Uncovered(broken),
         error => error.into(),
-    })
+    })?;
+    if let Some(pool) = &found {
+        let mut broken = uncovered(run, pool).await?;
+        if !broken.is_empty()
+            && shared_names::take_away(&run.target, &*run.target.ready().await?, Some(pool)).await? > 0
+        {
+            broken = uncovered(run, pool).await?;
+        }
+        refuse(broken)?;
+    }
+    Ok(found)
+}
+
+async fn uncovered(run: &ProvisionRun, pool: &PlacementName) -> Result<Vec<String>, StepError> {
+    Ok(pools::uncovered(&mut *run.site().acquire().await?, pool).await?)
 }
 
 async fn build(
