@@ -34,7 +34,7 @@ struct Field {
 impl Field {
     async fn prepare(version: Version) -> Self {
         // The daemon's own verification of the victim, which comes after a minute, would change what is compared.
-        let env = Env::with_config(Cluster::private(version), "verify_every_s = 0").await;
+        let env = Env::with_config(Cluster::private(version), "[limits]\nverify_every_s = 0").await;
         let victim = env.provision("victim").await;
         let insert = "insert into users (email, display_name) values ('v@example.test', 'Victim')";
         env.psql(&victim.credentials, insert).await.assert_status(0);
