@@ -106,6 +106,7 @@ async fn a_seed_that_fails_for_one_tenant_leaves_nothing_of_it() {
     assert_eq!(value(&env, &made.credentials, "select count(*) from notes").await, "2");
     let pool = pool(&env).await;
     let close = format!("create function {pool}.never() returns trigger language plpgsql as 'begin raise exception ''closed''; end';
+                         alter function {pool}.never() owner to {pool}; revoke execute on function {pool}.never() from public;
                          create trigger never before insert on {pool}.notes for each row when (new.note = 'late') execute function {pool}.never()");
     env.cluster.execute(&env.target_db, close).await;
     let create = ["tenant", "create", "two", "--blueprint", "notes", "--seed", "--json"];
