@@ -184,12 +184,11 @@ async fn break_pools(version: Version) -> PoolProof {
     drop(ground);
     let env = Env::on(Cluster::private(version)).await;
     trial::prepare(&env).await;
-    let mut misjudged = trial::refuse_all(&env, cases::CASES).await;
-    misjudged.extend(trial::build_all(&env, cases::FINE).await);
+    let (misjudged, hostile) = trial::judge_all(&env).await;
     PoolProof {
         planted: planted::planted_in_a_pool().len() - harvest.refused.len(),
         missed: harvest.wrong,
-        hostile: cases::CASES.len(),
+        hostile,
         misjudged,
     }
 }

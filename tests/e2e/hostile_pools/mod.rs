@@ -8,7 +8,7 @@ pub(crate) mod leaving;
 mod tenants;
 pub(crate) mod trial;
 
-use cases::{CASES, FINE, OF_EXTENSIONS};
+use cases::FINE;
 
 use crate::harness::{Cluster, Env, Version};
 use crate::isolation::proving_ground::ProvingGround;
@@ -26,13 +26,7 @@ async fn what_would_run_as_the_owner_or_open_a_pool_is_refused_by_name_on_postgr
 async fn nothing_gets_through(version: Version) {
     let env = Env::on(Cluster::private(version)).await;
     trial::prepare(&env).await;
-    let mut wrong = trial::refuse_all(&env, "hostile", CASES).await;
-    for (extension, number, cases) in OF_EXTENSIONS {
-        if trial::has_extension(&env, extension, number).await {
-            wrong.extend(trial::refuse_all(&env, extension, cases).await);
-        }
-    }
-    wrong.extend(trial::build_all(&env, FINE).await);
+    let (wrong, _) = trial::judge_all(&env).await;
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

@@ -1,10 +1,10 @@
 //! Tries blueprints of shared tables on an installation: what must be refused, and what must not be.
 
 use serde_json::Value;
+use sqlx::Connection as _;
 
-use super::cases::{Case, GROUND};
+use super::cases::{CASES, Case, FINE, GROUND, OF_EXTENSIONS};
 use crate::harness::{Env, Folder};
-use crate::tenancy_shared::seen;
 
 /// The extension that the cases build on is there, and everything that the first tenant of a target brings.
 pub(crate) async fn prepare(env: &Env) {
@@ -13,12 +13,14 @@ pub(crate) async fn prepare(env: &Env) {
 }
 
 /// Puts the extension where blueprints find it; false where the server does not have it.
-pub(crate) async fn has_extension(env: &Env, name: &str, version: &str) -> bool {
-    let there = format!(
-        "select count(*)::text from pg_available_extension_versions
-         where name = '{name}' and (version = '{version}' or '{version}' = '')"
-    );
-    if seen(env, there).await == "0" {
+async fn has_extension(env: &Env, name: &str, version: &str) -> bool {
+    let there = "select exists (select from pg_available_extension_versions
+                                where name = $1 and ($2 = '' or version = $2))";
+    let mut target = env.target().await;
+    let there: bool =
+        sqlx::query_scalar(there).bind(name).bind(version).fetch_one(&mut target).await.unwrap();
+    target.close().await.unwrap();
+    if !there {
         eprintln!("skipped: the server has no extension {name} {version}");
         return false;
     }
@@ -28,8 +30,22 @@ pub(crate) async fn has_extension(env: &Env, name: &str, version: &str) -> bool 
     true
 }
 
+/// What of all cases was judged otherwise than it should be, a line each; and how many were to be refused.
+pub(crate) async fn judge_all(env: &Env) -> (Vec<String>, usize) {
+    let mut wrong = refuse_all(env, "hostile", CASES).await;
+    let mut hostile = CASES.len();
+    for (extension, version, cases) in OF_EXTENSIONS {
+        if has_extension(env, extension, version).await {
+            wrong.extend(refuse_all(env, extension, cases).await);
+            hostile += cases.len();
+        }
+    }
+    wrong.extend(build_all(env, FINE).await);
+    (wrong, hostile)
+}
+
 /// What of the cases was not refused as it should be, a line each.
-pub(crate) async fn refuse_all(env: &Env, prefix: &str, cases: &[Case]) -> Vec<String> {
+async fn refuse_all(env: &Env, prefix: &str, cases: &[Case]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (number, (what, sql, says)) in cases.iter().enumerate() {
         let name = format!("{prefix}-{number}");
@@ -46,7 +62,7 @@ pub(crate) async fn refuse_all(env: &Env, prefix: &str, cases: &[Case]) -> Vec<S
 }
 
 /// What of the blueprints that are in order was refused all the same, a line each.
-pub(crate) async fn build_all(env: &Env, fine: &[(&str, &str)]) -> Vec<String> {
+async fn build_all(env: &Env, fine: &[(&str, &str)]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (number, (what, sql)) in fine.iter().enumerate() {
         let made = create(env, &format!("fine-{number}"), sql).await;
