@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -32,6 +33,8 @@ pub(crate) struct Leader {
     pub(crate) app: Arc<App>,
     pub(crate) engine: Engine,
     pub(crate) targets: Vec<Arc<Target>>,
+    /// Whether this term has recorded its start and taken up what was left.
+    pub(crate) is_at_work: AtomicBool,
 }
 
 /// Why a term could not begin.
@@ -110,7 +113,6 @@ impl Leader {
     /// another daemon would.
     async fn look_after_the_stranded(&self) {
         let mut known = HashSet::new();
-        let mut is_at_work = self.trail.trouble().is_none();
         loop {
             tokio::time::sleep(self.control.beat_every() * BEATS_A_LOOK).await;
             if self.trail.trouble().is_some() {
@@ -120,9 +122,11 @@ impl Leader {
                 }
                 continue;
             }
-            if !is_at_work {
+            if !self.is_at_work.load(Ordering::Relaxed) {
                 // An administrator has settled what the term began with.
-                is_at_work = self.begin_to_work().await.is_ok();
+                if let Err(error) = self.begin_to_work().await {
+                    tracing::debug!(?error, "the term cannot begin to work yet");
+                }
                 continue;
             }
             if let Err(error) = recover(&self.engine, &self.targets, &mut known).await {
@@ -206,12 +210,20 @@ impl Leader {
 
     /// What a term begins with: what is configured becomes what is on record, and what was left is taken up.
     async fn assume(&self) -> Result<(), BeginError> {
+        self.is_at_work.store(false, Ordering::Relaxed);
         self.trail.take_up().await.map_err(BeginError::Trail)?;
         if self.trail.trouble().is_some() {
             tracing::error!("nothing is changed until the audit trail's trouble is settled; it can be read");
             return Ok(());
         }
-        self.begin_to_work().await
+        match self.begin_to_work().await {
+            // What can be read is answered all the same; the work begins once the trail can be written.
+            Err(BeginError::Control(Error::Distrusted(why))) => {
+                tracing::error!("nothing is changed until the audit trail can be written: {why}");
+                Ok(())
+            }
+            result => result,
+        }
     }
 
     async fn begin_to_work(&self) -> Result<(), BeginError> {
@@ -219,6 +231,7 @@ impl Leader {
         self.app.publish_built_in().await.map_err(BeginError::Registry)?;
         let taken_up =
             recover(&self.engine, &self.targets, &mut HashSet::new()).await.map_err(BeginError::Control)?;
+        self.is_at_work.store(true, Ordering::Relaxed);
         tracing::info!(epoch = self.control.epoch(), taken_up, "holding the control database");
         Ok(())
     }

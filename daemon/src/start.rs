@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -124,6 +125,7 @@ impl Server {
             app: Arc::clone(&app),
             engine: engine.clone(),
             targets: servers.targets.clone(),
+            is_at_work: AtomicBool::new(false),
         };
         let held = match leader.begin().await {
             Ok(held) => held,

@@ -146,7 +146,7 @@ pub(super) async fn end_holds(snapshot: &mut Snapshot, open: &Open, known: Optio
     let head = head.clone();
     if head.seq == 0 {
         let is_empty = snapshot.end.last == 0 && snapshot.end.values_to == 0 && head.hash == chain::BEGINNING;
-        return Ok(is_empty && head.trail == open.trail && known.is_none());
+        return Ok(is_empty && head.trail == open.trail && known.is_none() && snapshot.stands().await?);
     }
     let from = known.map_or(head.seq, |anchor| anchor.seq);
     if from > head.seq {
@@ -156,5 +156,6 @@ pub(super) async fn end_holds(snapshot: &mut Snapshot, open: &Open, known: Optio
     let verifier = Verifier::new(open.trail, from - 1, link_of(&before)?, vec![*open.key.public()]);
     let claims = Claims::new(known.map(Ok).into_iter(), from, Vec::new());
     let (verified, _) = read_through(snapshot, verifier, claims, (open.trail, from - 1), &|_| {}).await?;
-    Ok(verified.broken.is_none())
+    // Never said of an end that the next event would be refused at.
+    Ok(verified.broken.is_none() && snapshot.stands().await?)
 }

@@ -34,6 +34,16 @@ impl Issued {
         self.places.entry(seq).or_default().push(Place { hash, signature: Some(signature) });
     }
 
+    /// The database never had it: no COMMIT was sent for it.
+    pub(super) fn take_back(&mut self, seq: i64, hash: Link) {
+        if let Some(places) = self.places.get_mut(&seq) {
+            places.retain(|place| place.hash != hash);
+            if places.is_empty() {
+                self.places.remove(&seq);
+            }
+        }
+    }
+
     /// Committed: nothing before it is the head any more.
     pub(super) fn settle(&mut self, seq: i64, hash: Link) {
         self.places = self.places.split_off(&seq);
@@ -64,6 +74,10 @@ mod tests {
         assert!([head(4, 4, 4), head(5, 50, 50), head(5, 51, 51)].iter().all(|head| issued.has(head)));
         let unsigned = Head { signature: None, ..head(4, 4, 4) };
         assert!([head(4, 4, 9), head(4, 9, 4), head(7, 4, 4), unsigned].iter().all(|head| !issued.has(head)));
+        issued.add(6, [61; 32], Signature { key: "k".to_owned(), bytes: vec![61; 64] });
+        issued.take_back(6, [61; 32]);
+        issued.take_back(7, [70; 32]);
+        assert!(!issued.has(&head(6, 61, 61)) && issued.has(&head(6, 60, 60)));
         issued.settle(5, [51; 32]);
         assert!([head(4, 4, 4), head(5, 50, 50)].iter().all(|head| !issued.has(head)));
         assert!([head(5, 51, 51), head(6, 60, 60)].iter().all(|head| issued.has(head)));

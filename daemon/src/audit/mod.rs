@@ -284,7 +284,11 @@ impl AuditedTx<'_> {
             signature: &signature,
             is_checkpoint: seq % CHECKPOINT_EVERY == 0 || chain::KEY_ACTIONS.contains(&entry.action),
         };
-        if !audit_append::append(&mut self.tx, &head, &event).await? {
+        let appended = audit_append::append(&mut self.tx, &head, &event).await;
+        if !matches!(appended, Ok(true)) {
+            self.trail.lock_issued().take_back(seq, hash);
+        }
+        if !appended? {
             return Err(self.trail.doubt().await);
         }
         self.end = Some(Anchor { seq, hash });

@@ -3,7 +3,7 @@
 use std::iter::Peekable;
 use std::time::Instant;
 
-use tenantry_protocol::audit::AuditVerdict;
+use tenantry_protocol::audit::{AuditBreak, AuditVerdict, BreakKind};
 use tenantry_protocol::chain::verify::{
     Break, Claim, HeadFault, ValueCheck, Verified, Verifier, check_values,
 };
@@ -60,15 +60,18 @@ impl Trail {
         let claims = Claims::new(own, newest.map_or(0, |anchor| anchor.seq), extra);
         let verifier = Verifier::new(open.trail, start, hash, vec![*open.key.public()]).of_a_whole_trail();
         let result = read_through(&mut snapshot, verifier, claims, (open.trail, start), &progress).await;
-        // What is whole is so at its end, too.
         let holds = match &result {
             Ok((verified, _)) if verified.broken.is_some() => end_holds(&mut snapshot, &open, newest).await,
-            _ => Ok(true),
+            Ok(_) => snapshot.stands().await,
+            Err(_) => Ok(true),
         };
         let end = snapshot.end.clone();
         snapshot.close().await;
         let ((verified, redacted), holds) = (result?, holds?);
-        let verdict = verdict(start, &verified, redacted, begin);
+        let mut verdict = verdict(start, &verified, redacted, begin);
+        if verdict.broken.is_none() && !holds {
+            verdict.broken = Some(unexplained(verdict.to_seq));
+        }
         // What anchors that somebody brought say against it is for who asked.
         if is_of_ours || verdict.broken.is_none() {
             self.note(verdict.to_seq, verdict.broken.as_ref());
@@ -99,24 +102,24 @@ impl<I: Iterator<Item = std::io::Result<Anchor>>> Claims<I> {
     fn next(&mut self, seq: i64) -> Result<Option<Claim>> {
         let own = if self.own_told < self.own_to { self.own.peek() } else { None };
         let own = match own {
-            Some(Ok(anchor)) if anchor.seq <= self.own_to => anchor.seq,
+            Some(Ok(anchor)) if anchor.seq <= self.own_to => Some(anchor.seq),
             Some(Err(error)) => {
                 return Err(Error::Refused(format!("the anchor file cannot be read: {error}")));
             }
-            _ => i64::MAX,
+            _ => None,
         };
-        let extra = self.extra.peek().map_or(i64::MAX, |anchor| anchor.seq);
-        let checkpoint = self.checkpoints.peek().map_or(i64::MAX, |checkpoint| checkpoint.seq);
-        let least = own.min(extra).min(checkpoint);
-        if least > seq || least == i64::MAX {
+        let extra = self.extra.peek().map(|anchor| anchor.seq);
+        let checkpoint = self.checkpoints.peek().map(|checkpoint| checkpoint.seq);
+        let Some(least) = [own, extra, checkpoint].into_iter().flatten().min().filter(|least| *least <= seq)
+        else {
             return Ok(None);
-        }
-        if own == least {
-            self.own_told = own;
+        };
+        if own == Some(least) {
+            self.own_told = least;
             let anchor = self.own.next().and_then(std::result::Result::ok);
             return Ok(anchor.map(|anchor| Claim::Anchor { seq: anchor.seq, hash: anchor.hash }));
         }
-        if extra == least {
+        if extra == Some(least) {
             return Ok(self.extra.next().map(kept));
         }
         self.checkpoints.next().map(claim_of).transpose()
@@ -127,7 +130,7 @@ impl<I: Iterator<Item = std::io::Result<Anchor>>> Claims<I> {
         if let Some(newest) = self.extra.by_ref().last() {
             verifier.expect(kept(newest));
         }
-        if let Some(claim) = self.next(i64::MAX - 1)? {
+        if let Some(claim) = self.next(i64::MAX)? {
             verifier.expect(claim);
         }
         Ok(())
@@ -181,9 +184,9 @@ pub(super) async fn read_through<I: Iterator<Item = std::io::Result<Anchor>>>(
         after = if is_empty { snapshot.place_before_next(to).await? } else { to };
         progress(Verification { checked: after, total });
     }
-    // Signatures that a cut left behind, wherever the last range ended.
-    claims.checkpoints =
-        snapshot.checkpoints(total, total.saturating_add(RANGE)).await?.into_iter().peekable();
+    // A signature that a cut left behind, or that somebody planted: nothing follows one, however far it is.
+    let beyond: Vec<_> = snapshot.checkpoint_beyond(total).await?.into_iter().collect();
+    claims.checkpoints = beyond.into_iter().peekable();
     claims.tell_what_is_beyond(&mut verifier)?;
     if let Some(head) = head.as_ref().filter(|head| head.seq > total) {
         verifier.expect(head_claim(head));
@@ -227,6 +230,16 @@ fn verdict(start: i64, verified: &Verified, redacted: u64, begin: Instant) -> Au
         duration_ms: begin.elapsed().as_secs_f64() * 1_000.0,
         at: OffsetDateTime::now_utc(),
     }
+}
+
+/// Nothing can follow such an end, so it is never called whole, whatever it is that no claim speaks of.
+fn unexplained(last: i64) -> AuditBreak {
+    let message = format!(
+        "something is stored at or after the trail's end (event {last}) that this installation did not write, and no event can \
+         follow it: look for rows of control.audit_event, audit_detail and audit_checkpoint that belong to no event, find \
+         out who could write them, and restore the control database from a backup"
+    );
+    AuditBreak { seq: last.saturating_add(1), kind: BreakKind::Other, message }
 }
 
 /// What no verdict of this daemon can promise.

@@ -105,7 +105,7 @@ pub async fn heads_in(connection: &mut PgConnection) -> Result<Vec<Head>> {
 }
 
 /// The head, and whether the trail stands at its end; `None` where it is not one row, or the end does not stand.
-pub async fn standing_head(pool: &PgPool) -> Result<Option<Head>> {
+pub async fn standing_head(executor: impl sqlx::PgExecutor<'_>) -> Result<Option<Head>> {
     static SQL: LazyLock<String> = LazyLock::new(|| {
         let of_head =
             ["seq", "hash", "key", "signature"].map(|column| format!("(select {column} from h limit 1)"));
@@ -116,7 +116,7 @@ pub async fn standing_head(pool: &PgPool) -> Result<Option<Head>> {
         )
     });
     let row = sqlx::query(sqlx::AssertSqlSafe(SQL.as_str()))
-        .fetch_optional(pool)
+        .fetch_optional(executor)
         .await
         .map_err(doing("read the audit trail's head"))?;
     row.as_ref().map(head_of).transpose()

@@ -34,6 +34,8 @@ pub struct End {
     pub last: i64,
     /// The last event that a value is stored of.
     pub values_to: i64,
+    /// The last checkpoint, wherever it is; none without one.
+    pub signed_to: Option<i64>,
 }
 
 /// A signature that stays.
@@ -49,27 +51,30 @@ impl Snapshot {
     pub async fn take(control: &Control) -> Result<Self> {
         let (mut events, mut values) = (control.connect().await?, control.connect().await?);
         begin(&mut events, "begin transaction isolation level repeatable read, read only").await?;
-        let (name, last, values_to, oldest): (String, i64, i64, Option<i64>) = sqlx::query_as(
-            "select pg_export_snapshot(), (select coalesce(max(seq), 0) from control.audit_event),
+        let (name, last, values_to, signed_to, oldest): (String, i64, i64, Option<i64>, Option<i64>) =
+            sqlx::query_as(
+                "select pg_export_snapshot(), (select coalesce(max(seq), 0) from control.audit_event),
                     (select coalesce(max(seq), 0) from control.audit_detail),
+                    (select max(seq) from control.audit_checkpoint),
                     (select min(seq) from control.audit_event)",
-        )
-        .fetch_one(&mut events)
-        .await
-        .map_err(doing("take a snapshot of the audit trail"))?;
+            )
+            .fetch_one(&mut events)
+            .await
+            .map_err(doing("take a snapshot of the audit trail"))?;
         begin(&mut values, "begin transaction isolation level repeatable read, read only").await?;
         let set = format!("set transaction snapshot {}", super::quote::literal(&name));
         begin(&mut values, &set).await?;
         let heads = audit_append::heads_in(&mut events).await?;
-        let before = oldest.map_or_else(|| heads.first().map_or(0, |head| head.seq), |oldest| oldest - 1);
+        let before = oldest
+            .map_or_else(|| heads.first().map_or(0, |head| head.seq), |oldest| oldest.saturating_sub(1));
         let start: Option<(i64, Vec<u8>)> =
-            sqlx::query_as("select seq, hash from control.audit_checkpoint where seq = $1")
+            sqlx::query_as("select seq, hash from control.audit_checkpoint where seq = $1 and seq > 0")
                 .bind(before)
                 .fetch_optional(&mut events)
                 .await
                 .map_err(doing("read the checkpoint before the oldest event"))?;
         let start = start.unwrap_or_else(|| (0, tenantry_protocol::chain::BEGINNING.to_vec()));
-        Ok(Self { events, values, end: End { heads, last, values_to }, start })
+        Ok(Self { events, values, end: End { heads, last, values_to, signed_to }, start })
     }
 
     /// Signatures within `after < seq <= to`, in order.
@@ -84,6 +89,23 @@ impl Snapshot {
         .map_err(doing("read the audit trail's checkpoints"))?;
         let of = |(seq, hash, key, signature)| Checkpoint { seq, hash, key, signature };
         Ok(rows.into_iter().map(of).collect())
+    }
+
+    /// The first signature after `seq`, however far it is.
+    pub async fn checkpoint_beyond(&mut self, seq: i64) -> Result<Option<Checkpoint>> {
+        let row: Option<(i64, Vec<u8>, String, Vec<u8>)> = sqlx::query_as(
+            "select seq, hash, key, signature from control.audit_checkpoint where seq > $1 order by seq limit 1",
+        )
+        .bind(seq)
+        .fetch_optional(&mut self.events)
+        .await
+        .map_err(doing("read the audit trail's checkpoints"))?;
+        Ok(row.map(|(seq, hash, key, signature)| Checkpoint { seq, hash, key, signature }))
+    }
+
+    /// Whether an event could be appended to what there is.
+    pub async fn stands(&mut self) -> Result<bool> {
+        Ok(audit_append::standing_head(&mut self.events).await?.is_some())
     }
 
     /// The events and values of the next range after `after`, and where it ends.

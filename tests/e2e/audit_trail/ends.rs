@@ -31,6 +31,8 @@ pub(crate) enum End {
     PlantedEvent,
     PlantedValue,
     PlantedCheckpoint,
+    /// As far from the end as one can be.
+    FarCheckpoint,
     /// At the last event, or from one before it on.
     Done(Class),
     /// These are no matter of the end, and nothing is refused.
@@ -55,7 +57,7 @@ impl Place {
 
 impl End {
     /// Those that an attack found, for every run of the tests.
-    pub(crate) const FOUND: [Self; 7] = [
+    pub(crate) const FOUND: [Self; 8] = [
         Self::NoHead,
         Self::OtherTrail,
         Self::Done(Class::ForgeHead),
@@ -63,9 +65,10 @@ impl End {
         Self::FiveGone,
         Self::PretendedPruned,
         Self::Done(Class::Rewrite),
+        Self::FarCheckpoint,
     ];
     #[allow(dead_code, reason = "for the proof")]
-    pub(crate) const ALL: [Self; 30] = [
+    pub(crate) const ALL: [Self; 31] = [
         Self::NoHead,
         Self::TwoHeads,
         Self::OtherTrail,
@@ -80,6 +83,7 @@ impl End {
         Self::PlantedEvent,
         Self::PlantedValue,
         Self::PlantedCheckpoint,
+        Self::FarCheckpoint,
         Self::Done(Class::EditPayload),
         Self::Done(Class::EditHash),
         Self::Done(Class::EditPrevHash),
@@ -114,9 +118,11 @@ impl End {
                 (last, BreakKind::Forged)
             }
             Self::HeadBehind | Self::OlderHead => (last - 2, BreakKind::Forged),
-            Self::HeadAhead | Self::PlantedEvent | Self::PlantedValue | Self::PlantedCheckpoint => {
-                (last + 1, BreakKind::Forged)
-            }
+            Self::HeadAhead
+            | Self::PlantedEvent
+            | Self::PlantedValue
+            | Self::PlantedCheckpoint
+            | Self::FarCheckpoint => (last + 1, BreakKind::Forged),
             Self::FiveGone => (last - 4, BreakKind::Cut),
             Self::PretendedPruned => (1, BreakKind::Cut),
             Self::Done(class) => class.expected(Self::at(class, last), last),
@@ -144,6 +150,7 @@ impl End {
                 | Self::PlantedEvent
                 | Self::PlantedValue
                 | Self::PlantedCheckpoint
+                | Self::FarCheckpoint
                 | Self::Done(Class::Restore)
         )
     }
@@ -183,6 +190,11 @@ impl End {
                 "insert into control.audit_checkpoint (seq, hash, key, signature)
                    select {}, hash, key, signature from control.audit_head;",
                 last + 1
+            ),
+            Self::FarCheckpoint => format!(
+                "insert into control.audit_checkpoint (seq, hash, key, signature)
+                   select {}, hash, key, signature from control.audit_head;",
+                i64::MAX
             ),
             Self::Done(class) => return tamperer.tamper(class, Self::at(class, last), last).await,
             Self::CheckpointsGone => "delete from control.audit_checkpoint;".to_owned(),
