@@ -76,7 +76,7 @@ fn checkpoint((seq, hash, key, signature): (i64, Vec<u8>, String, Vec<u8>)) -> C
 pub async fn beginning(pool: &PgPool) -> Result<Beginning> {
     let row: Option<(i64, Vec<u8>, String, Vec<u8>)> = sqlx::query_as(
         "select seq, hash, key, signature from control.audit_checkpoint
-         where seq = (select min(seq) - 1 from control.audit_event)",
+         where seq = (select min(seq) - 1 from control.audit_event) and seq > 0",
     )
     .fetch_optional(pool)
     .await

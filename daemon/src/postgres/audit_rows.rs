@@ -4,14 +4,13 @@ use sqlx::PgPool;
 
 use super::error::{Result, doing};
 
-/// `seq` of the newest event; 0 in an empty trail. Without a head, reading goes on from the last row that is there.
+/// `seq` of the newest event that is there; 0 in an empty trail. What the head says of it is for whoever writes: one that
+/// was changed must hide no event from whoever reads.
 pub async fn head_seq(executor: impl sqlx::PgExecutor<'_>) -> Result<i64> {
-    sqlx::query_scalar(
-        "select coalesce((select max(seq) from control.audit_head), (select max(seq) from control.audit_event), 0)",
-    )
-    .fetch_one(executor)
-    .await
-    .map_err(doing("read the audit trail's head"))
+    sqlx::query_scalar("select coalesce(max(seq), 0) from control.audit_event")
+        .fetch_one(executor)
+        .await
+        .map_err(doing("look for the newest audit event"))
 }
 
 /// The first event that a key signed, by its public half in hexadecimal: the one that names it, or after a change the next.

@@ -50,7 +50,7 @@ pub async fn page(pool: &PgPool, filter: &Filter, before: Option<i64>, limit: us
     let mut connection = pool.acquire().await.map_err(doing("read the audit trail"))?;
     let head_seq = audit_rows::head_seq(&mut *connection).await?;
     let mut found = Found { events: Vec::new(), searched_to: None, head_seq };
-    let top = before.map_or(head_seq, |before| head_seq.min(before - 1));
+    let top = before.map_or(head_seq, |before| head_seq.min(before.saturating_sub(1)));
     let Some(wanted) = audit_wanted::resolve(&mut connection, filter, top).await? else { return Ok(found) };
     let mut rows = Vec::new();
     let mut high = wanted.high;

@@ -107,12 +107,20 @@ pub async fn resolve(connection: &mut PgConnection, filter: &Filter, top: i64) -
     if nobody {
         return Ok(None);
     }
-    let mut wanted = Wanted { tenants, actions, actors, uids, filter: filter.clone(), low: 1, high: top + 1 };
+    let mut wanted = Wanted {
+        tenants,
+        actions,
+        actors,
+        uids,
+        filter: filter.clone(),
+        low: 1,
+        high: top.saturating_add(1),
+    };
     if let Some(since) = filter.since_us {
-        wanted.low = (first_since(connection, since, top).await? - SLACK).max(1);
+        wanted.low = first_since(connection, since, top).await?.saturating_sub(SLACK).max(1);
     }
     if let Some(until) = filter.until_us {
-        wanted.high = (first_since(connection, until, top).await? + SLACK).min(top + 1);
+        wanted.high = first_since(connection, until, top).await?.saturating_add(SLACK).min(wanted.high);
     }
     Ok((wanted.low < wanted.high).then_some(wanted))
 }
@@ -173,17 +181,17 @@ pub async fn actors_named(connection: &mut PgConnection, name: &str) -> Result<V
 async fn first_since(connection: &mut PgConnection, at_us: i64, top: i64) -> Result<i64> {
     sqlx::query_scalar(
         "with recursive search(low, high) as (
-             select 1::bigint, $2 + 1
+             select 1::bigint, $2
              union all
              select case when is_older then middle + 1 else low end, case when is_older then high else middle end
-             from (select low, high, (low + high) / 2 as middle,
-                          coalesce((select e.at_us < $1 from control.audit_event e where e.seq = (low + high) / 2), true)
+             from (select low, high, low + (high - low) / 2 as middle,
+                          coalesce((select e.at_us < $1 from control.audit_event e where e.seq = low + (high - low) / 2), true)
                               as is_older
                    from search where low < high) halves)
          select low from search where low >= high",
     )
     .bind(at_us)
-    .bind(top)
+    .bind(top.saturating_add(1))
     .fetch_one(connection)
     .await
     .map_err(doing("find the time's place in the audit trail"))

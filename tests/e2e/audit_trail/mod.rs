@@ -291,6 +291,21 @@ async fn an_anchor_that_is_half_written_is_no_reason_not_to_verify() {
 }
 
 #[tokio::test]
+async fn a_head_that_was_changed_hides_no_event_from_whoever_reads() {
+    let env = Env::new().await;
+    env.provision("acme").await;
+    let mut tamperer = Tamperer::of(&env).await;
+    tamperer.save().await;
+    for seq in [1, 0, i64::MIN, i64::MAX] {
+        tamperer.guarded(&format!("update control.audit_head set seq = '{seq}'::bigint;")).await;
+        for more in [&[][..], &["--since", "2020-01-01"], &["--until", "2100-01-01"]] {
+            let listed = env.tenantry(&[&["audit", "list", "--json"], more].concat()).await.json();
+            assert_eq!(listed["events"][0]["seq"], tamperer.last, "a head of {seq}, {more:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn signatures_behind_a_cut_tell_of_it_even_where_a_range_of_reading_ends() {
     // As many as are read at once: the daemon looks for what is behind them in no other range.
     const RANGE: i64 = 20_000;
