@@ -17,14 +17,18 @@ use super::target_check::{ok, warning};
 const RESERVES_FROM: i32 = 160_000;
 /// What is enough for the daemon where an administrator has to choose: what it keeps of a target and of the registry.
 const ENOUGH: i64 = 10;
+/// Logins that a sentence names.
+const MOST_SHOWN: usize = 5;
 
 /// The connections of a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commitment {
     /// What the logins of this target's tenants that are open may take together.
     promised: i64,
     /// How many logins that is.
     logins: i64,
+    /// Those of them that somebody took the limit from, in order: each may take everything.
+    unlimited: Vec<String>,
     /// `max_connections`
     most: i64,
     /// Of those, what only superusers get, and members of `pg_use_reserved_connections`.
@@ -36,20 +40,31 @@ pub struct Commitment {
 }
 
 pub async fn look(connection: &mut PgConnection) -> Result<Commitment> {
-    let (promised, logins, most, for_superusers, set_aside, may_use) = sqlx::query_as(
-        "select coalesce(sum(rolconnlimit), 0)::bigint, count(*),
+    let (promised, logins, unlimited, most, for_superusers, set_aside, may_use) = sqlx::query_as(
+        "select coalesce(sum(case when rolconnlimit < 0 then current_setting('max_connections')::bigint
+                                  else rolconnlimit end), 0)::bigint,
+                count(*),
+                coalesce(array_agg(rolname::text order by rolname) filter (where rolconnlimit < 0), '{}'),
                 current_setting('max_connections')::bigint,
                 current_setting('superuser_reserved_connections')::bigint,
                 coalesce(current_setting('reserved_connections', true)::bigint, 0),
                 coalesce(pg_has_role(to_regrole('pg_use_reserved_connections'), 'usage'), false)
          from pg_roles r join tenantry.placement p on p.placement = left(r.rolname::text, -2)
-         where r.rolname ~ '^t_[a-z2-7]{13}_[ab]$' and r.rolcanlogin and r.rolconnlimit >= 0",
+         where r.rolname ~ '^t_[a-z2-7]{13}_[ab]$' and r.rolcanlogin",
     )
     .fetch_one(connection)
     .await
     .map_err(doing("add up the connection limits"))?;
     let for_superusers: i64 = for_superusers;
-    Ok(Commitment { promised, logins, most, reserved: for_superusers + set_aside, set_aside, may_use })
+    Ok(Commitment {
+        promised,
+        logins,
+        unlimited,
+        most,
+        reserved: for_superusers + set_aside,
+        set_aside,
+        may_use,
+    })
 }
 
 impl Commitment {
@@ -61,19 +76,30 @@ impl Commitment {
     /// That the tenants may take more than there is, once one more has been promised `more`; none if they may not.
     pub fn overcommitted(&self, more: i64) -> Option<Finding> {
         let promised = self.promised + more.max(0);
-        (promised > self.room()).then(|| {
+        (promised > self.room() || !self.unlimited.is_empty()).then(|| {
             let with = if more > 0 { ", this one's among them," } else { "" };
             warning(
                 OVERCOMMITTED,
                 format!(
                     "tenants{with} may open {promised} connections together, and the server has {} for them (max_connections \
-                     {} less {} reserved): lower their connection_limit, or raise max_connections",
+                     {} less {} reserved){}: lower their connection_limit, or raise max_connections",
                     self.room(),
                     self.most,
-                    self.reserved
+                    self.reserved,
+                    self.without_limit()
                 ),
             )
         })
+    }
+
+    /// Which logins have no limit, as part of a sentence.
+    fn without_limit(&self) -> String {
+        if self.unlimited.is_empty() {
+            return String::new();
+        }
+        let shown = self.unlimited.iter().take(MOST_SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let others = if self.unlimited.len() > MOST_SHOWN { " and others" } else { "" };
+        format!("; nothing limits {shown}{others}, counted as all of max_connections each")
     }
 
     /// What `target check` says of it.

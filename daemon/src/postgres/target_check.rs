@@ -35,7 +35,10 @@ pub enum TempFiles {
 /// Connections and locks, as the server counts them.
 pub async fn room(connection: &mut PgConnection) -> Result<Room> {
     let row = sqlx::query(
-        "select (select count(*) from pg_stat_activity where backend_type = 'client backend'
+        // What kind of session another's is, is not shown to the provisioner; that it has a user and a database is.
+        "select (select count(*) from pg_stat_activity
+                 where usesysid is not null and datid is not null
+                   and coalesce(backend_type, 'client backend') = 'client backend'
                    -- Our own connections are there to be used.
                    and not (usename = current_user and application_name = 'tenantryd')) as used,
                 current_setting('max_connections')::bigint as max_connections,

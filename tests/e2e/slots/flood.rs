@@ -77,7 +77,7 @@ impl Flood {
     }
 }
 
-async fn log_in(login: &Credentials) -> Result<PgConnection, sqlx::Error> {
+pub(super) async fn log_in(login: &Credentials) -> Result<PgConnection, sqlx::Error> {
     let options = PgConnectOptions::new_without_pgpass()
         .socket(&login.host)
         .port(login.port)

@@ -4,7 +4,7 @@ mod flood;
 
 use std::time::Duration;
 
-use crate::harness::{Env, Folder, Version};
+use crate::harness::{Cluster, Env, Folder, Version};
 use flood::Flood;
 
 #[tokio::test]
@@ -49,4 +49,39 @@ async fn what_tenants_may_take_together_is_told_with_the_numbers_where_it_is_mor
     let told = "may open 40 connections together, and the server has 27 for them";
     assert!(checked.stdout.contains("warning[overcommitted]") && checked.stdout.contains(told), "{checked}");
     drop(flood);
+}
+
+#[tokio::test]
+async fn a_login_that_somebody_took_the_limit_from_counts_as_all_connections_and_is_named() {
+    let env = Env::on(Cluster::private(Version::Packaged)).await;
+    let acme = env.provision("acme").await.tenant.placement;
+    let checked = env.tenantry(&["target", "check"]).await.assert_status(0);
+    assert!(!checked.stdout.contains("overcommitted"), "{checked}");
+    env.cluster.execute("postgres", format!("alter role {acme}_a connection limit -1")).await;
+    let told = format!("nothing limits {acme}_a, counted as all of max_connections each");
+    let checked = env.tenantry(&["target", "check"]).await.assert_status(0);
+    assert!(checked.stdout.contains("warning[overcommitted]") && checked.stdout.contains(&told), "{checked}");
+    let planned = env
+        .tenantry(&["tenant", "create", "globex", "--blueprint", "projects", "--plan"])
+        .await
+        .assert_status(0);
+    assert!(planned.stdout.contains(&told), "{planned}");
+}
+
+#[tokio::test]
+async fn the_connections_of_tenants_and_others_count_where_the_room_of_a_target_is_told() {
+    let env = Env::on(Cluster::private(Version::Packaged)).await;
+    let acme = env.provision("acme").await;
+    let used = async || {
+        let checked = env.tenantry(&["target", "check", "local", "--json"]).await.assert_status(0).json();
+        let findings = checked["targets"][0]["findings"].as_array().unwrap().clone();
+        let room = findings.iter().find(|finding| finding["code"] == "room").unwrap();
+        let told = room["message"].as_str().unwrap().strip_prefix("connections ").unwrap().to_owned();
+        told.split(' ').next().unwrap().parse::<i64>().unwrap()
+    };
+    let before = used().await;
+    let theirs = &acme.credentials;
+    let _sessions =
+        (flood::log_in(theirs).await.unwrap(), flood::log_in(theirs).await.unwrap(), env.target().await);
+    assert_eq!(used().await, before + 3);
 }
