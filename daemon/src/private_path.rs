@@ -4,6 +4,8 @@
 //! anything in the way: not a file, not a link, not another directory in its place. Each error says which path it is about,
 //! whose it is, and the command that mends it.
 
+mod private_group;
+
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io;
@@ -11,11 +13,14 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::{Component, Path, PathBuf};
 
 use nix::fcntl::OFlag;
-use nix::unistd::{Gid, Group, Uid, User, geteuid};
+use nix::unistd::{Uid, User, geteuid};
+
+use private_group::is_private_group;
 
 /// As many links as the kernel follows in one path.
 const MOST_LINKS: u32 = 40;
 const STICKY: u32 = 0o1000;
+const OTHERS_WRITE: u32 = 0o022;
 /// Linux's overflow user.
 const UNMAPPED: Option<u32> = Some(65_534);
 
@@ -63,15 +68,54 @@ enum Last {
     Sticky,
 }
 
+/// Whose groups may write to a directory on the way, and to what an administrator made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Groups {
+    /// One that holds its owner alone, which many systems leave what is made open to.
+    Private,
+    /// On some systems `/var/log` is a group's.
+    Any,
+}
+
 /// Refuses a directory that others than root, this user and `also` can change, and one below which they can. What does not
 /// exist yet is made by the caller, in what was checked.
 pub(crate) fn check(dir: &Path, also: Option<u32>) -> Result<(), PathError> {
-    walk(dir, also, Last::Closed)
+    walk(dir, also, Last::Closed, Groups::Private)
 }
 
 /// The same, where the directory itself may be one such as `/tmp`.
 pub(crate) fn check_surroundings(dir: &Path) -> Result<(), PathError> {
-    walk(dir, None, Last::Sticky)
+    walk(dir, None, Last::Sticky, Groups::Private)
+}
+
+/// The same for a directory of logs, which is the daemon's alone, and need not be in one that is.
+pub(crate) fn check_logs(dir: &Path) -> Result<(), PathError> {
+    walk(dir, None, Last::Closed, Groups::Any)
+}
+
+/// Refuses a file that an administrator gives the daemon to read where others can change it, or put another in its place.
+/// Whoever provides it may do that by a link. `metadata` is of the file that was opened.
+pub(crate) fn check_given(path: &Path, metadata: &Metadata) -> Result<(), PathError> {
+    require_trusted(path, metadata, &trusted(None))?;
+    if others_write(path, metadata, Groups::Private) {
+        return Err(writable(path, metadata));
+    }
+    let look = |source| PathError::Look { path: path.to_owned(), source };
+    let (named, real) = (std::path::absolute(path).map_err(look)?, fs::canonicalize(path).map_err(look)?);
+    [&named, &real].into_iter().filter_map(|path| path.parent()).try_for_each(check_surroundings)
+}
+
+/// Refuses programs that others can change. Those that are not there are for whoever looks for them to miss.
+pub(crate) fn check_programs(dir: &Path, names: &[&str]) -> Result<(), PathError> {
+    check(dir, None)?;
+    for path in names.iter().map(|name| dir.join(name)) {
+        let Ok(real) = fs::canonicalize(&path) else { continue };
+        real.parent().map_or(Ok(()), |dir| check(dir, None))?;
+        let metadata =
+            fs::metadata(&real).map_err(|source| PathError::Look { path: real.clone(), source })?;
+        check_file(&real, &metadata)?;
+    }
+    Ok(())
 }
 
 /// Checks the directory, and makes what is missing of it, closed to all others.
@@ -82,6 +126,13 @@ pub(crate) fn make_directory(dir: &Path) -> io::Result<()> {
 
 /// Opens a file of the daemon's own, or makes it (0600); never through a link, and never one that others can write to.
 pub(crate) fn open(path: &Path, options: &OpenOptions) -> io::Result<File> {
+    let file = open_elsewhere(path, options)?;
+    check_file(path, &file.metadata()?)?;
+    Ok(file)
+}
+
+/// The same on another machine's disk, where owners are that machine's to say.
+pub(crate) fn open_elsewhere(path: &Path, options: &OpenOptions) -> io::Result<File> {
     let mut options = options.clone();
     // A pipe in its place must not hold up the daemon.
     options.mode(0o600).custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits());
@@ -90,23 +141,24 @@ pub(crate) fn open(path: &Path, options: &OpenOptions) -> io::Result<File> {
         Some(code) if code == nix::Error::ELOOP as i32 => not_a_file().into(),
         _ => error,
     })?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
+    if !file.metadata()?.is_file() {
         return Err(not_a_file().into());
-    }
-    require_trusted(path, &metadata, &trusted(None))?;
-    if others_write(&metadata) {
-        return Err(writable(path, &metadata).into());
     }
     Ok(file)
 }
 
-fn walk(path: &Path, also: Option<u32>, last: Last) -> Result<(), PathError> {
+/// A file of the daemon's own, or one that it runs.
+fn check_file(path: &Path, metadata: &Metadata) -> Result<(), PathError> {
+    require_trusted(path, metadata, &trusted(None))?;
+    if metadata.mode() & OTHERS_WRITE != 0 { Err(writable(path, metadata)) } else { Ok(()) }
+}
+
+fn walk(path: &Path, also: Option<u32>, last: Last, groups: Groups) -> Result<(), PathError> {
     let trusted = trusted(also);
     let mut at = PathBuf::from("/");
     let mut todo = Vec::new();
     push(&mut todo, path);
-    look_at_directory(&at, &trusted, Last::Sticky)?;
+    look_at_directory(&at, &trusted, Last::Sticky, groups)?;
     let mut links = 0;
     while let Some(name) = todo.pop() {
         if name == ".." {
@@ -136,7 +188,7 @@ fn walk(path: &Path, also: Option<u32>, last: Last) -> Result<(), PathError> {
             continue;
         }
         let here = if todo.is_empty() { last } else { Last::Sticky };
-        look_at_directory(&next, &trusted, here)?;
+        look_at_directory(&next, &trusted, here, groups)?;
         at = next;
     }
     Ok(())
@@ -153,15 +205,18 @@ fn push(todo: &mut Vec<OsString>, path: &Path) {
     todo.extend(parts.into_iter().rev());
 }
 
-fn look_at_directory(path: &Path, trusted: &[u32], last: Last) -> Result<(), PathError> {
+fn look_at_directory(path: &Path, trusted: &[u32], last: Last, groups: Groups) -> Result<(), PathError> {
     let metadata =
         fs::symlink_metadata(path).map_err(|source| PathError::Look { path: path.to_owned(), source })?;
     if !metadata.is_dir() {
         return Err(PathError::NotADirectory { path: path.to_owned() });
     }
     require_trusted(path, &metadata, trusted)?;
-    let is_shared_out = last == Last::Sticky && metadata.mode() & STICKY != 0;
-    if others_write(&metadata) && !is_shared_out { Err(writable(path, &metadata)) } else { Ok(()) }
+    let is_open = match last {
+        Last::Closed => metadata.mode() & OTHERS_WRITE != 0,
+        Last::Sticky => metadata.mode() & STICKY == 0 && others_write(path, &metadata, groups),
+    };
+    if is_open { Err(writable(path, &metadata)) } else { Ok(()) }
 }
 
 fn trusted(also: Option<u32>) -> Vec<u32> {
@@ -202,20 +257,10 @@ fn owner(metadata: &Metadata) -> String {
     }
 }
 
-fn others_write(metadata: &Metadata) -> bool {
+fn others_write(path: &Path, metadata: &Metadata, groups: Groups) -> bool {
     let mode = metadata.mode();
-    mode & 0o002 != 0 || (mode & 0o020 != 0 && !is_private_group(metadata))
-}
-
-/// Many systems give each user a group of the same name, with nobody else in it, and leave what is made open to that.
-fn is_private_group(metadata: &Metadata) -> bool {
-    let gid = Gid::from_raw(metadata.gid());
-    let (Ok(Some(group)), Ok(Some(user))) =
-        (Group::from_gid(gid), User::from_uid(Uid::from_raw(metadata.uid())))
-    else {
-        return false;
-    };
-    user.gid == gid && user.name == group.name && group.mem.iter().all(|member| *member == user.name)
+    let is_groups = groups == Groups::Private && mode & 0o020 != 0 && !is_private_group(path, metadata);
+    mode & 0o002 != 0 || is_groups
 }
 
 /// For a shell.
@@ -226,109 +271,4 @@ fn quoted(path: &Path) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
-
-    use super::*;
-
-    const NOBODY: u32 = 65_534;
-
-    fn set_mode(path: &Path, mode: u32) {
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    }
-
-    fn refusal(dir: &Path) -> String {
-        check(dir, None).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn a_directory_that_others_can_write_to_is_refused_wherever_it_is_on_the_way() {
-        let root = tempfile::tempdir().unwrap();
-        let (above, dir) = (root.path().join("above"), root.path().join("above/state"));
-        make_directory(&dir).unwrap();
-        assert_eq!(fs::metadata(&dir).unwrap().mode() & 0o777, 0o700);
-        check(&dir, None).unwrap();
-        for open in [&above, &dir] {
-            set_mode(open, 0o777);
-            let said = refusal(&dir);
-            let wanted = format!("chmod go-w {}", open.display());
-            assert!(said.contains("mode 0777") && said.contains(&wanted), "{said}");
-            assert!(make_directory(&dir.join("new")).is_err());
-            assert!(!dir.join("new").exists(), "nothing is made in it");
-            set_mode(open, 0o755);
-        }
-        check(&dir.join("not/there/yet"), None).unwrap();
-    }
-
-    #[test]
-    fn what_is_sticky_may_be_on_the_way_and_not_at_its_end() {
-        let tmp = Path::new("/tmp");
-        check(&tmp.join("not-there-yet"), None).unwrap();
-        check_surroundings(tmp).unwrap();
-        assert!(refusal(tmp).contains("mode 1777"));
-    }
-
-    #[test]
-    fn a_directory_of_somebody_else_is_refused_unless_it_is_named() {
-        if !geteuid().is_root() {
-            // Only root can give a directory away; for others the root directory's own are the test.
-            return;
-        }
-        let root = tempfile::tempdir().unwrap();
-        let dir = root.path().join("theirs/state");
-        make_directory(&dir).unwrap();
-        chown(root.path().join("theirs"), Some(NOBODY), None).unwrap();
-        let said = refusal(&dir);
-        assert!(said.contains("(uid 65534)") && said.contains("`chown root "), "{said}");
-        check(&dir, Some(NOBODY)).unwrap();
-        let link = root.path().join("link");
-        symlink("/", &link).unwrap();
-        check(&link, None).unwrap();
-        std::os::unix::fs::lchown(&link, Some(NOBODY), None).unwrap();
-        assert!(refusal(&link).contains("(uid 65534)"));
-    }
-
-    #[test]
-    fn a_link_is_followed_and_what_it_leads_to_is_checked() {
-        let root = tempfile::tempdir().unwrap();
-        let open = root.path().join("open");
-        fs::create_dir(&open).unwrap();
-        fs::create_dir(root.path().join("closed")).unwrap();
-        set_mode(&open, 0o777);
-        symlink("closed/../open", root.path().join("link")).unwrap();
-        assert!(refusal(&root.path().join("link/below")).contains("chmod go-w"));
-        symlink("loop", root.path().join("loop")).unwrap();
-        assert!(refusal(&root.path().join("loop")).contains("too many links"));
-        fs::write(root.path().join("file"), "").unwrap();
-        assert!(refusal(&root.path().join("file")).contains("not a directory"));
-    }
-
-    #[test]
-    fn a_file_is_never_opened_through_a_link_and_nothing_that_is_none() {
-        let root = tempfile::tempdir().unwrap();
-        let (path, precious) = (root.path().join("lock"), root.path().join("precious"));
-        fs::write(&precious, "precious").unwrap();
-        let mut options = OpenOptions::new();
-        let options = options.write(true).create(true).truncate(true);
-        symlink(&precious, &path).unwrap();
-        let said = open(&path, options).unwrap_err().to_string();
-        assert!(said.contains("lock is not a regular file"), "{said}");
-        assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
-        fs::remove_file(&path).unwrap();
-        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert!(open(&path, OpenOptions::new().read(true)).is_err());
-        fs::remove_file(&path).unwrap();
-        open(&path, options).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-        set_mode(&path, 0o602);
-        assert!(open(&path, options).unwrap_err().to_string().contains("chmod go-w"));
-    }
-
-    #[test]
-    fn a_command_can_be_pasted() {
-        assert_eq!(quoted(Path::new("/var/lib/tenantry")), "/var/lib/tenantry");
-        assert_eq!(quoted(Path::new("/a b/it's")), r"'/a b/it'\''s'");
-    }
-}
+mod tests;

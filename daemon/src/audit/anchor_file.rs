@@ -29,9 +29,19 @@ pub struct Anchor {
     pub hash: Link,
 }
 
+/// Where a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// On this machine: it is the daemon's alone.
+    Own,
+    /// On another, which says by itself whose files are. What it holds is not believed.
+    Elsewhere,
+}
+
 /// An open file.
 pub(super) struct AnchorFile {
     pub(super) path: PathBuf,
+    side: Side,
     file: File,
     trail: Uuid,
     pub(super) last: i64,
@@ -41,10 +51,10 @@ pub(super) struct AnchorFile {
 }
 
 impl AnchorFile {
-    pub(super) fn open(path: &Path, trail: Uuid) -> io::Result<(Self, Option<Anchor>)> {
-        let file = open(path)?;
+    pub(super) fn open(path: &Path, side: Side, trail: Uuid) -> io::Result<(Self, Option<Anchor>)> {
+        let file = open(path, side, &appending())?;
         let mut this =
-            Self { path: path.to_owned(), file, trail, last: 0, length: 0, began_anew: Arc::default() };
+            Self { path: path.to_owned(), side, file, trail, last: 0, length: 0, began_anew: Arc::default() };
         let last = this.take_up()?;
         Ok((this, last))
     }
@@ -126,7 +136,7 @@ impl AnchorFile {
         if !is_at_its_path || known.len() < self.length {
             tracing::error!(path = %self.path.display(), "the anchor file was shortened or taken away: going on without what it said");
             self.began_anew.store(true, Ordering::Relaxed);
-            self.file = open(&self.path)?;
+            self.file = open(&self.path, self.side, &appending())?;
         }
         self.take_up().map(|_| ())
     }
@@ -137,12 +147,14 @@ impl AnchorFile {
             .find(|path| !path.exists())
             .unwrap_or_default();
         fs::rename(&self.path, &aside)?;
-        self.file = open(&self.path)?;
+        self.file = open(&self.path, self.side, &appending())?;
         self.length = 0;
         self.last = 0;
         self.begin()?;
         let mut kept = String::new();
-        for anchor in read(&aside)?.take_while(|anchor| anchor.as_ref().is_ok_and(|a| a.seq < lost_from)) {
+        for anchor in
+            read(&aside, self.side)?.take_while(|anchor| anchor.as_ref().is_ok_and(|a| a.seq < lost_from))
+        {
             kept += &line(anchor?);
         }
         self.file.write_all(kept.as_bytes())?;
@@ -151,8 +163,17 @@ impl AnchorFile {
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    private_path::open(path, OpenOptions::new().read(true).append(true).create(true))
+fn open(path: &Path, side: Side, options: &OpenOptions) -> io::Result<File> {
+    match side {
+        Side::Own => private_path::open(path, options),
+        Side::Elsewhere => private_path::open_elsewhere(path, options),
+    }
+}
+
+fn appending() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true);
+    options
 }
 
 /// Which trail a file is of, if it is there and says so.
@@ -197,8 +218,8 @@ fn whole_lines(file: &mut File) -> io::Result<u64> {
 }
 
 /// The anchors of a file in their order, one at a time: the file can be of any length. None where it was taken away.
-pub(super) fn read(path: &Path) -> io::Result<impl Iterator<Item = io::Result<Anchor>>> {
-    let file: Box<dyn io::Read + Send> = match private_path::open(path, OpenOptions::new().read(true)) {
+pub(super) fn read(path: &Path, side: Side) -> io::Result<impl Iterator<Item = io::Result<Anchor>>> {
+    let file: Box<dyn io::Read + Send> = match open(path, side, OpenOptions::new().read(true)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Box::new(io::empty()),
         file => Box::new(file?),
     };
@@ -231,7 +252,7 @@ mod tests {
     }
 
     fn seqs(path: &Path) -> Vec<i64> {
-        read(path).unwrap().map(|anchor| anchor.unwrap().seq).collect()
+        read(path, Side::Own).unwrap().map(|anchor| anchor.unwrap().seq).collect()
     }
 
     #[test]
@@ -239,16 +260,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("anchors");
         let trail = Uuid::from_u128(1);
-        AnchorFile::open(&path, trail).unwrap().0.append(anchor(2)).unwrap();
+        AnchorFile::open(&path, Side::Own, trail).unwrap().0.append(anchor(2)).unwrap();
         let whole = fs::read(&path).unwrap();
         for length in whole.len() - 40..whole.len() {
             fs::write(&path, &whole[..length]).unwrap();
-            let (file, last) = AnchorFile::open(&path, trail).unwrap();
+            let (file, last) = AnchorFile::open(&path, Side::Own, trail).unwrap();
             assert_eq!((last, file.last), (None, 0), "{length} of {} bytes", whole.len());
         }
         for length in 0..10 {
             fs::write(&path, &whole[..length]).unwrap();
-            AnchorFile::open(&path, trail).unwrap();
+            AnchorFile::open(&path, Side::Own, trail).unwrap();
             assert!(fs::read_to_string(&path).unwrap().starts_with(HEADER));
         }
     }
@@ -257,7 +278,7 @@ mod tests {
     fn what_a_failed_write_left_of_a_line_is_written_anew() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("anchors");
-        let (mut file, _) = AnchorFile::open(&path, Uuid::from_u128(1)).unwrap();
+        let (mut file, _) = AnchorFile::open(&path, Side::Own, Uuid::from_u128(1)).unwrap();
         file.append(anchor(2)).unwrap();
         file.file.write_all(b"3 0303").unwrap();
         file.append(anchor(3)).unwrap();
@@ -268,11 +289,11 @@ mod tests {
     fn an_end_that_is_no_anchor_is_not_taken_for_an_empty_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("anchors");
-        let (mut file, _) = AnchorFile::open(&path, Uuid::from_u128(1)).unwrap();
+        let (mut file, _) = AnchorFile::open(&path, Side::Own, Uuid::from_u128(1)).unwrap();
         file.append(anchor(2)).unwrap();
         let whole = fs::metadata(&path).unwrap().len();
         OpenOptions::new().write(true).open(&path).unwrap().set_len(whole + 200).unwrap();
-        assert!(AnchorFile::open(&path, Uuid::from_u128(1)).is_err());
+        assert!(AnchorFile::open(&path, Side::Own, Uuid::from_u128(1)).is_err());
         assert_eq!(fs::metadata(&path).unwrap().len(), whole + 200, "nothing is taken away");
     }
 
@@ -280,7 +301,7 @@ mod tests {
     fn a_file_that_was_shortened_or_taken_away_is_begun_anew_and_remembered() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("anchors");
-        let (mut file, _) = AnchorFile::open(&path, Uuid::from_u128(1)).unwrap();
+        let (mut file, _) = AnchorFile::open(&path, Side::Own, Uuid::from_u128(1)).unwrap();
         file.append(anchor(2)).unwrap();
         assert!(!file.began_anew.swap(false, Ordering::Relaxed));
         let other = |path: &Path| OpenOptions::new().write(true).open(path).unwrap();
@@ -294,7 +315,7 @@ mod tests {
         assert_eq!(trail_of(&path).unwrap(), Some(Uuid::from_u128(1)));
         // Another installation's file in its place is not written to.
         fs::remove_file(&path).unwrap();
-        AnchorFile::open(&path, Uuid::from_u128(2)).unwrap();
+        AnchorFile::open(&path, Side::Own, Uuid::from_u128(2)).unwrap();
         assert!(file.append(anchor(5)).unwrap_err().to_string().contains("another trail"));
     }
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::private_path;
 
-use super::anchor_file::{Anchor, AnchorFile};
+use super::anchor_file::{Anchor, AnchorFile, Side};
 use super::shipping::Shipping;
 
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(200);
@@ -57,7 +57,7 @@ impl Anchors {
         if let Some(dir) = path.parent() {
             private_path::make_directory(dir)?;
         }
-        let (file, last) = AnchorFile::open(path, trail)?;
+        let (file, last) = AnchorFile::open(path, Side::Own, trail)?;
         let (orders, inbox) = mpsc::channel();
         let (report, reached) = watch::channel(Reached { newest: last, trouble: None });
         let began_anew = Arc::clone(&file.began_anew);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     fn seqs(path: &Path) -> Vec<i64> {
-        read(path).unwrap().map(|anchor| anchor.unwrap().seq).collect()
+        read(path, Side::Own).unwrap().map(|anchor| anchor.unwrap().seq).collect()
     }
 
     #[tokio::test]

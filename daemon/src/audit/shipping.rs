@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::anchor_file::{Anchor, AnchorFile};
+use super::anchor_file::{Anchor, AnchorFile, Side};
 
 const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(1);
 /// Facility `authpriv`, severity `notice`, as RFC 5424 counts.
@@ -124,7 +124,7 @@ impl Places {
             None if path.parent().is_some_and(|dir| !dir.is_dir()) => {
                 return Err(std::io::Error::from(std::io::ErrorKind::NotFound));
             }
-            None => AnchorFile::open(path, self.trail)?.0,
+            None => AnchorFile::open(path, Side::Elsewhere, self.trail)?.0,
         };
         match begin {
             Begin::Anew(lost_from) => file.restart(anchor, lost_from)?,
@@ -183,7 +183,28 @@ mod tests {
         // The line for the log goes out just before the file's.
         shipping.send(Anchor { seq: 5, hash: [5; 32] });
         syslog.recv(&mut line).unwrap();
-        let newest = super::super::anchor_file::read(&copy).unwrap().last().unwrap().unwrap().seq;
+        let newest =
+            super::super::anchor_file::read(&copy, Side::Elsewhere).unwrap().last().unwrap().unwrap().seq;
         assert!(newest >= 4, "{newest}");
+    }
+
+    #[test]
+    fn a_copy_on_a_disk_that_gives_it_another_owner_is_gone_on_with() {
+        if !nix::unistd::geteuid().is_root() {
+            // Only root can give a file away.
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let (copy, trail) = (dir.path().join("anchors"), Uuid::from_u128(1));
+        let (mut file, _) = AnchorFile::open(&copy, Side::Elsewhere, trail).unwrap();
+        file.append(Anchor { seq: 1, hash: [1; 32] }).unwrap();
+        std::os::unix::fs::chown(&copy, Some(65_534), None).unwrap();
+        assert!(AnchorFile::open(&copy, Side::Own, trail).is_err(), "on this machine it is nobody else's");
+        let (mut file, last) = AnchorFile::open(&copy, Side::Elsewhere, trail).unwrap();
+        assert_eq!(last.map(|anchor| anchor.seq), Some(1));
+        file.restart(Anchor { seq: 2, hash: [2; 32] }, 2).unwrap();
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&copy, &link).unwrap();
+        assert!(AnchorFile::open(&link, Side::Elsewhere, trail).is_err(), "a link is none");
     }
 }

@@ -16,7 +16,7 @@ use crate::postgres::audit_read::{Checkpoint, RANGE, Snapshot, Value};
 use crate::postgres::{Error, Result};
 
 use super::Trail;
-use super::anchor_file::{self, Anchor};
+use super::anchor_file::{self, Anchor, Side};
 use super::end::end_holds;
 use super::standing::reading;
 
@@ -53,7 +53,7 @@ impl Trail {
         // Before the snapshot: what is anchored by now is in it.
         let newest = open.anchors.reached().newest;
         let mut snapshot = Snapshot::take(&self.control).await?;
-        let own = anchor_file::read(open.anchors.path()).map_err(reading(open.anchors.path()))?;
+        let own = anchor_file::read(open.anchors.path(), Side::Own).map_err(reading(open.anchors.path()))?;
         // The daemon knows what it wrote last, whatever was done to the file.
         let own = own.chain(newest.map(Ok));
         let (start, hash) = start_of(&snapshot)?;

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use tenantry_protocol::endpoint::MAX_SOCKET_PATH_BYTES;
 use tenantry_protocol::name::NameError;
 
+use crate::private_path::PathError;
+
 use super::connection::UrlError;
 use super::secret::SecretFileError;
 
@@ -16,6 +18,8 @@ use super::secret::SecretFileError;
 pub enum ConfigError {
     #[error("the configuration {} can't be read ({source}): create it, or name another with --config", path.display())]
     Read { path: PathBuf, source: io::Error },
+    #[error("the configuration is not safe, which says who may do what: {0}")]
+    Exposed(#[source] Box<PathError>),
     #[error("{}:{line}:{column}: {message}", path.display())]
     Syntax { path: PathBuf, line: usize, column: usize, message: String },
     #[error("{place}: {key} {problem}")]

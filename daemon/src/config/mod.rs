@@ -29,6 +29,7 @@ use tenantry_protocol::session::DaemonMode;
 use toml::Spanned;
 
 use crate::cli::Arguments;
+use crate::private_path;
 pub use access::{Access, Principal};
 pub use audit::{Audit, AuditKey, KEY_CREDENTIAL};
 pub use connection::Connection;
@@ -293,12 +294,19 @@ fn find_file(
             None => return Ok(None),
         },
     };
-    let read = || -> io::Result<(String, u32)> {
-        let mode = fs::metadata(&path)?.permissions().mode();
-        Ok((fs::read_to_string(&path)?, mode))
+    let read = || -> io::Result<(fs::Metadata, String)> {
+        let file = fs::File::open(&path)?;
+        Ok((file.metadata()?, io::read_to_string(file)?))
     };
     match read() {
-        Ok((text, mode)) => Ok(Some((path, text, mode))),
+        Ok((metadata, text)) => {
+            // A pipe that somebody gave by hand is theirs.
+            if metadata.is_file() {
+                private_path::check_given(&path, &metadata)
+                    .map_err(|source| ConfigError::Exposed(Box::new(source)))?;
+            }
+            Ok(Some((path, text, metadata.permissions().mode())))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound && arguments.config.is_none() => Ok(None),
         Err(source) => Err(ConfigError::Read { path, source }),
     }

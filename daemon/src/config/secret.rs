@@ -4,7 +4,7 @@
 //! every user of the machine can read is refused as the place of one.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -54,7 +54,9 @@ impl Secret {
             return Err(SecretFileError::NotAFile);
         }
         refuse_world_readable(metadata.permissions().mode())?;
-        check_place(path)?;
+        // Whoever can change it, or put another in its place, decides what the daemon logs in with.
+        private_path::check_given(path, &metadata)
+            .map_err(|error| SecretFileError::Exposed(Box::new(error)))?;
         let mut bytes = Vec::new();
         file.take(MAX_SECRET_BYTES + 1).read_to_end(&mut bytes).map_err(SecretFileError::Read)?;
         if bytes.len() as u64 > MAX_SECRET_BYTES {
@@ -71,16 +73,6 @@ impl Secret {
         }
         Ok(Self(line.to_owned()))
     }
-}
-
-/// Whoever can put another file in its place decides what the daemon logs in with. Who provides it may do that by a link.
-fn check_place(path: &Path) -> Result<(), SecretFileError> {
-    let real = fs::canonicalize(path).map_err(SecretFileError::Read)?;
-    [path, &real]
-        .into_iter()
-        .filter_map(Path::parent)
-        .try_for_each(private_path::check_surroundings)
-        .map_err(|error| SecretFileError::Exposed(Box::new(error)))
 }
 
 /// Refuses a file mode that lets everybody read; a group's right to read is the administrator's choice.
@@ -124,6 +116,27 @@ mod tests {
         let error = secret_in(b"x", 0o644).unwrap_err().to_string();
         assert!(error.contains("0644") && error.contains("chmod 0600"), "{error}");
         assert!(secret_in(b"x", 0o640).is_ok());
+    }
+
+    #[test]
+    fn a_file_that_others_can_change_or_own_is_refused_also_behind_a_link() {
+        let said = secret_in(b"x", 0o602).unwrap_err().to_string();
+        assert!(said.contains("mode 0602") && said.contains("chmod go-w"), "{said}");
+        if !nix::unistd::geteuid().is_root() {
+            // Only root can give a file away.
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let (path, link) = (dir.path().join("password"), dir.path().join("link"));
+        fs::write(&path, "x").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(Secret::from_file(&link).is_ok());
+        std::os::unix::fs::chown(&path, Some(65_534), None).unwrap();
+        for path in [&path, &link] {
+            let said = Secret::from_file(path).unwrap_err().to_string();
+            assert!(said.contains("(uid 65534)"), "{said}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 pub(super) use crate::postgres::programs::major_of;
 use crate::postgres::programs::{installed, parse_version};
+use crate::private_path;
 
 use super::account::OsUser;
 use super::error::EmbeddedError;
@@ -15,6 +16,7 @@ use super::error::EmbeddedError;
 pub(super) const OLDEST_MAJOR: u32 = 15;
 /// Names the programs' directory for a daemon without a configuration.
 pub const BIN_DIR_VARIABLE: &str = "TENANTRY_PG_BIN";
+const CONFIGURED: &str = "[embedded] bin_dir";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Binaries {
@@ -41,10 +43,14 @@ impl Binaries {
     ) -> Result<Self, EmbeddedError> {
         let variable = std::env::var_os(BIN_DIR_VARIABLE).map(PathBuf::from);
         let named = match (named, variable) {
-            (Some(dir), _) => Some((dir.to_owned(), "[embedded] bin_dir")),
+            (Some(dir), _) => Some((dir.to_owned(), CONFIGURED)),
             (None, Some(dir)) => Some((dir, BIN_DIR_VARIABLE)),
             (None, None) => None,
         };
+        // The variable is of whoever starts the daemon, who can start anything.
+        if let Some((dir, CONFIGURED)) = &named {
+            private_path::check_programs(dir, &["postgres", "initdb"])?;
+        }
         let dirs = named.as_ref().map_or_else(installed, |(dir, _)| vec![dir.clone()]);
         let mut candidates = Vec::new();
         for dir in dirs {

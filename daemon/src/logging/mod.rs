@@ -18,6 +18,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, Registry, filter::Targets, fmt, reload};
 
 use crate::config::{Log, LogFormat, LogLevel};
+use crate::private_path;
 use escaping::Escaping;
 
 const FILE_PREFIX: &str = "tenantryd.log";
@@ -61,6 +62,8 @@ pub fn start(log: &Log) -> io::Result<Logging> {
         },
         None => (lines(log.format, BoxMakeWriter::new(io::stderr)), None),
         Some(dir) => {
+            // Where others could leave a link of the next file's name, the log would be written to what it leads to.
+            private_path::check_logs(dir)?;
             let files = rolling::Builder::new()
                 .rotation(rolling::Rotation::DAILY)
                 .filename_prefix(FILE_PREFIX)

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
+use crate::private_path;
+
 use super::error::{Error, Result};
 
 /// How long a program may take to tell its version.
@@ -34,6 +36,10 @@ impl Programs {
     /// Of the named directory, or else of `beside` and what is installed, the nearest that can dump a server of version `major`: no
     /// older one, since `pg_dump` refuses a newer server.
     pub async fn find(named: Option<&Path>, beside: Option<&Path>, major: u32) -> Result<Self> {
+        if let Some(dir) = named {
+            private_path::check_programs(dir, &["pg_dump", "pg_restore"])
+                .map_err(|error| Error::Refused(format!("[archive] bin_dir is not safe: {error}")))?;
+        }
         let anywhere = || beside.map(Path::to_owned).into_iter().chain(installed()).collect();
         let dirs = named.map_or_else(anywhere, |dir| vec![dir.to_owned()]);
         let mut found = Vec::new();

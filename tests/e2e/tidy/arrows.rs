@@ -11,7 +11,7 @@ const DAEMON: &[(&str, &[&str])] = &[
     ("config", &["model", "private_path"]),
     ("metrics", &[]),
     ("file_lock", &[]),
-    ("logging", &["config"]),
+    ("logging", &["config", "private_path"]),
     ("private_path", &[]),
     ("postgres", &["model", "config", "private_path"]),
     ("embedded", &["model", "config", "postgres", "file_lock", "private_path"]),
