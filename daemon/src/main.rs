@@ -21,8 +21,7 @@ pub(crate) fn main() -> ExitCode {
     if let Err(error) = shed_postgres_environment() {
         return fail(&error, 1);
     }
-    // Only its panic report is used here; errors are sentences of our own.
-    let _ = color_eyre::install();
+    logging::report_panics();
     let arguments = Arguments::parse();
     let surroundings = Surroundings::of_this_process();
     let config = match Config::load(&arguments, &surroundings) {

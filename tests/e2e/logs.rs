@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
-use tokio::net::UnixDatagram;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixDatagram, UnixListener};
 
 use crate::harness::cli::{run, tenantry_command};
 use crate::harness::daemon::Daemon;
@@ -145,4 +146,39 @@ async fn a_journal_that_is_asked_for_and_not_there_is_a_sentence() {
     env.write_config("[log]\njournald = true\ndir = \"/tmp\"\n", &[("local", env.target_url())]);
     let ended = Daemon::try_start(&["--config", config.to_str().unwrap()], &env.dir).await.expect_err("both");
     assert!(ended.log.contains("log.journald can't stand beside log.dir"), "{}", ended.log);
+}
+
+/// Answers a daemon's fault points: a panic where an operation migrates, and nothing anywhere else.
+async fn panic_at_the_migrations(points: UnixListener) {
+    while let Ok((stream, _)) = points.accept().await {
+        let (mut stream, mut question) = (BufReader::new(stream), String::new());
+        stream.read_line(&mut question).await.unwrap();
+        let answer = if question.contains(" migrations before") { "panic\n" } else { "go\n" };
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_panic_is_a_line_of_the_log_like_any_other() {
+    let env = Env::prepare(Cluster::shared()).await;
+    env.write_config("[log]\nformat = \"json\"\n", &[("local", env.target_url())]);
+    let (points, config) = (env.dir.join("points"), env.config_path());
+    let asked = tokio::spawn(panic_at_the_migrations(UnixListener::bind(&points).unwrap()));
+    let variables = [("TENANTRY_FAULT_SOCKET", points.to_str().unwrap())];
+    let arguments = ["--config", config.to_str().unwrap()];
+    let daemon = Daemon::launch(&binaries::tenantryd_with_faults(), &arguments, &env.dir, &variables).await;
+    let daemon = daemon.unwrap_or_else(|ended| panic!("{}", ended.log));
+    let socket = env.dir.join("run/tenantryd.sock");
+    let create =
+        ["--socket", socket.to_str().unwrap(), "tenant", "create", "acme", "--blueprint", "projects"];
+    run(tenantry_command(&create, &env.dir)).await.assert_status(1);
+    asked.abort();
+
+    let log = daemon.log();
+    let line = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    let lines: Vec<Value> = log.lines().map(line).collect();
+    let told = "a panic: a test asked for a panic at migrations before the effect";
+    let panicked = lines.iter().find(|line| line["fields"]["message"] == told);
+    let fields = &panicked.unwrap_or_else(|| panic!("it is not told: {log}"))["fields"];
+    assert!(fields["location"].as_str().is_some_and(|place| place.contains("fault.rs:")), "{fields}");
 }

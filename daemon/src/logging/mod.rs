@@ -4,6 +4,7 @@
 //! The names are the same everywhere: `operation`, `tenant`, and the `seq` of an event of the audit trail.
 
 mod escaping;
+mod panics;
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -20,6 +21,7 @@ use tracing_subscriber::{Layer, Registry, filter::Targets, fmt, reload};
 use crate::config::{Log, LogFormat, LogLevel};
 use crate::private_path;
 use escaping::Escaping;
+pub use panics::report_panics;
 
 const FILE_PREFIX: &str = "tenantryd.log";
 /// Daily files that are kept.
