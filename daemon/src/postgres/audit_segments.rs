@@ -122,7 +122,7 @@ pub async fn prune(tx: &mut PgConnection, number: i64, before: OffsetDateTime) -
         .map_err(doing("prune the audit trail"));
     pruned.map_err(|error| match error.server() {
         Some(server) if server.sqlstate == REFUSED => Error::Refused(server.message),
-        Some(server) if server.sqlstate == LOCKED => {
+        Some(server) if server.is(LOCKED) => {
             Error::Refused("the trail is being read just now, by a verification or a backup".to_owned())
         }
         _ => error,

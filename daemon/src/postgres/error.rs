@@ -109,6 +109,11 @@ impl ServerError {
         self.origin == Origin::Server && self.sqlstate == sqlstate
     }
 
+    /// The same for the codes that begin so.
+    fn is_of_class(&self, class: &str) -> bool {
+        self.origin == Origin::Server && self.sqlstate.starts_with(class)
+    }
+
     /// The same for one of several.
     pub fn is_any(&self, sqlstates: &[&str]) -> bool {
         sqlstates.iter().any(|sqlstate| self.is(sqlstate))
@@ -206,7 +211,7 @@ impl Error {
         const NO_PRIVILEGE: &str = "42501";
         match self {
             Self::Refused(_) | Self::Unmarked { .. } | Self::Fenced | Self::Corrupt { .. } => true,
-            Self::Query { .. } => self.server().is_some_and(|server| server.sqlstate == NO_PRIVILEGE),
+            Self::Query { .. } => self.server().is_some_and(|server| server.is(NO_PRIVILEGE)),
             _ => false,
         }
     }
@@ -215,7 +220,7 @@ impl Error {
     /// and then what was begun goes on by itself.
     pub fn is_locked_out(&self) -> bool {
         const NO_AUTHORIZATION: &str = "28";
-        self.server().is_some_and(|server| server.sqlstate.starts_with(NO_AUTHORIZATION))
+        self.server().is_some_and(|server| server.is_of_class(NO_AUTHORIZATION))
     }
 
     /// One line with the whole chain of causes, for a person; the server's message rather than the driver's.
