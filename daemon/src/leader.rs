@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use sqlx::PgConnection;
@@ -23,6 +23,9 @@ use crate::postgres::{Error, targets};
 
 /// After an error that is not a matter of waiting for somebody.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(500);
+
+/// After panics that follow one another, the longest; and how long a term without one ends the row of them.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Signs of life from one look for stranded operations to the next.
 const BEATS_A_LOOK: u32 = 4;
@@ -64,7 +67,9 @@ impl Leader {
 
     /// Holds on, stands by, and takes over, until `stop`; then gives the hold up.
     pub(crate) async fn run(self, mut held: Option<PgConnection>, stop: CancellationToken) {
+        let mut panics = 0;
         loop {
+            let begin = Instant::now();
             let term = async {
                 match held.take() {
                     Some(connection) => tokio::select! {
@@ -85,6 +90,11 @@ impl Leader {
                 // A daemon that answers and leads nobody would keep every operation that it has waiting for ever.
                 tracing::error!("a panic ended this daemon's term: it lets go of its work, and stands by");
                 self.let_go().await;
+                panics = if begin.elapsed() < LONGEST_PAUSE { panics + 1 } else { 1 };
+                tokio::select! {
+                    () = tokio::time::sleep(pause_after(panics)) => {}
+                    () = stop.cancelled() => break,
+                }
             }
         }
         if self.control.may_write().is_ok() {
@@ -188,7 +198,6 @@ impl Leader {
         if let Ok(mut connection) = self.control.connect().await {
             self.control.release(&mut connection).await.ok();
         }
-        tokio::time::sleep(PAUSE_AFTER_ERROR).await;
     }
 
     /// Gives signs of life while a term begins: to read a long trail takes longer than a lease is good for.
@@ -259,5 +268,21 @@ impl Leader {
         let entry = entry.fact("config", self.app.config_digest()).fact("targets", self.targets.len());
         tx.record(&entry).await?;
         tx.commit("commit the start").await
+    }
+}
+
+/// What panics again and again must not fill the log and the trail with beginnings.
+fn pause_after(panics: u32) -> Duration {
+    PAUSE_AFTER_ERROR.saturating_mul(1 << panics.saturating_sub(1).min(16)).min(LONGEST_PAUSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_after_panics_grows_to_a_bound() {
+        let pauses = [1, 2, 3, 8, 9, u32::MAX].map(|panics| pause_after(panics).as_millis());
+        assert_eq!(pauses, [500, 1_000, 2_000, 60_000, 60_000, 60_000]);
     }
 }
