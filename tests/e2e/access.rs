@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use serde_json::Value;
+use tenantry_protocol::audit::AuditVerifyRequest;
 use tokio::process::Command;
 
 use crate::harness::cli::{Output, run, tenantry_command};
 use crate::harness::daemon::Daemon;
 use crate::harness::scratch::Scratch;
-use crate::harness::{Cluster, Env, binaries, eventually};
+use crate::harness::{Cluster, Env, binaries, eventually, rpc};
 
 /// An account that every system has and that owns nothing.
 pub(crate) const SOMEBODY: &str = "nobody";
@@ -165,4 +166,34 @@ async fn a_verification_that_repeats_its_verdict_is_counted_and_the_count_is_on_
     let told = |event: &Value| number(event, "count").unwrap_or(1 + number(event, "unrecorded").unwrap_or(0));
     assert_eq!(events.iter().map(told).sum::<u64>(), ASKED, "none goes uncounted: {events:?}");
     assert!(events.iter().all(|event| event["actor"].as_str().unwrap().starts_with(SOMEBODY)), "{events:?}");
+}
+
+#[tokio::test]
+async fn who_joins_a_running_verification_is_on_record_as_who_began_it() {
+    let shared = Shared::start(&format!("[access]\nviewers = [\"{SOMEBODY}\"]\n")).await;
+    let mut holder = shared.env.cluster.superuser(&shared.env.control_db).await;
+    let hold = "begin; lock table control.audit_detail in access exclusive mode";
+    sqlx::raw_sql(hold).execute(&mut holder).await.unwrap();
+    let joining = async {
+        let waits = "select exists (select from pg_locks where not granted and relation = 'control.audit_detail'::regclass)";
+        eventually("it runs", async || {
+            let mut looker = shared.env.cluster.superuser(&shared.env.control_db).await;
+            sqlx::query_scalar::<_, bool>(waits).fetch_one(&mut looker).await.unwrap().then_some(())
+        })
+        .await;
+        let rpc = rpc::client(shared.daemon.socket()).await;
+        let ask = AuditVerifyRequest { anchors: Vec::new(), trail: None };
+        let joined = rpc.audit_verify(rpc::context(), ask).await.unwrap().unwrap();
+        sqlx::raw_sql("rollback").execute(&mut holder).await.unwrap();
+        joined
+    };
+    let (began, _) = tokio::join!(shared.tenantry_of_somebody(&["audit", "verify"]), joining);
+    began.assert_status(0);
+    let events = eventually("both are on record", async || {
+        let events = shared.events("audit.verify").await;
+        (events.len() == 2).then_some(events)
+    })
+    .await;
+    let of_somebody = |event: &&Value| event["actor"].as_str().is_some_and(|name| name.starts_with(SOMEBODY));
+    assert_eq!(events.iter().filter(of_somebody).count(), 1, "{events:?}");
 }

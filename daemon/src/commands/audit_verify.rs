@@ -1,6 +1,6 @@
 //! `audit_verify`, `audit_verification`: whether the trail is what it was. The daemon asks itself, too, on schedule.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tenantry_protocol::audit::{
@@ -20,8 +20,7 @@ use super::{App, Caller, errors};
 
 /// Anchors of one request.
 const MOST_ANCHORS: usize = 50_000;
-/// Verifications at once, and those whose verdict is kept.
-const MOST_RUNNING: usize = 2;
+/// Verifications whose verdict is kept.
 const KEPT: usize = 8;
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
@@ -30,8 +29,12 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 pub(super) struct Job {
     id: String,
     has_own_anchors: bool,
+    joined: Arc<Joined>,
     state: watch::Receiver<State>,
 }
+
+/// Who asked for it while it was running already, and how often; none once they are recorded.
+type Joined = Mutex<Option<Vec<(Actor, u64)>>>;
 
 /// How far it is, and what came of it.
 type State = Result<AuditVerification, ApiError>;
@@ -50,22 +53,25 @@ pub async fn audit_verify(
         return Err(ApiError::invalid("trail", message));
     }
     let mut jobs = app.verifications.lock().unwrap_or_else(PoisonError::into_inner);
-    let running = |job: &&Job| is_running(job);
-    if anchors.is_empty()
-        && let Some(job) = jobs.iter().filter(running).find(|job| !job.has_own_anchors)
-    {
-        return job.state.borrow().clone();
-    }
-    if jobs.iter().filter(running).count() >= MOST_RUNNING {
-        let message = "verifications are running already: wait for one of them, then ask again";
-        return Err(ApiError::new(ErrorCode::Conflict, message));
+    // One of each kind at once: who brings anchors keeps nobody from the verification that all others share.
+    let has_own_anchors = !anchors.is_empty();
+    let running =
+        jobs.iter().filter(|job| is_running(job)).find(|job| job.has_own_anchors == has_own_anchors);
+    match running {
+        Some(_) if has_own_anchors => {
+            let message = "a verification with anchors is running already: wait for its end, then ask again";
+            return Err(ApiError::new(ErrorCode::Conflict, message));
+        }
+        Some(job) if job.is_joined_by(app.actor(caller)) => return job.state.borrow().clone(),
+        _ => {}
     }
     let id = uuid::Uuid::now_v7().to_string();
     let begun = AuditVerification { id: id.clone(), checked: 0, total: 0, verdict: None };
     let (report, state) = watch::channel(Ok(begun.clone()));
     let excess = (jobs.len() + 1).saturating_sub(KEPT);
     jobs.drain(..excess);
-    jobs.push(Job { id, has_own_anchors: !anchors.is_empty(), state });
+    let joined = Arc::new(Mutex::new(Some(Vec::new())));
+    jobs.push(Job { id, has_own_anchors, joined: Arc::clone(&joined), state });
     drop(jobs);
     let (task, actor) = (Arc::clone(app), app.actor(caller));
     app.engine.tasks().spawn(async move {
@@ -77,6 +83,14 @@ pub async fn audit_verify(
             });
         };
         let result = verify(&task, anchors, actor, progress).await;
+        let joined = joined.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Ok(verdict) = &result {
+            for (actor, times) in joined.unwrap_or_default() {
+                for _ in 0..times {
+                    record(&task, verdict, has_own_anchors, actor.clone()).await;
+                }
+            }
+        }
         report.send_modify(|state| match (result, &mut *state) {
             (Ok(verdict), Ok(state)) => state.verdict = Some(verdict),
             (Err(error), _) => *state = Err(errors::control(error)),
@@ -84,6 +98,19 @@ pub async fn audit_verify(
         });
     });
     Ok(begun)
+}
+
+impl Job {
+    /// False where it is over by now.
+    fn is_joined_by(&self, actor: Actor) -> bool {
+        let mut joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(joined) = joined.as_mut() else { return false };
+        match joined.iter_mut().find(|(known, _)| known.uid == actor.uid) {
+            Some((_, times)) => *times += 1,
+            None => joined.push((actor, 1)),
+        }
+        true
+    }
 }
 
 fn is_running(job: &Job) -> bool {
@@ -148,19 +175,23 @@ async fn verify(
     if verdict.broken.is_none() && actor == Actor::daemon(app.own_uid) {
         return Ok(verdict);
     }
+    record(app, &verdict, has_anchors, actor).await;
+    Ok(verdict)
+}
+
+/// The verdict is given whether or not it can be recorded: a broken trail may take no more.
+async fn record(app: &App, verdict: &AuditVerdict, has_anchors: bool, actor: Actor) {
     let (what, found) = match &verdict.broken {
         found if !has_anchors => (What::Verified, found.as_ref().map(|found| (found.seq, found.kind))),
         None => (What::AnchorsAgreed, None),
         Some(_) => (What::AnchorsDiffered, None),
     };
-    let Some(unrecorded) = app.repeats.count(&actor, what, found) else { return Ok(verdict) };
-    let entry = entry(&verdict, actor, what, unrecorded);
-    // The verdict is given whether or not it can be recorded: a broken trail may take no more.
+    let Some(unrecorded) = app.repeats.count(&actor, what, found) else { return };
+    let entry = entry(verdict, actor, what, unrecorded);
     if let Err(error) = app.record_alone(&entry).await {
         tracing::warn!(error = %error.explain(), "a verification of the trail could not be recorded");
-        app.repeats.put_back(&entry.actor, Some(what), unrecorded + 1);
+        app.repeats.put_back(&entry.actor, what, found, unrecorded + 1);
     }
-    Ok(verdict)
 }
 
 fn entry(verdict: &AuditVerdict, actor: Actor, what: What, unrecorded: u64) -> Entry {

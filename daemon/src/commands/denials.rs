@@ -26,7 +26,7 @@ impl App {
             // The answer is "denied" whether or not it can be recorded: nothing happens that would need a trail.
             if let Err(error) = app.record_alone(&entry).await {
                 tracing::error!(error = %error.explain(), "a denial could not be recorded");
-                app.repeats.put_back(&entry.actor, Some(what), unrecorded + 1);
+                app.repeats.put_back(&entry.actor, what, None, unrecorded + 1);
             }
         };
         self.in_a_task(record).await;

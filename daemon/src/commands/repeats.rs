@@ -29,6 +29,16 @@ pub(super) enum What {
     AnchorsAgreed,
     /// The same, and they did not: where, is the caller's to choose, and no news of the trail.
     AnchorsDiffered,
+    /// Of the callers that are not told apart.
+    OfOthers(Others),
+}
+
+/// What callers beyond those that are told apart did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Others {
+    Denied,
+    FoundItWhole,
+    FoundItBroken,
 }
 
 /// What came of it: another outcome is no repetition. None where nothing can change.
@@ -46,7 +56,7 @@ pub(super) struct Repeats {
 struct Known {
     pairs: HashMap<(u32, What), Pair>,
     /// Of callers beyond those that are told apart.
-    others: u64,
+    others: HashMap<Others, u64>,
 }
 
 #[derive(Debug)]
@@ -59,9 +69,9 @@ struct Pair {
 
 /// Repetitions that are recorded as a number.
 struct Counted {
+    /// The daemon, for all those that are not told apart.
     actor: Actor,
-    /// None for all those that are not told apart.
-    what: Option<What>,
+    what: What,
     found: Found,
     count: u64,
 }
@@ -94,7 +104,7 @@ impl Repeats {
                 return Some(std::mem::take(&mut pair.unrecorded));
             }
             Some(pair) => pair.unrecorded += 1,
-            None if is_full => known.others += 1,
+            None if is_full => *known.others.entry(others(what, found)).or_default() += 1,
             None => {
                 let pair = Pair { actor: actor.clone(), found, recorded_at: now, unrecorded: 0 };
                 known.pairs.insert((actor.uid, what), pair);
@@ -114,26 +124,25 @@ impl Repeats {
             if is_over && pair.unrecorded > 0 {
                 let count = std::mem::take(&mut pair.unrecorded);
                 let (actor, found) = (pair.actor.clone(), pair.found);
-                taken.push(Counted { actor, what: Some(*what), found, count });
+                taken.push(Counted { actor, what: *what, found, count });
                 pair.recorded_at = now;
                 return true;
             }
             !is_over
         });
-        if known.others > 0 {
+        for (of_others, count) in known.others.drain() {
             let actor = Actor::daemon(nix::unistd::geteuid().as_raw());
-            let count = std::mem::take(&mut known.others);
-            taken.push(Counted { actor, what: None, found: None, count });
+            taken.push(Counted { actor, what: What::OfOthers(of_others), found: None, count });
         }
         taken
     }
 
     /// What could not be recorded stays counted.
-    pub(super) fn put_back(&self, actor: &Actor, what: Option<What>, count: u64) {
+    pub(super) fn put_back(&self, actor: &Actor, what: What, found: Found, count: u64) {
         let mut known = self.lock();
-        match what.and_then(|what| known.pairs.get_mut(&(actor.uid, what))) {
+        match known.pairs.get_mut(&(actor.uid, what)) {
             Some(pair) => pair.unrecorded += count,
-            None => known.others += count,
+            None => *known.others.entry(others(what, found)).or_default() += count,
         }
         self.pending.notify_one();
     }
@@ -163,24 +172,38 @@ impl App {
 
     async fn record_counted(&self, due: Due) {
         for counted in self.repeats.take(due) {
-            let (what, count) = (counted.what, counted.count);
+            let (what, found, count) = (counted.what, counted.found, counted.count);
             let entry = entry(counted);
             if let Err(error) = self.record_alone(&entry).await {
                 tracing::warn!(count, action = entry.action, error = %error.explain(), "repetitions could not be recorded");
-                self.repeats.put_back(&entry.actor, what, count);
+                self.repeats.put_back(&entry.actor, what, found, count);
             }
         }
     }
 }
 
+/// What is left of it where it is not told apart.
+const fn others(what: What, found: Found) -> Others {
+    match (what, found) {
+        (What::OfOthers(others), _) => others,
+        (What::Denied(_), _) => Others::Denied,
+        (What::AnchorsDiffered, _) | (What::Verified, Some(_)) => Others::FoundItBroken,
+        (What::AnchorsAgreed | What::Verified, _) => Others::FoundItWhole,
+    }
+}
+
 fn entry(Counted { actor, what, found, count }: Counted) -> Entry {
     let (action, outcome, fact) = match what {
-        None => ("denials", Outcome::Denied, Some(("action", "others"))),
-        Some(What::Denied(action)) => ("denials", Outcome::Denied, Some(("action", action))),
-        Some(What::Verified) if found.is_some() => ("audit.verify", Outcome::Failed, None),
-        Some(What::Verified) => ("audit.verify", Outcome::Ok, None),
-        Some(What::AnchorsAgreed) => ("audit.verify", Outcome::Ok, Some(("anchors", "given"))),
-        Some(What::AnchorsDiffered) => ("audit.verify", Outcome::Failed, Some(("anchors", "given"))),
+        What::Denied(action) => ("denials", Outcome::Denied, Some(("action", action))),
+        What::Verified if found.is_some() => ("audit.verify", Outcome::Failed, None),
+        What::Verified => ("audit.verify", Outcome::Ok, None),
+        What::AnchorsAgreed => ("audit.verify", Outcome::Ok, Some(("anchors", "given"))),
+        What::AnchorsDiffered => ("audit.verify", Outcome::Failed, Some(("anchors", "given"))),
+        What::OfOthers(Others::Denied) => ("denials", Outcome::Denied, Some(("action", "others"))),
+        What::OfOthers(Others::FoundItWhole) => ("audit.verify", Outcome::Ok, Some(("callers", "others"))),
+        What::OfOthers(Others::FoundItBroken) => {
+            ("audit.verify", Outcome::Failed, Some(("callers", "others")))
+        }
     };
     let mut entry = Entry { outcome: Some(outcome), ..Entry::new(action, actor) }.fact("count", count);
     if let Some((name, value)) = fact {
@@ -209,8 +232,8 @@ mod tests {
         }
         assert!(repeats.take(Due::Now).is_empty(), "its time is not over");
         let taken = repeats.take(Due::All);
-        assert_eq!((taken.len(), taken[0].count, taken[0].what), (1, 3, Some(plan)));
-        repeats.put_back(&taken[0].actor, taken[0].what, taken[0].count);
+        assert_eq!((taken.len(), taken[0].count, taken[0].what), (1, 3, plan));
+        repeats.put_back(&taken[0].actor, taken[0].what, None, taken[0].count);
         assert_eq!(repeats.take(Due::All)[0].count, 3, "what could not be recorded is still there");
         assert!(repeats.take(Due::All).is_empty());
     }
@@ -234,6 +257,18 @@ mod tests {
         let recorded = (0..most + 10).filter(is_recorded).count();
         assert_eq!(recorded, MOST_PAIRS);
         let taken = repeats.take(Due::Now);
-        assert_eq!((taken.len(), taken[0].count, taken[0].what), (1, 10, None));
+        let denied = What::OfOthers(Others::Denied);
+        assert_eq!((taken.len(), taken[0].count, taken[0].what), (1, 10, denied));
+        // What came of it is not lost with who it was.
+        let cut = Some((7, BreakKind::Cut));
+        for (what, found) in [(What::Verified, None), (What::Verified, cut), (What::AnchorsDiffered, None)] {
+            assert_eq!(repeats.count(&actor(most + 10), what, found), None);
+        }
+        repeats.put_back(&actor(most + 11), What::AnchorsAgreed, None, 2);
+        let mut taken: Vec<_> = repeats.take(Due::Now).into_iter().map(entry).collect();
+        taken.sort_by_key(|entry| entry.outcome == Some(Outcome::Failed));
+        let told: Vec<_> = taken.iter().map(|entry| (entry.action, entry.outcome)).collect();
+        let expected = [Outcome::Ok, Outcome::Failed].map(|outcome| ("audit.verify", Some(outcome)));
+        assert_eq!(told, expected);
     }
 }
