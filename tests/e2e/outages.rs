@@ -18,7 +18,7 @@ async fn hide_server(env: &Env) -> PathBuf {
     // A connection that is just being opened would come to be behind the end of all others.
     let mut superuser = env.cluster.superuser("postgres").await;
     let kept =
-        "select count(*) >= 4 from pg_stat_activity where application_name = 'tenantryd' and datname = $1";
+        "select count(*) >= 5 from pg_stat_activity where application_name = 'tenantryd' and datname = $1";
     for database in [&env.target_db, &env.control_db] {
         eventually("the daemon's least connections are open", async || {
             let kept = sqlx::query_scalar(kept).bind(database).fetch_one(&mut superuser).await;

@@ -18,7 +18,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// And at least: each look copies the server's table of locks.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 /// A build whose locks nobody could count for so long is given up: it could have taken thousands by now.
-const BLIND: Duration = Duration::from_millis(500);
+const BLIND: Duration = Duration::from_secs(2);
 /// Locks that a build takes in a millisecond, at most: three times what a loop that creates tables takes where nothing else
 /// runs.
 const LOCKS_PER_MS: u32 = 30;
@@ -76,9 +76,9 @@ impl std::fmt::Display for Crossed {
         match fit {
             None => write!(
                 f,
-                "the build's locks, {held} when they were last counted, could not be counted for {} ms: the server let nobody \
+                "the build's locks, {held} when they were last counted, could not be counted for {} s: the server let nobody \
                  look",
-                BLIND.as_millis()
+                BLIND.as_secs()
             ),
             Some(Fit::TooMany) => write!(
                 f,

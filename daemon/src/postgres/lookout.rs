@@ -26,7 +26,7 @@ pub struct Lookout(PgPool);
 /// One, and room for another to take its place.
 const CONNECTIONS: u32 = 2;
 /// A look that takes longer says nothing of now.
-const PATIENCE: Duration = Duration::from_millis(250);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Lookout {
     /// Connects when it is first needed.
@@ -45,7 +45,7 @@ impl Lookout {
             .persistent(false)
             .bind(session.backend)
             .fetch_one(&self.0);
-        let held: i64 = match tokio::time::timeout(2 * PATIENCE, count).await {
+        let held: i64 = match tokio::time::timeout(PATIENCE, count).await {
             Ok(held) => held.map_err(doing("count the build's locks"))?,
             Err(_) => return Err(doing("count the build's locks")(sqlx::Error::PoolTimedOut)),
         };
