@@ -27,7 +27,7 @@ impl Shared {
         env.take_daemon().stop().await;
         let scratch = Scratch::new();
         // A checkout may lie in a folder that is closed to others.
-        std::fs::copy(binaries::tenantry(), scratch.join("tenantry")).unwrap();
+        binaries::copy_program(&binaries::tenantry(), &scratch.join("tenantry"));
         let daemon = Self::launch(&env, &scratch).await;
         Self { env, scratch, daemon }
     }

@@ -88,7 +88,7 @@ impl Arena {
         // Its own, so that whoever builds meanwhile does not change what is tried.
         let (built, program) = (binaries::tenantryd_with_faults(), env.dir.join("tenantryd"));
         if std::fs::hard_link(&built, &program).is_err() {
-            std::fs::copy(&built, &program).unwrap();
+            binaries::copy_program(&built, &program);
         }
         let faults = Faults::listen(&env.dir, world, proxy, script);
         let mut arena = Self {

@@ -105,6 +105,13 @@ pub(crate) fn server_version(version: Version) -> String {
     )
 }
 
+/// Copies a program by another process: a file that this one writes stays open in whatever it starts at that moment, and nobody
+/// can run it until then.
+pub(crate) fn copy_program(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg(from).arg(to).status().expect("cp can be run");
+    assert!(status.success(), "{} cannot be copied to {}", from.display(), to.display());
+}
+
 /// Not the one on the PATH: Debian's is a script that looks for a cluster, and takes longer than the query.
 pub(crate) fn psql() -> PathBuf {
     packaged_server_bin().join("psql")
