@@ -45,7 +45,7 @@ use pairs::{Fleet, Pairs};
 use proving_ground::ProvingGround;
 
 const LEAST_PROBES: usize = 40;
-const LEAST_PLANTED: usize = 80;
+const LEAST_PLANTED: usize = 75;
 /// Misconfigurations of shared tables, and blueprints of them that must be refused.
 const LEAST_IN_POOLS: usize = 20;
 /// One tenant on another: its five roles, two changes of them, and at least one thing of its own.

@@ -3,10 +3,13 @@
 //!
 //! Changes nothing but the probe's login, which is closed behind it.
 
+use std::time::Duration;
+
 use sqlx::Connection as _;
 use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::isolation::{Depth, IsolationReport};
 use tenantry_protocol::name::PlacementName;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::isolation::{self, Ground, elsewhere, probes};
@@ -19,6 +22,9 @@ use crate::postgres::secret::Password;
 use crate::postgres::site::Site;
 use crate::postgres::target::Ready;
 use crate::postgres::{self, canary, credentials, database_template, pools, shared_names, tenant_ddl};
+
+/// How long a second connection is waited for, to look through the catalog in half the time.
+const SECOND_CONNECTION: Duration = Duration::from_millis(100);
 
 /// A tenant under attack, or rather the one that attacks.
 struct Attacker<'a> {
@@ -176,7 +182,13 @@ impl Attacker<'_> {
         tracker: &Tracker,
     ) -> Result<(), StepError> {
         let mut connection = self.site.acquire().await?;
-        let looked = isolation::look(&mut connection, self.placement, home, self.depth).await;
+        // Where all are taken, one has to do: whoever holds one and waits for another could wait for its like.
+        let mut second = match self.depth {
+            Depth::Full => timeout(SECOND_CONNECTION, self.site.acquire()).await.ok().and_then(Result::ok),
+            _ => None,
+        };
+        let second = second.as_deref_mut();
+        let looked = isolation::look(&mut connection, second, self.placement, home, self.depth).await;
         let looked = looked.map_err(doing("look through the catalog"))?;
         looked.add_to(report);
         if self.depth == Depth::Full || report.found() > 0 {
