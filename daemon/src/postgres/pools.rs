@@ -76,13 +76,15 @@ async fn look_again(connection: &mut PgConnection, pool: &PlacementName) -> Resu
         .map_err(doing("note that the pool keeps its rules"))
 }
 
-/// Pools that an earlier release built have their functions in their own schema, where their owner could have replaced them.
-/// Gives them the daemon's, whether or not they keep the rules: their tenants are verified and removed in any case.
+/// Pools that were built to earlier rules have other functions, first ones in their own schema, where their owner could have
+/// replaced them. Gives them those of now, whether or not they keep the rules: their tenants are verified and removed in any
+/// case.
 pub(super) async fn secure_earlier(connection: &mut PgConnection, provisioner: &str) -> Result<()> {
     let earlier: Vec<String> = sqlx::query_scalar(
         "select placement from tenantry.pool
-         where to_regprocedure(format('tenantry.%I()', placement || '_picture')) is null",
+         where rules < $1 or to_regprocedure(format('tenantry.%I()', placement || '_picture')) is null",
     )
+    .bind(RULES_VERSION)
     .fetch_all(&mut *connection)
     .await
     .map_err(doing("look for pools of an earlier release"))?;
@@ -99,7 +101,7 @@ pub(super) async fn secure_earlier(connection: &mut PgConnection, provisioner: &
         let mut tx = connection.begin().await.map_err(doing("begin to secure a pool"))?;
         execute(&mut tx, render(&sql.concat(), &values), "secure a pool").await?;
         tx.commit().await.map_err(doing("commit a pool's functions"))?;
-        tracing::info!(%pool, "a pool of an earlier release has functions that its owner cannot replace");
+        tracing::info!(%pool, "a pool that was built to earlier rules has the functions of now");
     }
     Ok(())
 }

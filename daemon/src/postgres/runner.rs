@@ -248,17 +248,9 @@ impl Build {
     /// Gives the transaction up, and its connection with it. A statement that still runs would go on, with all its
     /// locks, until the server next writes to the connection: so its process is ended too.
     pub async fn abandon(self, site: Site<'_>) {
+        let session = self.session();
         drop(self.connection.detach());
-        let end = async {
-            let mut connection = site.target.acquire().await?;
-            sqlx::query("select pg_terminate_backend(pid) from pg_stat_activity where pid = $1 and backend_xid::text = $2")
-                .bind(self.backend)
-                .bind(&self.xid)
-                .execute(&mut *connection)
-                .await
-                .map_err(doing("end the build's session"))
-        };
-        if let Err(error) = end.await {
+        if let Err(error) = site.target.lookout().end(&session).await {
             // The tombstone waits for the transaction in any case.
             tracing::warn!(error = %error.explain(), "an abandoned build's session could not be ended");
         }
