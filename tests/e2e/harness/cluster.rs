@@ -3,6 +3,8 @@
 //! Tests that can share one take [`Cluster::shared`]; one that looks at the whole cluster, or stops it, takes its own.
 //! The superuser is let in by the kernel's word (peer), everybody else by password, as in production.
 
+mod original;
+
 use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
@@ -15,7 +17,7 @@ use nix::unistd::{Uid, User};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{ConnectOptions, Executor};
 
-use super::binaries;
+use self::original::Original;
 use super::reaper::Reaper;
 use super::scratch;
 
@@ -46,49 +48,30 @@ impl Cluster {
 
     /// A cluster that no other test sees.
     pub(crate) fn private(version: Version) -> Arc<Self> {
-        let base = tempfile::Builder::new().prefix("tnt-").tempdir_in(scratch::root()).unwrap().keep();
-        std::fs::set_permissions(&base, Permissions::from_mode(0o755)).unwrap();
+        let original = Original::of(version);
+        let base = open_folder();
         let data = base.join("data");
         let reaper = Reaper::watch(&data, &base);
-        let bin = readable_bin(version, &base);
-        let cluster = Self { base, bin, next: AtomicU32::new(1), _reaper: reaper };
-        for dir in [&data, &cluster.socket_dir()] {
-            std::fs::create_dir(dir).unwrap();
-            std::fs::set_permissions(dir, Permissions::from_mode(0o700)).unwrap();
-            if let Some(user) = server_user() {
-                chown(dir, Some(user.uid.as_raw()), Some(user.gid.as_raw())).unwrap();
-            }
-        }
-        cluster.make(&data);
+        let cluster = Self { base, bin: original.bin.clone(), next: AtomicU32::new(1), _reaper: reaper };
+        original.copy(&data);
+        cluster.configure(&data);
         cluster.start(&data);
         Arc::new(cluster)
     }
 
-    fn make(&self, data: &Path) {
-        run(self.server_program("initdb").arg("-D").arg(data).args([
-            "--username",
-            SUPERUSER,
-            "--locale=C.UTF-8",
-            "--encoding=UTF8",
-            "--no-sync",
-            "--no-instructions",
-            "--auth-local=peer",
-            "--auth-host=reject",
-        ]));
-        let me = User::from_uid(Uid::effective()).unwrap().expect("the user of this process has a name").name;
-        let write = |name: &str, text: String| {
-            std::fs::write(data.join(name), text).unwrap();
-        };
-        write("pg_hba.conf", format!("local all {SUPERUSER} peer map=tests\nlocal all all scram-sha-256\n"));
-        write("pg_ident.conf", format!("tests {me} {SUPERUSER}\n"));
-        write(
-            "postgresql.auto.conf",
-            format!(
-                "listen_addresses = ''\nunix_socket_directories = '{}'\nfsync = off\nfull_page_writes = off\n\
-                 synchronous_commit = off\nmax_connections = 300\nshared_buffers = '64MB'\n",
-                self.socket_dir().display()
-            ),
+    fn configure(&self, data: &Path) {
+        let sockets = self.socket_dir();
+        std::fs::create_dir(&sockets).unwrap();
+        std::fs::set_permissions(&sockets, Permissions::from_mode(0o700)).unwrap();
+        if let Some(user) = server_user() {
+            chown(&sockets, Some(user.uid.as_raw()), Some(user.gid.as_raw())).unwrap();
+        }
+        let settings = format!(
+            "listen_addresses = ''\nunix_socket_directories = '{}'\nfsync = off\nfull_page_writes = off\n\
+             synchronous_commit = off\nmax_connections = 300\nshared_buffers = '64MB'\n",
+            sockets.display()
         );
+        std::fs::write(data.join("postgresql.auto.conf"), settings).unwrap();
     }
 
     fn start(&self, data: &Path) {
@@ -115,14 +98,8 @@ impl Cluster {
         self.start(&self.base.join("data"));
     }
 
-    /// A server program that runs as the user who owns the cluster; the server refuses to run as root.
     fn server_program(&self, name: &str) -> Command {
-        let mut command = Command::new(self.bin.join(name));
-        command.current_dir("/").env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C.UTF-8");
-        if let Some(user) = server_user() {
-            command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
-        }
-        command
+        server_program(&self.bin, name)
     }
 
     pub(crate) fn socket_dir(&self) -> PathBuf {
@@ -180,14 +157,21 @@ pub(crate) fn server_user() -> Option<User> {
     })
 }
 
-/// The server's programs, where its user can read them: a checkout may lie in a folder that is closed to it.
-fn readable_bin(version: Version, base: &Path) -> PathBuf {
-    let bin = binaries::server_bin(version);
-    if version == Version::Packaged || server_user().is_none() {
-        return bin;
+/// A server program that runs as the user who owns the cluster; the server refuses to run as root.
+fn server_program(bin: &Path, name: &str) -> Command {
+    let mut command = Command::new(bin.join(name));
+    command.current_dir("/").env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C.UTF-8");
+    if let Some(user) = server_user() {
+        command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
     }
-    run(Command::new("cp").arg("-a").arg(bin.parent().unwrap()).arg(base.join("server")));
-    base.join("server/bin")
+    command
+}
+
+/// A new temporary folder with a short path, which every user can pass through.
+fn open_folder() -> PathBuf {
+    let base = tempfile::Builder::new().prefix("tnt-").tempdir_in(scratch::root()).unwrap().keep();
+    std::fs::set_permissions(&base, Permissions::from_mode(0o755)).unwrap();
+    base
 }
 
 fn run(command: &mut Command) {
