@@ -25,10 +25,11 @@ torture: test-deps
 	cargo test --workspace --test torture -- --runs $(or $(RUNS),500) --seed $(or $(SEED),1) $(TORTURE)
 
 # Attacks tenants of all tenancies on PostgreSQL 15 and 18, plants misconfigurations that the verifier must catch, and writes
-# docs/penetration-report.md. ISOLATION="--idle 600": tenants take all connections of a server, after ten minutes of rest.
+# docs/penetration-report.md; measured, so in release. ISOLATION="--idle 600": tenants take all connections of a server, after
+# ten minutes of rest.
 isolation: test-deps
-	cargo build --workspace
-	cargo test --workspace --test isolation -- $(ISOLATION)
+	cargo build --release --workspace
+	cargo test --release --workspace --test isolation -- $(ISOLATION)
 
 # Whatever a fuzzer comes up with, held to the invariants of the property tests: FUZZ_TIME seconds for each target of fuzz/.
 fuzz: deps

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::postgres::error::{Origin, origin};
 use crate::postgres::quote::{Value, render};
 
-use super::probes::{ANOTHER_TRANSACTION, Attack, Holds, Probe};
+use super::probes::{ANOTHER_TRANSACTION, Attack, Holds, Probe, Times};
 
 /// Raised whenever a probe or lint is added or changed: a report of an older battery proves less.
 pub const BATTERY_VERSION: u32 = 6;
@@ -29,6 +29,8 @@ pub struct Ground<'a> {
     pub pool: &'a PlacementName,
     /// Somebody else who has rows there; nobody where it shares none.
     pub neighbour: Uuid,
+    /// Some of the pool's tables that the attacker may read, without their schema.
+    pub tables: &'a [String],
     /// The daemon's role on the target.
     pub provisioner: &'a str,
 }
@@ -50,9 +52,18 @@ pub(super) async fn run(
         remedy: probe.remedy.map(str::to_owned),
     };
     for attack in probe.attacks {
-        judge(&mut verdict, *attack, answer(session, *attack, ground).await?);
-        if !verdict.held {
-            break;
+        let tables = match attack.times {
+            Times::Once => &[String::new()],
+            Times::EachTable => ground.tables,
+        };
+        for table in tables {
+            judge(&mut verdict, *attack, answer(session, *attack, ground, table).await?);
+            if !verdict.held {
+                if attack.times == Times::EachTable {
+                    verdict.evidence.push_str(&format!(" in {table}"));
+                }
+                return Ok(verdict);
+            }
         }
     }
     Ok(verdict)
@@ -73,6 +84,7 @@ async fn answer(
     session: &mut PgConnection,
     attack: Attack,
     ground: Ground<'_>,
+    table: &str,
 ) -> Result<Answer, sqlx::Error> {
     let values = [
         ("own", Value::Placement(ground.own)),
@@ -80,6 +92,7 @@ async fn answer(
         ("pool", Value::Placement(ground.pool)),
         ("neighbour", Value::Tenant(ground.neighbour)),
         ("provisioner", Value::Identifier(ground.provisioner)),
+        ("table", Value::Identifier(table)),
     ];
     // What the one before changed goes, and this one has a transaction of its own: in one message, since there are many.
     let sql = [ANOTHER_TRANSACTION, attack.before, attack.sql].concat();

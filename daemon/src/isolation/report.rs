@@ -1,6 +1,5 @@
 //! A whole battery: all probes that make sense for a tenancy, or the catalog lints, as one report.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use sqlx::PgConnection;
@@ -13,7 +12,7 @@ use crate::postgres::lint_rows;
 use crate::postgres::quote::{Value, render};
 
 use super::battery::{self, BATTERY_VERSION, Ground};
-use super::lints::{self, Lint};
+use super::lints;
 use super::probes;
 use super::residual;
 
@@ -82,11 +81,9 @@ pub fn uncovered(problems: Vec<String>) -> impl Iterator<Item = LintFinding> {
 }
 
 /// Looks through the catalog of the tenant's database, as the daemon's role. `home` is the placement whose schema the
-/// tenant's tables are in: its own, or the pool's. With a second connection in half the time, which counts where somebody made
-/// very much.
+/// tenant's tables are in: its own, or the pool's.
 pub async fn look(
     connection: &mut PgConnection,
-    second: Option<&mut PgConnection>,
     own: &PlacementName,
     home: &PlacementName,
     depth: Depth,
@@ -96,18 +93,10 @@ pub async fn look(
     if depth == Depth::Full {
         lints.push(lints::GIFTS);
     }
-    // The last first: among them are the longest.
-    let left = Mutex::new(lints.into_iter().enumerate().collect());
-    let results = run(connection, &left, own, home);
-    let mut results = match second {
-        Some(second) => {
-            let (these, those) = tokio::try_join!(results, run(second, &left, own, home))?;
-            [these, those].concat()
-        }
-        None => results.await?,
-    };
-    results.sort_by_key(|(number, ..)| *number);
-    for (_, lint, (found, left_out)) in results {
+    let render = |sql| render(sql, &[("own", Value::Placement(own)), ("home", Value::Placement(home))]);
+    let queries: Vec<String> = lints.iter().map(|lint| render(lint.sql)).collect();
+    let results = lint_rows::found(connection, &render(lints::SHARED), &queries).await?;
+    for (lint, (found, left_out)) in lints.into_iter().zip(results) {
         if lint.name == lints::GIFTS.name {
             looked.gifts = found;
             continue;
@@ -117,33 +106,4 @@ pub async fn look(
         looked.left_out += left_out;
     }
     Ok(looked)
-}
-
-/// A lint with its number, and what it found: the texts, and how many more there are.
-type Ran<'a> = (usize, &'a Lint, (Vec<String>, u32));
-
-/// Runs lints until none is left.
-async fn run<'a>(
-    connection: &mut PgConnection,
-    left: &Mutex<Vec<(usize, &'a Lint)>>,
-    own: &PlacementName,
-    home: &PlacementName,
-) -> Result<Vec<Ran<'a>>, sqlx::Error> {
-    lint_rows::prepare(connection).await?;
-    let next = || left.lock().unwrap_or_else(PoisonError::into_inner).pop();
-    let mut results = Vec::new();
-    while let Some((number, lint)) = next() {
-        results.push((number, lint, found(connection, lint, own, home).await?));
-    }
-    Ok(results)
-}
-
-async fn found(
-    connection: &mut PgConnection,
-    lint: &Lint,
-    own: &PlacementName,
-    home: &PlacementName,
-) -> Result<(Vec<String>, u32), sqlx::Error> {
-    let sql = render(lint.sql, &[("own", Value::Placement(own)), ("home", Value::Placement(home))]);
-    lint_rows::first(connection, &sql).await
 }

@@ -7,23 +7,33 @@ use tenantry_protocol::isolation::{LONGEST_EVIDENCE, MOST_OF_A_LINT};
 /// Rows that are counted, however many there are.
 const MOST_COUNTED: usize = 1_000;
 
-/// From here on the server compiles nothing on this connection: where a tenant made very much, it would take seconds for it.
-pub async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql("set jit = off").execute(connection).await.map(drop)
-}
+/// What one lint found: the first texts, and how many more there are of the first [`MOST_COUNTED`].
+pub type Found = (Vec<String>, u32);
 
-/// The first rows of a query that gives a text each, and how many more there are of the first [`MOST_COUNTED`].
-pub async fn first(connection: &mut PgConnection, lint: &str) -> Result<(Vec<String>, u32), sqlx::Error> {
-    let sql = format!(
-        "select case when length(evidence) > {LONGEST_EVIDENCE} then left(evidence, {LONGEST_EVIDENCE} - 1) || '…'
+/// Runs queries that give a text for each thing they find, over the CTEs in `shared`, as one statement.
+pub async fn found(
+    connection: &mut PgConnection,
+    shared: &str,
+    lints: &[String],
+) -> Result<Vec<Found>, sqlx::Error> {
+    let parts = lints.iter().enumerate().map(|(number, lint)| {
+        format!(
+            "(select {number}, case when length(evidence) > {LONGEST_EVIDENCE} then left(evidence, {LONGEST_EVIDENCE} - 1) || '…'
                      else evidence end, count(*) over ()
-         from (select evidence from ({lint}) found(evidence) limit {MOST_COUNTED}) counted limit {MOST_OF_A_LINT}"
-    );
-    let (mut texts, mut counted) = (Vec::new(), 0);
+              from (select evidence from ({lint}) found(evidence) limit {MOST_COUNTED}) counted limit {MOST_OF_A_LINT})"
+        )
+    });
+    let sql = format!("with {shared} {}", parts.collect::<Vec<_>>().join("\nunion all\n"));
+    // The server compiles nothing on this connection any more: where a tenant made very much, it would take seconds for it.
+    sqlx::raw_sql("set jit = off").execute(&mut *connection).await?;
+    let mut found = vec![Found::default(); lints.len()];
     for row in sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(connection).await? {
-        texts.push(row.try_get(0)?);
-        counted = row.try_get::<i64, _>(1)?.unsigned_abs();
+        let number = usize::try_from(row.try_get::<i32, _>(0)?).unwrap_or(usize::MAX);
+        let counted = row.try_get::<i64, _>(2)?.unsigned_abs();
+        // The numbers are those that were put into the statement.
+        let Some((texts, more)) = found.get_mut(number) else { continue };
+        texts.push(row.try_get(1)?);
+        *more = u32::try_from(counted.saturating_sub(texts.len() as u64)).unwrap_or(u32::MAX);
     }
-    let more = counted.saturating_sub(texts.len() as u64);
-    Ok((texts, u32::try_from(more).unwrap_or(u32::MAX)))
+    Ok(found)
 }

@@ -222,6 +222,21 @@ pub async fn canary(target: &Target, pool: &PlacementName) -> Result<Uuid> {
         .map_err(doing("look for the pool's canary"))
 }
 
+/// The names of up to `most` of the pool's tables that its tenants' applications may read, those with the most rows first.
+pub async fn largest_tables(target: &Target, pool: &PlacementName, most: i64) -> Result<Vec<String>> {
+    let mut connection = target.acquire().await?;
+    sqlx::query_scalar(
+        "select relname::text from pg_class
+         where relnamespace = to_regnamespace($1) and relkind = 'r' and has_table_privilege($1 || '_app', oid, 'select')
+         order by pg_stat_get_live_tuples(oid) desc, oid limit $2",
+    )
+    .bind(pool.as_str())
+    .bind(most)
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(doing("look for the pool's largest tables"))
+}
+
 /// Everything that an attack on a pool's canary could change, as one text.
 pub async fn picture(target: &Target, pool: &PlacementName) -> Result<String> {
     let mut connection = target.acquire().await?;

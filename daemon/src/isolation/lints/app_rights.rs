@@ -6,12 +6,7 @@ pub(super) const LINT: Lint = Lint {
     name: "app_rights",
     meaning: "the application could empty tables, put code into them, or hand its rights on",
     sql: r"
-with owned as materialized (select d.classid, d.objid from pg_shdepend d
-    where d.refclassid = 'pg_authid'::regclass and d.refobjid = to_regrole('{own}') and d.deptype = 'o'
-      and d.dbid = (select oid from pg_database where datname = current_database())),
-ours as materialized (select oid, rolname from pg_roles
-    where rolname in ('{own}', '{own}_app', '{own}_a', '{own}_b', '{own}_probe', '{own}_dump')),
-granted as (
+with granted as (
     select 'pg_class'::regclass as class, c.oid, c.relkind::text as kind, a.*
     from owned o join pg_class c on c.oid = o.objid, aclexplode(c.relacl) a where o.classid = 'pg_class'::regclass
     union all

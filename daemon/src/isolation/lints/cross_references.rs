@@ -6,10 +6,7 @@ pub(super) const LINT: Lint = Lint {
     name: "cross_references",
     meaning: "the tenant reads or calls what belongs to others, or others cannot be removed",
     sql: r"
-with owned as materialized (select d.classid, d.objid from pg_shdepend d
-    where d.refclassid = 'pg_authid'::regclass and d.refobjid = to_regrole('{own}') and d.deptype = 'o'
-      and d.dbid = (select oid from pg_database where datname = current_database())),
-others as (
+with others as (
     select 'pg_constraint'::regclass as class, c.oid, f.relnamespace as elsewhere
     from owned o join pg_constraint c on c.conrelid = o.objid join pg_class f on f.oid = c.confrelid
     where o.classid = 'pg_class'::regclass

@@ -6,8 +6,6 @@ pub(super) const LINT: Lint = Lint {
     name: "default_privileges",
     meaning: "the tenant's future objects are open to others",
     sql: r"
-with ours as materialized (select oid, rolname from pg_roles
-    where rolname in ('{own}', '{own}_app', '{own}_a', '{own}_b', '{own}_probe', '{own}_dump'))
 select format('%s on its future objects (%s) to %s', a.privilege_type, d.defaclobjtype,
               case a.grantee when 0 then 'PUBLIC' else pg_get_userbyid(a.grantee) end)
 from ours r join pg_default_acl d on d.defaclrole = r.oid, aclexplode(d.defaclacl) a

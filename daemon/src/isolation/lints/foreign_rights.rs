@@ -10,18 +10,13 @@ pub(super) const LINT: Lint = Lint {
     name: "foreign_rights",
     meaning: "the tenant may use somebody else's objects",
     sql: r"
-with ours as materialized (select oid, rolname from pg_roles
-    where rolname in ('{own}', '{own}_app', '{own}_a', '{own}_b', '{own}_probe', '{own}_dump')),
-rights as materialized (
-    select d.classid, d.objid, d.objsubid, r.rolname, case d.classid
+with rights as materialized (
+    select d.classid, d.objid, d.objsubid, d.rolname, case d.classid
         when 'pg_default_acl'::regclass then (select defaclrole from pg_default_acl where oid = d.objid)
         else (select refobjid from pg_shdepend o where o.dbid = d.dbid and o.classid = d.classid and o.objid = d.objid
               and o.objsubid = 0 and o.deptype = 'o') end as owner
-    from ours r
-    join pg_shdepend d on d.refclassid = 'pg_authid'::regclass and d.refobjid = r.oid and d.deptype = 'a'
-     and d.classid <> 'pg_largeobject'::regclass
-     and d.dbid::bigint in (0, (select oid::bigint from pg_database where datname = current_database()))
-    where not (d.classid = 'pg_database'::regclass and (select datname from pg_database where oid = d.objid) = '{own}')),
+    from held d
+    where d.deptype = 'a' and not (d.classid = 'pg_database'::regclass and (select datname from pg_database where oid = d.objid) = '{own}')),
 owners as materialized (select owner from rights union select lomowner from pg_largeobject_metadata),
 tenants as materialized (select owner from owners where owner in (select oid from ours) or exists (
     select from pg_roles r join tenantry.placement p on p.placement = left(r.rolname, 15) and p.kind = 'tenant'

@@ -8,9 +8,7 @@ pub(super) const LINT: Lint = Lint {
     name: "gifts",
     meaning: "another tenant gave this one's roles rights of its own",
     sql: r"
-with ours as materialized (select oid, rolname from pg_roles
-    where rolname in ('{own}', '{own}_app', '{own}_a', '{own}_b', '{own}_probe', '{own}_dump')),
-given as materialized (
+with given as materialized (
     select d.classid, case d.classid
         when 'pg_largeobject'::regclass then (select lomowner from pg_largeobject_metadata where oid = d.objid)
         when 'pg_default_acl'::regclass then (select defaclrole from pg_default_acl where oid = d.objid)

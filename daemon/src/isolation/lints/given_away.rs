@@ -12,10 +12,7 @@ pub(super) const LINT: Lint = Lint {
     // A privilege's text is `grantee=letters/grantor`, PUBLIC being nobody's name: a `*` behind a letter is the right to
     // hand it on. Every type is PUBLIC's to use by the server's own default, of which only the schema's lack keeps others.
     sql: r"
-with owned as materialized (select d.classid, d.objid from pg_shdepend d
-    where d.refclassid = 'pg_authid'::regclass and d.refobjid = to_regrole('{own}') and d.deptype = 'o'
-      and d.dbid = (select oid from pg_database where datname = current_database())),
-acls as (
+with acls as (
     select classid, objid, 0 as part, case classid
         when 'pg_class'::regclass then (select relacl from pg_class where oid = objid)
         when 'pg_proc'::regclass then (select coalesce(proacl, acldefault('f', proowner)) from pg_proc where oid = objid)

@@ -6,8 +6,6 @@ pub(super) const LINT: Lint = Lint {
     name: "memberships",
     meaning: "a role of the tenant's is more than the tenant, or somebody else is the tenant",
     sql: r"
-with ours as materialized (select oid, rolname from pg_roles
-    where rolname in ('{own}', '{own}_app', '{own}_a', '{own}_b', '{own}_probe', '{own}_dump'))
 select format('%s is a member of %s', pg_get_userbyid(m.member), pg_get_userbyid(m.roleid))
 from pg_auth_members m
 left join ours inner_role on inner_role.oid = m.roleid

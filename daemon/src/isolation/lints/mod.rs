@@ -1,11 +1,10 @@
 //! The catalog lints, one file each: what the catalog must not show of a tenant, whether or not an attack has used it yet.
 //!
 //! A lint is one query, which the daemon's role runs; `{own}` in it stands for the tenant's placement, `{home}` for
-//! the one whose schema its tables are in: its own, or that of a pool. It gives a text for
-//! each thing it finds. What a role owns or may use is read from the shared dependencies, which are indexed: a scan of the
-//! catalog would make each verification slower with every tenant that is there. A tenant can make any number of some things,
-//! so that no more of a lint is described, fetched or
-//! counted than is kept.
+//! the one whose schema its tables are in: its own, or that of a pool. It gives a text for each thing it finds, and may ask
+//! what all of them ask: see [`SHARED`]. What a role owns or may use is read from the shared dependencies, which are indexed:
+//! a scan of the catalog would make each verification slower with every tenant that is there. A tenant can make any number of
+//! some things, so that no more of a lint is described, fetched or counted than is kept.
 
 use tenantry_protocol::isolation::Depth;
 
@@ -33,6 +32,20 @@ pub struct Lint {
     pub meaning: &'static str,
     pub sql: &'static str,
 }
+
+/// What lints have in common, as CTEs: `ours`, the tenant's roles; `held`, what they own and may use, but for the large objects
+/// that they may use, which others can give them by the million; `owned`, what belongs to the tenant itself. Once for all
+/// lints, and so in one statement: where somebody made very much, each reading of it takes a while.
+pub const SHARED: &str = r"
+ours as materialized (select oid, rolname from pg_roles
+    where rolname in ('{own}', '{own}_app', '{own}_a', '{own}_b', '{own}_probe', '{own}_dump')),
+-- As an array: one walk through what is there, where a join would take one for each role.
+entries as materialized (select dbid, classid, objid, objsubid, deptype, refobjid from pg_shdepend
+    where refclassid = 'pg_authid'::regclass and refobjid = any (array(select oid from ours))
+      and (classid <> 'pg_largeobject'::regclass or deptype = 'o') and deptype in ('o', 'a')
+      and dbid::bigint in (0, (select oid::bigint from pg_database where datname = current_database()))),
+held as materialized (select e.*, r.rolname from entries e join ours r on r.oid = e.refobjid),
+owned as materialized (select classid, objid from held where deptype = 'o' and rolname = '{own}' and dbid <> 0)";
 
 /// What is told of a tenant beside its findings, and is nothing against it.
 pub const GIFTS: &Lint = &gifts::LINT;

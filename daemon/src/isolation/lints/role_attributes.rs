@@ -6,10 +6,8 @@ pub(super) const LINT: Lint = Lint {
     name: "role_attributes",
     meaning: "a role of the tenant's may do what only an administrator may, or has no bounds",
     sql: r"
-with ours as materialized (select r.* from pg_roles r join (select oid, rolname from pg_roles
-    where rolname in ('{own}', '{own}_app', '{own}_a', '{own}_b', '{own}_probe', '{own}_dump')) o using (oid))
 select format('%s has %s', r.rolname, attribute)
-from ours r
+from ours join pg_roles r using (oid)
 cross join lateral (values
     ('SUPERUSER', r.rolsuper), ('CREATEROLE', r.rolcreaterole), ('CREATEDB', r.rolcreatedb),
     ('REPLICATION', r.rolreplication), ('BYPASSRLS', r.rolbypassrls),

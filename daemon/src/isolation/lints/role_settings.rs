@@ -6,8 +6,6 @@ pub(super) const LINT: Lint = Lint {
     name: "role_settings",
     meaning: "the tenant's sessions begin as somebody else, with other code, on another tenant's objects, or without bounds",
     sql: r"
-with ours as materialized (select oid, rolname from pg_roles
-    where rolname in ('{own}', '{own}_app', '{own}_a', '{own}_b', '{own}_probe', '{own}_dump'))
 select format('%s sets %s', r.rolname, setting)
 from ours r join pg_db_role_setting s on s.setrole = r.oid, unnest(s.setconfig) setting
 where setting ~ '^(role|session_authorization|session_replication_role|session_preload_libraries|local_preload_libraries|row_security)='

@@ -6,14 +6,10 @@ pub(super) const LINT: Lint = Lint {
     name: "stray_objects",
     meaning: "the tenant left objects where others use them, or where a removal might miss them",
     sql: r"
-with ours as materialized (select oid, rolname from pg_roles
-    where rolname in ('{own}', '{own}_app', '{own}_a', '{own}_b', '{own}_probe', '{own}_dump'))
-select format('%s belongs to %s', pg_describe_object(d.classid, d.objid, 0), r.rolname)
-from ours r
-join pg_shdepend d on d.refclassid = 'pg_authid'::regclass and d.refobjid = r.oid and d.deptype = 'o'
- and d.dbid in (0, (select oid from pg_database where datname = current_database()))
-where d.classid not in ('pg_largeobject'::regclass, 'pg_default_acl'::regclass)
-  and (r.rolname <> '{own}' or not coalesce(
+select format('%s belongs to %s', pg_describe_object(d.classid, d.objid, 0), d.rolname)
+from held d
+where d.deptype = 'o' and d.classid not in ('pg_largeobject'::regclass, 'pg_default_acl'::regclass)
+  and (d.rolname <> '{own}' or not coalesce(
         case d.classid
             when 'pg_namespace'::regclass then d.objid = to_regnamespace('{own}')
             when 'pg_class'::regclass then (select relnamespace from pg_class where oid = d.objid) = to_regnamespace('{own}')

@@ -1,6 +1,6 @@
 //! Reads and writes another tenant's large objects, which stand outside any schema.
 
-use super::{Attack, Depth, Holds, Probe, Scope, refused};
+use super::{Attack, Depth, Probe, Scope, refused, refused_with};
 
 pub(super) const PROBE: Probe = Probe {
     name: "large_object",
@@ -22,5 +22,5 @@ pub(super) const PROBE: Probe = Probe {
 /// Where nobody can make large objects the victim has none, and what is attacked is one that there never is: 42704
 /// (undefined_object).
 const fn attack(sql: &'static str) -> Attack {
-    Attack { before: "", sql, holds: Holds::Refused(&["42501", "42704"]) }
+    refused_with(&["42501", "42704"], sql)
 }

@@ -134,6 +134,15 @@ pub struct Attack {
     pub before: &'static str,
     pub sql: &'static str,
     pub holds: Holds,
+    pub times: Times,
+}
+
+/// How often an attack is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Times {
+    Once,
+    /// For each shared table of the ground, which stands for `{table}`.
+    EachTable,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -151,7 +160,11 @@ pub(super) const ANOTHER_TRANSACTION: &str = "rollback; begin; ";
 const REFUSED: &[&str] = &["42501"];
 
 const fn refused(sql: &'static str) -> Attack {
-    Attack { before: "", sql, holds: Holds::Refused(REFUSED) }
+    refused_with(REFUSED, sql)
+}
+
+const fn refused_with(codes: &'static [&'static str], sql: &'static str) -> Attack {
+    Attack { before: "", sql, holds: Holds::Refused(codes), times: Times::Once }
 }
 
 const fn sees(sql: &'static str, answer: &'static str) -> Attack {
@@ -159,7 +172,11 @@ const fn sees(sql: &'static str, answer: &'static str) -> Attack {
 }
 
 const fn sees_after(before: &'static str, sql: &'static str, answer: &'static str) -> Attack {
-    Attack { before, sql, holds: Holds::Sees(answer) }
+    Attack { before, sql, holds: Holds::Sees(answer), times: Times::Once }
+}
+
+const fn sees_in_each_table(sql: &'static str, answer: &'static str) -> Attack {
+    Attack { before: "", sql, holds: Holds::Sees(answer), times: Times::EachTable }
 }
 
 /// All of them, those of the core first.

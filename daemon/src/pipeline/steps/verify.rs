@@ -3,13 +3,10 @@
 //!
 //! Changes nothing but the probe's login, which is closed behind it.
 
-use std::time::Duration;
-
 use sqlx::Connection as _;
 use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::isolation::{Depth, IsolationReport};
 use tenantry_protocol::name::PlacementName;
-use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::isolation::{self, Ground, elsewhere, probes};
@@ -23,8 +20,8 @@ use crate::postgres::site::Site;
 use crate::postgres::target::Ready;
 use crate::postgres::{self, canary, credentials, database_template, pools, shared_names, tenant_ddl};
 
-/// How long a second connection is waited for, to look through the catalog in half the time.
-const SECOND_CONNECTION: Duration = Duration::from_millis(100);
+/// Shared tables that are read in each battery.
+const LARGEST: i64 = 3;
 
 /// A tenant under attack, or rather the one that attacks.
 struct Attacker<'a> {
@@ -47,6 +44,8 @@ struct Victim<'a> {
     pool: &'a PlacementName,
     /// Somebody else who has rows there.
     neighbour: Uuid,
+    /// Some of the tables there.
+    tables: &'a [String],
 }
 
 /// The core of the battery, on a tenant that was just built.
@@ -126,7 +125,7 @@ impl Attacker<'_> {
         match self.tenancy {
             Tenancy::Database => self.attack_elsewhere(tracker).await,
             Tenancy::Shared => self.attack_pool(tracker).await,
-            _ => self.attack_beside(self.placement, Uuid::nil(), tracker).await,
+            _ => self.attack_beside(self.placement, Uuid::nil(), &[], tracker).await,
         }
     }
 
@@ -135,10 +134,11 @@ impl Attacker<'_> {
         &self,
         pool: &PlacementName,
         neighbour: Uuid,
+        tables: &[String],
         tracker: &Tracker,
     ) -> Result<IsolationReport, StepError> {
         let placement = &self.ready.canary;
-        let victim = Victim { site: self.site.target.site(), placement, pool, neighbour };
+        let victim = Victim { site: self.site.target.site(), placement, pool, neighbour, tables };
         self.attack_canary(victim, &[], tracker).await
     }
 
@@ -150,7 +150,8 @@ impl Attacker<'_> {
         };
         let neighbour = pools::canary(self.site.target, &pool).await?;
         let before = pools::picture(self.site.target, &pool).await?;
-        let mut report = self.attack_beside(&pool, neighbour, tracker).await?;
+        let tables = pools::largest_tables(self.site.target, &pool, LARGEST).await?;
+        let mut report = self.attack_beside(&pool, neighbour, &tables, tracker).await?;
         report.victim_unchanged &= before == pools::picture(self.site.target, &pool).await?;
         Ok(report)
     }
@@ -165,6 +166,7 @@ impl Attacker<'_> {
             placement: canary,
             pool: self.placement,
             neighbour: Uuid::nil(),
+            tables: &[],
         };
         let elsewhere = [
             ("connect_target", target.database()),
@@ -182,13 +184,7 @@ impl Attacker<'_> {
         tracker: &Tracker,
     ) -> Result<(), StepError> {
         let mut connection = self.site.acquire().await?;
-        // Where all are taken, one has to do: whoever holds one and waits for another could wait for its like.
-        let mut second = match self.depth {
-            Depth::Full => timeout(SECOND_CONNECTION, self.site.acquire()).await.ok().and_then(Result::ok),
-            _ => None,
-        };
-        let second = second.as_deref_mut();
-        let looked = isolation::look(&mut connection, second, self.placement, home, self.depth).await;
+        let looked = isolation::look(&mut connection, self.placement, home, self.depth).await;
         let looked = looked.map_err(doing("look through the catalog"))?;
         looked.add_to(report);
         if self.depth == Depth::Full || report.found() > 0 {
@@ -218,12 +214,13 @@ impl Attacker<'_> {
         let role = tenant_ddl::probe_role(self.placement);
         let mut session = self.site.login(&role, self.probe).await?;
         let mut verdicts = elsewhere::log_in(self.site, &role, self.probe, elsewhere).await?;
-        let Victim { placement: canary, pool, neighbour, .. } = victim;
+        let Victim { placement: canary, pool, neighbour, tables, .. } = victim;
         let ground = Ground {
             own: self.placement,
             victim: canary,
             pool,
             neighbour,
+            tables,
             provisioner: &self.ready.provisioner,
         };
         let progress = |done| tracker.counted(Step::Verify, beside + done, total);
