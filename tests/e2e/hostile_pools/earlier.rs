@@ -81,3 +81,20 @@ async fn nobody_joins_a_pool_that_breaks_the_rules_of_now_and_its_tenants_hear_o
     // It can still be taken away.
     env.rollback("one").await;
 }
+
+#[tokio::test]
+async fn a_function_of_an_earlier_release_goes_though_it_stands_where_no_owner_can_replace_it() {
+    let mut env = Env::on(Cluster::private(Version::Packaged)).await;
+    env.add_blueprint(Folder::shared(&env.dir, "notes", "1.0").migration("notes", NOTES).path()).await;
+    env.provision_of("one", "notes").await;
+    let pool = pool(&env).await;
+    let earlier = format!(
+        "create or replace function tenantry.{pool}_picture() returns text language sql as $$ select 'earlier' $$;
+         update tenantry.pool set rules = 1;"
+    );
+    env.cluster.execute(&env.target_db, earlier).await;
+    env.restart_with("").await;
+    env.tenantry(&["tenant", "verify", "one"]).await.assert_status(0);
+    let told = format!("select (tenantry.{pool}_picture() <> 'earlier')::text");
+    assert_eq!(seen(&env, told).await, "true", "the function is the one of now");
+}

@@ -3,7 +3,7 @@
 //! `watch ID` ends with the operation and with its exit status; `watch` alone follows everything until interrupted.
 
 use tenantry_protocol::operation::{
-    CancelRequest, Operation as Done, OperationState, OperationsRequest, RetryRequest,
+    CancelRequest, Operation as Done, OperationState, OperationsRequest, OperationsResponse, RetryRequest,
 };
 use tenantry_protocol::watch::{Event, EventBody, WatchRequest};
 use tenantry_protocol::{ApiError, ErrorCode};
@@ -17,14 +17,16 @@ use super::{Context, progress};
 use crate::client::{ClientError, Follower, reconnect};
 use crate::format;
 
+/// Operations of a list without a limit.
+const USUAL: u32 = 50;
+
 pub(super) const HEADER: [&str; 7] =
     ["operation", "kind", "tenant", "state", "requested (UTC)", "took", "by"];
 
 pub(super) async fn run(context: &Context, command: Operation) -> Result<(), CliError> {
     match command {
         Operation::List { tenant, unfinished, limit } => {
-            let request = OperationsRequest { slug: tenant, unfinished, limit, before: None };
-            let answer = context.client().await?.operations(request).await?;
+            let answer = list(context, OperationsRequest { slug: tenant, unfinished, limit, before: None }).await?;
             if context.output.is_json() {
                 return context.output.document(&answer);
             }
@@ -44,6 +46,23 @@ pub(super) async fn run(context: &Context, command: Operation) -> Result<(), Cli
             let request = RetryRequest { operation: id, idempotency_key: sending.idempotency_key };
             change::run(context, Change::Retry(request), sending.no_wait, outcome).await
         }
+    }
+}
+
+/// As many operations as were asked for, over as many answers as it takes: one holds as much as fits it.
+async fn list(context: &Context, mut request: OperationsRequest) -> Result<OperationsResponse, CliError> {
+    let client = context.client().await?;
+    let limit = request.limit.unwrap_or(USUAL);
+    let mut all = OperationsResponse { operations: Vec::new(), next: None };
+    loop {
+        let had = u32::try_from(all.operations.len()).unwrap_or(u32::MAX);
+        request.limit = Some(limit.saturating_sub(had));
+        let page = client.operations(request.clone()).await?;
+        let is_last = page.operations.is_empty();
+        all.operations.extend(page.operations);
+        all.next = page.next.filter(|_| !is_last && all.operations.len() < limit as usize);
+        let Some(next) = all.next else { return Ok(all) };
+        request.before = Some(next.to_string());
     }
 }
 
