@@ -16,10 +16,11 @@ use crate::audit::{TakeUpError, Trail};
 use crate::commands::{App, purge_when_due, verify_in_turn, verify_trail_in_turn};
 use crate::model::audit_chain::{Actor, Entry};
 use crate::pipeline::{Engine, recover};
+use crate::postgres::Error;
 use crate::postgres::control::Control;
-use crate::postgres::lease::Taken;
+use crate::postgres::control::lease::Taken;
+use crate::postgres::control::targets;
 use crate::postgres::target::Target;
-use crate::postgres::{Error, targets};
 
 /// After an error that is not a matter of waiting for somebody.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(500);

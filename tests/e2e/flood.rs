@@ -143,7 +143,8 @@ async fn records_larger_than_an_answer_are_shown_cut_and_no_page_is_lost() {
     let request = OperationsRequest { limit: Some(500), ..OperationsRequest::default() };
     let page = env.rpc().await.operations(rpc::context(), request).await.unwrap().unwrap();
     assert!(page.next.is_some() && page.operations.len() < 500, "{}", page.operations.len());
-    let listed = env.tenantry(&["operation", "list", "--limit", "500", "--json"]).await.assert_status(0).json();
+    let listed =
+        env.tenantry(&["operation", "list", "--limit", "500", "--json"]).await.assert_status(0).json();
     assert_eq!(listed["operations"].as_array().unwrap().len(), 500);
     assert!(listed["operations"][0]["state"]["failure"]["message"].as_str().unwrap().ends_with('…'));
 

@@ -11,9 +11,10 @@ use tenantry_protocol::audit::AuditBreak;
 use tenantry_protocol::chain;
 use tenantry_protocol::chain::verify::Verifier;
 
-use crate::postgres::audit_append::{self, Head, link_of};
-use crate::postgres::audit_read::{End, Snapshot};
-use crate::postgres::{Error, Result, audit_rows};
+use crate::postgres::audit::append::{self, Head, link_of};
+use crate::postgres::audit::facts;
+use crate::postgres::audit::stream::{End, Snapshot};
+use crate::postgres::{Error, Result};
 
 use super::anchor_file::Anchor;
 use super::issued::Issued;
@@ -36,7 +37,7 @@ impl Trail {
         let end = snapshot.end.clone();
         snapshot.close().await;
         let trouble = self.trouble();
-        if let (true, Some(head)) = (holds?, audit_append::only(end.heads.clone())) {
+        if let (true, Some(head)) = (holds?, append::only(end.heads.clone())) {
             self.go_on_from(&head);
             if trouble.is_some() {
                 // What the last verification found is no more; what is further back stays.
@@ -62,14 +63,14 @@ impl Trail {
     /// otherwise.
     pub async fn glance(&self) -> Result<(i64, bool)> {
         let pool = self.control.pool();
-        let seq = audit_rows::head_seq(pool).await?;
+        let seq = facts::head_seq(pool).await?;
         // Another daemon writes, or what there is is being looked at.
         let (Ok(open), Ok(_), false) = (self.opened(), self.control.may_write(), *self.is_judging.borrow())
         else {
             return Ok((seq, true));
         };
         let before = self.lock_issued().clone();
-        let head = audit_append::standing_head(pool).await?;
+        let head = append::standing_head(pool).await?;
         // What was written meanwhile is not in what was issued before, or not any more in what was issued since.
         let is_ours =
             |head: &Head| head.trail == open.trail && (before.has(head) || self.lock_issued().has(head));
@@ -114,7 +115,7 @@ impl Trail {
 
     /// The head as it is now; an error where there is not one.
     pub async fn head(&self) -> Result<Head> {
-        audit_append::head(self.control.pool()).await?.ok_or_else(|| {
+        append::head(self.control.pool()).await?.ok_or_else(|| {
             let message = "the audit trail has no head, or several (rows of control.audit_head): verify it, and put it back";
             Error::Distrusted(message.to_owned())
         })

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tenantry_protocol::chain::Link;
 
-use crate::postgres::audit_append::{Head, Signature};
+use crate::postgres::audit::append::{Head, Signature};
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Issued {

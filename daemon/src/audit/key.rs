@@ -13,7 +13,7 @@ use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
 use ed25519_dalek::{Signer as _, SigningKey};
 use tenantry_protocol::chain::PublicKey;
 
-use crate::postgres::audit_append::Signature;
+use crate::postgres::audit::append::Signature;
 use crate::private_path;
 
 /// More than any key has.

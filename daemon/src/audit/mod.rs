@@ -30,8 +30,8 @@ use uuid::Uuid;
 
 use crate::fault;
 use crate::model::audit_chain::{self, Entry, Moment};
-use crate::postgres::audit_append::{self, Head, NewEvent, Signature};
-use crate::postgres::audit_read::End;
+use crate::postgres::audit::append::{self, Head, NewEvent, Signature};
+use crate::postgres::audit::stream::End;
 use crate::postgres::control::{Control, ControlTx};
 use crate::postgres::{Error, Result, error::doing};
 
@@ -262,7 +262,7 @@ impl AuditedTx<'_> {
         if fault::audit_is_off() {
             return Ok(0);
         }
-        let found = audit_append::lock_head(&mut self.tx).await?;
+        let found = append::lock_head(&mut self.tx).await?;
         let is_ours = |head: &Head| head.trail == self.open.trail && self.trail.lock_issued().has(head);
         let Some((head, xid)) = found.filter(|(head, _)| is_ours(head)) else {
             return Err(self.trail.doubt().await);
@@ -284,7 +284,7 @@ impl AuditedTx<'_> {
             signature: &signature,
             is_checkpoint: seq % CHECKPOINT_EVERY == 0 || chain::KEY_ACTIONS.contains(&entry.action),
         };
-        let appended = audit_append::append(&mut self.tx, &head, &event).await;
+        let appended = append::append(&mut self.tx, &head, &event).await;
         if !matches!(appended, Ok(true)) {
             self.trail.lock_issued().take_back(seq, hash);
         }

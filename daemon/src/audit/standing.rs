@@ -13,8 +13,9 @@ use tenantry_protocol::chain::{self, PublicKey};
 use uuid::Uuid;
 
 use crate::model::audit_chain::{Actor, Entry};
-use crate::postgres::audit_append::{self, Head};
-use crate::postgres::{Error, audit_rows};
+use crate::postgres::Error;
+use crate::postgres::audit::append::{self, Head};
+use crate::postgres::audit::facts;
 
 use super::anchor_file::{self, Anchor};
 use super::anchors::Anchors;
@@ -49,14 +50,14 @@ impl Trail {
     pub async fn take_up(&self) -> Result<(), TakeUpError> {
         self.is_judging.send_replace(true);
         self.set_trouble(None);
-        let head = audit_append::head(self.control.pool()).await?;
-        let end_seq = audit_rows::head_seq(self.control.pool()).await?;
+        let head = append::head(self.control.pool()).await?;
+        let end_seq = facts::head_seq(self.control.pool()).await?;
         let (trail, anchors) = self.open_anchors(head.as_ref()).await?;
         let known = anchors.reached().newest;
         let (key, is_new) = self.key(end_seq).await?;
         let open = Arc::new(Open { trail, key, anchors });
         *self.open.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&open));
-        let newest_us = audit_append::time_of(self.control.pool(), end_seq).await?;
+        let newest_us = append::time_of(self.control.pool(), end_seq).await?;
         self.newest_us.fetch_max(newest_us.unwrap_or(0), Ordering::Relaxed);
         let begins = if is_new && known.is_none() { self.nobody_has_signed().await? } else { None };
         match &begins {
@@ -78,7 +79,7 @@ impl Trail {
 
     /// The head of a trail that stands and has no signature yet.
     async fn nobody_has_signed(&self) -> Result<Option<Head>, Error> {
-        let head = audit_append::standing_head(self.control.pool()).await?;
+        let head = append::standing_head(self.control.pool()).await?;
         Ok(head.filter(|head| head.signature.is_none()))
     }
 
@@ -135,7 +136,7 @@ impl Trail {
             #[serde(default)]
             facts: std::collections::BTreeMap<String, String>,
         }
-        let payload = audit_append::payload(self.control.pool(), seq).await?;
+        let payload = append::payload(self.control.pool(), seq).await?;
         let said: Option<Said> = payload.and_then(|payload| serde_json::from_slice(&payload).ok());
         Ok(said.is_some_and(|said| said.facts.get("key") == Some(&key.to_hex())))
     }

@@ -11,8 +11,8 @@ use tenantry_protocol::chain::{self, Link};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::postgres::audit_append::{self, Head, link_of};
-use crate::postgres::audit_read::{Checkpoint, RANGE, Snapshot, Value};
+use crate::postgres::audit::append::{self, Head, link_of};
+use crate::postgres::audit::stream::{Checkpoint, RANGE, Snapshot, Value};
 use crate::postgres::{Error, Result};
 
 use super::Trail;
@@ -75,7 +75,7 @@ impl Trail {
         // What anchors that somebody brought say against it is for who asked.
         if is_of_ours || verdict.broken.is_none() {
             self.note(verdict.to_seq, verdict.broken.as_ref());
-            let head = audit_append::only(end.heads.clone()).filter(|_| holds);
+            let head = append::only(end.heads.clone()).filter(|_| holds);
             self.note_last(begin, end);
             self.settle(verdict.broken.as_ref(), head.as_ref(), trouble.as_ref());
         }
@@ -194,7 +194,7 @@ pub(super) async fn read_through<I: Iterator<Item = std::io::Result<Anchor>>>(
     if snapshot.end.values_to > total {
         verifier.accuse_head(HeadFault::StrayValues);
     }
-    let end = audit_append::only(snapshot.end.heads.clone()).map_or(total, |head| head.seq);
+    let end = append::only(snapshot.end.heads.clone()).map_or(total, |head| head.seq);
     Ok((verifier.finish(end), redacted))
 }
 

@@ -6,7 +6,8 @@ use tenantry_protocol::tenant::Tenant;
 use time::{Duration, OffsetDateTime};
 
 use crate::model::operation::{Archiving, Kind};
-use crate::postgres::{Error, operations};
+use crate::postgres::Error;
+use crate::postgres::control::operations;
 
 use super::{App, errors};
 

@@ -6,7 +6,7 @@ use tenantry_protocol::audit::{AuditRequest, AuditResponse};
 use tenantry_protocol::error::ApiError;
 use tenantry_protocol::session::Role;
 
-use crate::postgres::audit_search;
+use crate::postgres::audit::search;
 
 use super::operations::limit;
 use super::{App, Caller, audit_filter, errors};
@@ -29,8 +29,7 @@ pub async fn audit(
         before => before,
     };
     let limit = usize::try_from(limit).unwrap_or_default();
-    let found =
-        audit_search::page(app.control.pool(), &filter, before, limit).await.map_err(errors::control)?;
+    let found = search::page(app.control.pool(), &filter, before, limit).await.map_err(errors::control)?;
     let trail = app.trail.status(found.head_seq);
     Ok(AuditResponse { events: found.events, searched_to: found.searched_to, trail })
 }

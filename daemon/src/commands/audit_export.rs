@@ -14,8 +14,9 @@ use tenantry_protocol::watch::EventBody;
 use uuid::Uuid;
 
 use crate::model::audit_chain::{Actor, Entry, Outcome};
-use crate::postgres::audit_wanted::Filter;
-use crate::postgres::{audit_wanted, error::doing};
+use crate::postgres::audit::filter;
+use crate::postgres::audit::filter::Filter;
+use crate::postgres::error::doing;
 
 use super::exports::{IDLE, Order, Progress, Session};
 use super::{App, Caller, audit_filter, errors};
@@ -49,7 +50,7 @@ async fn open(
     let head = app.trail.head().await.map_err(errors::control)?;
     let mut connection =
         pool.acquire().await.map_err(|error| errors::control(doing("read the audit trail")(error)))?;
-    let wanted = audit_wanted::resolve(&mut connection, &filter, head.seq).await.map_err(errors::control)?;
+    let wanted = filter::resolve(&mut connection, &filter, head.seq).await.map_err(errors::control)?;
     drop(connection);
     let to_seq = head.seq;
     let is_whole = request.filter == AuditFilter::default();

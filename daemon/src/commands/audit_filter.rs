@@ -6,7 +6,7 @@ use tenantry_protocol::error::ApiError;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::postgres::audit_wanted::{ActionFilter, ActorFilter, Filter};
+use crate::postgres::audit::filter::{ActionFilter, ActorFilter, Filter};
 
 use super::operation::parse_id;
 use super::operations::parse_slug;

@@ -9,8 +9,8 @@ use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::session::Role;
 use tenantry_protocol::watch::EventBody;
 
-use crate::postgres::audit_wanted::Filter;
-use crate::postgres::{audit_rows, audit_search};
+use crate::postgres::audit::filter::Filter;
+use crate::postgres::audit::{facts, search};
 
 use super::{App, Caller, errors};
 
@@ -39,7 +39,7 @@ pub async fn audit_rotate_key(
 
 async fn key(app: &App) -> Result<AuditKey, ApiError> {
     let public = app.trail.public_key().map_err(errors::control)?;
-    let since = audit_rows::key_since(app.control.pool(), &public.to_hex()).await.map_err(errors::control)?;
+    let since = facts::key_since(app.control.pool(), &public.to_hex()).await.map_err(errors::control)?;
     Ok(AuditKey { id: public.id(), public_key: public.to_pem(), since_seq: since.unwrap_or(1) })
 }
 
@@ -71,7 +71,7 @@ pub async fn audit_acknowledge(
         let seq = acknowledged.map_err(errors::control)?;
         task.events.publish(EventBody::Audit { seq });
         let filter = Filter::default();
-        let found = audit_search::page(task.control.pool(), &filter, Some(seq + 1), 1).await;
+        let found = search::page(task.control.pool(), &filter, Some(seq + 1), 1).await;
         found.map_err(errors::control)?.events.into_iter().next().ok_or_else(errors::internal)
     })
     .await

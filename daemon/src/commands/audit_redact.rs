@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use crate::audit::AuditedTx;
 use crate::model::audit_chain::{Actor, Entry, Outcome};
-use crate::postgres::audit_redaction::{self, Gone};
-use crate::postgres::audit_wanted;
+use crate::postgres::audit::filter;
+use crate::postgres::audit::redaction::{self, Gone};
 
 use super::operations::parse_slug;
 use super::{App, Caller, errors};
@@ -81,7 +81,7 @@ fn whose(request: &AuditRedactRequest) -> Result<Whose, ApiError> {
 }
 
 async fn redact_tenant(tx: &mut AuditedTx<'_>, slug: &str, actor: Actor) -> Result<(Gone, Entry), ApiError> {
-    let known = audit_redaction::tenants_named(tx, slug).await.map_err(errors::control)?;
+    let known = redaction::tenants_named(tx, slug).await.map_err(errors::control)?;
     if known.is_empty() {
         let message = format!("no tenant has or had the name {slug}");
         return Err(ApiError::new(ErrorCode::NotFound, message).on_field("slug"));
@@ -93,11 +93,11 @@ async fn redact_tenant(tx: &mut AuditedTx<'_>, slug: &str, actor: Actor) -> Resu
         );
         return Err(ApiError::new(ErrorCode::Precondition, message).on_field("slug"));
     }
-    let holds = audit_redaction::holds_on_tenant(tx, slug).await.map_err(errors::control)?;
+    let holds = redaction::holds_on_tenant(tx, slug).await.map_err(errors::control)?;
     refuse_if_held(&holds)?;
     let tenants: Vec<Uuid> = known.into_iter().map(|(id, _)| id).collect();
-    let gone = audit_redaction::redact_tenants(tx, &tenants, slug).await.map_err(errors::control)?;
-    audit_redaction::rename_tenants(tx, &tenants, slug).await.map_err(errors::control)?;
+    let gone = redaction::redact_tenants(tx, &tenants, slug).await.map_err(errors::control)?;
+    redaction::rename_tenants(tx, &tenants, slug).await.map_err(errors::control)?;
     let ids: Vec<String> = tenants.iter().map(Uuid::to_string).collect();
     let entry = Entry {
         tenant_id: tenants.first().copied().filter(|_| tenants.len() == 1),
@@ -107,17 +107,17 @@ async fn redact_tenant(tx: &mut AuditedTx<'_>, slug: &str, actor: Actor) -> Resu
 }
 
 async fn redact_actor(tx: &mut AuditedTx<'_>, name: &str, actor: Actor) -> Result<(Gone, Entry), ApiError> {
-    let known = audit_wanted::actors_named(tx, name).await.map_err(errors::control)?;
+    let known = filter::actors_named(tx, name).await.map_err(errors::control)?;
     if known.is_empty() {
         let message = format!("no event is of an account named {}", name.escape_debug());
         return Err(ApiError::new(ErrorCode::NotFound, message).on_field("actor"));
     }
-    let holds = audit_redaction::holds_on_actors(tx, &known).await.map_err(errors::control)?;
+    let holds = redaction::holds_on_actors(tx, &known).await.map_err(errors::control)?;
     refuse_if_held(&holds)?;
-    let gone = audit_redaction::redact_actors(tx, &known).await.map_err(errors::control)?;
-    audit_redaction::rename_actors(tx, &known).await.map_err(errors::control)?;
+    let gone = redaction::redact_actors(tx, &known).await.map_err(errors::control)?;
+    redaction::rename_actors(tx, &known).await.map_err(errors::control)?;
     let uids: Vec<String> =
-        known.iter().filter_map(|actor| audit_wanted::uid_of(actor)).map(|uid| uid.to_string()).collect();
+        known.iter().filter_map(|actor| filter::uid_of(actor)).map(|uid| uid.to_string()).collect();
     let entry = Entry::new("audit.redact", actor).fact("of", "actor").fact("uids", uids.join(" "));
     Ok((gone, entry))
 }

@@ -13,8 +13,8 @@ use time::{Duration, OffsetDateTime};
 
 use crate::model::audit_chain::{Actor, Entry, Outcome};
 use crate::postgres::Error;
-use crate::postgres::audit_segments::{self, Segment};
-use crate::postgres::audit_wanted;
+use crate::postgres::audit::filter;
+use crate::postgres::audit::segments::{self, Segment};
 
 use super::operations::parse_slug;
 use super::{App, Caller, errors};
@@ -31,8 +31,8 @@ pub async fn audit_segments(
 ) -> Result<AuditSegments, ApiError> {
     app.authorise(caller, Role::Viewer, "audit.segments").await?;
     let pool = app.control.pool();
-    let segments = audit_segments::segments(pool).await.map_err(errors::control)?;
-    let holds = audit_segments::holds(pool).await.map_err(errors::control)?;
+    let segments = segments::segments(pool).await.map_err(errors::control)?;
+    let holds = segments::holds(pool).await.map_err(errors::control)?;
     Ok(AuditSegments { segments: segments.into_iter().map(|segment| segment.wire).collect(), holds })
 }
 
@@ -88,12 +88,12 @@ impl App {
     ) -> Result<AuditHold, ApiError> {
         let mut tx = self.trail.begin().await.map_err(errors::control)?;
         if let Some(slug) = slug
-            && audit_wanted::tenants_named(&mut tx, slug).await.map_err(errors::control)?.is_empty()
+            && filter::tenants_named(&mut tx, slug).await.map_err(errors::control)?.is_empty()
         {
             let message = format!("no tenant has or had the name {slug}: the hold would keep nothing");
             return Err(ApiError::new(ErrorCode::NotFound, message).on_field("slug"));
         }
-        let placed = audit_segments::place_hold(&mut tx, name, slug, reason, &actor.name)
+        let placed = segments::place_hold(&mut tx, name, slug, reason, &actor.name)
             .await
             .map_err(errors::control)?
             .ok_or_else(|| {
@@ -116,7 +116,7 @@ impl App {
     async fn release_hold(&self, actor: Actor, name: &str) -> Result<AuditHold, ApiError> {
         let mut tx = self.trail.begin().await.map_err(errors::control)?;
         let released =
-            audit_segments::release_hold(&mut tx, name).await.map_err(errors::control)?.ok_or_else(|| {
+            segments::release_hold(&mut tx, name).await.map_err(errors::control)?.ok_or_else(|| {
                 let message =
                     format!("no hold named {name} stands: `tenantry audit segments` shows those that do");
                 ApiError::new(ErrorCode::NotFound, message).on_field("name")
@@ -135,7 +135,7 @@ impl App {
     /// Oldest first: where one has to stay, all after it stay too, since the trail has one beginning.
     async fn prune(&self, actor: &Actor, request: AuditPruneRequest) -> Result<AuditPruned, ApiError> {
         let mut done = AuditPruned { segments: Vec::new(), events: 0, kept: Vec::new() };
-        let segments = audit_segments::segments(self.control.pool()).await.map_err(errors::control)?;
+        let segments = segments::segments(self.control.pool()).await.map_err(errors::control)?;
         for mut segment in segments.into_iter().filter(|segment| !segment.wire.is_pruned) {
             let kept = match why_kept(&segment.wire, request.before) {
                 Some(why) => Err(why),
@@ -162,7 +162,7 @@ impl App {
         before: OffsetDateTime,
     ) -> Result<Result<(), String>, ApiError> {
         let mut tx = self.trail.begin().await.map_err(errors::control)?;
-        let values = match audit_segments::prune(&mut tx, segment.number, before).await {
+        let values = match segments::prune(&mut tx, segment.number, before).await {
             Ok(values) => values,
             Err(Error::Refused(why)) => return Ok(Err(why)),
             Err(error) => return Err(errors::control(error)),

@@ -12,7 +12,8 @@ use tenantry_protocol::watch::EventBody;
 use crate::model::audit_chain::{Entry, Outcome};
 use crate::model::blueprint::{self, Blueprint, Parsed, SourceFile, SqlText};
 use crate::pipeline::Actor;
-use crate::postgres::{Error, blueprints};
+use crate::postgres::Error;
+use crate::postgres::control::blueprints;
 
 use super::blueprint_check::source_files;
 use super::{App, Caller, errors};

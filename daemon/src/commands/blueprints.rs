@@ -8,7 +8,7 @@ use tenantry_protocol::name::{BlueprintName, BlueprintVersion};
 use tenantry_protocol::session::Role;
 
 use crate::model::blueprint::SqlText;
-use crate::postgres::blueprints as stored_blueprints;
+use crate::postgres::control::blueprints as stored_blueprints;
 
 use super::{App, Caller, errors};
 

@@ -9,7 +9,7 @@ use tenantry_protocol::plan::Finding;
 use time::OffsetDateTime;
 
 use crate::model::blueprint::{self, Blueprint};
-use crate::postgres::blueprints::{self, StoredVersion};
+use crate::postgres::control::blueprints::{self, StoredVersion};
 
 use super::App;
 use super::errors;

@@ -10,7 +10,8 @@ use tenantry_protocol::tenant::{OperationStarted, Tenant};
 use crate::model::operation::Kind;
 use crate::model::tenant::beginning;
 use crate::pipeline::{Actor, Arguments, ChangeJob};
-use crate::postgres::{Error, tenants};
+use crate::postgres::Error;
+use crate::postgres::control::tenants;
 
 use super::idempotency::Ask;
 use super::{App, Caller, errors};

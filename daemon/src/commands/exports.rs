@@ -18,10 +18,10 @@ use uuid::Uuid;
 use crate::audit::Trail;
 use crate::model::audit_chain::Actor;
 use crate::model::audit_lines;
-use crate::postgres::audit_append::Head;
-use crate::postgres::audit_pages::{self, Beginning, Page};
-use crate::postgres::audit_read::Checkpoint;
-use crate::postgres::audit_wanted::Wanted;
+use crate::postgres::audit::append::Head;
+use crate::postgres::audit::filter::Wanted;
+use crate::postgres::audit::pages::{self, Beginning, Page};
+use crate::postgres::audit::stream::Checkpoint;
 
 use super::errors;
 
@@ -152,8 +152,7 @@ impl Session {
                 at = to;
                 break;
             };
-            let page =
-                audit_pages::next(trail.control().pool(), wanted, at).await.map_err(errors::control)?;
+            let page = pages::next(trail.control().pool(), wanted, at).await.map_err(errors::control)?;
             at = self.write(page, at, &mut text, &mut next.events)?.min(to);
         }
         next.at = Some(at);
@@ -171,7 +170,7 @@ impl Session {
     async fn begin(&self, trail: &Trail, text: &mut String) -> Result<i64, ApiError> {
         let order = &self.order;
         *text = audit_lines::heading(order.format).map_err(|error| unwritable(&error))?;
-        let from = audit_pages::beginning(trail.control().pool()).await.map_err(errors::control)?;
+        let from = pages::beginning(trail.control().pool()).await.map_err(errors::control)?;
         if order.format == ExportFormat::Jsonl {
             *text += &json_line(&ExportLine::Header(Box::new(self.header(&from)?)))?;
             if let Some(signed) = from.signed {

@@ -10,8 +10,9 @@ use tenantry_protocol::name::TargetName;
 use tenantry_protocol::session::{ControlHealth, DaemonHealth, Health, HealthRequest, Role};
 use tenantry_protocol::target::TargetHealth;
 
+use crate::postgres;
+use crate::postgres::control::tenants;
 use crate::postgres::target::Target;
-use crate::postgres::{self, tenants};
 
 use super::{App, Caller};
 

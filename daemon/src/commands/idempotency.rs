@@ -6,7 +6,7 @@ use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::id::OperationId;
 
 use crate::pipeline::Asked;
-use crate::postgres::operations::{self, IdempotencyKey};
+use crate::postgres::control::operations::{self, IdempotencyKey};
 
 use super::{App, Caller, errors};
 

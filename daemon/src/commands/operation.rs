@@ -7,7 +7,7 @@ use tenantry_protocol::id::OperationId;
 use tenantry_protocol::operation::{Operation, OperationRequest};
 use tenantry_protocol::session::Role;
 
-use crate::postgres::operations;
+use crate::postgres::control::operations;
 
 use super::{App, Caller, errors};
 

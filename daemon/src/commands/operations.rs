@@ -8,8 +8,8 @@ use tenantry_protocol::name::Slug;
 use tenantry_protocol::operation::{Operation, OperationsRequest, OperationsResponse};
 use tenantry_protocol::session::Role;
 
-use crate::postgres::operations as stored_operations;
-use crate::postgres::operations::Filter;
+use crate::postgres::control::operations as stored_operations;
+use crate::postgres::control::operations::Filter;
 
 use super::operation::parse_id;
 use super::{App, Caller, errors};

@@ -12,7 +12,7 @@ use tenantry_protocol::tenant::{OperationStarted, ProvisionRequest};
 use crate::model::plan_hash;
 use crate::pipeline::{Actor, ProvisionJob};
 use crate::postgres::Error;
-use crate::postgres::tenants::NewTenant;
+use crate::postgres::control::tenants::NewTenant;
 
 use super::idempotency::Ask;
 use super::resolve::{Resolved, taken};

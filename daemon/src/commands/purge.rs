@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 
 use crate::model::operation::Kind;
 use crate::pipeline::{Actor, Arguments};
-use crate::postgres::tenants;
+use crate::postgres::control::tenants;
 
 use super::idempotency::Ask;
 use super::{App, change, errors};

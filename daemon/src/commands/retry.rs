@@ -10,8 +10,8 @@ use tenantry_protocol::session::Role;
 use tenantry_protocol::tenant::{OperationStarted, ProvisionRequest, Tenant};
 
 use crate::model::operation::{Kind, Progress, Seeding};
-use crate::postgres::operations::{self, Stored};
-use crate::postgres::tenants;
+use crate::postgres::control::operations::{self, Stored};
+use crate::postgres::control::tenants;
 
 use super::idempotency::Ask;
 use super::{App, Caller, change, errors, provision};

@@ -9,8 +9,8 @@ use tenantry_protocol::session::Role;
 use tenantry_protocol::tenant::{RollbackPreview, RollbackPreviewRequest};
 
 use crate::model::operation::{Archiving, Kind};
-use crate::postgres::removal_preview;
-use crate::postgres::site::Home;
+use crate::postgres::removal::preview;
+use crate::postgres::target::location::Home;
 
 use super::change::check_state;
 use super::{App, Caller, errors};
@@ -27,7 +27,7 @@ pub async fn rollback_preview(
     let of_target = |error| errors::target(&tenant.target, error);
     let ready = target.ready().await.map_err(of_target)?;
     let home = Home::new(target, tenant.tenancy, &tenant.placement, tenant.id);
-    let found = removal_preview::look(home.on(target), &ready, &tenant.placement).await.map_err(of_target)?;
+    let found = preview::look(home.on(target), &ready, &tenant.placement).await.map_err(of_target)?;
     Ok(RollbackPreview {
         active_since: app.active_since(&tenant).await?,
         tenant,

@@ -19,9 +19,11 @@ use time::OffsetDateTime;
 
 use crate::model::operation::Kind;
 use crate::pipeline::{Actor, Arguments, ChangeJob};
-use crate::postgres::secret::{Password, Verifier};
+use crate::postgres::build::secret::{Password, Verifier};
+use crate::postgres::build::tenant_ddl;
+use crate::postgres::control::tenants;
 use crate::postgres::target::Target;
-use crate::postgres::{site, tenant_ddl, tenants};
+use crate::postgres::target::location;
 
 use super::idempotency::Ask;
 use super::{App, Caller, errors};
@@ -236,7 +238,7 @@ fn answer(
         password: password.map(|password| password.expose().to_owned()),
         host,
         port,
-        database: site::database_of(target, tenant.tenancy, &tenant.placement).to_owned(),
+        database: location::database_of(target, tenant.tenancy, &tenant.placement).to_owned(),
         issued_at,
     }
 }

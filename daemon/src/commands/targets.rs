@@ -7,8 +7,9 @@ use tenantry_protocol::plan::{Finding, Severity};
 use tenantry_protocol::session::Role;
 use tenantry_protocol::target::{Target as WireTarget, TargetsRequest, TargetsResponse};
 
+use crate::postgres::control::tenants;
 use crate::postgres::target::Target;
-use crate::postgres::{target_check, tenants};
+use crate::postgres::target::check;
 
 use super::health::{ping, target_health};
 use super::{App, Caller, errors};
@@ -41,7 +42,7 @@ pub async fn targets(
 async fn check(target: &Target) -> Vec<Finding> {
     target.forget();
     let result = match target.ready().await {
-        Ok(ready) => target_check::findings(target, &ready).await,
+        Ok(ready) => check::findings(target, &ready).await,
         Err(error) => Err(error),
     };
     result.unwrap_or_else(|error| {

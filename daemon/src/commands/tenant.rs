@@ -10,8 +10,8 @@ use tenantry_protocol::session::Role;
 use tenantry_protocol::tenant::{Tenant, TenantDetail, TenantRequest};
 use uuid::Uuid;
 
-use crate::postgres::operations::{self, Filter};
-use crate::postgres::{archives, reports, tenants};
+use crate::postgres::control::operations::{self, Filter};
+use crate::postgres::control::{archives, reports, tenants};
 
 use super::{App, Caller, errors};
 

@@ -9,8 +9,8 @@ use tenantry_protocol::session::Role;
 use tenantry_protocol::tenant::{TenantsRequest, TenantsResponse};
 use uuid::Uuid;
 
-use crate::postgres::tenants as stored_tenants;
-use crate::postgres::tenants::{Cursor, Filter};
+use crate::postgres::control::tenants as stored_tenants;
+use crate::postgres::control::tenants::{Cursor, Filter};
 
 use super::operations::limit;
 use super::{App, Caller, errors};

@@ -16,8 +16,8 @@ use time::OffsetDateTime;
 
 use crate::model::operation::Kind;
 use crate::pipeline::{Actor, Arguments};
-use crate::postgres::operations::{self, Filter};
-use crate::postgres::tenants;
+use crate::postgres::control::operations::{self, Filter};
+use crate::postgres::control::tenants;
 
 use super::change::{self, Asked, change};
 use super::idempotency::Ask;

@@ -5,8 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
-pub(super) use crate::postgres::programs::major_of;
-use crate::postgres::programs::{installed, parse_version};
+pub(super) use crate::postgres::archive::programs::major_of;
+use crate::postgres::archive::programs::{installed, parse_version};
 use crate::private_path;
 
 use super::account::OsUser;

@@ -6,8 +6,8 @@
 use tenantry_protocol::isolation::Verdict;
 
 use crate::postgres::Result;
-use crate::postgres::secret::Password;
-use crate::postgres::site::Site;
+use crate::postgres::build::secret::Password;
+use crate::postgres::target::location::Site;
 
 /// insufficient_privilege
 const REFUSED: &str = "42501";

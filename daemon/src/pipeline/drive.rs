@@ -12,7 +12,7 @@ use tenantry_protocol::operation::{Failure, Operation, OperationState};
 
 use crate::fault;
 use crate::model::operation::{Event, IllegalEvent, Progress, Step, left};
-use crate::postgres::bookkeeping::Settled;
+use crate::postgres::target::marker::Settled;
 
 use super::entries::About;
 use super::patience::Patience;

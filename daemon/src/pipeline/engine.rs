@@ -20,11 +20,12 @@ use tracing::Instrument as _;
 use crate::audit::Trail;
 use crate::model::audit_chain::Actor;
 use crate::model::operation::{Action, Event, IllegalEvent, Kind, Progress};
-use crate::postgres::bookkeeping::Mark;
+use crate::postgres;
 use crate::postgres::control::Control;
-use crate::postgres::site::Home;
+use crate::postgres::control::tenants;
 use crate::postgres::target::Target;
-use crate::postgres::{self, tenants};
+use crate::postgres::target::location::Home;
+use crate::postgres::target::marker::Mark;
 
 use super::arguments::Arguments;
 use super::budget::EngineOptions;

@@ -8,10 +8,10 @@ use tenantry_protocol::tenant::Tenant;
 
 use crate::model::blueprint::Blueprint;
 use crate::model::operation::{Kind, Seeding};
-use crate::postgres::operations::IdempotencyKey;
-use crate::postgres::secret::Verifier;
+use crate::postgres::build::secret::Verifier;
+use crate::postgres::control::operations::IdempotencyKey;
+use crate::postgres::control::tenants::NewTenant;
 use crate::postgres::target::Target;
-use crate::postgres::tenants::NewTenant;
 
 use super::arguments::Arguments;
 use crate::model::audit_chain::Actor;

@@ -11,7 +11,8 @@ use crate::isolation::probes;
 use crate::model::blueprint::{Blueprint, Migration};
 use crate::model::operation::{Kind, Seeding, Step};
 use crate::model::plan_hash;
-use crate::postgres::{pool_ddl, tenant_ddl};
+use crate::postgres::build::tenant_ddl;
+use crate::postgres::tenancy::shared::pool_ddl;
 
 /// What a plan is made from; everything in it was checked.
 #[derive(Debug)]

@@ -6,10 +6,12 @@ use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::plan::{Finding, Severity};
 
 use crate::model::blueprint::Blueprint;
+use crate::postgres::Result;
+use crate::postgres::build::tenant_ddl::Limits;
+use crate::postgres::target::check::TempFiles;
 use crate::postgres::target::{Ready, Target};
-use crate::postgres::target_check::TempFiles;
-use crate::postgres::tenant_ddl::Limits;
-use crate::postgres::{Result, commitment, database_template, databases, target_check};
+use crate::postgres::target::{check, commitment};
+use crate::postgres::tenancy::database::{databases, template};
 
 /// Locks that a build takes for each table it creates, indexes, keys and sequences among them; measured on 40 tables.
 pub(super) const LOCKS_PER_TABLE: i64 = 13;
@@ -29,11 +31,11 @@ pub async fn findings(
 ) -> Result<Vec<Finding>> {
     let ready = target.ready().await?;
     let mut connection = target.acquire().await?;
-    let room = target_check::room(&mut connection).await?;
+    let room = check::room(&mut connection).await?;
     let overcommitted = commitment::look(&mut connection).await?.overcommitted(limits.connections);
     let missing = match blueprint.tenancy {
         Tenancy::Database => Vec::new(),
-        _ => target_check::missing_extensions(&mut connection, &blueprint.extensions).await?,
+        _ => check::missing_extensions(&mut connection, &blueprint.extensions).await?,
     };
     drop(connection);
 
@@ -52,7 +54,7 @@ pub async fn findings(
     findings.push(finding(fits, "connections", used));
     findings.extend(overcommitted);
     if room.temp_files == TempFiles::Unbounded {
-        findings.push(target_check::unbounded_temp_files(&ready));
+        findings.push(check::unbounded_temp_files(&ready));
     }
     for extension in missing {
         let message = format!(
@@ -94,7 +96,7 @@ async fn databases(target: &Target, ready: &Ready, blueprint: &Blueprint) -> Res
     }
     let unlike = {
         let mut connection = target.acquire().await?;
-        database_template::unlike(&mut connection).await?
+        template::unlike(&mut connection).await?
     };
     if let Some(problem) = unlike {
         return Ok(vec![finding(Severity::Error, "missing_template", problem)]);
@@ -103,8 +105,7 @@ async fn databases(target: &Target, ready: &Ready, blueprint: &Blueprint) -> Res
     if blueprint.extensions.is_empty() {
         return Ok(Vec::new());
     }
-    let (template, missing) =
-        database_template::missing_extensions(target, ready, &blueprint.extensions).await?;
+    let (template, missing) = template::missing_extensions(target, ready, &blueprint.extensions).await?;
     let findings = missing.iter().map(|extension| {
         let message = format!(
             "the template of tenants' databases has no extension {extension}; an administrator runs, connected to database \

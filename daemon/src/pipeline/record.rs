@@ -13,9 +13,10 @@ use crate::audit::{AuditedTx, Trail};
 use crate::fault;
 use crate::model::operation::{Event, Kind};
 use crate::model::tenant::{after, beginning};
-use crate::postgres::operations::Context;
-use crate::postgres::tenants::NewTenant;
-use crate::postgres::{Error, Result, operations, reports, tenants};
+use crate::postgres::control::operations::Context;
+use crate::postgres::control::tenants::NewTenant;
+use crate::postgres::control::{operations, reports, tenants};
+use crate::postgres::{Error, Result};
 
 use super::arguments::Arguments;
 use super::entries::{self, About, Phase};

@@ -12,12 +12,13 @@ use tenantry_protocol::operation::Operation;
 use crate::model::audit_chain::Actor;
 use crate::model::blueprint;
 use crate::model::operation::{Event, Kind, Progress};
-use crate::postgres::bookkeeping::Mark;
-use crate::postgres::operations::{self, Filter, Stored};
-use crate::postgres::site::Home;
+use crate::postgres::control::operations::{self, Filter, Stored};
+use crate::postgres::control::tenants::NewTenant;
+use crate::postgres::control::{blueprints, tenants};
 use crate::postgres::target::Target;
-use crate::postgres::tenants::NewTenant;
-use crate::postgres::{Error, Result, blueprints, tenants};
+use crate::postgres::target::location::Home;
+use crate::postgres::target::marker::Mark;
+use crate::postgres::{Error, Result};
 
 use super::arguments::Arguments;
 use super::drive::Drive;

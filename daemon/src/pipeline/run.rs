@@ -12,14 +12,14 @@ use crate::audit::Trail;
 use crate::fault;
 use crate::model::blueprint::Blueprint;
 use crate::model::operation::{Kind, Seeding, Step};
-use crate::postgres::bookkeeping::{self, Mark, Owner, Settled};
-use crate::postgres::databases;
+use crate::postgres::build::runner::Build;
+use crate::postgres::build::secret::{Password, Verifier};
+use crate::postgres::control::tenants::NewTenant;
 use crate::postgres::removal::Removal;
-use crate::postgres::runner::Build;
-use crate::postgres::secret::{Password, Verifier};
-use crate::postgres::site::{Home, Site};
+use crate::postgres::target::location::{Home, Site};
+use crate::postgres::target::marker::{self, Mark, Owner, Settled};
 use crate::postgres::target::{Ready, Target};
-use crate::postgres::tenants::NewTenant;
+use crate::postgres::tenancy::database::databases;
 
 use super::arguments::Arguments;
 use super::places::{self, Taken};
@@ -119,9 +119,7 @@ impl Run {
         self.target().ready().await?;
         let settled = match self {
             Self::Provision(run) => run.settle().await?,
-            Self::Change(run) => {
-                bookkeeping::displace(run.target.site(), run.mark.build, run.placement()).await?
-            }
+            Self::Change(run) => marker::displace(run.target.site(), run.mark.build, run.placement()).await?,
         };
         if let Self::Provision(run) = self {
             run.is_inherited = settled == Settled::Committed;
@@ -275,7 +273,7 @@ impl ProvisionRun {
         Ok(if site.is_own_database() {
             databases::settle(site, self.standing(), self.mark, placement, self.owner()).await?
         } else {
-            bookkeeping::displace(site, self.mark.build, placement).await?
+            marker::displace(site, self.mark.build, placement).await?
         })
     }
 

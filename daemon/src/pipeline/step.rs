@@ -5,7 +5,7 @@ use tenantry_protocol::isolation::IsolationReport;
 use tenantry_protocol::operation::Failure;
 
 use crate::model::operation::Step;
-use crate::postgres::owner_login::Blocker;
+use crate::postgres::build::owner_login::Blocker;
 use crate::postgres::{self, error::ServerError};
 
 use super::warden::Crossed;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tenantry_protocol::operation::Failure;
 use tokio::time::Instant;
 
-use crate::postgres::lookout::Session;
 use crate::postgres::target::Target;
+use crate::postgres::target::lookout::Session;
 
 use super::places::{Fit, Room};
 

@@ -7,7 +7,7 @@
 use tenantry_protocol::name::PlacementName;
 use uuid::Uuid;
 
-use super::secret::Verifier;
+use super::build::secret::Verifier;
 
 /// What may stand in a template's hole.
 #[derive(Debug, Clone, Copy)]

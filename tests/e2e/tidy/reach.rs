@@ -11,21 +11,21 @@ const SCHEMAS: [&str; 8] = ["placement", "pool", "home", "own", "schema", "victi
 
 /// File, what it names, and why that is safe.
 const ALLOWED: &[(&str, &str, &str)] = &[
-    ("postgres/tenant_ddl.rs", "{placement}.{placement}_run", RUNNER),
-    ("postgres/runner.rs", "{0}.{0}_run", RUNNER),
-    ("postgres/removal_preview.rs", "{placement}.tenantry_count", ANEW),
-    ("postgres/pool_ddl.rs", "{placement}.tenantry_count", ANEW),
-    ("postgres/shared_rows.rs", "{placement}.tenantry_count", ANEW),
-    ("postgres/pool_ddl.rs", "{pool}.", "within that function, which runs as the tenant"),
-    ("postgres/pool_ddl.rs", "{placement}.tenantry_at_rest", "dropped, where an earlier release made it"),
-    ("postgres/pool_ddl.rs", "{placement}.tenantry_picture", "dropped, where an earlier release made it"),
-    ("postgres/dump_role.rs", "{schema}.{}", "the archiver logs in as a role of the tenant's"),
-    ("postgres/tenant_ddl.rs", "{placement}.record", CANARY),
-    ("postgres/tenant_ddl.rs", "{placement}.event", CANARY),
-    ("postgres/tenant_ddl.rs", "{placement}.ticket", CANARY),
-    ("postgres/canary.rs", "{canary}.record", CANARY),
-    ("postgres/canary.rs", "{canary}.event", CANARY),
-    ("postgres/canary.rs", "{canary}.ticket", CANARY),
+    ("postgres/build/tenant_ddl.rs", "{placement}.{placement}_run", RUNNER),
+    ("postgres/build/runner.rs", "{0}.{0}_run", RUNNER),
+    ("postgres/removal/preview.rs", "{placement}.tenantry_count", ANEW),
+    ("postgres/tenancy/shared/pool_ddl.rs", "{placement}.tenantry_count", ANEW),
+    ("postgres/tenancy/shared/tenant_rows.rs", "{placement}.tenantry_count", ANEW),
+    ("postgres/tenancy/shared/pool_ddl.rs", "{pool}.", "within that function, which runs as the tenant"),
+    ("postgres/tenancy/shared/pool_ddl.rs", "{placement}.tenantry_at_rest", "dropped, where an earlier release made it"),
+    ("postgres/tenancy/shared/pool_ddl.rs", "{placement}.tenantry_picture", "dropped, where an earlier release made it"),
+    ("postgres/archive/dump_role.rs", "{schema}.{}", "the archiver logs in as a role of the tenant's"),
+    ("postgres/build/tenant_ddl.rs", "{placement}.record", CANARY),
+    ("postgres/build/tenant_ddl.rs", "{placement}.event", CANARY),
+    ("postgres/build/tenant_ddl.rs", "{placement}.ticket", CANARY),
+    ("postgres/canary/mod.rs", "{canary}.record", CANARY),
+    ("postgres/canary/mod.rs", "{canary}.event", CANARY),
+    ("postgres/canary/mod.rs", "{canary}.ticket", CANARY),
 ];
 const RUNNER: &str = "made anew by the provisioner, and again whenever a file could have replaced it";
 const ANEW: &str = "made anew in the transaction that calls it, and run as the tenant";

@@ -26,7 +26,8 @@ pub(super) const HEADER: [&str; 7] =
 pub(super) async fn run(context: &Context, command: Operation) -> Result<(), CliError> {
     match command {
         Operation::List { tenant, unfinished, limit } => {
-            let answer = list(context, OperationsRequest { slug: tenant, unfinished, limit, before: None }).await?;
+            let answer =
+                list(context, OperationsRequest { slug: tenant, unfinished, limit, before: None }).await?;
             if context.output.is_json() {
                 return context.output.document(&answer);
             }

@@ -4,7 +4,7 @@
 
 use crate::pipeline::run::ProvisionRun;
 use crate::pipeline::step::StepError;
-use crate::postgres::credentials;
+use crate::postgres::build::credentials;
 
 pub(in crate::pipeline) async fn run(run: &mut ProvisionRun) -> Result<(), StepError> {
     Ok(credentials::activate(&run.target, run.standing(), &run.tenant.placement).await?)

@@ -13,13 +13,15 @@ use crate::model::audit_chain::{Actor, Entry, Outcome};
 use crate::pipeline::run::ChangeRun;
 use crate::pipeline::step::StepError;
 use crate::pipeline::tracker::{Tracker, millis};
-use crate::postgres::bookkeeping::Settled;
-use crate::postgres::dump::{self, Made, Place};
-use crate::postgres::dump_role::{self, Snapshot};
-use crate::postgres::programs::Programs;
+use crate::postgres::archive::dump::{self, Made, Place};
+use crate::postgres::archive::dump_role::{self, Snapshot};
+use crate::postgres::archive::programs::Programs;
+use crate::postgres::control::archives;
 use crate::postgres::removal::Removal;
 use crate::postgres::target::Ready;
-use crate::postgres::{Error, Result, archives, pools};
+use crate::postgres::target::marker::Settled;
+use crate::postgres::tenancy::shared::pools;
+use crate::postgres::{Error, Result};
 
 pub(in crate::pipeline) async fn run(run: &ChangeRun, tracker: &Tracker) -> Result<(), StepError> {
     let begin = std::time::Instant::now();

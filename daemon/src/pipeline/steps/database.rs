@@ -4,7 +4,7 @@
 
 use crate::pipeline::run::ProvisionRun;
 use crate::pipeline::step::StepError;
-use crate::postgres::{database_template, databases};
+use crate::postgres::tenancy::database::{databases, template};
 
 pub(in crate::pipeline) async fn reserve(run: &mut ProvisionRun) -> Result<(), StepError> {
     // The bookkeeping is there once the target is ready.
@@ -14,7 +14,7 @@ pub(in crate::pipeline) async fn reserve(run: &mut ProvisionRun) -> Result<(), S
 
 pub(in crate::pipeline) async fn create(run: &mut ProvisionRun) -> Result<(), StepError> {
     let ready = run.ready().await?;
-    let prepared = database_template::prepared(&run.target, &ready).await?;
+    let prepared = template::prepared(&run.target, &ready).await?;
     let (mark, placement) = (run.standing(), &run.tenant.placement);
     Ok(databases::create(&run.target, &ready, mark, placement, &prepared.template).await?)
 }

@@ -7,7 +7,7 @@ use crate::model::operation::Step;
 use crate::pipeline::run::{ProvisionRun, misplaced};
 use crate::pipeline::step::StepError;
 use crate::pipeline::tracker::{Tracker, millis};
-use crate::postgres::runner::{File, FileError};
+use crate::postgres::build::runner::{File, FileError};
 
 pub(super) async fn apply(
     run: &mut ProvisionRun,

@@ -4,7 +4,7 @@ use tenantry_protocol::tenant::TenantState;
 
 use crate::pipeline::run::ChangeRun;
 use crate::pipeline::step::StepError;
-use crate::postgres::credentials;
+use crate::postgres::build::credentials;
 use crate::postgres::removal::Removal;
 
 pub(in crate::pipeline) async fn open(run: &ChangeRun) -> Result<(), StepError> {

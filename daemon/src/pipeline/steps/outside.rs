@@ -15,11 +15,12 @@ use crate::pipeline::step::StepError;
 use crate::pipeline::steps::files;
 use crate::pipeline::tracker::Tracker;
 use crate::postgres;
-use crate::postgres::bookkeeping::HistoryRow;
+use crate::postgres::build::outside_journal as journal;
+use crate::postgres::build::outside_journal::{Entry, Standing};
+use crate::postgres::build::owner_login::{self, Blocker, Invalid, OwnerSession, Purpose};
+use crate::postgres::build::runner::{Build, FileError};
 use crate::postgres::error::ServerError;
-use crate::postgres::outside_journal::{self as journal, Entry, Standing};
-use crate::postgres::owner_login::{self, Blocker, Invalid, OwnerSession, Purpose};
-use crate::postgres::runner::{Build, FileError};
+use crate::postgres::target::marker::HistoryRow;
 
 /// Of the time that is left a statement may take this share: the rest is for saying why it did not end.
 const SHARE: f64 = 0.9;

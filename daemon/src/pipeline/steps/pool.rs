@@ -17,9 +17,9 @@ use crate::pipeline::step::StepError;
 use crate::pipeline::steps::files;
 use crate::pipeline::tracker::Tracker;
 use crate::postgres::Error;
-use crate::postgres::bookkeeping::Mark;
-use crate::postgres::pools::{self, Identity};
-use crate::postgres::shared_names;
+use crate::postgres::target::marker::Mark;
+use crate::postgres::tenancy::shared::pools::{self, Identity};
+use crate::postgres::tenancy::shared::shared_names;
 
 pub(in crate::pipeline) async fn run(run: &mut ProvisionRun, tracker: &Tracker) -> Result<(), StepError> {
     // What an earlier attempt left open.

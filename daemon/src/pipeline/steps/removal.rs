@@ -8,8 +8,8 @@ use crate::pipeline::run::{ChangeRun, misplaced};
 use crate::pipeline::step::StepError;
 use crate::pipeline::tracker::Tracker;
 use crate::postgres::Error;
-use crate::postgres::bookkeeping::Settled;
 use crate::postgres::removal::Removal;
+use crate::postgres::target::marker::Settled;
 
 pub(in crate::pipeline) async fn run(
     run: &ChangeRun,

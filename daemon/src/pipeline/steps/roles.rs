@@ -4,8 +4,8 @@
 
 use crate::pipeline::run::ProvisionRun;
 use crate::pipeline::step::StepError;
-use crate::postgres::runner::Build;
-use crate::postgres::tenant_ddl::Limits;
+use crate::postgres::build::runner::Build;
+use crate::postgres::build::tenant_ddl::Limits;
 
 pub(in crate::pipeline) async fn run(run: &mut ProvisionRun) -> Result<(), StepError> {
     let ready = run.ready().await?;

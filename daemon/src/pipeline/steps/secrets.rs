@@ -8,7 +8,7 @@ use crate::pipeline::run::{ChangeRun, misplaced};
 use crate::pipeline::step::StepError;
 use crate::pipeline::tracker::Tracker;
 use crate::postgres::Error;
-use crate::postgres::credentials::{self, Issue};
+use crate::postgres::build::credentials::{self, Issue};
 
 pub(in crate::pipeline) async fn set(run: &ChangeRun) -> Result<(), StepError> {
     let login = login(run, Step::SetSecret)?;

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use crate::pipeline::run::ChangeRun;
 use crate::pipeline::step::StepError;
-use crate::postgres::credentials;
-use crate::postgres::tenant_ddl::Limits;
+use crate::postgres::build::credentials;
+use crate::postgres::build::tenant_ddl::Limits;
 
 pub(in crate::pipeline) async fn apply(run: &ChangeRun) -> Result<(), StepError> {
     match &run.arguments.update {

@@ -14,11 +14,14 @@ use crate::model::operation::Step;
 use crate::pipeline::run::{ChangeRun, ProvisionRun};
 use crate::pipeline::step::StepError;
 use crate::pipeline::tracker::Tracker;
+use crate::postgres::build::secret::Password;
+use crate::postgres::build::{credentials, tenant_ddl};
 use crate::postgres::error::doing;
-use crate::postgres::secret::Password;
-use crate::postgres::site::Site;
 use crate::postgres::target::Ready;
-use crate::postgres::{self, canary, credentials, database_template, pools, shared_names, tenant_ddl};
+use crate::postgres::target::location::Site;
+use crate::postgres::tenancy::database::template;
+use crate::postgres::tenancy::shared::{pools, shared_names};
+use crate::postgres::{self, canary};
 
 /// Shared tables that are read in each battery.
 const LARGEST: i64 = 3;
@@ -159,7 +162,7 @@ impl Attacker<'_> {
     async fn attack_elsewhere(&self, tracker: &Tracker) -> Result<IsolationReport, StepError> {
         // The victim has a database of its own, as the tenant has.
         let target = self.site.target;
-        let prepared = database_template::prepared(target, self.ready).await?;
+        let prepared = template::prepared(target, self.ready).await?;
         let canary = &prepared.canary.placement;
         let victim = Victim {
             site: prepared.canary.site(target),

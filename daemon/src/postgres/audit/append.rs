@@ -1,0 +1,203 @@
+//! The end of the audit chain: reading it, holding it, and adding an event to it, if it stands.
+//!
+//! Call [`lock_head`] last in a transaction: whoever holds the head keeps every other mutation waiting.
+
+use std::sync::LazyLock;
+
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, PgPool, Row as _};
+use tenantry_protocol::chain::Link;
+use uuid::Uuid;
+
+use crate::model::audit_chain::Detail;
+
+use crate::postgres::error::{Error, Result, doing};
+
+/// Where the chain ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    pub trail: Uuid,
+    /// 0 in an empty trail.
+    pub seq: i64,
+    pub hash: Link,
+    /// Absent until a daemon has begun to sign.
+    pub signature: Option<Signature>,
+}
+
+/// Of a key, over a place in the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signature {
+    pub key: String,
+    pub bytes: Vec<u8>,
+}
+
+/// An event with its place in the chain.
+#[derive(Debug)]
+pub struct NewEvent<'a> {
+    pub seq: i64,
+    pub payload: &'a [u8],
+    pub hash: &'a Link,
+    pub details: &'a [Detail],
+    pub signature: &'a Signature,
+    /// Whether the signature stays when the head moves on.
+    pub is_checkpoint: bool,
+}
+
+/// Events between looks at whether the next partition is there; less than a partition holds.
+const PARTITION_CHECK: i64 = 1_000;
+
+/// Whether the trail stands at its end, as far as one look at its last rows can tell: the last event is that of the head,
+/// whole and with its own values, and nothing stands behind it. `seq`, `hash`, `key` and `signature` are the head's.
+fn stands([seq, hash, key, signature]: [&str; 4]) -> String {
+    // By the newest row of each table, which an index gives whatever the parameters are: a plan that is made once for all
+    // of them never reads a whole table.
+    format!(
+        "coalesce((select max(seq) from control.audit_detail), 0) <= {seq}
+         and not exists (
+             select from (select seq, hash, key, signature from control.audit_checkpoint order by seq desc limit 1) c
+             where c.seq >= {seq} and (c.seq, c.hash, c.key, c.signature) is distinct from ({seq}, {hash}, {key}, {signature}))
+         and case when {seq} = 0 then not exists (select from control.audit_event) else exists (
+             select from (select seq, prev_hash, payload, hash from control.audit_event order by seq desc limit 1) e
+             where e.seq = {seq} and e.hash = {hash}
+               and e.hash = sha256('\\x{LINK_DOMAIN}'::bytea || int8send(e.seq) || e.prev_hash
+                                   || int8send(octet_length(e.payload)) || e.payload)
+               and not exists (
+                   select from control.audit_detail d
+                   where d.seq = {seq} and encode(sha256(d.salt || convert_to(d.value, 'UTF8')), 'hex')
+                         is distinct from convert_from(e.payload, 'UTF8')::jsonb -> 'commitments' ->> d.field)) end"
+    )
+}
+
+/// `tenantry.audit.v1` and a zero byte, in hexadecimal.
+const LINK_DOMAIN: &str = "74656e616e7472792e61756469742e763100";
+
+/// The chain's end, and the number of the transaction that from now on is the only one that can move it. `None` where the
+/// head is not one row.
+pub async fn lock_head(tx: &mut PgConnection) -> Result<Option<(Head, String)>> {
+    let rows = sqlx::query(
+        "select trail, seq, hash, key, signature, pg_current_xact_id()::text as xid from control.audit_head for update",
+    )
+    .fetch_all(tx)
+    .await
+    .map_err(doing("lock the audit trail's head"))?;
+    let [row] = rows.as_slice() else { return Ok(None) };
+    Ok(Some((head_of(row)?, row.try_get("xid").map_err(doing("read the transaction's number"))?)))
+}
+
+/// The chain's end, without holding it; `None` where it is not one row.
+pub async fn head(pool: &PgPool) -> Result<Option<Head>> {
+    let mut connection = pool.acquire().await.map_err(doing("read the audit trail's head"))?;
+    Ok(only(heads_in(&mut connection).await?))
+}
+
+/// The head, where it is one.
+pub fn only(mut heads: Vec<Head>) -> Option<Head> {
+    heads.pop().filter(|_| heads.is_empty())
+}
+
+/// The head's rows, in a session's own snapshot: one, unless somebody has changed them.
+pub async fn heads_in(connection: &mut PgConnection) -> Result<Vec<Head>> {
+    let rows = sqlx::query("select trail, seq, hash, key, signature from control.audit_head limit 2")
+        .fetch_all(connection)
+        .await
+        .map_err(doing("read the audit trail's head"))?;
+    rows.iter().map(head_of).collect()
+}
+
+/// The head, and whether the trail stands at its end; `None` where it is not one row, or the end does not stand.
+pub async fn standing_head(executor: impl sqlx::PgExecutor<'_>) -> Result<Option<Head>> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        let of_head =
+            ["seq", "hash", "key", "signature"].map(|column| format!("(select {column} from h limit 1)"));
+        let stands = stands(of_head.each_ref().map(String::as_str));
+        format!(
+            "with h as materialized (select trail, seq, hash, key, signature from control.audit_head limit 2)
+             select trail, seq, hash, key, signature from h where (select count(*) from h) = 1 and {stands}"
+        )
+    });
+    let row = sqlx::query(sqlx::AssertSqlSafe(SQL.as_str()))
+        .fetch_optional(executor)
+        .await
+        .map_err(doing("read the audit trail's head"))?;
+    row.as_ref().map(head_of).transpose()
+}
+
+/// When an event was, in microseconds since 1970; absent if it is not there.
+pub async fn time_of(pool: &PgPool, seq: i64) -> Result<Option<i64>> {
+    sqlx::query_scalar("select at_us from control.audit_event where seq = $1")
+        .bind(seq)
+        .fetch_optional(pool)
+        .await
+        .map_err(doing("read an audit event"))
+}
+
+/// The bytes of one event.
+pub async fn payload(pool: &PgPool, seq: i64) -> Result<Option<Vec<u8>>> {
+    sqlx::query_scalar("select payload from control.audit_event where seq = $1")
+        .bind(seq)
+        .fetch_optional(pool)
+        .await
+        .map_err(doing("read an audit event"))
+}
+
+fn head_of(row: &PgRow) -> Result<Head> {
+    let read = || -> Result<_, sqlx::Error> {
+        let signature = match (row.try_get("key")?, row.try_get("signature")?) {
+            (Some(key), Some(bytes)) => Some(Signature { key, bytes }),
+            _ => None,
+        };
+        Ok((row.try_get("trail")?, row.try_get("seq")?, row.try_get::<Vec<u8>, _>("hash")?, signature))
+    };
+    let (trail, seq, hash, signature) = read().map_err(doing("read the audit trail's head"))?;
+    Ok(Head { trail, seq, hash: link_of(&hash)?, signature })
+}
+
+/// A hash as it is stored.
+pub fn link_of(hash: &[u8]) -> Result<Link> {
+    hash.try_into()
+        .map_err(|_| Error::Corrupt { what: "a hash of the audit trail", why: "not 32 bytes".into() })
+}
+
+/// Appends one event and moves the head, which must be locked and be `head`; does nothing, and says so, where the trail does
+/// not stand at its end.
+pub async fn append(tx: &mut PgConnection, head: &Head, event: &NewEvent<'_>) -> Result<bool> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        let stands = stands(["($1::bigint - 1)", "$2::bytea", "$11::text", "$12::bytea"]);
+        format!(
+            "with event as (insert into control.audit_event (seq, prev_hash, payload, hash)
+                            select $1, $2, $3, $4 where {stands} returning seq),
+             detail as (insert into control.audit_detail (seq, field, value, salt)
+                        select event.seq, d.field, d.value, d.salt
+                        from event, unnest($5::text[], $6::text[], $7::bytea[]) as d(field, value, salt)),
+             checkpoint as (insert into control.audit_checkpoint (seq, hash, key, signature)
+                            select event.seq, $4, $8, $9 from event where $10)
+             update control.audit_head set seq = $1, hash = $4, key = $8, signature = $9 where exists (select from event)"
+        )
+    });
+    // Make room ahead of time: a full partition must never refuse a mutation.
+    if event.seq % PARTITION_CHECK == 1 {
+        sqlx::query("select control.ensure_audit_partition($1)")
+            .bind(event.seq + PARTITION_CHECK)
+            .execute(&mut *tx)
+            .await
+            .map_err(doing("make the audit trail's next partition"))?;
+    }
+    let (key, signature) = head.signature.as_ref().map(|s| (s.key.as_str(), s.bytes.as_slice())).unzip();
+    let done = sqlx::query(sqlx::AssertSqlSafe(SQL.as_str()))
+        .bind(event.seq)
+        .bind(head.hash.as_slice())
+        .bind(event.payload)
+        .bind(event.hash.as_slice())
+        .bind(event.details.iter().map(|d| d.field).collect::<Vec<_>>())
+        .bind(event.details.iter().map(|d| d.value.as_str()).collect::<Vec<_>>())
+        .bind(event.details.iter().map(|d| d.salt.as_slice()).collect::<Vec<_>>())
+        .bind(&event.signature.key)
+        .bind(&event.signature.bytes)
+        .bind(event.is_checkpoint)
+        .bind(key)
+        .bind(signature)
+        .execute(tx)
+        .await
+        .map_err(doing("append to the audit trail"))?;
+    Ok(done.rows_affected() == 1)
+}

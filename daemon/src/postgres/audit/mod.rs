@@ -1,0 +1,11 @@
+//! The audit trail in the control database: appending to it, reading it in all ways, and what may be taken from it.
+
+pub mod append;
+mod copy;
+pub mod facts;
+pub mod filter;
+pub mod pages;
+pub mod redaction;
+pub mod search;
+pub mod segments;
+pub mod stream;

@@ -1,0 +1,88 @@
+//! The trail in the order of `seq`, a page at a time: for an export, which takes as long as its reader does and holds no
+//! transaction meanwhile.
+
+use sqlx::{PgConnection, PgPool};
+use tenantry_protocol::chain;
+
+use crate::model::audit_reading::StoredEvent;
+
+use super::filter::{self, CONDITIONS, Wanted};
+use super::stream::Checkpoint;
+use crate::postgres::error::{Result, doing};
+
+/// Events looked at by one statement, where few of them match.
+const MOST_LOOKED_AT: i64 = 50_000;
+/// Rows of a page, if its bytes are not too many before.
+const PAGE: usize = 1_000;
+
+/// What the first event follows.
+#[derive(Debug, Clone)]
+pub struct Beginning {
+    pub seq: i64,
+    pub hash: Vec<u8>,
+    /// Where something was pruned, the signature of the last event that was.
+    pub signed: Option<Checkpoint>,
+}
+
+/// Part of the events that match.
+#[derive(Debug)]
+pub struct Page {
+    pub events: Vec<StoredEvent>,
+    /// Of events among them.
+    pub checkpoints: Vec<Checkpoint>,
+    /// Everything up to here was looked at.
+    pub searched_to: i64,
+}
+
+/// What matches after `after`.
+pub async fn next(pool: &PgPool, wanted: &Wanted, after: i64) -> Result<Page> {
+    let mut connection = pool.acquire().await.map_err(doing("read the audit trail"))?;
+    let low = wanted.low.max(after + 1);
+    let high = wanted.high.min(low.saturating_add(MOST_LOOKED_AT));
+    let sql = format!(
+        "select e.seq, e.prev_hash, e.payload, e.hash from control.audit_event e where {CONDITIONS}
+         order by e.seq limit $12"
+    );
+    let mut events = filter::rows(&mut connection, sql, wanted, (low, high), PAGE).await?;
+    let searched_to = match events.last() {
+        Some(last) if events.len() == PAGE => last.seq,
+        // Nothing that is wanted comes after.
+        _ if high == wanted.high => i64::MAX,
+        _ => high - 1,
+    };
+    let is_cut = filter::add_values(&mut connection, &mut events).await?;
+    let searched_to = events.last().filter(|_| is_cut).map_or(searched_to, |last| last.seq);
+    let seqs: Vec<i64> = events.iter().map(|event| event.seq).collect();
+    let checkpoints = checkpoints_of(&mut connection, &seqs).await?;
+    Ok(Page { events, checkpoints, searched_to })
+}
+
+async fn checkpoints_of(connection: &mut PgConnection, seqs: &[i64]) -> Result<Vec<Checkpoint>> {
+    let rows: Vec<(i64, Vec<u8>, String, Vec<u8>)> = sqlx::query_as(
+        "select seq, hash, key, signature from control.audit_checkpoint where seq = any($1) order by seq",
+    )
+    .bind(seqs)
+    .fetch_all(connection)
+    .await
+    .map_err(doing("read the audit trail's checkpoints"))?;
+    Ok(rows.into_iter().map(checkpoint).collect())
+}
+
+fn checkpoint((seq, hash, key, signature): (i64, Vec<u8>, String, Vec<u8>)) -> Checkpoint {
+    Checkpoint { seq, hash, key, signature }
+}
+
+/// What the oldest event follows.
+pub async fn beginning(pool: &PgPool) -> Result<Beginning> {
+    let row: Option<(i64, Vec<u8>, String, Vec<u8>)> = sqlx::query_as(
+        "select seq, hash, key, signature from control.audit_checkpoint
+         where seq = (select min(seq) - 1 from control.audit_event) and seq > 0",
+    )
+    .fetch_optional(pool)
+    .await
+    .map_err(doing("read the checkpoint before the oldest event"))?;
+    Ok(match row.map(checkpoint) {
+        Some(signed) => Beginning { seq: signed.seq, hash: signed.hash.clone(), signed: Some(signed) },
+        None => Beginning { seq: 0, hash: chain::BEGINNING.to_vec(), signed: None },
+    })
+}

@@ -1,0 +1,139 @@
+//! The journal of what runs outside the transaction: each statement is on record before it runs and when it has run.
+//!
+//! Invariant: every entry is made under the marker, at the fence of the daemon that makes it. An entry whose COMMIT was
+//! lost is waited for by the next one, since both hold the marker.
+
+use sqlx::{Connection as _, PgConnection};
+use tenantry_protocol::name::PlacementName;
+
+use crate::postgres::error::{Error, Result, doing};
+use crate::postgres::target::location::Site;
+use crate::postgres::target::marker::{self, HistoryRow, Mark};
+
+/// A statement of a file that runs outside the transaction.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'a> {
+    pub mark: Mark,
+    pub placement: &'a PlacementName,
+    /// The file's, as in the history.
+    pub position: i32,
+    /// From 0 within the file.
+    pub statement: i32,
+}
+
+/// What is known of a statement that is about to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    New,
+    /// It was begun before, and nobody knows how far it came.
+    Begun,
+    Done,
+}
+
+/// Puts it on record that the statement runs now, and says what was on record before.
+pub async fn begin(site: Site<'_>, entry: Entry<'_>) -> Result<Standing> {
+    let mut connection = site.acquire().await?;
+    let mut tx = connection.begin().await.map_err(doing("begin to note a statement"))?;
+    hold_building(&mut tx, entry.mark).await?;
+    let is_applied = is_applied(&mut tx, entry.placement, entry.position).await?;
+    let is_done: Option<bool> = sqlx::query_scalar(
+        "select done_at is not null from tenantry.outside_statement
+         where placement = $1 and position = $2 and statement = $3",
+    )
+    .bind(entry.placement.as_str())
+    .bind(entry.position)
+    .bind(entry.statement)
+    .fetch_optional(&mut *tx)
+    .await
+    .map_err(doing("look for the statement's record"))?;
+    let standing = match (is_applied, is_done) {
+        (true, _) | (_, Some(true)) => Standing::Done,
+        (false, Some(false)) => Standing::Begun,
+        (false, None) => {
+            sqlx::query(
+                "insert into tenantry.outside_statement (placement, position, statement) values ($1, $2, $3)",
+            )
+            .bind(entry.placement.as_str())
+            .bind(entry.position)
+            .bind(entry.statement)
+            .execute(&mut *tx)
+            .await
+            .map_err(doing("note the statement's beginning"))?;
+            Standing::New
+        }
+    };
+    tx.commit().await.map_err(doing("commit the statement's beginning"))?;
+    Ok(standing)
+}
+
+/// Puts it on record that the statement has run.
+pub async fn done(site: Site<'_>, entry: Entry<'_>) -> Result<()> {
+    let mut connection = site.acquire().await?;
+    let mut tx = connection.begin().await.map_err(doing("begin to note a statement's end"))?;
+    hold_building(&mut tx, entry.mark).await?;
+    sqlx::query(
+        "update tenantry.outside_statement set done_at = clock_timestamp()
+         where placement = $1 and position = $2 and statement = $3",
+    )
+    .bind(entry.placement.as_str())
+    .bind(entry.position)
+    .bind(entry.statement)
+    .execute(&mut *tx)
+    .await
+    .map_err(doing("note the statement's end"))?;
+    tx.commit().await.map_err(doing("commit the statement's end"))
+}
+
+/// All statements of a file have run: its row in the history takes the place of theirs.
+pub async fn file_done(
+    site: Site<'_>,
+    mark: Mark,
+    placement: &PlacementName,
+    row: HistoryRow<'_>,
+) -> Result<()> {
+    let mut connection = site.acquire().await?;
+    let mut tx = connection.begin().await.map_err(doing("begin to note a file's end"))?;
+    hold_building(&mut tx, mark).await?;
+    if !is_applied(&mut tx, placement, row.position).await? {
+        marker::insert_history(&mut tx, placement, row).await?;
+    }
+    sqlx::query("delete from tenantry.outside_statement where placement = $1 and position = $2")
+        .bind(placement.as_str())
+        .bind(row.position)
+        .execute(&mut *tx)
+        .await
+        .map_err(doing("clear the file's statements"))?;
+    tx.commit().await.map_err(doing("commit the file's end"))
+}
+
+/// A file that is in the history is done for good: its login was closed before.
+pub async fn is_file_done(site: Site<'_>, placement: &PlacementName, position: i32) -> Result<bool> {
+    let mut connection = site.acquire().await?;
+    is_applied(&mut connection, placement, position).await
+}
+
+/// Takes hold of the marker of a tenant that is still being made.
+pub(super) async fn hold_building(connection: &mut PgConnection, mark: Mark) -> Result<()> {
+    match marker::hold(connection, mark).await?.as_str() {
+        "building" => Ok(()),
+        state => {
+            Err(Error::Refused(format!("the placement is {state} on its target, and no longer being made")))
+        }
+    }
+}
+
+/// The file is in the placement's history.
+pub(super) async fn is_applied(
+    connection: &mut PgConnection,
+    placement: &PlacementName,
+    position: i32,
+) -> Result<bool> {
+    sqlx::query_scalar(
+        "select exists (select from tenantry.migration_history where placement = $1 and position = $2)",
+    )
+    .bind(placement.as_str())
+    .bind(position)
+    .fetch_one(connection)
+    .await
+    .map_err(doing("look for the file in the history"))
+}

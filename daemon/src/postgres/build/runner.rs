@@ -1,0 +1,346 @@
+//! The one transaction in which a tenant comes to be.
+//!
+//! Invariants: no byte of a migration executes where RESET ROLE, SET SESSION AUTHORIZATION or COMMIT reaches the
+//! provisioner, and nothing that a migration left behind runs at COMMIT. Role statements and migrations go in messages
+//! of their own; COMMIT goes alone. A build that is dropped takes its connection with it.
+
+use std::time::{Duration, Instant};
+
+use sqlx::{PgConnection, Row as _};
+use tenantry_protocol::name::PlacementName;
+
+use super::outside_journal;
+use super::secret::Verifier;
+use super::tenant_ddl::{self, Limits};
+use crate::postgres::error::{Error, Result, ServerError, doing, doing_for_a_tenant};
+use crate::postgres::execute::execute;
+use crate::postgres::quote::{Value, render};
+use crate::postgres::target::location::Site;
+use crate::postgres::target::lookout::Session;
+use crate::postgres::target::marker::{self, HistoryRow, Mark, Owner};
+use crate::postgres::target::{Ready, TargetConnection};
+use crate::postgres::tenancy::shared::pool_ddl;
+
+/// The open transaction of a build.
+#[derive(Debug)]
+pub struct Build {
+    pub(in crate::postgres) connection: TargetConnection,
+    pub(in crate::postgres) placement: PlacementName,
+    pub(in crate::postgres) provisioner: String,
+    /// The statements that make the roles, and who lets them connect.
+    roles: &'static str,
+    pub(in crate::postgres) group: String,
+    /// The pool whose tables the tenant shares; none where it has its own.
+    pub(in crate::postgres) pool: Option<PlacementName>,
+    pub(in crate::postgres) deferral: Deferral,
+    /// The transaction's id: a file that ends the transaction is noticed by it.
+    xid: String,
+    /// The server's process for this connection.
+    pub(in crate::postgres) backend: i32,
+    files: i32,
+    /// The function that runs the files, as it was made; none before the first, and where a file changed it.
+    runner: Option<String>,
+}
+
+/// When the tables' deferrable constraints are checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::postgres) enum Deferral {
+    AsDeclared,
+    /// At once: the end of the file before said so, and the server keeps to it until the transaction ends.
+    Lost,
+}
+
+/// A migration or seed file, as it is executed.
+#[derive(Debug, Clone, Copy)]
+pub struct File<'a> {
+    pub path: &'a str,
+    /// SHA-256, hexadecimal.
+    pub checksum: &'a str,
+    pub statements: &'a [String],
+}
+
+/// Why a file could not be applied.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The server refused a statement of the file. `statement` counts from 0; `position` is in characters from 1 within
+    /// that statement, where the server gave one.
+    #[error("{}", server.message)]
+    Statement { statement: Option<usize>, position: Option<usize>, server: ServerError },
+    /// The file left something that would have run at COMMIT, outside its bounds.
+    #[error("{0}")]
+    Unsafe(String),
+    #[error(transparent)]
+    Database(#[from] Error),
+}
+
+impl Build {
+    /// Opens the transaction; its first statement is the marker.
+    pub async fn begin(
+        site: Site<'_>,
+        ready: &Ready,
+        mark: Mark,
+        placement: &PlacementName,
+        owner: Owner,
+    ) -> Result<Self> {
+        let mut connection = site.acquire().await?;
+        sqlx::raw_sql("begin").execute(&mut *connection).await.map_err(doing("begin the build"))?;
+        marker::insert_marker(&mut connection, mark, placement, owner).await?;
+        let (xid, backend) = identify(&mut connection).await?;
+        Ok(Self {
+            connection,
+            placement: placement.clone(),
+            provisioner: ready.provisioner.clone(),
+            roles: site.roles(),
+            group: site.connecting_role(ready),
+            pool: None,
+            deferral: Deferral::AsDeclared,
+            xid,
+            backend,
+            files: 0,
+            runner: None,
+        })
+    }
+
+    /// Opens a transaction for one more file of a tenant that was committed before its last file; `None` if that file is
+    /// in the history already.
+    pub async fn reopen(
+        site: Site<'_>,
+        ready: &Ready,
+        mark: Mark,
+        placement: &PlacementName,
+        position: i32,
+    ) -> Result<Option<Self>> {
+        let mut connection = site.acquire().await?;
+        sqlx::raw_sql("begin")
+            .execute(&mut *connection)
+            .await
+            .map_err(doing("begin the file's transaction"))?;
+        // An earlier transaction of this file, whose COMMIT was lost, is waited for here.
+        outside_journal::hold_building(&mut connection, mark).await?;
+        if outside_journal::is_applied(&mut connection, placement, position).await? {
+            execute(&mut connection, "rollback".to_owned(), "leave the file's transaction").await?;
+            return Ok(None);
+        }
+        let (xid, backend) = identify(&mut connection).await?;
+        let mut build = Self {
+            connection,
+            placement: placement.clone(),
+            provisioner: ready.provisioner.clone(),
+            roles: site.roles(),
+            group: site.connecting_role(ready),
+            pool: None,
+            deferral: Deferral::AsDeclared,
+            xid,
+            backend,
+            files: position,
+            runner: None,
+        };
+        let values = [
+            ("placement", Value::Placement(&build.placement)),
+            ("provisioner", Value::Identifier(&build.provisioner)),
+        ];
+        let sql = render(tenant_ddl::JOIN_OWNER, &values);
+        build.execute(sql, "join the owner").await?;
+        Ok(Some(build))
+    }
+
+    pub async fn create_roles(&mut self, limits: Limits, probe: &Verifier) -> Result<()> {
+        let template = self.roles;
+        self.make_roles(template, &self.placement.clone(), limits, probe).await
+    }
+
+    /// By the template; `pool` is whose tables the tenant shares, and its own placement where it shares none.
+    pub(in crate::postgres) async fn make_roles(
+        &mut self,
+        template: &str,
+        pool: &PlacementName,
+        limits: Limits,
+        probe: &Verifier,
+    ) -> Result<()> {
+        let files = limits.temp_files_mb.map_or("", |_| tenant_ddl::TEMP_FILES);
+        let sql = render(
+            &[template, files].concat(),
+            &[
+                ("placement", Value::Placement(&self.placement)),
+                ("group", Value::Identifier(&self.group)),
+                ("provisioner", Value::Identifier(&self.provisioner)),
+                ("pool", Value::Placement(pool)),
+                ("connection_limit", Value::Number(limits.connections)),
+                ("temp_file_limit_mb", Value::Number(limits.temp_files_mb.unwrap_or_default())),
+                ("verifier", Value::Verifier(probe)),
+            ],
+        );
+        self.execute(sql, "create the tenant's roles").await
+    }
+
+    pub async fn create_schema(&mut self) -> Result<()> {
+        let sql = render(tenant_ddl::SCHEMA, &[("placement", Value::Placement(&self.placement))]);
+        self.execute(sql, "create the tenant's schema").await
+    }
+
+    /// Applies one file as the owner, checks that it stayed within its bounds, and writes its history.
+    pub async fn apply(&mut self, file: File<'_>) -> Result<Duration, FileError> {
+        let begin = Instant::now();
+        if self.runner.is_none() {
+            self.runner = Some(self.make_runner().await?);
+        }
+        if self.deferral == Deferral::Lost {
+            let home = self.pool.as_ref().unwrap_or(&self.placement);
+            let sql = render(tenant_ddl::DEFER, &[("home", Value::Placement(home))]);
+            self.execute(sql, "defer what is declared so").await?;
+        }
+        // The number comes back in the server's account of an error, and names the statement.
+        let numbered: Vec<String> = file
+            .statements
+            .iter()
+            .enumerate()
+            .map(|(number, text)| format!("{}{text}", prefix(number)))
+            .collect();
+        let call = format!("select {0}.{0}_run($1)", self.placement);
+        sqlx::query(sqlx::AssertSqlSafe(call))
+            .persistent(false)
+            .bind(&numbered)
+            .execute(&mut *self.connection)
+            .await
+            .map_err(doing_for_a_tenant("apply the migration"))
+            .map_err(file_error)?;
+        let duration = begin.elapsed();
+        self.close_file(HistoryRow {
+            position: self.files,
+            file: file.path,
+            checksum: file.checksum,
+            statements: i32::try_from(file.statements.len()).unwrap_or(i32::MAX),
+            duration_us: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX),
+        })
+        .await?;
+        self.files += 1;
+        Ok(duration)
+    }
+
+    /// Lets the provisioner read the canary, whose fingerprint it takes.
+    pub async fn open_canary(&mut self) -> Result<()> {
+        let values = [
+            ("placement", Value::Placement(&self.placement)),
+            ("provisioner", Value::Identifier(&self.provisioner)),
+        ];
+        self.execute(render(tenant_ddl::CANARY_FINGERPRINT, &values), "open the canary to its fingerprint")
+            .await
+    }
+
+    /// Takes the provisioner's membership back and commits. An error here says nothing about the outcome: ask the marker.
+    pub async fn commit(mut self, site: Site<'_>) -> Result<()> {
+        self.check_writes().await?;
+        let values = [
+            ("placement", Value::Placement(&self.placement)),
+            ("provisioner", Value::Identifier(&self.provisioner)),
+        ];
+        let seal = if self.pool.is_some() { pool_ddl::SHARED_SEAL } else { tenant_ddl::SEAL };
+        self.execute(render(seal, &values), "seal the build").await?;
+        sqlx::raw_sql("commit").execute(&mut *self.connection).await.map_err(doing("commit the build"))?;
+        site.take_back(self.connection, self.backend).await;
+        Ok(())
+    }
+
+    /// For whoever looks at it from beside.
+    pub fn session(&self) -> Session {
+        Session { backend: self.backend, xid: self.xid.clone() }
+    }
+
+    /// Gives the transaction up, and its connection with it. A statement that still runs would go on, with all its
+    /// locks, until the server next writes to the connection: so its process is ended too.
+    pub async fn abandon(self, site: Site<'_>) {
+        let session = self.session();
+        drop(self.connection.detach());
+        if let Err(error) = site.target.lookout().end(&session).await {
+            // The tombstone waits for the transaction in any case.
+            tracing::warn!(error = %error.explain(), "an abandoned build's session could not be ended");
+        }
+    }
+
+    /// The function that runs the files, new; gives its version.
+    async fn make_runner(&mut self) -> Result<String> {
+        let home = self.pool.as_ref().unwrap_or(&self.placement);
+        let values = [("placement", Value::Placement(&self.placement)), ("home", Value::Placement(home))];
+        let sql = render(tenant_ddl::RUNNER, &values);
+        let made = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_one(&mut *self.connection).await;
+        made.and_then(|row| row.try_get(0)).map_err(doing("make the runner"))
+    }
+
+    /// After a file: everything that it could have left for COMMIT is gone, and the session is the provisioner's again.
+    async fn close_file(&mut self, row: HistoryRow<'_>) -> Result<(), FileError> {
+        // A cursor WITH HOLD runs its query at COMMIT, as the provisioner; settings would outlive the file; a
+        // notification would come to this session.
+        self.execute("close all; reset all; unlisten *;".to_owned(), "clean up after the migration").await?;
+        let closed =
+            marker::close_file(&mut self.connection, &self.provisioner, &self.placement, &self.xid, row)
+                .await?;
+        if self.runner != closed.runner {
+            self.runner = None;
+        }
+        if !closed.deferrable_tables.is_empty() {
+            self.deferral = Deferral::Lost;
+        }
+        let problem = match (closed.within_bounds, closed.writable, closed.schema_stands) {
+            (false, _, _) => "the migration left its transaction or its role",
+            (_, false, _) => "the migration made its transaction read only, so that nothing could follow it",
+            (_, _, false) => "the migration dropped or gave away the tenant's own schema",
+            (true, true, true) => {
+                self.check_deferred_triggers(&closed.deferrable_tables).await?;
+                return self.check_pool_at_rest().await;
+            }
+        };
+        Err(FileError::Unsafe(problem.to_owned()))
+    }
+
+    pub(super) async fn execute(&mut self, sql: String, what: &'static str) -> Result<()> {
+        execute(&mut self.connection, sql, what).await
+    }
+}
+
+/// The open transaction's id, and the server's process that runs it.
+async fn identify(connection: &mut PgConnection) -> Result<(String, i32)> {
+    sqlx::query_as("select (pg_current_xact_id()::xid)::text, pg_backend_pid()")
+        .persistent(false)
+        .fetch_one(connection)
+        .await
+        .map_err(doing("identify the transaction"))
+}
+
+fn prefix(number: usize) -> String {
+    format!("/*{number}*/")
+}
+
+/// Finds the statement that failed: the server quotes it, with the number that we put before it.
+fn file_error(error: Error) -> FileError {
+    let Some(server) = error.server() else { return FileError::Database(error) };
+    if error.is_unreachable() {
+        return FileError::Database(error);
+    }
+    let statement = server.inner_query.as_deref().and_then(number_of).or_else(|| {
+        // The outermost call stands last in the context; what a trigger or function ran stands before it.
+        let context = server.context.as_deref()?;
+        number_of(&context[context.rfind("SQL statement \"/*")? + "SQL statement \"".len()..])
+    });
+    let in_statement = server.inner_query.as_deref().and_then(number_of).is_some();
+    let position = match (statement, server.inner_position) {
+        (Some(number), Some(position)) if in_statement => position.checked_sub(prefix(number).len()),
+        _ => None,
+    };
+    FileError::Statement { statement, position, server }
+}
+
+fn number_of(text: &str) -> Option<usize> {
+    text.strip_prefix("/*")?.split_once("*/")?.0.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number_of;
+
+    #[test]
+    fn a_statement_is_known_by_its_number() {
+        assert_eq!(number_of("/*17*/create table a ()"), Some(17));
+        assert_eq!(number_of("create table a ()"), None);
+        assert_eq!(number_of("/*x*/"), None);
+    }
+}

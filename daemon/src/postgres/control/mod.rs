@@ -1,0 +1,258 @@
+//! The control database: opening it, and the fence that every writing transaction passes.
+//!
+//! Invariant: whoever writes holds the epoch row FOR SHARE at the epoch this daemon took. A later daemon's takeover
+//! waits for such a transaction and fails every later one with [`Error::Fenced`].
+
+pub mod archives;
+pub mod blueprints;
+pub mod lease;
+pub mod operations;
+pub mod reports;
+pub mod targets;
+pub mod tenants;
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::TryFutureExt as _;
+use sqlx::postgres::{PgConnectOptions, PgPool};
+use sqlx::{Connection as _, PgConnection, Postgres, Transaction};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use self::lease::{Holder, Lease, Taken};
+use super::connections::kept;
+use super::connections::queue::Queue;
+use super::error::{Error, Result, doing};
+use super::quote::{Value, render};
+use super::schema;
+
+/// How long a request waits for a free connection, or for the server to answer at all.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+const CONNECTIONS: u32 = 8;
+/// Writing transactions at once. They wait for each other at the trail's end; the rest of the connections stays with those
+/// who read.
+const WRITERS: usize = 4;
+/// What is on record survives a crash of the server, whatever its administrator set for it, the role or the database:
+/// recovery relies on each word of it. As a start-up parameter, so that a migration's RESET ALL brings it back.
+pub(super) const DURABLE: (&str, &str) = ("synchronous_commit", "on");
+/// A transaction of ours that waits for us: a busy machine can keep us from it for a while.
+const LEAST_IDLE_TIME: Duration = Duration::from_secs(3);
+
+/// Where the control database is. Without an owner of its own the runtime role owns the schema too.
+#[derive(Clone)]
+pub struct ControlOptions {
+    pub runtime: PgConnectOptions,
+    pub owner: Option<PgConnectOptions>,
+}
+
+/// The opened control database.
+#[derive(Debug)]
+pub struct Control {
+    pool: PgPool,
+    /// Whoever may write.
+    writers: Arc<Semaphore>,
+    /// For its places.
+    queue: Queue,
+    runtime: PgConnectOptions,
+    holder: Holder,
+    /// How long a sign of life is good for.
+    lease_time: Duration,
+    lease: Lease,
+}
+
+/// A writing transaction behind the fence.
+#[derive(Debug)]
+pub struct ControlTx {
+    tx: Transaction<'static, Postgres>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl std::fmt::Debug for ControlOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The driver's own Debug shows the password.
+        f.debug_struct("ControlOptions")
+            .field("database", &self.runtime.get_database())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Control {
+    /// Brings the schema up to date and lets the runtime role use it. What can be read can be read from now on; to
+    /// write takes the fence.
+    pub async fn open(options: ControlOptions, holder: Holder, lease_time: Duration) -> Result<Self> {
+        let owner = options.owner.as_ref().unwrap_or(&options.runtime);
+        let mut connection =
+            PgConnection::connect_with(owner).await.map_err(doing("connect to the control database"))?;
+        schema::CONTROL.migrate(&mut connection).await?;
+        if options.owner.is_some() {
+            let grants =
+                render(RUNTIME_GRANTS, &[("runtime", Value::Identifier(options.runtime.get_username()))]);
+            sqlx::raw_sql(sqlx::AssertSqlSafe(grants))
+                .execute(&mut connection)
+                .await
+                .map_err(doing("let the runtime role use the control schema"))?;
+        }
+        // A failed goodbye on a connection that has done its work changes nothing.
+        connection.close().await.ok();
+        let runtime = bounded(options.runtime, lease_time);
+        let pool = kept::options(CONNECTIONS)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(runtime.clone())
+            .await
+            .map_err(doing("connect to the control database"))?;
+        tokio::spawn(kept::keep(&pool, kept::LEAST));
+        let (writers, queue) = (Arc::new(Semaphore::new(WRITERS)), Queue::default());
+        Ok(Self { pool, writers, queue, runtime, holder, lease_time, lease: Lease::default() })
+    }
+
+    /// A connection of its own for the lease: behind a busy pool its signs of life would come too late.
+    pub async fn connect(&self) -> Result<PgConnection> {
+        let connect = PgConnection::connect_with(&self.runtime);
+        match tokio::time::timeout(ACQUIRE_TIMEOUT, connect).await {
+            Ok(connected) => connected.map_err(doing("connect to the control database")),
+            Err(_) => Err(doing("connect to the control database")(sqlx::Error::PoolTimedOut)),
+        }
+    }
+
+    /// Tries to become the daemon that writes.
+    pub async fn take(&self, connection: &mut PgConnection) -> Result<Taken> {
+        self.lease.take(connection, &self.holder, self.lease_time).await
+    }
+
+    /// A sign of life, at most as long in coming as it is good for.
+    pub async fn beat(&self, connection: &mut PgConnection) -> Result<()> {
+        match tokio::time::timeout(self.lease_time, self.lease.beat(connection, self.lease_time)).await {
+            Ok(result) => result,
+            Err(_) => Err(doing("give a sign of life")(sqlx::Error::PoolTimedOut)),
+        }
+    }
+
+    pub async fn release(&self, connection: &mut PgConnection) -> Result<()> {
+        self.lease.release(connection).await
+    }
+
+    /// How often to give a sign of life, or to look for the other's.
+    pub fn beat_every(&self) -> Duration {
+        self.lease_time / 4
+    }
+
+    /// The epoch under which this daemon may write now; an error if it may not.
+    pub fn may_write(&self) -> Result<i64> {
+        self.lease.epoch()
+    }
+
+    /// Who had the control database before this daemon.
+    pub fn held_before_by(&self) -> Option<String> {
+        self.lease.before()
+    }
+
+    /// Who holds the fence in this daemon's place.
+    pub fn standing_by_for(&self) -> Option<String> {
+        self.lease.other()
+    }
+
+    /// Connects and looks, and changes nothing: the server's version.
+    pub async fn probe(options: &ControlOptions) -> Result<String> {
+        let mut version = String::new();
+        for role in options.owner.iter().chain([&options.runtime]) {
+            let connected = PgConnection::connect_with(role).await;
+            let mut connection = connected.map_err(doing("connect to the control database"))?;
+            version = sqlx::query_scalar("select 'PostgreSQL ' || current_setting('server_version')")
+                .fetch_one(&mut connection)
+                .await
+                .map_err(doing("ask the control database for its version"))?;
+            connection.close().await.ok();
+        }
+        Ok(version)
+    }
+
+    /// The last epoch that this daemon had; 0 if none.
+    pub fn epoch(&self) -> i64 {
+        self.lease.last_epoch()
+    }
+
+    /// For reads, which need no fence.
+    pub const fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// A transaction that may write.
+    pub async fn begin(&self) -> Result<ControlTx> {
+        // Nobody queues who may not write.
+        self.lease.epoch()?;
+        let place = Arc::clone(&self.writers).acquire_owned().map_err(|_| sqlx::Error::PoolClosed);
+        let place = self.queue.wait(ACQUIRE_TIMEOUT, place).await.map_err(doing("begin a transaction"))?;
+        let epoch = self.lease.epoch()?;
+        let mut tx = self.pool.begin().await.map_err(doing("begin a transaction"))?;
+        let mine = sqlx::query("select 1 from control.epoch where epoch = $1 for share")
+            .bind(epoch)
+            .fetch_optional(&mut *tx)
+            .await
+            .map_err(doing("pass the fence"))?;
+        if mine.is_some() { Ok(ControlTx { tx, _place: place }) } else { Err(Error::Fenced) }
+    }
+
+    /// One round trip.
+    pub async fn ping(&self) -> Result<()> {
+        sqlx::query("select 1")
+            .execute(&self.pool)
+            .await
+            .map(|_| ())
+            .map_err(doing("ask the control database"))
+    }
+
+    pub async fn close(&self) {
+        // Bounded: a connection that hangs must not hold up the daemon's end.
+        let _ = tokio::time::timeout(ACQUIRE_TIMEOUT, self.pool.close()).await;
+    }
+}
+
+impl ControlTx {
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
+        self.tx.commit().await
+    }
+}
+
+impl Deref for ControlTx {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.tx
+    }
+}
+
+impl DerefMut for ControlTx {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.tx
+    }
+}
+
+/// Nothing waits for ever: not for somebody who holds the trail's head, and a stopped daemon's transaction does not
+/// hold up the one that takes over.
+fn bounded(runtime: PgConnectOptions, lease_time: Duration) -> PgConnectOptions {
+    let idle = format!("{}ms", lease_time.max(LEAST_IDLE_TIME).as_millis());
+    runtime.application_name("tenantryd").options([
+        ("lock_timeout", "10s"),
+        ("statement_timeout", "30s"),
+        ("idle_in_transaction_session_timeout", idle.as_str()),
+        // To compile takes longer than any statement of ours runs.
+        ("jit", "off"),
+        DURABLE,
+    ])
+}
+
+/// What the daemon's runtime role may do where it does not own the schema. The audit trail: add, and read.
+const RUNTIME_GRANTS: &str = "\
+grant usage on schema control to {runtime};
+grant select on all tables in schema control to {runtime};
+grant insert, update on control.target, control.tenant, control.operation, control.archive to {runtime};
+grant insert on control.operation_event, control.idempotency_key, control.isolation_report,
+    control.blueprint_version, control.blueprint_file, control.audit_event, control.audit_detail,
+    control.audit_checkpoint to {runtime};
+grant update on control.epoch, control.heartbeat, control.audit_head to {runtime};
+grant delete on control.audit_detail to {runtime};
+grant insert, update (slug, reason, placed_by, released_at) on control.audit_hold to {runtime};
+grant execute on function control.ensure_audit_partition(bigint) to {runtime};
+grant execute on function control.prune_audit_segment(bigint, timestamptz) to {runtime};
+";

@@ -1,0 +1,157 @@
+//! What a tenant's logins can make, or be given, any number of: large objects, default privileges, and rights on those of
+//! others. They stand outside of every schema, and go in batches before the roles do, so that no flood of them holds a
+//! removal up.
+//!
+//! Invariant: a batch holds the marker and takes few locks, and takes away nothing that DROP OWNED would not: that comes
+//! after, and finds what a batch could not do. No code of anybody's runs here.
+
+use std::collections::BTreeSet;
+
+use sqlx::{Connection as _, PgConnection};
+
+use crate::postgres::error::{Result, doing};
+use crate::postgres::execute::execute;
+use crate::postgres::quote::{Value, identifier, render};
+use crate::postgres::target::Ready;
+use crate::postgres::target::marker::{self, Mark};
+
+/// Statements of one transaction: about two locks each, of the 6,400 that a default server has.
+const A_BATCH: usize = 500;
+/// Statements that are listed at once: some megabytes.
+const LISTED: i64 = 20_000;
+
+/// The roles whose belongings they are, of the tenant that `mark` stands for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Belongings<'a> {
+    pub(super) ready: &'a Ready,
+    pub(super) mark: Mark,
+    pub(super) roles: &'a [String],
+}
+
+/// The role that must be joined, and what is then run.
+type Taking = (String, String);
+
+impl Belongings<'_> {
+    /// In the target's own database.
+    pub(super) async fn clear(&self, connection: &mut PgConnection) -> Result<()> {
+        let mut before = None;
+        while let Some(listed) = self.listed(connection, &mut before).await? {
+            for batch in listed.chunks(A_BATCH) {
+                let mut tx = connection.begin().await.map_err(doing("begin to take belongings away"))?;
+                marker::hold(&mut tx, self.mark).await?;
+                if self.is_done(execute(&mut tx, self.batch(batch), "take belongings away").await)? {
+                    tx.commit().await.map_err(doing("commit the taking of belongings"))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// In the database of another tenant, where `there` leads. The marker is on the target.
+    pub(super) async fn clear_elsewhere(
+        &self,
+        connection: &mut PgConnection,
+        there: &mut PgConnection,
+    ) -> Result<()> {
+        let mut before = None;
+        while let Some(listed) = self.listed(there, &mut before).await? {
+            for batch in listed.chunks(A_BATCH) {
+                let mut hold = connection.begin().await.map_err(doing("begin to take belongings away"))?;
+                marker::hold(&mut hold, self.mark).await?;
+                let mut tx = there.begin().await.map_err(doing("begin to take belongings away"))?;
+                if self.is_done(execute(&mut tx, self.batch(batch), "take belongings away").await)? {
+                    tx.commit().await.map_err(doing("commit the taking of belongings"))?;
+                }
+                hold.commit().await.map_err(doing("commit the hold on the marker"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Some of what there is to do; none if that is nothing, or if it is what was to be done `before` and could not be.
+    async fn listed(
+        &self,
+        connection: &mut PgConnection,
+        before: &mut Option<Taking>,
+    ) -> Result<Option<Vec<Taking>>> {
+        let listed: Vec<Taking> = sqlx::query_as(TAKINGS)
+            .bind(self.roles)
+            .bind(LISTED)
+            .fetch_all(connection)
+            .await
+            .map_err(doing("list the belongings of roles"))?;
+        let first = listed.first().cloned();
+        let is_new = first.is_some() && first != *before;
+        *before = first;
+        Ok(is_new.then_some(listed))
+    }
+
+    fn batch(&self, takings: &[Taking]) -> String {
+        let membership = |template: &str, role: &str| {
+            let provisioner = Value::Identifier(&self.ready.provisioner);
+            render(template, &[("role", Value::Identifier(role)), ("provisioner", provisioner)])
+        };
+        let roles: BTreeSet<&str> = takings.iter().map(|(role, _)| role.as_str()).collect();
+        let mut sql: Vec<String> =
+            roles.iter().map(|role| membership("grant {role} to {provisioner}", role)).collect();
+        sql.extend(takings.iter().map(|(_, statement)| statement.clone()));
+        sql.extend(roles.iter().map(|role| membership("revoke {role} from {provisioner}", role)));
+        sql.join(";\n")
+    }
+
+    /// What the server refuses (another tenant took its own away meanwhile) is left to DROP OWNED.
+    fn is_done(&self, batch: Result<()>) -> Result<bool> {
+        match batch {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_unreachable() => Err(error),
+            Err(error) => {
+                let role = self.roles.first().map_or_else(String::new, |role| identifier(role));
+                tracing::warn!(%role, error = %error.explain(), "some belongings of a tenant are left for later");
+                Ok(false)
+            }
+        }
+    }
+}
+
+/// Default privileges that hold for one schema are rows of their own, one for each schema that there is; the few that hold
+/// for all schemas are left.
+const TAKINGS: &str = "
+    with ours as materialized (select oid, rolname from pg_roles where rolname = any($1)),
+    names as materialized (select string_agg(quote_ident(rolname), ', ') as ours from ours),
+    given as materialized (select distinct classid, objid from (
+        select d.classid, d.objid from ours r
+        join pg_shdepend d on d.refclassid = 'pg_authid'::regclass and d.refobjid = r.oid and d.deptype = 'a'
+         and d.classid in ('pg_largeobject'::regclass, 'pg_default_acl'::regclass)
+         and d.dbid::bigint = (select oid::bigint from pg_database where datname = current_database())
+        limit $2) rights),
+    gifts as materialized (
+        select g.classid, g.objid, case g.classid
+            when 'pg_largeobject'::regclass then (select lomowner from pg_largeobject_metadata where oid = g.objid)
+            else (select defaclrole from pg_default_acl where oid = g.objid) end as giver
+        from given g),
+    givers as materialized (
+        select r.oid from (select distinct giver from gifts) g join pg_roles r on r.oid = g.giver
+        where r.rolname <> all($1)
+          and exists (select from tenantry.placement p where p.placement = left(r.rolname, 15))),
+    defaults as (
+        select a.defaclrole, a.defaclnamespace, a.defaclobjtype, (
+            select string_agg(distinct case grantee when 0 then 'public' else quote_ident(pg_get_userbyid(grantee)) end, ', ')
+            from aclexplode(a.defaclacl)) as grantees
+        from ours join pg_default_acl a on a.defaclrole = ours.oid
+        union all
+        select a.defaclrole, a.defaclnamespace, a.defaclobjtype, (select ours from names)
+        from gifts g join givers on givers.oid = g.giver join pg_default_acl a on a.oid = g.objid
+        where g.classid = 'pg_default_acl'::regclass)
+    select pg_get_userbyid(lomowner)::text, format('select pg_catalog.lo_unlink(%s)', oid)
+    from pg_largeobject_metadata
+    where lomowner in (select oid from ours) and has_function_privilege('pg_catalog.lo_unlink(oid)', 'execute')
+    union all
+    select pg_get_userbyid(g.giver)::text, format('revoke all on large object %s from %s', g.objid, (select ours from names))
+    from gifts g join givers on givers.oid = g.giver where g.classid = 'pg_largeobject'::regclass
+    union all
+    select pg_get_userbyid(defaclrole)::text, format('alter default privileges for role %I in schema %I revoke all on %s from %s',
+        pg_get_userbyid(defaclrole), n.nspname, case defaclobjtype
+            when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions' else 'types' end, grantees)
+    from defaults join pg_namespace n on n.oid = defaclnamespace
+    where defaclobjtype in ('r', 'S', 'f', 'T') and grantees is not null
+    limit $2";

@@ -1,0 +1,270 @@
+//! Taking a tenant off its target: logins closed, sessions ended, objects and roles dropped, and a look at what is left.
+//!
+//! Invariants: only what the marker proves to be ours is touched; every piece can be done again; no single transaction
+//! takes more locks than a default server has room for. Dropping runs none of the tenant's code.
+
+mod belongings;
+mod foreign_grants;
+pub mod preview;
+mod role_holders;
+
+use sqlx::{Connection as _, PgConnection};
+use tenantry_protocol::name::PlacementName;
+
+use self::belongings::Belongings;
+use super::build::{owner_login, tenant_ddl};
+use super::error::{Result, doing};
+use super::execute::execute;
+use super::quote::{Value, identifier, render};
+use super::target::Ready;
+use super::target::location::Site;
+use super::target::marker::{self, Mark, Settled};
+use super::target::sessions;
+use super::tenancy::database::databases;
+use super::tenancy::shared::pools::{self, Door};
+use super::tenancy::shared::tenant_rows;
+
+/// Tables dropped in one transaction: about 10 locks each, so that a batch stays far below the 6,400 of a default server.
+const TABLES_A_BATCH: i64 = 40;
+
+/// The placement to be removed: what the marker `mark` proves to be ours.
+#[derive(Debug)]
+pub struct Removal<'a> {
+    site: Site<'a>,
+    ready: &'a Ready,
+    mark: Mark,
+    placement: &'a PlacementName,
+    /// Whose tables it shares.
+    pool: Option<PlacementName>,
+}
+
+impl<'a> Removal<'a> {
+    /// Settles the build first: an open one is waited for, and a late one can never come.
+    pub async fn begin(
+        site: Site<'a>,
+        ready: &'a Ready,
+        mark: Mark,
+        placement: &'a PlacementName,
+    ) -> Result<(Self, Settled)> {
+        let settled = marker::settle(site.target, mark.build, placement).await?;
+        let pool = pools::of_tenant(site.target, mark).await?;
+        Ok((Self { site, ready, mark, placement, pool }, settled))
+    }
+
+    /// Nobody logs in any more.
+    pub async fn close_logins(&self) -> Result<()> {
+        let mut connection = self.site.target.acquire().await?;
+        let mut tx = connection.begin().await.map_err(doing("begin to close the logins"))?;
+        // The marker first: whoever opens a login holds it, so a login is closed after it was opened, or never opened.
+        let state = marker::hold(&mut tx, self.mark).await?;
+        if !is_going(&state) {
+            marker::set_state(&mut tx, self.mark.build, "suspended").await?;
+        }
+        let mut roles = existing(&mut tx, &tenant_ddl::login_roles(self.placement)).await?;
+        // Open only where a file that runs outside the transaction was cut short.
+        if can_log_in(&mut tx, self.placement).await? {
+            roles.push(self.placement.to_string());
+        }
+        for role in roles {
+            let sql = render("alter role {role} nologin", &[("role", Value::Identifier(&role))]);
+            execute(&mut tx, sql, "close a login").await?;
+        }
+        pools::open_or_close(&mut tx, self.placement, Door::Closed).await?;
+        tx.commit().await.map_err(doing("commit the closing of the logins"))
+    }
+
+    /// Ends the tenant's sessions and waits until they are gone; gives their number.
+    pub async fn end_sessions(&self) -> Result<u64> {
+        let mut connection = self.site.target.acquire().await?;
+        let mut roles = existing(&mut connection, &tenant_ddl::login_roles(self.placement)).await?;
+        if owner_login::has_session(&mut connection, self.placement).await? {
+            roles.push(self.placement.to_string());
+        }
+        let ended = sessions::end(&mut connection, self.ready, self.mark, &roles).await?;
+        drop(connection);
+        if let Some(shared) = self.shared() {
+            shared.wait_for_writers().await?;
+        }
+        Ok(ended)
+    }
+
+    /// Drops the tenant's database, or its schema; of a pool, removes the tenant's rows.
+    pub async fn drop_objects(&self) -> Result<()> {
+        if self.site.is_own_database() {
+            return databases::drop_database(self.site.target, self.ready, self.mark, self.placement).await;
+        }
+        let Some(shared) = self.shared() else { return self.drop_schema().await };
+        let mut connection = self.site.target.acquire().await?;
+        let owner = self.placement.to_string();
+        let is_there = !existing(&mut connection, std::slice::from_ref(&owner)).await?.is_empty();
+        drop(connection);
+        if is_there { shared.remove().await.map(drop) } else { Ok(()) }
+    }
+
+    /// Tables first and in batches.
+    async fn drop_schema(&self) -> Result<()> {
+        let mut connection = self.site.target.acquire().await?;
+        let owner = self.placement.to_string();
+        while !existing(&mut connection, std::slice::from_ref(&owner)).await?.is_empty() {
+            let mut tx = connection.begin().await.map_err(doing("begin to drop the tenant's objects"))?;
+            let state = marker::hold(&mut tx, self.mark).await?;
+            if !is_going(&state) {
+                marker::set_state(&mut tx, self.mark.build, "removing").await?;
+            }
+            execute(&mut tx, self.membership("grant {role} to {provisioner}", &owner), "join the owner")
+                .await?;
+            let tables: Vec<(String, String)> = sqlx::query_as(
+                "select n.nspname::text, c.relname::text
+                 from pg_namespace n
+                 join pg_depend d on d.refclassid = 'pg_namespace'::regclass and d.refobjid = n.oid
+                                 and d.classid = 'pg_class'::regclass
+                 join pg_class c on c.oid = d.objid
+                 where n.nspname = $1 and c.relkind in ('r', 'p', 'f') and not c.relispartition
+                 order by c.oid limit $2",
+            )
+            .bind(&owner)
+            .bind(TABLES_A_BATCH)
+            .fetch_all(&mut *tx)
+            .await
+            .map_err(doing("list the tenant's tables"))?;
+            let done = tables.is_empty();
+            let sql = if done {
+                format!("drop schema if exists {owner} cascade")
+            } else {
+                let names: Vec<String> = tables
+                    .iter()
+                    .map(|(schema, table)| format!("{}.{}", identifier(schema), identifier(table)))
+                    .collect();
+                format!("drop table if exists {} cascade", names.join(", "))
+            };
+            execute(&mut tx, sql, "drop the tenant's objects").await?;
+            execute(&mut tx, self.membership("revoke {role} from {provisioner}", &owner), "leave the owner")
+                .await?;
+            tx.commit().await.map_err(doing("commit the drop of the tenant's objects"))?;
+            if done {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops the roles with what still hangs on them (default privileges, large objects), and closes the books. Another
+    /// tenant that holds one of them, and would keep them for as long as it likes, loses its session.
+    pub async fn drop_roles(&self) -> Result<()> {
+        const LOCK_NOT_AVAILABLE: &str = "55P03";
+        let error = match self.drop_free_roles().await {
+            Err(error) if error.server().is_some_and(|server| server.is(LOCK_NOT_AVAILABLE)) => error,
+            done => return done,
+        };
+        let mut connection = self.site.target.acquire().await?;
+        let roles = existing(&mut connection, &tenant_ddl::all_roles(self.placement)).await?;
+        let belongings = Belongings { ready: self.ready, mark: self.mark, roles: &roles };
+        let ended = role_holders::end(&mut connection, belongings).await?;
+        drop(connection);
+        if ended.is_empty() {
+            return Err(error);
+        }
+        tracing::warn!(
+            placement = %self.placement,
+            logins = ended.join(", "),
+            "ended sessions of other tenants that kept the tenant's roles from being dropped"
+        );
+        self.drop_free_roles().await
+    }
+
+    async fn drop_free_roles(&self) -> Result<()> {
+        let mut connection = self.site.target.acquire().await?;
+        let roles = existing(&mut connection, &tenant_ddl::all_roles(self.placement)).await?;
+        let belongings = Belongings { ready: self.ready, mark: self.mark, roles: &roles };
+        foreign_grants::return_elsewhere(&mut connection, self.site.target, belongings).await?;
+        belongings.clear(&mut connection).await?;
+        let mut tx = connection.begin().await.map_err(doing("begin to drop the tenant's roles"))?;
+        marker::hold(&mut tx, self.mark).await?;
+        let roles = existing(&mut tx, &tenant_ddl::all_roles(self.placement)).await?;
+        let givers = foreign_grants::givers(&mut tx, &roles).await?;
+        for role in roles.iter().chain(&givers) {
+            execute(&mut tx, self.membership("grant {role} to {provisioner}", role), "join a role").await?;
+        }
+        if !roles.is_empty() {
+            let list = roles.iter().map(|role| identifier(role)).collect::<Vec<_>>().join(", ");
+            execute(&mut tx, format!("drop owned by {list} cascade"), "drop what hangs on the roles").await?;
+            execute(&mut tx, format!("drop role {list}"), "drop the tenant's roles").await?;
+        }
+        for role in &givers {
+            execute(&mut tx, self.membership("revoke {role} from {provisioner}", role), "leave a role")
+                .await?;
+        }
+        for history in [
+            "delete from tenantry.migration_history where placement = $1",
+            "delete from tenantry.outside_statement where placement = $1",
+            "delete from tenantry.pool_member where placement = $1",
+        ] {
+            sqlx::query(history)
+                .bind(self.placement.as_str())
+                .execute(&mut *tx)
+                .await
+                .map_err(doing("remove the migrations' history"))?;
+        }
+        marker::set_state(&mut tx, self.mark.build, "removed").await?;
+        tx.commit().await.map_err(doing("commit the drop of the tenant's roles"))
+    }
+
+    /// What of the placement the catalog still shows; empty when it is gone.
+    pub async fn leftovers(&self) -> Result<Vec<String>> {
+        let mut connection = self.site.target.acquire().await?;
+        sqlx::query_scalar(
+            "select 'role ' || rolname from pg_roles where rolname = any($1)
+             union all select 'schema ' || nspname from pg_namespace where nspname = $2
+             union all select 'database ' || datname from pg_database where datname = $2
+             union all select 'member ' || role || ' of pool ' || pool from tenantry.pool_member where placement = $2
+             union all select 'session ' || pid from pg_stat_activity where usename = any($1)",
+        )
+        .bind(tenant_ddl::all_roles(self.placement))
+        .bind(self.placement.as_str())
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(doing("look for what is left"))
+    }
+
+    /// Some of its data may be gone already: nothing may be opened or archived any more.
+    pub async fn is_begun(&self) -> Result<bool> {
+        let mut connection = self.site.target.acquire().await?;
+        let mut tx = connection.begin().await.map_err(doing("begin to look at the marker"))?;
+        let state = marker::hold(&mut tx, self.mark).await?;
+        tx.commit().await.map_err(doing("commit the look at the marker"))?;
+        Ok(is_going(&state))
+    }
+
+    fn shared(&self) -> Option<tenant_rows::Tenant<'_>> {
+        let pool = self.pool.as_ref()?;
+        let Self { site, ready, mark, placement, .. } = self;
+        Some(tenant_rows::Tenant { target: site.target, ready, mark: *mark, placement, pool })
+    }
+
+    fn membership(&self, template: &str, role: &str) -> String {
+        let provisioner = Value::Identifier(&self.ready.provisioner);
+        render(template, &[("role", Value::Identifier(role)), ("provisioner", provisioner)])
+    }
+}
+
+fn is_going(state: &str) -> bool {
+    matches!(state, "removing" | "removed")
+}
+
+async fn can_log_in(connection: &mut PgConnection, owner: &PlacementName) -> Result<bool> {
+    sqlx::query_scalar("select exists (select from pg_roles where rolname = $1 and rolcanlogin)")
+        .bind(owner.as_str())
+        .fetch_one(connection)
+        .await
+        .map_err(doing("look at the owner's login"))
+}
+
+/// Those of `roles` that exist, in the same order.
+async fn existing(connection: &mut PgConnection, roles: &[String]) -> Result<Vec<String>> {
+    let found: Vec<String> = sqlx::query_scalar("select rolname::text from pg_roles where rolname = any($1)")
+        .bind(roles)
+        .fetch_all(connection)
+        .await
+        .map_err(doing("look for the tenant's roles"))?;
+    Ok(roles.iter().filter(|role| found.contains(role)).cloned().collect())
+}

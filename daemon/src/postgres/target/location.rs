@@ -1,0 +1,205 @@
+//! Where a tenant's objects live: in the target's own database, or in one of the tenant's own. Everything that looks into
+//! a tenant, builds it or logs in as it goes through here.
+//!
+//! What is the cluster's (roles, sessions, memberships, databases) is changed over the target's own connections, whatever
+//! the tenancy, under the marker that [`Home::standing`] names.
+
+use std::path::Path;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgSslMode};
+use sqlx::{Connection as _, PgConnection};
+use tenantry_protocol::blueprint::Tenancy;
+use tenantry_protocol::id::{OperationId, TenantId};
+use tenantry_protocol::name::PlacementName;
+
+use super::marker::Mark;
+use super::{Ready, Target, TargetConnection};
+use crate::postgres::archive::dump::Login;
+use crate::postgres::build::secret::Password;
+use crate::postgres::build::tenant_ddl;
+use crate::postgres::error::{Result, doing};
+
+/// Connections to a tenant's own database at once: the build's, and one beside it that looks at what it waits for.
+const CONNECTIONS: u32 = 3;
+
+/// The database of a placement.
+#[derive(Debug, Clone)]
+pub enum Home {
+    /// The target's.
+    Target,
+    /// Its own, with the placement's name. The pool is as long-lived as the operation; nobody connects before somebody asks.
+    Database { placement: PlacementName, reservation: OperationId, pool: PgPool },
+}
+
+/// A home on its target.
+#[derive(Debug, Clone, Copy)]
+pub struct Site<'a> {
+    pub target: &'a Target,
+    home: &'a Home,
+}
+
+/// The name of the database that a tenant's objects live in.
+pub fn database_of<'a>(target: &'a Target, tenancy: Tenancy, placement: &'a PlacementName) -> &'a str {
+    match tenancy {
+        Tenancy::Database => placement.as_str(),
+        _ => target.database(),
+    }
+}
+
+impl Home {
+    pub fn new(target: &Target, tenancy: Tenancy, placement: &PlacementName, tenant: TenantId) -> Self {
+        match tenancy {
+            Tenancy::Database => Self::database(target, placement, OperationId::from_uuid(tenant.as_uuid())),
+            _ => Self::Target,
+        }
+    }
+
+    /// A database of the placement's own, under the marker `reservation` on the target.
+    pub fn database(target: &Target, placement: &PlacementName, reservation: OperationId) -> Self {
+        let pool = target.pool_of(placement.as_str(), CONNECTIONS);
+        Self::Database { placement: placement.clone(), reservation, pool }
+    }
+
+    /// The marker, on the target, that whoever changes the placement holds: of the build, or where the build's own is within
+    /// a database that comes and goes, of the reservation, which stays whatever becomes of the builds.
+    pub const fn standing(&self, mark: Mark) -> Mark {
+        match self {
+            Self::Target => mark,
+            Self::Database { reservation, .. } => Mark { build: *reservation, fence: mark.fence },
+        }
+    }
+
+    pub const fn on<'a>(&'a self, target: &'a Target) -> Site<'a> {
+        Site { target, home: self }
+    }
+}
+
+impl Site<'_> {
+    /// A connection of the provisioner to the database with the objects.
+    pub async fn acquire(&self) -> Result<TargetConnection> {
+        match self.home {
+            Home::Target => self.target.acquire().await,
+            Home::Database { pool, .. } => {
+                pool.acquire().await.map_err(doing("connect to the tenant's database"))
+            }
+        }
+    }
+
+    /// Takes back a connection on which a build was committed.
+    pub async fn take_back(&self, connection: TargetConnection, backend: i32) {
+        match self.home {
+            Home::Target => self.target.take_back(connection, backend).await,
+            // Its pool is as short-lived as the operation.
+            Home::Database { .. } => drop(connection),
+        }
+    }
+
+    fn database(&self) -> &str {
+        match self.home {
+            Home::Target => self.target.database(),
+            Home::Database { placement, .. } => placement.as_str(),
+        }
+    }
+
+    /// The database is the tenant's own.
+    pub const fn is_own_database(&self) -> bool {
+        matches!(self.home, Home::Database { .. })
+    }
+
+    /// The role whose members may connect to the database.
+    pub fn connecting_role(&self, ready: &Ready) -> String {
+        match self.home {
+            Home::Target => ready.group.clone(),
+            Home::Database { placement, .. } => tenant_ddl::app_role(placement),
+        }
+    }
+
+    /// The statements that make a tenant's roles here.
+    pub const fn roles(&self) -> &'static str {
+        match self.home {
+            Home::Target => tenant_ddl::ROLES,
+            Home::Database { .. } => tenant_ddl::ROLES_OF_DATABASE,
+        }
+    }
+
+    /// A session as one of a tenant's own roles, over the way that the tenant's application takes.
+    pub async fn login(&self, role: &str, password: &Password) -> Result<PgConnection> {
+        self.login_with(role, password, "tenantry-probe", []).await
+    }
+
+    /// The same to another database of the server.
+    pub async fn login_to(&self, database: &str, role: &str, password: &Password) -> Result<PgConnection> {
+        self.enter(database, role, password, "tenantry-probe", []).await
+    }
+
+    /// The same under that name, with settings that the role's own do not change.
+    pub async fn login_with<const N: usize>(
+        &self,
+        role: &str,
+        password: &Password,
+        application: &str,
+        settings: [(&str, String); N],
+    ) -> Result<PgConnection> {
+        self.enter(self.database(), role, password, application, settings).await
+    }
+
+    async fn enter<const N: usize>(
+        &self,
+        database: &str,
+        role: &str,
+        password: &Password,
+        application: &str,
+        settings: [(&str, String); N],
+    ) -> Result<PgConnection> {
+        let options = self
+            .connection()
+            .clone()
+            .database(database)
+            .username(role)
+            .password(password.expose())
+            .application_name(application)
+            .statement_cache_capacity(0)
+            .options(settings);
+        PgConnection::connect_with(&options).await.map_err(doing("log in as the tenant"))
+    }
+
+    /// How PostgreSQL's own programs of that version log in as the tenant's archiver, over the same way as [`Self::login`].
+    pub fn libpq_login(&self, placement: &PlacementName, password: &Password, program_major: u32) -> Login {
+        let (host, port) = self.target.endpoint();
+        let mut login = vec![
+            ("PGHOST", host),
+            ("PGPORT", port.to_string()),
+            ("PGUSER", tenant_ddl::dump_role(placement)),
+            ("PGPASSWORD", password.expose().to_owned()),
+            ("PGDATABASE", self.database().to_owned()),
+            ("PGAPPNAME", "tenantry-archive".to_owned()),
+        ];
+        let (mode, verifies) = match self.connection().get_ssl_mode() {
+            PgSslMode::Disable => ("disable", false),
+            PgSslMode::Allow => ("allow", false),
+            PgSslMode::Prefer => ("prefer", false),
+            PgSslMode::Require => ("require", false),
+            PgSslMode::VerifyCa => ("verify-ca", true),
+            PgSslMode::VerifyFull => ("verify-full", true),
+        };
+        login.push(("PGSSLMODE", mode.to_owned()));
+        if verifies && let Some(root) = ssl_root(self.target.options().ssl_root.as_deref(), program_major) {
+            login.push(("PGSSLROOTCERT", root));
+        }
+        login
+    }
+
+    const fn connection(&self) -> &PgConnectOptions {
+        &self.target.options().connection
+    }
+}
+
+/// The file of certificates; where none is named, the system's, which libpq knows by that word from 16 on.
+fn ssl_root(named: Option<&Path>, program_major: u32) -> Option<String> {
+    const BUNDLES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
+    match named {
+        Some(path) => Some(path.display().to_string()),
+        None if program_major >= 16 => Some("system".to_owned()),
+        None => BUNDLES.iter().find(|path| Path::new(path).exists()).map(|path| (*path).to_owned()),
+    }
+}

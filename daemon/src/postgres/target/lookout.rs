@@ -1,0 +1,72 @@
+//! A look, from beside, at the locks that a session holds, and the end of one that holds too many.
+//!
+//! The session itself is asked nothing. Looks have a connection of their own, so that none waits for a place in the pool
+//! behind the very builds that it is to look at.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool};
+
+use crate::postgres::connections::kept;
+use crate::postgres::error::{Result, doing};
+
+/// A session in a transaction.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// The server's process for it.
+    pub(in crate::postgres) backend: i32,
+    /// The transaction's id.
+    pub(in crate::postgres) xid: String,
+}
+
+/// Where looks come from: a connection of their own that is kept open, whoever takes the rest.
+#[derive(Debug)]
+pub struct Lookout(PgPool);
+
+/// One, and room for another to take its place.
+const CONNECTIONS: u32 = 2;
+/// A look that takes longer says nothing of now.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+impl Lookout {
+    /// Connects when it is first needed.
+    pub(super) fn new(connection: PgConnectOptions) -> Self {
+        Self(kept::options(CONNECTIONS).acquire_timeout(PATIENCE).connect_lazy_with(connection))
+    }
+
+    /// Keeps the connection open from now on.
+    pub(super) fn keep_open(&self) {
+        tokio::spawn(kept::keep(&self.0, 1));
+    }
+
+    /// How many locks the session holds.
+    pub async fn locks(&self, session: &Session) -> Result<u32> {
+        let count = sqlx::query_scalar("select count(*) from pg_locks where pid = $1")
+            .persistent(false)
+            .bind(session.backend)
+            .fetch_one(&self.0);
+        let held: i64 = match tokio::time::timeout(PATIENCE, count).await {
+            Ok(held) => held.map_err(doing("count the build's locks"))?,
+            Err(_) => return Err(doing("count the build's locks")(sqlx::Error::PoolTimedOut)),
+        };
+        Ok(u32::try_from(held).unwrap_or(u32::MAX))
+    }
+
+    /// Ends the session, if it is still in that transaction. A migration could catch a cancel, and go on.
+    pub async fn end(&self, session: &Session) -> Result<()> {
+        sqlx::query(
+            "select pg_terminate_backend(pid) from pg_stat_activity where pid = $1 and backend_xid::text = $2",
+        )
+        .persistent(false)
+        .bind(session.backend)
+        .bind(&session.xid)
+        .execute(&self.0)
+        .await
+        .map(|_| ())
+        .map_err(doing("end the build's session"))
+    }
+
+    pub(super) async fn close(&self) {
+        self.0.close().await;
+    }
+}

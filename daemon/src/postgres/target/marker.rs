@@ -1,0 +1,336 @@
+//! The marker of a build on its target: fence and witness.
+//!
+//! A build's first statement inserts it. A tombstone under the same operation waits for an open build and then tells
+//! whether it was committed; once it stands, a late build fails on it.
+
+use std::time::Duration;
+
+use sqlx::PgConnection;
+use tenantry_protocol::id::{OperationId, TenantId};
+use tenantry_protocol::name::PlacementName;
+use uuid::Uuid;
+
+use super::Target;
+use super::location::Site;
+use crate::postgres::error::{Error, Result, doing};
+
+/// How long whoever takes over waits for a transaction that is about to end by itself.
+const COURTESY: Duration = Duration::from_millis(300);
+
+/// Whose build a marker stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    Tenant(TenantId),
+    Canary,
+    /// The reservation of the canary that has a database of its own.
+    CanaryDatabase,
+    /// Of many tenants' tables.
+    Pool,
+}
+
+/// The build that a placement comes from, and the epoch under which it is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// The key of the marker.
+    pub build: OperationId,
+    /// The epoch of the daemon's hold on the control database.
+    pub fence: i64,
+}
+
+/// What became of a build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// It was never committed, and never will be.
+    Void,
+    /// It was committed: whatever it made is there.
+    Committed,
+}
+
+impl Owner {
+    /// Kind and tenant of the marker.
+    fn row(self) -> (&'static str, Option<Uuid>) {
+        match self {
+            Self::Tenant(id) => ("tenant", Some(id.as_uuid())),
+            Self::Canary => ("canary", None),
+            Self::CanaryDatabase => ("canary_database", None),
+            Self::Pool => ("pool", None),
+        }
+    }
+}
+
+/// The marker; must be the first statement of the build's transaction.
+pub async fn insert_marker(
+    connection: &mut PgConnection,
+    mark: Mark,
+    placement: &PlacementName,
+    owner: Owner,
+) -> Result<()> {
+    let (kind, tenant) = owner.row();
+    sqlx::query(
+        "insert into tenantry.placement (operation_id, kind, placement, tenant_id, state, fence)
+         values ($1, $2, $3, $4, 'building', $5)",
+    )
+    .persistent(false)
+    .bind(mark.build.as_uuid())
+    .bind(kind)
+    .bind(placement.as_str())
+    .bind(tenant)
+    .bind(mark.fence)
+    .execute(connection)
+    .await
+    .map(|_| ())
+    .map_err(doing("insert the marker"))
+}
+
+/// Finds out what became of a build, and makes sure that it stays so.
+pub async fn settle(target: &Target, operation: OperationId, placement: &PlacementName) -> Result<Settled> {
+    let mut connection = target.acquire().await?;
+    bury(&mut connection, operation, placement).await
+}
+
+/// As [`settle`], for a daemon that takes over: whoever of ours still holds the marker in an open transaction works for
+/// nobody any more, and would be waited for as long as its daemon is stopped. It is ended after a moment.
+pub async fn displace(site: Site<'_>, operation: OperationId, placement: &PlacementName) -> Result<Settled> {
+    let mut connection = site.acquire().await?;
+    let waiting = backend(&mut connection).await?;
+    displacing(site.target, waiting, operation, bury(&mut connection, operation, placement)).await
+}
+
+/// The server's process for the connection.
+pub(in crate::postgres) async fn backend(connection: &mut PgConnection) -> Result<i32> {
+    sqlx::query_scalar("select pg_backend_pid()")
+        .fetch_one(connection)
+        .await
+        .map_err(doing("identify the session"))
+}
+
+/// Does `work`, which the process `waiting` does, and ends whoever of ours keeps it waiting for the marker `build`.
+pub(in crate::postgres) async fn displacing<T>(
+    target: &Target,
+    waiting: i32,
+    build: OperationId,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            () = tokio::time::sleep(COURTESY) => {}
+        }
+        match end_holders(target, waiting).await {
+            Ok(0) => {}
+            Ok(ended) => {
+                tracing::warn!(%build, ended, "ended the sessions of a daemon that holds on to its work");
+            }
+            // The wait has an end of its own.
+            Err(error) => {
+                tracing::warn!(%build, error = %error.explain(), "a holder could not be ended")
+            }
+        }
+    }
+}
+
+/// Ends the sessions of this daemon's role whose transaction the session `waiting` waits for; gives their number. Which
+/// they are is the server's own word: they hold the very transaction id.
+async fn end_holders(target: &Target, waiting: i32) -> Result<i64> {
+    let mut connection = target.acquire().await?;
+    sqlx::query_scalar(
+        "select count(pg_terminate_backend(a.pid))
+         from pg_locks w
+         join pg_locks h on h.locktype = 'transactionid' and h.transactionid = w.transactionid and h.granted
+         join pg_stat_activity a on a.pid = h.pid
+         where w.pid = $1 and w.locktype = 'transactionid' and not w.granted and h.pid <> w.pid
+           and a.usename = current_user and a.application_name = current_setting('application_name')",
+    )
+    .bind(waiting)
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(doing("end whoever holds the marker"))
+}
+
+/// Ends the sessions of this daemon's role that do nothing and keep the session `waiting` from going on: those of a daemon
+/// that was stopped in the middle of its work. One that lives never rests that long within a build.
+pub(in crate::postgres) async fn end_idle_holders(target: &Target, waiting: i32) -> Result<i64> {
+    let mut connection = target.acquire().await?;
+    sqlx::query_scalar(
+        "select count(pg_terminate_backend(a.pid)) from unnest(pg_blocking_pids($1)) as b (pid)
+         join pg_stat_activity a on a.pid = b.pid
+         where a.usename = current_user and a.application_name = current_setting('application_name')
+           and a.state = 'idle in transaction' and a.state_change < clock_timestamp() - interval '2 seconds'",
+    )
+    .bind(waiting)
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(doing("end whoever holds the pool"))
+}
+
+async fn bury(
+    connection: &mut PgConnection,
+    operation: OperationId,
+    placement: &PlacementName,
+) -> Result<Settled> {
+    let tombstone = sqlx::query(
+        "insert into tenantry.placement (operation_id, kind, placement, state) values ($1, 'tombstone', $2, 'void')",
+    )
+    .bind(operation.as_uuid())
+    .bind(placement.as_str())
+    .execute(&mut *connection)
+    .await
+    .map_err(doing("insert the tombstone"));
+    match tombstone {
+        Ok(_) => Ok(Settled::Void),
+        Err(Error::MarkerExists) => {
+            let (kind, name): (String, String) =
+                sqlx::query_as("select kind, placement from tenantry.placement where operation_id = $1")
+                    .bind(operation.as_uuid())
+                    .fetch_one(&mut *connection)
+                    .await
+                    .map_err(doing("read the marker"))?;
+            if name != placement.as_str() {
+                return Err(Error::Corrupt {
+                    what: "the marker",
+                    why: format!("it names {name}, not {placement}"),
+                });
+            }
+            Ok(if kind == "tombstone" { Settled::Void } else { Settled::Committed })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// As [`hold`], of a marker that may not be there yet, and then is: a reservation, which no one transaction stands for.
+pub(in crate::postgres) async fn claim(
+    connection: &mut PgConnection,
+    mark: Mark,
+    placement: &PlacementName,
+    owner: Owner,
+) -> Result<String> {
+    let (kind, tenant) = owner.row();
+    let held: Option<(String, bool)> = sqlx::query_as(
+        "insert into tenantry.placement as p (operation_id, kind, placement, tenant_id, state, fence)
+         values ($1, $2, $3, $4, 'building', $5)
+         on conflict on constraint placement_pk do update set fence = greatest(p.fence, excluded.fence)
+             where p.kind <> 'tombstone' and p.placement = excluded.placement
+         returning state, fence = $5",
+    )
+    .bind(mark.build.as_uuid())
+    .bind(kind)
+    .bind(placement.as_str())
+    .bind(tenant)
+    .bind(mark.fence)
+    .fetch_optional(connection)
+    .await
+    .map_err(doing("insert the reservation"))?;
+    match held {
+        Some((state, true)) => Ok(state),
+        Some((_, false)) => Err(Error::Fenced),
+        // Its operation was given up meanwhile.
+        None => Err(Error::MarkerExists),
+    }
+}
+
+/// Moves a marker on; the row must be there.
+pub async fn set_state(connection: &mut PgConnection, operation: OperationId, state: &str) -> Result<()> {
+    let changed =
+        sqlx::query("update tenantry.placement set state = $2, updated_at = now() where operation_id = $1")
+            .bind(operation.as_uuid())
+            .bind(state)
+            .execute(connection)
+            .await
+            .map_err(doing("change the marker's state"))?;
+    if changed.rows_affected() == 1 { Ok(()) } else { Err(Error::Unmarked { build: operation }) }
+}
+
+/// Takes hold of a placement that stands until the transaction ends, and raises its fence; the first statement of each
+/// change. Gives the marker's state. [`Error::Fenced`] if a later daemon changed it, [`Error::Unmarked`] if there is none.
+pub async fn hold(connection: &mut PgConnection, mark: Mark) -> Result<String> {
+    let held: Option<(String, bool)> = sqlx::query_as(
+        "update tenantry.placement set fence = greatest(fence, $2)
+         where operation_id = $1 and kind <> 'tombstone' returning state, fence = $2",
+    )
+    .bind(mark.build.as_uuid())
+    .bind(mark.fence)
+    .fetch_optional(connection)
+    .await
+    .map_err(doing("hold the marker"))?;
+    match held {
+        Some((state, true)) => Ok(state),
+        Some((_, false)) => Err(Error::Fenced),
+        None => Err(Error::Unmarked { build: mark.build }),
+    }
+}
+
+/// A file that was applied.
+#[derive(Debug, Clone, Copy)]
+pub struct HistoryRow<'a> {
+    pub position: i32,
+    pub file: &'a str,
+    pub checksum: &'a str,
+    pub statements: i32,
+    pub duration_us: i64,
+}
+
+/// The history of a file that no build applied; a build's is written by [`close_file`].
+pub async fn insert_history(
+    connection: &mut PgConnection,
+    placement: &PlacementName,
+    row: HistoryRow<'_>,
+) -> Result<()> {
+    sqlx::query(
+        "insert into tenantry.migration_history (placement, position, file, checksum, statements, duration_us)
+         values ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(placement.as_str())
+    .bind(row.position)
+    .bind(row.file)
+    .bind(row.checksum)
+    .bind(row.statements)
+    .bind(row.duration_us)
+    .execute(connection)
+    .await
+    .map(|_| ())
+    .map_err(doing("write the migration's history"))
+}
+
+/// Where the session stands after a file.
+#[derive(Debug)]
+pub struct Closed {
+    /// The session is the provisioner's, in the build's transaction.
+    pub within_bounds: bool,
+    /// The transaction can still write.
+    pub writable: bool,
+    /// The tenant's schema is there, and its owner's.
+    pub schema_stands: bool,
+    /// The tables with deferrable triggers, as the server quotes them.
+    pub deferrable_tables: Vec<String>,
+    /// Which function runs the files now, as [`crate::postgres::build::tenant_ddl::RUNNER`] tells it; none if it was dropped.
+    pub runner: Option<String>,
+}
+
+/// Looks where the session stands after a file, and writes the file's history where it can be written.
+pub async fn close_file(
+    connection: &mut PgConnection,
+    provisioner: &str,
+    placement: &PlacementName,
+    xid: &str,
+    row: HistoryRow<'_>,
+) -> Result<Closed> {
+    let answer: (bool, bool, bool, Vec<String>, Option<String>) = sqlx::query_as(
+        "select within_bounds, writable, schema_stands, deferrable_tables, runner
+         from tenantry.close_file($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .persistent(false)
+    .bind(provisioner)
+    .bind(placement.as_str())
+    .bind(xid)
+    .bind(row.position)
+    .bind(row.file)
+    .bind(row.checksum)
+    .bind(row.statements)
+    .bind(row.duration_us)
+    .fetch_one(connection)
+    .await
+    .map_err(doing("check the build's bounds"))?;
+    let (within_bounds, writable, schema_stands, deferrable_tables, runner) = answer;
+    Ok(Closed { within_bounds, writable, schema_stands, deferrable_tables, runner })
+}

@@ -1,0 +1,225 @@
+//! A tenant's own database: reserved, made from the template, opened, and dropped.
+//!
+//! Two markers: the reservation on the target, which stands for the tenant from before its database to after it, and which
+//! each change holds; and within the database that of the build, which says whether it was committed, as everywhere.
+//! Invariant: whoever has raised the reservation's fence finds a database that is open and may hold a build, or one that
+//! nobody else will ever open.
+
+// CREATE DATABASE can be in no transaction, so that no marker guards it. What guards it is its owner: it is made for the
+// tenant's owner role, by a provisioner that is that role's member only meanwhile. One that comes late is refused for want
+// of the membership, or of the role; one that is still at work holds the role, which then cannot be dropped before it. A
+// database that was made is closed. The transaction that opens it makes it the provisioner's and takes the membership back,
+// and holds the reservation at its daemon's fence.
+//
+// So to settle is to raise the reservation's fence, and then to ask the build's marker within, if the database is open: no
+// build can begin in one that is not. A void build is built again under another marker in the same database, after the same
+// steps, which find it there. Where the reservation itself was never committed a removal buries it like any marker.
+
+use sqlx::{Connection as _, PgConnection};
+use tenantry_protocol::name::PlacementName;
+
+use crate::fault;
+use crate::postgres::build::tenant_ddl;
+use crate::postgres::error::{Error, Result, doing};
+use crate::postgres::execute::execute;
+use crate::postgres::quote::{Value, render};
+use crate::postgres::target::location::Site;
+use crate::postgres::target::marker::{self, Mark, Owner, Settled};
+use crate::postgres::target::{Ready, Target};
+
+/// A database of this name, and whoever made it came to the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Absent,
+    /// Made, and not opened yet.
+    Closed,
+    Open,
+    /// Its drop was cut short: nobody enters it, and it can only be dropped.
+    Invalid,
+}
+
+/// Reserves the placement, with the role that its database is made for. Can be done again.
+pub async fn reserve(target: &Target, mark: Mark, placement: &PlacementName, owner: Owner) -> Result<()> {
+    being_made(&take(target, mark, placement, owner).await?)
+}
+
+/// Takes hold of the reservation, which is there from then on; gives its state.
+async fn take(target: &Target, mark: Mark, placement: &PlacementName, owner: Owner) -> Result<String> {
+    let mut connection = target.acquire().await?;
+    let waiting = marker::backend(&mut connection).await?;
+    marker::displacing(target, waiting, mark.build, async {
+        let mut tx = connection.begin().await.map_err(doing("begin to reserve the placement"))?;
+        let state = marker::claim(&mut tx, mark, placement, owner).await?;
+        if state == "building" && !role_exists(&mut tx, placement).await? {
+            let sql = render(tenant_ddl::RESERVE, &[("placement", Value::Placement(placement))]);
+            execute(&mut tx, sql, "create the owner's role").await?;
+        }
+        tx.commit().await.map_err(doing("commit the reservation"))?;
+        Ok(state)
+    })
+    .await
+}
+
+/// What became of a build within a database: whoever asks holds the reservation from then on, at its own fence.
+pub async fn settle(
+    site: Site<'_>,
+    standing: Mark,
+    mark: Mark,
+    placement: &PlacementName,
+    owner: Owner,
+) -> Result<Settled> {
+    // One that is active already was built; what its daemon did not come to is to say so.
+    take(site.target, standing, placement, owner).await?;
+    if !is_open(site.target, placement).await? {
+        return Ok(Settled::Void);
+    }
+    marker::displace(site, mark.build, placement).await
+}
+
+/// Makes the database, closed to everyone but the provisioner. Can be done again.
+pub async fn create(
+    target: &Target,
+    ready: &Ready,
+    mark: Mark,
+    placement: &PlacementName,
+    template: &str,
+) -> Result<()> {
+    let values = [
+        ("placement", Value::Placement(placement)),
+        ("provisioner", Value::Identifier(&ready.provisioner)),
+        ("template", Value::Identifier(template)),
+    ];
+    let mut connection = target.acquire().await?;
+    if look(&mut connection, placement).await? == Standing::Absent {
+        let mut tx = connection.begin().await.map_err(doing("begin to make the database"))?;
+        hold_reserved(&mut tx, mark).await?;
+        execute(&mut tx, render(tenant_ddl::JOIN_OWNER, &values), "join the owner").await?;
+        tx.commit().await.map_err(doing("commit the membership of the owner"))?;
+        let sql = render(tenant_ddl::CREATE_DATABASE, &values);
+        let making =
+            async { exists_is_fine(execute(&mut connection, sql, "make the tenant's database").await) };
+        fault::around("create_database.made", making).await?;
+    }
+    let mut tx = connection.begin().await.map_err(doing("begin to open the database"))?;
+    hold_reserved(&mut tx, mark).await?;
+    if look(&mut tx, placement).await? == Standing::Closed {
+        // The attempt that made it may have ended before this one began, and a removal with it.
+        execute(&mut tx, render(tenant_ddl::JOIN_OWNER, &values), "join the owner").await?;
+        execute(&mut tx, render(tenant_ddl::OPEN_DATABASE, &values), "open the tenant's database").await?;
+    }
+    tx.commit().await.map_err(doing("commit the opening of the database"))
+}
+
+/// Drops the database, in whatever state it is. Sessions of the tenant's must be ended already. Can be done again.
+pub async fn drop_database(
+    target: &Target,
+    ready: &Ready,
+    mark: Mark,
+    placement: &PlacementName,
+) -> Result<()> {
+    let values =
+        [("placement", Value::Placement(placement)), ("provisioner", Value::Identifier(&ready.provisioner))];
+    let mut connection = target.acquire().await?;
+    let mut tx = connection.begin().await.map_err(doing("begin to close the database"))?;
+    let state = marker::hold(&mut tx, mark).await?;
+    if !matches!(state.as_str(), "removing" | "removed") {
+        marker::set_state(&mut tx, mark.build, "removing").await?;
+    }
+    let standing = look(&mut tx, placement).await?;
+    let has_owner = role_exists(&mut tx, placement).await?;
+    let sql = match (standing, has_owner) {
+        (Standing::Absent | Standing::Invalid, false) => String::new(),
+        // What is made late finds no membership.
+        (Standing::Absent | Standing::Invalid, true) => tenant_ddl::LEAVE_OWNER.to_owned(),
+        (_, true) => [tenant_ddl::JOIN_OWNER, tenant_ddl::CLOSE_DATABASE, tenant_ddl::LEAVE_OWNER].concat(),
+        (_, false) => tenant_ddl::CLOSE_DATABASE.to_owned(),
+    };
+    execute(&mut tx, render(&sql, &values), "close the tenant's database").await?;
+    tx.commit().await.map_err(doing("commit the closing of the database"))?;
+    if standing == Standing::Absent {
+        return Ok(());
+    }
+    // Our own, of an attempt that was cut short or of whoever looked into it: nobody works in it any more.
+    sqlx::query(
+        "select pg_terminate_backend(pid) from pg_stat_activity
+         where datname = $1 and usename = current_user and pid <> pg_backend_pid()",
+    )
+    .bind(placement.as_str())
+    .execute(&mut *connection)
+    .await
+    .map_err(doing("end our sessions in the tenant's database"))?;
+    // The server waits a few seconds for whoever is still there, and then says so: an error that passes.
+    let dropping =
+        execute(&mut connection, render(tenant_ddl::DROP_DATABASE, &values), "drop the tenant's database");
+    fault::around("drop_objects.database", dropping).await
+}
+
+/// A build can be, or could have been, within it.
+pub async fn is_open(target: &Target, placement: &PlacementName) -> Result<bool> {
+    let mut connection = target.acquire().await?;
+    Ok(look(&mut connection, placement).await? == Standing::Open)
+}
+
+/// The provisioner has what CREATE DATABASE takes.
+pub async fn may_create(target: &Target) -> Result<bool> {
+    let mut connection = target.acquire().await?;
+    sqlx::query_scalar("select rolcreatedb from pg_roles where rolname = current_user")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(doing("look whether databases can be made"))
+}
+
+async fn look(connection: &mut PgConnection, placement: &PlacementName) -> Result<Standing> {
+    // The server marks what it began to drop by a limit that it takes from nobody.
+    let found: Option<(bool, bool)> =
+        sqlx::query_as("select datconnlimit = -2, datallowconn from pg_database where datname = $1")
+            .bind(placement.as_str())
+            .fetch_optional(connection)
+            .await
+            .map_err(doing("look for the tenant's database"))?;
+    Ok(match found {
+        None => Standing::Absent,
+        Some((true, _)) => Standing::Invalid,
+        Some((false, false)) => Standing::Closed,
+        Some((false, true)) => Standing::Open,
+    })
+}
+
+async fn role_exists(connection: &mut PgConnection, placement: &PlacementName) -> Result<bool> {
+    sqlx::query_scalar("select exists (select from pg_roles where rolname = $1)")
+        .bind(placement.as_str())
+        .fetch_one(connection)
+        .await
+        .map_err(doing("look for the owner's role"))
+}
+
+/// Takes hold of the reservation of a tenant that is still being made.
+async fn hold_reserved(connection: &mut PgConnection, mark: Mark) -> Result<()> {
+    being_made(&marker::hold(connection, mark).await?)
+}
+
+fn being_made(state: &str) -> Result<()> {
+    match state {
+        "building" => Ok(()),
+        state => {
+            Err(Error::Refused(format!("the placement is {state} on its target, and no longer being made")))
+        }
+    }
+}
+
+/// Another attempt of the same operation was quicker, or its answer was lost.
+fn exists_is_fine(made: Result<()>) -> Result<()> {
+    const DUPLICATE_DATABASE: &str = "42P04";
+    // Two at once meet at the catalog's own index.
+    const UNIQUE_VIOLATION: &str = "23505";
+    match made {
+        Err(error)
+            if error
+                .server()
+                .is_some_and(|server| server.is_any(&[DUPLICATE_DATABASE, UNIQUE_VIOLATION])) =>
+        {
+            Ok(())
+        }
+        made => made,
+    }
+}

@@ -1,0 +1,371 @@
+//! Pools: one set of tables for all tenants of a blueprint's version on a target, built once, and a tenant's place in one.
+//!
+//! Invariants: a pool is there whole and covered, or not at all: every table has tenant_id in each key and the daemon's
+//! policy, which the catalog says and not the blueprint's text. Which pool a tenant is in is said by its own marker.
+
+use std::time::Duration;
+
+use sqlx::{Connection as _, PgConnection};
+use tenantry_protocol::id::TenantId;
+use tenantry_protocol::name::PlacementName;
+use uuid::Uuid;
+
+use super::pool_ddl;
+use super::pool_rules::{self, RULES_VERSION, Stage};
+use crate::postgres::build::runner::{Build, Deferral};
+use crate::postgres::build::secret::Verifier;
+use crate::postgres::build::tenant_ddl::Limits;
+use crate::postgres::error::{Error, Result, doing};
+use crate::postgres::execute::execute;
+use crate::postgres::quote::{Value, render};
+use crate::postgres::target::marker::{self, Mark, Owner};
+use crate::postgres::target::{Ready, Target};
+
+/// How long whoever builds the same pool is waited for before a look whether it still does.
+const COURTESY: Duration = Duration::from_millis(500);
+
+/// Which pool: the blueprint's version, and its content, should two registries share a target.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    pub blueprint: String,
+    pub version: String,
+    /// SHA-256, hexadecimal.
+    pub checksum: String,
+}
+
+/// Whether a tenant's own roles have its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::postgres) enum Door {
+    Open,
+    Closed,
+}
+
+/// The pool that was built for a blueprint, if one was. One that keeps the rules of now, or else
+/// [`Error::PoolBreaksRules`]: an earlier release may have built it to weaker ones, and somebody can have changed it.
+pub async fn find(target: &Target, identity: &Identity) -> Result<Option<PlacementName>> {
+    let mut connection = target.acquire().await?;
+    let found: Option<(String, i32)> = sqlx::query_as(
+        "select placement, rules from tenantry.pool where blueprint = $1 and version = $2 and checksum = $3",
+    )
+    .bind(&identity.blueprint)
+    .bind(&identity.version)
+    .bind(&identity.checksum)
+    .fetch_optional(&mut *connection)
+    .await
+    .map_err(doing("look for the pool"))?;
+    let Some((name, rules)) = found else { return Ok(None) };
+    let pool = parse(&name)?;
+    if rules < RULES_VERSION {
+        look_again(&mut connection, &pool).await?;
+    }
+    Ok(Some(pool))
+}
+
+/// Holds a pool that stands to the rules of now, and notes that it keeps them.
+async fn look_again(connection: &mut PgConnection, pool: &PlacementName) -> Result<()> {
+    let broken = pool_rules::broken(connection, pool, Stage::Finished).await?;
+    if !broken.is_empty() {
+        return Err(Error::PoolBreaksRules(broken));
+    }
+    sqlx::query("update tenantry.pool set rules = $2 where placement = $1")
+        .bind(pool.as_str())
+        .bind(RULES_VERSION)
+        .execute(connection)
+        .await
+        .map(|_| ())
+        .map_err(doing("note that the pool keeps its rules"))
+}
+
+/// Pools that were built to earlier rules have other functions, first ones in their own schema, where their owner could have
+/// replaced them. Gives them those of now, whether or not they keep the rules: their tenants are verified and removed in any
+/// case.
+pub(in crate::postgres) async fn secure_earlier(
+    connection: &mut PgConnection,
+    provisioner: &str,
+) -> Result<()> {
+    let earlier: Vec<String> = sqlx::query_scalar(
+        "select placement from tenantry.pool
+         where rules < $1 or to_regprocedure(format('tenantry.%I()', placement || '_picture')) is null",
+    )
+    .bind(RULES_VERSION)
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(doing("look for pools of an earlier release"))?;
+    for name in earlier {
+        let pool = parse(&name)?;
+        let values =
+            [("placement", Value::Placement(&pool)), ("provisioner", Value::Identifier(provisioner))];
+        let sql = [
+            pool_ddl::FORGET_FUNCTIONS,
+            pool_ddl::POOL_FUNCTIONS,
+            pool_ddl::CLOSE_POOL,
+            pool_ddl::LEAVE_POOL,
+        ];
+        let mut tx = connection.begin().await.map_err(doing("begin to secure a pool"))?;
+        execute(&mut tx, render(&sql.concat(), &values), "secure a pool").await?;
+        tx.commit().await.map_err(doing("commit a pool's functions"))?;
+        tracing::info!(%pool, "a pool that was built to earlier rules has the functions of now");
+    }
+    Ok(())
+}
+
+/// Begins to build a pool. Waits for whoever builds the same one; [`Error::PoolExists`] once that one is there.
+pub async fn begin(
+    target: &Target,
+    ready: &Ready,
+    mark: Mark,
+    placement: &PlacementName,
+    identity: &Identity,
+) -> Result<Build> {
+    let mut build = Build::begin(target.site(), ready, mark, placement, Owner::Pool).await?;
+    let canary = Uuid::now_v7();
+    claim_in_turn(target, &mut build, placement, identity, canary).await?;
+    // The owner stands for nobody's tenant: what it writes is what tenants attack.
+    sqlx::query(
+        "insert into tenantry.pool_member (role, placement, pool, tenant_id) values ($1::name, $1, $1, $2)",
+    )
+    .persistent(false)
+    .bind(placement.as_str())
+    .bind(canary)
+    .execute(&mut *build.connection)
+    .await
+    .map_err(doing("make the pool's canary"))?;
+    marker::set_state(&mut build.connection, mark.build, "active").await?;
+    Ok(build)
+}
+
+/// The pool's row, behind that of whoever builds the same pool.
+async fn claim_in_turn(
+    target: &Target,
+    build: &mut Build,
+    placement: &PlacementName,
+    identity: &Identity,
+    canary: Uuid,
+) -> Result<()> {
+    let backend = build.backend;
+    let claiming = claim(&mut build.connection, placement, identity, canary);
+    tokio::pin!(claiming);
+    loop {
+        tokio::select! {
+            claimed = &mut claiming => return claimed,
+            () = tokio::time::sleep(COURTESY) => {}
+        }
+        match marker::end_idle_holders(target, backend).await {
+            Ok(0) => {}
+            Ok(ended) => {
+                tracing::warn!(ended, "ended the session of a daemon that stopped while it built a pool")
+            }
+            // The wait has an end of its own.
+            Err(error) => {
+                tracing::warn!(error = %error.explain(), "whoever holds the pool could not be ended");
+            }
+        }
+    }
+}
+
+async fn claim(
+    connection: &mut PgConnection,
+    placement: &PlacementName,
+    identity: &Identity,
+    canary: Uuid,
+) -> Result<()> {
+    sqlx::query(
+        "insert into tenantry.pool (placement, blueprint, version, checksum, canary_id, rules)
+         values ($1, $2, $3, $4, $5, $6)",
+    )
+    .persistent(false)
+    .bind(placement.as_str())
+    .bind(&identity.blueprint)
+    .bind(&identity.version)
+    .bind(&identity.checksum)
+    .bind(canary)
+    .bind(RULES_VERSION)
+    .execute(connection)
+    .await
+    .map(|_| ())
+    .map_err(doing("claim the pool"))
+}
+
+/// The pool that a tenant's rows are in; none for a tenant with objects of its own.
+pub async fn of_tenant(target: &Target, mark: Mark) -> Result<Option<PlacementName>> {
+    let mut connection = target.acquire().await?;
+    let pool: Option<Option<String>> =
+        sqlx::query_scalar("select pool from tenantry.placement where operation_id = $1")
+            .bind(mark.build.as_uuid())
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(doing("look for the tenant's pool"))?;
+    pool.flatten().map(|name| parse(&name)).transpose()
+}
+
+/// The same for a placement whose build nobody has at hand.
+pub async fn of_placement(target: &Target, placement: &PlacementName) -> Result<Option<PlacementName>> {
+    let mut connection = target.acquire().await?;
+    let pool: Option<Option<String>> =
+        sqlx::query_scalar("select pool from tenantry.placement where placement = $1 and kind = 'tenant'")
+            .bind(placement.as_str())
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(doing("look for the tenant's pool"))?;
+    pool.flatten().map(|name| parse(&name)).transpose()
+}
+
+/// What stands against the cover of a pool's tables, a line each; nothing, as long as nobody changed it.
+pub async fn uncovered(connection: &mut PgConnection, pool: &PlacementName) -> Result<Vec<String>> {
+    pool_rules::broken(connection, pool, Stage::Finished).await
+}
+
+/// Whose rows stand in a pool for its tenants to attack.
+pub async fn canary(target: &Target, pool: &PlacementName) -> Result<Uuid> {
+    let mut connection = target.acquire().await?;
+    sqlx::query_scalar("select canary_id from tenantry.pool where placement = $1")
+        .bind(pool.as_str())
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(doing("look for the pool's canary"))
+}
+
+/// The names of up to `most` of the pool's tables that its tenants' applications may read, those with the most rows first.
+pub async fn largest_tables(target: &Target, pool: &PlacementName, most: i64) -> Result<Vec<String>> {
+    let mut connection = target.acquire().await?;
+    sqlx::query_scalar(
+        "select relname::text from pg_class
+         where relnamespace = to_regnamespace($1) and relkind = 'r' and has_table_privilege($1 || '_app', oid, 'select')
+         order by pg_stat_get_live_tuples(oid) desc, oid limit $2",
+    )
+    .bind(pool.as_str())
+    .bind(most)
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(doing("look for the pool's largest tables"))
+}
+
+/// Everything that an attack on a pool's canary could change, as one text.
+pub async fn picture(target: &Target, pool: &PlacementName) -> Result<String> {
+    let mut connection = target.acquire().await?;
+    let begun = connection.begin_with("begin read only").await;
+    let mut tx = begun.map_err(doing("begin to take the picture"))?;
+    let call = render("select tenantry.{pool}_picture()", &[("pool", Value::Placement(pool))]);
+    let picture = sqlx::query_scalar(sqlx::AssertSqlSafe(call))
+        .persistent(false)
+        .fetch_one(&mut *tx)
+        .await
+        .map_err(doing("take the picture of the pool's canary"));
+    // Of a pool that somebody spoiled the rows can bring code with them: whatever it left for COMMIT goes with the rest.
+    tx.rollback().await.map_err(doing("end the picture"))?;
+    picture
+}
+
+/// Opens or closes the tenant's own roles to its rows; nothing for a tenant that is in no pool.
+pub(in crate::postgres) async fn open_or_close(
+    connection: &mut PgConnection,
+    placement: &PlacementName,
+    door: Door,
+) -> Result<()> {
+    sqlx::query(
+        "update tenantry.pool_member set is_open = $2 where placement = $1 and is_open <> $2
+         and role::text = any (array[$1 || '_app', $1 || '_a', $1 || '_b', $1 || '_probe'])",
+    )
+    .bind(placement.as_str())
+    .bind(door == Door::Open)
+    .execute(connection)
+    .await
+    .map(|_| ())
+    .map_err(doing("open or close the tenant's rows"))
+}
+
+/// Which transactions write into a pool's tables, as the server calls them, of sessions that can be the tenant: other tenants'
+/// own logins cannot. They may have begun before the tenant's roles were closed.
+pub(super) async fn writers(
+    connection: &mut PgConnection,
+    pool: &PlacementName,
+    placement: &PlacementName,
+) -> Result<Vec<String>> {
+    sqlx::query_scalar(
+        "select distinct l.virtualtransaction from pg_locks l join pg_class c on c.oid = l.relation
+         join pg_stat_activity a on a.pid = l.pid
+         where l.database = (select oid from pg_database where datname = current_database())
+           and c.relnamespace = to_regnamespace($1) and l.mode = 'RowExclusiveLock' and l.pid <> pg_backend_pid()
+           and pg_has_role(a.usesysid, to_regrole($2 || '_app')::oid, 'member')",
+    )
+    .bind(pool.as_str())
+    .bind(placement.as_str())
+    .fetch_all(connection)
+    .await
+    .map_err(doing("look for transactions that write into the pool"))
+}
+
+impl Build {
+    /// The pool's own roles: its owner, and what all of its tenants are members of.
+    pub async fn create_pool_roles(&mut self) -> Result<()> {
+        let values = [
+            ("placement", Value::Placement(&self.placement)),
+            ("group", Value::Identifier(&self.group)),
+            ("provisioner", Value::Identifier(&self.provisioner)),
+        ];
+        let sql = render(pool_ddl::POOL_ROLES, &values);
+        execute(&mut self.connection, sql, "create the pool's roles").await
+    }
+
+    /// Puts row-level security on every table of the pool. Gives what stands against it, if anything does; nothing is
+    /// covered then.
+    pub async fn cover(&mut self) -> Result<Vec<String>> {
+        let broken = pool_rules::broken(&mut self.connection, &self.placement, Stage::Uncovered).await?;
+        if broken.is_empty() {
+            let cover = render(pool_ddl::COVER, &[("placement", Value::Placement(&self.placement))]);
+            execute(&mut self.connection, cover, "cover the pool's tables").await?;
+        }
+        Ok(broken)
+    }
+
+    /// After the last file, which ran as the owner and could have changed anything: covers the tables anew, makes the
+    /// functions that the daemon asks, and holds all of it to the rules. Gives what stands against it.
+    pub async fn finish_pool(&mut self) -> Result<Vec<String>> {
+        let values = [
+            ("placement", Value::Placement(&self.placement)),
+            ("provisioner", Value::Identifier(&self.provisioner)),
+        ];
+        let sql = [pool_ddl::COVER, pool_ddl::CLOSE_POOL, pool_ddl::POOL_FUNCTIONS].concat();
+        execute(&mut self.connection, render(&sql, &values), "finish the pool").await?;
+        pool_rules::broken(&mut self.connection, &self.placement, Stage::Finished).await
+    }
+
+    /// A tenant's roles, as members of its pool's.
+    pub async fn create_shared_roles(
+        &mut self,
+        pool: &PlacementName,
+        limits: Limits,
+        probe: &Verifier,
+    ) -> Result<()> {
+        self.make_roles(pool_ddl::SHARED_ROLES, pool, limits, probe).await
+    }
+
+    /// From here on the roles stand for the tenant, and files run in the pool's schema.
+    pub async fn join(&mut self, mark: Mark, pool: &PlacementName, tenant: TenantId) -> Result<()> {
+        sqlx::query(pool_ddl::JOIN)
+            .persistent(false)
+            .bind(self.placement.as_str())
+            .bind(pool.as_str())
+            .bind(tenant.as_uuid())
+            .execute(&mut *self.connection)
+            .await
+            .map_err(doing("join the pool"))?;
+        sqlx::query("update tenantry.placement set pool = $2 where operation_id = $1")
+            .persistent(false)
+            .bind(mark.build.as_uuid())
+            .bind(pool.as_str())
+            .execute(&mut *self.connection)
+            .await
+            .map_err(doing("note the tenant's pool"))?;
+        let hand = render(pool_ddl::HAND, &[("placement", Value::Placement(&self.placement))]);
+        execute(&mut self.connection, hand, "make room for the tenant's seed").await?;
+        self.pool = Some(pool.clone());
+        self.deferral = Deferral::Lost;
+        Ok(())
+    }
+}
+
+fn parse(name: &str) -> Result<PlacementName> {
+    PlacementName::parse(name)
+        .map_err(|error| Error::Corrupt { what: "the pool's name", why: error.to_string() })
+}

@@ -1,0 +1,151 @@
+//! What somebody made in the name of a role that tenants only share: the target's group, or the role that all tenants of a pool
+//! are members of. Each of them could; nobody can tell who did, and none of the others answers for it.
+//!
+//! Invariant: no code of anybody's runs here, and no content is lost: default privileges go back to the server's own, and a
+//! large object, which every member could write, becomes the daemon's until somebody looks at it.
+
+use std::collections::BTreeSet;
+
+use sqlx::{Connection as _, PgConnection};
+use tenantry_protocol::name::PlacementName;
+use tenantry_protocol::plan::Finding;
+
+use crate::postgres::error::{Result, doing};
+use crate::postgres::execute::execute;
+use crate::postgres::quote::{Value, identifier, render};
+use crate::postgres::target::check::warning;
+use crate::postgres::target::{Ready, Target};
+
+/// Statements of one transaction, and how many of these there are at a time: what is left is there for the next.
+const A_BATCH: usize = 500;
+const BATCHES: usize = 20;
+/// Large objects that are named to a person.
+const TOLD: i64 = 5;
+
+/// Takes it away, before anybody's isolation is judged by it; gives how much there was. What the server refuses is left.
+pub async fn take_away(target: &Target, ready: &Ready, pool: Option<&PlacementName>) -> Result<usize> {
+    let roles: Vec<String> =
+        pool.map(|pool| format!("{pool}_app")).into_iter().chain([ready.group.clone()]).collect();
+    let mut connection = target.acquire().await?;
+    let mut taken = 0;
+    for _ in 0..BATCHES {
+        let listed = listed(&mut connection, ready, &roles).await?;
+        if listed.is_empty() {
+            break;
+        }
+        match run(&mut connection, ready, &listed).await {
+            Ok(()) => taken += listed.len(),
+            Err(error) if error.is_unreachable() => return Err(error),
+            Err(error) => {
+                tracing::warn!(error = %error.explain(), "what was made in the name of a shared role is left");
+                break;
+            }
+        }
+    }
+    if taken > 0 {
+        let roles = roles.join(", ");
+        tracing::warn!(taken, %roles, "took away what somebody made in the name of a role that tenants share");
+    }
+    Ok(taken)
+}
+
+/// In whose name, and what puts it right.
+type Taking = (String, String);
+
+async fn listed(connection: &mut PgConnection, ready: &Ready, roles: &[String]) -> Result<Vec<Taking>> {
+    sqlx::query_as(TAKINGS)
+        .bind(roles)
+        .bind(&ready.provisioner)
+        .bind(i64::try_from(A_BATCH).unwrap_or(i64::MAX))
+        .fetch_all(connection)
+        .await
+        .map_err(doing("list what was made in the name of shared roles"))
+}
+
+async fn run(connection: &mut PgConnection, ready: &Ready, takings: &[Taking]) -> Result<()> {
+    let membership = |template: &str, role: &str| {
+        let provisioner = Value::Identifier(&ready.provisioner);
+        render(template, &[("role", Value::Identifier(role)), ("provisioner", provisioner)])
+    };
+    let roles: BTreeSet<&str> = takings.iter().map(|(role, _)| role.as_str()).collect();
+    // Two at a time would grant the same membership.
+    let mut sql = vec!["select from tenantry.target_identity for no key update".to_owned()];
+    sql.extend(roles.iter().map(|role| membership("grant {role} to {provisioner}", role)));
+    sql.extend(takings.iter().map(|(_, statements)| statements.clone()));
+    sql.extend(roles.iter().map(|role| membership("revoke {role} from {provisioner}", role)));
+    let mut tx = connection.begin().await.map_err(doing("begin to take away what shared roles have"))?;
+    execute(&mut tx, sql.join(";\n"), "take away what shared roles have").await?;
+    tx.commit().await.map_err(doing("commit what was taken from shared roles"))
+}
+
+/// What stands of it on the target, as advice and nobody's verdict.
+pub(in crate::postgres) async fn look(connection: &mut PgConnection, ready: &Ready) -> Result<Vec<Finding>> {
+    let changed: Vec<String> = sqlx::query_scalar(
+        "select distinct pg_get_userbyid(defaclrole)::text from pg_default_acl
+         where defaclrole = to_regrole(quote_ident($1)) or exists (
+             select from tenantry.pool where to_regrole(quote_ident(placement || '_app')) = defaclrole)
+         order by 1 limit $2",
+    )
+    .bind(&ready.group)
+    .bind(TOLD)
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(doing("look for default privileges of shared roles"))?;
+    let (kept, some): (i64, Option<String>) = sqlx::query_as(
+        "select count(*), string_agg(objid::text, ', ' order by objid) filter (where number <= $2)
+         from (select objid, row_number() over (order by objid) as number from pg_shdepend
+               where refclassid = 'pg_authid'::regclass and refobjid = to_regrole(quote_ident($1)) and deptype = 'o'
+                 and classid = 'pg_largeobject'::regclass
+                 and dbid = (select oid from pg_database where datname = current_database())) kept",
+    )
+    .bind(&ready.provisioner)
+    .bind(TOLD)
+    .fetch_one(connection)
+    .await
+    .map_err(doing("look for large objects of shared roles"))?;
+    let defaults = |role: &String| {
+        let message = format!(
+            "a tenant changed the default privileges of {}, which tenants only share: nobody has anything from it, and the next \
+             verification takes it away",
+            identifier(role)
+        );
+        warning("shared_names", message)
+    };
+    let mut findings: Vec<Finding> = changed.iter().map(defaults).collect();
+    if let Some(some) = some {
+        let message = format!(
+            "{kept} large objects were made in the name of a role that tenants share, and belong to the daemon's since: {some}{}; \
+             look at them, and remove each with: select lo_unlink(OID)",
+            if kept > TOLD { " and others" } else { "" }
+        );
+        findings.push(warning("shared_names", message));
+    }
+    Ok(findings)
+}
+
+/// Of all schemas: what was granted goes, and then what the server gives by itself comes back, so that the entry is gone.
+const TAKINGS: &str = "
+    with shared as materialized (select oid, rolname from pg_roles where rolname = any($1)),
+    changed as (
+        select rolname, d.*, case d.defaclobjtype when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions'
+                when 'T' then 'types' when 'n' then 'schemas' else 'large objects' end as kind, (
+            select string_agg(distinct case grantee when 0 then 'public' else quote_ident(pg_get_userbyid(grantee)) end, ', ')
+            from aclexplode(d.defaclacl)) as grantees
+        from shared join pg_default_acl d on d.defaclrole = shared.oid)
+    select rolname::text, concat_ws('; ',
+        format('alter default privileges for role %I%s revoke all on %s from ', rolname,
+               ' in schema ' || quote_ident(n.nspname), kind) || grantees,
+        case when defaclnamespace = 0 then format('alter default privileges for role %1$I grant all on %2$s to %1$I', rolname, kind) end,
+        case when defaclnamespace = 0 and defaclobjtype in ('f', 'T')
+             then format('alter default privileges for role %I grant all on %s to public', rolname, kind) end)
+    from changed left join pg_namespace n on n.oid = defaclnamespace
+    where grantees is not null or defaclnamespace = 0
+    union all
+    select rolname::text, concat_ws('; ', format('alter large object %s owner to %I', d.objid, $2),
+        format('revoke all on large object %s from ', d.objid) || (
+            select string_agg(distinct case grantee when 0 then 'public' else quote_ident(pg_get_userbyid(grantee)) end, ', ')
+            from pg_largeobject_metadata m, aclexplode(m.lomacl) where m.oid = d.objid and grantee <> m.lomowner) || ' cascade')
+    from shared join pg_shdepend d on d.refclassid = 'pg_authid'::regclass and d.refobjid = shared.oid and d.deptype = 'o'
+     and d.classid = 'pg_largeobject'::regclass
+     and d.dbid = (select oid from pg_database where datname = current_database())
+    limit $3";

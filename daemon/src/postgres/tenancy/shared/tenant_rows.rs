@@ -1,0 +1,234 @@
+//! A tenant's rows in a pool: counted, and removed in batches, as the tenant itself.
+//!
+//! Invariants: the policies say which rows are the tenant's, to whoever asks on its behalf; row security that is forced
+//! hides rows from their tables' owner too, so nobody else could remove them. Rows are removed in a login of the tenant's own:
+//! what the blueprint's triggers leave behind, for COMMIT or for the session, finds no other role there. Nothing of the
+//! pool's own is changed.
+
+use std::time::Duration;
+
+use sqlx::{Connection as _, PgConnection};
+use tenantry_protocol::name::PlacementName;
+use tokio::time::Instant;
+
+use super::{pool_ddl, pools};
+use crate::postgres::build::owner_login::{self, OwnerSession, Purpose};
+use crate::postgres::error::{Error, Result, doing, doing_for_a_tenant};
+use crate::postgres::execute::execute;
+use crate::postgres::quote::{Value, render};
+use crate::postgres::target::marker::{self, Mark};
+use crate::postgres::target::{Ready, Target};
+
+/// Rows of each table that are removed in one transaction: short enough for others to write beside it.
+const ROWS_A_BATCH: u64 = 5_000;
+/// How long a transaction that may still write for the tenant is waited for.
+const TIMEOUT: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// A tenant in a pool.
+#[derive(Debug, Clone, Copy)]
+pub struct Tenant<'a> {
+    pub target: &'a Target,
+    pub ready: &'a Ready,
+    pub mark: Mark,
+    pub placement: &'a PlacementName,
+    pub pool: &'a PlacementName,
+}
+
+impl Tenant<'_> {
+    /// Waits until nobody writes any more who was the tenant before its roles were closed: a session with a login of its
+    /// own can have become the tenant by SET ROLE, and is not the tenant's to end.
+    pub async fn wait_for_writers(&self) -> Result<()> {
+        let mut connection = self.target.acquire().await?;
+        let before = pools::writers(&mut connection, self.pool, self.placement).await?;
+        let deadline = Instant::now() + TIMEOUT;
+        loop {
+            let now = pools::writers(&mut connection, self.pool, self.placement).await?;
+            let left = before.iter().filter(|writer| now.contains(writer)).count();
+            if left == 0 {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(Error::Lingering(format!(
+                    "{left} transactions write into the shared tables for longer than {} s, of a login that may be the \
+                     tenant: end them, and try again",
+                    TIMEOUT.as_secs()
+                )));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Removes all of the tenant's rows, however often it was begun; gives how many went now.
+    pub async fn remove(&self) -> Result<u64> {
+        self.let_rows_go().await?;
+        let Self { target, ready, mark, placement, pool } = *self;
+        let purpose = Purpose::Leaving(pool);
+        let mut session = owner_login::open(target.site(), ready, mark, placement, purpose).await?;
+        let removed = self.remove_in(&mut session).await;
+        session.end().await;
+        // Left open by an error, it is closed before it is opened again.
+        let closed = owner_login::close(target.site(), ready, mark, placement).await;
+        let removed = removed?;
+        closed.map(|()| removed)
+    }
+
+    /// From here on the removal has no way back, and the blueprint's triggers know of it.
+    async fn let_rows_go(&self) -> Result<()> {
+        let mut connection = self.target.acquire().await?;
+        let mut tx = connection.begin().await.map_err(doing("begin to remove the tenant's rows"))?;
+        let state = marker::hold(&mut tx, self.mark).await?;
+        if !matches!(state.as_str(), "removing" | "removed") {
+            marker::set_state(&mut tx, self.mark.build, "removing").await?;
+        }
+        sqlx::query(
+            "update tenantry.pool_member set is_leaving = true where placement = $1 and not is_leaving",
+        )
+        .bind(self.placement.as_str())
+        .execute(&mut *tx)
+        .await
+        .map_err(doing("let the tenant's rows go"))?;
+        tx.commit().await.map_err(doing("commit that the tenant's rows go"))
+    }
+
+    async fn remove_in(&self, session: &mut OwnerSession) -> Result<u64> {
+        let mut connection = self.target.acquire().await?;
+        let tables = self.tables(&mut connection).await?;
+        let mut removed = 0;
+        loop {
+            // Held while a batch goes: a daemon that was replaced takes nothing away any more.
+            let mut held = connection.begin().await.map_err(doing("begin to hold the marker"))?;
+            marker::hold(&mut held, self.mark).await?;
+            let gone = remove_some(session.connection(), &tables).await?;
+            held.commit().await.map_err(doing("commit the hold of the marker"))?;
+            removed += gone;
+            if gone == 0 {
+                return Ok(removed);
+            }
+        }
+    }
+
+    /// The pool's tables with rows of their own, as they are written in a statement: those first that refer to others.
+    async fn tables(&self, connection: &mut PgConnection) -> Result<Vec<String>> {
+        sqlx::query_scalar(
+            "with recursive home (oid) as (select to_regnamespace($1)::oid),
+             reference as (
+                select distinct conrelid, confrelid from pg_constraint, home
+                where contype = 'f' and connamespace = home.oid and conrelid <> confrelid),
+             depth (oid, above) as (
+                select c.oid, 0 from pg_class c, home where c.relnamespace = home.oid and c.relkind in ('r', 'p')
+                union select r.confrelid, d.above + 1 from depth d join reference r on r.conrelid = d.oid where d.above < 40)
+             select format('%I.%I', $1, c.relname) from depth d join pg_class c on c.oid = d.oid
+             where c.relkind = 'r' group by c.oid, c.relname order by max(d.above), c.oid",
+        )
+        .bind(self.pool.as_str())
+        .fetch_all(connection)
+        .await
+        .map_err(doing("list the shared tables"))
+    }
+}
+
+/// Removes rows in a transaction of the tenant's own: of each table at most [`ROWS_A_BATCH`]. Where none can go because they
+/// refer to each other in a circle, all go in one statement. Gives how many went; an error where some stay.
+async fn remove_some(session: &mut PgConnection, tables: &[String]) -> Result<u64> {
+    // What triggers left in the session is no business of the next batch's.
+    execute(session, "discard all".to_owned(), "clean the session up").await?;
+    let mut tx = session.begin().await.map_err(doing("begin a batch of the tenant's rows"))?;
+    // A reference that is checked late would fail the whole batch at its end.
+    execute(&mut tx, "set constraints all immediate".to_owned(), "check the references at once").await?;
+    let mut gone = 0;
+    for table in tables {
+        let of_table = remove_some_of(&mut tx, table).await?;
+        gone += of_table;
+        if of_table == ROWS_A_BATCH {
+            break;
+        }
+    }
+    if gone == 0 {
+        let left = rows_left(&mut tx, tables).await?;
+        if !left.is_empty() {
+            gone = remove_at_once(&mut tx, tables).await?;
+        }
+        if gone == 0 && !left.is_empty() {
+            return Err(Error::Refused(format!(
+                "the blueprint keeps rows of the tenant from being deleted ({}): its triggers let them go where \
+                 tenantry_removing() is true",
+                left.join(", ")
+            )));
+        }
+    }
+    // What a trigger put off runs here, as the tenant.
+    tx.commit().await.map_err(doing_for_a_tenant("commit the removal of rows"))?;
+    Ok(gone)
+}
+
+/// None where other rows still refer to them.
+async fn remove_some_of(tx: &mut PgConnection, table: &str) -> Result<u64> {
+    const STILL_REFERRED_TO: [&str; 2] = ["23503", "23001"];
+    let sql = format!(
+        "savepoint batch;
+         delete from only {table} where ctid = any (array(select ctid from only {table} limit {ROWS_A_BATCH}));
+         release savepoint batch"
+    );
+    let removed = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut *tx).await;
+    match removed.map_err(doing_for_a_tenant("remove the tenant's rows")) {
+        Ok(done) => Ok(done.rows_affected()),
+        Err(error) if error.server().is_some_and(|server| server.is_any(&STILL_REFERRED_TO)) => {
+            execute(tx, "rollback to savepoint batch".to_owned(), "leave rows that others refer to").await?;
+            Ok(0)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The tables that still have rows, with their number.
+async fn rows_left(tx: &mut PgConnection, tables: &[String]) -> Result<Vec<String>> {
+    let mut left = Vec::new();
+    for table in tables {
+        let count = format!("select pg_catalog.count(*) from only {table}");
+        let rows: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(count))
+            .persistent(false)
+            .fetch_one(&mut *tx)
+            .await
+            .map_err(doing_for_a_tenant("count what is left of the tenant's rows"))?;
+        if rows > 0 {
+            left.push(format!("{table}: {rows}"));
+        }
+    }
+    Ok(left)
+}
+
+async fn remove_at_once(tx: &mut PgConnection, tables: &[String]) -> Result<u64> {
+    let each = tables.iter().enumerate().map(|(number, table)| {
+        format!("d{number} as (delete from only {table} returning 1), n{number} as (select pg_catalog.count(*) as n from d{number})")
+    });
+    let sum =
+        (0..tables.len()).map(|number| format!("(select n from n{number})")).collect::<Vec<_>>().join(" + ");
+    let sql = format!("with {} select ({sum})::bigint", each.collect::<Vec<_>>().join(", "));
+    let gone: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
+        .persistent(false)
+        .fetch_one(tx)
+        .await
+        .map_err(doing_for_a_tenant("remove the tenant's rows"))?;
+    Ok(gone.unsigned_abs())
+}
+
+/// Counts the tenant's rows within a transaction that the caller rolls back.
+pub(in crate::postgres) async fn count(
+    connection: &mut PgConnection,
+    ready: &Ready,
+    placement: &PlacementName,
+    pool: &PlacementName,
+) -> Result<i64> {
+    let values = [
+        ("placement", Value::Placement(placement)),
+        ("pool", Value::Placement(pool)),
+        ("provisioner", Value::Identifier(&ready.provisioner)),
+    ];
+    execute(connection, render(pool_ddl::COUNT, &values), "prepare to count the tenant's rows").await?;
+    let counter = render("select {placement}.tenantry_count()", &values);
+    sqlx::query_scalar(sqlx::AssertSqlSafe(counter))
+        .fetch_one(connection)
+        .await
+        .map_err(doing_for_a_tenant("count the tenant's rows"))
+}
