@@ -12,12 +12,12 @@ use crate::pipeline::{Engine, Events};
 use crate::postgres::control::Control;
 use crate::postgres::target::Target;
 
-use super::audit_verify::Job;
-use super::catalog::Catalog;
-use super::exports::Exports;
-use super::repeats::Repeats;
+use super::audit::exports::Exports;
+use super::audit::repeats::Repeats;
+use super::audit::verify::Job;
+use super::blueprints::catalog::Catalog;
+use super::credentials::tenant_lock::Turns;
 use super::settings::Settings;
-use super::turns::Turns;
 
 /// What an [`App`] is made of.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl App {
 
     /// Stores the built-in blueprints that are not in the registry yet.
     pub async fn publish_built_in(&self) -> Result<(), ApiError> {
-        super::blueprint_add::add_built_in(self).await
+        super::blueprints::add::add_built_in(self).await
     }
 
     /// The target of this name.

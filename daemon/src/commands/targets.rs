@@ -11,7 +11,7 @@ use crate::postgres::control::tenants;
 use crate::postgres::target::Target;
 use crate::postgres::target::check;
 
-use super::health::{ping, target_health};
+use super::session::health::{ping, target_health};
 use super::{App, Caller, errors};
 
 pub async fn targets(

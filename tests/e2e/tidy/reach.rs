@@ -17,8 +17,16 @@ const ALLOWED: &[(&str, &str, &str)] = &[
     ("postgres/tenancy/shared/pool_ddl.rs", "{placement}.tenantry_count", ANEW),
     ("postgres/tenancy/shared/tenant_rows.rs", "{placement}.tenantry_count", ANEW),
     ("postgres/tenancy/shared/pool_ddl.rs", "{pool}.", "within that function, which runs as the tenant"),
-    ("postgres/tenancy/shared/pool_ddl.rs", "{placement}.tenantry_at_rest", "dropped, where an earlier release made it"),
-    ("postgres/tenancy/shared/pool_ddl.rs", "{placement}.tenantry_picture", "dropped, where an earlier release made it"),
+    (
+        "postgres/tenancy/shared/pool_ddl.rs",
+        "{placement}.tenantry_at_rest",
+        "dropped, where an earlier release made it",
+    ),
+    (
+        "postgres/tenancy/shared/pool_ddl.rs",
+        "{placement}.tenantry_picture",
+        "dropped, where an earlier release made it",
+    ),
     ("postgres/archive/dump_role.rs", "{schema}.{}", "the archiver logs in as a role of the tenant's"),
     ("postgres/build/tenant_ddl.rs", "{placement}.record", CANARY),
     ("postgres/build/tenant_ddl.rs", "{placement}.event", CANARY),

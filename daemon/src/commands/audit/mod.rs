@@ -1,0 +1,11 @@
+//! The audit trail: read, exported, verified, kept within its retention, and what it is signed with.
+
+pub(super) mod export;
+pub(super) mod exports;
+pub(super) mod key;
+pub(super) mod page;
+pub(super) mod redact;
+pub(super) mod repeats;
+pub(super) mod request_filter;
+pub(super) mod retention;
+pub(super) mod verify;

@@ -1,0 +1,124 @@
+//! `blueprint_add`: stores a folder as a new version. A version that is there already never changes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tenantry_protocol::blueprint::{BlueprintReport, BlueprintUpload};
+use tenantry_protocol::error::{ApiError, ErrorCode};
+use tenantry_protocol::plan::Severity;
+use tenantry_protocol::session::Role;
+use tenantry_protocol::watch::EventBody;
+
+use crate::model::audit_chain::{Entry, Outcome};
+use crate::model::blueprint::{self, Blueprint, Parsed, SourceFile, SqlText};
+use crate::pipeline::Actor;
+use crate::postgres::Error;
+use crate::postgres::control::blueprints;
+
+use super::check::source_files;
+use crate::commands::{App, Caller, errors};
+
+/// What storing a version came to.
+enum Stored {
+    Added,
+    /// Exactly this was there.
+    Known,
+}
+
+pub async fn blueprint_add(
+    app: &Arc<App>,
+    caller: &Caller,
+    request: BlueprintUpload,
+) -> Result<BlueprintReport, ApiError> {
+    app.authorise(caller, Role::Operator, "blueprint.add").await?;
+    let parsed = blueprint::parse(&source_files(request));
+    let usable = parsed.findings.iter().all(|finding| finding.severity != Severity::Error);
+    let (Some(blueprint), true) = (&parsed.blueprint, usable) else {
+        return Ok(report(parsed, false));
+    };
+    let (app, blueprint, actor) = (Arc::clone(app), blueprint.clone(), app.actor(caller));
+    let task = Arc::clone(&app);
+    let stored = app.detached(async move { store(&task, &blueprint, &actor).await }).await?;
+    Ok(report(parsed, matches!(stored, Stored::Added)))
+}
+
+/// Stores the built-in blueprints that are missing. One that differs from its stored version is left as it is stored.
+pub(in crate::commands) async fn add_built_in(app: &App) -> Result<(), ApiError> {
+    let actor = Actor::daemon(app.own_uid);
+    for files in blueprint::built_in() {
+        let Some(blueprint) = blueprint::parse(&files).blueprint else { continue };
+        match store(app, &blueprint, &actor).await {
+            Err(error) if error.code == ErrorCode::Conflict => {
+                tracing::warn!("a built-in blueprint differs from what is stored: {}", error.message);
+            }
+            result => result.map(|_| ())?,
+        }
+    }
+    Ok(())
+}
+
+fn report(parsed: Parsed, added: bool) -> BlueprintReport {
+    let blueprint = parsed.blueprint.map(|blueprint| blueprint.to_wire(SqlText::Omitted, None));
+    BlueprintReport { blueprint, findings: parsed.findings, added }
+}
+
+async fn store(app: &App, blueprint: &Blueprint, actor: &Actor) -> Result<Stored, ApiError> {
+    let checksum = blueprint.checksum.to_string();
+    if let Some(known) = known(app, blueprint, &checksum).await? {
+        return Ok(known);
+    }
+    match insert(app, blueprint, &checksum, actor).await {
+        Ok(seq) => {
+            app.events.publish(EventBody::Audit { seq });
+            Ok(Stored::Added)
+        }
+        // Somebody else was quicker.
+        Err(Error::VersionExists) => known(app, blueprint, &checksum).await?.ok_or_else(errors::internal),
+        Err(error) => Err(errors::control(error)),
+    }
+}
+
+/// The version as it is stored: the same, or a conflict that names the files that differ.
+async fn known(app: &App, blueprint: &Blueprint, checksum: &str) -> Result<Option<Stored>, ApiError> {
+    let pool = app.control.pool();
+    let (name, version) = (&blueprint.name, blueprint.version);
+    let versions = blueprints::versions(pool, Some(name.as_str())).await.map_err(errors::control)?;
+    match versions.into_iter().find(|stored| stored.version == version) {
+        None => Ok(None),
+        Some(stored) if stored.checksum == checksum => Ok(Some(Stored::Known)),
+        Some(_) => {
+            let stored = blueprints::files(pool, name, version).await.map_err(errors::control)?;
+            let changed = differing(&stored, &blueprint.source_files());
+            let message = format!(
+                "blueprint {name} {version} is stored already, with other content in {}: a version never changes, so \
+                 give these files a new version in blueprint.toml",
+                changed.join(", ")
+            );
+            Err(ApiError::new(ErrorCode::Conflict, message).on_field("files"))
+        }
+    }
+}
+
+fn differing(stored: &[SourceFile], new: &[SourceFile]) -> Vec<String> {
+    let by_path = |files: &[SourceFile]| -> BTreeMap<String, String> {
+        files.iter().map(|file| (file.path.clone(), file.content.clone())).collect()
+    };
+    let (stored, new) = (by_path(stored), by_path(new));
+    let paths: std::collections::BTreeSet<&String> = stored.keys().chain(new.keys()).collect();
+    paths.into_iter().filter(|path| stored.get(*path) != new.get(*path)).cloned().collect()
+}
+
+async fn insert(app: &App, blueprint: &Blueprint, checksum: &str, actor: &Actor) -> Result<i64, Error> {
+    let mut tx = app.trail.begin().await?;
+    let (name, version, files) = (&blueprint.name, blueprint.version, blueprint.source_files());
+    blueprints::insert(&mut tx, name, version, checksum, &files, &actor.name).await?;
+    let entry = Entry {
+        outcome: Some(Outcome::Ok),
+        detail: Some(format!("{name} {version} {checksum}")),
+        ..Entry::new("blueprint.add", actor.clone())
+    };
+    let entry = entry.fact("blueprint", name).fact("version", version).fact("checksum", checksum);
+    let seq = tx.record(&entry).await?;
+    tx.commit("commit the blueprint").await?;
+    Ok(seq)
+}

@@ -1,0 +1,101 @@
+//! Blueprints by name and version, parsed once: a version never changes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tenantry_protocol::error::{ApiError, ErrorCode};
+use tenantry_protocol::name::{BlueprintName, BlueprintVersion};
+use tenantry_protocol::plan::Finding;
+use time::OffsetDateTime;
+
+use crate::model::blueprint::{self, Blueprint};
+use crate::postgres::control::blueprints::{self, StoredVersion};
+
+use crate::commands::App;
+use crate::commands::errors;
+
+/// A stored blueprint, ready to use.
+#[derive(Debug)]
+pub(in crate::commands) struct Entry {
+    pub(in crate::commands) blueprint: Arc<Blueprint>,
+    pub(in crate::commands) findings: Vec<Finding>,
+    pub(super) added_at: OffsetDateTime,
+}
+
+/// The parsed versions. Their number is small: somebody typed each of them in.
+#[derive(Debug, Default)]
+pub(in crate::commands) struct Catalog {
+    parsed: Mutex<HashMap<(BlueprintName, BlueprintVersion), Arc<Entry>>>,
+}
+
+impl App {
+    /// The blueprint of this name, in this version or in its newest.
+    pub(in crate::commands) async fn blueprint(
+        &self,
+        name: &BlueprintName,
+        version: Option<BlueprintVersion>,
+    ) -> Result<Arc<Entry>, ApiError> {
+        let stored =
+            blueprints::versions(self.control.pool(), Some(name.as_str())).await.map_err(errors::control)?;
+        let chosen = match version {
+            Some(version) => stored.iter().find(|stored| stored.version == version),
+            None => stored.first(),
+        };
+        match chosen {
+            Some(stored) => self.parsed(stored).await,
+            None => Err(self.unknown(name, version, &stored).await),
+        }
+    }
+
+    /// A stored version, parsed.
+    pub(super) async fn parsed(&self, stored: &StoredVersion) -> Result<Arc<Entry>, ApiError> {
+        let key = (stored.name.clone(), stored.version);
+        if let Some(known) = self.catalog.parsed.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let files = blueprints::files(self.control.pool(), &stored.name, stored.version)
+            .await
+            .map_err(errors::control)?;
+        let parsed = blueprint::parse(&files);
+        let blueprint =
+            parsed.blueprint.filter(|blueprint| blueprint.checksum.to_string() == stored.checksum);
+        let Some(blueprint) = blueprint else {
+            let message = format!(
+                "blueprint {} {} was changed in the control database: its checksum does not fit",
+                stored.name, stored.version
+            );
+            tracing::error!("{message}");
+            return Err(ApiError::new(ErrorCode::Internal, message));
+        };
+        let entry = Arc::new(Entry {
+            blueprint: Arc::new(blueprint),
+            findings: parsed.findings,
+            added_at: stored.added_at,
+        });
+        self.catalog.parsed.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&entry));
+        Ok(entry)
+    }
+
+    async fn unknown(
+        &self,
+        name: &BlueprintName,
+        version: Option<BlueprintVersion>,
+        stored: &[StoredVersion],
+    ) -> ApiError {
+        let not_found = |message| ApiError::new(ErrorCode::NotFound, message);
+        if let (Some(version), false) = (version, stored.is_empty()) {
+            let known: Vec<String> = stored.iter().map(|stored| stored.version.to_string()).collect();
+            let message = format!("blueprint {name} has no version {version}; it has: {}", known.join(", "));
+            return not_found(message).on_field("version");
+        }
+        let known = blueprints::versions(self.control.pool(), None).await.unwrap_or_default();
+        let mut names: Vec<String> = known.into_iter().map(|stored| stored.name.to_string()).collect();
+        names.dedup();
+        let message = format!(
+            "there is no blueprint '{name}'; there is: {}. Add a folder of migrations with `tenantry blueprint add \
+             PATH`",
+            names.join(", ")
+        );
+        not_found(message).on_field("blueprint")
+    }
+}

@@ -1,0 +1,6 @@
+//! Blueprints: checked, stored, shown, and kept at hand.
+
+pub(super) mod add;
+pub(super) mod catalog;
+pub(super) mod check;
+pub(super) mod list;

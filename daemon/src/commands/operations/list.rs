@@ -1,0 +1,60 @@
+//! `operations`: the newest operations, live while they run.
+
+use std::sync::Arc;
+
+use tenantry_protocol::brief::{self, PAGE_BYTES};
+use tenantry_protocol::error::ApiError;
+use tenantry_protocol::name::Slug;
+use tenantry_protocol::operation::{Operation, OperationsRequest, OperationsResponse};
+use tenantry_protocol::session::Role;
+
+use crate::postgres::control::operations as stored_operations;
+use crate::postgres::control::operations::Filter;
+
+use super::show::parse_id;
+use crate::commands::{App, Caller, errors};
+
+const DEFAULT_LIMIT: u32 = 50;
+const MOST: u32 = 500;
+
+pub async fn operations(
+    app: &Arc<App>,
+    caller: &Caller,
+    request: &OperationsRequest,
+) -> Result<OperationsResponse, ApiError> {
+    app.authorise(caller, Role::Viewer, "operations").await?;
+    let limit = limit(request.limit, DEFAULT_LIMIT, MOST)?;
+    let filter = Filter {
+        slug: request.slug.as_deref().map(parse_slug).transpose()?,
+        tenant: None,
+        unfinished: request.unfinished,
+        before: request.before.as_deref().map(|id| parse_id("before", id)).transpose()?,
+    };
+    let stored =
+        stored_operations::page(app.control.pool(), &filter, limit).await.map_err(errors::control)?;
+    let mut operations = app.with_live(stored);
+    let is_cut = brief::fit(&mut operations, PAGE_BYTES);
+    let next = operations.last().filter(|_| is_cut).map(|last| last.id);
+    Ok(OperationsResponse { operations, next })
+}
+
+/// A filter's slug.
+pub(in crate::commands) fn parse_slug(text: &str) -> Result<String, ApiError> {
+    let slug = Slug::parse(text).map_err(|error| ApiError::invalid("slug", error.to_string()))?;
+    Ok(slug.to_string())
+}
+
+/// A page's size, within its bounds.
+pub(in crate::commands) fn limit(asked: Option<u32>, default: u32, most: u32) -> Result<i64, ApiError> {
+    match asked.unwrap_or(default) {
+        limit if (1..=most).contains(&limit) => Ok(i64::from(limit)),
+        limit => Err(ApiError::invalid("limit", format!("limit is {limit}, and may be 1 to {most}"))),
+    }
+}
+
+impl App {
+    /// The same operations, those that run as they are at this moment.
+    pub(in crate::commands) fn with_live(&self, stored: Vec<Operation>) -> Vec<Operation> {
+        stored.into_iter().map(|operation| self.engine.live(operation.id).unwrap_or(operation)).collect()
+    }
+}

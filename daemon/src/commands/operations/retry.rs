@@ -1,0 +1,106 @@
+//! `retry`: does again what an operation that was undone, cancelled or left for a person was meant to do.
+//!
+//! A new operation with a new id; the old one keeps its history.
+
+use std::sync::Arc;
+
+use tenantry_protocol::error::{ApiError, ErrorCode};
+use tenantry_protocol::operation::{OperationState, RetryRequest};
+use tenantry_protocol::session::Role;
+use tenantry_protocol::tenant::{OperationStarted, ProvisionRequest, Tenant};
+
+use crate::model::operation::{Kind, Progress, Seeding};
+use crate::postgres::control::operations::{self, Stored};
+use crate::postgres::control::tenants;
+
+use super::idempotency::Ask;
+use crate::commands::tenants::{change, provision};
+use crate::commands::{App, Caller, errors};
+
+pub async fn retry(
+    app: &Arc<App>,
+    caller: &Caller,
+    request: RetryRequest,
+) -> Result<OperationStarted, ApiError> {
+    app.authorise(caller, Role::Operator, "retry").await?;
+    let same = RetryRequest { idempotency_key: None, ..request.clone() };
+    let ask = Ask::new(caller, "retry", request.idempotency_key.as_deref(), &same)?;
+    if let Some(started) = app.replayed(&ask).await? {
+        return Ok(started);
+    }
+    let id = super::show::parse_id("operation", &request.operation)?;
+    let ask = ask.again(id);
+    // So that an unknown one is named as everywhere.
+    app.find_operation(id).await?;
+    let stored = operations::stored(app.control.pool(), id).await.map_err(errors::control)?;
+    let Some(stored) = stored else { return Err(errors::internal()) };
+    let kind = kind_of(&stored)?;
+    let tenant = tenants::by_id(app.control.pool(), stored.operation.tenant_id).await;
+    let Some(tenant) = tenant.map_err(errors::control)? else { return Err(errors::internal()) };
+    // Its answer would have carried the secret, and a retry's answer has no place for one.
+    if let Some(command) = kind.command_of_secrets(&tenant.slug) {
+        let message = format!("secrets are asked for anew, not retried: `{command}`");
+        return Err(ApiError::new(ErrorCode::Precondition, message).on_field("operation"));
+    }
+    match kind {
+        Kind::Provision { seed, .. }
+            if !matches!(stored.operation.state, OperationState::NeedsAttention { .. }) =>
+        {
+            Box::pin(provision::provision_again(app, caller, again(&tenant, seed), ask)).await
+        }
+        // What is left of a build that could not be undone can only go.
+        Kind::Provision { .. } => {
+            let kind = Kind::Rollback { archive: crate::model::operation::Archiving::Without };
+            Box::pin(begin(app, caller, tenant, kind, serde_json::Value::Null, ask)).await
+        }
+        kind => Box::pin(begin(app, caller, tenant, kind, stored.arguments, ask)).await,
+    }
+}
+
+fn kind_of(stored: &Stored) -> Result<Kind, ApiError> {
+    let operation = &stored.operation;
+    let refuse = |why: &str| {
+        let message = format!("the {} of {} {why}", operation.kind.name(), operation.slug);
+        Err(ApiError::new(ErrorCode::Precondition, message).on_field("operation"))
+    };
+    match &operation.state {
+        OperationState::Succeeded => return refuse("succeeded: there is nothing to do again"),
+        state if !state.is_final() => return refuse("is still running: wait for it, or cancel it"),
+        _ => {}
+    }
+    match Progress::of_journal(&stored.journal) {
+        Ok(Some(progress)) => Ok(progress.kind()),
+        _ => refuse("cannot be done again from its record: ask for it anew"),
+    }
+}
+
+/// What the tenant was made from, in the very version.
+fn again(tenant: &Tenant, seed: Seeding) -> ProvisionRequest {
+    ProvisionRequest {
+        slug: tenant.slug.to_string(),
+        display_name: Some(tenant.display_name.clone()),
+        labels: tenant.labels.clone(),
+        blueprint: tenant.blueprint.to_string(),
+        version: Some(tenant.version.to_string()),
+        target: Some(tenant.target.to_string()),
+        settings: tenant.settings.clone(),
+        seed: seed == Seeding::With,
+        approve: None,
+        idempotency_key: None,
+    }
+}
+
+async fn begin(
+    app: &Arc<App>,
+    caller: &Caller,
+    tenant: Tenant,
+    kind: Kind,
+    arguments: serde_json::Value,
+    ask: Ask,
+) -> Result<OperationStarted, ApiError> {
+    change::check_state(kind, &tenant)?;
+    let kind = app.prepare_archive(kind, &tenant).await?;
+    let arguments = serde_json::from_value::<Option<_>>(arguments).ok().flatten().unwrap_or_default();
+    let (task, actor) = (Arc::clone(app), app.actor(caller));
+    app.detached(async move { change::start(&task, actor, tenant, kind, arguments, ask).await }).await
+}

@@ -1,0 +1,59 @@
+//! `tenants`: a page of tenants.
+
+use std::sync::Arc;
+
+use tenantry_protocol::brief::{self, PAGE_BYTES};
+use tenantry_protocol::error::ApiError;
+use tenantry_protocol::name::Slug;
+use tenantry_protocol::session::Role;
+use tenantry_protocol::tenant::{TenantsRequest, TenantsResponse};
+use uuid::Uuid;
+
+use crate::postgres::control::tenants as stored_tenants;
+use crate::postgres::control::tenants::{Cursor, Filter};
+
+use crate::commands::operations::list::limit;
+use crate::commands::{App, Caller, errors};
+
+const DEFAULT_LIMIT: u32 = 200;
+const MOST: u32 = 1_000;
+const STATES: [&str; 8] = [
+    "provisioning",
+    "active",
+    "suspended",
+    "rolling_back",
+    "rolled_back",
+    "retiring",
+    "retired",
+    "needs_attention",
+];
+
+pub async fn tenants(
+    app: &Arc<App>,
+    caller: &Caller,
+    request: &TenantsRequest,
+) -> Result<TenantsResponse, ApiError> {
+    app.authorise(caller, Role::Viewer, "tenants").await?;
+    let limit = limit(request.limit, DEFAULT_LIMIT, MOST)?;
+    if let Some(unknown) = request.states.iter().find(|state| !STATES.contains(&state.as_str())) {
+        let message =
+            format!("'{}' is no state of a tenant; there are: {}", unknown.escape_debug(), STATES.join(", "));
+        return Err(ApiError::invalid("states", message));
+    }
+    let filter = Filter { states: request.states.clone(), all: request.all };
+    let after = request.after.as_deref().map(parse_cursor).transpose()?;
+    let (mut tenants, total) = stored_tenants::page(app.control.pool(), &filter, after.as_ref(), limit)
+        .await
+        .map_err(errors::control)?;
+    let is_full = i64::try_from(tenants.len()).is_ok_and(|length| length == limit);
+    let is_full = brief::fit(&mut tenants, PAGE_BYTES) || is_full;
+    let next = tenants.last().filter(|_| is_full).map(|last| format!("{}/{}", last.slug, last.id));
+    Ok(TenantsResponse { tenants, next, total })
+}
+
+fn parse_cursor(text: &str) -> Result<Cursor, ApiError> {
+    let parts = text
+        .split_once('/')
+        .and_then(|(slug, id)| Some((Slug::parse(slug).ok()?.to_string(), Uuid::parse_str(id).ok()?)));
+    parts.ok_or_else(|| ApiError::invalid("after", "after is not the 'next' of a page"))
+}

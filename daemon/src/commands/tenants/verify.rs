@@ -1,0 +1,122 @@
+//! `verify_isolation`: the whole battery against a tenant that stands, as an operation; and the daemon's own round over
+//! all tenants.
+//!
+//! The round is paced: it begins one verification at a time, spread over the time in which each tenant is to be verified
+//! once, so that it never gets in an operator's way. It goes by the registry alone, so that a restart forgets nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tenantry_protocol::error::ApiError;
+use tenantry_protocol::id::TenantId;
+use tenantry_protocol::isolation::VerifyIsolationRequest;
+use tenantry_protocol::operation::OperationKind;
+use tenantry_protocol::tenant::OperationStarted;
+use time::OffsetDateTime;
+
+use crate::model::operation::Kind;
+use crate::pipeline::{Actor, Arguments};
+use crate::postgres::control::operations::{self, Filter};
+use crate::postgres::control::tenants;
+
+use super::change::{self, Asked, change};
+use crate::commands::operations::idempotency::Ask;
+use crate::commands::{App, Caller, errors};
+
+/// The longest pause: tenants come and go meanwhile.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Until the next look at the settings, where it is not wanted.
+const UNWANTED: Duration = Duration::from_secs(3_600);
+/// The shortest one: about what a verification takes.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// How long a change waits for a verification that is running.
+const COURTESY: Duration = Duration::from_secs(10);
+
+pub async fn verify_isolation(
+    app: &Arc<App>,
+    caller: &Caller,
+    request: VerifyIsolationRequest,
+) -> Result<OperationStarted, ApiError> {
+    let same = VerifyIsolationRequest { idempotency_key: None, ..request.clone() };
+    let asked = Asked {
+        method: "verify_isolation",
+        slug: &request.slug,
+        key: request.idempotency_key.as_deref(),
+        same: &same,
+    };
+    change(app, caller, asked, |_| Ok((Kind::Verify, Arguments::default()))).await
+}
+
+/// Verifies every tenant once in the time that the configuration says; never ends by itself.
+pub async fn verify_in_turn(app: &Arc<App>) {
+    // A daemon that starts has other things to do first.
+    let mut wait = app.settings().verify_every.map_or(UNWANTED, |every| pause(every, 1));
+    while !app.events.is_closed() {
+        app.sleep_unless_changed(wait).await;
+        let every = app.settings().verify_every;
+        wait = match every {
+            None => UNWANTED,
+            Some(every) => next(app, every).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "tenants cannot be verified in their turn");
+                LONGEST_PAUSE
+            }),
+        };
+    }
+    // The daemon stops.
+    std::future::pending().await
+}
+
+impl App {
+    /// Waits for a verification of the tenant that is running: it is over in a moment, and who asks for a change need not
+    /// know of the daemon's rounds.
+    pub(in crate::commands) async fn let_verification_end(&self, id: TenantId) {
+        let filter = Filter { tenant: Some(id), unfinished: true, ..Filter::default() };
+        let running = operations::page(self.control.pool(), &filter, 1).await.unwrap_or_default();
+        if let Some(operation) = running.first().filter(|operation| operation.kind == OperationKind::Verify) {
+            let _ = tokio::time::timeout(COURTESY, self.engine.ended(operation.id)).await;
+        }
+    }
+}
+
+/// Begins the verification that is due, if one is; gives how long to wait before the next.
+async fn next(app: &Arc<App>, every: Duration) -> Result<Duration, ApiError> {
+    let before = OffsetDateTime::now_utc() - every;
+    let (due, tenants) = tenants::to_verify(app.control.pool(), before).await.map_err(errors::control)?;
+    if let Some(id) = due
+        && let Err(error) = begin(app, id).await
+    {
+        tracing::warn!(tenant = %id, %error, "a verification that is due cannot begin");
+        return Ok(LONGEST_PAUSE);
+    }
+    Ok(pause(every, tenants))
+}
+
+/// So that all tenants have had their turn when the time is over, with some to spare.
+fn pause(every: Duration, tenants: u64) -> Duration {
+    let share = every / 2 / u32::try_from(tenants.max(1)).unwrap_or(u32::MAX);
+    share.clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
+}
+
+async fn begin(app: &Arc<App>, id: TenantId) -> Result<(), ApiError> {
+    let tenant = app.find_tenant(&id.to_string()).await?;
+    let actor = Actor::daemon(app.own_uid);
+    let task = Arc::clone(app);
+    let start = async move {
+        change::start(&task, actor, tenant, Kind::Verify, Arguments::default(), Ask::default()).await
+    };
+    app.detached(start).await.map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_over_all_tenants_fits_its_time() {
+        let day = Duration::from_secs(86_400);
+        assert_eq!(pause(day, 0), LONGEST_PAUSE);
+        assert_eq!(pause(day, 10_000), Duration::from_millis(4_320));
+        assert_eq!(pause(day, 1_000_000), SHORTEST_PAUSE);
+    }
+}
