@@ -11,7 +11,7 @@ mod issued;
 mod key;
 mod rotation;
 mod shipping;
-mod standing;
+mod term_start;
 mod verification;
 
 use std::ops::{Deref, DerefMut};
@@ -41,7 +41,7 @@ use issued::Issued;
 use key::Key;
 pub use key::{KeyError, KeyPlace};
 pub use shipping::Elsewhere;
-pub use standing::TakeUpError;
+pub use term_start::TakeUpError;
 pub use verification::Verification;
 
 /// How long a request waits while a term begins; a long trail takes longer.

@@ -18,7 +18,7 @@ use crate::postgres::{Error, Result};
 use super::Trail;
 use super::anchor_file::{self, Anchor, Side};
 use super::end::end_holds;
-use super::standing::reading;
+use super::term_start::reading;
 
 /// How a verification stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

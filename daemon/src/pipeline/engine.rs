@@ -27,15 +27,15 @@ use crate::postgres::target::Target;
 use crate::postgres::target::location::Home;
 use crate::postgres::target::marker::Mark;
 
+use super::admission::{Places, Taken};
 use super::arguments::Arguments;
+use super::audit_entries::About;
 use super::budget::EngineOptions;
-use super::drive::Drive;
-use super::entries::About;
+use super::context::{ChangeRun, ProvisionRun, Run};
+use super::driver::Drive;
 use super::events::Events;
 use super::job::{ChangeJob, ProvisionJob};
-use super::places::{Places, Taken};
 use super::record::{self, Intent, Outcome};
-use super::run::{ChangeRun, ProvisionRun, Run};
 use super::tracker::{Cancelling, Claim, Live, millis, waiting_steps};
 
 /// The picture of an operation, from its start on.

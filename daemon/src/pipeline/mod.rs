@@ -3,20 +3,20 @@
 //! Invariants: an intent is on record before any effect; a tenant appears at once or not at all; an operation runs in a
 //! task of its own, never inside a request. What comes next is decided by [`crate::model::operation`], nowhere else.
 
+mod admission;
 mod arguments;
+mod audit_entries;
+mod backoff;
 mod budget;
-mod drive;
+mod context;
+mod driver;
 pub mod engine;
-mod entries;
 pub mod events;
 mod job;
-mod patience;
-mod places;
 pub mod plan;
 pub mod preflight;
 mod record;
 mod recovery;
-mod run;
 mod step;
 mod steps;
 mod tracker;

@@ -41,7 +41,7 @@ pub async fn findings(
 
     let mut findings =
         vec![finding(Severity::Ok, "server_version", format!("PostgreSQL {}", ready.server_version))];
-    let locks = super::places::locks_of_a_build(blueprint.tables);
+    let locks = super::admission::locks_of_a_build(blueprint.tables);
     let fits = Severity::error_unless(locks <= room.locks_max);
     findings.push(finding(fits, "locks", format!("about {locks} locks of {}", room.locks_max)));
     let free = room.connections_max - room.connections_reserved - room.connections_used;

@@ -19,9 +19,9 @@ use crate::postgres::control::{operations, reports, tenants};
 use crate::postgres::{Error, Result};
 
 use super::arguments::Arguments;
-use super::entries::{self, About, Phase};
+use super::audit_entries::{self, About, Phase};
+use super::backoff::Patience;
 use super::job::Asked;
-use super::patience::Patience;
 
 /// An operation as it is first written.
 pub(super) struct Intent<'a> {
@@ -107,8 +107,9 @@ async fn attempt(trail: &Trail, intent: &Intent<'_>, new: Option<&NewTenant>) ->
         operations::insert_key(&mut tx, key, operation.id).await?;
     }
     operations::journal(&mut tx, operation.id, &Event::Begun { kind }).await?;
-    let seq =
-        tx.record(&entries::intent(&intent.about, &intent.asked, intent.plan_hash, intent.arguments)).await?;
+    let seq = tx
+        .record(&audit_entries::intent(&intent.about, &intent.asked, intent.plan_hash, intent.arguments))
+        .await?;
     match fault::around("intent", tx.commit("commit the intent")).await {
         Ok(()) => Ok(Attempt::Done(Recorded { seq, before })),
         Err(error) if error.is_unreachable() => Ok(Attempt::Lost(error)),
@@ -222,7 +223,7 @@ pub(super) async fn journal(
             }
             let seq = match recovered {
                 Some(recovered) => {
-                    Some(tx.record(&entries::recovered(about, recovered, epoch(trail))).await?)
+                    Some(tx.record(&audit_entries::recovered(about, recovered, epoch(trail))).await?)
                 }
                 None => None,
             };
@@ -286,9 +287,9 @@ async fn write_outcome(trail: &Trail, outcome: &Outcome<'_>) -> Result<i64> {
         Box::pin(record_verdict(&mut tx, outcome, report)).await?;
     }
     if let Some(recovered) = outcome.recovered {
-        tx.record(&entries::recovered(&outcome.about, recovered, epoch(trail))).await?;
+        tx.record(&audit_entries::recovered(&outcome.about, recovered, epoch(trail))).await?;
     }
-    let seq = tx.record(&entries::of(&outcome.about, phase, arguments, outcome.report)).await?;
+    let seq = tx.record(&audit_entries::of(&outcome.about, phase, arguments, outcome.report)).await?;
     let place = if phase == Phase::End { "outcome" } else { "unwinding" };
     fault::around(place, tx.commit("commit the outcome")).await?;
     Ok(seq)
@@ -303,7 +304,7 @@ async fn record_verdict(
     let operation = outcome.about.operation;
     let turn = reports::insert(tx, operation.id, operation.tenant_id, report).await?;
     if turn.is_bad(report) {
-        tx.record(&entries::broken(&outcome.about, report)).await?;
+        tx.record(&audit_entries::broken(&outcome.about, report)).await?;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::postgres::target::Target;
 use crate::postgres::target::lookout::Session;
 
-use super::places::{Fit, Room};
+use super::admission::{Fit, Room};
 
 /// Between two looks, at most.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);

@@ -2,7 +2,7 @@
 //!
 //! Undone by the removal of the whole tenant.
 
-use crate::pipeline::run::ProvisionRun;
+use crate::pipeline::context::ProvisionRun;
 use crate::pipeline::step::StepError;
 use crate::postgres::build::credentials;
 

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 use crate::model::audit_chain::{Actor, Entry, Outcome};
-use crate::pipeline::run::ChangeRun;
+use crate::pipeline::context::ChangeRun;
 use crate::pipeline::step::StepError;
 use crate::pipeline::tracker::{Tracker, millis};
 use crate::postgres::archive::dump::{self, Made, Place};

@@ -3,7 +3,7 @@
 //! An error says nothing about the outcome; the undo asks the marker, and removes what was committed after all.
 
 use crate::model::operation::Step;
-use crate::pipeline::run::{ProvisionRun, misplaced};
+use crate::pipeline::context::{ProvisionRun, misplaced};
 use crate::pipeline::step::StepError;
 
 pub(in crate::pipeline) async fn run(run: &mut ProvisionRun) -> Result<(), StepError> {

@@ -2,7 +2,7 @@
 //!
 //! Undone by its removal. Both can be done again, before each build of the same tenant.
 
-use crate::pipeline::run::ProvisionRun;
+use crate::pipeline::context::ProvisionRun;
 use crate::pipeline::step::StepError;
 use crate::postgres::tenancy::database::{databases, template};
 

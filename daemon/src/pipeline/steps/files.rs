@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::model::blueprint::Migration;
 use crate::model::operation::Step;
-use crate::pipeline::run::{ProvisionRun, misplaced};
+use crate::pipeline::context::{ProvisionRun, misplaced};
 use crate::pipeline::step::StepError;
 use crate::pipeline::tracker::{Tracker, millis};
 use crate::postgres::build::runner::{File, FileError};

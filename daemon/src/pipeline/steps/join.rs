@@ -3,7 +3,7 @@
 //! Undone by giving the transaction up.
 
 use crate::model::operation::Step;
-use crate::pipeline::run::{ProvisionRun, misplaced};
+use crate::pipeline::context::{ProvisionRun, misplaced};
 use crate::pipeline::step::StepError;
 
 pub(in crate::pipeline) async fn run(run: &mut ProvisionRun) -> Result<(), StepError> {

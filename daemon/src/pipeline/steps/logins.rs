@@ -2,7 +2,7 @@
 
 use tenantry_protocol::tenant::TenantState;
 
-use crate::pipeline::run::ChangeRun;
+use crate::pipeline::context::ChangeRun;
 use crate::pipeline::step::StepError;
 use crate::postgres::build::credentials;
 use crate::postgres::removal::Removal;

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::model::operation::Step;
-use crate::pipeline::run::ProvisionRun;
+use crate::pipeline::context::ProvisionRun;
 use crate::pipeline::step::StepError;
 use crate::pipeline::tracker::Tracker;
 

@@ -21,7 +21,7 @@ pub(super) mod verify;
 
 use crate::model::operation::{Kind, Step};
 
-use super::run::{ChangeRun, misplaced};
+use super::context::{ChangeRun, misplaced};
 use super::step::StepError;
 use super::tracker::Tracker;
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::fault;
 use crate::model::blueprint::{Migration, Statement, Work, work_of};
 use crate::model::operation::{Seeding, Step};
-use crate::pipeline::run::{ProvisionRun, misplaced};
+use crate::pipeline::context::{ProvisionRun, misplaced};
 use crate::pipeline::step::StepError;
 use crate::pipeline::steps::files;
 use crate::pipeline::tracker::Tracker;

@@ -12,7 +12,7 @@ use tenantry_protocol::name::PlacementName;
 use crate::fault;
 use crate::model::blueprint::Blueprint;
 use crate::model::operation::Step;
-use crate::pipeline::run::{ProvisionRun, misplaced};
+use crate::pipeline::context::{ProvisionRun, misplaced};
 use crate::pipeline::step::StepError;
 use crate::pipeline::steps::files;
 use crate::pipeline::tracker::Tracker;

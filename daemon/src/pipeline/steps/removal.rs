@@ -4,7 +4,7 @@
 
 use crate::fault;
 use crate::model::operation::Step;
-use crate::pipeline::run::{ChangeRun, misplaced};
+use crate::pipeline::context::{ChangeRun, misplaced};
 use crate::pipeline::step::StepError;
 use crate::pipeline::tracker::Tracker;
 use crate::postgres::Error;

@@ -2,7 +2,7 @@
 //!
 //! Undone by giving the transaction up.
 
-use crate::pipeline::run::ProvisionRun;
+use crate::pipeline::context::ProvisionRun;
 use crate::pipeline::step::StepError;
 use crate::postgres::build::runner::Build;
 use crate::postgres::build::tenant_ddl::Limits;

@@ -2,7 +2,7 @@
 //!
 //! Undone by giving the transaction up.
 
-use crate::pipeline::run::ProvisionRun;
+use crate::pipeline::context::ProvisionRun;
 use crate::pipeline::step::StepError;
 
 pub(in crate::pipeline) async fn run(run: &mut ProvisionRun) -> Result<(), StepError> {

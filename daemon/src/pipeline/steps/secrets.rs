@@ -4,7 +4,7 @@
 //! operation up has no secret to give to anybody, so it closes what was opened, unless the tenant works with it.
 
 use crate::model::operation::Step;
-use crate::pipeline::run::{ChangeRun, misplaced};
+use crate::pipeline::context::{ChangeRun, misplaced};
 use crate::pipeline::step::StepError;
 use crate::pipeline::tracker::Tracker;
 use crate::postgres::Error;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::pipeline::run::ChangeRun;
+use crate::pipeline::context::ChangeRun;
 use crate::pipeline::step::StepError;
 use crate::postgres::build::credentials;
 use crate::postgres::build::tenant_ddl::Limits;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::isolation::{self, Ground, elsewhere, probes};
 use crate::model::operation::Step;
-use crate::pipeline::run::{ChangeRun, ProvisionRun};
+use crate::pipeline::context::{ChangeRun, ProvisionRun};
 use crate::pipeline::step::StepError;
 use crate::pipeline::tracker::Tracker;
 use crate::postgres::build::secret::Password;

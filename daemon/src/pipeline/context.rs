@@ -21,8 +21,8 @@ use crate::postgres::target::marker::{self, Mark, Owner, Settled};
 use crate::postgres::target::{Ready, Target};
 use crate::postgres::tenancy::database::databases;
 
+use super::admission::{self, Taken};
 use super::arguments::Arguments;
-use super::places::{self, Taken};
 use super::step::StepError;
 use super::steps;
 use super::tracker::Tracker;
@@ -181,9 +181,9 @@ impl Run {
     /// place in the queue: whoever waits for a secret, or for a verdict, does not wait for the builds of others.
     pub(super) fn locks(&self) -> Option<i64> {
         match self {
-            Self::Provision(run) => Some(places::locks_of_a_build(run.blueprint.tables)),
+            Self::Provision(run) => Some(admission::locks_of_a_build(run.blueprint.tables)),
             Self::Change(run) if run.kind.leaves_tenant() => None,
-            Self::Change(_) => Some(places::locks_of_a_change()),
+            Self::Change(_) => Some(admission::locks_of_a_change()),
         }
     }
 

@@ -14,10 +14,10 @@ use crate::fault;
 use crate::model::operation::{Event, IllegalEvent, Progress, Step, left};
 use crate::postgres::target::marker::Settled;
 
-use super::entries::About;
-use super::patience::Patience;
+use super::audit_entries::About;
+use super::backoff::Patience;
+use super::context::Run;
 use super::record::Recovered;
-use super::run::Run;
 use super::step::{Outlook, StepError};
 use super::tracker::Tracker;
 use crate::model::audit_chain::Actor;
