@@ -10,9 +10,10 @@ use tenantry_protocol::tenant::{
     OperationStarted, RetireRequest, RollbackRequest, TenantChangeRequest, TenantDetail, UpdateTenantRequest,
 };
 
-use super::document::TenantChanged;
+use super::Context;
 use super::error::CliError;
-use super::{Context, progress};
+use super::output::document::TenantChanged;
+use super::output::progress;
 use crate::client::{Client, ClientError, Follower};
 
 /// A request that starts an operation on a tenant.
@@ -59,7 +60,7 @@ impl Change {
 }
 
 /// Sends it, waits unless told otherwise, and prints; `said` is the line for people after a success.
-pub(super) async fn run(
+pub(in crate::cli) async fn run(
     context: &Context,
     mut change: Change,
     no_wait: bool,

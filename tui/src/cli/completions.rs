@@ -8,7 +8,7 @@ use super::args::Arguments;
 use super::error::CliError;
 use super::output;
 
-pub(super) fn run(shell: Shell) -> Result<(), CliError> {
+pub(in crate::cli) fn run(shell: Shell) -> Result<(), CliError> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "tenantry", &mut script);
     output::verbatim(&script)

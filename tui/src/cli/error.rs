@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use tenantry_protocol::ErrorCode;
 use tenantry_protocol::operation::{Operation, OperationKind, OperationState};
 
-use super::document::{Failed, Fault};
+use super::output::document::{Failed, Fault};
 use crate::client::ClientError;
 use crate::text;
 use crate::ui::UiError;

@@ -9,7 +9,7 @@ use super::args::Arguments;
 use super::error::CliError;
 use super::output;
 
-pub(super) fn run(directory: Option<&Path>) -> Result<(), CliError> {
+pub(in crate::cli) fn run(directory: Option<&Path>) -> Result<(), CliError> {
     let Some(directory) = directory else {
         let mut page = Vec::new();
         clap_mangen::Man::new(Arguments::command()).render(&mut page).map_err(CliError::Output)?;

@@ -5,36 +5,19 @@
 
 mod args;
 mod audit;
-mod audit_anchors;
-mod audit_export;
-mod audit_follow;
-mod audit_keep;
-mod audit_offline;
-mod audit_verify;
 mod blueprint;
 mod change;
 mod completions;
-mod credentials;
 mod demo;
-mod document;
-mod ephemeral;
 mod error;
-mod folder;
 mod manual;
-mod meter;
 mod operation;
 mod output;
-mod progress;
 mod rpc;
 mod schema;
 mod status;
 mod target;
-mod tenant_change;
-mod tenant_create;
-mod tenant_list;
-mod tenant_rollback;
-mod tenant_show;
-mod tenant_verify;
+mod tenant;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -138,7 +121,7 @@ async fn execute(arguments: Arguments, output: Output) -> Result<(), CliError> {
             {
                 // Neither does an export: whoever checks one need not have a daemon at all.
                 return tokio::select! {
-                    result = audit_offline::run(output, verify, export) => result,
+                    result = audit::offline::run(output, verify, export) => result,
                     _ = tokio::signal::ctrl_c() => Err(CliError::Interrupted("interrupted".to_owned())),
                 };
             }
@@ -159,21 +142,21 @@ async fn dispatch(context: &Context, command: Command) -> Result<(), CliError> {
             Err(CliError::Bug("a command that needs no daemon was given one".to_owned()))
         }
         Command::Status => status::run(context).await,
-        Command::Tenant(Tenant::Create(create)) => tenant_create::run(context, *create).await,
-        Command::Tenant(Tenant::List(list)) => tenant_list::run(context, list).await,
-        Command::Tenant(Tenant::Show { slug }) => tenant_show::run(context, slug).await,
+        Command::Tenant(Tenant::Create(create)) => tenant::create::run(context, *create).await,
+        Command::Tenant(Tenant::List(list)) => tenant::list::run(context, list).await,
+        Command::Tenant(Tenant::Show { slug }) => tenant::show::run(context, slug).await,
         Command::Tenant(Tenant::Suspend { slug, sending }) => {
-            tenant_change::suspend(context, slug, sending).await
+            tenant::manage::suspend(context, slug, sending).await
         }
         Command::Tenant(Tenant::Resume { slug, sending }) => {
-            tenant_change::resume(context, slug, sending).await
+            tenant::manage::resume(context, slug, sending).await
         }
-        Command::Tenant(Tenant::Verify(verify)) => tenant_verify::run(context, verify).await,
-        Command::Tenant(Tenant::Update(update)) => tenant_change::update(context, update).await,
-        Command::Tenant(Tenant::Retire(retire)) => tenant_change::retire(context, retire).await,
-        Command::Tenant(Tenant::Rollback(rollback)) => tenant_rollback::run(context, rollback).await,
+        Command::Tenant(Tenant::Verify(verify)) => tenant::verify::run(context, verify).await,
+        Command::Tenant(Tenant::Update(update)) => tenant::manage::update(context, update).await,
+        Command::Tenant(Tenant::Retire(retire)) => tenant::manage::retire(context, retire).await,
+        Command::Tenant(Tenant::Rollback(rollback)) => tenant::rollback::run(context, rollback).await,
         Command::Tenant(Tenant::Credentials { slug, action }) => {
-            credentials::run(context, slug, action).await
+            tenant::credentials::run(context, slug, action).await
         }
         Command::Blueprint(blueprint) => blueprint::run(context, blueprint).await,
         Command::Target(target) => target::run(context, target).await,

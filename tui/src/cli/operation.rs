@@ -8,12 +8,13 @@ use tenantry_protocol::operation::{
 use tenantry_protocol::watch::{Event, EventBody, WatchRequest};
 use tenantry_protocol::{ApiError, ErrorCode};
 
+use super::Context;
 use super::args::Operation;
 use super::change::{self, Change};
-use super::document::OperationCancelled;
 use super::error::{CliError, failure_sentence, undone};
-use super::tenant_change::outcome;
-use super::{Context, progress};
+use super::output::document::OperationCancelled;
+use super::output::progress;
+use super::tenant::manage::outcome;
 use crate::client::{ClientError, Follower, reconnect};
 use crate::format;
 
@@ -23,7 +24,7 @@ const USUAL: u32 = 50;
 pub(super) const HEADER: [&str; 7] =
     ["operation", "kind", "tenant", "state", "requested (UTC)", "took", "by"];
 
-pub(super) async fn run(context: &Context, command: Operation) -> Result<(), CliError> {
+pub(in crate::cli) async fn run(context: &Context, command: Operation) -> Result<(), CliError> {
     match command {
         Operation::List { tenant, unfinished, limit } => {
             let answer =

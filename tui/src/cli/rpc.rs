@@ -15,7 +15,7 @@ use super::error::CliError;
 /// As much as a frame can hold.
 const MAX_REQUEST: u64 = tenantry_protocol::frame::MAX_FRAME_BYTES as u64;
 
-pub(super) async fn run(context: &Context, rpc: Rpc) -> Result<(), CliError> {
+pub(in crate::cli) async fn run(context: &Context, rpc: Rpc) -> Result<(), CliError> {
     let text = match rpc.request.as_deref() {
         None => "{}".to_owned(),
         Some("-") => standard_input().await?,

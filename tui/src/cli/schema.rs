@@ -3,11 +3,11 @@
 
 use tenantry_protocol::schema::methods;
 
-use super::document::{self, DocumentSchema, MethodSchemas, SchemaNames};
 use super::error::CliError;
 use super::output::Output;
+use super::output::document::{self, DocumentSchema, MethodSchemas, SchemaNames};
 
-pub(super) fn run(output: Output, words: &[String]) -> Result<(), CliError> {
+pub(in crate::cli) fn run(output: Output, words: &[String]) -> Result<(), CliError> {
     let name = words.join(" ");
     if name.is_empty() {
         return list(output);

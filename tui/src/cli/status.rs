@@ -6,12 +6,12 @@ use tenantry_protocol::{ApiError, ErrorCode};
 use time::OffsetDateTime;
 
 use super::Context;
-use super::document::Status;
 use super::error::CliError;
+use super::output::document::Status;
 use crate::client::ClientError;
 use crate::{format, text, trail};
 
-pub(super) async fn run(context: &Context) -> Result<(), CliError> {
+pub(in crate::cli) async fn run(context: &Context) -> Result<(), CliError> {
     let client = context.client().await?;
     let health = client.health().await?;
     let hello = client.hello();

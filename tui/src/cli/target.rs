@@ -9,7 +9,7 @@ use super::args::Target;
 use super::error::CliError;
 use crate::format;
 
-pub(super) async fn run(context: &Context, command: Target) -> Result<(), CliError> {
+pub(in crate::cli) async fn run(context: &Context, command: Target) -> Result<(), CliError> {
     let (name, check) = match command {
         Target::List => (None, false),
         Target::Show { name } => (Some(name), false),

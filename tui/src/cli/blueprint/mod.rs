@@ -1,6 +1,8 @@
 //! `blueprint list | show | check | add`. The client reads the folder; the daemon opens no path that a client names.
 //! Findings are printed as compilers print them, so that editors can jump to the line.
 
+pub(super) mod folder;
+
 use std::path::Path;
 
 use tenantry_protocol::blueprint::{
@@ -9,14 +11,14 @@ use tenantry_protocol::blueprint::{
 use tenantry_protocol::plan::Severity;
 use tenantry_protocol::{ApiError, ErrorCode};
 
+use super::Context;
 use super::args::{Blueprint, name_and_version};
-use super::document::BlueprintShown;
 use super::error::CliError;
-use super::{Context, folder};
+use super::output::document::BlueprintShown;
 use crate::client::ClientError;
 use crate::format;
 
-pub(super) async fn run(context: &Context, command: Blueprint) -> Result<(), CliError> {
+pub(in crate::cli) async fn run(context: &Context, command: Blueprint) -> Result<(), CliError> {
     match command {
         Blueprint::List => list(context).await,
         Blueprint::Show { name, sql } => show(context, &name, sql).await,

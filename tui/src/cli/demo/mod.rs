@@ -2,6 +2,8 @@
 //!
 //! Invariant: however it ends, the daemon is put away before this returns.
 
+pub(super) mod ephemeral;
+
 use std::path::Path;
 
 use tenantry_protocol::isolation::IsolationReport;
@@ -9,13 +11,13 @@ use tenantry_protocol::operation::{Operation, OperationState};
 use tenantry_protocol::tenant::{ProvisionRequest, TenantDetail};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::document::{Demo, DemoTenant};
-use super::ephemeral::Daemon;
+use self::ephemeral::Daemon;
 use super::error::CliError;
 use super::has_screen;
 use super::output::Output;
-use super::progress::Reporter;
-use super::tenant_create::{issue, provision};
+use super::output::document::{Demo, DemoTenant};
+use super::output::progress::Reporter;
+use super::tenant::create::{issue, provision};
 use crate::client::Client;
 use crate::format;
 use crate::ui;
@@ -32,7 +34,7 @@ struct Sample {
     login: String,
 }
 
-pub(super) async fn run(output: Output) -> Result<(), CliError> {
+pub(in crate::cli) async fn run(output: Output) -> Result<(), CliError> {
     output.note("starting a private daemon with a PostgreSQL of its own …");
     let mut daemon = Daemon::spawn()?;
     let samples = tokio::select! {

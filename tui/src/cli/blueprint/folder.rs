@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use tenantry_protocol::blueprint::{BlueprintUpload, MAX_UPLOAD_BYTES, UploadedFile};
 use tenantry_protocol::name::BlueprintName;
 
-use super::error::CliError;
+use crate::cli::error::CliError;
 
 const MANIFEST: &str = "blueprint.toml";
 /// What diesel keeps beside the SQL of one migration; the daemon reads `run_in_transaction` in it.

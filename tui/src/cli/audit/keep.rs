@@ -9,9 +9,9 @@ use tenantry_protocol::audit::{
 };
 use time::{Duration, OffsetDateTime};
 
-use super::Context;
-use super::args::{Acknowledge, Hold, Prune, Redact};
-use super::error::CliError;
+use crate::cli::Context;
+use crate::cli::args::{Acknowledge, Hold, Prune, Redact};
+use crate::cli::error::CliError;
 use crate::{format, trail};
 
 pub(super) async fn key(context: &Context) -> Result<(), CliError> {

@@ -3,11 +3,11 @@
 
 use tenantry_protocol::tenant::{TenantDetail, TenantState};
 
-use super::Context;
-use super::error::CliError;
+use crate::cli::Context;
+use crate::cli::error::CliError;
 use crate::format;
 
-pub(super) async fn run(context: &Context, slug: String) -> Result<(), CliError> {
+pub(in crate::cli) async fn run(context: &Context, slug: String) -> Result<(), CliError> {
     let detail = context.client().await?.tenant(slug).await?;
     if context.output.is_json() {
         return context.output.document(&detail);
@@ -23,8 +23,8 @@ pub(super) async fn run(context: &Context, slug: String) -> Result<(), CliError>
         context.output.table(&["probe", "verdict", "got", "evidence"], rows.collect())?;
     }
     context.output.lines("")?;
-    let rows = detail.operations.iter().map(super::operation::row).collect();
-    context.output.table(&super::operation::HEADER, rows)
+    let rows = detail.operations.iter().map(crate::cli::operation::row).collect();
+    context.output.table(&crate::cli::operation::HEADER, rows)
 }
 
 fn facts(detail: &TenantDetail) -> String {

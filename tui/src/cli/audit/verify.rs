@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use tenantry_protocol::audit::{AuditVerdict, AuditVerificationRequest, AuditVerifyRequest};
 
-use super::args::AuditVerify;
-use super::document::AuditVerified;
-use super::error::CliError;
-use super::meter::Meter;
-use super::output::Output;
-use super::{Context, audit_anchors};
+use super::anchors;
+use crate::cli::Context;
+use crate::cli::args::AuditVerify;
+use crate::cli::error::CliError;
+use crate::cli::output::Output;
+use crate::cli::output::document::AuditVerified;
+use crate::cli::output::meter::Meter;
 use crate::client::reconnect;
 use crate::{format, text, trail};
 
@@ -23,10 +24,10 @@ const STEP_MS: u64 = 250;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The daemon's trail, by the daemon.
-pub(super) async fn run(context: &Context, verify: AuditVerify) -> Result<(), CliError> {
+pub(in crate::cli) async fn run(context: &Context, verify: AuditVerify) -> Result<(), CliError> {
     let request = match &verify.anchors {
         Some(path) => {
-            let read = audit_anchors::read(path)?;
+            let read = anchors::read(path)?;
             context.output.note(&noted(&read));
             AuditVerifyRequest { trail: Some(read.trail.to_string()), anchors: read.anchors }
         }
@@ -56,7 +57,7 @@ pub(super) async fn run(context: &Context, verify: AuditVerify) -> Result<(), Cl
 }
 
 /// `12 anchors of trail 0193…` or, of more than can be used, how many were taken.
-pub(super) fn noted(read: &audit_anchors::Anchors) -> String {
+pub(super) fn noted(read: &anchors::Anchors) -> String {
     let used = read.anchors.len() as u64;
     let trail = read.trail;
     if used == read.lines {

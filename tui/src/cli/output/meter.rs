@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::output::{Output, Progress};
+use super::{Output, Progress};
 
 const FIRST_LINE: Duration = Duration::from_secs(1);
 const NEXT_LINE: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
-pub(super) struct Meter {
+pub(in crate::cli) struct Meter {
     output: Output,
     what: &'static str,
     written: fn(u64) -> String,
@@ -24,7 +24,7 @@ pub(super) struct Meter {
 
 impl Meter {
     /// `written` is how an amount is written for people.
-    pub(super) fn new(output: Output, what: &'static str, written: fn(u64) -> String) -> Self {
+    pub(in crate::cli) fn new(output: Output, what: &'static str, written: fn(u64) -> String) -> Self {
         let bar = (output.progress == Progress::Shown && io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::new(0);
             if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:24} {msg} {elapsed}") {
@@ -37,7 +37,7 @@ impl Meter {
         Self { output, what, written, bar, next_line: Instant::now() + FIRST_LINE }
     }
 
-    pub(super) fn at(&mut self, done: u64, total: u64) {
+    pub(in crate::cli) fn at(&mut self, done: u64, total: u64) {
         let text = || format!("{} of {}", (self.written)(done), (self.written)(total));
         if let Some(bar) = &self.bar {
             bar.set_length(total);

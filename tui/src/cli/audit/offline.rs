@@ -15,12 +15,12 @@ use tenantry_protocol::chain::verify::{ExportVerdict, ExportVerifier, Loss};
 use tenantry_protocol::chain::{Link, PublicKey};
 use time::OffsetDateTime;
 
-use super::args::AuditVerify;
-use super::audit_anchors::{self, Anchors};
-use super::audit_verify::{noted, print};
-use super::error::CliError;
-use super::meter::Meter;
-use super::output::Output;
+use super::anchors::{self, Anchors};
+use super::verify::{noted, print};
+use crate::cli::args::AuditVerify;
+use crate::cli::error::CliError;
+use crate::cli::output::Output;
+use crate::cli::output::meter::Meter;
 use crate::format;
 
 /// More than any public key has.
@@ -31,7 +31,7 @@ const BUFFER_BYTES: usize = 256 * 1024;
 /// How often is said how far it is.
 const STEP: Duration = Duration::from_millis(250);
 
-pub(super) async fn run(output: Output, verify: &AuditVerify, path: &Path) -> Result<(), CliError> {
+pub(in crate::cli) async fn run(output: Output, verify: &AuditVerify, path: &Path) -> Result<(), CliError> {
     let Some(key) = verify.key.as_deref() else {
         return Err(CliError::invalid(
             "key",
@@ -39,7 +39,7 @@ pub(super) async fn run(output: Output, verify: &AuditVerify, path: &Path) -> Re
         ));
     };
     let key = read_key(key)?;
-    let anchors = verify.anchors.as_deref().map(audit_anchors::read).transpose()?;
+    let anchors = verify.anchors.as_deref().map(anchors::read).transpose()?;
     if let Some(anchors) = &anchors {
         output.note(&noted(anchors));
     }

@@ -2,34 +2,41 @@
 //!
 //! Reads only. A search that pauses before its page is full is gone on with here: nobody gets half a page.
 
+pub(super) mod anchors;
+pub(super) mod export;
+pub(super) mod follow;
+pub(super) mod keep;
+pub(super) mod offline;
+pub(super) mod verify;
+
 use tenantry_protocol::audit::{AuditEvent, AuditFilter, AuditRequest, AuditResponse};
 use tenantry_protocol::{ApiError, ErrorCode};
 
+use super::Context;
 use super::args::{Audit, AuditList};
 use super::error::CliError;
-use super::meter::Meter;
-use super::{Context, audit_export, audit_follow, audit_keep, audit_verify};
+use super::output::meter::Meter;
 use crate::client::{Client, ClientError};
 use crate::{format, trail};
 
 /// Rows where none are asked for.
 pub(super) const PAGE: u32 = 50;
 
-pub(super) async fn run(context: &Context, command: Audit) -> Result<(), CliError> {
+pub(in crate::cli) async fn run(context: &Context, command: Audit) -> Result<(), CliError> {
     match command {
-        Audit::List(list) if list.follow => audit_follow::run(context, list).await,
+        Audit::List(list) if list.follow => follow::run(context, list).await,
         Audit::List(list) => self::list(context, list).await,
         Audit::Show { seq } => show(context, seq).await,
-        Audit::Verify(verify) => audit_verify::run(context, verify).await,
-        Audit::Export(export) => audit_export::run(context, export).await,
-        Audit::Key => audit_keep::key(context).await,
-        Audit::RotateKey => audit_keep::rotate_key(context).await,
-        Audit::Acknowledge(acknowledge) => audit_keep::acknowledge(context, acknowledge).await,
-        Audit::Redact(redact) => audit_keep::redact(context, redact).await,
-        Audit::Segments => audit_keep::segments(context).await,
-        Audit::Hold(hold) => audit_keep::hold(context, hold).await,
-        Audit::Release { name } => audit_keep::release(context, name).await,
-        Audit::Prune(prune) => audit_keep::prune(context, prune).await,
+        Audit::Verify(verify) => verify::run(context, verify).await,
+        Audit::Export(export) => export::run(context, export).await,
+        Audit::Key => keep::key(context).await,
+        Audit::RotateKey => keep::rotate_key(context).await,
+        Audit::Acknowledge(acknowledge) => keep::acknowledge(context, acknowledge).await,
+        Audit::Redact(redact) => keep::redact(context, redact).await,
+        Audit::Segments => keep::segments(context).await,
+        Audit::Hold(hold) => keep::hold(context, hold).await,
+        Audit::Release { name } => keep::release(context, name).await,
+        Audit::Prune(prune) => keep::prune(context, prune).await,
     }
 }
 

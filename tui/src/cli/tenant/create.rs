@@ -12,15 +12,16 @@ use tenantry_protocol::tenant::{
     Credentials, IssueCredentialsRequest, OperationStarted, ProvisionRequest, Tenant,
 };
 
-use super::args::{Create, name_and_version};
 use super::credentials::{CredentialsFile, Handed, hand_over};
-use super::document::TenantCreated;
-use super::error::CliError;
-use super::{Context, progress};
+use crate::cli::Context;
+use crate::cli::args::{Create, name_and_version};
+use crate::cli::error::CliError;
+use crate::cli::output::document::TenantCreated;
+use crate::cli::output::progress;
 use crate::client::{Client, ClientError, Follower};
 use crate::format;
 
-pub(super) async fn run(context: &Context, create: Create) -> Result<(), CliError> {
+pub(in crate::cli) async fn run(context: &Context, create: Create) -> Result<(), CliError> {
     let request = request(&create)?;
     if create.plan {
         let plan = context.client().await?.plan(request).await?;
@@ -75,7 +76,7 @@ fn request(create: &Create) -> Result<ProvisionRequest, CliError> {
 }
 
 /// Takes a place in the events first, then starts the operation; over a lost connection with the same key again.
-pub(super) async fn provision(
+pub(in crate::cli) async fn provision(
     client: &Client,
     mut request: ProvisionRequest,
 ) -> Result<(Follower, OperationStarted), ClientError> {
@@ -94,7 +95,7 @@ pub(super) async fn provision(
 }
 
 /// The tenant is there whatever happens here, so an error says how to ask again.
-pub(super) async fn issue(
+pub(in crate::cli) async fn issue(
     client: &Client,
     slug: &str,
     idempotency_key: Option<String>,

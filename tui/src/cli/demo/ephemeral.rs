@@ -14,7 +14,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
-use super::error::CliError;
+use crate::cli::error::CliError;
 
 const BINARY: &str = "tenantryd";
 /// Making a cluster takes a second; a loaded machine may need a while.

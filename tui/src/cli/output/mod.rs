@@ -3,6 +3,10 @@
 //! Invariant: with `--json` standard output carries documents and nothing else. A reader that went away is a quiet
 //! end, never a panic. Nothing hostile reaches a terminal.
 
+pub(super) mod document;
+pub(super) mod meter;
+pub(super) mod progress;
+
 use std::io::{self, IsTerminal, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};

@@ -6,10 +6,10 @@
 use tenantry_protocol::audit::{AuditEvent, AuditFilter, AuditRequest};
 use tenantry_protocol::watch::{EventBody, WatchRequest, WatchResponse};
 
-use super::Context;
-use super::args::AuditList;
-use super::audit::{PAGE, search};
-use super::error::CliError;
+use super::{PAGE, search};
+use crate::cli::Context;
+use crate::cli::args::AuditList;
+use crate::cli::error::CliError;
 use crate::client::{Client, ClientError, reconnect};
 use crate::trail;
 
@@ -19,7 +19,7 @@ const READING: u32 = 500;
 /// New events that are printed at once at most; after an hour without a connection the newest matter.
 const MOST_NEW: usize = 10_000;
 
-pub(super) async fn run(context: &Context, list: AuditList) -> Result<(), CliError> {
+pub(in crate::cli) async fn run(context: &Context, list: AuditList) -> Result<(), CliError> {
     let filter = AuditFilter::from(list.filter);
     let mut client = context.client().await?;
     // A place in the events first, then what there is up to now: nothing falls between.

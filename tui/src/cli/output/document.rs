@@ -26,88 +26,88 @@ use crate::format;
 
 /// `status`: who the daemon takes the caller for, and how it is.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Status<'a> {
-    pub(super) session: &'a HelloResponse,
-    pub(super) health: &'a Health,
+pub(in crate::cli) struct Status<'a> {
+    pub(in crate::cli) session: &'a HelloResponse,
+    pub(in crate::cli) health: &'a Health,
 }
 
 /// `tenant create`: what was made, or with `--no-wait` what was accepted.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct TenantCreated<'a> {
-    pub(super) tenant: &'a Tenant,
-    pub(super) operation: &'a Operation,
+pub(in crate::cli) struct TenantCreated<'a> {
+    pub(in crate::cli) tenant: &'a Tenant,
+    pub(in crate::cli) operation: &'a Operation,
     /// Absent with `--no-wait`: ask for them with `tenant credentials`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) credentials: Option<HandedCredentials>,
+    pub(in crate::cli) credentials: Option<HandedCredentials>,
     /// From the command's request to its end, in ms, as this program measured it.
-    pub(super) duration_ms: f64,
+    pub(in crate::cli) duration_ms: f64,
 }
 
 /// `tenant list`: all pages of it.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct TenantList {
-    pub(super) total: usize,
-    pub(super) tenants: Vec<Tenant>,
+pub(in crate::cli) struct TenantList {
+    pub(in crate::cli) total: usize,
+    pub(in crate::cli) tenants: Vec<Tenant>,
 }
 
 /// A command that changes a tenant: the operation at its end, or with `--no-wait` as it was accepted.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct TenantChanged<'a> {
+pub(in crate::cli) struct TenantChanged<'a> {
     /// As it is then; absent with `--no-wait`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) tenant: Option<&'a Tenant>,
-    pub(super) operation: &'a Operation,
+    pub(in crate::cli) tenant: Option<&'a Tenant>,
+    pub(in crate::cli) operation: &'a Operation,
     /// From request to end, in ms; absent with `--no-wait`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) duration_ms: Option<f64>,
+    pub(in crate::cli) duration_ms: Option<f64>,
     /// The archive that was made, if one was.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) archive: Option<&'a Archive>,
+    pub(in crate::cli) archive: Option<&'a Archive>,
 }
 
 /// `operation cancel`: the operation at its end, or with `--no-wait` as it was asked to end.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct OperationCancelled<'a> {
-    pub(super) operation: &'a Operation,
+pub(in crate::cli) struct OperationCancelled<'a> {
+    pub(in crate::cli) operation: &'a Operation,
     /// From request to end, in ms; absent while it runs.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) duration_ms: Option<f64>,
+    pub(in crate::cli) duration_ms: Option<f64>,
 }
 
 /// `tenant credentials SLUG finish`.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Rotated<'a> {
-    pub(super) rotation: &'a RotationFinished,
+pub(in crate::cli) struct Rotated<'a> {
+    pub(in crate::cli) rotation: &'a RotationFinished,
 }
 
 /// `tenant credentials SLUG issue`.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct CredentialsIssued {
-    pub(super) credentials: HandedCredentials,
+pub(in crate::cli) struct CredentialsIssued {
+    pub(in crate::cli) credentials: HandedCredentials,
 }
 
 /// A login, and where its password is: here, in a file, or given once before.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct HandedCredentials {
+pub(in crate::cli) struct HandedCredentials {
     #[serde(flatten)]
-    pub(super) credentials: Credentials,
+    pub(in crate::cli) credentials: Credentials,
     /// A connection URL with the password in it; only where the password is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) url: Option<String>,
+    pub(in crate::cli) url: Option<String>,
     /// The file with the password, if one was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) file: Option<String>,
+    pub(in crate::cli) file: Option<String>,
 }
 
 impl HandedCredentials {
     /// With the password, if there is one.
-    pub(super) fn open(credentials: Credentials) -> Self {
+    pub(in crate::cli) fn open(credentials: Credentials) -> Self {
         let url = credentials.password.as_ref().map(|password| format::url(&credentials, password));
         Self { credentials, url, file: None }
     }
 
     /// Without the password, which is in that file.
-    pub(super) fn in_file(credentials: Credentials, file: &Path) -> Self {
+    pub(in crate::cli) fn in_file(credentials: Credentials, file: &Path) -> Self {
         let credentials = Credentials { password: None, ..credentials };
         Self { credentials, url: None, file: Some(file.display().to_string()) }
     }
@@ -115,117 +115,117 @@ impl HandedCredentials {
 
 /// `tenant verify`: what the attack found.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct TenantVerified<'a> {
-    pub(super) tenant: &'a Tenant,
-    pub(super) operation: &'a Operation,
-    pub(super) grade: Grade,
-    pub(super) report: &'a IsolationReport,
+pub(in crate::cli) struct TenantVerified<'a> {
+    pub(in crate::cli) tenant: &'a Tenant,
+    pub(in crate::cli) operation: &'a Operation,
+    pub(in crate::cli) grade: Grade,
+    pub(in crate::cli) report: &'a IsolationReport,
 }
 
 /// `tenant verify --all`: every tenant's verdict.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct FleetVerified {
-    pub(super) tenants: Vec<Verified>,
+pub(in crate::cli) struct FleetVerified {
+    pub(in crate::cli) tenants: Vec<Verified>,
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Verified {
-    pub(super) slug: String,
+pub(in crate::cli) struct Verified {
+    pub(in crate::cli) slug: String,
     /// Null if it could not be verified.
-    pub(super) grade: Option<Grade>,
+    pub(in crate::cli) grade: Option<Grade>,
     /// What speaks against it, or why it could not be verified.
-    pub(super) problems: Vec<String>,
+    pub(in crate::cli) problems: Vec<String>,
 }
 
 /// `blueprint show`: one version, and which others there are.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct BlueprintShown<'a> {
-    pub(super) blueprint: &'a Blueprint,
+pub(in crate::cli) struct BlueprintShown<'a> {
+    pub(in crate::cli) blueprint: &'a Blueprint,
     /// All that match, the newest first.
-    pub(super) versions: Vec<String>,
+    pub(in crate::cli) versions: Vec<String>,
 }
 
 /// `audit verify`: what was found.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct AuditVerified<'a> {
+pub(in crate::cli) struct AuditVerified<'a> {
     /// Whether the trail is what it was; if not, `verdict.break` says where and how.
-    pub(super) is_whole: bool,
+    pub(in crate::cli) is_whole: bool,
     /// The export that was verified; absent for the daemon's own trail.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) file: Option<String>,
-    pub(super) verdict: &'a AuditVerdict,
+    pub(in crate::cli) file: Option<String>,
+    pub(in crate::cli) verdict: &'a AuditVerdict,
 }
 
 /// `audit export --output FILE`.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct AuditExported {
-    pub(super) file: String,
-    pub(super) format: ExportFormat,
-    pub(super) events: u64,
+pub(in crate::cli) struct AuditExported {
+    pub(in crate::cli) file: String,
+    pub(in crate::cli) format: ExportFormat,
+    pub(in crate::cli) events: u64,
     /// The newest event that it can hold.
-    pub(super) to_seq: i64,
-    pub(super) bytes: u64,
+    pub(in crate::cli) to_seq: i64,
+    pub(in crate::cli) bytes: u64,
 }
 
 /// `demo`: what became of its sample tenants.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Demo<'a> {
-    pub(super) tenants: Vec<DemoTenant<'a>>,
+pub(in crate::cli) struct Demo<'a> {
+    pub(in crate::cli) tenants: Vec<DemoTenant<'a>>,
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct DemoTenant<'a> {
-    pub(super) tenant: &'a Tenant,
+pub(in crate::cli) struct DemoTenant<'a> {
+    pub(in crate::cli) tenant: &'a Tenant,
     /// Null if it was not verified.
-    pub(super) isolation: Option<&'a IsolationReport>,
-    pub(super) operation: &'a Operation,
+    pub(in crate::cli) isolation: Option<&'a IsolationReport>,
+    pub(in crate::cli) operation: &'a Operation,
 }
 
 /// Any command that ended otherwise than well and had printed nothing yet.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Failed<'a> {
-    pub(super) error: Fault,
+pub(in crate::cli) struct Failed<'a> {
+    pub(in crate::cli) error: Fault,
     /// The operation that failed, where it was one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) operation: Option<&'a Operation>,
+    pub(in crate::cli) operation: Option<&'a Operation>,
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Fault {
+pub(in crate::cli) struct Fault {
     /// A code of the daemon, `operation_failed` or `interrupted`.
-    pub(super) code: String,
+    pub(in crate::cli) code: String,
     /// What is wrong, and what to do next.
-    pub(super) message: String,
+    pub(in crate::cli) message: String,
     /// The argument that it is about, or null.
-    pub(super) field: Option<String>,
+    pub(in crate::cli) field: Option<String>,
 }
 
 /// `schema` without a name: what it can be asked for.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct SchemaNames {
-    pub(super) methods: Vec<String>,
-    pub(super) documents: Vec<String>,
+pub(in crate::cli) struct SchemaNames {
+    pub(in crate::cli) methods: Vec<String>,
+    pub(in crate::cli) documents: Vec<String>,
 }
 
 /// `schema NAME` for a method of the daemon.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct MethodSchemas {
-    pub(super) method: String,
-    pub(super) request: Schema,
-    pub(super) response: Schema,
+pub(in crate::cli) struct MethodSchemas {
+    pub(in crate::cli) method: String,
+    pub(in crate::cli) request: Schema,
+    pub(in crate::cli) response: Schema,
 }
 
 /// `schema NAME` for the document of a command.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct DocumentSchema {
+pub(in crate::cli) struct DocumentSchema {
     /// The command, and when it prints this document.
-    pub(super) command: String,
-    pub(super) document: Schema,
+    pub(in crate::cli) command: String,
+    pub(in crate::cli) document: Schema,
 }
 
 /// Every document by the words of its command. `error` is what any of them prints when it fails; `operation watch`
 /// and `audit list --follow` print one document a line.
-pub(super) fn all() -> Vec<(&'static str, Schema)> {
+pub(in crate::cli) fn all() -> Vec<(&'static str, Schema)> {
     vec![
         ("status", schema_of_output::<Status>()),
         ("tenant create", schema_of_output::<TenantCreated>()),

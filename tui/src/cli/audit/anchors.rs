@@ -10,7 +10,7 @@ use std::path::Path;
 use tenantry_protocol::audit::AuditAnchor;
 use uuid::Uuid;
 
-use super::error::CliError;
+use crate::cli::error::CliError;
 
 /// As many as a verification takes.
 const MOST: usize = 50_000;

@@ -12,13 +12,17 @@ use tenantry_protocol::tenant::{
     Credentials, FinishRotationRequest, IssueCredentialsRequest, RotateCredentialsRequest,
 };
 
-use super::Context;
-use super::args::CredentialsAction;
-use super::document::{CredentialsIssued, HandedCredentials, Rotated};
-use super::error::CliError;
+use crate::cli::Context;
+use crate::cli::args::CredentialsAction;
+use crate::cli::error::CliError;
+use crate::cli::output::document::{CredentialsIssued, HandedCredentials, Rotated};
 use crate::format;
 
-pub(super) async fn run(context: &Context, slug: String, action: CredentialsAction) -> Result<(), CliError> {
+pub(in crate::cli) async fn run(
+    context: &Context,
+    slug: String,
+    action: CredentialsAction,
+) -> Result<(), CliError> {
     let (credentials, file) = match action {
         CredentialsAction::Finish { idempotency_key } => return finish(context, slug, idempotency_key).await,
         CredentialsAction::Issue { idempotency_key, credentials_file } => {
@@ -102,7 +106,7 @@ pub(super) struct CredentialsFile {
 
 impl CredentialsFile {
     /// Opened before anything is provisioned, so that a bad path costs nothing.
-    pub(super) fn open(path: &Path) -> Result<Self, CliError> {
+    pub(in crate::cli) fn open(path: &Path) -> Result<Self, CliError> {
         let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         let file = opened.map_err(|error| Self::error(path, &error))?;
         Ok(Self { path: path.to_owned(), file, written: false })

@@ -9,9 +9,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tenantry_protocol::operation::{Operation, OperationState, StepStatus};
 use tenantry_protocol::watch::{Event, EventBody};
 
-use super::Context;
-use super::error::CliError;
-use super::output::{Output, Progress};
+use super::{Output, Progress};
+use crate::cli::Context;
+use crate::cli::error::CliError;
 use crate::client::{Client, Follower};
 use crate::format;
 use crate::text;

@@ -8,23 +8,31 @@ use tenantry_protocol::tenant::{RetireRequest, TenantChangeRequest, TenantState,
 
 use time::OffsetDateTime;
 
-use super::Context;
-use super::args::{Retire, Sending, Update};
-use super::change::{Change, Done, run};
-use super::error::CliError;
+use crate::cli::Context;
+use crate::cli::args::{Retire, Sending, Update};
+use crate::cli::change::{Change, Done, run};
+use crate::cli::error::CliError;
 use crate::format;
 
-pub(super) async fn suspend(context: &Context, slug: String, sending: Sending) -> Result<(), CliError> {
+pub(in crate::cli) async fn suspend(
+    context: &Context,
+    slug: String,
+    sending: Sending,
+) -> Result<(), CliError> {
     let request = TenantChangeRequest { slug, idempotency_key: sending.idempotency_key };
     run(context, Change::Suspend(request), sending.no_wait, outcome).await
 }
 
-pub(super) async fn resume(context: &Context, slug: String, sending: Sending) -> Result<(), CliError> {
+pub(in crate::cli) async fn resume(
+    context: &Context,
+    slug: String,
+    sending: Sending,
+) -> Result<(), CliError> {
     let request = TenantChangeRequest { slug, idempotency_key: sending.idempotency_key };
     run(context, Change::Resume(request), sending.no_wait, outcome).await
 }
 
-pub(super) async fn update(context: &Context, update: Update) -> Result<(), CliError> {
+pub(in crate::cli) async fn update(context: &Context, update: Update) -> Result<(), CliError> {
     let mut request = UpdateTenantRequest {
         slug: update.slug,
         display_name: update.name,
@@ -49,7 +57,7 @@ fn twice(field: &str, what: &str) -> CliError {
     CliError::invalid(field, format!("{what} is given twice"))
 }
 
-pub(super) async fn retire(context: &Context, retire: Retire) -> Result<(), CliError> {
+pub(in crate::cli) async fn retire(context: &Context, retire: Retire) -> Result<(), CliError> {
     if retire.confirm != retire.slug {
         let message = format!(
             "the confirmation is not the tenant's name; nothing was done. Give --confirm {}",
@@ -68,7 +76,7 @@ pub(super) async fn retire(context: &Context, retire: Retire) -> Result<(), CliE
 }
 
 /// How it stands with the tenant now, and what can be done next.
-pub(super) fn outcome(done: &Done) -> String {
+pub(in crate::cli) fn outcome(done: &Done) -> String {
     let Operation { kind, slug, target, .. } = &done.operation;
     let time = done.time();
     let sentence = match kind {

@@ -8,15 +8,15 @@ use tenantry_protocol::tenant::RollbackRequest;
 use time::OffsetDateTime;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use super::Context;
-use super::args::Rollback;
-use super::change::{Change, run as run_change};
-use super::error::CliError;
-use super::tenant_change::outcome;
+use super::manage::outcome;
+use crate::cli::Context;
+use crate::cli::args::Rollback;
+use crate::cli::change::{Change, run as run_change};
+use crate::cli::error::CliError;
 use crate::client::Client;
 use crate::format;
 
-pub(super) async fn run(context: &Context, rollback: Rollback) -> Result<(), CliError> {
+pub(in crate::cli) async fn run(context: &Context, rollback: Rollback) -> Result<(), CliError> {
     let confirm = match rollback.confirm {
         Some(confirm) => confirm,
         None => ask(context, &context.client().await?, &rollback.slug, rollback.discard_data).await?,
@@ -63,7 +63,7 @@ async fn ask(context: &Context, client: &Client, slug: &str, discard_data: bool)
         let next = format!("tenantry tenant rollback {0} --confirm {0}{discard}", tenant.slug);
         return Err(CliError::invalid("confirm", format!("{effects}\nnothing was done; to go on: {next}")));
     }
-    super::output::complain(&format!("{effects}\nType the tenant's name to go on:"));
+    crate::cli::output::complain(&format!("{effects}\nType the tenant's name to go on:"));
     let mut typed = String::new();
     let mut input = BufReader::new(tokio::io::stdin());
     input.read_line(&mut typed).await.map_err(CliError::Output)?;

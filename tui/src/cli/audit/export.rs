@@ -7,16 +7,16 @@ use std::path::Path;
 
 use tenantry_protocol::audit::{AuditExportPart, AuditExportRequest, AuditFilter, ExportFormat};
 
-use super::Context;
-use super::args;
-use super::document::AuditExported;
-use super::error::CliError;
-use super::meter::Meter;
-use super::output;
+use crate::cli::Context;
+use crate::cli::args;
+use crate::cli::error::CliError;
+use crate::cli::output;
+use crate::cli::output::document::AuditExported;
+use crate::cli::output::meter::Meter;
 use crate::client::{ExportError, Overwrite, export_to};
 use crate::format;
 
-pub(super) async fn run(context: &Context, export: args::AuditExport) -> Result<(), CliError> {
+pub(in crate::cli) async fn run(context: &Context, export: args::AuditExport) -> Result<(), CliError> {
     let format = ExportFormat::from(export.format);
     let request = AuditExportRequest { filter: AuditFilter::from(export.filter), format };
     match export.output {

@@ -5,18 +5,18 @@
 use tenantry_protocol::isolation::{Grade, IsolationReport, VerifyIsolationRequest};
 use tenantry_protocol::tenant::TenantsRequest;
 
-use super::Context;
-use super::args::Verify;
-use super::change::{Change, Done, begin, finish};
-use super::document::{FleetVerified, TenantVerified, Verified};
-use super::error::CliError;
+use crate::cli::Context;
+use crate::cli::args::Verify;
+use crate::cli::change::{Change, Done, begin, finish};
+use crate::cli::error::CliError;
+use crate::cli::output::document::{FleetVerified, TenantVerified, Verified};
 use crate::format;
 
 /// States in which a tenant has something to verify.
 const STANDING: [&str; 2] = ["active", "suspended"];
 const PAGE: u32 = 1_000;
 
-pub(super) async fn run(context: &Context, verify: Verify) -> Result<(), CliError> {
+pub(in crate::cli) async fn run(context: &Context, verify: Verify) -> Result<(), CliError> {
     match verify.slug {
         Some(slug) => one(context, slug).await,
         None => all(context).await,

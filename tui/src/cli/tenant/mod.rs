@@ -1,0 +1,9 @@
+//! `tenant …`: a file for each subcommand, or for a few that share all but their names.
+
+pub(super) mod create;
+pub(super) mod credentials;
+pub(super) mod list;
+pub(super) mod manage;
+pub(super) mod rollback;
+pub(super) mod show;
+pub(super) mod verify;
