@@ -35,7 +35,7 @@ pub(in crate::commands) enum What {
 
 /// What callers beyond those that are told apart did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Others {
+pub(in crate::commands) enum Others {
     Denied,
     FoundItWhole,
     FoundItBroken,
