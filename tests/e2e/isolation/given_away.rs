@@ -90,9 +90,9 @@ async fn several_are_told_together(env: &Env, neighbour: &PlacementName) {
         format!(
             "default privileges on new relations belonging to role {own} is open to {neighbour} (SELECT)"
         ),
-        format!("schema {own} is open to {own}_app (USAGE, CREATE)"),
+        format!("schema {own} is open to {own}_app (CREATE, USAGE)"),
         format!("table {own}.a is open to {own}_b (SELECT with grant option)"),
-        "TRUNCATE)".to_owned(),
+        format!("table {own}.a is open to {own}_app (DELETE, INSERT, SELECT, TRUNCATE, UPDATE)"),
     ];
     output.assert_status(1).assert_says(&told.each_ref().map(String::as_str));
     env.assert_clean_slate(&own).await;

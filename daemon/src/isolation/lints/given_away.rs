@@ -26,7 +26,8 @@ with acls as (
     where classid = 'pg_class'::regclass and attacl is not null)
 select format('%s is open to %s (%s)', pg_describe_object(classid, objid, part),
               case grantee when 0 then 'PUBLIC' else pg_get_userbyid(grantee) end,
-              string_agg(privilege_type || case when is_grantable then ' with grant option' else '' end, ', '))
+              string_agg(privilege_type || case when is_grantable then ' with grant option' else '' end, ', '
+                         order by privilege_type))
 from acls, aclexplode(acl)
 where acl::text !~ '^.(,?{own}=[^/,]*/{own}|,?{own}_(app|a|b|probe)=[arwdUX]+/{own})*.$'
   and grantee <> to_regrole('{own}') and not (grantee = 0 and classid = 'pg_type'::regclass)
