@@ -97,7 +97,7 @@ fn cases(some: &AuditEvent, made: Generated) -> Vec<Case> {
 
 async fn each_filter_on(version: Version) {
     let env = Env::on(Cluster::private(version)).await;
-    let made = generate::append(&mut env.control().await, 12_000).await;
+    let made = generate::append(&mut env.control().await, 7_000).await;
     let everything = all(&env, &AuditFilter::default(), 500).await;
     assert_eq!(everything.first().map(|event| event.seq), Some(made.to));
     assert_eq!(everything.last().map(|event| event.seq), Some(1));
