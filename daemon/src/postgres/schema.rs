@@ -123,6 +123,11 @@ pub const TARGET: Schema = Schema {
             name: "0007_pool_rules.sql",
             sql: include_str!("../../../migrations/target/0007_pool_rules.sql"),
         },
+        Migration {
+            number: 8,
+            name: "0008_triggered_tables.sql",
+            sql: include_str!("../../../migrations/target/0008_triggered_tables.sql"),
+        },
     ],
 };
 

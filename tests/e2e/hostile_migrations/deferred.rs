@@ -59,6 +59,39 @@ async fn ends_with_its_file(version: Version) {
     assert!(failure["message"].as_str().unwrap().contains("leaves deferred triggers of table"), "{failure}");
 }
 
+/// An event stays deferred though its constraint is none any more. At COMMIT the check would run as the tables' owner, and
+/// what that calls could queue more, for the daemon's role.
+const FORMER: &str = "
+create table parent (id int primary key);
+create table child (id int constraint child_up references parent deferrable initially deferred);
+create table start (i int);
+create function going() returns trigger language plpgsql as $$
+begin
+    set constraints all deferred;
+    delete from parent;
+    alter table child alter constraint child_up not deferrable;
+    return null;
+end $$;
+create constraint trigger going after insert on start deferrable initially deferred for each row execute function going();
+insert into parent values (1);
+insert into start values (1);";
+
+#[tokio::test]
+async fn a_check_stays_put_off_though_its_constraint_is_not_deferrable_any_more_and_is_found() {
+    for version in [Version::Packaged, Version::V18] {
+        let env = Env::on(Cluster::private(version)).await;
+        let schema = Folder::new(&env.dir, "former", "1.0").migration("all", FORMER);
+        let database =
+            Folder::new(&env.dir, "former-databases", "1.0").in_databases().migration("all", FORMER);
+        for (name, folder) in [("former", schema), ("former-databases", database)] {
+            let failure = failure(&env, name, folder).await;
+            assert_eq!(failure["file"], "V1__all.sql", "{version:?} {name}: {failure}");
+            let said = failure["message"].as_str().unwrap();
+            assert!(said.contains("leaves deferred triggers pending"), "{version:?} {name}: {failure}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_deferrable_foreign_key_is_checked_at_the_end_of_its_file() {
     ends_with_its_file(Version::Packaged).await;

@@ -28,6 +28,29 @@ impl Build {
         Ok(())
     }
 
+    /// The same for tables none of whose triggers is deferrable now: an event that one of them queued while it was stays
+    /// deferred. There are many, so that all are asked in one message.
+    pub(super) async fn check_former_deferred_triggers(
+        &mut self,
+        tables: &[String],
+    ) -> Result<(), FileError> {
+        if tables.is_empty() {
+            return Ok(());
+        }
+        let owner = &self.placement;
+        let sql = tables.iter().map(|table| format!("alter table only {table} owner to {owner};"));
+        let sql: String = sql.collect();
+        let Err(error) = self.execute(sql, "look for pending triggers").await else { return Ok(()) };
+        Err(match error.server() {
+            Some(server) if server.is(PENDING) => FileError::Unsafe(
+                "the migration leaves deferred triggers pending whose constraint it made not deferrable: let them fire \
+                 within the file"
+                    .to_owned(),
+            ),
+            _ => error.into(),
+        })
+    }
+
     /// The same for the tables of a pool, which are others' too: its owner looks, and locks nobody out.
     pub(super) async fn check_pool_at_rest(&mut self) -> Result<(), FileError> {
         let Some(pool) = &self.pool else { return Ok(()) };

@@ -286,6 +286,7 @@ impl Build {
             (_, _, false) => "the migration dropped or gave away the tenant's own schema",
             (true, true, true) => {
                 self.check_deferred_triggers(&closed.deferrable_tables).await?;
+                self.check_former_deferred_triggers(&closed.other_tables).await?;
                 return self.check_pool_at_rest().await;
             }
         };
