@@ -4,8 +4,8 @@ drop function tenantry.close_file(text, text, text, integer, text, text, integer
 create function tenantry.close_file(
     provisioner text, owner_role text, build_xid text,
     file_position integer, file_name text, file_checksum text, file_statements integer, file_duration_us bigint,
-    out within_bounds boolean, out writable boolean, out schema_stands boolean, out deferrable_tables text[],
-    out other_tables text[], out runner text
+    out within_bounds boolean, out writable boolean, out schema_stands boolean, out triggered_tables text[],
+    out any_deferrable boolean, out runner text
 ) language plpgsql
     set search_path = pg_catalog, pg_temp
     set plan_cache_mode = force_generic_plan as
@@ -19,9 +19,8 @@ begin
     schema_stands := exists (select from pg_namespace n where n.nspname = owner_role and n.nspowner = owner_oid);
     -- What a role owns is read from the shared dependencies, which are indexed: a scan of the catalog would make each
     -- build slower with every tenant that is there.
-    select coalesce(array_agg(name) filter (where is_deferrable), '{}'),
-           coalesce(array_agg(name) filter (where not is_deferrable), '{}')
-    into deferrable_tables, other_tables
+    select coalesce(array_agg(name), '{}'), coalesce(bool_or(is_deferrable), false)
+    into triggered_tables, any_deferrable
     from (
         select format('%I.%I', n.nspname, c.relname) as name, bool_or(t.tgdeferrable) as is_deferrable
         from pg_shdepend d

@@ -12,41 +12,23 @@ const PENDING: &str = "55006";
 impl Build {
     /// The runner makes all deferred triggers fire within its bounds, but a trigger can defer again and queue more,
     /// which before PostgreSQL 18 would fire at COMMIT, as the provisioner. The server refuses to alter a table with
-    /// pending events; a change of owner to the same owner changes nothing else.
+    /// pending events; a change of owner to the same owner changes nothing else. `tables` are all that have a trigger: an event
+    /// stays deferred though its constraint is made not deferrable. There are many, so that one message asks for all.
     pub(super) async fn check_deferred_triggers(&mut self, tables: &[String]) -> Result<(), FileError> {
-        for table in tables {
-            let sql = format!("alter table only {table} owner to {}", self.placement);
-            if let Err(error) = self.execute(sql, "look for pending triggers").await {
-                return Err(match error.server() {
-                    Some(server) if server.is(PENDING) => FileError::Unsafe(format!(
-                        "the migration leaves deferred triggers of table {table} pending: let them fire within the file"
-                    )),
-                    _ => error.into(),
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// The same for tables none of whose triggers is deferrable now: an event that one of them queued while it was stays
-    /// deferred. There are many, so that all are asked in one message.
-    pub(super) async fn check_former_deferred_triggers(
-        &mut self,
-        tables: &[String],
-    ) -> Result<(), FileError> {
         if tables.is_empty() {
             return Ok(());
         }
         let owner = &self.placement;
-        let sql = tables.iter().map(|table| format!("alter table only {table} owner to {owner};"));
-        let sql: String = sql.collect();
-        let Err(error) = self.execute(sql, "look for pending triggers").await else { return Ok(()) };
+        let sql: Vec<String> =
+            tables.iter().map(|table| format!("alter table only {table} owner to {owner}")).collect();
+        let Err(error) = self.execute(sql.join(";"), "look for pending triggers").await else {
+            return Ok(());
+        };
         Err(match error.server() {
-            Some(server) if server.is(PENDING) => FileError::Unsafe(
-                "the migration leaves deferred triggers pending whose constraint it made not deferrable: let them fire \
-                 within the file"
-                    .to_owned(),
-            ),
+            Some(server) if server.is(PENDING) => FileError::Unsafe(format!(
+                "the migration leaves deferred triggers pending ({}): let them fire within the file",
+                server.message
+            )),
             _ => error.into(),
         })
     }

@@ -277,7 +277,7 @@ impl Build {
         if self.runner != closed.runner {
             self.runner = None;
         }
-        if !closed.deferrable_tables.is_empty() {
+        if closed.any_deferrable {
             self.deferral = Deferral::Lost;
         }
         let problem = match (closed.within_bounds, closed.writable, closed.schema_stands) {
@@ -285,8 +285,7 @@ impl Build {
             (_, false, _) => "the migration made its transaction read only, so that nothing could follow it",
             (_, _, false) => "the migration dropped or gave away the tenant's own schema",
             (true, true, true) => {
-                self.check_deferred_triggers(&closed.deferrable_tables).await?;
-                self.check_former_deferred_triggers(&closed.other_tables).await?;
+                self.check_deferred_triggers(&closed.triggered_tables).await?;
                 return self.check_pool_at_rest().await;
             }
         };

@@ -301,10 +301,10 @@ pub struct Closed {
     pub writable: bool,
     /// The tenant's schema is there, and its owner's.
     pub schema_stands: bool,
-    /// The tables with deferrable triggers, as the server quotes them.
-    pub deferrable_tables: Vec<String>,
-    /// Those with triggers none of which is deferrable now.
-    pub other_tables: Vec<String>,
+    /// The tables with triggers, as the server quotes them.
+    pub triggered_tables: Vec<String>,
+    /// One of those triggers is deferrable.
+    pub any_deferrable: bool,
     /// Which function runs the files now, as [`crate::postgres::build::tenant_ddl::RUNNER`] tells it; none if it was dropped.
     pub runner: Option<String>,
 }
@@ -317,8 +317,8 @@ pub async fn close_file(
     xid: &str,
     row: HistoryRow<'_>,
 ) -> Result<Closed> {
-    let answer: (bool, bool, bool, Vec<String>, Vec<String>, Option<String>) = sqlx::query_as(
-        "select within_bounds, writable, schema_stands, deferrable_tables, other_tables, runner
+    let answer: (bool, bool, bool, Vec<String>, bool, Option<String>) = sqlx::query_as(
+        "select within_bounds, writable, schema_stands, triggered_tables, any_deferrable, runner
          from tenantry.close_file($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .persistent(false)
@@ -333,6 +333,6 @@ pub async fn close_file(
     .fetch_one(connection)
     .await
     .map_err(doing("check the build's bounds"))?;
-    let (within_bounds, writable, schema_stands, deferrable_tables, other_tables, runner) = answer;
-    Ok(Closed { within_bounds, writable, schema_stands, deferrable_tables, other_tables, runner })
+    let (within_bounds, writable, schema_stands, triggered_tables, any_deferrable, runner) = answer;
+    Ok(Closed { within_bounds, writable, schema_stands, triggered_tables, any_deferrable, runner })
 }
