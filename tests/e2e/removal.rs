@@ -1,6 +1,8 @@
-//! A tenant can always be removed: nothing that it, or another tenant, leaves behind holds the removal up.
+//! A tenant can always be removed: nothing that it, or another tenant, leaves behind holds the removal up. Only what an
+//! administrator made of its objects in another tenant's schema does, and is named.
 
 use crate::harness::{Cluster, Env, Folder, Version};
+use crate::tenancy_shared::{pool, seen};
 
 /// A tenant grants rights to its neighbour, whose roles then have entries in privileges that are not its own.
 async fn a_neighbours_gifts_do_not_hold_up_a_removal(version: Version) {
@@ -52,4 +54,51 @@ async fn a_neighbours_gifts_do_not_hold_up_a_removal_on_the_packaged_postgresql(
 #[tokio::test]
 async fn a_neighbours_gifts_do_not_hold_up_a_removal_on_postgresql_18() {
     a_neighbours_gifts_do_not_hold_up_a_removal(Version::V18).await;
+}
+
+#[tokio::test]
+async fn what_other_tenants_have_on_its_objects_does_not_go_with_it() {
+    let env = Env::new().await;
+    let tables =
+        Folder::new(&env.dir, "plain", "1.0").migration("tables", "create table a (id int primary key)");
+    env.add_blueprint(tables.path()).await;
+    let leaving = env.provision_of("leaving", "plain").await.tenant.placement;
+    let staying = env.provision_of("staying", "plain").await.tenant.placement;
+    env.provision_of("sharing", "ledger").await;
+    let pool = pool(&env).await;
+    let lean = format!(
+        "create domain {leaving}.kind as text;
+         alter table {staying}.a add kind {leaving}.kind;
+         alter table {staying}.a add constraint a_leaving foreign key (id) references {leaving}.a;
+         alter table {pool}.accounts add sort {leaving}.kind;
+         create schema reporting; create view reporting.all_a as select id from {leaving}.a"
+    );
+    env.cluster.execute(&env.target_db, lean).await;
+    let rollback = ["tenant", "rollback", "leaving", "--confirm", "leaving", "--discard-data", "--json"];
+    let refused = env.tenantry(&rollback).await.assert_status(6).json();
+    assert_eq!(refused["operation"]["state"]["name"], "needs_attention", "{refused}");
+    let message = refused["operation"]["state"]["failure"]["message"].as_str().unwrap_or_default();
+    for said in [
+        format!("column kind of table {staying}.a on type {leaving}.kind"),
+        format!("constraint a_leaving on table {staying}.a"),
+        format!("column sort of table {pool}.accounts on type {leaving}.kind"),
+    ] {
+        assert!(message.contains(&said), "{said}: {refused}");
+    }
+    assert!(!message.contains("reporting"), "{refused}");
+    let there = format!("select coalesce(to_regclass('{leaving}.a')::text, '')");
+    assert_eq!(seen(&env, there).await, format!("{leaving}.a"), "nothing of it went");
+
+    let mend = format!(
+        "alter table {staying}.a drop kind, drop constraint a_leaving; alter table {pool}.accounts drop sort"
+    );
+    env.cluster.execute(&env.target_db, mend).await;
+    let id = refused["operation"]["id"].as_str().unwrap();
+    env.tenantry(&["operation", "retry", id]).await.assert_status(0);
+    env.assert_clean_slate(&leaving).await;
+    let view = "select coalesce(to_regclass('reporting.all_a')::text, '')".to_owned();
+    assert_eq!(seen(&env, view).await, "", "an administrator's view goes with its table");
+    for slug in ["staying", "sharing"] {
+        env.tenantry(&["tenant", "verify", slug]).await.assert_status(0);
+    }
 }

@@ -8,6 +8,7 @@ use tenantry_protocol::isolation::{Depth, IsolationReport, LintFinding};
 use tenantry_protocol::name::PlacementName;
 use time::OffsetDateTime;
 
+use crate::postgres::dependencies::ELSEWHERE;
 use crate::postgres::lint_rows;
 use crate::postgres::quote::{Value, render};
 
@@ -95,7 +96,8 @@ pub async fn look(
     }
     let render = |sql| render(sql, &[("own", Value::Placement(own)), ("home", Value::Placement(home))]);
     let queries: Vec<String> = lints.iter().map(|lint| render(lint.sql)).collect();
-    let results = lint_rows::found(connection, &render(lints::SHARED), &queries).await?;
+    let shared = [&render(lints::SHARED), ELSEWHERE].join(",");
+    let results = lint_rows::found(connection, &shared, &queries).await?;
     for (lint, (found, left_out)) in lints.into_iter().zip(results) {
         if lint.name == lints::GIFTS.name {
             looked.gifts = found;

@@ -23,7 +23,7 @@ pub async fn found(
               from (select evidence from ({lint}) found(evidence) limit {MOST_COUNTED}) counted limit {MOST_OF_A_LINT})"
         )
     });
-    let sql = format!("with {shared} {}", parts.collect::<Vec<_>>().join("\nunion all\n"));
+    let sql = format!("with recursive {shared} {}", parts.collect::<Vec<_>>().join("\nunion all\n"));
     // The server compiles nothing on this connection any more: where a tenant made very much, it would take seconds for it.
     sqlx::raw_sql("set jit = off").execute(&mut *connection).await?;
     let mut found = vec![Found::default(); lints.len()];

@@ -9,6 +9,7 @@ pub mod build;
 pub mod canary;
 mod connections;
 pub mod control;
+pub mod dependencies;
 pub mod error;
 mod execute;
 pub mod lint_rows;

@@ -1,4 +1,4 @@
-//! What a tenant of a pool can do to the others: nothing that lasts, and nothing that it did not ask a limit for.
+//! What a tenant can do to those of a pool: nothing that lasts, and nothing that it did not ask a limit for.
 
 use super::trial;
 use crate::harness::{Cluster, Env, Folder, Provisioned, Version};
@@ -145,4 +145,63 @@ async fn nobody_joins_a_pool_that_somebody_spoiled_since_it_was_built() {
     env.assert_clean_slate(&env.tenant("two").await.tenant.placement).await;
     env.cluster.execute(&env.target_db, format!("revoke select on {accounts} from public")).await;
     env.provision_of("three", "ledger").await;
+}
+
+/// What another tenant opens while a pool is built.
+const LENT: &str = "create domain note as text; create sequence ticket;
+    create function said() returns text language sql as 'select ''x''';
+    create function fired() returns trigger language plpgsql as $$ begin return new; end $$;
+    create collation by_number (provider = icu, locale = 'en-u-kn');";
+
+/// What a blueprint of shared tables makes of it, and what the refusal must say.
+const BORROWED: [(&str, &str); 6] = [
+    (
+        "create table t (tenant_id uuid not null, n {lender}.note)",
+        "column n of table t stands on type {lender}.note",
+    ),
+    ("create domain mine as {lender}.note", "type mine stands on type {lender}.note"),
+    (
+        "create table t (tenant_id uuid not null, id int default nextval('{lender}.ticket'))",
+        "default value for column id of table t stands on sequence {lender}.ticket",
+    ),
+    (
+        "create table t (tenant_id uuid not null, n text default {lender}.said())",
+        "default value for column n of table t stands on function {lender}.said()",
+    ),
+    (
+        "create table t (tenant_id uuid not null); create trigger g after insert on t for each row execute function {lender}.fired()",
+        "trigger g on table t stands on function {lender}.fired()",
+    ),
+    (
+        "create table t (tenant_id uuid not null, n text collate {lender}.by_number)",
+        "column n of table t stands on collation {lender}.by_number",
+    ),
+];
+
+#[tokio::test]
+async fn shared_tables_stand_on_nothing_that_another_tenant_lends_them() {
+    for version in [Version::Packaged, Version::V18] {
+        let env = Env::on(Cluster::private(version)).await;
+        env.add_blueprint(Folder::new(&env.dir, "lender", "1.0").migration("lent", LENT).path()).await;
+        let lender = env.provision_of("lender", "lender").await.tenant.placement.to_string();
+        let open = format!(
+            "grant usage on schema {lender} to public; grant usage on sequence {lender}.ticket to public;
+             grant execute on function {lender}.said(), {lender}.fired() to public"
+        );
+        env.cluster.execute(&env.target_db, open).await;
+        for (number, (sql, says)) in BORROWED.iter().enumerate() {
+            let name = format!("borrower-{number}");
+            let hidden =
+                format!("do $do$ begin execute $x${}$x$; end $do$;", sql.replace("{lender}", &lender));
+            env.add_blueprint(Folder::shared(&env.dir, &name, "1.0").migration("hidden", &hidden).path())
+                .await;
+            let create = ["tenant", "create", &name, "--blueprint", &name, "--json"];
+            let failed = env.tenantry(&create).await.assert_status(1).json();
+            let failure = &failed["operation"]["state"]["failure"];
+            assert_eq!(failure["step"], "pool", "{failed}");
+            let says = says.replace("{lender}", &lender);
+            assert!(failure["message"].as_str().unwrap().contains(&says), "{says}: {failed}");
+            env.assert_clean_slate(&env.tenant(&name).await.tenant.placement).await;
+        }
+    }
 }

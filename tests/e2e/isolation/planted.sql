@@ -380,3 +380,23 @@ select lo_unlink(4712);
 alter default privileges grant select on tables to {own}_b;
 --- clear
 alter default privileges revoke select on tables from {own}_b;
+
+--- a column of a tenant's table has another tenant's type · lint cross_references
+create domain {victim}.planted as text; create table {own}.planted (note {victim}.planted); alter table {own}.planted owner to {own};
+--- clear
+drop table {own}.planted; drop domain {victim}.planted;
+
+--- a default of a tenant's table is another tenant's function · lint cross_references
+create function {victim}.planted() returns text language sql as 'select ''x'''; alter table {own}.users alter email set default {victim}.planted();
+--- clear
+alter table {own}.users alter email drop default; drop function {victim}.planted();
+
+--- another tenant's table inherits from a tenant's · lint cross_references
+create table {own}.planted (id int); alter table {own}.planted owner to {own}; create table {victim}.planted () inherits ({own}.planted);
+--- clear
+drop table {victim}.planted; drop table {own}.planted;
+
+--- a domain of a tenant's is made of another tenant's · lint cross_references
+create domain {victim}.planted as text; create domain {own}.planted as {victim}.planted; alter domain {own}.planted owner to {own};
+--- clear
+drop domain {own}.planted; drop domain {victim}.planted;

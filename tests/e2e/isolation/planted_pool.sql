@@ -150,3 +150,23 @@ do $$ declare o oid; begin for o in select oid from pg_largeobject_metadata wher
 create table {pool}.planted (tenant_id uuid not null primary key);
 --- clear
 drop table {pool}.planted;
+
+--- a column of shared tables has a type of somebody else's · lint shared_tables
+create schema planted; create domain planted.note as text; alter table {pool}.accounts add planted planted.note;
+--- clear
+alter table {pool}.accounts drop planted; drop schema planted cascade;
+
+--- a trigger of shared tables calls somebody else's function · lint shared_tables
+create schema planted; create function planted.run() returns trigger language plpgsql as 'begin return new; end'; create trigger planted after insert on {pool}.accounts for each row execute function planted.run();
+--- clear
+drop trigger planted on {pool}.accounts; drop schema planted cascade;
+
+--- a default of shared tables is somebody else's sequence · lint shared_tables
+create schema planted; create sequence planted.ticket; alter table {pool}.accounts add planted bigint default nextval('planted.ticket');
+--- clear
+alter table {pool}.accounts drop planted; drop schema planted cascade;
+
+--- a view of shared tables reads somebody else's · lint shared_tables
+create schema planted; create table planted.note (id int); create view {pool}.planted with (security_invoker = true) as select id from planted.note; alter view {pool}.planted owner to {pool};
+--- clear
+drop view {pool}.planted; drop schema planted cascade;

@@ -34,8 +34,9 @@ pub struct Lint {
 }
 
 /// What lints have in common, as CTEs: `ours`, the tenant's roles; `held`, what they own and may use, but for the large objects
-/// that they may use, which others can give them by the million; `owned`, what belongs to the tenant itself. Once for all
-/// lints, and so in one statement: where somebody made very much, each reading of it takes a while.
+/// that they may use, which others can give them by the million; `owned`, what belongs to the tenant itself; `root`, the same
+/// for [`crate::postgres::dependencies::ELSEWHERE`], whose CTEs come after these. Once for all lints, and so in one statement:
+/// where somebody made very much, each reading of it takes a while.
 pub const SHARED: &str = r"
 ours as materialized (select oid, rolname from pg_roles
     where rolname in ('{own}', '{own}_app', '{own}_a', '{own}_b', '{own}_probe', '{own}_dump')),
@@ -45,7 +46,8 @@ entries as materialized (select dbid, classid, objid, objsubid, deptype, refobji
       and (classid <> 'pg_largeobject'::regclass or deptype = 'o') and deptype in ('o', 'a')
       and dbid::bigint in (0, (select oid::bigint from pg_database where datname = current_database()))),
 held as materialized (select e.*, r.rolname from entries e join ours r on r.oid = e.refobjid),
-owned as materialized (select classid, objid from held where deptype = 'o' and rolname = '{own}' and dbid <> 0)";
+owned as materialized (select classid, objid from held where deptype = 'o' and rolname = '{own}' and dbid <> 0),
+root as (select classid, objid from owned where classid <> 'pg_largeobject'::regclass)";
 
 /// What is told of a tenant beside its findings, and is nothing against it.
 pub const GIFTS: &Lint = &gifts::LINT;

@@ -4,6 +4,7 @@
 //! takes more locks than a default server has room for. Dropping runs none of the tenant's code.
 
 mod belongings;
+mod dependents;
 mod foreign_grants;
 pub mod preview;
 mod role_holders;
@@ -104,6 +105,7 @@ impl<'a> Removal<'a> {
     /// Tables first and in batches.
     async fn drop_schema(&self) -> Result<()> {
         let mut connection = self.site.target.acquire().await?;
+        dependents::spare(&mut connection, self.placement).await?;
         let owner = self.placement.to_string();
         while !existing(&mut connection, std::slice::from_ref(&owner)).await?.is_empty() {
             let mut tx = connection.begin().await.map_err(doing("begin to drop the tenant's objects"))?;

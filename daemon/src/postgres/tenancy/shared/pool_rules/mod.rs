@@ -11,17 +11,19 @@ use sqlx::PgConnection;
 use tenantry_protocol::name::PlacementName;
 
 use super::pool_ddl::POLICY;
+use crate::postgres::dependencies::ELSEWHERE;
 use crate::postgres::error::{Result, doing};
 
 mod code;
 mod cover;
 mod keys;
 mod kinds;
+mod references;
 mod rights;
 
 /// Raised whenever a rule is added or changed: a pool that was held to earlier rules is looked at again before the next
 /// tenant joins it.
-pub(super) const RULES_VERSION: i32 = 2;
+pub(super) const RULES_VERSION: i32 = 3;
 
 /// How far the build of the pool is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,11 +56,17 @@ const MOST: usize = 50;
 
 fn all() -> String {
     let rules =
-        [keys::RULES, code::RULES, rights::RULES, kinds::RULES, cover::RULES].concat().join(" union all ");
+        [keys::RULES, code::RULES, rights::RULES, kinds::RULES, references::RULES, cover::RULES].concat();
+    let rules = rules.join(" union all ");
     format!(
-        "with recursive {PARTS} select left(said, 600) from ({rules}) as rule (said) order by 1 limit {MOST}"
+        "with recursive {PARTS}, {ROOT}, {ELSEWHERE} select left(said, 600) from ({rules}) as rule (said) order by 1 limit {MOST}"
     )
 }
+
+/// What must stand on nothing else.
+const ROOT: &str = "
+    root as (
+        select classid, objid from inside union all select 'pg_namespace'::regclass, schema from pool)";
 
 /// What the rules speak of. `$1` is the pool, `$2` the daemon's policy, or null while the tables have none.
 const PARTS: &str = "
