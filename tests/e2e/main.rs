@@ -55,6 +55,7 @@ mod outages;
 mod outside;
 mod pictures;
 mod planted_secrets;
+mod prepared;
 mod projects;
 mod provisioning;
 mod races;

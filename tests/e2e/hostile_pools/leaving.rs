@@ -2,7 +2,7 @@
 //! nobody's rights there but the tenant's.
 
 use crate::harness::{Cluster, Env, Folder, Version};
-use crate::tenancy_shared::{seen, value};
+use crate::tenancy_shared::{pool, seen, value};
 
 /// Somebody else's, open to all: whatever runs there with the right to make roles makes one.
 pub(crate) const TRAP: &str = "
@@ -94,4 +94,66 @@ async fn a_trigger_that_keeps_rows_without_a_word_is_told_with_its_tables() {
     let failed = env.tenantry(&remove).await.assert_status(6).json();
     let said = failed["operation"]["state"]["failure"]["message"].as_str().unwrap_or_default().to_owned();
     assert!(said.contains("notes: 2)") && said.contains("tenantry_removing()"), "{failed}");
+}
+
+/// Triggers that write again what a removal deletes, and what may be left of it.
+const RETURNING: [(&str, &str); 2] = [
+    (
+        "row by row",
+        "create function again() returns trigger language plpgsql as $$ begin insert into notes (id) values (old.id); return null; end $$;
+         create trigger again after delete on notes for each row execute function again();",
+    ),
+    (
+        "at COMMIT, where no row went",
+        "create function again() returns trigger language plpgsql as $$ begin insert into queue (id) values (1); return null; end $$;
+         create function late() returns trigger language plpgsql as
+             $$ begin insert into notes (id) values (1) on conflict do nothing; delete from queue; return null; end $$;
+         create table queue (tenant_id uuid not null, id int not null);
+         create trigger again after delete on notes for each statement execute function again();
+         create constraint trigger late after insert on queue deferrable initially deferred for each row execute function late();
+         create function eager() returns trigger language plpgsql as $$ begin set constraints all deferred; return old; end $$;
+         create trigger eager before delete on notes for each statement execute function eager();",
+    ),
+];
+
+#[tokio::test]
+async fn triggers_that_write_what_is_deleted_anew_end_the_removal_with_a_word() {
+    for (what, triggers) in RETURNING {
+        let env = Env::new().await;
+        let notes = "create table notes (tenant_id uuid not null, id int not null, constraint notes_pkey primary key (tenant_id, id));";
+        let folder = Folder::shared(&env.dir, "again", "1.0").migration("notes", &[notes, triggers].concat());
+        env.add_blueprint(folder.path()).await;
+        let made = env.provision_of("one", "again").await;
+        value(&env, &made.credentials, "insert into notes (id) values (1), (2)").await;
+        let remove = ["tenant", "rollback", "one", "--confirm", "one", "--discard-data", "--json"];
+        let failed = env.tenantry(&remove).await.assert_status(6).json();
+        let said = failed["operation"]["state"]["failure"]["message"].as_str().unwrap_or_default().to_owned();
+        assert!(said.contains("notes: ") && said.contains("tenantry_removing()"), "{what}: {failed}");
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_keeps_what_is_deleted_from_others_goes_too() {
+    let env = Env::new().await;
+    let tables = "create table notes (tenant_id uuid not null, id int not null, constraint notes_pkey primary key (tenant_id, id));
+         create table gone (tenant_id uuid not null, id int not null);
+         create table long_gone (tenant_id uuid not null, id int not null);
+         create function keep() returns trigger language plpgsql as $$ begin
+             if tg_table_name = 'notes' then insert into gone (id) values (old.id);
+             else insert into long_gone (id) values (old.id); end if;
+             return null;
+         end $$;
+         create trigger keep after delete on notes for each row execute function keep();
+         create trigger keep after delete on gone for each row execute function keep();";
+    env.add_blueprint(Folder::shared(&env.dir, "kept", "1.0").migration("notes", tables).path()).await;
+    let made = env.provision_of("one", "kept").await;
+    value(&env, &made.credentials, "insert into notes (id) select generate_series(1, 12000)").await;
+    env.rollback("one").await;
+    env.assert_clean_slate(&made.tenant.placement).await;
+    let pool = pool(&env).await;
+    let left = format!(
+        "select ((select count(*) from {pool}.notes) + (select count(*) from {pool}.gone)
+                 + (select count(*) from {pool}.long_gone))::text"
+    );
+    assert_eq!(seen(&env, left).await, "0");
 }

@@ -171,7 +171,13 @@ revoke {placement} from {provisioner};
 /// Opens the owner's own login, for statements that can be in no transaction. CONNECT comes with the group.
 pub const OPEN_OWNER: &str = "\
 alter role {placement} login connection limit 1 password {verifier};
-grant {group} to {placement};
+do $tenantry$ begin
+    if current_setting('server_version_num')::int >= 160000 then
+        execute 'grant {group} to {placement} with set false';
+    else
+        execute 'grant {group} to {placement}';
+    end if;
+end $tenantry$;
 ";
 
 /// The owner is as it was before.

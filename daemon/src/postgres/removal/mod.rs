@@ -20,7 +20,7 @@ use super::quote::{Value, identifier, render};
 use super::target::Ready;
 use super::target::location::Site;
 use super::target::marker::{self, Mark, Settled};
-use super::target::sessions;
+use super::target::{prepared, sessions};
 use super::tenancy::database::databases;
 use super::tenancy::shared::pools::{self, Door};
 use super::tenancy::shared::tenant_rows;
@@ -74,7 +74,7 @@ impl<'a> Removal<'a> {
         tx.commit().await.map_err(doing("commit the closing of the logins"))
     }
 
-    /// Ends the tenant's sessions and waits until they are gone; gives their number.
+    /// Ends the tenant's sessions and waits until they are gone; gives their number. What they prepared goes with them.
     pub async fn end_sessions(&self) -> Result<u64> {
         let mut connection = self.site.target.acquire().await?;
         let mut roles = existing(&mut connection, &tenant_ddl::login_roles(self.placement)).await?;
@@ -82,7 +82,13 @@ impl<'a> Removal<'a> {
             roles.push(self.placement.to_string());
         }
         let ended = sessions::end(&mut connection, self.ready, self.mark, &roles).await?;
+        // They outlive their sessions, of whichever of the tenant's roles.
+        let left = prepared::of_roles(&mut connection, &tenant_ddl::all_roles(self.placement)).await?;
         drop(connection);
+        if !left.is_empty() {
+            prepared::roll_back(self.site.target, self.ready, self.mark, &left).await?;
+            tracing::info!(placement = %self.placement, number = left.len(), "rolled prepared transactions back");
+        }
         if let Some(shared) = self.shared() {
             shared.wait_for_writers().await?;
         }
@@ -161,15 +167,18 @@ impl<'a> Removal<'a> {
         let mut connection = self.site.target.acquire().await?;
         let roles = existing(&mut connection, &tenant_ddl::all_roles(self.placement)).await?;
         let belongings = Belongings { ready: self.ready, mark: self.mark, roles: &roles };
-        let ended = role_holders::end(&mut connection, belongings).await?;
+        let mut ended = role_holders::end(&mut connection, belongings).await?;
+        let prepared = prepared::holders(&mut connection, &roles).await?;
         drop(connection);
+        prepared::roll_back(self.site.target, self.ready, self.mark, &prepared).await?;
+        ended.extend(prepared.into_iter().map(|one| one.owner));
         if ended.is_empty() {
             return Err(error);
         }
         tracing::warn!(
             placement = %self.placement,
             logins = ended.join(", "),
-            "ended sessions of other tenants that kept the tenant's roles from being dropped"
+            "ended sessions and prepared transactions of other tenants that kept the tenant's roles from being dropped"
         );
         self.drop_free_roles().await
     }
@@ -219,7 +228,8 @@ impl<'a> Removal<'a> {
              union all select 'schema ' || nspname from pg_namespace where nspname = $2
              union all select 'database ' || datname from pg_database where datname = $2
              union all select 'member ' || role || ' of pool ' || pool from tenantry.pool_member where placement = $2
-             union all select 'session ' || pid from pg_stat_activity where usename = any($1)",
+             union all select 'session ' || pid from pg_stat_activity where usename = any($1)
+             union all select 'prepared transaction ' || gid from pg_prepared_xacts where owner = any($1) or database = $2",
         )
         .bind(tenant_ddl::all_roles(self.placement))
         .bind(self.placement.as_str())

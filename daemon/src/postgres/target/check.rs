@@ -7,7 +7,7 @@ use tenantry_protocol::plan::{Finding, Severity};
 
 use super::exposure::MOST;
 use super::{Ready, Target};
-use super::{commitment, exposure, trust};
+use super::{commitment, exposure, prepared, trust};
 use crate::postgres::error::{Result, doing};
 use crate::postgres::quote::identifier;
 use crate::postgres::tenancy::database::template;
@@ -104,6 +104,7 @@ pub async fn findings(target: &Target, ready: &Ready) -> Result<Vec<Finding>> {
     ));
     findings.extend(commitment::look(&mut connection).await?.findings(ready));
     findings.extend(temp_files(&mut connection, ready, room.temp_files).await?);
+    findings.push(prepared::look(&mut connection).await?);
     findings.extend(exposure::look(&mut connection, ready).await?);
     if let Some(template) = template::standing(&mut connection, ready).await? {
         let mut connection = target.connect_to(&template).await?;

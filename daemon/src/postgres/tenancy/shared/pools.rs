@@ -78,7 +78,7 @@ async fn look_again(connection: &mut PgConnection, pool: &PlacementName) -> Resu
 
 /// Pools that were built to earlier rules have other functions, first ones in their own schema, where their owner could have
 /// replaced them. Gives them those of now, whether or not they keep the rules: their tenants are verified and removed in any
-/// case.
+/// case. One that cannot be changed holds up none of the others.
 pub(in crate::postgres) async fn secure_earlier(
     connection: &mut PgConnection,
     provisioner: &str,
@@ -93,20 +93,27 @@ pub(in crate::postgres) async fn secure_earlier(
     .map_err(doing("look for pools of an earlier release"))?;
     for name in earlier {
         let pool = parse(&name)?;
-        let values =
-            [("placement", Value::Placement(&pool)), ("provisioner", Value::Identifier(provisioner))];
-        let sql = [
-            pool_ddl::FORGET_FUNCTIONS,
-            pool_ddl::POOL_FUNCTIONS,
-            pool_ddl::CLOSE_POOL,
-            pool_ddl::LEAVE_POOL,
-        ];
-        let mut tx = connection.begin().await.map_err(doing("begin to secure a pool"))?;
-        execute(&mut tx, render(&sql.concat(), &values), "secure a pool").await?;
-        tx.commit().await.map_err(doing("commit a pool's functions"))?;
-        tracing::info!(%pool, "a pool that was built to earlier rules has the functions of now");
+        match secure(connection, &pool, provisioner).await {
+            Ok(()) => {
+                tracing::info!(%pool, "a pool that was built to earlier rules has the functions of now")
+            }
+            Err(error) if error.is_unreachable() => return Err(error),
+            // Its tenants are refused what needs the functions; the others have nothing to do with it.
+            Err(error) => {
+                tracing::warn!(%pool, error = %error.explain(), "a pool of an earlier release could not be secured")
+            }
+        }
     }
     Ok(())
+}
+
+async fn secure(connection: &mut PgConnection, pool: &PlacementName, provisioner: &str) -> Result<()> {
+    let values = [("placement", Value::Placement(pool)), ("provisioner", Value::Identifier(provisioner))];
+    let sql =
+        [pool_ddl::FORGET_FUNCTIONS, pool_ddl::POOL_FUNCTIONS, pool_ddl::CLOSE_POOL, pool_ddl::LEAVE_POOL];
+    let mut tx = connection.begin().await.map_err(doing("begin to secure a pool"))?;
+    execute(&mut tx, render(&sql.concat(), &values), "secure a pool").await?;
+    tx.commit().await.map_err(doing("commit a pool's functions"))
 }
 
 /// Begins to build a pool. Waits for whoever builds the same one; [`Error::PoolExists`] once that one is there.
@@ -275,7 +282,8 @@ pub(in crate::postgres) async fn open_or_close(
 }
 
 /// Which transactions write into a pool's tables, as the server calls them, of sessions that can be the tenant: other tenants'
-/// own logins cannot. They may have begun before the tenant's roles were closed.
+/// own logins cannot. They may have begun before the tenant's roles were closed, and been prepared since. The daemon's own do
+/// not count, though from 16 on it could be anybody whose role it made: it writes there for a tenant that is being made.
 pub(super) async fn writers(
     connection: &mut PgConnection,
     pool: &PlacementName,
@@ -283,10 +291,14 @@ pub(super) async fn writers(
 ) -> Result<Vec<String>> {
     sqlx::query_scalar(
         "select distinct l.virtualtransaction from pg_locks l join pg_class c on c.oid = l.relation
-         join pg_stat_activity a on a.pid = l.pid
+         left join pg_stat_activity a on a.pid = l.pid
+         left join (select x.owner, i.virtualtransaction from pg_prepared_xacts x
+                    join pg_locks i on i.locktype = 'transactionid' and i.transactionid = x.transaction and i.pid is null) x
+             on l.pid is null and x.virtualtransaction = l.virtualtransaction
+         join pg_roles r on r.rolname = coalesce(a.usename, x.owner)
          where l.database = (select oid from pg_database where datname = current_database())
-           and c.relnamespace = to_regnamespace($1) and l.mode = 'RowExclusiveLock' and l.pid <> pg_backend_pid()
-           and pg_has_role(a.usesysid, to_regrole($2 || '_app')::oid, 'member')",
+           and c.relnamespace = to_regnamespace($1) and l.mode = 'RowExclusiveLock'
+           and r.rolname <> current_user and pg_has_role(r.oid, to_regrole($2 || '_app')::oid, 'member')",
     )
     .bind(pool.as_str())
     .bind(placement.as_str())

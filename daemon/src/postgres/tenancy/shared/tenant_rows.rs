@@ -21,6 +21,8 @@ use crate::postgres::target::{Ready, Target};
 
 /// Rows of each table that are removed in one transaction: short enough for others to write beside it.
 const ROWS_A_BATCH: u64 = 5_000;
+/// Rounds that may pass without fewer rows than ever before: a table that keeps what is deleted from another takes one.
+const IDLE_ROUNDS: u32 = 10;
 /// How long a transaction that may still write for the tenant is waited for.
 const TIMEOUT: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -94,17 +96,26 @@ impl Tenant<'_> {
     async fn remove_in(&self, session: &mut OwnerSession) -> Result<u64> {
         let mut connection = self.target.acquire().await?;
         let tables = self.tables(&mut connection).await?;
-        let mut removed = 0;
+        let mut progress = Progress::default();
         loop {
-            // Held while a batch goes: a daemon that was replaced takes nothing away any more.
-            let mut held = connection.begin().await.map_err(doing("begin to hold the marker"))?;
-            marker::hold(&mut held, self.mark).await?;
-            let gone = remove_some(session.connection(), &tables).await?;
-            held.commit().await.map_err(doing("commit the hold of the marker"))?;
-            removed += gone;
-            if gone == 0 {
-                return Ok(removed);
+            clean_up(session.connection()).await?;
+            // In a transaction of its own: what triggers put off until COMMIT can have left rows, too.
+            if !progress.goes_on(&rows_left(session.connection(), &tables).await?)? {
+                return Ok(progress.removed);
             }
+            let mut round = 0;
+            while round < progress.left {
+                // Held while a batch goes: a daemon that was replaced takes nothing away any more.
+                let mut held = connection.begin().await.map_err(doing("begin to hold the marker"))?;
+                marker::hold(&mut held, self.mark).await?;
+                let gone = remove_some(session.connection(), &tables).await?;
+                held.commit().await.map_err(doing("commit the hold of the marker"))?;
+                round += gone;
+                if gone == 0 {
+                    break;
+                }
+            }
+            progress.removed += round;
         }
     }
 
@@ -128,11 +139,50 @@ impl Tenant<'_> {
     }
 }
 
+/// How the removal goes on, round for round: in each as many rows are deleted as there were at its beginning. Triggers may write
+/// rows meanwhile, of their own account, which the next rounds delete; but not without end.
+#[derive(Debug, Default)]
+struct Progress {
+    removed: u64,
+    /// Rows at the beginning of this round.
+    left: u64,
+    /// The fewest that there were, and the rounds since then.
+    fewest: Option<u64>,
+    idle: u32,
+}
+
+impl Progress {
+    /// Whether there are rows; an error where they do not get fewer.
+    fn goes_on(&mut self, left: &[(String, u64)]) -> Result<bool> {
+        self.left = left.iter().map(|(_, rows)| rows).sum();
+        if self.left == 0 {
+            return Ok(false);
+        }
+        if self.fewest.is_none_or(|fewest| self.left < fewest) {
+            (self.fewest, self.idle) = (Some(self.left), 0);
+            return Ok(true);
+        }
+        self.idle += 1;
+        if self.idle < IDLE_ROUNDS {
+            return Ok(true);
+        }
+        Err(Error::Refused(format!(
+            "the blueprint's triggers write as many rows of the tenant as are deleted ({}): they let that be where \
+             tenantry_removing() is true",
+            told(left)
+        )))
+    }
+}
+
+/// The tables that still have rows, with their number.
+fn told(left: &[(String, u64)]) -> String {
+    left.iter().map(|(table, rows)| format!("{table}: {rows}")).collect::<Vec<_>>().join(", ")
+}
+
 /// Removes rows in a transaction of the tenant's own: of each table at most [`ROWS_A_BATCH`]. Where none can go because they
 /// refer to each other in a circle, all go in one statement. Gives how many went; an error where some stay.
 async fn remove_some(session: &mut PgConnection, tables: &[String]) -> Result<u64> {
-    // What triggers left in the session is no business of the next batch's.
-    execute(session, "discard all".to_owned(), "clean the session up").await?;
+    clean_up(session).await?;
     let mut tx = session.begin().await.map_err(doing("begin a batch of the tenant's rows"))?;
     // A reference that is checked late would fail the whole batch at its end.
     execute(&mut tx, "set constraints all immediate".to_owned(), "check the references at once").await?;
@@ -153,13 +203,18 @@ async fn remove_some(session: &mut PgConnection, tables: &[String]) -> Result<u6
             return Err(Error::Refused(format!(
                 "the blueprint keeps rows of the tenant from being deleted ({}): its triggers let them go where \
                  tenantry_removing() is true",
-                left.join(", ")
+                told(&left)
             )));
         }
     }
     // What a trigger put off runs here, as the tenant.
     tx.commit().await.map_err(doing_for_a_tenant("commit the removal of rows"))?;
     Ok(gone)
+}
+
+/// What triggers left in the session is no business of what comes next in it.
+async fn clean_up(session: &mut PgConnection) -> Result<()> {
+    execute(session, "discard all".to_owned(), "clean the session up").await
 }
 
 /// None where other rows still refer to them.
@@ -181,18 +236,18 @@ async fn remove_some_of(tx: &mut PgConnection, table: &str) -> Result<u64> {
     }
 }
 
-/// The tables that still have rows, with their number.
-async fn rows_left(tx: &mut PgConnection, tables: &[String]) -> Result<Vec<String>> {
+/// The tables that still have rows.
+async fn rows_left(session: &mut PgConnection, tables: &[String]) -> Result<Vec<(String, u64)>> {
     let mut left = Vec::new();
     for table in tables {
         let count = format!("select pg_catalog.count(*) from only {table}");
         let rows: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(count))
             .persistent(false)
-            .fetch_one(&mut *tx)
+            .fetch_one(&mut *session)
             .await
             .map_err(doing_for_a_tenant("count what is left of the tenant's rows"))?;
         if rows > 0 {
-            left.push(format!("{table}: {rows}"));
+            left.push((table.clone(), rows.unsigned_abs()));
         }
     }
     Ok(left)

@@ -1,0 +1,129 @@
+//! Transactions that somebody prepared and left: they outlive their session, and even their role's login, with every lock and
+//! row that they hold. Only servers whose `max_prepared_transactions` is above 0 have any.
+//!
+//! Invariant: what is rolled back belongs to a role that is joined for it, as the server asks, and left again.
+
+use sqlx::{Connection as _, PgConnection};
+use tenantry_protocol::plan::Finding;
+
+use super::check::{ok, warning};
+use super::marker::{self, Mark};
+use super::{Ready, Target};
+use crate::postgres::error::{Result, doing};
+use crate::postgres::execute::execute;
+use crate::postgres::quote::{Value, identifier, render};
+
+/// One of them.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    pub owner: String,
+    database: String,
+    /// The statement that undoes it.
+    undo: String,
+}
+
+impl From<(String, String, String)> for Prepared {
+    fn from((owner, database, undo): (String, String, String)) -> Self {
+        Self { owner, database, undo }
+    }
+}
+
+/// Those of `roles`, wherever they were prepared.
+pub async fn of_roles(connection: &mut PgConnection, roles: &[String]) -> Result<Vec<Prepared>> {
+    let found: Vec<(String, String, String)> = sqlx::query_as(
+        "select owner::text, database::text, format('rollback prepared %L', gid) as undo
+         from pg_prepared_xacts where owner = any($1) order by prepared",
+    )
+    .bind(roles)
+    .fetch_all(connection)
+    .await
+    .map_err(doing("look for prepared transactions"))?;
+    Ok(found.into_iter().map(Prepared::from).collect())
+}
+
+/// Those of tenants' own logins that hold one of `roles`.
+pub async fn holders(connection: &mut PgConnection, roles: &[String]) -> Result<Vec<Prepared>> {
+    let found: Vec<(String, String, String)> = sqlx::query_as(
+        "select distinct x.owner::text, x.database::text, format('rollback prepared %L', x.gid) as undo
+         from pg_prepared_xacts x
+         -- Its locks are found by the one on itself.
+         join pg_locks i on i.locktype = 'transactionid' and i.transactionid = x.transaction and i.pid is null
+         join pg_locks l on l.virtualtransaction = i.virtualtransaction and l.pid is null
+         where l.locktype = 'object' and l.classid = 'pg_authid'::regclass
+           and l.objid in (select oid from pg_roles where rolname = any($1))
+           and x.owner ~ '^t_[a-z2-7]{13}_[ab]$'
+           and exists (select from tenantry.placement p where p.placement = left(x.owner, 15))",
+    )
+    .bind(roles)
+    .fetch_all(connection)
+    .await
+    .map_err(doing("look for prepared transactions that hold the tenant's roles"))?;
+    Ok(found.into_iter().map(Prepared::from).collect())
+}
+
+/// Undoes them. Nothing of anybody's runs in that.
+pub async fn roll_back(target: &Target, ready: &Ready, mark: Mark, prepared: &[Prepared]) -> Result<()> {
+    for one in prepared {
+        let mut there = target.connect_to(&one.database).await?;
+        let undone = roll_back_one(target, ready, mark, one, &mut there).await;
+        there.close().await.ok();
+        undone?;
+    }
+    Ok(())
+}
+
+async fn roll_back_one(
+    target: &Target,
+    ready: &Ready,
+    mark: Mark,
+    one: &Prepared,
+    there: &mut PgConnection,
+) -> Result<()> {
+    let mut connection = target.acquire().await?;
+    // The statement can be in no transaction, so that the membership is committed for its time.
+    member(&mut connection, ready, mark, "grant {role} to {provisioner}", &one.owner).await?;
+    let become_owner = format!("set role {}", identifier(&one.owner));
+    let undone = async {
+        execute(there, become_owner, "become the owner of a prepared transaction").await?;
+        execute(there, one.undo.clone(), "roll a prepared transaction back").await
+    }
+    .await;
+    member(&mut connection, ready, mark, "revoke {role} from {provisioner}", &one.owner).await?;
+    undone
+}
+
+async fn member(
+    connection: &mut PgConnection,
+    ready: &Ready,
+    mark: Mark,
+    template: &'static str,
+    role: &str,
+) -> Result<()> {
+    let values = [("role", Value::Identifier(role)), ("provisioner", Value::Identifier(&ready.provisioner))];
+    let mut tx = connection.begin().await.map_err(doing("begin to join or leave a role"))?;
+    marker::hold(&mut tx, mark).await?;
+    execute(&mut tx, render(template, &values), "join or leave a role").await?;
+    tx.commit().await.map_err(doing("commit a membership"))
+}
+
+/// Whether anybody can leave some.
+pub(super) async fn look(connection: &mut PgConnection) -> Result<Finding> {
+    let (most, left): (i32, i64) = sqlx::query_as(
+        "select current_setting('max_prepared_transactions')::int, count(*)
+         from pg_prepared_xacts where owner ~ '^t_[a-z2-7]{13}(_|$)'",
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(doing("look at prepared transactions"))?;
+    if most == 0 {
+        return Ok(ok("prepared_transactions", "nobody can leave a prepared transaction behind".to_owned()));
+    }
+    Ok(warning(
+        "prepared_transactions",
+        format!(
+            "every tenant can leave prepared transactions, which hold their locks and keep the server from cleaning up until they \
+             end (now: {left} of tenants, {most} at most); unless you need them, an administrator runs: alter system set \
+             max_prepared_transactions = 0, and restarts the server"
+        ),
+    ))
+}
