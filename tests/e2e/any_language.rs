@@ -1,4 +1,4 @@
-//! The README's promise to other languages: its own script, run as it stands there.
+//! What docs/automation.md promises other languages: its own script, run as it stands there.
 
 use std::process::Stdio;
 
@@ -8,10 +8,10 @@ use tokio::process::Command;
 use crate::harness::Env;
 use crate::harness::binaries::project_dir;
 
-/// The README's block of that language.
+/// The document's block of that language.
 fn block(language: &str) -> String {
-    let readme = std::fs::read_to_string(project_dir().join("README.md")).unwrap();
-    let (_, after) = readme.split_once(&format!("```{language}\n")).expect("the README has such a block");
+    let document = std::fs::read_to_string(project_dir().join("docs/automation.md")).unwrap();
+    let (_, after) = document.split_once(&format!("```{language}\n")).expect("the document has such a block");
     after.split_once("```").expect("the block ends").0.to_owned()
 }
 
@@ -27,7 +27,7 @@ async fn run_script(env: &Env, slug: &str) -> std::process::Output {
 }
 
 #[tokio::test]
-async fn the_readmes_python_script_provisions_a_tenant() {
+async fn the_documented_python_script_provisions_a_tenant() {
     let env = Env::new().await;
     let output = run_script(&env, "from-python").await;
     let state: Value =
@@ -37,7 +37,7 @@ async fn the_readmes_python_script_provisions_a_tenant() {
 }
 
 #[tokio::test]
-async fn the_readmes_python_script_says_what_was_refused() {
+async fn the_documented_python_script_says_what_was_refused() {
     let env = Env::new().await;
     let output = run_script(&env, "Not A Slug").await;
     assert!(!output.status.success());

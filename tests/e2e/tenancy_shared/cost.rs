@@ -74,7 +74,7 @@ async fn medians(connections: [&mut PgConnection; 2], sql: &str) -> [Duration; 2
 
 /// The tenant asks through the policies; the superuser names the tenant in each table and asks without.
 #[tokio::test]
-#[expect(clippy::print_stdout, reason = "the figures of the README")]
+#[expect(clippy::print_stdout, reason = "the figures of docs/tenancies.md")]
 async fn the_policies_cost_little_beside_the_same_queries_without_them() {
     let env = Env::new().await;
     let made = env.provision_of("one", "ledger").await;
