@@ -1,6 +1,7 @@
 -- What follows each file of a build, once more: with the tables that have any trigger, not only a deferrable one. An event
 -- that a deferrable trigger queued stays deferred though its constraint is made NOT DEFERRABLE afterwards.
-drop function tenantry.close_file(text, text, text, integer, text, text, integer, bigint);
+-- Whatever names it in an expression, by its number alone, must not hold this up.
+drop function tenantry.close_file(text, text, text, integer, text, text, integer, bigint) cascade;
 create function tenantry.close_file(
     provisioner text, owner_role text, build_xid text,
     file_position integer, file_name text, file_checksum text, file_statements integer, file_duration_us bigint,

@@ -1,6 +1,9 @@
 //! A tenant can always be removed: nothing that it, or another tenant, leaves behind holds the removal up. Only what an
 //! administrator made of its objects in another tenant's schema does, and is named.
 
+use tenantry_protocol::name::PlacementName;
+use tenantry_protocol::tenant::Credentials;
+
 use crate::harness::{Cluster, Env, Folder, Version};
 use crate::tenancy_shared::{pool, seen};
 
@@ -101,4 +104,56 @@ async fn what_other_tenants_have_on_its_objects_does_not_go_with_it() {
     for slug in ["staying", "sharing"] {
         env.tenantry(&["tenant", "verify", slug]).await.assert_status(0);
     }
+}
+
+/// Gives the tenant's roles something again and again, and keeps them locked meanwhile; the archive's login too, once it is there.
+async fn a_persistent_neighbour(env: &Env, login: &Credentials, tenant: &PlacementName) {
+    let gives = format!(
+        "do $$ begin for i in 1..20 loop
+             if to_regrole('{tenant}_dump') is not null then
+                 execute 'alter default privileges grant select on tables to {tenant}_dump';
+             end if;
+             execute 'alter default privileges grant select on tables to {tenant}_app, {tenant}_a';
+             perform pg_sleep(0.05);
+         end loop; end $$"
+    );
+    loop {
+        // It is ended whenever it is in the way, and comes back.
+        env.psql(login, &gives).await;
+    }
+}
+
+async fn a_neighbour_who_comes_back_does_not_hold_up_a_removal(version: Version) {
+    let env = Env::on(Cluster::private(version)).await;
+    let tables =
+        Folder::new(&env.dir, "plain", "1.0").migration("tables", "create table a (id int primary key)");
+    env.add_blueprint(tables.path()).await;
+    let leaving = env.provision_of("leaving", "plain").await.tenant.placement;
+    let neighbour = env.provision_of("neighbour", "plain").await.credentials;
+    let first = a_persistent_neighbour(&env, &neighbour, &leaving);
+    let second = a_persistent_neighbour(&env, &neighbour, &leaving);
+    let mut rollback = vec!["tenant", "rollback", "leaving", "--confirm", "leaving"];
+    if version == Version::V18 {
+        // The packaged pg_dump is too old for an archive, which has a login of its own.
+        rollback.push("--discard-data");
+    }
+    tokio::select! {
+        () = first => {}
+        () = second => {}
+        removed = env.tenantry(&rollback) => {
+            removed.assert_status(0);
+        }
+    }
+    let left = format!("select string_agg(rolname, ' ') from pg_roles where rolname like '{leaving}%'");
+    assert_eq!(seen(&env, left).await, "");
+}
+
+#[tokio::test]
+async fn a_neighbour_who_comes_back_does_not_hold_up_a_removal_on_the_packaged_postgresql() {
+    a_neighbour_who_comes_back_does_not_hold_up_a_removal(Version::Packaged).await;
+}
+
+#[tokio::test]
+async fn a_neighbour_who_comes_back_does_not_hold_up_a_removal_on_postgresql_18() {
+    a_neighbour_who_comes_back_does_not_hold_up_a_removal(Version::V18).await;
 }

@@ -1,6 +1,25 @@
 //! What objects stand on, and what stands on them, as the server itself keeps book of it.
 //!
-//! Nothing here evaluates what it reads of: a definition is somebody's code.
+//! Nothing here evaluates what it reads of: a definition is somebody's code. Nor is every dependency true: who may make an
+//! object can write the number of another into an expression (`'16999'::regnamespace`), without a right on that, and the server
+//! then keeps book of a dependency. So what is in a schema is read from the object itself, and what others have on an object
+//! counts against nobody but them.
+
+/// A CTE over another, `home (oid)`: `inside (classid, objid)`, the objects that are in that schema. The dependencies on it are
+/// indexed, where a scan of the catalog would take longer with every tenant; of what can hold an expression, the object says
+/// where it is. Rules, defaults, constraints, policies and triggers are in no schema, and an administrator's publication is
+/// nobody's way in.
+pub const INSIDE: &str = "
+    inside as materialized (
+        select d.classid, d.objid from home
+        join pg_depend d on d.refclassid = 'pg_namespace'::regclass and d.refobjid = home.oid
+        left join pg_class c on d.classid = 'pg_class'::regclass and c.oid = d.objid
+        left join pg_proc f on d.classid = 'pg_proc'::regclass and f.oid = d.objid
+        left join pg_type t on d.classid = 'pg_type'::regclass and t.oid = d.objid
+        left join pg_statistic_ext s on d.classid = 'pg_statistic_ext'::regclass and s.oid = d.objid
+        where coalesce(c.relnamespace, f.pronamespace, t.typnamespace, s.stxnamespace, home.oid) = home.oid
+          and d.classid not in ('pg_rewrite'::regclass, 'pg_attrdef'::regclass, 'pg_constraint'::regclass, 'pg_policy'::regclass,
+              'pg_trigger'::regclass, 'pg_publication_rel'::regclass, 'pg_publication_namespace'::regclass))";
 
 /// CTEs over another, `root (classid, objid)`, which names objects. `part` are these and all that goes with them when they go:
 /// defaults, constraints, triggers, rules, indexes, the types of rows and arrays. `elsewhere` is what a part stands on though
@@ -14,15 +33,16 @@ pub const ELSEWHERE: &str = "
         select classid, objid from root
         union
         select d.classid, d.objid from part p join pg_depend d on d.refclassid = p.classid and d.refobjid = p.objid
-        -- An administrator's publication of a table has an entry for it, which is nobody's way in.
-        where d.deptype in ('a', 'i', 'P', 'S') and d.classid <> 'pg_publication_rel'::regclass),
+        where d.deptype in ('a', 'i', 'P', 'S')
+          and d.classid not in ('pg_publication_rel'::regclass, 'pg_publication_namespace'::regclass)),
     trusted (oid) as (
         select x.oid from pg_extension x join pg_roles r on r.oid = x.extowner where r.rolsuper or r.rolname = current_user),
     elsewhere as (
         select d.* from part p join pg_depend d on d.classid = p.classid and d.objid = p.objid
         left join pg_type t on d.refclassid = 'pg_type'::regclass and t.oid = d.refobjid
         where (d.refobjid >= 16384 or d.refclassid = 'pg_namespace'::regclass)
-          and not exists (select from part o where o.classid = d.refclassid and o.objid = d.refobjid)
+          -- Hashed, as NOT IN is: there can be as many parts as a tenant has tables and columns.
+          and (d.refclassid, d.refobjid) not in (select classid, objid from part)
           and not exists (
               select from pg_depend e where e.classid = d.refclassid and e.refclassid = 'pg_extension'::regclass
                 and e.objid in (d.refobjid, t.typelem) and e.deptype = 'e' and e.refobjid in (select oid from trusted))
@@ -33,26 +53,26 @@ pub const ELSEWHERE: &str = "
         -- Whoever reads a table reads those that inherit from it.
         select p.classid, p.objid, 0, p.classid, i.inhrelid, 0, 'n'
         from part p join pg_inherits i on p.classid = 'pg_class'::regclass and i.inhparent = p.objid
-        where not exists (select from part o where o.classid = p.classid and o.objid = i.inhrelid))";
+        where (p.classid, i.inhrelid) not in (select classid, objid from part))";
 
-/// A CTE over `part`: `leaning (said, placement)`, what others have on a part, and whose schema that is in.
+/// A CTE over `part`: `leaning (said, placement, is_certain)`, what others have on a part, and whose schema that is in. Certain is
+/// what no expression can feign: a foreign key, and a column of that type.
 pub const LEANING: &str = "
-    leaning (said, placement) as (
+    leaning (said, placement, is_certain) as (
         select distinct format('%s on %s', pg_describe_object(d.classid, d.objid, d.objsubid),
                                pg_describe_object(d.refclassid, d.refobjid, 0)),
-               n.nspname::text
+               coalesce(n.nspname::text, (pg_identify_object(d.classid, d.objid, 0)).schema),
+               coalesce(k.contype = 'f' or d.classid = 'pg_class'::regclass and d.objsubid > 0, false)
         from part p join pg_depend d on d.refclassid = p.classid and d.refobjid = p.objid
         left join pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid
         left join pg_attrdef f on d.classid = 'pg_attrdef'::regclass and f.oid = d.objid
         left join pg_constraint k on d.classid = 'pg_constraint'::regclass and k.oid = d.objid
         left join pg_trigger g on d.classid = 'pg_trigger'::regclass and g.oid = d.objid
         left join pg_policy y on d.classid = 'pg_policy'::regclass and y.oid = d.objid
-        left join pg_class c on c.oid = case d.classid when 'pg_class'::regclass then d.objid
-            else coalesce(w.ev_class, f.adrelid, nullif(k.conrelid, 0), g.tgrelid, y.polrelid) end
-        left join pg_type t on t.oid = case d.classid when 'pg_type'::regclass then d.objid else nullif(k.contypid, 0) end
-        left join pg_proc r on d.classid = 'pg_proc'::regclass and r.oid = d.objid
-        left join pg_namespace n on n.oid = coalesce(c.relnamespace, t.typnamespace, r.pronamespace)
-        where d.classid <> 'pg_publication_rel'::regclass
+        left join pg_class c on c.oid = coalesce(w.ev_class, f.adrelid, nullif(k.conrelid, 0), g.tgrelid, y.polrelid)
+        left join pg_type t on t.oid = nullif(k.contypid, 0)
+        left join pg_namespace n on n.oid = coalesce(c.relnamespace, t.typnamespace)
+        where d.classid not in ('pg_publication_rel'::regclass, 'pg_publication_namespace'::regclass)
           -- A foreign key stands on the index of a key, and on the key's table.
           and not exists (select from pg_index i where d.refclassid = 'pg_class'::regclass and i.indexrelid = d.refobjid)
-          and not exists (select from part o where o.classid = d.classid and o.objid = d.objid))";
+          and (d.classid, d.objid) not in (select classid, objid from part))";

@@ -38,9 +38,6 @@ pub enum Error {
     /// Somebody else has built the pool meanwhile.
     #[error("the pool exists already")]
     PoolExists,
-    /// The pool that stands does not keep the rules of now; a sentence for each that it breaks.
-    #[error("the shared tables do not keep tenants apart: {}", .0.join("; "))]
-    PoolBreaksRules(Vec<String>),
     /// The audit trail is not what this daemon wrote: nothing is changed on top of it.
     #[error("{0}")]
     Distrusted(String),

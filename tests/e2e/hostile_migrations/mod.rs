@@ -5,6 +5,7 @@
 
 mod attacks;
 mod deferred;
+mod feigned;
 
 use std::path::PathBuf;
 

@@ -142,7 +142,7 @@ pub(crate) const CASES: &[Case] = &[
         "a cast",
         "create type mood as enum ('calm'); create function told(mood) returns integer language sql immutable as 'select 1';
          create cast (mood as integer) with function told(mood) as implicit",
-        "uses the function told",
+        "cast from mood to integer is nothing that tenants may share",
     ),
     (
         "a cast without a function",

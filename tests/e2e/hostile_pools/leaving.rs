@@ -157,3 +157,37 @@ async fn a_table_that_keeps_what_is_deleted_from_others_goes_too() {
     );
     assert_eq!(seen(&env, left).await, "0");
 }
+
+async fn a_setting_hides_no_rows(version: Version) {
+    let env = Env::on(Cluster::private(version)).await;
+    let tables = "create table notes (tenant_id uuid not null, id int not null, constraint notes_pkey primary key (tenant_id, id));
+         create table kept (tenant_id uuid not null, id int not null, constraint kept_pkey primary key (tenant_id, id));
+         create function hide() returns trigger language plpgsql as $$ begin
+             execute format('alter role %I set role = %L', current_user, current_user || '_app');
+             execute format('alter role %I in database %I set role = %L', current_user, current_database(), current_user || '_app');
+             return old;
+         end $$;
+         create function stay() returns trigger language plpgsql as $$ begin return null; end $$;
+         create trigger hide before delete on notes for each row execute function hide();
+         create trigger stay before delete on kept for each row execute function stay();";
+    env.add_blueprint(Folder::shared(&env.dir, "hides", "1.0").migration("notes", tables).path()).await;
+    let made = env.provision_of("one", "hides").await;
+    value(&env, &made.credentials, "insert into notes (id) values (1); insert into kept (id) values (1)")
+        .await;
+    let remove = ["tenant", "rollback", "one", "--confirm", "one", "--discard-data", "--json"];
+    let failed = env.tenantry(&remove).await.assert_status(6).json();
+    let id = failed["operation"]["id"].as_str().unwrap();
+    // The owner's next login would begin as a role that has no rows any more.
+    let again = env.tenantry(&["operation", "retry", id, "--json"]).await.assert_status(6);
+    assert!(again.stdout.contains("kept: 1)"), "{again}");
+}
+
+#[tokio::test]
+async fn what_a_leaving_tenant_sets_for_its_next_login_hides_no_rows() {
+    a_setting_hides_no_rows(Version::Packaged).await;
+}
+
+#[tokio::test]
+async fn what_a_leaving_tenant_sets_for_its_next_login_hides_no_rows_on_postgresql_18() {
+    a_setting_hides_no_rows(Version::V18).await;
+}

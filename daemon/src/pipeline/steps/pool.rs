@@ -46,20 +46,19 @@ pub(in crate::pipeline) async fn run(run: &mut ProvisionRun, tracker: &Tracker) 
 
 /// The pool, if it is there and keeps the rules at this moment: whatever became of it, nobody joins one that does not.
 async fn find(run: &ProvisionRun, identity: &Identity) -> Result<Option<PlacementName>, StepError> {
-    let found = pools::find(&run.target, identity).await.map_err(|error| match error {
-        Error::PoolBreaksRules(broken) => StepError::Uncovered(broken),
-        error => error.into(),
-    })?;
-    if let Some(pool) = &found {
-        let mut broken = uncovered(run, pool).await?;
-        if !broken.is_empty()
-            && shared_names::take_away(&run.target, &*run.target.ready().await?, Some(pool)).await? > 0
-        {
-            broken = uncovered(run, pool).await?;
-        }
-        refuse(broken)?;
+    let ready = run.target.ready().await?;
+    let Some(pool) = pools::named(&run.target, identity).await? else {
+        // What a tenant made in the name of the group would stand against a new pool, too.
+        shared_names::take_away(&run.target, &ready, None).await?;
+        return Ok(None);
+    };
+    let mut broken = uncovered(run, &pool).await?;
+    if !broken.is_empty() && shared_names::take_away(&run.target, &ready, Some(&pool)).await? > 0 {
+        broken = uncovered(run, &pool).await?;
     }
-    Ok(found)
+    refuse(broken)?;
+    pools::keeps_the_rules(&run.target, &pool).await?;
+    Ok(Some(pool))
 }
 
 async fn uncovered(run: &ProvisionRun, pool: &PlacementName) -> Result<Vec<String>, StepError> {

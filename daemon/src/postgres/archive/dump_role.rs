@@ -64,7 +64,8 @@ pub async fn open(
 
 /// Closes the login, ends its sessions, and removes it. Can be done again.
 pub async fn close(target: &Target, ready: &Ready, mark: Mark, placement: &PlacementName) -> Result<()> {
-    const DEPENDENTS_EXIST: &str = "2BP01";
+    /// dependent_objects_still_exist, lock_not_available
+    const IN_USE: [&str; 2] = ["2BP01", "55P03"];
     let mut connection = target.acquire().await?;
     if !exists(&mut connection, placement).await? {
         return Ok(());
@@ -80,8 +81,8 @@ pub async fn close(target: &Target, ready: &Ready, mark: Mark, placement: &Place
     marker::hold(&mut tx, mark).await?;
     match execute(&mut tx, render("drop role {role}", &values), "remove the archive's login").await {
         Ok(()) => tx.commit().await.map_err(doing("commit the removal of the archive's login")),
-        // Another tenant gave it something meanwhile. Closed it is, and it goes with the tenant's other roles.
-        Err(error) if error.server().is_some_and(|server| server.is(DEPENDENTS_EXIST)) => {
+        // Another tenant gave it something meanwhile, or is about to. Closed it is, and it goes with the tenant's other roles.
+        Err(error) if error.server().is_some_and(|server| server.is_any(&IN_USE)) => {
             tracing::warn!(%role, error = %error.explain(), "the archive's login is closed, and stays");
             Ok(())
         }

@@ -90,6 +90,9 @@ pub async fn open(
         Purpose::Leaving(pool) => (pool, site.target.options().lock_timeout, "tenantry-removal"),
     };
     let settings = [
+        // What the owner set for its logins to this database does not come before these.
+        ("role", "none".to_owned()),
+        ("default_transaction_read_only", "off".to_owned()),
         ("search_path", format!("{home}, tenantry_ext, pg_temp")),
         ("lock_timeout", format!("{}ms", lock_timeout.as_millis())),
         ("statement_timeout", format!("{}ms", site.target.options().statement_timeout.as_millis())),

@@ -151,7 +151,7 @@ begin
     select string_agg(distinct format('%I.%I', n.nspname, k.conname), ', ') into names
     from pg_namespace n
     join pg_depend d on d.refclassid = 'pg_namespace'::regclass and d.refobjid = n.oid and d.classid = 'pg_class'::regclass
-    join pg_constraint k on k.conrelid = d.objid
+    join pg_constraint k on k.conrelid = d.objid and k.connamespace = n.oid
     where n.nspname = '{home}' and k.condeferred;
     if names is not null then
         execute 'set constraints ' || names || ' deferred';
@@ -168,8 +168,10 @@ drop function if exists {placement}.{placement}_run(text[]);
 revoke {placement} from {provisioner};
 ";
 
-/// Opens the owner's own login, for statements that can be in no transaction. CONNECT comes with the group.
+/// Opens the owner's own login, for statements that can be in no transaction. CONNECT comes with the group. What the owner set
+/// for its next login is forgotten.
 pub const OPEN_OWNER: &str = "\
+alter role {placement} reset all;
 alter role {placement} login connection limit 1 password {verifier};
 do $tenantry$ begin
     if current_setting('server_version_num')::int >= 160000 then

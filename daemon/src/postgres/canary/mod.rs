@@ -12,6 +12,7 @@ use crate::model::blueprint::statements;
 use super::build::runner::{Build, File, FileError};
 use super::build::secret::Password;
 use super::build::tenant_ddl::{self, Limits};
+use super::dependencies::INSIDE;
 use super::error::{Error, Result, doing};
 use super::quote;
 use super::removal::Removal;
@@ -76,12 +77,12 @@ async fn remove(target: &Target, ready: &Ready, build: OperationId, name: &Place
 
 /// Everything that an attack of the core could change of the canary, as one text: rows, columns, owners, privileges.
 pub async fn fingerprint(site: Site<'_>, canary: &PlacementName) -> Result<String> {
-    picture(site, canary, FINGERPRINT).await
+    picture(site, canary, &core_fingerprint()).await
 }
 
 /// The same, with what the other attacks could change: roles, their settings and members, large objects.
 pub async fn whole_fingerprint(site: Site<'_>, canary: &PlacementName) -> Result<String> {
-    Ok(picture(site, canary, FINGERPRINT).await? + &picture(site, canary, ROLES_FINGERPRINT).await?)
+    Ok(picture(site, canary, &core_fingerprint()).await? + &picture(site, canary, ROLES_FINGERPRINT).await?)
 }
 
 async fn picture(site: Site<'_>, canary: &PlacementName, sql: &str) -> Result<String> {
@@ -95,12 +96,12 @@ async fn picture(site: Site<'_>, canary: &PlacementName, sql: &str) -> Result<St
         .map_err(doing("take the canary's fingerprint"))
 }
 
-/// What is in the schema is read from the dependencies on it, which are indexed: a scan of the catalog would make each
-/// verification slower with every tenant that is there.
+fn core_fingerprint() -> String {
+    format!("with home (oid) as (select oid from pg_namespace where nspname = $1), {INSIDE}, {FINGERPRINT}")
+}
+
+/// Over [`INSIDE`].
 const FINGERPRINT: &str = "
-    with inside as materialized (
-        select d.classid, d.objid from pg_depend d
-        where d.refclassid = 'pg_namespace'::regclass and d.refobjid = (select oid from pg_namespace where nspname = $1)),
     relations as materialized (
         select c.* from inside i join pg_class c on c.oid = i.objid where i.classid = 'pg_class'::regclass)
     select concat_ws('|',

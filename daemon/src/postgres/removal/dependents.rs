@@ -1,31 +1,34 @@
 //! What others have on the objects that are to be dropped, and what `cascade` would take with them.
 //!
-//! Invariant: nothing of another tenant's, and nothing of shared tables, goes with a tenant. What an administrator made on a
-//! tenant's tables goes, as it would with the tables in any case, and the log names it.
+//! Invariant: no column, foreign key or shared table of another tenant's goes with a tenant; that asks for a person. Nobody can
+//! keep a tenant from being removed by it: what an object can feign to stand on goes, unless its owner could have used it. So
+//! does what an administrator made on a tenant's tables. The log names what went.
 
 use std::sync::LazyLock;
 
 use sqlx::PgConnection;
 use tenantry_protocol::name::PlacementName;
 
-use crate::postgres::dependencies::{ELSEWHERE, LEANING};
+use crate::postgres::dependencies::{ELSEWHERE, INSIDE, LEANING};
 use crate::postgres::error::{Error, Result, doing};
 
 /// How many are named.
 const MOST: usize = 5;
 
-/// [`Error::Refused`] where others than administrators would lose something.
+/// [`Error::Refused`] where another tenant would lose something.
 pub(super) async fn spare(connection: &mut PgConnection, placement: &PlacementName) -> Result<()> {
     static FOUND: LazyLock<String> = LazyLock::new(|| {
         format!(
-            "with recursive root as (
-                select n.tableoid as classid, n.oid as objid from pg_namespace n where n.nspname = $1
-                union all
-                select d.classid, d.objid from pg_namespace n
-                join pg_depend d on d.refclassid = n.tableoid and d.refobjid = n.oid where n.nspname = $1),
+            "with recursive home (oid) as (select oid from pg_namespace where nspname = $1), {INSIDE},
+             root as (select classid, objid from inside union all select 'pg_namespace'::regclass, oid from home),
              {ELSEWHERE}, {LEANING}
-             select left(said, 300), exists (select from tenantry.placement p where p.placement = leaning.placement)
-             from leaning order by 2 desc, 1 limit {}",
+             select left(said, 300), coalesce(own.kind <> 'canary' and other.placement is not null and (
+                    is_certain or other.kind = 'pool'
+                    or has_schema_privilege(to_regrole(other.placement)::oid, own.placement, 'usage')), false)
+             from leaning
+             join tenantry.placement own on own.placement = $1 and own.kind <> 'tombstone'
+             left join tenantry.placement other on other.placement = leaning.placement and other.kind <> 'tombstone'
+             order by 2 desc, 1 limit {}",
             MOST + 1
         )
     });
@@ -39,15 +42,15 @@ pub(super) async fn spare(connection: &mut PgConnection, placement: &PlacementNa
         let of = found.iter().filter(|(_, is)| *is == of_tenants).take(MOST);
         of.map(|(said, _)| said.as_str()).collect::<Vec<_>>().join(", ")
     };
-    let (tenants, administrators) = (named(true), named(false));
-    if !tenants.is_empty() {
+    let (kept, goes) = (named(true), named(false));
+    if !kept.is_empty() {
         return Err(Error::Refused(format!(
-            "other tenants have something on this tenant's objects, which would go with them: {tenants}; an administrator \
+            "other tenants have something on this tenant's objects, which would go with them: {kept}; an administrator \
              gives them objects of their own, or drops these, and tries again"
         )));
     }
-    if !administrators.is_empty() {
-        tracing::warn!(%placement, objects = administrators, "objects that stand on the tenant's go with it");
+    if !goes.is_empty() {
+        tracing::warn!(%placement, objects = goes, "objects that stand on the tenant's go with it");
     }
     Ok(())
 }

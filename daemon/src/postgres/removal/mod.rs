@@ -9,12 +9,14 @@ mod foreign_grants;
 pub mod preview;
 mod role_holders;
 
+use std::time::Duration;
+
 use sqlx::{Connection as _, PgConnection};
 use tenantry_protocol::name::PlacementName;
 
 use self::belongings::Belongings;
 use super::build::{owner_login, tenant_ddl};
-use super::error::{Result, doing};
+use super::error::{Error, Result, doing};
 use super::execute::execute;
 use super::quote::{Value, identifier, render};
 use super::target::Ready;
@@ -27,6 +29,9 @@ use super::tenancy::shared::tenant_rows;
 
 /// Tables dropped in one transaction: about 10 locks each, so that a batch stays far below the 6,400 of a default server.
 const TABLES_A_BATCH: i64 = 40;
+/// How long the drop of the roles waits for others before these are made to yield, and how often it is begun.
+const COURTESY: Duration = Duration::from_millis(200);
+const ATTEMPTS: u32 = 5;
 
 /// The placement to be removed: what the marker `mark` proves to be ours.
 #[derive(Debug)]
@@ -83,12 +88,16 @@ impl<'a> Removal<'a> {
         }
         let ended = sessions::end(&mut connection, self.ready, self.mark, &roles).await?;
         // They outlive their sessions, of whichever of the tenant's roles.
-        let left = prepared::of_roles(&mut connection, &tenant_ddl::all_roles(self.placement)).await?;
-        drop(connection);
+        let roles = tenant_ddl::all_roles(self.placement);
+        let left = prepared::of_roles(&mut connection, &roles).await?;
         if !left.is_empty() {
-            prepared::roll_back(self.site.target, self.ready, self.mark, &left).await?;
+            prepared::roll_back(self.site.target, self.ready, &left).await?;
             tracing::info!(placement = %self.placement, number = left.len(), "rolled prepared transactions back");
+            if !prepared::of_roles(&mut connection, &roles).await?.is_empty() {
+                return Err(Error::Lingering("prepared transactions of the tenant do not end".to_owned()));
+            }
         }
+        drop(connection);
         if let Some(shared) = self.shared() {
             shared.wait_for_writers().await?;
         }
@@ -126,7 +135,7 @@ impl<'a> Removal<'a> {
                  from pg_namespace n
                  join pg_depend d on d.refclassid = 'pg_namespace'::regclass and d.refobjid = n.oid
                                  and d.classid = 'pg_class'::regclass
-                 join pg_class c on c.oid = d.objid
+                 join pg_class c on c.oid = d.objid and c.relnamespace = n.oid
                  where n.nspname = $1 and c.relkind in ('r', 'p', 'f') and not c.relispartition
                  order by c.oid limit $2",
             )
@@ -159,28 +168,49 @@ impl<'a> Removal<'a> {
     /// Drops the roles with what still hangs on them (default privileges, large objects), and closes the books. Another
     /// tenant that holds one of them, and would keep them for as long as it likes, loses its session.
     pub async fn drop_roles(&self) -> Result<()> {
-        const LOCK_NOT_AVAILABLE: &str = "55P03";
-        let error = match self.drop_free_roles().await {
-            Err(error) if error.server().is_some_and(|server| server.is(LOCK_NOT_AVAILABLE)) => error,
-            done => return done,
-        };
+        const DEPENDENTS_EXIST: &str = "2BP01";
+        for _ in 1..ATTEMPTS {
+            match self.drop_roles_while_others_yield().await {
+                // Somebody gave one of them something between the last look and the drop.
+                Err(error) if error.server().is_some_and(|server| server.is(DEPENDENTS_EXIST)) => {}
+                done => return done,
+            }
+        }
+        self.drop_roles_while_others_yield().await
+    }
+
+    async fn drop_roles_while_others_yield(&self) -> Result<()> {
+        let dropping = self.drop_free_roles();
+        tokio::pin!(dropping);
+        loop {
+            tokio::select! {
+                done = &mut dropping => return done,
+                () = tokio::time::sleep(COURTESY) => {}
+            }
+            match self.end_holders().await {
+                Ok(ended) if ended.is_empty() => {}
+                Ok(ended) => tracing::warn!(
+                    placement = %self.placement,
+                    logins = ended.join(", "),
+                    "ended sessions and prepared transactions of other tenants that kept the tenant's roles from being dropped"
+                ),
+                // The drop's own wait has an end.
+                Err(error) => {
+                    tracing::warn!(error = %error.explain(), "whoever holds the tenant's roles could not be ended");
+                }
+            }
+        }
+    }
+
+    async fn end_holders(&self) -> Result<Vec<String>> {
         let mut connection = self.site.target.acquire().await?;
         let roles = existing(&mut connection, &tenant_ddl::all_roles(self.placement)).await?;
-        let belongings = Belongings { ready: self.ready, mark: self.mark, roles: &roles };
-        let mut ended = role_holders::end(&mut connection, belongings).await?;
+        let mut ended = role_holders::end(&mut connection, self.ready, &roles).await?;
         let prepared = prepared::holders(&mut connection, &roles).await?;
         drop(connection);
-        prepared::roll_back(self.site.target, self.ready, self.mark, &prepared).await?;
+        prepared::roll_back(self.site.target, self.ready, &prepared).await?;
         ended.extend(prepared.into_iter().map(|one| one.owner));
-        if ended.is_empty() {
-            return Err(error);
-        }
-        tracing::warn!(
-            placement = %self.placement,
-            logins = ended.join(", "),
-            "ended sessions and prepared transactions of other tenants that kept the tenant's roles from being dropped"
-        );
-        self.drop_free_roles().await
+        Ok(ended)
     }
 
     async fn drop_free_roles(&self) -> Result<()> {

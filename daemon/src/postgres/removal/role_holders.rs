@@ -1,27 +1,29 @@
 //! Transactions that keep a tenant's roles from being dropped: whoever gives a role something holds it until its transaction
 //! ends, and any tenant can give any role something.
 //!
-//! Invariant: only sessions of tenants' own logins are ended, and only such as hold one of these very roles.
+//! Invariants: only sessions of tenants' own logins are ended, and only such as hold one of these very roles. It happens while
+//! the removal waits for the roles, and holds the marker: who asks for one of them after that waits behind it.
 
 use sqlx::{Connection as _, PgConnection};
 
-use super::belongings::Belongings;
 use crate::postgres::error::{Result, doing};
 use crate::postgres::execute::execute;
 use crate::postgres::quote::{Value, render};
-use crate::postgres::target::marker;
+use crate::postgres::target::Ready;
 
 /// Ends the sessions of other tenants that hold one of the roles; gives their logins.
-pub(super) async fn end(connection: &mut PgConnection, belongings: Belongings<'_>) -> Result<Vec<String>> {
-    let Belongings { ready, mark, roles } = belongings;
+pub(super) async fn end(
+    connection: &mut PgConnection,
+    ready: &Ready,
+    roles: &[String],
+) -> Result<Vec<String>> {
     let mut tx = connection.begin().await.map_err(doing("begin to free the tenant's roles"))?;
-    marker::hold(&mut tx, mark).await?;
     let holders: Vec<(i32, String, bool)> = sqlx::query_as(
         "select distinct a.pid, a.usename::text,
                 a.usename ~ '^t_[a-z2-7]{13}_[ab]$'
                 and exists (select from tenantry.placement p where p.placement = left(a.usename, 15))
          from pg_locks l join pg_stat_activity a on a.pid = l.pid
-         where l.locktype = 'object' and l.classid = 'pg_authid'::regclass and l.granted and l.pid <> pg_backend_pid()
+         where l.locktype = 'object' and l.classid = 'pg_authid'::regclass and l.granted and a.usename <> current_user
            and l.objid in (select oid from pg_roles where rolname = any($1))",
     )
     .bind(roles)

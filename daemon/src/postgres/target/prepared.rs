@@ -7,7 +7,6 @@ use sqlx::{Connection as _, PgConnection};
 use tenantry_protocol::plan::Finding;
 
 use super::check::{ok, warning};
-use super::marker::{self, Mark};
 use super::{Ready, Target};
 use crate::postgres::error::{Result, doing};
 use crate::postgres::execute::execute;
@@ -61,13 +60,18 @@ pub async fn holders(connection: &mut PgConnection, roles: &[String]) -> Result<
     Ok(found.into_iter().map(Prepared::from).collect())
 }
 
-/// Undoes them. Nothing of anybody's runs in that.
-pub async fn roll_back(target: &Target, ready: &Ready, mark: Mark, prepared: &[Prepared]) -> Result<()> {
+/// Undoes them. Nothing of anybody's runs in that. One that is gone by now, or that its owner is about to end, is left.
+pub async fn roll_back(target: &Target, ready: &Ready, prepared: &[Prepared]) -> Result<()> {
+    /// undefined_object, object_not_in_prerequisite_state
+    const ENDED: [&str; 2] = ["42704", "55000"];
     for one in prepared {
         let mut there = target.connect_to(&one.database).await?;
-        let undone = roll_back_one(target, ready, mark, one, &mut there).await;
+        let undone = roll_back_one(target, ready, one, &mut there).await;
         there.close().await.ok();
-        undone?;
+        match undone {
+            Err(error) if error.server().is_some_and(|server| server.is_any(&ENDED)) => {}
+            undone => undone?,
+        }
     }
     Ok(())
 }
@@ -75,35 +79,30 @@ pub async fn roll_back(target: &Target, ready: &Ready, mark: Mark, prepared: &[P
 async fn roll_back_one(
     target: &Target,
     ready: &Ready,
-    mark: Mark,
     one: &Prepared,
     there: &mut PgConnection,
 ) -> Result<()> {
     let mut connection = target.acquire().await?;
     // The statement can be in no transaction, so that the membership is committed for its time.
-    member(&mut connection, ready, mark, "grant {role} to {provisioner}", &one.owner).await?;
+    member(&mut connection, ready, "grant {role} to {provisioner}", &one.owner).await?;
     let become_owner = format!("set role {}", identifier(&one.owner));
     let undone = async {
         execute(there, become_owner, "become the owner of a prepared transaction").await?;
         execute(there, one.undo.clone(), "roll a prepared transaction back").await
     }
     .await;
-    member(&mut connection, ready, mark, "revoke {role} from {provisioner}", &one.owner).await?;
+    member(&mut connection, ready, "revoke {role} from {provisioner}", &one.owner).await?;
     undone
 }
 
 async fn member(
     connection: &mut PgConnection,
     ready: &Ready,
-    mark: Mark,
     template: &'static str,
     role: &str,
 ) -> Result<()> {
     let values = [("role", Value::Identifier(role)), ("provisioner", Value::Identifier(&ready.provisioner))];
-    let mut tx = connection.begin().await.map_err(doing("begin to join or leave a role"))?;
-    marker::hold(&mut tx, mark).await?;
-    execute(&mut tx, render(template, &values), "join or leave a role").await?;
-    tx.commit().await.map_err(doing("commit a membership"))
+    execute(connection, render(template, &values), "join or leave a role").await
 }
 
 /// Whether anybody can leave some.

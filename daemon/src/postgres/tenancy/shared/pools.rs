@@ -40,12 +40,12 @@ pub(in crate::postgres) enum Door {
     Closed,
 }
 
-/// The pool that was built for a blueprint, if one was. One that keeps the rules of now, or else
-/// [`Error::PoolBreaksRules`]: an earlier release may have built it to weaker ones, and somebody can have changed it.
-pub async fn find(target: &Target, identity: &Identity) -> Result<Option<PlacementName>> {
+/// The pool that was built for a blueprint, if one was. An earlier release may have built it to weaker rules, and somebody can
+/// have changed it since: see [`uncovered`].
+pub async fn named(target: &Target, identity: &Identity) -> Result<Option<PlacementName>> {
     let mut connection = target.acquire().await?;
-    let found: Option<(String, i32)> = sqlx::query_as(
-        "select placement, rules from tenantry.pool where blueprint = $1 and version = $2 and checksum = $3",
+    let found: Option<String> = sqlx::query_scalar(
+        "select placement from tenantry.pool where blueprint = $1 and version = $2 and checksum = $3",
     )
     .bind(&identity.blueprint)
     .bind(&identity.version)
@@ -53,24 +53,16 @@ pub async fn find(target: &Target, identity: &Identity) -> Result<Option<Placeme
     .fetch_optional(&mut *connection)
     .await
     .map_err(doing("look for the pool"))?;
-    let Some((name, rules)) = found else { return Ok(None) };
-    let pool = parse(&name)?;
-    if rules < RULES_VERSION {
-        look_again(&mut connection, &pool).await?;
-    }
-    Ok(Some(pool))
+    found.map(|name| parse(&name)).transpose()
 }
 
-/// Holds a pool that stands to the rules of now, and notes that it keeps them.
-async fn look_again(connection: &mut PgConnection, pool: &PlacementName) -> Result<()> {
-    let broken = pool_rules::broken(connection, pool, Stage::Finished).await?;
-    if !broken.is_empty() {
-        return Err(Error::PoolBreaksRules(broken));
-    }
-    sqlx::query("update tenantry.pool set rules = $2 where placement = $1")
+/// Notes that a pool was held to the rules of now and keeps them, so that it is no longer one of an earlier release.
+pub async fn keeps_the_rules(target: &Target, pool: &PlacementName) -> Result<()> {
+    let mut connection = target.acquire().await?;
+    sqlx::query("update tenantry.pool set rules = $2 where placement = $1 and rules < $2")
         .bind(pool.as_str())
         .bind(RULES_VERSION)
-        .execute(connection)
+        .execute(&mut *connection)
         .await
         .map(|_| ())
         .map_err(doing("note that the pool keeps its rules"))
@@ -298,6 +290,12 @@ pub(super) async fn writers(
          join pg_roles r on r.rolname = coalesce(a.usename, x.owner)
          where l.database = (select oid from pg_database where datname = current_database())
            and c.relnamespace = to_regnamespace($1) and l.mode = 'RowExclusiveLock'
+           and r.rolname <> current_user and pg_has_role(r.oid, to_regrole($2 || '_app')::oid, 'member')
+         union
+         -- One that only read so far may still see the rows as open, and write.
+         select l.virtualtransaction from pg_stat_activity a join pg_locks l on l.pid = a.pid and l.locktype = 'virtualxid'
+         join pg_roles r on r.rolname = a.usename
+         where a.datname = current_database() and a.backend_xmin is not null and not r.rolsuper
            and r.rolname <> current_user and pg_has_role(r.oid, to_regrole($2 || '_app')::oid, 'member')",
     )
     .bind(pool.as_str())

@@ -36,8 +36,9 @@ pub async fn take_away(target: &Target, ready: &Ready, pool: Option<&PlacementNa
         match run(&mut connection, ready, &listed).await {
             Ok(()) => taken += listed.len(),
             Err(error) if error.is_unreachable() => return Err(error),
-            Err(error) => {
-                tracing::warn!(error = %error.explain(), "what was made in the name of a shared role is left");
+            Err(_) => {
+                // One of them is refused, and the others need not wait for it.
+                taken += one_by_one(&mut connection, ready, &listed).await?;
                 break;
             }
         }
@@ -45,6 +46,20 @@ pub async fn take_away(target: &Target, ready: &Ready, pool: Option<&PlacementNa
     if taken > 0 {
         let roles = roles.join(", ");
         tracing::warn!(taken, %roles, "took away what somebody made in the name of a role that tenants share");
+    }
+    Ok(taken)
+}
+
+async fn one_by_one(connection: &mut PgConnection, ready: &Ready, takings: &[Taking]) -> Result<usize> {
+    let mut taken = 0;
+    for taking in takings {
+        match run(connection, ready, std::slice::from_ref(taking)).await {
+            Ok(()) => taken += 1,
+            Err(error) if error.is_unreachable() => return Err(error),
+            Err(error) => {
+                tracing::warn!(error = %error.explain(), "what was made in the name of a shared role is left");
+            }
+        }
     }
     Ok(taken)
 }

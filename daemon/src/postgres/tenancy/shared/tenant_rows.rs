@@ -23,6 +23,8 @@ use crate::postgres::target::{Ready, Target};
 const ROWS_A_BATCH: u64 = 5_000;
 /// Rounds that may pass without fewer rows than ever before: a table that keeps what is deleted from another takes one.
 const IDLE_ROUNDS: u32 = 10;
+/// Rows that are counted in a table: to count them all could take longer than a statement may.
+const MOST_COUNTED: u64 = 1_000_000;
 /// How long a transaction that may still write for the tenant is waited for.
 const TIMEOUT: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -68,11 +70,28 @@ impl Tenant<'_> {
         let purpose = Purpose::Leaving(pool);
         let mut session = owner_login::open(target.site(), ready, mark, placement, purpose).await?;
         let removed = self.remove_in(&mut session).await;
-        session.end().await;
-        // Left open by an error, it is closed before it is opened again.
+        // While it is still there, and nobody else logs in in its place. Left open by an error, it is closed before it is
+        // opened again.
         let closed = owner_login::close(target.site(), ready, mark, placement).await;
+        session.end().await;
         let removed = removed?;
-        closed.map(|()| removed)
+        closed?;
+        self.confirm_gone().await?;
+        Ok(removed)
+    }
+
+    /// Counts once more when nobody can be the tenant any longer, and where no setting of a login's says whose rows those are.
+    async fn confirm_gone(&self) -> Result<()> {
+        let mut connection = self.target.acquire().await?;
+        let mut tx = connection.begin().await.map_err(doing("begin to count the tenant's rows"))?;
+        let left = count(&mut tx, self.ready, self.placement, self.pool).await;
+        tx.rollback().await.map_err(doing("end the counting of the tenant's rows"))?;
+        match left? {
+            0 => Ok(()),
+            left => Err(Error::Lingering(format!(
+                "{left} rows of the tenant were written while its last session ended: try again"
+            ))),
+        }
     }
 
     /// From here on the removal has no way back, and the blueprint's triggers know of it.
@@ -104,7 +123,7 @@ impl Tenant<'_> {
                 return Ok(progress.removed);
             }
             let mut round = 0;
-            while round < progress.left {
+            while round < progress.round() {
                 // Held while a batch goes: a daemon that was replaced takes nothing away any more.
                 let mut held = connection.begin().await.map_err(doing("begin to hold the marker"))?;
                 marker::hold(&mut held, self.mark).await?;
@@ -139,8 +158,9 @@ impl Tenant<'_> {
     }
 }
 
-/// How the removal goes on, round for round: in each as many rows are deleted as there were at its beginning. Triggers may write
-/// rows meanwhile, of their own account, which the next rounds delete; but not without end.
+/// How the removal goes on, round for round: in each as many rows are deleted as there were at its beginning, and twice as many
+/// in the next where that was no use. Triggers may write rows meanwhile, of their own account, which the next rounds delete; but
+/// not without end.
 #[derive(Debug, Default)]
 struct Progress {
     removed: u64,
@@ -158,7 +178,8 @@ impl Progress {
         if self.left == 0 {
             return Ok(false);
         }
-        if self.fewest.is_none_or(|fewest| self.left < fewest) {
+        // A quarter less, at the least: triggers that write all rows but one again would take as many rounds as there are rows.
+        if self.fewest.is_none_or(|fewest| self.left < fewest - fewest / 4) {
             (self.fewest, self.idle) = (Some(self.left), 0);
             return Ok(true);
         }
@@ -171,6 +192,11 @@ impl Progress {
              tenantry_removing() is true",
             told(left)
         )))
+    }
+
+    /// Rows that are deleted before they are counted again.
+    const fn round(&self) -> u64 {
+        self.left << self.idle
     }
 }
 
@@ -236,11 +262,13 @@ async fn remove_some_of(tx: &mut PgConnection, table: &str) -> Result<u64> {
     }
 }
 
-/// The tables that still have rows.
+/// The tables that still have rows, with their number, or [`MOST_COUNTED`].
 async fn rows_left(session: &mut PgConnection, tables: &[String]) -> Result<Vec<(String, u64)>> {
     let mut left = Vec::new();
     for table in tables {
-        let count = format!("select pg_catalog.count(*) from only {table}");
+        let count = format!(
+            "select pg_catalog.count(*) from (select from only {table} limit {MOST_COUNTED}) counted"
+        );
         let rows: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(count))
             .persistent(false)
             .fetch_one(&mut *session)

@@ -25,6 +25,8 @@ pub(super) const RULES: &[&str] = &[
             'could run it with the rights of the tables'' owner',
             replace(pg_describe_object(d.classid, d.objid, d.objsubid), $1 || '.', ''), f.proname)
      from routine f join pg_depend d on d.refclassid = 'pg_proc'::regclass and d.refobjid = f.oid
+     -- Others can feign that they use it.
+     join part on part.classid = d.classid and part.objid = d.objid
      left join pg_type t on d.classid = 'pg_type'::regclass and t.oid = d.objid
      where t.typtype is distinct from 'd' and d.classid not in ('pg_proc'::regclass, 'pg_trigger'::regclass, 'pg_rewrite'::regclass,
          -- Told of above; of a domain it is the default alone, which no action and no maintenance evaluates.

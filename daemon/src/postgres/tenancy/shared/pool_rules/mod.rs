@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use tenantry_protocol::name::PlacementName;
 
 use super::pool_ddl::POLICY;
-use crate::postgres::dependencies::ELSEWHERE;
+use crate::postgres::dependencies::{ELSEWHERE, INSIDE};
 use crate::postgres::error::{Result, doing};
 
 mod code;
@@ -59,9 +59,17 @@ fn all() -> String {
         [keys::RULES, code::RULES, rights::RULES, kinds::RULES, references::RULES, cover::RULES].concat();
     let rules = rules.join(" union all ");
     format!(
-        "with recursive {PARTS}, {ROOT}, {ELSEWHERE} select left(said, 600) from ({rules}) as rule (said) order by 1 limit {MOST}"
+        "with recursive {POOL}, {INSIDE}, {ROOT}, {ELSEWHERE}, {PARTS} select left(said, 600) from ({rules}) as rule (said) order by 1 limit {MOST}"
     )
 }
+
+/// The pool, by its schema.
+const POOL: &str = "
+    pool as materialized (
+        select n.oid as schema, n.nspacl, r.oid as owner, a.oid as app
+        from pg_namespace n join pg_roles r on r.rolname = n.nspname join pg_roles a on a.rolname = n.nspname || '_app'
+        where n.nspname = $1),
+    home (oid) as (select schema from pool)";
 
 /// What must stand on nothing else.
 const ROOT: &str = "
@@ -70,13 +78,6 @@ const ROOT: &str = "
 
 /// What the rules speak of. `$1` is the pool, `$2` the daemon's policy, or null while the tables have none.
 const PARTS: &str = "
-    pool as materialized (
-        select n.oid as schema, n.nspacl, r.oid as owner, a.oid as app
-        from pg_namespace n join pg_roles r on r.rolname = n.nspname join pg_roles a on a.rolname = n.nspname || '_app'
-        where n.nspname = $1),
-    -- By the dependencies on the schema, which are indexed: a scan of the catalog would take longer with every tenant.
-    inside as materialized (
-        select d.classid, d.objid from pool join pg_depend d on d.refclassid = 'pg_namespace'::regclass and d.refobjid = schema),
     relation as materialized (
         select c.*, (select a.attnum from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id'
                      and a.attnotnull and a.atttypid = 'uuid'::regtype) as tenant
