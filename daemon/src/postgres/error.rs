@@ -111,6 +111,11 @@ impl ServerError {
         self.origin == Origin::Server && self.sqlstate.starts_with(class)
     }
 
+    /// Two changed the same row of the catalog, and this one came second.
+    pub fn is_concurrent_update(&self) -> bool {
+        self.is("XX000") && self.message.starts_with("tuple concurrently ")
+    }
+
     /// The same for one of several.
     pub fn is_any(&self, sqlstates: &[&str]) -> bool {
         sqlstates.iter().any(|sqlstate| self.is(sqlstate))
@@ -195,7 +200,7 @@ impl Error {
     pub fn is_passing(&self) -> bool {
         let passing = |server: &ServerError| {
             server.is_any(&["40001", "40P01", "55P03", "55006", "25006", "53100"])
-                || (server.is("XX000") && server.message.contains("tuple concurrently updated"))
+                || server.is_concurrent_update()
         };
         self.is_unreachable()
             || matches!(self, Self::LeaseLapsed | Self::Unanchored(_))

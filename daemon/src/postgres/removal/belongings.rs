@@ -19,6 +19,8 @@ use crate::postgres::target::marker::{self, Mark};
 const A_BATCH: usize = 500;
 /// Statements that are listed at once: some megabytes.
 const LISTED: i64 = 20_000;
+/// Lists that are gone through: others can give more while these are taken away, and DROP OWNED finds what is left.
+const MOST_LISTS: usize = 100;
 
 /// The roles whose belongings they are, of the tenant that `mark` stands for.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +37,8 @@ impl Belongings<'_> {
     /// In the target's own database.
     pub(super) async fn clear(&self, connection: &mut PgConnection) -> Result<()> {
         let mut before = None;
-        while let Some(listed) = self.listed(connection, &mut before).await? {
+        for _ in 0..MOST_LISTS {
+            let Some(listed) = self.listed(connection, &mut before).await? else { break };
             for batch in listed.chunks(A_BATCH) {
                 let mut tx = connection.begin().await.map_err(doing("begin to take belongings away"))?;
                 marker::hold(&mut tx, self.mark).await?;
@@ -54,7 +57,8 @@ impl Belongings<'_> {
         there: &mut PgConnection,
     ) -> Result<()> {
         let mut before = None;
-        while let Some(listed) = self.listed(there, &mut before).await? {
+        for _ in 0..MOST_LISTS {
+            let Some(listed) = self.listed(there, &mut before).await? else { break };
             for batch in listed.chunks(A_BATCH) {
                 let mut hold = connection.begin().await.map_err(doing("begin to take belongings away"))?;
                 marker::hold(&mut hold, self.mark).await?;

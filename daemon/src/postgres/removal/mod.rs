@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use sqlx::{Connection as _, PgConnection};
 use tenantry_protocol::name::PlacementName;
+use tokio::time::Instant;
 
 use self::belongings::Belongings;
 use super::build::{owner_login, tenant_ddl};
@@ -29,9 +30,11 @@ use super::tenancy::shared::tenant_rows;
 
 /// Tables dropped in one transaction: about 10 locks each, so that a batch stays far below the 6,400 of a default server.
 const TABLES_A_BATCH: i64 = 40;
-/// How long the drop of the roles waits for others before these are made to yield, and how often it is begun.
+/// How long the drop of the roles waits for others before these are made to yield, how often is looked for more of them, and
+/// for how long it is begun anew where they were quicker.
 const COURTESY: Duration = Duration::from_millis(200);
-const ATTEMPTS: u32 = 5;
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The placement to be removed: what the marker `mark` proves to be ours.
 #[derive(Debug)]
@@ -165,27 +168,33 @@ impl<'a> Removal<'a> {
         Ok(())
     }
 
-    /// Drops the roles with what still hangs on them (default privileges, large objects), and closes the books. Another
-    /// tenant that holds one of them, and would keep them for as long as it likes, loses its session.
+    /// Drops the roles with what still hangs on them (default privileges, large objects), and closes the books. Other tenants
+    /// can give them something again and again: whoever holds one of them meanwhile loses its session.
     pub async fn drop_roles(&self) -> Result<()> {
-        const DEPENDENTS_EXIST: &str = "2BP01";
-        for _ in 1..ATTEMPTS {
+        let mut connection = self.site.target.acquire().await?;
+        let roles = existing(&mut connection, &tenant_ddl::all_roles(self.placement)).await?;
+        let belongings = Belongings { ready: self.ready, mark: self.mark, roles: &roles };
+        foreign_grants::return_elsewhere(&mut connection, self.site.target, belongings).await?;
+        belongings.clear(&mut connection).await?;
+        drop(connection);
+        let deadline = Instant::now() + PATIENCE;
+        loop {
             match self.drop_roles_while_others_yield().await {
-                // Somebody gave one of them something between the last look and the drop.
-                Err(error) if error.server().is_some_and(|server| server.is(DEPENDENTS_EXIST)) => {}
+                // Somebody was quicker by a hair.
+                Err(error) if was_overtaken(&error) && Instant::now() < deadline => {}
                 done => return done,
             }
         }
-        self.drop_roles_while_others_yield().await
     }
 
     async fn drop_roles_while_others_yield(&self) -> Result<()> {
         let dropping = self.drop_free_roles();
         tokio::pin!(dropping);
+        let mut patience = COURTESY;
         loop {
             tokio::select! {
                 done = &mut dropping => return done,
-                () = tokio::time::sleep(COURTESY) => {}
+                () = tokio::time::sleep(patience) => patience = LOOK_EVERY,
             }
             match self.end_holders().await {
                 Ok(ended) if ended.is_empty() => {}
@@ -215,10 +224,6 @@ impl<'a> Removal<'a> {
 
     async fn drop_free_roles(&self) -> Result<()> {
         let mut connection = self.site.target.acquire().await?;
-        let roles = existing(&mut connection, &tenant_ddl::all_roles(self.placement)).await?;
-        let belongings = Belongings { ready: self.ready, mark: self.mark, roles: &roles };
-        foreign_grants::return_elsewhere(&mut connection, self.site.target, belongings).await?;
-        belongings.clear(&mut connection).await?;
         let mut tx = connection.begin().await.map_err(doing("begin to drop the tenant's roles"))?;
         marker::hold(&mut tx, self.mark).await?;
         let roles = existing(&mut tx, &tenant_ddl::all_roles(self.placement)).await?;
@@ -228,8 +233,9 @@ impl<'a> Removal<'a> {
         }
         if !roles.is_empty() {
             let list = roles.iter().map(|role| identifier(role)).collect::<Vec<_>>().join(", ");
-            execute(&mut tx, format!("drop owned by {list} cascade"), "drop what hangs on the roles").await?;
-            execute(&mut tx, format!("drop role {list}"), "drop the tenant's roles").await?;
+            // In one message: between the two somebody could give a role something, which then could not be dropped.
+            let sql = format!("drop owned by {list} cascade; drop role {list}");
+            execute(&mut tx, sql, "drop the tenant's roles, and what hangs on them").await?;
         }
         for role in &givers {
             execute(&mut tx, self.membership("revoke {role} from {provisioner}", role), "leave a role")
@@ -287,6 +293,13 @@ impl<'a> Removal<'a> {
         let provisioner = Value::Identifier(&self.ready.provisioner);
         render(template, &[("role", Value::Identifier(role)), ("provisioner", provisioner)])
     }
+}
+
+/// Somebody gave a role something between the look at what hangs on it and its drop, or was about to.
+fn was_overtaken(error: &Error) -> bool {
+    /// dependent_objects_still_exist, lock_not_available, deadlock_detected
+    const OVERTAKEN: [&str; 3] = ["2BP01", "55P03", "40P01"];
+    error.server().is_some_and(|server| server.is_any(&OVERTAKEN) || server.is_concurrent_update())
 }
 
 fn is_going(state: &str) -> bool {
