@@ -1,7 +1,8 @@
 -- What follows each file of a build, once more: with the tables that have any trigger, not only a deferrable one. An event
 -- that a deferrable trigger queued stays deferred though its constraint is made NOT DEFERRABLE afterwards.
--- Whatever names it in an expression, by its number alone, must not hold this up.
-drop function tenantry.close_file(text, text, text, integer, text, text, integer, bigint) cascade;
+-- The one of before is renamed and not dropped: anybody can name it in an expression by its number, and a drop would then wait
+-- for whoever reads the table that has the expression.
+alter function tenantry.close_file(text, text, text, integer, text, text, integer, bigint) rename to close_file_of_0003;
 create function tenantry.close_file(
     provisioner text, owner_role text, build_xid text,
     file_position integer, file_name text, file_checksum text, file_statements integer, file_duration_us bigint,

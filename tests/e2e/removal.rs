@@ -1,6 +1,7 @@
 //! A tenant can always be removed: nothing that it, or another tenant, leaves behind holds the removal up. Only what an
 //! administrator made of its objects in another tenant's schema does, and is named.
 
+use sqlx::{AssertSqlSafe, Executor as _};
 use tenantry_protocol::name::PlacementName;
 use tenantry_protocol::tenant::Credentials;
 
@@ -156,4 +157,81 @@ async fn a_neighbour_who_comes_back_does_not_hold_up_a_removal_on_the_packaged_p
 #[tokio::test]
 async fn a_neighbour_who_comes_back_does_not_hold_up_a_removal_on_postgresql_18() {
     a_neighbour_who_comes_back_does_not_hold_up_a_removal(Version::V18).await;
+}
+
+/// What a neighbour commits, and what it then leaves open: neither needs a right of the tenant's.
+const LEFT_OPEN: [[&str; 2]; 2] = [
+    [
+        "alter default privileges in schema {tenant} grant select on tables to public",
+        "alter default privileges in schema {tenant} grant insert on tables to public",
+    ],
+    [
+        "alter default privileges grant select on tables to {tenant}_a",
+        "alter default privileges grant insert on tables to {tenant}_a",
+    ],
+];
+
+async fn what_a_neighbour_leaves_open_does_not_hold_up_a_removal(version: Version) {
+    let env = Env::on(Cluster::private(version)).await;
+    let tables =
+        Folder::new(&env.dir, "plain", "1.0").migration("tables", "create table a (id int primary key)");
+    env.add_blueprint(tables.path()).await;
+    let leaving = env.provision_of("leaving", "plain").await.tenant.placement;
+    let neighbour = env.provision_of("neighbour", "plain").await.credentials;
+    let mut open = Vec::new();
+    for [committed, left] in LEFT_OPEN {
+        let mut session = env.log_in(&neighbour).await;
+        let of = |sql: &str| AssertSqlSafe(sql.replace("{tenant}", leaving.as_str()));
+        session.execute(of(committed)).await.unwrap();
+        session.execute("begin").await.unwrap();
+        session.execute(of(left)).await.unwrap();
+        open.push(session);
+    }
+    let rollback = ["tenant", "rollback", "leaving", "--confirm", "leaving", "--discard-data"];
+    env.tenantry(&rollback).await.assert_status(0);
+    drop(open);
+    env.assert_clean_slate(&leaving).await;
+    env.tenantry(&["tenant", "verify", "neighbour"]).await;
+    env.rollback("neighbour").await;
+}
+
+#[tokio::test]
+async fn what_a_neighbour_leaves_open_does_not_hold_up_a_removal_on_the_packaged_postgresql() {
+    what_a_neighbour_leaves_open_does_not_hold_up_a_removal(Version::Packaged).await;
+}
+
+#[tokio::test]
+async fn what_a_neighbour_leaves_open_does_not_hold_up_a_removal_on_postgresql_18() {
+    what_a_neighbour_leaves_open_does_not_hold_up_a_removal(Version::V18).await;
+}
+
+#[tokio::test]
+async fn default_privileges_for_the_canarys_schema_are_no_change_of_the_canary() {
+    let env = Env::new().await;
+    let tables =
+        Folder::new(&env.dir, "plain", "1.0").migration("tables", "create table a (id int primary key)");
+    env.add_blueprint(tables.path()).await;
+    let attacker = env.provision_of("attacker", "plain").await.credentials;
+    let canary = "select placement from tenantry.placement where kind = 'canary' and state = 'active'";
+    let canary = seen(&env, canary.into()).await;
+    let restless = format!(
+        "alter default privileges in schema {canary} grant select on tables to public;
+         alter default privileges in schema {canary} revoke select on tables from public"
+    );
+    let mut session = env.log_in(&attacker).await;
+    let attack = async {
+        loop {
+            for statement in restless.split(';') {
+                session.execute(AssertSqlSafe(statement.to_owned())).await.unwrap();
+            }
+        }
+    };
+    tokio::select! {
+        () = attack => {}
+        () = async {
+            for n in 0..5 {
+                env.provision_of(&format!("quiet-{n}"), "plain").await;
+            }
+        } => {}
+    }
 }

@@ -7,8 +7,8 @@
 
 /// A CTE over another, `home (oid)`: `inside (classid, objid)`, the objects that are in that schema. The dependencies on it are
 /// indexed, where a scan of the catalog would take longer with every tenant; of what can hold an expression, the object says
-/// where it is. Rules, defaults, constraints, policies and triggers are in no schema, and an administrator's publication is
-/// nobody's way in.
+/// where it is. Rules, defaults, constraints, policies and triggers are in no schema, an administrator's publication is nobody's
+/// way in, and default privileges belong to whose objects they are for: anybody may have some for any schema.
 pub const INSIDE: &str = "
     inside as materialized (
         select d.classid, d.objid from home
@@ -19,11 +19,12 @@ pub const INSIDE: &str = "
         left join pg_statistic_ext s on d.classid = 'pg_statistic_ext'::regclass and s.oid = d.objid
         where coalesce(c.relnamespace, f.pronamespace, t.typnamespace, s.stxnamespace, home.oid) = home.oid
           and d.classid not in ('pg_rewrite'::regclass, 'pg_attrdef'::regclass, 'pg_constraint'::regclass, 'pg_policy'::regclass,
-              'pg_trigger'::regclass, 'pg_publication_rel'::regclass, 'pg_publication_namespace'::regclass))";
+              'pg_trigger'::regclass, 'pg_publication_rel'::regclass, 'pg_publication_namespace'::regclass,
+              'pg_default_acl'::regclass))";
 
 /// CTEs over another, `root (classid, objid)`, which names objects. `part` are these and all that goes with them when they go:
 /// defaults, constraints, triggers, rules, indexes, the types of rows and arrays. `elsewhere` is what a part stands on though
-/// it is no part itself, as rows of `pg_depend`. PostgreSQL's own objects, those of a superuser's or the daemon's extensions,
+/// it is no part itself, as rows of `pg_depend`. PostgreSQL's own objects, those of extensions that are not a tenant's,
 /// and the daemon's functions in `tenantry_ext` are left out: whoever owns anything else could change it under the part.
 ///
 /// They need `with recursive`. PostgreSQL's own objects have numbers below 16384, the first that it gives to others; among
@@ -36,7 +37,8 @@ pub const ELSEWHERE: &str = "
         where d.deptype in ('a', 'i', 'P', 'S')
           and d.classid not in ('pg_publication_rel'::regclass, 'pg_publication_namespace'::regclass)),
     trusted (oid) as (
-        select x.oid from pg_extension x join pg_roles r on r.oid = x.extowner where r.rolsuper or r.rolname = current_user),
+        select x.oid from pg_extension x join pg_roles r on r.oid = x.extowner
+        where r.rolname !~ '^t_[a-z2-7]{13}(_|$)' and r.rolname !~ '^tenantry_g_'),
     elsewhere as (
         select d.* from part p join pg_depend d on d.classid = p.classid and d.objid = p.objid
         left join pg_type t on d.refclassid = 'pg_type'::regclass and t.oid = d.refobjid
@@ -55,14 +57,13 @@ pub const ELSEWHERE: &str = "
         from part p join pg_inherits i on p.classid = 'pg_class'::regclass and i.inhparent = p.objid
         where (p.classid, i.inhrelid) not in (select classid, objid from part))";
 
-/// A CTE over `part`: `leaning (said, placement, is_certain)`, what others have on a part, and whose schema that is in. Certain is
-/// what no expression can feign: a foreign key, and a column of that type.
+/// A CTE over `part`: `leaning`, dependencies of others' objects on a part, with `placement`, whose schema that is in, and
+/// `is_certain` for what no expression can feign: a foreign key, and a column of that type. Others can have any number of them.
 pub const LEANING: &str = "
-    leaning (said, placement, is_certain) as (
-        select distinct format('%s on %s', pg_describe_object(d.classid, d.objid, d.objsubid),
-                               pg_describe_object(d.refclassid, d.refobjid, 0)),
-               coalesce(n.nspname::text, (pg_identify_object(d.classid, d.objid, 0)).schema),
-               coalesce(k.contype = 'f' or d.classid = 'pg_class'::regclass and d.objsubid > 0, false)
+    leaning as (
+        select d.classid, d.objid, d.objsubid, d.refclassid, d.refobjid,
+               coalesce(n.nspname::text, (pg_identify_object(d.classid, d.objid, 0)).schema) as placement,
+               coalesce(k.contype = 'f' or d.classid = 'pg_class'::regclass and d.objsubid > 0, false) as is_certain
         from part p join pg_depend d on d.refclassid = p.classid and d.refobjid = p.objid
         left join pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid
         left join pg_attrdef f on d.classid = 'pg_attrdef'::regclass and f.oid = d.objid

@@ -10,7 +10,8 @@ use std::process::{Command as StdCommand, Stdio};
 use std::sync::Arc;
 
 use serde_json::Value;
-use sqlx::postgres::PgConnection;
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use tenantry_protocol::TenantryClient;
 use tenantry_protocol::operation::{Operation, OperationRequest};
 use tenantry_protocol::tenant::{Credentials, Tenant, TenantDetail, TenantRequest};
@@ -238,6 +239,18 @@ impl Env {
             reached.then_some(operation)
         })
         .await
+    }
+
+    /// A session of a tenant's application.
+    pub(crate) async fn log_in(&self, login: &Credentials) -> PgConnection {
+        let options = PgConnectOptions::new_without_pgpass()
+            .socket(&login.host)
+            .port(login.port)
+            .database(&login.database)
+            .username(&login.role)
+            .password(login.password.as_deref().unwrap())
+            .ssl_mode(PgSslMode::Disable);
+        options.connect().await.unwrap()
     }
 
     /// Runs SQL with a tenant's credentials, as its application would.

@@ -44,7 +44,17 @@ async fn count_against_nobody(version: Version) {
     env.provision_of("sharing", "ledger").await;
     let forger = Folder::new(&env.dir, "forger", "1.0").migration("feigned", FEIGNED);
     env.add_blueprint(forger.path()).await;
-    env.provision_of("forger", "forger").await;
+    let create = ["tenant", "create", "refused", "--blueprint", "forger", "--json"];
+    let refused = env.tenantry(&create).await.assert_status(1).json();
+    let failure = &refused["operation"]["state"]["failure"];
+    assert_eq!(failure["step"], "verify", "{refused}");
+    assert!(failure["message"].as_str().unwrap().contains("lint cross_references"), "{refused}");
+    env.assert_clean_slate(&env.tenant("refused").await.tenant.placement).await;
+    // One that stands, from an earlier release.
+    let owner = env.provision_of("forger", "plain").await.tenant.placement;
+    env.cluster
+        .execute(&env.target_db, format!("set role {owner}; set search_path = {owner}; {FEIGNED}"))
+        .await;
     let feigned =
         format!("select (count(*) > 5)::text from pg_depend where refobjid = '{leaving}'::regnamespace");
     assert_eq!(seen(&env, feigned).await, "true", "the server believes it");

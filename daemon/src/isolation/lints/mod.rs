@@ -56,7 +56,7 @@ pub const GIFTS: &Lint = &gifts::LINT;
 pub const fn of(depth: Depth) -> &'static [&'static Lint] {
     match depth {
         Depth::Full => LINTS,
-        _ => &[&given_away::LINT],
+        _ => &[&given_away::LINT, &cross_references::LINT],
     }
 }
 

@@ -9,7 +9,7 @@ use tenantry_protocol::isolation::{Depth, IsolationReport};
 use tenantry_protocol::name::PlacementName;
 use uuid::Uuid;
 
-use crate::isolation::{self, Ground, elsewhere, probes};
+use crate::isolation::{self, Ground, Looked, elsewhere, probes};
 use crate::model::operation::Step;
 use crate::pipeline::context::{ChangeRun, ProvisionRun};
 use crate::pipeline::step::StepError;
@@ -66,10 +66,13 @@ pub(in crate::pipeline) async fn run(run: &mut ProvisionRun, tracker: &Tracker) 
         depth: Depth::Core,
         probe: &run.probe,
     };
-    let mut report = attacker.attack(tracker).await?;
     // Of a tenant in a pool, what its seed made beside the tables, which were held to their rules when they were built.
     let pool = attacker.pool().await?;
-    attacker.look(pool.as_ref().unwrap_or(placement), &mut report, tracker).await?;
+    // At the same time: the catalog does not change by attacks, which are rolled back.
+    let (report, looked) =
+        tokio::join!(attacker.attack(tracker), attacker.look(pool.as_ref().unwrap_or(placement)));
+    let mut report = report?;
+    attacker.add(looked?, &mut report, tracker);
     let report = report.bounded();
     run.report = Some(report.clone());
     if report.holds() { Ok(()) } else { Err(StepError::Isolation(Box::new(report))) }
@@ -99,7 +102,8 @@ pub(in crate::pipeline) async fn again(run: &mut ChangeRun, tracker: &Tracker) -
         }
     }
     let mut report = attacker.attack(tracker).await?;
-    attacker.look(pool.as_ref().unwrap_or_else(|| run.placement()), &mut report, tracker).await?;
+    let looked = attacker.look(pool.as_ref().unwrap_or_else(|| run.placement())).await?;
+    attacker.add(looked, &mut report, tracker);
     if let Some(pool) = &pool {
         let mut connection = run.site().acquire().await?;
         report.lints += 1;
@@ -180,20 +184,17 @@ impl Attacker<'_> {
     }
 
     /// Through the catalog; `home` is whose schema the tenant's tables are in.
-    async fn look(
-        &self,
-        home: &PlacementName,
-        report: &mut IsolationReport,
-        tracker: &Tracker,
-    ) -> Result<(), StepError> {
+    async fn look(&self, home: &PlacementName) -> Result<Looked, StepError> {
         let mut connection = self.site.acquire().await?;
         let looked = isolation::look(&mut connection, self.placement, home, self.depth).await;
-        let looked = looked.map_err(doing("look through the catalog"))?;
+        Ok(looked.map_err(doing("look through the catalog"))?)
+    }
+
+    fn add(&self, looked: Looked, report: &mut IsolationReport, tracker: &Tracker) {
         looked.add_to(report);
         if self.depth == Depth::Full || report.found() > 0 {
             tracker.log(format!("{} catalog lints have {} findings", report.lints, report.found()));
         }
-        Ok(())
     }
 
     async fn fingerprint(&self, victim: Victim<'_>) -> Result<String, StepError> {

@@ -81,6 +81,9 @@ pub async fn open(
             ("verifier", Value::Verifier(&verifier)),
         ];
         execute(&mut tx, render(tenant_ddl::OPEN_OWNER, &values), "open the owner's login").await?;
+        let (role, database) = (identifier(placement.as_str()), identifier(site.database()));
+        let reset = format!("alter role {role} in database {database} reset all");
+        execute(&mut tx, reset, "forget what the owner set for its logins").await?;
         tx.commit().await.map_err(doing("commit the owner's login"))?;
     }
     let (home, lock_timeout, application) = match purpose {
@@ -90,7 +93,7 @@ pub async fn open(
         Purpose::Leaving(pool) => (pool, site.target.options().lock_timeout, "tenantry-removal"),
     };
     let settings = [
-        // What the owner set for its logins to this database does not come before these.
+        // What is set for a login comes after these.
         ("role", "none".to_owned()),
         ("default_transaction_read_only", "off".to_owned()),
         ("search_path", format!("{home}, tenantry_ext, pg_temp")),

@@ -22,14 +22,18 @@ pub(super) async fn spare(connection: &mut PgConnection, placement: &PlacementNa
             "with recursive home (oid) as (select oid from pg_namespace where nspname = $1), {INSIDE},
              root as (select classid, objid from inside union all select 'pg_namespace'::regclass, oid from home),
              {ELSEWHERE}, {LEANING}
-             select left(said, 300), coalesce(own.kind <> 'canary' and other.placement is not null and (
-                    is_certain or other.kind = 'pool'
-                    or has_schema_privilege(to_regrole(other.placement)::oid, own.placement, 'usage')), false)
-             from leaning
-             join tenantry.placement own on own.placement = $1 and own.kind <> 'tombstone'
-             left join tenantry.placement other on other.placement = leaning.placement and other.kind <> 'tombstone'
-             order by 2 desc, 1 limit {}",
-            MOST + 1
+             select distinct left(format('%s on %s', pg_describe_object(classid, objid, objsubid),
+                                         pg_describe_object(refclassid, refobjid, 0)), 300), is_kept
+             from (
+                 select leaning.*, coalesce(own.kind <> 'canary' and other.placement is not null and (
+                        is_certain or other.kind = 'pool'
+                        or has_schema_privilege(to_regrole(other.placement)::oid, own.placement, 'usage')), false) as is_kept
+                 from leaning
+                 join tenantry.placement own on own.placement = $1 and own.kind <> 'tombstone'
+                 left join tenantry.placement other on other.placement = leaning.placement and other.kind <> 'tombstone'
+                 order by is_kept desc limit {}) few
+             order by 2 desc, 1",
+            2 * MOST
         )
     });
     let found: Vec<(String, bool)> = sqlx::query_as(sqlx::AssertSqlSafe(FOUND.as_str()))

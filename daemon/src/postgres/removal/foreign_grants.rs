@@ -6,6 +6,7 @@
 use sqlx::{Connection as _, PgConnection};
 
 use super::belongings::Belongings;
+use super::yielding;
 use crate::postgres::error::{Result, doing};
 use crate::postgres::execute::execute;
 use crate::postgres::quote::{Value, identifier, render};
@@ -34,11 +35,14 @@ pub(super) async fn return_elsewhere(
     .map_err(doing("look for rights that were given in other databases"))?;
     for database in databases {
         let mut there = target.connect_to(&database).await?;
-        belongings.clear_elsewhere(connection, &mut there).await?;
+        let backend = marker::backend(&mut there).await?;
+        let clearing = belongings.clear_elsewhere(connection, &mut there);
+        yielding::while_others_yield(target, ready, backend, clearing).await?;
         // The fence is the tenant's own, which is on the target.
         let mut tx = connection.begin().await.map_err(doing("begin to give rights back"))?;
         marker::hold(&mut tx, mark).await?;
-        let returned = return_here(&mut there, ready, roles).await;
+        let returning = return_here(&mut there, ready, roles);
+        let returned = yielding::while_others_yield(target, ready, backend, returning).await;
         there.close().await.ok();
         returned?;
         tx.commit().await.map_err(doing("commit the hold on the marker"))?;

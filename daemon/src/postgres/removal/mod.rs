@@ -7,8 +7,9 @@ mod belongings;
 mod dependents;
 mod foreign_grants;
 pub mod preview;
-mod role_holders;
+mod yielding;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sqlx::{Connection as _, PgConnection};
@@ -26,14 +27,11 @@ use super::target::marker::{self, Mark, Settled};
 use super::target::{prepared, sessions};
 use super::tenancy::database::databases;
 use super::tenancy::shared::pools::{self, Door};
-use super::tenancy::shared::tenant_rows;
+use super::tenancy::shared::{shared_names, tenant_rows};
 
 /// Tables dropped in one transaction: about 10 locks each, so that a batch stays far below the 6,400 of a default server.
 const TABLES_A_BATCH: i64 = 40;
-/// How long the drop of the roles waits for others before these are made to yield, how often is looked for more of them, and
-/// for how long it is begun anew where they were quicker.
-const COURTESY: Duration = Duration::from_millis(200);
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// For how long the drop of the roles is begun anew where others were quicker.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The placement to be removed: what the marker `mark` proves to be ours.
@@ -90,8 +88,9 @@ impl<'a> Removal<'a> {
             roles.push(self.placement.to_string());
         }
         let ended = sessions::end(&mut connection, self.ready, self.mark, &roles).await?;
-        // They outlive their sessions, of whichever of the tenant's roles.
-        let roles = tenant_ddl::all_roles(self.placement);
+        // They outlive their sessions. Those of roles that all share can be the tenant's, and nobody else answers for them.
+        let mut roles = tenant_ddl::all_roles(self.placement);
+        roles.extend(shared_names::roles(self.ready, self.pool.as_ref()));
         let left = prepared::of_roles(&mut connection, &roles).await?;
         if !left.is_empty() {
             prepared::roll_back(self.site.target, self.ready, &left).await?;
@@ -124,8 +123,14 @@ impl<'a> Removal<'a> {
     async fn drop_schema(&self) -> Result<()> {
         let mut connection = self.site.target.acquire().await?;
         dependents::spare(&mut connection, self.placement).await?;
+        let backend = marker::backend(&mut connection).await?;
+        let dropping = self.drop_tables(&mut connection);
+        yielding::while_others_yield(self.site.target, self.ready, backend, dropping).await
+    }
+
+    async fn drop_tables(&self, connection: &mut PgConnection) -> Result<()> {
         let owner = self.placement.to_string();
-        while !existing(&mut connection, std::slice::from_ref(&owner)).await?.is_empty() {
+        while !existing(connection, std::slice::from_ref(&owner)).await?.is_empty() {
             let mut tx = connection.begin().await.map_err(doing("begin to drop the tenant's objects"))?;
             let state = marker::hold(&mut tx, self.mark).await?;
             if !is_going(&state) {
@@ -169,61 +174,36 @@ impl<'a> Removal<'a> {
     }
 
     /// Drops the roles with what still hangs on them (default privileges, large objects), and closes the books. Other tenants
-    /// can give them something again and again: whoever holds one of them meanwhile loses its session.
+    /// can give them something again and again: whoever keeps the drop waiting loses its session.
     pub async fn drop_roles(&self) -> Result<()> {
-        let mut connection = self.site.target.acquire().await?;
+        let Self { site, ready, mark, .. } = *self;
+        let target = site.target;
+        // What was made in the name of a role that all share could have been given to these.
+        shared_names::take_away(target, ready, self.pool.as_ref()).await?;
+        let mut connection = target.acquire().await?;
         let roles = existing(&mut connection, &tenant_ddl::all_roles(self.placement)).await?;
-        let belongings = Belongings { ready: self.ready, mark: self.mark, roles: &roles };
-        foreign_grants::return_elsewhere(&mut connection, self.site.target, belongings).await?;
-        belongings.clear(&mut connection).await?;
-        drop(connection);
+        let belongings = Belongings { ready, mark, roles: &roles };
+        foreign_grants::return_elsewhere(&mut connection, target, belongings).await?;
+        let backend = marker::backend(&mut connection).await?;
+        yielding::while_others_yield(target, ready, backend, belongings.clear(&mut connection)).await?;
         let deadline = Instant::now() + PATIENCE;
         loop {
-            match self.drop_roles_while_others_yield().await {
+            let dropping = self.drop_free_roles(&mut connection);
+            match yielding::while_others_yield(target, ready, backend, dropping).await {
                 // Somebody was quicker by a hair.
-                Err(error) if was_overtaken(&error) && Instant::now() < deadline => {}
+                Err(error) if was_overtaken(&error) => {
+                    let givers = foreign_grants::givers(&mut connection, &roles).await?;
+                    if Instant::now() > deadline {
+                        return Err(overtaken(error, &givers));
+                    }
+                    yielding::end_givers(target, ready, &tenants_of(&givers)).await?;
+                }
                 done => return done,
             }
         }
     }
 
-    async fn drop_roles_while_others_yield(&self) -> Result<()> {
-        let dropping = self.drop_free_roles();
-        tokio::pin!(dropping);
-        let mut patience = COURTESY;
-        loop {
-            tokio::select! {
-                done = &mut dropping => return done,
-                () = tokio::time::sleep(patience) => patience = LOOK_EVERY,
-            }
-            match self.end_holders().await {
-                Ok(ended) if ended.is_empty() => {}
-                Ok(ended) => tracing::warn!(
-                    placement = %self.placement,
-                    logins = ended.join(", "),
-                    "ended sessions and prepared transactions of other tenants that kept the tenant's roles from being dropped"
-                ),
-                // The drop's own wait has an end.
-                Err(error) => {
-                    tracing::warn!(error = %error.explain(), "whoever holds the tenant's roles could not be ended");
-                }
-            }
-        }
-    }
-
-    async fn end_holders(&self) -> Result<Vec<String>> {
-        let mut connection = self.site.target.acquire().await?;
-        let roles = existing(&mut connection, &tenant_ddl::all_roles(self.placement)).await?;
-        let mut ended = role_holders::end(&mut connection, self.ready, &roles).await?;
-        let prepared = prepared::holders(&mut connection, &roles).await?;
-        drop(connection);
-        prepared::roll_back(self.site.target, self.ready, &prepared).await?;
-        ended.extend(prepared.into_iter().map(|one| one.owner));
-        Ok(ended)
-    }
-
-    async fn drop_free_roles(&self) -> Result<()> {
-        let mut connection = self.site.target.acquire().await?;
+    async fn drop_free_roles(&self, connection: &mut PgConnection) -> Result<()> {
         let mut tx = connection.begin().await.map_err(doing("begin to drop the tenant's roles"))?;
         marker::hold(&mut tx, self.mark).await?;
         let roles = existing(&mut tx, &tenant_ddl::all_roles(self.placement)).await?;
@@ -300,6 +280,24 @@ fn was_overtaken(error: &Error) -> bool {
     /// dependent_objects_still_exist, lock_not_available, deadlock_detected
     const OVERTAKEN: [&str; 3] = ["2BP01", "55P03", "40P01"];
     error.server().is_some_and(|server| server.is_any(&OVERTAKEN) || server.is_concurrent_update())
+}
+
+/// Names the tenants, for a person.
+fn overtaken(error: Error, givers: &[String]) -> Error {
+    let tenants = tenants_of(givers);
+    if tenants.is_empty() {
+        return error;
+    }
+    Error::Lingering(format!(
+        "other tenants give this tenant's roles something again and again, so that the roles cannot be dropped: suspend the \
+         tenants whose placements are {}, and try again",
+        tenants.join(", ")
+    ))
+}
+
+fn tenants_of(roles: &[String]) -> Vec<String> {
+    let placements = roles.iter().map(|role| role.chars().take(15).collect());
+    placements.collect::<BTreeSet<String>>().into_iter().collect()
 }
 
 fn is_going(state: &str) -> bool {

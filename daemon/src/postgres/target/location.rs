@@ -94,7 +94,7 @@ impl Site<'_> {
         }
     }
 
-    fn database(&self) -> &str {
+    pub(in crate::postgres) fn database(&self) -> &str {
         match self.home {
             Home::Target => self.target.database(),
             Home::Database { placement, .. } => placement.as_str(),

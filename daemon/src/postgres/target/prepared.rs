@@ -40,23 +40,24 @@ pub async fn of_roles(connection: &mut PgConnection, roles: &[String]) -> Result
     Ok(found.into_iter().map(Prepared::from).collect())
 }
 
-/// Those of tenants' own logins that hold one of `roles`.
-pub async fn holders(connection: &mut PgConnection, roles: &[String]) -> Result<Vec<Prepared>> {
+/// Those that a server's process waits for, of tenants or of roles that they share.
+pub async fn blocking(connection: &mut PgConnection, backend: i32) -> Result<Vec<Prepared>> {
     let found: Vec<(String, String, String)> = sqlx::query_as(
         "select distinct x.owner::text, x.database::text, format('rollback prepared %L', x.gid) as undo
          from pg_prepared_xacts x
          -- Its locks are found by the one on itself.
          join pg_locks i on i.locktype = 'transactionid' and i.transactionid = x.transaction and i.pid is null
-         join pg_locks l on l.virtualtransaction = i.virtualtransaction and l.pid is null
-         where l.locktype = 'object' and l.classid = 'pg_authid'::regclass
-           and l.objid in (select oid from pg_roles where rolname = any($1))
-           and x.owner ~ '^t_[a-z2-7]{13}_[ab]$'
-           and exists (select from tenantry.placement p where p.placement = left(x.owner, 15))",
+         join pg_locks l on l.virtualtransaction = i.virtualtransaction and l.pid is null and l.granted
+         join pg_locks w on w.pid = $1 and not w.granted and w.locktype = l.locktype
+              and (w.database, w.relation, w.page, w.tuple, w.transactionid, w.classid, w.objid, w.objsubid)
+                  is not distinct from
+                  (l.database, l.relation, l.page, l.tuple, l.transactionid, l.classid, l.objid, l.objsubid)
+         where x.owner ~ '^t_[a-z2-7]{13}(_[a-z]+)?$' or x.owner = (select group_role from tenantry.target_identity)",
     )
-    .bind(roles)
+    .bind(backend)
     .fetch_all(connection)
     .await
-    .map_err(doing("look for prepared transactions that hold the tenant's roles"))?;
+    .map_err(doing("look for prepared transactions that keep a removal waiting"))?;
     Ok(found.into_iter().map(Prepared::from).collect())
 }
 

@@ -24,8 +24,7 @@ const TOLD: i64 = 5;
 
 /// Takes it away, before anybody's isolation is judged by it; gives how much there was. What the server refuses is left.
 pub async fn take_away(target: &Target, ready: &Ready, pool: Option<&PlacementName>) -> Result<usize> {
-    let roles: Vec<String> =
-        pool.map(|pool| format!("{pool}_app")).into_iter().chain([ready.group.clone()]).collect();
+    let roles = roles(ready, pool);
     let mut connection = target.acquire().await?;
     let mut taken = 0;
     for _ in 0..BATCHES {
@@ -58,10 +57,18 @@ async fn one_by_one(connection: &mut PgConnection, ready: &Ready, takings: &[Tak
             Err(error) if error.is_unreachable() => return Err(error),
             Err(error) => {
                 tracing::warn!(error = %error.explain(), "what was made in the name of a shared role is left");
+                if error.is_passing() {
+                    break;
+                }
             }
         }
     }
     Ok(taken)
+}
+
+/// The roles that tenants share.
+pub(in crate::postgres) fn roles(ready: &Ready, pool: Option<&PlacementName>) -> Vec<String> {
+    pool.map(|pool| format!("{pool}_app")).into_iter().chain([ready.group.clone()]).collect()
 }
 
 /// In whose name, and what puts it right.
@@ -83,8 +90,11 @@ async fn run(connection: &mut PgConnection, ready: &Ready, takings: &[Taking]) -
         render(template, &[("role", Value::Identifier(role)), ("provisioner", provisioner)])
     };
     let roles: BTreeSet<&str> = takings.iter().map(|(role, _)| role.as_str()).collect();
-    // Two at a time would grant the same membership.
-    let mut sql = vec!["select from tenantry.target_identity for no key update".to_owned()];
+    // Each tenant could keep such a row locked: nobody waits for that. Two at a time would grant the same membership.
+    let mut sql = vec![
+        "set local lock_timeout = '250ms'".to_owned(),
+        "select from tenantry.target_identity for no key update".to_owned(),
+    ];
     sql.extend(roles.iter().map(|role| membership("grant {role} to {provisioner}", role)));
     sql.extend(takings.iter().map(|(_, statements)| statements.clone()));
     sql.extend(roles.iter().map(|role| membership("revoke {role} from {provisioner}", role)));
