@@ -52,7 +52,7 @@ coverage: test-deps
 
 # The console's pictures in docs/pictures, drawn anew from a real console on a real daemon.
 pictures: test-deps
-	TENANTRY_DRAW=1 cargo test --workspace --test e2e -- --exact pictures::the_console_is_as_the_pictures_show_it
+	TENANTRY_DRAW=1 cargo test --workspace --test e2e -- --exact console::pictures::the_console_is_as_the_pictures_show_it
 
 build:
 	cargo build --workspace

@@ -4,9 +4,8 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-
-use crate::audit_trail::{anchors_of, verdict};
-use crate::harness::Env;
+use tenantry_harness::Env;
+use tenantry_harness::trail::{anchors_of, verdict};
 
 const TENANTS: usize = 4;
 /// One run in so many takes the server with it, and one leaves the daemon time to end.
@@ -25,7 +24,7 @@ const BESIDE: [&[&str]; 5] = [
 
 /// Runs whose trail was not found whole.
 pub(crate) async fn false_alarms(runs: u64, seed: u64) -> u64 {
-    let cluster = crate::harness::Cluster::private(crate::harness::Version::Packaged);
+    let cluster = tenantry_harness::Cluster::private(tenantry_harness::Version::Packaged);
     let mut env = Env::on(cluster).await;
     for n in 0..TENANTS {
         env.provision(&format!("crowd-{n}")).await;

@@ -1,8 +1,8 @@
 //! States of the trail's end: each is made, comes to be seen at one place first, and then has the same verdict everywhere.
 
-use crate::audit_trail::ends::{End, Place, look};
-use crate::bars::Bar;
-use crate::harness::Env;
+use tenantry_harness::Env;
+use tenantry_harness::bars::Bar;
+use tenantry_harness::trail::ends::{End, Place, look};
 
 pub(crate) async fn everywhere() -> Vec<Bar> {
     let begin = std::time::Instant::now();

@@ -11,18 +11,8 @@
     reason = "a test says what went wrong by panicking, and this one prints its figures"
 )]
 
-#[allow(dead_code, unused_imports, reason = "its tests are the end-to-end tests'")]
-#[path = "../e2e/audit_trail/mod.rs"]
-mod audit_trail;
-#[path = "../bars.rs"]
-mod bars;
 mod crashes;
 mod ends;
-#[allow(dead_code, reason = "shared with the end-to-end tests")]
-mod generate;
-#[allow(dead_code, unused_imports, reason = "shared with the end-to-end tests, which use more of it")]
-#[path = "../e2e/harness/mod.rs"]
-mod harness;
 mod reading;
 mod tampering;
 mod throughput;
@@ -31,9 +21,8 @@ mod verifying;
 
 use std::process::ExitCode;
 
-use audit_trail::tamper;
-use bars::Bar;
 use clap::{Parser, ValueEnum};
+use tenantry_harness::bars::{self, Bar};
 
 /// The least part of the rate without a trail.
 const LEAST_THROUGHPUT: f64 = 0.95;

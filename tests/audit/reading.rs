@@ -2,15 +2,17 @@
 
 use std::time::Instant;
 
+use tenantry_harness::Env;
+use tenantry_harness::bars::Bar;
+use tenantry_harness::rpc::context;
+use tenantry_harness::trail::generate::{
+    self, Generated, RARE_ACTION, RARE_ACTOR, RARE_UID, SEARCHED_TEXT, STEP_US,
+};
 use tenantry_protocol::TenantryClient;
 use tenantry_protocol::audit::{
     AuditExportReadRequest, AuditExportRequest, AuditFilter, AuditRequest, AuditResponse, ExportFormat,
 };
 
-use crate::bars::Bar;
-use crate::generate::{self, Generated, RARE_ACTION, RARE_ACTOR, RARE_UID, SEARCHED_TEXT, STEP_US};
-use crate::harness::Env;
-use crate::harness::rpc::context;
 use crate::verifying::peak_mib;
 
 /// What a filtered first page may take, in ms.

@@ -1,9 +1,9 @@
 //! Tampering through the real database: a trail of thousands of events, each class at 200 places of it.
 
-use crate::audit_trail::verdict;
-use crate::generate;
-use crate::harness::Env;
-use crate::tamper::{Class, Tamperer};
+use tenantry_harness::Env;
+use tenantry_harness::trail::generate;
+use tenantry_harness::trail::tamper::{Class, Tamperer};
+use tenantry_harness::trail::verdict;
 
 const EVENTS: i64 = 2_000;
 const TOLD: usize = 5;

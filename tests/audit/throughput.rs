@@ -4,13 +4,11 @@ use std::time::Instant;
 
 use futures::StreamExt as _;
 use futures::stream;
-
+use tenantry_harness::daemon::Daemon;
+use tenantry_harness::rpc::context;
+use tenantry_harness::{Cluster, Env, Version, binaries};
 use tenantry_protocol::tenant::ProvisionRequest;
 use tenantry_protocol::watch::{EventBody, WatchRequest};
-
-use crate::harness::daemon::Daemon;
-use crate::harness::rpc::context;
-use crate::harness::{Cluster, Env, Version, binaries};
 
 const CLIENTS: usize = 16;
 const TENANTS: usize = 48;

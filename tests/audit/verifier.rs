@@ -5,12 +5,11 @@ use std::borrow::Cow;
 use std::time::Instant;
 
 use ed25519_dalek::{Signer as _, SigningKey};
+use tenantry_harness::trail::tamper::Class;
 use tenantry_protocol::audit::BreakKind;
 use tenantry_protocol::chain::verify::{Claim, Row, ValueCheck, Verifier, check_values};
 use tenantry_protocol::chain::{BEGINNING, Link, PublicKey, checkpoint, commitment, link};
 use uuid::Uuid;
-
-use crate::tamper::Class;
 
 const EVENTS: i64 = 10_000;
 const TRAIL: Uuid = Uuid::from_u128(7);

@@ -2,10 +2,12 @@
 
 use std::time::Instant;
 
-use crate::audit_trail::verdict;
-use crate::bars::Bar;
-use crate::harness::Env;
-use crate::{LEAST_RATE, generate};
+use tenantry_harness::Env;
+use tenantry_harness::bars::Bar;
+use tenantry_harness::trail::generate;
+use tenantry_harness::trail::verdict;
+
+use crate::LEAST_RATE;
 
 /// What the daemon's memory may grow by while it reads a trail of any length, in MiB.
 const GROWTH_MIB: f64 = 16.0;

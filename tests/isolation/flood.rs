@@ -4,11 +4,11 @@
 use std::time::{Duration, Instant};
 
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
+use tenantry_harness::bars::Bar;
+use tenantry_harness::{Cluster, Env, Provisioned, Version, rpc};
 use tenantry_protocol::audit::AuditRequest;
 use tenantry_protocol::isolation::Grade;
 
-use crate::bars::Bar;
-use crate::harness::{Cluster, Env, Provisioned, Version, rpc};
 use crate::pairs::enter;
 
 const OBJECTS: u32 = 200_000;

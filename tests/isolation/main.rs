@@ -12,37 +12,23 @@
     reason = "a test says what went wrong by panicking, and this one prints its figures"
 )]
 
-#[path = "../bars.rs"]
-mod bars;
-#[path = "../e2e/hostile_pools/cases.rs"]
-mod cases;
 mod flood;
-#[allow(dead_code, unused_imports, reason = "shared with the end-to-end tests, which use more of it")]
-#[path = "../e2e/harness/mod.rs"]
-mod harness;
 mod pairs;
-#[path = "../e2e/isolation/planted.rs"]
-mod planted;
-#[path = "../e2e/isolation/proving_ground.rs"]
-mod proving_ground;
 mod report;
-#[path = "../e2e/slots/flood.rs"]
-mod slots;
-#[path = "../e2e/hostile_pools/trial.rs"]
-mod trial;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use tenantry_harness::bars::{self, Bar};
+use tenantry_harness::isolation::proving_ground::ProvingGround;
+use tenantry_harness::isolation::{planted, slots, trial};
+use tenantry_harness::{Cluster, Env, Version, binaries};
 use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::isolation::IsolationReport;
 
-use bars::Bar;
 use flood::Flood;
-use harness::{Cluster, Env, Version, binaries};
 use pairs::{Fleet, Pairs};
-use proving_ground::ProvingGround;
 
 const LEAST_PROBES: usize = 40;
 const LEAST_PLANTED: usize = 75;

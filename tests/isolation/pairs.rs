@@ -3,11 +3,10 @@
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
+use tenantry_harness::{Env, Folder, Provisioned};
 use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::isolation::IsolationReport;
 use tenantry_protocol::tenant::Credentials;
-
-use crate::harness::{Env, Folder, Provisioned};
 
 /// insufficient_privilege
 const REFUSED: &str = "42501";

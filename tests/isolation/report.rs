@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
+use tenantry_harness::binaries::project_dir;
+use tenantry_harness::isolation::{cases, planted};
 use tenantry_protocol::isolation::IsolationReport;
 
-use crate::harness::binaries::project_dir;
-use crate::{FleetProof, Proof, cases, planted};
+use crate::{FleetProof, Proof};
 
 pub(crate) fn write(proofs: &[Proof], tenants: usize) {
     let path = project_dir().join("docs/penetration-report.md");

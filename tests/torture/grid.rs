@@ -1,8 +1,9 @@
 //! The grid: every step, at every moment, broken in every way, on the way forward, back, and in recovery.
 
-use crate::harness::arena::Trial;
-use crate::harness::faults::{Fault, Moment, Rule};
-use crate::harness::request::Scenario;
+use tenantry_harness::torture::arena::Trial;
+use tenantry_harness::torture::faults::{Fault, Moment, Rule};
+use tenantry_harness::torture::request::Scenario;
+
 use crate::random::Dice;
 use crate::work::Job;
 

@@ -13,12 +13,7 @@
     reason = "a test says what went wrong by panicking, and this one prints its figures"
 )]
 
-#[path = "../bars.rs"]
-mod bars;
 mod grid;
-#[allow(dead_code, unused_imports, reason = "shared with the end-to-end tests, which use more of it")]
-#[path = "../e2e/harness/mod.rs"]
-mod harness;
 mod random;
 mod work;
 
@@ -26,10 +21,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
+use tenantry_harness::Version;
+use tenantry_harness::bars::{self, Bar};
+use tenantry_harness::binaries;
 
-use bars::Bar;
-use harness::Version;
-use harness::binaries;
 use work::{Job, Tally, Yard};
 
 /// So many runs cut [`CUTS`] commits: not every one finds as many as it would cut.

@@ -1,8 +1,9 @@
 //! Two or three faults at once, anywhere, and commits that are cut: drawn from a seed, the same at each repetition.
 
-use crate::harness::arena::Trial;
-use crate::harness::faults::{Cut, Fault, Rule};
-use crate::harness::request::Scenario;
+use tenantry_harness::torture::arena::Trial;
+use tenantry_harness::torture::faults::{Cut, Fault, Rule};
+use tenantry_harness::torture::request::Scenario;
+
 use crate::work::Job;
 
 /// SplitMix64: the same numbers for a seed on every machine and in every version.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use crate::harness::arena::{Arena, Trial, Verdict};
-use crate::harness::{Cluster, Version};
+use tenantry_harness::torture::arena::{Arena, Trial, Verdict};
+use tenantry_harness::{Cluster, Version};
 
 /// A trial with a name by which it is found again.
 #[derive(Debug, Clone)]

@@ -1,0 +1,205 @@
+//! A few of the ways to break an operation; `make torture` has all of them.
+
+use tenantry_harness::torture::arena::{Arena, Trial};
+use tenantry_harness::torture::faults::{Cut, Fault, Moment, Rule};
+use tenantry_harness::torture::request::Scenario;
+use tenantry_harness::{Cluster, Version, binaries};
+
+/// Nothing of it, or all of it, whatever these rules break.
+/// Gives the operation's end.
+async fn stands(arena: &mut Arena, scenario: Scenario, daemons: usize, rules: Vec<Rule>) -> String {
+    let count = rules.len();
+    let trial = Trial { scenario, rules, daemons, company: 0 };
+    let verdict = arena.run(&trial).await;
+    assert!(verdict.violations.is_empty(), "{trial:?}: {verdict:#?}");
+    assert_eq!(
+        verdict.struck, count,
+        "everything was broken that should be: {trial:?}: {:#?}",
+        verdict.trace
+    );
+    verdict.end
+}
+
+fn after(place: &'static str, fault: Fault) -> Rule {
+    Rule::At { place: Some(place), moment: Some(Moment::After), skip: 0, fault }
+}
+
+async fn arena() -> Arena {
+    Arena::open(Cluster::private(Version::Packaged)).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_daemon_killed_after_any_step_leaves_all_of_the_operation_or_nothing() {
+    let mut arena = arena().await;
+    for place in ["intent", "migrations", "commit", "activate", "outcome"] {
+        stands(&mut arena, Scenario::Provision, 1, vec![after(place, Fault::Kill)]).await;
+    }
+    for place in ["end_sessions", "drop_objects"] {
+        stands(&mut arena, Scenario::Rollback, 1, vec![after(place, Fault::Kill)]).await;
+    }
+    stands(&mut arena, Scenario::Rotate, 1, vec![after("set_secret", Fault::Kill)]).await;
+    let undo = [after("verify", Fault::Refuse), after("undo.drop_objects", Fault::Kill)];
+    stands(&mut arena, Scenario::Provision, 1, undo.to_vec()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_runs_outside_the_transaction_is_all_there_or_not_at_all_wherever_it_breaks() {
+    let mut arena = arena().await;
+    for place in ["outside.login", "outside.statement", "outside.history", "outside.file", "outside"] {
+        stands(&mut arena, Scenario::ProvisionOutside, 1, vec![after(place, Fault::Kill)]).await;
+    }
+    for fault in [Fault::Lost, Fault::Refuse, Fault::Panic, Fault::Cut] {
+        stands(&mut arena, Scenario::ProvisionOutside, 1, vec![after("outside.statement", fault)]).await;
+    }
+    stands(&mut arena, Scenario::ProvisionOutside, 2, vec![after("outside.statement", Fault::Stop)]).await;
+    // Behind the intent and the build: the login, its closing, each statement's records, the history, the files.
+    for skip in [2, 4, 9, 12] {
+        stands(&mut arena, Scenario::ProvisionOutside, 1, vec![Rule::Commit { skip, cut: Cut::Late }]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_tenant_of_shared_tables_is_all_there_or_not_at_all_wherever_it_breaks() {
+    let mut arena = arena().await;
+    for place in ["pool", "join", "seed", "commit", "activate"] {
+        stands(&mut arena, Scenario::ProvisionShared, 1, vec![after(place, Fault::Kill)]).await;
+    }
+    for fault in [Fault::Lost, Fault::Cut, Fault::Restart] {
+        stands(&mut arena, Scenario::ProvisionShared, 1, vec![after("join", fault)]).await;
+        stands(&mut arena, Scenario::RollbackShared, 1, vec![after("drop_objects", fault)]).await;
+    }
+    let undo = [after("verify", Fault::Refuse), after("undo.drop_objects", Fault::Kill)];
+    stands(&mut arena, Scenario::ProvisionShared, 1, undo.to_vec()).await;
+    for place in ["end_sessions", "drop_objects", "drop_roles"] {
+        stands(&mut arena, Scenario::RollbackShared, 1, vec![after(place, Fault::Kill)]).await;
+    }
+    stands(&mut arena, Scenario::RollbackShared, 2, vec![after("drop_objects", Fault::Stop)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_tenants_own_database_is_whole_or_gone_wherever_a_daemon_dies() {
+    let mut arena = arena().await;
+    let before =
+        |place| Rule::At { place: Some(place), moment: Some(Moment::Before), skip: 0, fault: Fault::Kill };
+    for place in ["reserve", "create_database.made", "create_database", "roles", "migrations", "commit"] {
+        stands(&mut arena, Scenario::ProvisionDatabase, 1, vec![after(place, Fault::Kill)]).await;
+    }
+    stands(&mut arena, Scenario::ProvisionDatabase, 1, vec![before("create_database.made")]).await;
+    for place in ["verify", "activate"] {
+        let end = stands(&mut arena, Scenario::ProvisionDatabase, 1, vec![after(place, Fault::Kill)]).await;
+        assert_eq!(end, "succeeded", "killed after {place}, with everything built");
+    }
+    for place in ["drop_objects.database", "drop_objects", "drop_roles"] {
+        stands(&mut arena, Scenario::RollbackDatabase, 1, vec![after(place, Fault::Kill)]).await;
+    }
+    stands(&mut arena, Scenario::RollbackDatabase, 1, vec![before("drop_objects.database")]).await;
+    let undo = |place| vec![after("verify", Fault::Refuse), after(place, Fault::Kill)];
+    for place in ["drop_objects.database", "undo.drop_roles"] {
+        stands(&mut arena, Scenario::ProvisionDatabase, 1, undo(place)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_tenants_own_database_is_whole_or_gone_however_its_making_breaks() {
+    let mut arena = arena().await;
+    for fault in [Fault::Lost, Fault::Refuse, Fault::Panic, Fault::Cut, Fault::Cancel, Fault::Restart] {
+        stands(&mut arena, Scenario::ProvisionDatabase, 1, vec![after("create_database.made", fault)]).await;
+    }
+    for place in ["reserve", "create_database.made", "migrations"] {
+        stands(&mut arena, Scenario::ProvisionDatabase, 2, vec![after(place, Fault::Stop)]).await;
+    }
+    // Of the intent, the reservation, the membership, the opening and the build.
+    for (skip, cut) in (0..5).zip([Cut::Late, Cut::Late, Cut::Late, Cut::Answer, Cut::Late]) {
+        stands(&mut arena, Scenario::ProvisionDatabase, 1, vec![Rule::Commit { skip, cut }]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_change_whose_last_step_fails_leaves_the_tenant_as_it_was() {
+    let mut arena = arena().await;
+    for (scenario, place) in [
+        (Scenario::Suspend, "end_sessions"),
+        (Scenario::Resume, "open_logins"),
+        (Scenario::Update, "apply_settings"),
+        (Scenario::Rotate, "set_secret"),
+    ] {
+        stands(&mut arena, scenario, 1, vec![after(place, Fault::Refuse)]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_undo_that_is_refused_asks_for_a_person_at_once_and_the_command_that_it_names_leads_out() {
+    let mut arena = arena().await;
+    for (scenario, place) in [
+        (Scenario::Suspend, "end_sessions"),
+        (Scenario::Resume, "open_logins"),
+        (Scenario::Update, "apply_settings"),
+        (Scenario::Retire, "end_sessions"),
+        (Scenario::Rollback, "end_sessions"),
+        (Scenario::Rotate, "set_secret"),
+    ] {
+        let rules = vec![after(place, Fault::Refuse), after("undo.restore", Fault::Refuse)];
+        assert_eq!(stands(&mut arena, scenario, 1, rules).await, "needs_attention", "{scenario:?}");
+    }
+    let rules = vec![after("verify", Fault::Refuse), after("undo.settle", Fault::Refuse)];
+    assert_eq!(stands(&mut arena, Scenario::Provision, 1, rules).await, "needs_attention");
+    // What nobody can tell is tried again, and may work.
+    let rules = vec![after("verify", Fault::Refuse), after("undo.settle", Fault::Panic)];
+    assert_eq!(stands(&mut arena, Scenario::Provision, 1, rules).await, "rolled_back");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_removal_is_taken_up_where_it_has_no_way_back_and_never_promises_one() {
+    let mut arena = arena().await;
+    let before = |place, fault| Rule::At { place: Some(place), moment: Some(Moment::Before), skip: 0, fault };
+    for (scenario, killed) in
+        [(Scenario::RollbackDatabase, "drop_objects.database"), (Scenario::Rollback, "drop_roles")]
+    {
+        let rules = vec![before(killed, Fault::Kill), before("drop_objects", Fault::Cancel)];
+        let end = stands(&mut arena, scenario, 1, rules).await;
+        assert_eq!(end, "succeeded", "{scenario:?}: a cancel comes too late");
+        let rules = vec![before(killed, Fault::Kill), before("drop_objects", Fault::Refuse)];
+        assert_eq!(stands(&mut arena, scenario, 1, rules).await, "needs_attention", "{scenario:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_daemon_stopped_in_the_middle_and_resumed_after_another_took_over_changes_nothing() {
+    let mut arena = arena().await;
+    for place in ["migrations", "verify"] {
+        stands(&mut arena, Scenario::Provision, 2, vec![after(place, Fault::Stop)]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_commit_that_is_cut_anywhere_happened_or_not_and_the_operation_knows() {
+    let mut arena = arena().await;
+    // Of a provision: the intent, the build, the activation, the outcome.
+    for (skip, cut) in (0..4).zip([Cut::Late, Cut::Answer, Cut::Before, Cut::After]) {
+        stands(&mut arena, Scenario::Provision, 1, vec![Rule::Commit { skip, cut }]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_operation_or_a_take_over_that_panicked_is_taken_up_by_the_same_daemon() {
+    let mut arena = arena().await;
+    for place in ["intent", "outcome"] {
+        stands(&mut arena, Scenario::Provision, 1, vec![after(place, Fault::Panic)]).await;
+    }
+    // One that panics while it takes over stands by, and takes over again.
+    let takes_over =
+        Rule::At { place: Some("anchor"), moment: Some(Moment::Before), skip: 0, fault: Fault::Panic };
+    let end = stands(&mut arena, Scenario::Provision, 2, vec![after("seed", Fault::Kill), takes_over]).await;
+    assert_eq!(end, "succeeded", "taken up in the end");
+}
+
+#[test]
+fn the_daemon_that_is_shipped_has_no_points_where_it_could_be_broken() {
+    let has_points = |program| {
+        let program = std::fs::read(program).unwrap();
+        let name = b"TENANTRY_FAULT_SOCKET";
+        program.windows(name.len()).any(|bytes| bytes == name)
+    };
+    assert!(has_points(binaries::tenantryd_with_faults()), "the text is what tells the two apart");
+    assert!(!has_points(binaries::tenantryd()));
+}

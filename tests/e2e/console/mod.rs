@@ -1,0 +1,7 @@
+//! The console on a real pseudo terminal.
+
+mod audit;
+mod isolation;
+mod lists;
+mod pictures;
+pub(crate) mod screens;

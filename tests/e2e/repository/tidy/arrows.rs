@@ -1,0 +1,250 @@
+//! Who may use whom: the architecture's arrows, read from the `crate::…` paths in the source.
+
+use std::collections::BTreeSet;
+
+use tenantry_harness::binaries::project_dir;
+
+use super::source::{SourceFile, files, report};
+
+/// The daemon's modules and what of the crate each may use. What is not listed (lib, main) is wiring and may use all.
+const DAEMON: &[(&str, &[&str])] = &[
+    ("model", &[]),
+    ("config", &["model", "private_path"]),
+    ("metrics", &[]),
+    ("file_lock", &[]),
+    ("logging", &["config", "private_path"]),
+    ("private_path", &[]),
+    ("postgres", &["model", "config", "private_path"]),
+    ("embedded", &["model", "config", "postgres", "file_lock", "private_path"]),
+    ("audit", &["postgres", "model", "private_path"]),
+    ("isolation", &["postgres", "model"]),
+    ("pipeline", &["isolation", "audit", "postgres", "model", "config", "metrics"]),
+    ("commands", &["pipeline", "isolation", "audit", "postgres", "model", "config", "metrics"]),
+    ("server", &["commands", "model", "config", "metrics", "file_lock", "private_path"]),
+];
+
+/// Parts of the client that must stay pure, and what they must not name.
+const CLIENT_PURE: &[(&str, &[&str])] = &[
+    (
+        "tui/src/ui/view",
+        &["crate::client", "crate::cli", "runner", "update::", "tokio", "std::fs", "std::net", "async fn"],
+    ),
+    (
+        "tui/src/ui/state",
+        &["crate::client", "crate::cli", "runner", "tokio", "std::fs", "std::net", "async fn"],
+    ),
+    (
+        "tui/src/ui/update",
+        &["crate::client", "crate::cli", "runner", "tokio", "std::fs", "std::net", "async fn"],
+    ),
+    (
+        "tui/src/ui/keymap",
+        &["crate::client", "crate::cli", "runner", "tokio", "std::fs", "std::net", "async fn"],
+    ),
+];
+
+/// The only folders whose code may hold SQL.
+const SQL_HOMES: &[&str] = &[
+    "daemon/src/postgres/",
+    "daemon/src/isolation/probes/",
+    "daemon/src/pipeline/steps/",
+    // The bootstrap that needs a superuser, once, before any of the daemon's own roles exist.
+    "daemon/src/embedded/",
+];
+
+fn below(prefix: &str) -> impl Iterator<Item = &'static SourceFile> {
+    files().iter().filter(move |file| file.is_rust() && file.path.starts_with(prefix))
+}
+
+/// The modules of its own crate that a file uses, from `crate::a::…` and `crate::{a, b::…}`.
+fn used_modules(code: &str) -> BTreeSet<&str> {
+    let mut used = BTreeSet::new();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        match rest.strip_prefix('{') {
+            Some(group) => used.extend(top_level_names(group)),
+            None => used.extend(rest.split(|c: char| !is_word(c)).next()),
+        }
+    }
+    used
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+/// The first name of each part of `a::b, c::{d, e}, f}`.
+fn top_level_names(group: &str) -> Vec<&str> {
+    let (mut names, mut depth, mut start) = (Vec::new(), 0, 0);
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth > 0 => depth -= 1,
+            ',' | '}' if depth == 0 => {
+                names.extend(
+                    group[start..at]
+                        .trim()
+                        .split(|c: char| !is_word(c))
+                        .next()
+                        .filter(|name| !name.is_empty()),
+                );
+                start = at + 1;
+                if c == '}' {
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+#[test]
+fn used_modules_are_read_from_paths_and_groups() {
+    let code = "use crate::a::B;\nuse crate::{c, d::{e, f}, g as h};\nlet x = crate::i::j();";
+    assert_eq!(used_modules(code).into_iter().collect::<Vec<_>>(), ["a", "c", "d", "g", "i"]);
+}
+
+#[test]
+fn the_daemons_modules_use_only_what_is_below_them() {
+    let mut wrong = Vec::new();
+    for file in below("daemon/src/") {
+        let module = file.path["daemon/src/".len()..].split(['/', '.']).next().unwrap();
+        let Some((_, allowed)) = DAEMON.iter().find(|(name, _)| *name == module) else { continue };
+        let code = file.production_code();
+        for used in used_modules(&code) {
+            let known = DAEMON.iter().any(|(name, _)| *name == used);
+            if known && used != module && !allowed.contains(&used) {
+                wrong.push((file.path.clone(), format!("{module} must not use {used}")));
+            }
+        }
+    }
+    report("daemon arrows", wrong);
+}
+
+#[test]
+fn every_module_of_the_daemon_has_a_place_in_the_architecture() {
+    let wiring = ["lib", "main", "main_with_faults", "fault", "cli", "start", "leader"];
+    let unknown = below("daemon/src/").filter_map(|file| {
+        let module = file.path["daemon/src/".len()..].split(['/', '.']).next().unwrap();
+        let known = wiring.contains(&module) || DAEMON.iter().any(|(name, _)| *name == module);
+        (!known).then(|| (file.path.clone(), format!("'{module}' is not in the list of modules")))
+    });
+    report("daemon modules", unknown.collect());
+}
+
+#[test]
+fn the_model_is_pure() {
+    let mut wrong = Vec::new();
+    for file in below("daemon/src/model/") {
+        let code = file.production_code();
+        for word in [
+            "async fn",
+            ".await",
+            "sqlx::",
+            "tokio::",
+            "std::fs",
+            "std::net",
+            "std::process",
+            "SystemTime::now",
+        ] {
+            if code.contains(word) {
+                wrong.push((file.path.clone(), format!("the model must not use {word}")));
+            }
+        }
+    }
+    report("pure model", wrong);
+}
+
+#[test]
+fn the_contract_does_no_io() {
+    let mut wrong = Vec::new();
+    for file in below("protocol/src/") {
+        let code = file.production_code();
+        for word in ["std::fs", "std::net", "std::process", "std::env", "tokio::", "sqlx::"] {
+            if code.contains(word) {
+                wrong.push((file.path.clone(), format!("the protocol must not use {word}")));
+            }
+        }
+    }
+    report("protocol without I/O", wrong);
+}
+
+#[test]
+fn sql_stands_only_where_it_belongs() {
+    // As statements begin; a sentence for people that begins so has another second word.
+    let beginnings = [
+        "select ",
+        "insert into ",
+        "delete from ",
+        "create role ",
+        "create schema ",
+        "create table ",
+        "create function ",
+        "create database ",
+        "create or replace ",
+        "alter role ",
+        "alter database ",
+        "alter default ",
+        "alter schema ",
+        "drop role ",
+        "drop schema ",
+        "drop table ",
+        "drop owned ",
+        "grant ",
+        "revoke ",
+        "set local ",
+        "set role ",
+        "reset role",
+        "truncate ",
+        "lock table ",
+        "begin;",
+        "commit;",
+        "rollback;",
+        "discard all",
+    ];
+    let mut wrong = Vec::new();
+    for file in below("daemon/src/").filter(|file| !SQL_HOMES.iter().any(|home| file.path.starts_with(home)))
+    {
+        for (number, line) in file.production_code().lines().enumerate() {
+            for literal in line.split('"').skip(1).step_by(2) {
+                let text = literal.trim_start().to_lowercase();
+                if beginnings.iter().any(|beginning| text.starts_with(beginning)) {
+                    wrong
+                        .push((file.path.clone(), format!("SQL about line {}: {}", number + 1, line.trim())));
+                }
+            }
+        }
+    }
+    report("home of SQL", wrong);
+}
+
+#[test]
+fn the_console_draws_and_decides_without_io() {
+    let mut wrong = Vec::new();
+    for (prefix, forbidden) in CLIENT_PURE {
+        for file in below(prefix) {
+            let code = file.production_code();
+            for word in *forbidden {
+                if code.contains(word) {
+                    wrong.push((file.path.clone(), format!("must not name {word}")));
+                }
+            }
+        }
+    }
+    report("pure console", wrong);
+}
+
+#[test]
+fn daemon_and_client_never_use_each_other() {
+    for (package, other) in
+        [("daemon", "tenantry"), ("tui", "tenantryd"), ("protocol", "tenantry"), ("protocol", "tenantryd")]
+    {
+        let manifest = std::fs::read_to_string(project_dir().join(package).join("Cargo.toml")).unwrap();
+        let dependencies = manifest.split_once("[dependencies]").unwrap().1;
+        for line in dependencies.lines() {
+            let name = line.split(['=', '.', ' ']).next().unwrap();
+            assert_ne!(name, other, "{package} must not depend on {other}");
+        }
+    }
+}

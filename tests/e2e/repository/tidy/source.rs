@@ -1,0 +1,90 @@
+//! The project's files, read once, and the exceptions from the rules.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use tenantry_harness::binaries::project_dir;
+
+/// Rule, path, and why it does not hold there.
+pub(super) const EXCEPTIONS: &[(&str, &str, &str)] = &[(
+    "home of SQL",
+    "daemon/src/pipeline/plan.rs",
+    "the plan shows the operator the words of the commit step; they are run in postgres/",
+)];
+
+#[derive(Debug)]
+pub(super) struct SourceFile {
+    /// From the project's folder, with `/`.
+    pub(super) path: String,
+    pub(super) text: String,
+}
+
+impl SourceFile {
+    pub(super) fn is_rust(&self) -> bool {
+        self.path.ends_with(".rs")
+    }
+
+    /// Code without comments and without the unit tests at its end: what the arrows are about.
+    pub(super) fn production_code(&self) -> String {
+        if self.path.contains("/tests/") || self.path.ends_with("/tests.rs") {
+            return String::new();
+        }
+        let end = self.text.find("\n#[cfg(test)]\nmod ").unwrap_or(self.text.len());
+        let lines = self.text[..end].lines().filter(|line| !line.trim_start().starts_with("//"));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Every text file that is part of the project.
+pub(super) fn files() -> &'static [SourceFile] {
+    static FILES: OnceLock<Vec<SourceFile>> = OnceLock::new();
+    FILES.get_or_init(|| {
+        let mut files = Vec::new();
+        collect(&project_dir(), "", &mut files);
+        assert!(files.iter().any(SourceFile::is_rust), "the project's files were not found");
+        files
+    })
+}
+
+fn collect(root: &Path, below: &str, files: &mut Vec<SourceFile>) {
+    for entry in std::fs::read_dir(root.join(below)).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        let path = if below.is_empty() { name.clone() } else { format!("{below}/{name}") };
+        let kind = entry.file_type().unwrap();
+        let generated = ["target", "node_modules", ".git"].contains(&name.as_str())
+            || path == "Cargo.lock"
+            || ["fuzz/Cargo.lock", "fuzz/corpus", "fuzz/artifacts", "fuzz/coverage"].contains(&path.as_str());
+        if generated || kind.is_symlink() {
+            continue;
+        }
+        if kind.is_dir() {
+            collect(root, &path, files);
+        } else if let Ok(text) = std::fs::read_to_string(entry.path()) {
+            files.push(SourceFile { path, text });
+        }
+    }
+}
+
+/// Fails with all findings of a rule that no exception covers, and with exceptions that cover nothing.
+pub(super) fn report(rule: &str, findings: Vec<(String, String)>) {
+    let excepted: BTreeSet<&str> =
+        EXCEPTIONS.iter().filter(|(of, _, _)| *of == rule).map(|(_, path, _)| *path).collect();
+    let found: BTreeSet<&str> = findings.iter().map(|(path, _)| path.as_str()).collect();
+    let stale: Vec<_> = excepted.difference(&found).collect();
+    let left: Vec<String> = findings
+        .iter()
+        .filter(|(path, _)| !excepted.contains(path.as_str()))
+        .map(|(path, finding)| format!("{path}: {finding}"))
+        .collect();
+    assert!(left.is_empty(), "{rule}:\n{}", left.join("\n"));
+    assert!(stale.is_empty(), "{rule}: exceptions that are not needed any more: {stale:?}");
+}
+
+#[test]
+fn every_exception_has_a_reason() {
+    for (rule, path, reason) in EXCEPTIONS {
+        assert!(reason.split_whitespace().count() >= 4, "{rule}, {path}: '{reason}' is no reason");
+    }
+}

@@ -1,0 +1,108 @@
+//! Targets that cannot take a tenant: what is refused before anything is done, and what the operator is told to run.
+
+use std::io::Write as _;
+
+use tenantry_harness::cli::Output;
+use tenantry_harness::{Env, Folder};
+
+const CREATE: [&str; 5] = ["tenant", "create", "acme", "--blueprint", "projects"];
+
+/// Restarts the daemon with one more line for its target.
+async fn configure_target(env: &mut Env, line: &str) {
+    env.take_daemon().stop().await;
+    env.write_config("", &[("local", env.target_url())]);
+    let mut file = std::fs::OpenOptions::new().append(true).open(env.config_path()).unwrap();
+    writeln!(file, "{line}").unwrap();
+    env.start_daemon().await;
+}
+
+async fn assert_refused(env: &Env, says: &[&str]) {
+    env.tenantry(&CREATE).await.assert_status(5).assert_says(says);
+    let listed = env.tenantry(&["tenant", "list", "--all", "--json"]).await.assert_status(0).json();
+    let acme = listed["tenants"].as_array().unwrap().iter().find(|tenant| tenant["slug"] == "acme");
+    assert!(acme.is_none(), "nothing is reserved by a refusal: {listed}");
+}
+
+#[tokio::test]
+async fn a_target_that_is_full_takes_no_tenant_and_says_how_full() {
+    let mut env = Env::new().await;
+    configure_target(&mut env, "capacity = 1").await;
+    env.provision("globex").await;
+    assert_refused(&env, &["1 of 1 tenants", "local"]).await;
+}
+
+#[tokio::test]
+async fn a_target_in_maintenance_takes_no_tenant() {
+    let mut env = Env::new().await;
+    configure_target(&mut env, "maintenance = true").await;
+    assert_refused(&env, &["local", "in maintenance"]).await;
+}
+
+#[tokio::test]
+async fn a_missing_extension_is_named_with_the_statement_that_adds_it() {
+    let env = Env::new().await;
+    let folder = Folder::new(&env.dir, "extended", "1.0")
+        .migration("one", "create table one (id bigint primary key);");
+    let manifest = format!("{}/blueprint.toml", folder.path());
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, format!("{text}extensions = [\"hstore\"]\n")).unwrap();
+    env.add_blueprint(folder.path()).await;
+    let output = env.tenantry(&["tenant", "create", "acme", "--blueprint", "extended"]).await;
+    output.assert_status(5).assert_says(&["create extension", "hstore"]);
+}
+
+async fn check(env: &Env) -> Output {
+    env.tenantry(&["target", "check", "local"]).await
+}
+
+async fn as_superuser(env: &Env, sql: String) {
+    env.cluster.execute(&env.target_db, sql).await;
+}
+
+#[tokio::test]
+async fn a_provisioner_with_too_many_or_too_few_rights_is_refused_with_what_to_change() {
+    let env = Env::new().await;
+    check(&env).await.assert_status(0);
+    let provisioner = &env.provisioner;
+    for (wrong, says) in [
+        (format!("alter role {provisioner} superuser"), "is a superuser"),
+        (format!("alter role {provisioner} nosuperuser nocreaterole"), "CREATEROLE"),
+    ] {
+        as_superuser(&env, wrong).await;
+        let checked = check(&env).await;
+        assert_ne!(checked.status, 0, "{checked}");
+        assert!(checked.stdout.contains(says), "'{says}' is not said\n{checked}");
+        assert_refused(&env, &["local", says]).await;
+    }
+    as_superuser(&env, format!("alter role {provisioner} createrole")).await;
+    check(&env).await.assert_status(0);
+    env.provision("acme").await;
+}
+
+#[tokio::test]
+async fn a_refused_login_to_a_target_is_told_in_the_servers_words() {
+    let mut env = Env::new().await;
+    env.take_daemon().stop().await;
+    as_superuser(&env, format!("alter role {} password 'another'", env.provisioner)).await;
+    env.start_daemon().await;
+    let output = env.tenantry(&CREATE).await.assert_status(3);
+    output.assert_says(&["local", "password authentication failed", "url in the configuration"]);
+}
+
+#[tokio::test]
+async fn a_group_that_lost_its_connect_is_an_error_with_the_grant_that_mends_it() {
+    let env = Env::new().await;
+    check(&env).await.assert_status(0);
+    let mut target = env.target().await;
+    let group: String = sqlx::query_scalar("select group_role from tenantry.target_identity")
+        .fetch_one(&mut target)
+        .await
+        .unwrap();
+    as_superuser(&env, format!("revoke connect on database {} from {group}", env.target_db)).await;
+    let checked = check(&env).await;
+    assert_ne!(checked.status, 0, "{checked}");
+    let mend = checked.stdout.split("an administrator runs: ").find(|part| part.starts_with("grant connect"));
+    let mend = mend.unwrap_or_else(|| panic!("no statement to run\n{checked}")).lines().next().unwrap();
+    as_superuser(&env, mend.to_owned()).await;
+    check(&env).await.assert_status(0);
+}

@@ -1,0 +1,104 @@
+//! Blueprint folders that tests write, one file after the other.
+
+use std::path::{Path, PathBuf};
+
+use super::binaries::project_dir;
+
+/// A folder with a manifest and migrations, numbered in the order they are added.
+#[derive(Debug)]
+pub struct Folder {
+    dir: PathBuf,
+    files: u32,
+}
+
+impl Folder {
+    /// A blueprint of that name and version with no migration yet.
+    pub fn new(parent: &Path, name: &str, version: &str) -> Self {
+        let dir = parent.join(format!("{name}-{version}"));
+        std::fs::create_dir(&dir).unwrap();
+        let manifest = format!(
+            "name = \"{name}\"\nversion = \"{version}\"\ntitle = \"Made by a test\"\ntenancy = \"schema\"\n"
+        );
+        std::fs::write(dir.join("blueprint.toml"), manifest).unwrap();
+        Self { dir, files: 0 }
+    }
+
+    /// The built-in blueprint's migrations and data under another name, for tenants with databases of their own.
+    pub fn projects_in_databases(parent: &Path) -> Self {
+        let this = Self { dir: parent.join("projects-in-databases"), files: 0 };
+        let from = project_dir().join("migrations/blueprints/projects");
+        std::fs::create_dir_all(this.dir.join("seed")).unwrap();
+        for folder in ["", "seed"] {
+            for entry in std::fs::read_dir(from.join(folder)).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_file() {
+                    std::fs::copy(&path, this.dir.join(folder).join(path.file_name().unwrap())).unwrap();
+                }
+            }
+        }
+        this.say("name = \"projects\"", "name = \"projects-in-databases\"").in_databases()
+    }
+
+    /// Needs an extension.
+    pub fn extension(self, name: &str) -> Self {
+        self.say("tenancy =", &format!("extensions = [\"{name}\"]\ntenancy ="))
+    }
+
+    /// Each tenant gets a database of its own.
+    pub fn in_databases(self) -> Self {
+        self.say("tenancy = \"schema\"", "tenancy = \"database\"")
+    }
+
+    /// Tenants share their tables.
+    pub fn shared(parent: &Path, name: &str, version: &str) -> Self {
+        Self::new(parent, name, version).say("tenancy = \"schema\"", "tenancy = \"shared\"")
+    }
+
+    /// Changes a line of the manifest.
+    fn say(self, before: &str, after: &str) -> Self {
+        let manifest = self.dir.join("blueprint.toml");
+        let text = std::fs::read_to_string(&manifest).unwrap();
+        assert!(text.contains(before), "{text}");
+        std::fs::write(manifest, text.replace(before, after)).unwrap();
+        self
+    }
+
+    /// Adds `V<n>__<title>.sql`.
+    pub fn migration(mut self, title: &str, sql: &str) -> Self {
+        self.files += 1;
+        std::fs::write(self.dir.join(format!("V{}__{title}.sql", self.files)), sql).unwrap();
+        self
+    }
+
+    /// Adds `V<n>__<title>.sql`, which runs outside the transaction.
+    pub fn outside(self, title: &str, sql: &str) -> Self {
+        let this = self.migration(title, sql);
+        let mark = this.dir.join(format!("V{}__{title}.sql.conf", this.files));
+        std::fs::write(mark, "executeInTransaction=false\n").unwrap();
+        this
+    }
+
+    /// Adds a file of data that is loaded where it is asked for, after the migrations.
+    pub fn seed(self, sql: &str) -> Self {
+        std::fs::create_dir(self.dir.join("seed")).unwrap();
+        std::fs::write(self.dir.join("seed/data.sql"), sql).unwrap();
+        let manifest = self.dir.join("blueprint.toml");
+        let text = std::fs::read_to_string(&manifest).unwrap() + "seed = [\"seed/data.sql\"]\n";
+        std::fs::write(manifest, text).unwrap();
+        self
+    }
+
+    /// Adds a number that a tenant can be given.
+    pub fn setting(self, name: &str, default: i64) -> Self {
+        let manifest = self.dir.join("blueprint.toml");
+        let setting =
+            format!("\n[settings.{name}]\ntitle = \"{name}\"\ndefault = {default}\nmin = 1\nmax = 200\n");
+        let text = std::fs::read_to_string(&manifest).unwrap() + &setting;
+        std::fs::write(manifest, text).unwrap();
+        self
+    }
+
+    pub fn path(&self) -> &str {
+        self.dir.to_str().unwrap()
+    }
+}

@@ -1,0 +1,119 @@
+//! A server with few connections, and tenants who take them all. Shared with the proof, where the daemon rests before.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::{ConnectOptions as _, PgConnection};
+use tenantry_protocol::tenant::Credentials;
+
+use crate::{Cluster, Env, Folder, Version, eventually};
+
+/// What the server has in all; three are for superusers alone.
+const SERVER: u32 = 30;
+/// What each of the two tenants may take.
+const TENANT: i64 = 20;
+/// What the daemon keeps: four for the target and one to look from, four for the registry, and one that holds the lease.
+const KEPT: usize = 10;
+
+/// Two tenants who may take more than there is.
+pub struct Flood {
+    logins: Vec<Credentials>,
+    sessions: Vec<PgConnection>,
+}
+
+/// With a daemon whose server was restarted under it: what it holds, it has opened again by itself.
+pub async fn on_a_small_server(version: Version) -> Env {
+    let env = Env::on(Cluster::private(version)).await;
+    let folder = Folder::new(&env.dir, "greedy", "1.0")
+        .migration("first", "create table first (id int primary key);")
+        .setting("connection_limit", TENANT);
+    env.add_blueprint(folder.path()).await;
+    env.cluster.execute("postgres", format!("alter system set max_connections = {SERVER}")).await;
+    env.cluster.crash();
+    env.cluster.restart();
+    kept(&env).await;
+    env
+}
+
+/// The server's processes for the daemon, once there are as many as it keeps.
+pub async fn kept(env: &Env) -> Vec<i32> {
+    eventually("the daemon has its connections", async || {
+        let found = daemons(env).await;
+        (found.len() >= KEPT).then_some(found)
+    })
+    .await
+}
+
+async fn daemons(env: &Env) -> Vec<i32> {
+    let sql = "select pid from pg_stat_activity where application_name = 'tenantryd' order by pid";
+    sqlx::query_scalar(sql).fetch_all(&mut env.cluster.superuser("postgres").await).await.unwrap()
+}
+
+impl Flood {
+    pub async fn prepare(env: &Env) -> Self {
+        let mut logins = Vec::new();
+        for slug in ["acme", "initech"] {
+            logins.push(env.provision_of(slug, "greedy").await.credentials);
+        }
+        Self { logins, sessions: Vec::new() }
+    }
+
+    /// Takes what there is to take; gives the SQLSTATE of the last refusal.
+    pub async fn rise(&mut self) -> String {
+        let mut refused = String::new();
+        for login in &self.logins {
+            loop {
+                match log_in(login).await {
+                    Ok(session) => self.sessions.push(session),
+                    Err(error) => {
+                        let error = error.into_database_error().expect("the server's own refusal");
+                        refused = error.code().unwrap_or_default().into_owned();
+                        break;
+                    }
+                }
+            }
+        }
+        refused
+    }
+}
+
+pub async fn log_in(login: &Credentials) -> Result<PgConnection, sqlx::Error> {
+    let options = PgConnectOptions::new_without_pgpass()
+        .socket(&login.host)
+        .port(login.port)
+        .username(&login.role)
+        .password(login.password.as_deref().expect("the password was given"))
+        .database(&login.database)
+        .ssl_mode(PgSslMode::Disable)
+        .application_name("flood");
+    options.connect().await
+}
+
+/// After `idle`, all connections of the server are the tenants'. The daemon answers, tells the trail, and suspends them.
+pub async fn withstand(version: Version, idle: Duration) {
+    let env = on_a_small_server(version).await;
+    let mut flood = Flood::prepare(&env).await;
+    // The last build's connection may be worn out, and is replaced by another before it goes.
+    tokio::time::sleep(idle).await;
+    let before = kept(&env).await;
+    let refused = flood.rise().await;
+    assert_eq!(refused, "53300", "the server has no connection left; {} were taken", flood.sessions.len());
+
+    let status = env.tenantry(&["status", "--json"]).await.assert_status(0).json();
+    assert_eq!(status["health"]["control"]["reachable"], true, "{status}");
+    assert_eq!(status["health"]["targets"][0]["reachable"], true, "{status}");
+    env.tenantry(&["audit", "list"]).await.assert_status(0);
+    env.tenantry(&["tenant", "show", "acme"]).await.assert_status(0);
+    let held = daemons(&env).await;
+    assert!(before.iter().all(|pid| held.contains(pid)), "{before:?} were kept: {held:?}");
+    let suspended = env.tenantry(&["tenant", "suspend", "acme", "--json"]).await.assert_status(0).json();
+    assert_eq!(suspended["tenant"]["state"]["name"], "suspended", "{suspended}");
+    let left = "select count(*) from pg_stat_activity where usename = $1";
+    let left: i64 = sqlx::query_scalar(left)
+        .bind(&flood.logins[0].role)
+        .fetch_one(&mut env.cluster.superuser("postgres").await)
+        .await
+        .unwrap();
+    assert_eq!(left, 0, "the suspended tenant has no session any more");
+    env.tenantry(&["audit", "list"]).await.assert_status(0);
+}

@@ -1,0 +1,395 @@
+//! One installation, broken again and again: runs an operation while a script of faults strikes, restarts daemons that
+//! died, and judges what is there when the operation has ended.
+//!
+//! Whatever strikes, there are two right ends: nothing of the operation is there, or all of it. A recorded need for a
+//! person is one only if the command that it names then leads to one of the two.
+
+use std::collections::HashMap;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use sqlx::Connection as _;
+
+use super::faults::{self, Faults, Rule, Script, World};
+use super::guests;
+use super::oracle::{self, State};
+use super::registry::{self, Ended, Watcher};
+use super::request::{self, Scenario};
+use crate::binaries;
+use crate::daemon::Daemon;
+use crate::proxy::Proxy;
+use crate::wait::PATIENCE;
+use crate::{Cluster, Env, Folder};
+
+/// Small, so that a thousand operations take minutes; the lease as short as it may be.
+const CONFIG: &str = "[limits]\nlease_ms = 500\noperation_budget_ms = 20000\nverify_every_s = 0\n";
+pub const BLUEPRINT: &str = "small";
+/// With a file outside the transaction, and one behind it.
+pub const OUTSIDE: &str = "outside";
+/// Whose tables tenants share.
+pub const SHARED: &str = "shared";
+/// With a database for each tenant.
+pub const DATABASES: &str = "databases";
+/// How long what a broken connection left on the server may take to end by itself.
+const REST: Duration = Duration::from_secs(20);
+
+pub struct Arena {
+    pub env: Env,
+    faults: Arc<Faults>,
+    daemons: Vec<Daemon>,
+    /// How each scenario changes what is there, when nothing breaks.
+    whole: HashMap<Scenario, Vec<String>>,
+    /// What is there without any tenant.
+    empty: Option<State>,
+    program: PathBuf,
+    serial: u32,
+    /// Daemons that ended though nobody killed them.
+    deaths: Vec<String>,
+    watcher: Watcher,
+}
+
+/// An operation that is to be broken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trial {
+    pub scenario: Scenario,
+    pub rules: Vec<Rule>,
+    /// Two, where one is to stand by.
+    pub daemons: usize,
+    /// Other tenants that are provisioned meanwhile, on the same target.
+    pub company: usize,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Default)]
+pub struct Verdict {
+    /// The operation's state at its end; `absent` if there never was one.
+    pub end: String,
+    pub violations: Vec<String>,
+    /// Rules that struck.
+    pub struck: usize,
+    pub trace: Vec<String>,
+    pub took: Duration,
+}
+
+impl Arena {
+    pub async fn open(cluster: Arc<Cluster>) -> Self {
+        let mut env = Env::prepare(cluster).await;
+        let script = Arc::new(Mutex::new(Script::default()));
+        let proxy = Proxy::listen(&env.dir, &env.cluster.socket_dir(), Arc::clone(&script));
+        env.server_dir.clone_from(&proxy.dir);
+        env.write_config(CONFIG, &[("local", env.target_url())]);
+        let world = World {
+            cluster: Arc::clone(&env.cluster),
+            control_db: env.control_db.clone(),
+            roles: vec![env.control_role.clone(), env.provisioner.clone()],
+        };
+        // Its own, so that whoever builds meanwhile does not change what is tried.
+        let (built, program) = (binaries::tenantryd_with_faults(), env.dir.join("tenantryd"));
+        if std::fs::hard_link(&built, &program).is_err() {
+            binaries::copy_program(&built, &program);
+        }
+        let faults = Faults::listen(&env.dir, world, proxy, script);
+        let mut arena = Self {
+            env,
+            faults,
+            daemons: Vec::new(),
+            whole: HashMap::new(),
+            empty: None,
+            program,
+            serial: 0,
+            deaths: Vec::new(),
+            watcher: Watcher::default(),
+        };
+        arena.prepare().await;
+        arena
+    }
+
+    /// The blueprint, and the target made ready.
+    async fn prepare(&mut self) {
+        let small = |name| {
+            Folder::new(&self.env.dir, name, "1.0")
+            .migration("first", "create table first (id bigint generated always as identity primary key, name text not null);")
+            .migration("second", "create table second (id bigint primary key references first (id)); create view both_of_them as select * from first;")
+            .migration("third", "create table third (id int primary key); create function one() returns int language sql as 'select 1';")
+            .seed("insert into third select generate_series(1, 5);")
+        };
+        let outside = Folder::new(&self.env.dir, OUTSIDE, "1.0")
+            .migration("first", "create table first (id int primary key, code int not null); create type mood as enum ('sad'); insert into first select i, i from generate_series(1, 50) i;")
+            .outside("indexes", "create unique index concurrently first_code on first (code); alter type mood add value 'better'; vacuum first;")
+            .migration("constraint", "alter table first add constraint first_code_unique unique using index first_code;")
+            .seed("insert into first values (100, 100);")
+            .setting("connection_limit", 20);
+        let shared = Folder::shared(&self.env.dir, SHARED, "1.0")
+            .migration("first", "create table first (tenant_id uuid, id int, primary key (tenant_id, id));")
+            .seed("insert into first (id) select generate_series(1, 5);");
+        let (small, databases) =
+            (small(BLUEPRINT).setting("connection_limit", 20), small(DATABASES).in_databases());
+        self.keep_daemons(1).await;
+        for folder in [small, databases, outside, shared] {
+            request::add_blueprint(self.daemons[0].socket(), folder.path()).await;
+        }
+        // They make the target ready, and the pool, which changes it for good.
+        for scenario in Scenario::FIRST {
+            let ended = self.see_through(scenario, "first", &format!("first-{scenario:?}")).await;
+            assert!(ended.as_ref().is_ok_and(|ended| ended.state == "succeeded"), "{ended:?}");
+        }
+        self.empty = Some(State::take(&self.env).await);
+    }
+
+    /// Learns how the scenario changes what is there when nothing breaks.
+    async fn learn(&mut self, scenario: Scenario) {
+        if !self.whole.contains_key(&scenario) {
+            let trial = Trial { scenario, rules: Vec::new(), daemons: 1, company: 0 };
+            let verdict = Box::pin(self.run_once(&trial)).await;
+            let end = (verdict.end.as_str(), verdict.violations.len());
+            assert_eq!(end, ("succeeded", 0), "{scenario:?}: {verdict:#?}");
+        }
+    }
+
+    /// Runs an operation while its rules strike, judges what is there, and tidies up.
+    pub async fn run(&mut self, trial: &Trial) -> Verdict {
+        self.learn(trial.scenario).await;
+        self.run_once(trial).await
+    }
+
+    async fn run_once(&mut self, trial: &Trial) -> Verdict {
+        let begin = Instant::now();
+        self.serial += 1;
+        let slug = format!("tenant-{}", self.serial);
+        self.keep_daemons(trial.daemons).await;
+        self.end_standbys(trial.daemons).await;
+        for step in trial.scenario.preparation() {
+            let ended = self.see_through(*step, &slug, &format!("{slug}-{step:?}")).await;
+            assert!(
+                ended.as_ref().is_ok_and(|ended| ended.state == "succeeded"),
+                "{step:?} of {slug}: {ended:?}"
+            );
+        }
+        let mut verdict = Verdict::default();
+        // A probe that has said goodbye is still there for a moment, on a busy machine.
+        self.come_to_rest(&mut verdict).await;
+        let (before, seq) = (State::take(&self.env).await, oracle::audit_seq(&self.env).await);
+        let guests = match trial.scenario {
+            Scenario::RollbackInUse => Some(guests::settle_in(&self.env, &slug).await),
+            _ => None,
+        };
+        self.faults.load(trial.rules.clone());
+        let company = guests::invite(self.daemons[0].socket(), &slug, trial.company);
+        let ended = self.see_through(trial.scenario, &slug, &slug).await;
+        self.faults.let_pass().await;
+        let script = self.faults.unload().await;
+        (verdict.struck, verdict.trace) = (script.struck, script.trace);
+        drop(guests);
+        for other in company {
+            if let Err(problem) = self.see_through(Scenario::Provision, &other, &other).await {
+                verdict.violations.push(problem);
+            }
+            self.remove(&other, &mut verdict).await;
+        }
+        match ended {
+            Ok(ended) => {
+                verdict.end.clone_from(&ended.state);
+                self.judge(trial, &slug, ended, &before, &mut verdict).await;
+            }
+            Err(problem) => {
+                verdict.end = "never".to_owned();
+                verdict.violations.push(problem);
+            }
+        }
+        self.clean_up(&slug, &mut verdict).await;
+        verdict.violations.extend(oracle::audit_problems(&self.env, seq).await);
+        verdict.violations.append(&mut self.deaths);
+        verdict.took = begin.elapsed();
+        verdict
+    }
+
+    /// Nothing of it, or all of it.
+    async fn judge(
+        &mut self,
+        trial: &Trial,
+        slug: &str,
+        ended: Ended,
+        before: &State,
+        verdict: &mut Verdict,
+    ) {
+        if ended.state == "needs_attention" {
+            if !faults::struck_for_good(&verdict.trace) {
+                verdict.violations.push("asks for a person, and all that struck passes".to_owned());
+            }
+            // What it names for a secret is to ask again.
+            let asks_again = Scenario::SECRETS.contains(&trial.scenario);
+            let next = if asks_again { trial.scenario } else { Scenario::Retry(ended.id) };
+            let retried = self.see_through(next, slug, &format!("{slug}-retry")).await;
+            match retried {
+                Ok(again) if again.state == "succeeded" => {}
+                other => verdict.violations.push(format!("the retry that it named ended with {other:?}")),
+            }
+        }
+        self.come_to_rest(verdict).await;
+        let after = State::take(&self.env).await;
+        let placement = registry::placement(&self.env, slug).await;
+        let mut names = vec![(slug, "SLUG")];
+        if let Some(placement) = &placement {
+            names.push((placement, "PLACEMENT"));
+        }
+        let change = before.change(&after, &names);
+        let whole = self.whole.entry(trial.scenario).or_insert_with(|| change.clone());
+        let has_happened = match verdict.end.as_str() {
+            "succeeded" => true,
+            // What a retry does of a provision is its removal.
+            "needs_attention" => !Scenario::PROVISIONS.contains(&trial.scenario),
+            _ => false,
+        };
+        let expected: &[String] = if has_happened { whole } else { &[] };
+        if change != expected {
+            let missing =
+                expected.iter().filter(|line| !change.contains(line)).map(|line| format!("missing {line}"));
+            let extra =
+                change.iter().filter(|line| !expected.contains(line)).map(|line| format!("extra {line}"));
+            verdict.violations.extend(missing.chain(extra).take(20));
+        }
+    }
+
+    /// The tenant goes, if it is there, and leaves nothing.
+    async fn clean_up(&mut self, slug: &str, verdict: &mut Verdict) {
+        self.remove(slug, verdict).await;
+        self.come_to_rest(verdict).await;
+        if let Some(empty) = &self.empty {
+            let left = empty.change(&State::take(&self.env).await, &[]);
+            verdict
+                .violations
+                .extend(left.into_iter().take(20).map(|line| format!("left after the end: {line}")));
+        }
+    }
+
+    async fn remove(&mut self, slug: &str, verdict: &mut Verdict) {
+        if registry::is_living(&self.env, slug).await {
+            match self.see_through(Scenario::Rollback, slug, &format!("{slug}-end")).await {
+                Ok(ended) if ended.state == "succeeded" => {}
+                other => verdict.violations.push(format!("its removal ended with {other:?}")),
+            }
+        }
+    }
+
+    /// Keeps what the daemons and the server wrote.
+    pub fn save_logs(&self, dir: &Path) {
+        std::fs::create_dir_all(dir).unwrap();
+        std::fs::write(dir.join("server.log"), self.env.cluster.server_log()).unwrap();
+        for entry in std::fs::read_dir(&self.env.dir).unwrap().flatten() {
+            let path = entry.path();
+            if path.extension().is_some_and(|extension| extension == "log") {
+                std::fs::copy(&path, dir.join(entry.file_name())).unwrap();
+            }
+        }
+    }
+
+    async fn come_to_rest(&self, verdict: &mut Verdict) {
+        let begin = Instant::now();
+        let mut target = self.env.target().await;
+        loop {
+            let held = oracle::holds(&mut target).await;
+            if held.is_empty() {
+                break;
+            }
+            if begin.elapsed() > REST {
+                verdict.violations.push(format!("after {} s still there: {held:?}", REST.as_secs()));
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        target.close().await.unwrap();
+    }
+
+    /// Asks for an operation under a key until it is on record, keeps a daemon alive, and waits for the end.
+    async fn see_through(&mut self, scenario: Scenario, slug: &str, key: &str) -> Result<Ended, String> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut refusals = 0;
+        let mut asked = None;
+        loop {
+            self.keep_daemons(1).await;
+            let found = self.watcher.by_key(&self.env, scenario, key).await;
+            if let Ok(Some(ended)) = &found
+                && ended.is_final()
+            {
+                return Ok(ended.clone());
+            }
+            if matches!(found, Ok(None)) && asked.as_ref().is_none_or(tokio::task::JoinHandle::is_finished) {
+                if let Some(asked) = asked.take()
+                    && let Err(problem) = asked.await.unwrap_or_else(|error| Err(error.to_string()))
+                {
+                    refusals += 1;
+                    if refusals > 40 {
+                        return Err(format!("{scenario:?} is refused: {problem}"));
+                    }
+                }
+                // None where the one that was to answer has just died: the next round starts another.
+                if let Some(daemon) = self.daemons.get(refusals % self.daemons.len().max(1)) {
+                    let socket = daemon.socket().to_owned();
+                    let (slug, key) = (slug.to_owned(), key.to_owned());
+                    let ask = async move { request::send(&socket, scenario, &slug, &key).await };
+                    asked = Some(tokio::spawn(ask));
+                }
+            }
+            if Instant::now() > deadline {
+                return Err(format!("{scenario:?} is still {found:?} after {} s", PATIENCE.as_secs()));
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// That many, and where it is one, the one that holds the control database.
+    async fn keep_daemons(&mut self, count: usize) {
+        let mut alive = Vec::new();
+        for mut daemon in std::mem::take(&mut self.daemons) {
+            match daemon.has_ended() {
+                None => alive.push(daemon),
+                Some(status) if status.signal() == Some(9) => {}
+                Some(status) => {
+                    self.deaths.push(format!("a daemon ended by itself, {status}: {}", tail(&daemon.log())))
+                }
+            }
+        }
+        self.daemons = alive;
+        while self.daemons.len() < count {
+            let Some(daemon) = self.start_daemon().await else { return };
+            self.daemons.push(daemon);
+        }
+    }
+
+    /// `None` if it could not start, because the server is away or something struck.
+    async fn start_daemon(&mut self) -> Option<Daemon> {
+        self.serial += 1;
+        let socket = self.env.dir.join(format!("d{}.sock", self.serial));
+        let config = self.env.config_path();
+        let arguments = ["--config", config.to_str()?, "--socket", socket.to_str()?];
+        let faults = self.faults.socket.to_str()?;
+        let variables = [("TENANTRY_FAULT_SOCKET", faults)];
+        let daemon = Daemon::launch(&self.program, &arguments, &self.env.dir, &variables).await.ok()?;
+        self.faults.sockets.lock().unwrap().insert(daemon.pid().as_raw(), socket);
+        Some(daemon)
+    }
+
+    /// Ends the daemons that only stand by.
+    async fn end_standbys(&mut self, count: usize) {
+        while self.daemons.len() > count {
+            let mut control = self.env.control().await;
+            let holder: String =
+                sqlx::query_scalar("select holder from control.epoch").fetch_one(&mut control).await.unwrap();
+            control.close().await.unwrap();
+            let leads = |daemon: &Daemon| holder.starts_with(&format!("pid {} ", daemon.pid()));
+            let standby = self.daemons.iter().position(|daemon| !leads(daemon)).unwrap_or(0);
+            let ended = self.daemons.remove(standby).stop().await;
+            if !ended.status.success() {
+                self.deaths.push(format!("a standby ended with {}: {}", ended.status, tail(&ended.log)));
+            }
+        }
+    }
+}
+
+/// The last lines of a log.
+fn tail(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(8)..].join("\n")
+}

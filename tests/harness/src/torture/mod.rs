@@ -1,0 +1,8 @@
+//! Operations that are broken on purpose: where and how, who else is on the server, and what must be left.
+
+pub mod arena;
+pub mod faults;
+pub mod guests;
+pub mod oracle;
+pub mod registry;
+pub mod request;

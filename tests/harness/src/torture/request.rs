@@ -1,0 +1,261 @@
+//! What an operator asks for, by a key, over a connection that may not survive it.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tarpc::context::Context;
+use tenantry_protocol::TenantryClient;
+use tenantry_protocol::blueprint::{BlueprintUpload, UploadedFile};
+use tenantry_protocol::operation::{CancelRequest, RetryRequest};
+use tenantry_protocol::tenant::{
+    FinishRotationRequest, IssueCredentialsRequest, ProvisionRequest, RetireRequest, RollbackRequest,
+    RotateCredentialsRequest, TenantChangeRequest, UpdateTenantRequest,
+};
+use tokio::net::UnixStream;
+use uuid::Uuid;
+
+use super::arena::{BLUEPRINT, DATABASES, OUTSIDE, SHARED};
+use crate::rpc;
+
+/// Longer than the daemon keeps a caller waiting for the answer to a lost COMMIT.
+const ANSWER: Duration = Duration::from_secs(20);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scenario {
+    Provision,
+    /// Of a blueprint with a file outside the transaction.
+    ProvisionOutside,
+    /// Of a blueprint whose tables tenants share.
+    ProvisionShared,
+    /// Of a blueprint whose tenants have databases of their own.
+    ProvisionDatabase,
+    Rollback,
+    /// Of a tenant of shared tables.
+    RollbackShared,
+    /// Of a tenant with a database of its own.
+    RollbackDatabase,
+    /// With its data in a file first.
+    RollbackArchived,
+    /// While the tenant's application works.
+    RollbackInUse,
+    Suspend,
+    Resume,
+    Update,
+    Retire,
+    RetireArchived,
+    /// Retired without a grace, so that the purge follows at once.
+    Purge,
+    Issue,
+    Rotate,
+    Finish,
+    Retry(Uuid),
+}
+
+impl Scenario {
+    /// Those that are broken.
+    pub const ALL: [Self; 15] = [
+        Self::Provision,
+        Self::ProvisionDatabase,
+        Self::Rollback,
+        Self::RollbackDatabase,
+        Self::RollbackArchived,
+        Self::RollbackInUse,
+        Self::Suspend,
+        Self::Resume,
+        Self::Update,
+        Self::Retire,
+        Self::RetireArchived,
+        Self::Purge,
+        Self::Issue,
+        Self::Rotate,
+        Self::Finish,
+    ];
+    /// Those that change secrets only.
+    pub const SECRETS: [Self; 3] = [Self::Issue, Self::Rotate, Self::Finish];
+
+    /// Those that make a tenant.
+    pub const PROVISIONS: [Self; 4] =
+        [Self::Provision, Self::ProvisionOutside, Self::ProvisionShared, Self::ProvisionDatabase];
+
+    /// The making and the end of a tenant of each tenancy.
+    pub const FIRST: [Self; 6] = [
+        Self::Provision,
+        Self::Rollback,
+        Self::ProvisionDatabase,
+        Self::RollbackDatabase,
+        Self::ProvisionShared,
+        Self::RollbackShared,
+    ];
+
+    /// What makes the tenant that it is done to.
+    pub fn preparation(self) -> &'static [Self] {
+        match self {
+            Self::Provision | Self::ProvisionOutside | Self::ProvisionShared | Self::ProvisionDatabase => &[],
+            Self::RollbackShared => &[Self::ProvisionShared, Self::Issue, Self::Rotate],
+            Self::RollbackDatabase => &[Self::ProvisionDatabase, Self::Issue, Self::Rotate],
+            Self::Issue => &[Self::Provision],
+            Self::Rotate => &[Self::Provision, Self::Issue],
+            Self::Resume => &[Self::Provision, Self::Issue, Self::Rotate, Self::Suspend],
+            _ => &[Self::Provision, Self::Issue, Self::Rotate],
+        }
+    }
+
+    /// What is provisioned.
+    const fn blueprint(self) -> &'static str {
+        match self {
+            Self::ProvisionOutside => OUTSIDE,
+            Self::ProvisionShared => SHARED,
+            Self::ProvisionDatabase => DATABASES,
+            _ => BLUEPRINT,
+        }
+    }
+
+    /// Needs the server's own programs, in a version that can dump it.
+    pub const fn archives(self) -> bool {
+        matches!(self, Self::RollbackArchived | Self::RetireArchived)
+    }
+
+    /// The same where no archive can be made.
+    pub const fn without_archive(self) -> Self {
+        match self {
+            Self::RollbackArchived => Self::Rollback,
+            Self::RetireArchived => Self::Retire,
+            other => other,
+        }
+    }
+}
+
+/// Asks; an error is a sentence, from the daemon or about the connection.
+pub async fn send(socket: &Path, scenario: Scenario, slug: &str, key: &str) -> Result<(), String> {
+    let stream = UnixStream::connect(socket).await.map_err(|error| error.to_string())?;
+    let client = rpc::over(stream);
+    client
+        .hello(context(), rpc::hello(tenantry_protocol::PROTOCOL_VERSION))
+        .await
+        .map_err(lost)?
+        .map_err(refused)?;
+    let key = Some(key.to_owned());
+    let slug = slug.to_owned();
+    ask(&client, scenario, slug, key).await
+}
+
+async fn ask(
+    client: &TenantryClient,
+    scenario: Scenario,
+    slug: String,
+    key: Option<String>,
+) -> Result<(), String> {
+    match scenario {
+        Scenario::Provision
+        | Scenario::ProvisionOutside
+        | Scenario::ProvisionShared
+        | Scenario::ProvisionDatabase => {
+            let (blueprint, seed, idempotency_key) = (scenario.blueprint().to_owned(), true, key);
+            let request =
+                ProvisionRequest { slug, blueprint, seed, idempotency_key, ..ProvisionRequest::default() };
+            client.provision(context(), request).await.map_err(lost)?.map(drop)
+        }
+        Scenario::Rollback
+        | Scenario::RollbackShared
+        | Scenario::RollbackDatabase
+        | Scenario::RollbackArchived
+        | Scenario::RollbackInUse => {
+            let (confirm, discard_data) = (slug.clone(), !scenario.archives());
+            let request = RollbackRequest { slug, confirm, discard_data, idempotency_key: key };
+            client.rollback(context(), request).await.map_err(lost)?.map(drop)
+        }
+        Scenario::Suspend => {
+            let request = TenantChangeRequest { slug, idempotency_key: key };
+            client.suspend(context(), request).await.map_err(lost)?.map(drop)
+        }
+        Scenario::Resume => {
+            let request = TenantChangeRequest { slug, idempotency_key: key };
+            client.resume(context(), request).await.map_err(lost)?.map(drop)
+        }
+        Scenario::Update => {
+            let request = UpdateTenantRequest {
+                slug,
+                display_name: Some("Renamed".to_owned()),
+                labels: [("tier".to_owned(), Some("gold".to_owned()))].into(),
+                settings: [("connection_limit".to_owned(), 7)].into(),
+                idempotency_key: key,
+            };
+            client.update_tenant(context(), request).await.map_err(lost)?.map(drop)
+        }
+        Scenario::Retire | Scenario::RetireArchived | Scenario::Purge => {
+            let (confirm, discard_data) = (slug.clone(), !scenario.archives());
+            let grace_s = Some(if scenario == Scenario::Purge { 0 } else { 1_000_000 });
+            let request = RetireRequest { slug, confirm, grace_s, discard_data, idempotency_key: key };
+            client.retire(context(), request).await.map_err(lost)?.map(drop)
+        }
+        Scenario::Issue => {
+            let request = IssueCredentialsRequest { slug, idempotency_key: key };
+            client.issue_credentials(context(), request).await.map_err(lost)?.map(drop)
+        }
+        Scenario::Rotate => {
+            let request = RotateCredentialsRequest { slug, idempotency_key: key };
+            client.rotate_credentials(context(), request).await.map_err(lost)?.map(drop)
+        }
+        Scenario::Finish => {
+            let request = FinishRotationRequest { slug, idempotency_key: key };
+            client.finish_rotation(context(), request).await.map_err(lost)?.map(drop)
+        }
+        Scenario::Retry(operation) => {
+            let request = RetryRequest { operation: operation.to_string(), idempotency_key: key };
+            client.retry(context(), request).await.map_err(lost)?.map(drop)
+        }
+    }
+    .map_err(refused)
+}
+
+/// Asks for an operation's end. Whatever comes of it is fine.
+pub async fn cancel(socket: &Path, operation: Uuid) {
+    let Ok(stream) = UnixStream::connect(socket).await else { return };
+    let client = rpc::over(stream);
+    let request = CancelRequest { operation: operation.to_string() };
+    if let Ok(Ok(_)) = client.hello(context(), rpc::hello(tenantry_protocol::PROTOCOL_VERSION)).await {
+        let _ = client.cancel(context(), request).await;
+    }
+}
+
+/// Uploads a blueprint of SQL files in one folder and below.
+pub async fn add_blueprint(socket: &Path, folder: &str) {
+    let mut upload = BlueprintUpload::default();
+    let mut folders = vec![Path::new(folder).to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+            upload.files.push(UploadedFile { path: name, content: std::fs::read_to_string(&path).unwrap() });
+        }
+    }
+    // On a busy machine the daemon may not have reached its databases yet.
+    let deadline = Instant::now() + ANSWER;
+    loop {
+        match rpc::client(socket).await.blueprint_add(context(), upload.clone()).await.unwrap() {
+            Ok(report) => {
+                assert!(report.added, "{report:?}");
+                return;
+            }
+            Err(error) => assert!(Instant::now() < deadline, "{error:?}"),
+        }
+    }
+}
+
+fn context() -> Context {
+    let mut context = tarpc::context::current();
+    context.deadline = Instant::now() + ANSWER;
+    context
+}
+
+fn lost(error: tarpc::client::RpcError) -> String {
+    format!("the answer was lost: {error}")
+}
+
+fn refused(error: tenantry_protocol::error::ApiError) -> String {
+    format!("{:?}: {}", error.code, error.message)
+}
