@@ -21,7 +21,15 @@ pub(super) async fn apply(
         tracker.counted(step, number + 1, files.len());
         tracker.log(applied(file, duration));
     }
-    Ok(())
+    match files.last() {
+        Some(last) => at_rest(run, last).await,
+        None => Ok(()),
+    }
+}
+
+/// Nothing is left for COMMIT by the files that end with this one.
+pub(super) async fn at_rest(run: &mut ProvisionRun, last: &Migration) -> Result<(), StepError> {
+    run.open_build()?.check_deferred_triggers().await.map_err(|error| step_error(last, error))
 }
 
 pub(super) async fn apply_one(run: &mut ProvisionRun, file: &Migration) -> Result<Duration, StepError> {

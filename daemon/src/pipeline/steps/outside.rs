@@ -73,6 +73,7 @@ async fn in_a_transaction(
     // Kept where an undo finds it.
     run.build = Some(build);
     let duration = files::apply_one(run, file).await?;
+    files::at_rest(run, file).await?;
     let build = run.build.take().ok_or_else(|| misplaced(Step::Outside))?;
     build.commit(run.site()).await?;
     tracker.log(files::applied(file, duration));

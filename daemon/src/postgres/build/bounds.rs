@@ -12,9 +12,11 @@ const PENDING: &str = "55006";
 impl Build {
     /// The runner makes all deferred triggers fire within its bounds, but a trigger can defer again and queue more,
     /// which before PostgreSQL 18 would fire at COMMIT, as the provisioner. The server refuses to alter a table with
-    /// pending events; a change of owner to the same owner changes nothing else. `tables` are all that have a trigger: an event
-    /// stays deferred though its constraint is made not deferrable. There are many, so that one message asks for all.
-    pub(super) async fn check_deferred_triggers(&mut self, tables: &[String]) -> Result<(), FileError> {
+    /// pending events; a change of owner to the same owner changes nothing else. All tables are looked at that have a trigger: an
+    /// event stays deferred though its constraint is made not deferrable. There are many, so that one message asks for all, and
+    /// that after the last file; what is still pending then, no later file's end has made to fire.
+    pub async fn check_deferred_triggers(&mut self) -> Result<(), FileError> {
+        let tables = std::mem::take(&mut self.restless);
         if tables.is_empty() {
             return Ok(());
         }

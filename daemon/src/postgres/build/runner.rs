@@ -40,6 +40,8 @@ pub struct Build {
     files: i32,
     /// The function that runs the files, as it was made; none before the first, and where a file changed it.
     runner: Option<String>,
+    /// The tables with triggers that were not looked at since the last file: events of theirs may be pending.
+    pub(super) restless: Vec<String>,
 }
 
 /// When the tables' deferrable constraints are checked.
@@ -94,6 +96,7 @@ impl Build {
             group: site.connecting_role(ready),
             pool: None,
             deferral: Deferral::AsDeclared,
+            restless: Vec::new(),
             xid,
             backend,
             files: 0,
@@ -130,6 +133,7 @@ impl Build {
             group: site.connecting_role(ready),
             pool: None,
             deferral: Deferral::AsDeclared,
+            restless: Vec::new(),
             xid,
             backend,
             files: position,
@@ -230,6 +234,11 @@ impl Build {
     /// Takes the provisioner's membership back and commits. An error here says nothing about the outcome: ask the marker.
     pub async fn commit(mut self, site: Site<'_>) -> Result<()> {
         self.check_writes().await?;
+        // Whoever applied the files has done so before, with the file's name.
+        self.check_deferred_triggers().await.map_err(|error| match error {
+            FileError::Database(error) => error,
+            other => Error::Refused(other.to_string()),
+        })?;
         let values = [
             ("placement", Value::Placement(&self.placement)),
             ("provisioner", Value::Identifier(&self.provisioner)),
@@ -285,7 +294,11 @@ impl Build {
             (_, false, _) => "the migration made its transaction read only, so that nothing could follow it",
             (_, _, false) => "the migration dropped or gave away the tenant's own schema",
             (true, true, true) => {
-                self.check_deferred_triggers(&closed.triggered_tables).await?;
+                self.restless = closed.triggered_tables;
+                // Where something can be put off, it is told of the file that did it.
+                if closed.any_deferrable {
+                    self.check_deferred_triggers().await?;
+                }
                 return self.check_pool_at_rest().await;
             }
         };
