@@ -79,7 +79,6 @@ async fn the_connections_of_tenants_and_others_count_where_the_room_of_a_target_
     };
     let before = used().await;
     let theirs = &acme.credentials;
-    let _sessions =
-        (slots::log_in(theirs).await.unwrap(), slots::log_in(theirs).await.unwrap(), env.target().await);
+    let _sessions = (env.log_in(theirs).await, env.log_in(theirs).await, env.target().await);
     assert_eq!(used().await, before + 3);
 }

@@ -4,8 +4,6 @@
 //! has a tenant of its own.
 
 use serde_json::Value;
-use sqlx::ConnectOptions;
-use sqlx::postgres::{PgConnectOptions, PgConnection};
 use tenantry_harness::{Cluster, Env, Output, Provisioned, Version, eventually};
 
 /// A tenant with the sample data.
@@ -197,7 +195,7 @@ async fn two_halves_of_a_circle_at_once_do_not_close_it() {
     let env = Env::new().await;
     let made = seeded(&env).await;
     let (weights, addresses) = ("Ask for the missing weights", "Redirect the old addresses");
-    let mut first = log_in(&made).await;
+    let mut first = env.log_in(&made.credentials).await;
     let sql = format!("begin; {}", dependency(weights, addresses));
     sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut first).await.unwrap();
     let second = dependency(addresses, weights);
@@ -212,20 +210,6 @@ async fn two_halves_of_a_circle_at_once_do_not_close_it() {
         sqlx::raw_sql("commit").execute(&mut first).await.unwrap();
     });
     second.assert_status(1).assert_says(&["23514", "task_dependencies_no_cycle"]);
-}
-
-/// A session of the application that stays open.
-async fn log_in(made: &Provisioned) -> PgConnection {
-    let login = &made.credentials;
-    PgConnectOptions::new_without_pgpass()
-        .host(&login.host)
-        .port(login.port)
-        .username(&login.role)
-        .database(&login.database)
-        .password(login.password.as_deref().unwrap())
-        .connect()
-        .await
-        .unwrap()
 }
 
 /// What holds between the views and the tables: each query gives one row with `holds`.

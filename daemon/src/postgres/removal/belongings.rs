@@ -11,7 +11,7 @@ use sqlx::{Connection as _, PgConnection};
 
 use crate::postgres::error::{Result, doing};
 use crate::postgres::execute::execute;
-use crate::postgres::quote::{Value, identifier, render};
+use crate::postgres::quote::identifier;
 use crate::postgres::target::Ready;
 use crate::postgres::target::marker::{self, Mark};
 
@@ -91,15 +91,10 @@ impl Belongings<'_> {
     }
 
     fn batch(&self, takings: &[Taking]) -> String {
-        let membership = |template: &str, role: &str| {
-            let provisioner = Value::Identifier(&self.ready.provisioner);
-            render(template, &[("role", Value::Identifier(role)), ("provisioner", provisioner)])
-        };
         let roles: BTreeSet<&str> = takings.iter().map(|(role, _)| role.as_str()).collect();
-        let mut sql: Vec<String> =
-            roles.iter().map(|role| membership("grant {role} to {provisioner}", role)).collect();
+        let mut sql: Vec<String> = roles.iter().map(|role| self.ready.join(role)).collect();
         sql.extend(takings.iter().map(|(_, statement)| statement.clone()));
-        sql.extend(roles.iter().map(|role| membership("revoke {role} from {provisioner}", role)));
+        sql.extend(roles.iter().map(|role| self.ready.leave(role)));
         sql.join(";\n")
     }
 

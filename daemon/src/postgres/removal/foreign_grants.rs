@@ -9,7 +9,7 @@ use super::belongings::Belongings;
 use super::yielding;
 use crate::postgres::error::{Result, doing};
 use crate::postgres::execute::execute;
-use crate::postgres::quote::{Value, identifier, render};
+use crate::postgres::quote::identifier;
 use crate::postgres::target::marker;
 use crate::postgres::target::{Ready, Target};
 
@@ -54,12 +54,12 @@ async fn return_here(connection: &mut PgConnection, ready: &Ready, roles: &[Stri
     let mut tx = connection.begin().await.map_err(doing("begin to give rights back"))?;
     let givers = givers(&mut tx, roles).await?;
     for role in roles.iter().chain(&givers) {
-        execute(&mut tx, membership("grant {role} to {provisioner}", ready, role), "join a role").await?;
+        execute(&mut tx, ready.join(role), "join a role").await?;
     }
     let list = roles.iter().map(|role| identifier(role)).collect::<Vec<_>>().join(", ");
     execute(&mut tx, format!("drop owned by {list} cascade"), "give rights back").await?;
     for role in roles.iter().chain(&givers) {
-        execute(&mut tx, membership("revoke {role} from {provisioner}", ready, role), "leave a role").await?;
+        execute(&mut tx, ready.leave(role), "leave a role").await?;
     }
     tx.commit().await.map_err(doing("commit the return of rights"))
 }
@@ -83,9 +83,4 @@ pub(super) async fn givers(connection: &mut PgConnection, roles: &[String]) -> R
     .fetch_all(connection)
     .await
     .map_err(doing("look for rights that other tenants gave"))
-}
-
-fn membership(template: &str, ready: &Ready, role: &str) -> String {
-    let provisioner = Value::Identifier(&ready.provisioner);
-    render(template, &[("role", Value::Identifier(role)), ("provisioner", provisioner)])
 }

@@ -136,8 +136,7 @@ impl<'a> Removal<'a> {
             if !is_going(&state) {
                 marker::set_state(&mut tx, self.mark.build, "removing").await?;
             }
-            execute(&mut tx, self.membership("grant {role} to {provisioner}", &owner), "join the owner")
-                .await?;
+            execute(&mut tx, self.ready.join(&owner), "join the owner").await?;
             let tables: Vec<(String, String)> = sqlx::query_as(
                 "select n.nspname::text, c.relname::text
                  from pg_namespace n
@@ -163,8 +162,7 @@ impl<'a> Removal<'a> {
                 format!("drop table if exists {} cascade", names.join(", "))
             };
             execute(&mut tx, sql, "drop the tenant's objects").await?;
-            execute(&mut tx, self.membership("revoke {role} from {provisioner}", &owner), "leave the owner")
-                .await?;
+            execute(&mut tx, self.ready.leave(&owner), "leave the owner").await?;
             tx.commit().await.map_err(doing("commit the drop of the tenant's objects"))?;
             if done {
                 break;
@@ -209,7 +207,7 @@ impl<'a> Removal<'a> {
         let roles = existing(&mut tx, &tenant_ddl::all_roles(self.placement)).await?;
         let givers = foreign_grants::givers(&mut tx, &roles).await?;
         for role in roles.iter().chain(&givers) {
-            execute(&mut tx, self.membership("grant {role} to {provisioner}", role), "join a role").await?;
+            execute(&mut tx, self.ready.join(role), "join a role").await?;
         }
         if !roles.is_empty() {
             let list = roles.iter().map(|role| identifier(role)).collect::<Vec<_>>().join(", ");
@@ -218,8 +216,7 @@ impl<'a> Removal<'a> {
             execute(&mut tx, sql, "drop the tenant's roles, and what hangs on them").await?;
         }
         for role in &givers {
-            execute(&mut tx, self.membership("revoke {role} from {provisioner}", role), "leave a role")
-                .await?;
+            execute(&mut tx, self.ready.leave(role), "leave a role").await?;
         }
         for history in [
             "delete from tenantry.migration_history where placement = $1",
@@ -267,11 +264,6 @@ impl<'a> Removal<'a> {
         let pool = self.pool.as_ref()?;
         let Self { site, ready, mark, placement, .. } = self;
         Some(tenant_rows::Tenant { target: site.target, ready, mark: *mark, placement, pool })
-    }
-
-    fn membership(&self, template: &str, role: &str) -> String {
-        let provisioner = Value::Identifier(&self.ready.provisioner);
-        render(template, &[("role", Value::Identifier(role)), ("provisioner", provisioner)])
     }
 }
 

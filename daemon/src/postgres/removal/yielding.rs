@@ -10,7 +10,6 @@ use sqlx::{Connection as _, PgConnection};
 
 use crate::postgres::error::{Result, doing};
 use crate::postgres::execute::execute;
-use crate::postgres::quote::{Value, render};
 use crate::postgres::target::prepared;
 use crate::postgres::target::{Ready, Target};
 
@@ -87,16 +86,14 @@ async fn end(
         let mut tx = connection.begin().await.map_err(doing("begin to end a session"))?;
         // What is being dropped may have joined the same role, in a transaction that waits.
         execute(&mut tx, "set local lock_timeout = '100ms'".to_owned(), "bound a wait").await?;
-        let values =
-            [("role", Value::Identifier(&role)), ("provisioner", Value::Identifier(&ready.provisioner))];
         // Without the membership the server refuses to end another role's session.
-        execute(&mut tx, render("grant {role} to {provisioner}", &values), "join a login role").await?;
+        execute(&mut tx, ready.join(&role), "join a login role").await?;
         sqlx::query("select pg_terminate_backend($1)")
             .bind(pid)
             .execute(&mut *tx)
             .await
             .map_err(doing("end a session that keeps a removal waiting"))?;
-        execute(&mut tx, render("revoke {role} from {provisioner}", &values), "leave a login role").await?;
+        execute(&mut tx, ready.leave(&role), "leave a login role").await?;
         tx.commit().await.map_err(doing("commit the end of a session"))?;
         ended.push(role);
     }

@@ -10,6 +10,7 @@ pub mod exposure;
 pub mod location;
 pub mod lookout;
 pub mod marker;
+mod membership;
 pub mod prepared;
 pub mod sessions;
 mod trust;

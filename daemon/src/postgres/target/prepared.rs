@@ -10,7 +10,7 @@ use super::check::{ok, warning};
 use super::{Ready, Target};
 use crate::postgres::error::{Result, doing};
 use crate::postgres::execute::execute;
-use crate::postgres::quote::{Value, identifier, render};
+use crate::postgres::quote::identifier;
 
 /// One of them.
 #[derive(Debug, Clone)]
@@ -85,25 +85,15 @@ async fn roll_back_one(
 ) -> Result<()> {
     let mut connection = target.acquire().await?;
     // The statement can be in no transaction, so that the membership is committed for its time.
-    member(&mut connection, ready, "grant {role} to {provisioner}", &one.owner).await?;
+    execute(&mut connection, ready.join(&one.owner), "join a role").await?;
     let become_owner = format!("set role {}", identifier(&one.owner));
     let undone = async {
         execute(there, become_owner, "become the owner of a prepared transaction").await?;
         execute(there, one.undo.clone(), "roll a prepared transaction back").await
     }
     .await;
-    member(&mut connection, ready, "revoke {role} from {provisioner}", &one.owner).await?;
+    execute(&mut connection, ready.leave(&one.owner), "leave a role").await?;
     undone
-}
-
-async fn member(
-    connection: &mut PgConnection,
-    ready: &Ready,
-    template: &'static str,
-    role: &str,
-) -> Result<()> {
-    let values = [("role", Value::Identifier(role)), ("provisioner", Value::Identifier(&ready.provisioner))];
-    execute(connection, render(template, &values), "join or leave a role").await
 }
 
 /// Whether anybody can leave some.

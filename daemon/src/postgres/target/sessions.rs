@@ -9,7 +9,6 @@ use super::Ready;
 use super::marker::{self, Mark};
 use crate::postgres::error::{Error, Result, doing};
 use crate::postgres::execute::execute;
-use crate::postgres::quote::{Value, render};
 
 /// How long ended sessions may take to be gone.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -21,7 +20,7 @@ pub async fn end(connection: &mut PgConnection, ready: &Ready, mark: Mark, roles
     marker::hold(&mut tx, mark).await?;
     // Without the membership the server refuses to end another role's session.
     for role in roles {
-        membership(&mut tx, ready, "grant {role} to {provisioner}", role).await?;
+        execute(&mut tx, ready.join(role), "join a login role").await?;
     }
     let ended: i64 = sqlx::query_scalar(
         "select count(*) from (select pg_terminate_backend(pid) from pg_stat_activity where usename = any($1)) as ended",
@@ -31,7 +30,7 @@ pub async fn end(connection: &mut PgConnection, ready: &Ready, mark: Mark, roles
     .await
     .map_err(doing("end the tenant's sessions"))?;
     for role in roles {
-        membership(&mut tx, ready, "revoke {role} from {provisioner}", role).await?;
+        execute(&mut tx, ready.leave(role), "leave a login role").await?;
     }
     tx.commit().await.map_err(doing("commit the end of the sessions"))?;
     if are_gone(connection, roles, TIMEOUT).await? {
@@ -57,14 +56,4 @@ pub async fn are_gone(connection: &mut PgConnection, roles: &[String], patience:
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
-}
-
-async fn membership(
-    connection: &mut PgConnection,
-    ready: &Ready,
-    template: &'static str,
-    role: &str,
-) -> Result<()> {
-    let values = [("role", Value::Identifier(role)), ("provisioner", Value::Identifier(&ready.provisioner))];
-    execute(connection, render(template, &values), "join or leave a login role").await
 }

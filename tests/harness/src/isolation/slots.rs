@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
-use sqlx::{ConnectOptions as _, PgConnection};
+use sqlx::PgConnection;
 use tenantry_protocol::tenant::Credentials;
 
+use crate::environment::log_in;
 use crate::{Cluster, Env, Folder, Version, eventually};
 
 /// What the server has in all; three are for superusers alone.
@@ -75,18 +75,6 @@ impl Flood {
         }
         refused
     }
-}
-
-pub async fn log_in(login: &Credentials) -> Result<PgConnection, sqlx::Error> {
-    let options = PgConnectOptions::new_without_pgpass()
-        .socket(&login.host)
-        .port(login.port)
-        .username(&login.role)
-        .password(login.password.as_deref().expect("the password was given"))
-        .database(&login.database)
-        .ssl_mode(PgSslMode::Disable)
-        .application_name("flood");
-    options.connect().await
 }
 
 /// After `idle`, all connections of the server are the tenants'. The daemon answers, tells the trail, and suspends them.

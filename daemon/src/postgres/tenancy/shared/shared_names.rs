@@ -12,7 +12,7 @@ use tenantry_protocol::plan::Finding;
 
 use crate::postgres::error::{Result, doing};
 use crate::postgres::execute::execute;
-use crate::postgres::quote::{Value, identifier, render};
+use crate::postgres::quote::identifier;
 use crate::postgres::target::check::warning;
 use crate::postgres::target::{Ready, Target};
 
@@ -85,19 +85,15 @@ async fn listed(connection: &mut PgConnection, ready: &Ready, roles: &[String]) 
 }
 
 async fn run(connection: &mut PgConnection, ready: &Ready, takings: &[Taking]) -> Result<()> {
-    let membership = |template: &str, role: &str| {
-        let provisioner = Value::Identifier(&ready.provisioner);
-        render(template, &[("role", Value::Identifier(role)), ("provisioner", provisioner)])
-    };
     let roles: BTreeSet<&str> = takings.iter().map(|(role, _)| role.as_str()).collect();
     // Each tenant could keep such a row locked: nobody waits for that. Two at a time would grant the same membership.
     let mut sql = vec![
         "set local lock_timeout = '250ms'".to_owned(),
         "select from tenantry.target_identity for no key update".to_owned(),
     ];
-    sql.extend(roles.iter().map(|role| membership("grant {role} to {provisioner}", role)));
+    sql.extend(roles.iter().map(|role| ready.join(role)));
     sql.extend(takings.iter().map(|(_, statements)| statements.clone()));
-    sql.extend(roles.iter().map(|role| membership("revoke {role} from {provisioner}", role)));
+    sql.extend(roles.iter().map(|role| ready.leave(role)));
     let mut tx = connection.begin().await.map_err(doing("begin to take away what shared roles have"))?;
     execute(&mut tx, sql.join(";\n"), "take away what shared roles have").await?;
     tx.commit().await.map_err(doing("commit what was taken from shared roles"))
