@@ -24,8 +24,6 @@ pub async fn found(
         )
     });
     let sql = format!("with recursive {shared} {}", parts.collect::<Vec<_>>().join("\nunion all\n"));
-    // The server compiles nothing on this connection any more: where a tenant made very much, it would take seconds for it.
-    sqlx::raw_sql("set jit = off").execute(&mut *connection).await?;
     let mut found = vec![Found::default(); lints.len()];
     for row in sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(connection).await? {
         let number = usize::try_from(row.try_get::<i32, _>(0)?).unwrap_or(usize::MAX);

@@ -7,8 +7,8 @@ use tenantry_harness::{Cluster, Env, Folder, Output, Provisioned, Version};
 use tenantry_protocol::tenant::Credentials;
 
 const GRANT: &str = "grant set on parameter temp_file_limit to ";
-/// Some 100 MB, with whatever `work_mem` a tenant gives itself.
-const SPILLS: &str = "set work_mem = '64kB'; select count(*) from generate_series(1, 7000000)";
+/// Some 30 MB, with whatever `work_mem` a tenant gives itself.
+const SPILLS: &str = "set work_mem = '64kB'; select count(*) from generate_series(1, 2000000)";
 
 async fn create(env: &Env, slug: &str, blueprint: &str, setting: &str) -> Provisioned {
     let create = ["tenant", "create", slug, "--blueprint", blueprint, "--set", setting, "--json"];

@@ -319,6 +319,8 @@ fn provisioning(options: &TargetOptions) -> PgConnectOptions {
         ("idle_in_transaction_session_timeout", "60s".to_owned()),
         (DURABLE.0, DURABLE.1.to_owned()),
         ("client_min_messages", "warning".to_owned()),
+        // Where a tenant made very much, the server would compile for seconds what reads the catalog.
+        ("jit", "off".to_owned()),
         // A statement whose daemon is gone ends by itself, and with it the transaction that recovery waits for.
         ("client_connection_check_interval", "1s".to_owned()),
     ])

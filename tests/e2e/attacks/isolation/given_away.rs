@@ -107,7 +107,9 @@ async fn what_a_blueprint_gives_away_undoes_its_provisioning(version: Version) {
     // The template and the canary of such tenants stay.
     env.provision_of("first", "first").await;
     let before = Snapshot::take(&env).await;
-    for (name, sql, told) in gifts(&neighbour, &group) {
+    // The newer server is shown all kinds at once, below: what is read of each is the same catalog.
+    let one_by_one = if version == Version::Packaged { gifts(&neighbour, &group) } else { Vec::new() };
+    for (name, sql, told) in one_by_one {
         for blueprint in [name.to_owned(), format!("{name}-in-databases")] {
             let folder = Folder::new(&env.dir, &blueprint, "1.0");
             let folder = if blueprint == name { folder } else { folder.in_databases() };
