@@ -153,70 +153,6 @@ pub struct IllegalEvent {
     at: Box<Progress>,
 }
 
-const PROVISION: &[Step] =
-    &[Step::Roles, Step::Schema, Step::Migrations, Step::Commit, Step::Verify, Step::Activate];
-const PROVISION_SEEDED: &[Step] =
-    &[Step::Roles, Step::Schema, Step::Migrations, Step::Seed, Step::Commit, Step::Verify, Step::Activate];
-/// The seed, which comes last, is a part of the step outside.
-const PROVISION_OUTSIDE: &[Step] =
-    &[Step::Roles, Step::Schema, Step::Migrations, Step::Commit, Step::Outside, Step::Verify, Step::Activate];
-/// A database is made in no transaction: the build follows it, and can be built again within it.
-const DATABASE: &[Step] = &[
-    Step::Reserve,
-    Step::CreateDatabase,
-    Step::Roles,
-    Step::Schema,
-    Step::Migrations,
-    Step::Commit,
-    Step::Verify,
-    Step::Activate,
-];
-const DATABASE_SEEDED: &[Step] = &[
-    Step::Reserve,
-    Step::CreateDatabase,
-    Step::Roles,
-    Step::Schema,
-    Step::Migrations,
-    Step::Seed,
-    Step::Commit,
-    Step::Verify,
-    Step::Activate,
-];
-const DATABASE_OUTSIDE: &[Step] = &[
-    Step::Reserve,
-    Step::CreateDatabase,
-    Step::Roles,
-    Step::Schema,
-    Step::Migrations,
-    Step::Commit,
-    Step::Outside,
-    Step::Verify,
-    Step::Activate,
-];
-/// Undone without the pool, which stays for others: it holds nothing of the tenant's.
-const PROVISION_SHARED: &[Step] =
-    &[Step::Pool, Step::Roles, Step::Join, Step::Commit, Step::Verify, Step::Activate];
-const PROVISION_SHARED_SEEDED: &[Step] =
-    &[Step::Pool, Step::Roles, Step::Join, Step::Seed, Step::Commit, Step::Verify, Step::Activate];
-const ROLLBACK: &[Step] =
-    &[Step::CloseLogins, Step::EndSessions, Step::DropObjects, Step::DropRoles, Step::ConfirmAbsence];
-const ROLLBACK_ARCHIVED: &[Step] = &[
-    Step::CloseLogins,
-    Step::EndSessions,
-    Step::Archive,
-    Step::DropObjects,
-    Step::DropRoles,
-    Step::ConfirmAbsence,
-];
-const SUSPEND: &[Step] = &[Step::CloseLogins, Step::EndSessions];
-const RETIRE_ARCHIVED: &[Step] = &[Step::CloseLogins, Step::EndSessions, Step::Archive];
-const RESUME: &[Step] = &[Step::OpenLogins];
-const UPDATE: &[Step] = &[Step::ApplySettings];
-const NEW_SECRET: &[Step] = &[Step::SetSecret];
-const FINISH_ROTATION: &[Step] = &[Step::CloseOldLogin];
-const VERIFY: &[Step] = &[Step::Verify, Step::CloseProbe];
-const PURGE: &[Step] = &[Step::DropObjects, Step::DropRoles, Step::ConfirmAbsence];
-
 impl Outside {
     // The journals of tenants without such files stay as they were.
     const fn is_without(&self) -> bool {
@@ -236,29 +172,19 @@ impl Kind {
         Self::Provision { seed, outside, tenancy: blueprint.tenancy }
     }
 
-    pub const fn steps(self) -> &'static [Step] {
+    /// The steps in their order.
+    pub fn steps(self) -> Vec<Step> {
         match self {
-            Self::Provision { seed, outside, tenancy: Tenancy::Database } => match (outside, seed) {
-                (Outside::With, _) => DATABASE_OUTSIDE,
-                (Outside::Without, Seeding::With) => DATABASE_SEEDED,
-                (Outside::Without, Seeding::Without) => DATABASE,
-            },
-            // Its files run when the pool is built, and never outside of that one transaction: a lint sees to it.
-            Self::Provision { tenancy: Tenancy::Shared, seed: Seeding::Without, .. } => PROVISION_SHARED,
-            Self::Provision { tenancy: Tenancy::Shared, seed: Seeding::With, .. } => PROVISION_SHARED_SEEDED,
-            Self::Provision { outside: Outside::With, .. } => PROVISION_OUTSIDE,
-            Self::Provision { seed: Seeding::Without, .. } => PROVISION,
-            Self::Provision { seed: Seeding::With, .. } => PROVISION_SEEDED,
-            Self::Rollback { archive: Archiving::Without } => ROLLBACK,
-            Self::Rollback { archive: Archiving::With } => ROLLBACK_ARCHIVED,
-            Self::Suspend | Self::Retire { archive: Archiving::Without } => SUSPEND,
-            Self::Retire { archive: Archiving::With } => RETIRE_ARCHIVED,
-            Self::Resume => RESUME,
-            Self::Update => UPDATE,
-            Self::Purge => PURGE,
-            Self::IssueCredentials | Self::RotateCredentials => NEW_SECRET,
-            Self::FinishRotation => FINISH_ROTATION,
-            Self::Verify => VERIFY,
+            Self::Provision { seed, outside, tenancy } => steps_of_provision(seed, outside, tenancy),
+            Self::Rollback { archive } => [closing(archive), removal()].concat(),
+            Self::Retire { archive } => closing(archive),
+            Self::Suspend => closing(Archiving::Without),
+            Self::Resume => vec![Step::OpenLogins],
+            Self::Update => vec![Step::ApplySettings],
+            Self::Purge => removal(),
+            Self::IssueCredentials | Self::RotateCredentials => vec![Step::SetSecret],
+            Self::FinishRotation => vec![Step::CloseOldLogin],
+            Self::Verify => vec![Step::Verify, Step::CloseProbe],
         }
     }
 
@@ -313,6 +239,42 @@ impl Kind {
     }
 }
 
+fn steps_of_provision(seed: Seeding, outside: Outside, tenancy: Tenancy) -> Vec<Step> {
+    let mut steps = match tenancy {
+        Tenancy::Schema | Tenancy::Other => vec![Step::Roles, Step::Schema, Step::Migrations],
+        // A database is made in no transaction: the build follows it, and can be built again within it.
+        Tenancy::Database => {
+            vec![Step::Reserve, Step::CreateDatabase, Step::Roles, Step::Schema, Step::Migrations]
+        }
+        // Undone without the pool, which stays for others: it holds nothing of the tenant's.
+        Tenancy::Shared => vec![Step::Pool, Step::Roles, Step::Join],
+    };
+    // The files of shared tables run when the pool is built, and never outside of that one transaction: a lint sees to it.
+    let runs_outside = outside == Outside::With && tenancy != Tenancy::Shared;
+    // The seed comes last: behind files outside it is a part of their step.
+    if seed == Seeding::With && !runs_outside {
+        steps.push(Step::Seed);
+    }
+    steps.push(Step::Commit);
+    if runs_outside {
+        steps.push(Step::Outside);
+    }
+    steps.extend([Step::Verify, Step::Activate]);
+    steps
+}
+
+fn closing(archive: Archiving) -> Vec<Step> {
+    let mut steps = vec![Step::CloseLogins, Step::EndSessions];
+    if archive == Archiving::With {
+        steps.push(Step::Archive);
+    }
+    steps
+}
+
+fn removal() -> Vec<Step> {
+    vec![Step::DropObjects, Step::DropRoles, Step::ConfirmAbsence]
+}
+
 impl Progress {
     pub const fn new(kind: Kind) -> Self {
         Self::Forward { kind, done: 0 }
@@ -339,7 +301,7 @@ impl Progress {
     pub fn action(&self) -> Action {
         match self {
             Self::Forward { kind, done } => {
-                kind.steps().get(*done).map_or(Action::Finish, |step| Action::Run(*step))
+                kind.steps().get(*done).copied().map_or(Action::Finish, Action::Run)
             }
             Self::Unwinding { .. } => Action::Undo,
             _ => Action::Finish,
@@ -369,11 +331,10 @@ impl Progress {
             (Self::Forward { kind, .. }, Event::StepFailed { step, failure })
                 if next == Action::Run(step) =>
             {
-                Ok(if step.is_final() {
-                    // A removal has no way back: what is gone is gone, and what is left is for a person.
-                    Self::NeedsAttention { kind, left: left::of_removal(step).to_owned(), failure }
-                } else {
-                    Self::Unwinding { kind, failure }
+                Ok(match step.left() {
+                    // It has no way back: what is gone is gone, and what is left is for a person.
+                    Some(left) => Self::NeedsAttention { kind, left: left.to_owned(), failure },
+                    None => Self::Unwinding { kind, failure },
                 })
             }
             (at @ Self::Forward { kind, .. }, Event::Interrupted { failure }) if at.has_way_back() => {

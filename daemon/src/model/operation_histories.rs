@@ -138,7 +138,7 @@ impl World {
 
     /// A build that is void left nothing, but what was made before it is still there.
     fn forget_build(&mut self) {
-        let first = self.progress.kind().steps().first();
+        let first = self.progress.kind().steps().first().copied();
         if first.is_some_and(|step| step.is_atomic()) {
             self.effects = Effects::None;
         }
@@ -210,31 +210,10 @@ fn lucks() -> impl Strategy<Value = Vec<Luck>> {
 }
 
 fn events() -> impl Strategy<Value = Event> {
-    let steps = prop::sample::select(&[
-        Step::Reserve,
-        Step::CreateDatabase,
-        Step::Pool,
-        Step::Roles,
-        Step::Schema,
-        Step::Join,
-        Step::Migrations,
-        Step::Seed,
-        Step::Commit,
-        Step::Verify,
-        Step::Activate,
-        Step::CloseLogins,
-        Step::EndSessions,
-        Step::DropObjects,
-        Step::DropRoles,
-        Step::ConfirmAbsence,
-        Step::OpenLogins,
-        Step::ApplySettings,
-        Step::SetSecret,
-        Step::CloseOldLogin,
-    ]);
+    let steps = || kinds().prop_flat_map(|kind| prop::sample::select(kind.steps()));
     prop_oneof![
-        4 => steps.clone().prop_map(|step| Event::StepDone { step }),
-        1 => steps.prop_map(|step| Event::StepFailed { step, failure: Failure::default() }),
+        4 => steps().prop_map(|step| Event::StepDone { step }),
+        1 => steps().prop_map(|step| Event::StepFailed { step, failure: Failure::default() }),
         1 => Just(Event::Interrupted { failure: Failure::default() }),
         1 => Just(Event::Cancelled),
         1 => Just(Event::Rebuilt),

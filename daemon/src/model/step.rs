@@ -1,5 +1,8 @@
-//! The units of an operation: their stable names, what people read, and what may be done with each.
+//! The units of an operation: their stable names, what people read, and what may be done with each. What a step does is in
+//! `pipeline/steps`, a file each.
 
+use serde::de::IntoDeserializer as _;
+use serde::de::value::Error as Unknown;
 use serde::{Deserialize, Serialize};
 
 /// A unit of an operation. The order within an operation is [`super::operation::Kind::steps`].
@@ -47,78 +50,116 @@ pub enum Step {
     CloseProbe,
 }
 
+/// What may be done with a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Nature {
+    /// It can be done again by itself.
+    Repeatable,
+    /// It is part of the one transaction that makes a tenant appear at once or not at all. An error ends that transaction, so
+    /// that its steps are repeated together, as another build.
+    Atomic,
+    /// From here on something goes that nothing brings back: the tenant's data, or a login's secret. `left` says what is still
+    /// there where the operation stops at this step.
+    Final { left: &'static str },
+}
+
+struct Facts {
+    name: &'static str,
+    title: &'static str,
+    nature: Nature,
+}
+
+const fn repeatable(name: &'static str, title: &'static str) -> Facts {
+    Facts { name, title, nature: Nature::Repeatable }
+}
+
+const fn atomic(name: &'static str, title: &'static str) -> Facts {
+    Facts { name, title, nature: Nature::Atomic }
+}
+
+const fn last(name: &'static str, title: &'static str, left: &'static str) -> Facts {
+    Facts { name, title, nature: Nature::Final { left } }
+}
+
 impl Step {
-    /// Stable name, in plans and progress.
-    pub const fn name(self) -> &'static str {
+    const fn facts(self) -> Facts {
         match self {
-            Self::Reserve => "reserve",
-            Self::CreateDatabase => "create_database",
-            Self::Pool => "pool",
-            Self::Roles => "roles",
-            Self::Schema => "schema",
-            Self::Join => "join",
-            Self::Migrations => "migrations",
-            Self::Seed => "seed",
-            Self::Commit => "commit",
-            Self::Outside => "outside",
-            Self::Verify => "verify",
-            Self::Activate => "activate",
-            Self::CloseLogins => "close_logins",
-            Self::EndSessions => "end_sessions",
-            Self::Archive => "archive",
-            Self::DropObjects => "drop_objects",
-            Self::DropRoles => "drop_roles",
-            Self::ConfirmAbsence => "confirm_absence",
-            Self::OpenLogins => "open_logins",
-            Self::ApplySettings => "apply_settings",
-            Self::SetSecret => "set_secret",
-            Self::CloseOldLogin => "close_old_login",
-            Self::CloseProbe => "close_probe",
+            Self::Reserve => repeatable("reserve", "reserve the placement"),
+            Self::CreateDatabase => {
+                repeatable("create_database", "create the tenant's database from the template")
+            }
+            Self::Pool => repeatable("pool", "find the shared tables, or build them for the first tenant"),
+            Self::Roles => atomic("roles", "create the marker and the tenant's roles"),
+            Self::Schema => atomic("schema", "create the schema and its default privileges"),
+            Self::Join => atomic("join", "make the roles the tenant's in the shared tables"),
+            Self::Migrations => atomic("migrations", "apply the blueprint's migrations"),
+            Self::Seed => atomic("seed", "load the seed data"),
+            Self::Commit => atomic("commit", "commit: everything appears at once"),
+            Self::Outside => {
+                repeatable("outside", "run what cannot be in a transaction, and what follows it")
+            }
+            Self::Verify => repeatable("verify", "attack the isolation as the tenant"),
+            Self::Activate => repeatable("activate", "activate, and close the probe's login"),
+            Self::CloseLogins => repeatable("close_logins", "close the tenant's logins"),
+            Self::EndSessions => repeatable("end_sessions", "end the tenant's sessions"),
+            Self::Archive => repeatable("archive", "archive the tenant's data, and read the archive back"),
+            Self::DropObjects => last(
+                "drop_objects",
+                "remove what the tenant has, in lock-bounded batches",
+                "its data and roles; its logins are closed",
+            ),
+            Self::DropRoles => last("drop_roles", "drop the roles", "its roles; its data is gone"),
+            Self::ConfirmAbsence => {
+                last("confirm_absence", "check that nothing is left", "something that the last check found")
+            }
+            Self::OpenLogins => repeatable("open_logins", "open the tenant's logins"),
+            Self::ApplySettings => repeatable("apply_settings", "apply the settings to the tenant's roles"),
+            Self::SetSecret => repeatable("set_secret", "set a new secret, and open its login"),
+            Self::CloseOldLogin => last(
+                "close_old_login",
+                "close the login before, and end its sessions",
+                "the login from before the rotation, which may still be open",
+            ),
+            Self::CloseProbe => repeatable("close_probe", "close the probe's login again"),
         }
+    }
+
+    /// The step of that stable name.
+    pub fn named(name: &str) -> Option<Self> {
+        let name: serde::de::value::StrDeserializer<'_, Unknown> = name.into_deserializer();
+        Self::deserialize(name).ok()
+    }
+
+    /// Stable name, in plans, progress and the journal.
+    pub const fn name(self) -> &'static str {
+        self.facts().name
     }
 
     /// One line for people.
     pub const fn title(self) -> &'static str {
-        match self {
-            Self::Reserve => "reserve the placement",
-            Self::CreateDatabase => "create the tenant's database from the template",
-            Self::Pool => "find the shared tables, or build them for the first tenant",
-            Self::Roles => "create the marker and the tenant's roles",
-            Self::Schema => "create the schema and its default privileges",
-            Self::Join => "make the roles the tenant's in the shared tables",
-            Self::Migrations => "apply the blueprint's migrations",
-            Self::Seed => "load the seed data",
-            Self::Commit => "commit: everything appears at once",
-            Self::Outside => "run what cannot be in a transaction, and what follows it",
-            Self::Verify => "attack the isolation as the tenant",
-            Self::Activate => "activate, and close the probe's login",
-            Self::CloseLogins => "close the tenant's logins",
-            Self::EndSessions => "end the tenant's sessions",
-            Self::Archive => "archive the tenant's data, and read the archive back",
-            Self::DropObjects => "remove what the tenant has, in lock-bounded batches",
-            Self::DropRoles => "drop the roles",
-            Self::ConfirmAbsence => "check that nothing is left",
-            Self::OpenLogins => "open the tenant's logins",
-            Self::ApplySettings => "apply the settings to the tenant's roles",
-            Self::SetSecret => "set a new secret, and open its login",
-            Self::CloseOldLogin => "close the login before, and end its sessions",
-            Self::CloseProbe => "close the probe's login again",
-        }
+        self.facts().title
     }
 
-    /// Can be done again by itself. The steps of a build share a transaction that an error ends: they are repeated
-    /// together, as another build.
+    /// It can be done again by itself.
     pub const fn is_repeatable(self) -> bool {
         !self.is_atomic()
     }
 
-    /// Part of the one transaction that makes a tenant appear at once or not at all.
+    /// It is part of the one transaction that makes a tenant appear at once or not at all.
     pub const fn is_atomic(self) -> bool {
-        matches!(self, Self::Roles | Self::Schema | Self::Join | Self::Migrations | Self::Seed | Self::Commit)
+        matches!(self.facts().nature, Nature::Atomic)
     }
 
-    /// From here on something goes that nothing brings back: the tenant's data, or a login's secret.
+    /// It takes away what nothing brings back.
     pub const fn is_final(self) -> bool {
-        matches!(self, Self::DropObjects | Self::DropRoles | Self::ConfirmAbsence | Self::CloseOldLogin)
+        self.left().is_some()
+    }
+
+    /// What is still there where an operation stops at this step; `None` for a step with a way back.
+    pub const fn left(self) -> Option<&'static str> {
+        match self.facts().nature {
+            Nature::Final { left } => Some(left),
+            Nature::Repeatable | Nature::Atomic => None,
+        }
     }
 }

@@ -1,7 +1,6 @@
-//! What a running operation holds between its steps, and the dispatch to the steps.
+//! What a running operation holds between its steps.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::isolation::IsolationReport;
@@ -9,9 +8,8 @@ use tenantry_protocol::name::{BlueprintName, BlueprintVersion, PlacementName};
 use tenantry_protocol::tenant::{Tenant, TenantState};
 
 use crate::audit::Trail;
-use crate::fault;
 use crate::model::blueprint::Blueprint;
-use crate::model::operation::{Kind, Seeding, Step};
+use crate::model::operation::{Kind, Seeding};
 use crate::postgres::build::runner::Build;
 use crate::postgres::build::secret::{Password, Verifier};
 use crate::postgres::control::tenants::NewTenant;
@@ -23,10 +21,11 @@ use crate::postgres::tenancy::database::databases;
 
 use super::admission::{self, Taken};
 use super::arguments::Arguments;
-use super::step::StepError;
-use super::steps;
-use super::tracker::Tracker;
+use super::step_error::StepError;
 use super::warden::Warden;
+
+/// A step needs the transaction that the step `roles` opens.
+pub(super) const NOT_OPEN: StepError = StepError::OutOfOrder { lacks: "an open transaction" };
 
 /// A provision on its way.
 pub(super) struct ProvisionRun {
@@ -77,38 +76,10 @@ pub(super) enum Run {
 }
 
 impl Run {
-    /// Runs a step; `left` is the operation's time that is left.
-    pub(super) async fn step(
-        &mut self,
-        step: Step,
-        tracker: &Tracker,
-        left: Duration,
-    ) -> Result<(), StepError> {
-        match self {
-            Self::Provision(run) => run.step(step, tracker, left).await,
-            Self::Change(run) if step == Step::Verify => steps::verify::again(run, tracker).await,
-            Self::Change(run) => steps::change(run, step, tracker).await,
-        }
-    }
-
     /// Gives an open transaction up, so that nothing of it lingers while the operation unwinds.
     pub(super) async fn abandon(&mut self) {
         if let Self::Provision(run) = self {
             run.abandon().await;
-        }
-    }
-
-    /// Takes back whatever the operation may have done on its target; can be done again.
-    pub(super) async fn undo(&mut self) -> Result<(), StepError> {
-        self.abandon().await;
-        match self {
-            Self::Provision(run) => {
-                let ready = run.target.ready().await?;
-                let removal = Removal::begin(run.site(), &ready, run.standing(), &run.tenant.placement);
-                let (removal, settled) = fault::around("undo.settle", removal).await?;
-                steps::removal::all(&removal, settled).await
-            }
-            Self::Change(run) => fault::around("undo.restore", steps::undo_change(run)).await,
         }
     }
 
@@ -244,24 +215,6 @@ impl ProvisionRun {
         }
     }
 
-    async fn step(&mut self, step: Step, tracker: &Tracker, left: Duration) -> Result<(), StepError> {
-        match step {
-            Step::Reserve => steps::database::reserve(self).await,
-            Step::CreateDatabase => steps::database::create(self).await,
-            Step::Pool => steps::pool::run(self, tracker).await,
-            Step::Roles => steps::roles::run(self).await,
-            Step::Schema => steps::schema::run(self).await,
-            Step::Join => steps::join::run(self).await,
-            Step::Migrations => steps::migrations::run(self, tracker).await,
-            Step::Seed => steps::seed::run(self, tracker).await,
-            Step::Commit => steps::commit::run(self).await,
-            Step::Outside => Box::pin(steps::outside::run(self, tracker, left)).await,
-            Step::Verify => steps::verify::run(self, tracker).await,
-            Step::Activate => steps::activate::run(self).await,
-            _ => Err(misplaced(step)),
-        }
-    }
-
     pub(super) async fn abandon(&mut self) {
         if let Some(build) = self.build.take() {
             build.abandon(self.site()).await;
@@ -293,7 +246,12 @@ impl ProvisionRun {
 
     /// The open transaction of the build.
     pub(super) fn open_build(&mut self) -> Result<&mut Build, StepError> {
-        self.build.as_mut().ok_or_else(|| misplaced(Step::Roles))
+        self.build.as_mut().ok_or(NOT_OPEN)
+    }
+
+    /// The open transaction of the build, to be closed.
+    pub(super) fn take_build(&mut self) -> Result<Build, StepError> {
+        self.build.take().ok_or(NOT_OPEN)
     }
 
     pub(super) async fn ready(&mut self) -> Result<Arc<Ready>, StepError> {
@@ -323,9 +281,9 @@ impl ChangeRun {
             .flatten()
             .collect()
     }
-}
 
-/// A step that ran where it does not belong: a bug in the list of steps, answered like any failure.
-pub(super) fn misplaced(step: Step) -> StepError {
-    crate::postgres::Error::Refused(format!("the step {} does not belong here", step.name())).into()
+    /// The login role that the operation is about.
+    pub(super) fn login(&self) -> Result<&str, StepError> {
+        self.arguments.login.as_deref().ok_or(StepError::OutOfOrder { lacks: "the login that it is about" })
+    }
 }

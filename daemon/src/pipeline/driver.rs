@@ -18,7 +18,8 @@ use super::audit_entries::About;
 use super::backoff::Patience;
 use super::context::Run;
 use super::record::Recovered;
-use super::step::{Outlook, StepError};
+use super::step_error::{Outlook, StepError};
+use super::steps::{self, Attempt};
 use super::tracker::Tracker;
 use crate::model::audit_chain::Actor;
 
@@ -174,7 +175,7 @@ impl Drive {
         let mut patience = Patience::lasting(self.time_left().max(LEAST_UNDO_TIME));
         let mut doubts = 0;
         loop {
-            let result = match AssertUnwindSafe(self.run.undo()).catch_unwind().await {
+            let result = match AssertUnwindSafe(steps::undo(&mut self.run)).catch_unwind().await {
                 Ok(result) => result,
                 Err(_panic) => Err(StepError::Panicked),
             };
@@ -202,7 +203,8 @@ impl Drive {
         let can_be_given_up = step != Step::Commit && !step.is_final();
         loop {
             let left = self.time_left();
-            let work = fault::around(step.name(), self.run.step(step, &tracker, left));
+            let attempt = Attempt { tracker: &tracker, left };
+            let work = fault::around(step.name(), steps::run(&mut self.run, step, attempt));
             let work = AssertUnwindSafe(work).catch_unwind();
             let result = tokio::select! {
                 result = tokio::time::timeout(left, work) => match result {

@@ -106,9 +106,6 @@ impl Live {
     }
 }
 
-/// Steps after which nothing can be taken back.
-const FINAL: [Step; 4] = [Step::DropObjects, Step::DropRoles, Step::ConfirmAbsence, Step::CloseOldLogin];
-
 /// The steps of a kind, none of them begun.
 pub(super) fn waiting_steps(kind: Kind) -> Vec<StepProgress> {
     kind.steps()
@@ -162,7 +159,7 @@ impl Tracker {
     pub(super) fn is_past_return(&self) -> bool {
         let operation = self.snapshot();
         let begun = |step: &StepProgress| step.status != StepStatus::Waiting;
-        let is_final = |step: &StepProgress| FINAL.iter().any(|last| last.name() == step.step);
+        let is_final = |step: &StepProgress| Step::named(&step.step).is_some_and(Step::is_final);
         operation.state.is_final() || operation.steps.iter().any(|step| begun(step) && is_final(step))
     }
 

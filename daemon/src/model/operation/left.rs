@@ -1,16 +1,6 @@
-//! What an operation that stopped half-way has left on its target: the words for whoever has to see to it.
+//! What an undo that gave up may have left on its target: the words for whoever has to see to it.
 
-use super::{Kind, Step};
-
-/// What a removal that stopped at `step` has not removed.
-pub(super) const fn of_removal(step: Step) -> &'static str {
-    match step {
-        Step::DropObjects => "its data and roles; its logins are closed",
-        Step::DropRoles => "its roles; its data is gone",
-        Step::CloseOldLogin => "the login from before the rotation, which may still be open",
-        _ => "something that the last check found",
-    }
-}
+use super::Kind;
 
 /// What an undo that came to nothing may have left as the operation made it.
 pub const fn of_undo(kind: Kind) -> &'static str {

@@ -1,61 +1,161 @@
-//! The steps, one file each. The steps of a build share its one transaction; the way back from any of them is
-//! [`removal`], which asks the marker what there is to undo. Each of the others can be run again.
+//! The steps, one file each, and [`spec`], which has them all. The steps of a build share its one transaction; the way back
+//! from any of them is the removal of the tenant, which asks the marker what there is to undo. Each of the others can be run
+//! again.
 
-pub(super) mod activate;
-pub(super) mod archive;
-pub(super) mod commit;
-pub(super) mod database;
-pub(super) mod files;
-pub(super) mod join;
-pub(super) mod logins;
-pub(super) mod migrations;
-pub(super) mod outside;
-pub(super) mod pool;
-pub(super) mod removal;
-pub(super) mod roles;
-pub(super) mod schema;
-pub(super) mod secrets;
-pub(super) mod seed;
-pub(super) mod settings;
-pub(super) mod verify;
+mod attack;
+mod build;
+mod change;
 
-use crate::model::operation::{Kind, Step};
+use std::time::Duration;
 
-use super::context::{ChangeRun, misplaced};
-use super::step::StepError;
+use futures::future::BoxFuture;
+use tenantry_protocol::plan::PlanSql;
+
+use crate::fault;
+use crate::model::operation::Step;
+use crate::postgres::removal::Removal;
+
+use super::context::{ChangeRun, ProvisionRun, Run};
+use super::plan_sql::Recipe;
+use super::step_error::StepError;
 use super::tracker::Tracker;
 
+/// A step at work.
+pub(super) type Running<'a> = BoxFuture<'a, Result<(), StepError>>;
+
+/// What each run of a step is given.
+#[derive(Clone, Copy)]
+pub(super) struct Attempt<'a> {
+    pub(super) tracker: &'a Tracker,
+    /// The operation's time that is left.
+    pub(super) left: Duration,
+}
+
+/// A step of the making of a tenant.
+pub(super) trait BuildStep: Sync {
+    /// What a plan shows of it.
+    fn sql(&self, of: Recipe<'_>) -> Vec<PlanSql>;
+
+    fn run<'a>(&'a self, run: &'a mut ProvisionRun, attempt: Attempt<'a>) -> Running<'a>;
+}
+
 /// A step of an operation on a tenant that stands.
-pub(super) async fn change(run: &ChangeRun, step: Step, tracker: &Tracker) -> Result<(), StepError> {
+pub(super) trait ChangeStep: Sync {
+    fn run<'a>(&'a self, run: &'a mut ChangeRun, attempt: Attempt<'a>) -> Running<'a>;
+
+    /// Takes back what it did, as far as it went; can be done again.
+    fn undo<'a>(&'a self, run: &'a ChangeRun) -> Running<'a>;
+}
+
+/// What a step is, by the kind of operation that has it.
+pub(super) enum Spec {
+    Build(&'static dyn BuildStep),
+    Change(&'static dyn ChangeStep),
+    Either(&'static dyn BuildStep, &'static dyn ChangeStep),
+}
+
+pub(super) fn spec(step: Step) -> Spec {
     match step {
-        Step::OpenLogins => logins::open(run).await,
-        Step::ApplySettings => settings::apply(run).await,
-        Step::SetSecret => secrets::set(run).await,
-        Step::CloseOldLogin => secrets::close_old(run, tracker).await,
-        Step::Archive => archive::run(run, tracker).await,
-        Step::CloseProbe => verify::close(run).await,
-        Step::CloseLogins
-        | Step::EndSessions
-        | Step::DropObjects
-        | Step::DropRoles
-        | Step::ConfirmAbsence => removal::run(run, step, tracker).await,
-        _ => Err(misplaced(step)),
+        Step::Reserve => Spec::Build(&build::reserve::Reserve),
+        Step::CreateDatabase => Spec::Build(&build::create_database::CreateDatabase),
+        Step::Pool => Spec::Build(&build::pool::Pool),
+        Step::Roles => Spec::Build(&build::roles::Roles),
+        Step::Schema => Spec::Build(&build::schema::Schema),
+        Step::Join => Spec::Build(&build::join::Join),
+        Step::Migrations => Spec::Build(&build::migrations::Migrations),
+        Step::Seed => Spec::Build(&build::seed::Seed),
+        Step::Commit => Spec::Build(&build::commit::Commit),
+        Step::Outside => Spec::Build(&build::outside::Outside),
+        Step::Verify => Spec::Either(&build::verify::Verify, &change::verify::Verify),
+        Step::Activate => Spec::Build(&build::activate::Activate),
+        Step::CloseLogins => Spec::Change(&change::close_logins::CloseLogins),
+        Step::EndSessions => Spec::Change(&change::end_sessions::EndSessions),
+        Step::Archive => Spec::Change(&change::archive::Archive),
+        Step::DropObjects => Spec::Change(&change::drop_objects::DropObjects),
+        Step::DropRoles => Spec::Change(&change::drop_roles::DropRoles),
+        Step::ConfirmAbsence => Spec::Change(&change::confirm_absence::ConfirmAbsence),
+        Step::OpenLogins => Spec::Change(&change::open_logins::OpenLogins),
+        Step::ApplySettings => Spec::Change(&change::apply_settings::ApplySettings),
+        Step::SetSecret => Spec::Change(&change::set_secret::SetSecret),
+        Step::CloseOldLogin => Spec::Change(&change::close_old_login::CloseOldLogin),
+        Step::CloseProbe => Spec::Change(&change::close_probe::CloseProbe),
     }
 }
 
-/// Takes back what the steps of such an operation did, as far as it went.
-pub(super) async fn undo_change(run: &ChangeRun) -> Result<(), StepError> {
-    match run.kind {
-        Kind::Rollback { .. } | Kind::Retire { .. } => {
-            archive::clear(run, &*run.target.ready().await?).await?;
-            logins::restore(run).await
+/// For a step that has nothing to do, or to take back.
+pub(super) fn nothing<'a>() -> Running<'a> {
+    Box::pin(std::future::ready(Ok(())))
+}
+
+pub(super) async fn run(run: &mut Run, step: Step, attempt: Attempt<'_>) -> Result<(), StepError> {
+    match (run, spec(step)) {
+        (Run::Provision(run), Spec::Build(step) | Spec::Either(step, _)) => step.run(run, attempt).await,
+        (Run::Change(run), Spec::Change(step) | Spec::Either(_, step)) => step.run(run, attempt).await,
+        (Run::Provision(_), Spec::Change(_)) | (Run::Change(_), Spec::Build(_)) => {
+            Err(StepError::OutOfOrder { lacks: "an operation of its kind" })
         }
-        Kind::Suspend => logins::restore(run).await,
-        Kind::Resume => logins::close_again(run).await,
-        Kind::Update => settings::restore(run).await,
-        Kind::IssueCredentials | Kind::RotateCredentials => secrets::close_unissued(run).await,
-        Kind::Verify => verify::close(run).await,
-        // Their steps have no way back, so nothing asks for one.
-        Kind::Provision { .. } | Kind::Purge | Kind::FinishRotation => Err(misplaced(Step::ConfirmAbsence)),
+    }
+}
+
+/// Takes back whatever the operation may have done on its target; can be done again.
+pub(super) async fn undo(run: &mut Run) -> Result<(), StepError> {
+    run.abandon().await;
+    match run {
+        Run::Provision(run) => {
+            let ready = run.target.ready().await?;
+            let removal = Removal::begin(run.site(), &ready, run.standing(), &run.tenant.placement);
+            let (removal, settled) = fault::around("undo.settle", removal).await?;
+            change::removing::all(&removal, settled).await
+        }
+        Run::Change(run) => fault::around("undo.restore", undo_change(run)).await,
+    }
+}
+
+/// The last step first.
+async fn undo_change(run: &ChangeRun) -> Result<(), StepError> {
+    for step in run.kind.steps().into_iter().rev() {
+        match spec(step) {
+            Spec::Change(step) | Spec::Either(_, step) => step.undo(run).await?,
+            Spec::Build(_) => return Err(StepError::OutOfOrder { lacks: "an operation of its kind" }),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tenantry_protocol::blueprint::Tenancy;
+
+    use super::*;
+    use crate::model::operation::{Archiving, Kind, Outside, Seeding};
+
+    #[test]
+    fn an_operation_has_no_step_of_the_other_kind() {
+        for seed in [Seeding::With, Seeding::Without] {
+            for outside in [Outside::With, Outside::Without] {
+                for tenancy in [Tenancy::Schema, Tenancy::Shared, Tenancy::Database] {
+                    for step in (Kind::Provision { seed, outside, tenancy }).steps() {
+                        assert!(!matches!(spec(step), Spec::Change(_)), "{step:?} builds nothing");
+                    }
+                }
+            }
+        }
+        let archive = Archiving::With;
+        for kind in [
+            Kind::Rollback { archive },
+            Kind::Retire { archive },
+            Kind::Suspend,
+            Kind::Resume,
+            Kind::Update,
+            Kind::Purge,
+            Kind::IssueCredentials,
+            Kind::RotateCredentials,
+            Kind::FinishRotation,
+            Kind::Verify,
+        ] {
+            for step in kind.steps() {
+                assert!(!matches!(spec(step), Spec::Build(_)), "{step:?} is a step of a build");
+            }
+        }
     }
 }

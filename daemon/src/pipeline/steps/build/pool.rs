@@ -8,20 +8,42 @@ use std::sync::Arc;
 
 use tenantry_protocol::id::OperationId;
 use tenantry_protocol::name::PlacementName;
+use tenantry_protocol::plan::PlanSql;
 
+use super::files;
 use crate::fault;
 use crate::model::blueprint::Blueprint;
 use crate::model::operation::Step;
-use crate::pipeline::context::{ProvisionRun, misplaced};
-use crate::pipeline::step::StepError;
-use crate::pipeline::steps::files;
+use crate::pipeline::context::ProvisionRun;
+use crate::pipeline::plan_sql::{self, Recipe, ours};
+use crate::pipeline::step_error::StepError;
+use crate::pipeline::steps::{Attempt, BuildStep, Running};
 use crate::pipeline::tracker::Tracker;
 use crate::postgres::Error;
+use crate::postgres::build::tenant_ddl;
 use crate::postgres::target::marker::Mark;
+use crate::postgres::tenancy::shared::pool_ddl;
 use crate::postgres::tenancy::shared::pools::{self, Identity};
 use crate::postgres::tenancy::shared::shared_names;
 
-pub(in crate::pipeline) async fn run(run: &mut ProvisionRun, tracker: &Tracker) -> Result<(), StepError> {
+pub(in crate::pipeline) struct Pool;
+
+impl BuildStep for Pool {
+    /// What builds the pool, where this is its first tenant.
+    fn sql(&self, of: Recipe<'_>) -> Vec<PlanSql> {
+        let before = [ours(pool_ddl::POOL_ROLES), ours(tenant_ddl::SCHEMA)];
+        let behind = [ours(pool_ddl::POOL_FUNCTIONS), ours(tenant_ddl::SEAL), ours("commit;\n")];
+        let covered = std::iter::once(ours(pool_ddl::COVER)).chain(plan_sql::files(&of.blueprint.seed));
+        let files = plan_sql::files(of.blueprint.inside());
+        before.into_iter().chain(files).chain(covered).chain(behind).collect()
+    }
+
+    fn run<'a>(&'a self, run: &'a mut ProvisionRun, attempt: Attempt<'a>) -> Running<'a> {
+        Box::pin(find_or_build(run, attempt.tracker))
+    }
+}
+
+async fn find_or_build(run: &mut ProvisionRun, tracker: &Tracker) -> Result<(), StepError> {
     // What an earlier attempt left open.
     run.abandon().await;
     // The first look makes the target ready, and with it the books that are asked.
@@ -41,7 +63,10 @@ pub(in crate::pipeline) async fn run(run: &mut ProvisionRun, tracker: &Tracker) 
             Err(error) => return Err(error),
         };
     }
-    if run.pool.is_some() { Ok(()) } else { Err(misplaced(Step::Pool)) }
+    match run.pool {
+        Some(_) => Ok(()),
+        None => Err(StepError::OutOfOrder { lacks: "the shared tables" }),
+    }
 }
 
 /// The pool, if it is there and keeps the rules at this moment: whatever became of it, nobody joins one that does not.
@@ -83,7 +108,7 @@ async fn build(
     // The canary's rows, under the policies.
     files::apply(run, &blueprint.seed, Step::Pool, tracker).await?;
     refuse(run.open_build()?.finish_pool().await?)?;
-    let build = run.build.take().ok_or_else(|| misplaced(Step::Pool))?;
+    let build = run.take_build()?;
     let commit = async { build.commit(run.site()).await.map_err(StepError::from) };
     fault::around("pool.commit", commit).await?;
     tracker.log(format!(

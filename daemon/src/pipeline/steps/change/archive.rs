@@ -4,26 +4,42 @@
 //! one; the login it is made through is closed again however it ends; what was made is on record before the next step.
 //! Undone by closing that login: an archive that is not needed hurts nobody.
 
-use tenantry_protocol::archive::Archive;
+use tenantry_protocol::archive;
 use tenantry_protocol::operation::Operation;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
 use crate::model::audit_chain::{Actor, Entry, Outcome};
 use crate::pipeline::context::ChangeRun;
-use crate::pipeline::step::StepError;
+use crate::pipeline::step_error::StepError;
+use crate::pipeline::steps::{Attempt, ChangeStep, Running};
 use crate::pipeline::tracker::{Tracker, millis};
 use crate::postgres::archive::dump::{self, Made, Place};
 use crate::postgres::archive::dump_role::{self, Snapshot};
 use crate::postgres::archive::programs::Programs;
 use crate::postgres::control::archives;
 use crate::postgres::removal::Removal;
-use crate::postgres::target::Ready;
 use crate::postgres::target::marker::Settled;
 use crate::postgres::tenancy::shared::pools;
 use crate::postgres::{Error, Result};
 
-pub(in crate::pipeline) async fn run(run: &ChangeRun, tracker: &Tracker) -> Result<(), StepError> {
+pub(in crate::pipeline) struct Archive;
+
+impl ChangeStep for Archive {
+    fn run<'a>(&'a self, run: &'a mut ChangeRun, attempt: Attempt<'a>) -> Running<'a> {
+        Box::pin(archive(run, attempt.tracker))
+    }
+
+    /// What an attempt that was cut short left.
+    fn undo<'a>(&'a self, run: &'a ChangeRun) -> Running<'a> {
+        Box::pin(async {
+            let ready = run.target.ready().await?;
+            Ok(dump_role::close(&run.target, &ready, run.mark, run.placement()).await?)
+        })
+    }
+}
+
+async fn archive(run: &ChangeRun, tracker: &Tracker) -> Result<(), StepError> {
     let begin = std::time::Instant::now();
     let ready = run.target.ready().await?;
     let (removal, settled) = Removal::begin(run.site(), &ready, run.mark, run.placement()).await?;
@@ -43,7 +59,7 @@ pub(in crate::pipeline) async fn run(run: &ChangeRun, tracker: &Tracker) -> Resu
     let closed = dump_role::close(&run.target, &ready, run.mark, run.placement()).await;
     let (made, snapshot) = making.unwrap_or_else(|_| Err(too_slow(options.timeout)))?;
     closed?;
-    let archive = Archive {
+    let archive = archive::Archive {
         operation_id: operation.id,
         made_at: OffsetDateTime::now_utc(),
         path: place.path.display().to_string(),
@@ -59,11 +75,6 @@ pub(in crate::pipeline) async fn run(run: &ChangeRun, tracker: &Tracker) -> Resu
         archive.tables, archive.rows, archive.size_bytes, archive.path
     ));
     Ok(())
-}
-
-/// What an attempt that was cut short left.
-pub(in crate::pipeline) async fn clear(run: &ChangeRun, ready: &Ready) -> Result<()> {
-    dump_role::close(&run.target, ready, run.mark, run.placement()).await
 }
 
 /// An attempt whose answer was lost, or the daemon before, has put it on record, and it is still there. Nothing can have
@@ -98,7 +109,7 @@ async fn make(run: &ChangeRun, programs: &Programs, place: &Place) -> Result<(Ma
     Ok((made?, seen))
 }
 
-async fn record(run: &ChangeRun, operation: &Operation, archive: &Archive, ms: f64) -> Result<()> {
+async fn record(run: &ChangeRun, operation: &Operation, archive: &archive::Archive, ms: f64) -> Result<()> {
     let entry = Entry {
         tenant_id: Some(operation.tenant_id.as_uuid()),
         slug: Some(operation.slug.to_string()),

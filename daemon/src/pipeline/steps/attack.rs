@@ -1,7 +1,5 @@
-//! Logs in as the tenant's probe and attacks the canary. A new tenant goes on only if every attack was refused; of one that
-//! stands, the report says what was not.
-//!
-//! Changes nothing but the probe's login, which is closed behind it.
+//! Logs in as the tenant's probe and attacks the canary, for the two steps that verify a tenant: a new one, and one that
+//! stands.
 
 use sqlx::Connection as _;
 use tenantry_protocol::blueprint::Tenancy;
@@ -11,30 +9,29 @@ use uuid::Uuid;
 
 use crate::isolation::{self, Ground, Looked, elsewhere, probes};
 use crate::model::operation::Step;
-use crate::pipeline::context::{ChangeRun, ProvisionRun};
-use crate::pipeline::step::StepError;
+use crate::pipeline::step_error::StepError;
 use crate::pipeline::tracker::Tracker;
 use crate::postgres::build::secret::Password;
-use crate::postgres::build::{credentials, tenant_ddl};
+use crate::postgres::build::tenant_ddl;
 use crate::postgres::error::doing;
 use crate::postgres::target::Ready;
 use crate::postgres::target::location::Site;
 use crate::postgres::tenancy::database::template;
-use crate::postgres::tenancy::shared::{pools, shared_names};
+use crate::postgres::tenancy::shared::pools;
 use crate::postgres::{self, canary};
 
 /// Shared tables that are read in each battery.
 const LARGEST: i64 = 3;
 
 /// A tenant under attack, or rather the one that attacks.
-struct Attacker<'a> {
-    site: Site<'a>,
-    ready: &'a Ready,
-    placement: &'a PlacementName,
-    tenancy: Tenancy,
-    depth: Depth,
+pub(super) struct Attacker<'a> {
+    pub(super) site: Site<'a>,
+    pub(super) ready: &'a Ready,
+    pub(super) placement: &'a PlacementName,
+    pub(super) tenancy: Tenancy,
+    pub(super) depth: Depth,
     /// Lets the probe in.
-    probe: &'a Password,
+    pub(super) probe: &'a Password,
 }
 
 /// What is attacked.
@@ -51,84 +48,16 @@ struct Victim<'a> {
     tables: &'a [String],
 }
 
-/// The core of the battery, on a tenant that was just built.
-pub(in crate::pipeline) async fn run(run: &mut ProvisionRun, tracker: &Tracker) -> Result<(), StepError> {
-    let ready = run.ready().await?;
-    let placement = &run.tenant.placement;
-    if run.is_inherited {
-        credentials::open_probe(&run.target, run.standing(), placement, &run.probe.brief_verifier()).await?;
-    }
-    let attacker = Attacker {
-        site: run.site(),
-        ready: &ready,
-        placement,
-        tenancy: run.tenant.tenancy,
-        depth: Depth::Core,
-        probe: &run.probe,
-    };
-    // Of a tenant in a pool, what its seed made beside the tables, which were held to their rules when they were built.
-    let pool = attacker.pool().await?;
-    // At the same time: the catalog does not change by attacks, which are rolled back.
-    let (report, looked) =
-        tokio::join!(attacker.attack(tracker), attacker.look(pool.as_ref().unwrap_or(placement)));
-    let mut report = report?;
-    attacker.add(looked?, &mut report, tracker);
-    let report = report.bounded();
-    run.report = Some(report.clone());
-    if report.holds() { Ok(()) } else { Err(StepError::Isolation(Box::new(report))) }
-}
-
-/// All of it, on a tenant that stands. What did not hold is in the report, and no failure of the verification.
-pub(in crate::pipeline) async fn again(run: &mut ChangeRun, tracker: &Tracker) -> Result<(), StepError> {
-    let ready = run.target.ready().await?;
-    let probe = Password::generate();
-    credentials::open_probe(&run.target, run.mark, run.placement(), &probe.brief_verifier()).await?;
-    let attacker = Attacker {
-        site: run.site(),
-        ready: &ready,
-        placement: run.placement(),
-        tenancy: run.tenant.tenancy,
-        depth: Depth::Full,
-        probe: &probe,
-    };
-    let pool = attacker.pool().await?;
-    if run.tenant.tenancy != Tenancy::Database {
-        // Any of the tenants could have done it, and none of the others is judged by it.
-        let taken = shared_names::take_away(&run.target, &ready, pool.as_ref()).await?;
-        if taken > 0 {
-            tracker.log(format!(
-                "took {taken} things away that somebody made in the name of a role that tenants share"
-            ));
-        }
-    }
-    let mut report = attacker.attack(tracker).await?;
-    let looked = attacker.look(pool.as_ref().unwrap_or_else(|| run.placement())).await?;
-    attacker.add(looked, &mut report, tracker);
-    if let Some(pool) = &pool {
-        let mut connection = run.site().acquire().await?;
-        report.lints += 1;
-        report.findings.extend(isolation::uncovered(pools::uncovered(&mut connection, pool).await?));
-    }
-    run.report = Some(report.bounded());
-    Ok(())
-}
-
-/// The probe's login is closed, and its sessions are over.
-pub(in crate::pipeline) async fn close(run: &ChangeRun) -> Result<(), StepError> {
-    let ready = run.target.ready().await?;
-    Ok(credentials::close_probe(&run.target, &ready, run.mark, run.placement()).await?)
-}
-
 impl Attacker<'_> {
     /// Whose tables it shares.
-    async fn pool(&self) -> Result<Option<PlacementName>, StepError> {
+    pub(super) async fn pool(&self) -> Result<Option<PlacementName>, StepError> {
         match self.tenancy {
             Tenancy::Shared => Ok(pools::of_placement(self.site.target, self.placement).await?),
             _ => Ok(None),
         }
     }
 
-    async fn attack(&self, tracker: &Tracker) -> Result<IsolationReport, StepError> {
+    pub(super) async fn attack(&self, tracker: &Tracker) -> Result<IsolationReport, StepError> {
         match self.tenancy {
             Tenancy::Database => self.attack_elsewhere(tracker).await,
             Tenancy::Shared => self.attack_pool(tracker).await,
@@ -184,13 +113,13 @@ impl Attacker<'_> {
     }
 
     /// Through the catalog; `home` is whose schema the tenant's tables are in.
-    async fn look(&self, home: &PlacementName) -> Result<Looked, StepError> {
+    pub(super) async fn look(&self, home: &PlacementName) -> Result<Looked, StepError> {
         let mut connection = self.site.acquire().await?;
         let looked = isolation::look(&mut connection, self.placement, home, self.depth).await;
         Ok(looked.map_err(doing("look through the catalog"))?)
     }
 
-    fn add(&self, looked: Looked, report: &mut IsolationReport, tracker: &Tracker) {
+    pub(super) fn add(&self, looked: Looked, report: &mut IsolationReport, tracker: &Tracker) {
         looked.add_to(report);
         if self.depth == Depth::Full || report.found() > 0 {
             tracker.log(format!("{} catalog lints have {} findings", report.lints, report.found()));

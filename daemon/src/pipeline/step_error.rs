@@ -42,6 +42,9 @@ pub(super) enum StepError {
     /// The daemon that made the secret is gone, or let go of the operation, and nobody else knows the secret.
     #[error("interrupted: the secret was never returned; ask again with `{command}`")]
     SecretLost { command: String },
+    /// A bug in the order of the steps, answered like any failure.
+    #[error("the step ran without {lacks}")]
+    OutOfOrder { lacks: &'static str },
     /// A bug; the panic's text is in the log.
     #[error("the step panicked")]
     Panicked,
@@ -150,7 +153,7 @@ impl StepError {
                 let hint = server.as_ref().and_then(no_room).or_else(check);
                 Failure { message, sqlstate: server.map(|server| server.sqlstate), hint, ..base }
             }
-            Self::Panicked => Failure { hint: Some("see the daemon's log, and report it".into()), ..base },
+            Self::Panicked | Self::OutOfOrder { .. } => Failure { hint: Some("see the daemon's log, and report it".into()), ..base },
             Self::Budget { .. } => Failure {
                 hint: Some(
                     "look at the target with `tenantry target check`, or give operations more time \

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::model::blueprint::Migration;
 use crate::model::operation::Step;
-use crate::pipeline::context::{ProvisionRun, misplaced};
-use crate::pipeline::step::StepError;
+use crate::pipeline::context::{NOT_OPEN, ProvisionRun};
+use crate::pipeline::step_error::StepError;
 use crate::pipeline::tracker::{Tracker, millis};
 use crate::postgres::build::runner::{File, FileError};
 
@@ -34,7 +34,7 @@ pub(super) async fn at_rest(run: &mut ProvisionRun, last: &Migration) -> Result<
 
 pub(super) async fn apply_one(run: &mut ProvisionRun, file: &Migration) -> Result<Duration, StepError> {
     let ProvisionRun { build, warden, target, .. } = run;
-    let build = build.as_mut().ok_or_else(|| misplaced(Step::Migrations))?;
+    let build = build.as_mut().ok_or(NOT_OPEN)?;
     let session = build.session();
     let statements: Vec<String> = file.statements.iter().map(|statement| statement.text.clone()).collect();
     let checksum = file.checksum.to_string();

@@ -7,18 +7,23 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tenantry_protocol::plan::PlanSql;
+
+use super::files;
 use crate::fault;
 use crate::model::blueprint::{Migration, Statement, Work, work_of};
 use crate::model::operation::{Seeding, Step};
-use crate::pipeline::context::{ProvisionRun, misplaced};
-use crate::pipeline::step::StepError;
-use crate::pipeline::steps::files;
+use crate::pipeline::context::ProvisionRun;
+use crate::pipeline::plan_sql::{self, Recipe, ours};
+use crate::pipeline::step_error::StepError;
+use crate::pipeline::steps::{Attempt, BuildStep, Running};
 use crate::pipeline::tracker::Tracker;
 use crate::postgres;
 use crate::postgres::build::outside_journal as journal;
 use crate::postgres::build::outside_journal::{Entry, Standing};
 use crate::postgres::build::owner_login::{self, Blocker, Invalid, OwnerSession, Purpose};
 use crate::postgres::build::runner::{Build, FileError};
+use crate::postgres::build::tenant_ddl;
 use crate::postgres::error::ServerError;
 use crate::postgres::target::marker::HistoryRow;
 
@@ -34,11 +39,32 @@ struct Counter<'a> {
     total: usize,
 }
 
-pub(in crate::pipeline) async fn run(
-    run: &mut ProvisionRun,
-    tracker: &Tracker,
-    left: Duration,
-) -> Result<(), StepError> {
+pub(in crate::pipeline) struct Outside;
+
+impl BuildStep for Outside {
+    /// The files behind the commit: those that can be in no transaction within a login of the owner's.
+    fn sql(&self, of: Recipe<'_>) -> Vec<PlanSql> {
+        let mut sql = Vec::new();
+        for migration in of.blueprint.outside() {
+            if migration.is_outside() {
+                let (open, close) = (ours(tenant_ddl::OPEN_OWNER), ours(tenant_ddl::CLOSE_OWNER));
+                sql.extend([open, plan_sql::file(migration), close]);
+            } else {
+                sql.push(plan_sql::file(migration));
+            }
+        }
+        if of.seed == Seeding::With {
+            sql.extend(plan_sql::files(&of.blueprint.seed));
+        }
+        sql
+    }
+
+    fn run<'a>(&'a self, run: &'a mut ProvisionRun, attempt: Attempt<'a>) -> Running<'a> {
+        Box::pin(all_files(run, attempt))
+    }
+}
+
+async fn all_files(run: &mut ProvisionRun, Attempt { tracker, left }: Attempt<'_>) -> Result<(), StepError> {
     // What an earlier attempt left open.
     run.abandon().await;
     let deadline = Instant::now() + left.mul_f64(SHARE);
@@ -74,7 +100,7 @@ async fn in_a_transaction(
     run.build = Some(build);
     let duration = files::apply_one(run, file).await?;
     files::at_rest(run, file).await?;
-    let build = run.build.take().ok_or_else(|| misplaced(Step::Outside))?;
+    let build = run.take_build()?;
     build.commit(run.site()).await?;
     tracker.log(files::applied(file, duration));
     Ok(())
@@ -130,7 +156,8 @@ async fn statements(
 ) -> Result<(), StepError> {
     let ready = run.ready().await?;
     for (number, statement) in file.statements.iter().enumerate() {
-        let work = work_of(statement).ok_or_else(|| misplaced(Step::Outside))?;
+        let work = work_of(statement)
+            .ok_or(StepError::OutOfOrder { lacks: "a statement that can be in no transaction" })?;
         let entry = Entry {
             mark: run.mark,
             placement: &run.tenant.placement,
@@ -143,7 +170,7 @@ async fn statements(
                 owner_login::open(run.site(), &ready, run.mark, &run.tenant.placement, Purpose::Outside);
             *session = Some(fault::around("outside.login", open).await?);
         }
-        let Some(session) = session.as_mut() else { return Err(misplaced(Step::Outside)) };
+        let session = session.as_mut().ok_or(StepError::OutOfOrder { lacks: "the owner's login" })?;
         let standing = journal::begin(run.site(), entry).await?;
         if standing != Standing::Done {
             let one = one_statement(

@@ -1,0 +1,28 @@
+//! Closes the one transaction: from here on the tenant is there, whole.
+//!
+//! An error says nothing about the outcome; the undo asks the marker, and removes what was committed after all.
+
+use tenantry_protocol::blueprint::Tenancy;
+use tenantry_protocol::plan::PlanSql;
+
+use crate::pipeline::context::ProvisionRun;
+use crate::pipeline::plan_sql::{Recipe, ours};
+use crate::pipeline::steps::{Attempt, BuildStep, Running};
+use crate::postgres::build::tenant_ddl;
+use crate::postgres::tenancy::shared::pool_ddl;
+
+pub(in crate::pipeline) struct Commit;
+
+impl BuildStep for Commit {
+    fn sql(&self, of: Recipe<'_>) -> Vec<PlanSql> {
+        let is_shared = of.blueprint.tenancy == Tenancy::Shared;
+        vec![ours(if is_shared { pool_ddl::SHARED_SEAL } else { tenant_ddl::SEAL }), ours("commit;\n")]
+    }
+
+    fn run<'a>(&'a self, run: &'a mut ProvisionRun, _: Attempt<'a>) -> Running<'a> {
+        Box::pin(async {
+            let build = run.take_build()?;
+            Ok(build.commit(run.site()).await?)
+        })
+    }
+}

@@ -1,0 +1,28 @@
+//! A tenant's own database is made from the target's template, in no transaction.
+//!
+//! Undone by the removal of the whole tenant. It can be done again, before each build of the same tenant.
+
+use tenantry_protocol::plan::PlanSql;
+
+use crate::pipeline::context::ProvisionRun;
+use crate::pipeline::plan_sql::{Recipe, ours};
+use crate::pipeline::steps::{Attempt, BuildStep, Running};
+use crate::postgres::build::tenant_ddl;
+use crate::postgres::tenancy::database::{databases, template};
+
+pub(in crate::pipeline) struct CreateDatabase;
+
+impl BuildStep for CreateDatabase {
+    fn sql(&self, _: Recipe<'_>) -> Vec<PlanSql> {
+        [tenant_ddl::JOIN_OWNER, tenant_ddl::CREATE_DATABASE, tenant_ddl::OPEN_DATABASE].map(ours).into()
+    }
+
+    fn run<'a>(&'a self, run: &'a mut ProvisionRun, _: Attempt<'a>) -> Running<'a> {
+        Box::pin(async {
+            let ready = run.ready().await?;
+            let prepared = template::prepared(&run.target, &ready).await?;
+            let (mark, placement) = (run.standing(), &run.tenant.placement);
+            Ok(databases::create(&run.target, &ready, mark, placement, &prepared.template).await?)
+        })
+    }
+}

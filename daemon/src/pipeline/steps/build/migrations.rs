@@ -1,0 +1,28 @@
+//! Applies the blueprint's migrations as the tenant's owner.
+//!
+//! Undone by giving the transaction up.
+
+use std::sync::Arc;
+
+use tenantry_protocol::plan::PlanSql;
+
+use super::files;
+use crate::model::operation::Step;
+use crate::pipeline::context::ProvisionRun;
+use crate::pipeline::plan_sql::{self, Recipe};
+use crate::pipeline::steps::{Attempt, BuildStep, Running};
+
+pub(in crate::pipeline) struct Migrations;
+
+impl BuildStep for Migrations {
+    fn sql(&self, of: Recipe<'_>) -> Vec<PlanSql> {
+        plan_sql::files(of.blueprint.inside())
+    }
+
+    fn run<'a>(&'a self, run: &'a mut ProvisionRun, attempt: Attempt<'a>) -> Running<'a> {
+        Box::pin(async move {
+            let blueprint = Arc::clone(&run.blueprint);
+            files::apply(run, blueprint.inside(), Step::Migrations, attempt.tracker).await
+        })
+    }
+}

@@ -1,0 +1,16 @@
+//! The steps of the making of a tenant, a file each. Those of its one transaction are undone by giving it up; whatever was
+//! committed is undone by the removal of the whole tenant.
+
+pub(in crate::pipeline) mod activate;
+pub(in crate::pipeline) mod commit;
+pub(in crate::pipeline) mod create_database;
+mod files;
+pub(in crate::pipeline) mod join;
+pub(in crate::pipeline) mod migrations;
+pub(in crate::pipeline) mod outside;
+pub(in crate::pipeline) mod pool;
+pub(in crate::pipeline) mod reserve;
+pub(in crate::pipeline) mod roles;
+pub(in crate::pipeline) mod schema;
+pub(in crate::pipeline) mod seed;
+pub(in crate::pipeline) mod verify;

@@ -1,0 +1,28 @@
+//! The placement of a tenant's own database is reserved on the target.
+//!
+//! Undone by the removal of the whole tenant. It can be done again, before each build of the same tenant.
+
+use tenantry_protocol::plan::PlanSql;
+
+use crate::pipeline::context::ProvisionRun;
+use crate::pipeline::plan_sql::{Recipe, ours};
+use crate::pipeline::steps::{Attempt, BuildStep, Running};
+use crate::postgres::build::tenant_ddl;
+use crate::postgres::tenancy::database::databases;
+
+pub(in crate::pipeline) struct Reserve;
+
+impl BuildStep for Reserve {
+    fn sql(&self, _: Recipe<'_>) -> Vec<PlanSql> {
+        vec![ours(tenant_ddl::RESERVE)]
+    }
+
+    fn run<'a>(&'a self, run: &'a mut ProvisionRun, _: Attempt<'a>) -> Running<'a> {
+        Box::pin(async {
+            // The bookkeeping is there once the target is ready.
+            run.ready().await?;
+            let (mark, placement) = (run.standing(), &run.tenant.placement);
+            Ok(databases::reserve(&run.target, mark, placement, run.owner()).await?)
+        })
+    }
+}

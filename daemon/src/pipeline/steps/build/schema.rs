@@ -1,0 +1,22 @@
+//! Creates the schema, and sets the default privileges before anything is created in it.
+//!
+//! Undone by giving the transaction up.
+
+use tenantry_protocol::plan::PlanSql;
+
+use crate::pipeline::context::ProvisionRun;
+use crate::pipeline::plan_sql::{Recipe, ours};
+use crate::pipeline::steps::{Attempt, BuildStep, Running};
+use crate::postgres::build::tenant_ddl;
+
+pub(in crate::pipeline) struct Schema;
+
+impl BuildStep for Schema {
+    fn sql(&self, _: Recipe<'_>) -> Vec<PlanSql> {
+        vec![ours(tenant_ddl::SCHEMA)]
+    }
+
+    fn run<'a>(&'a self, run: &'a mut ProvisionRun, _: Attempt<'a>) -> Running<'a> {
+        Box::pin(async { Ok(run.open_build()?.create_schema().await?) })
+    }
+}

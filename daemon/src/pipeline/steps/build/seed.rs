@@ -1,0 +1,28 @@
+//! Loads the blueprint's seed data, under the same bounds as its migrations.
+//!
+//! Undone by giving the transaction up.
+
+use std::sync::Arc;
+
+use tenantry_protocol::plan::PlanSql;
+
+use super::files;
+use crate::model::operation::Step;
+use crate::pipeline::context::ProvisionRun;
+use crate::pipeline::plan_sql::{self, Recipe};
+use crate::pipeline::steps::{Attempt, BuildStep, Running};
+
+pub(in crate::pipeline) struct Seed;
+
+impl BuildStep for Seed {
+    fn sql(&self, of: Recipe<'_>) -> Vec<PlanSql> {
+        plan_sql::files(&of.blueprint.seed)
+    }
+
+    fn run<'a>(&'a self, run: &'a mut ProvisionRun, attempt: Attempt<'a>) -> Running<'a> {
+        Box::pin(async move {
+            let blueprint = Arc::clone(&run.blueprint);
+            files::apply(run, &blueprint.seed, Step::Seed, attempt.tracker).await
+        })
+    }
+}

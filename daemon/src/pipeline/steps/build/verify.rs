@@ -1,0 +1,55 @@
+//! Attacks the isolation as the tenant that was just built, which goes on only if every attack was refused.
+//!
+//! Undone by the removal of the whole tenant.
+
+use tenantry_protocol::isolation::Depth;
+use tenantry_protocol::plan::PlanSql;
+
+use crate::isolation::probes;
+use crate::pipeline::context::ProvisionRun;
+use crate::pipeline::plan_sql::{Recipe, ours};
+use crate::pipeline::step_error::StepError;
+use crate::pipeline::steps::attack::Attacker;
+use crate::pipeline::steps::{Attempt, BuildStep, Running};
+use crate::pipeline::tracker::Tracker;
+use crate::postgres::build::credentials;
+
+pub(in crate::pipeline) struct Verify;
+
+impl BuildStep for Verify {
+    fn sql(&self, of: Recipe<'_>) -> Vec<PlanSql> {
+        let probes = probes::of(of.blueprint.tenancy, Depth::Core);
+        probes.flat_map(|probe| probe.attacks).map(|attack| ours(&format!("{};\n", attack.sql))).collect()
+    }
+
+    fn run<'a>(&'a self, run: &'a mut ProvisionRun, attempt: Attempt<'a>) -> Running<'a> {
+        Box::pin(attack_new(run, attempt.tracker))
+    }
+}
+
+/// The core of the battery, on a tenant that was just built.
+async fn attack_new(run: &mut ProvisionRun, tracker: &Tracker) -> Result<(), StepError> {
+    let ready = run.ready().await?;
+    let placement = &run.tenant.placement;
+    if run.is_inherited {
+        credentials::open_probe(&run.target, run.standing(), placement, &run.probe.brief_verifier()).await?;
+    }
+    let attacker = Attacker {
+        site: run.site(),
+        ready: &ready,
+        placement,
+        tenancy: run.tenant.tenancy,
+        depth: Depth::Core,
+        probe: &run.probe,
+    };
+    // Of a tenant in a pool, what its seed made beside the tables, which were held to their rules when they were built.
+    let pool = attacker.pool().await?;
+    // At the same time: the catalog does not change by attacks, which are rolled back.
+    let (report, looked) =
+        tokio::join!(attacker.attack(tracker), attacker.look(pool.as_ref().unwrap_or(placement)));
+    let mut report = report?;
+    attacker.add(looked?, &mut report, tracker);
+    let report = report.bounded();
+    run.report = Some(report.clone());
+    if report.holds() { Ok(()) } else { Err(StepError::Isolation(Box::new(report))) }
+}

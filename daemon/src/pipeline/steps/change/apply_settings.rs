@@ -1,0 +1,30 @@
+//! Puts a tenant's settings on its roles. The registry has them only when this is done.
+//!
+//! Undone by putting the settings from before back.
+
+use std::collections::BTreeMap;
+
+use crate::pipeline::context::ChangeRun;
+use crate::pipeline::step_error::StepError;
+use crate::pipeline::steps::{Attempt, ChangeStep, Running, nothing};
+use crate::postgres::build::credentials;
+use crate::postgres::build::tenant_ddl::Limits;
+
+pub(in crate::pipeline) struct ApplySettings;
+
+impl ChangeStep for ApplySettings {
+    fn run<'a>(&'a self, run: &'a mut ChangeRun, _: Attempt<'a>) -> Running<'a> {
+        match &run.arguments.update {
+            Some(update) => Box::pin(put(run, &update.settings)),
+            None => nothing(),
+        }
+    }
+
+    fn undo<'a>(&'a self, run: &'a ChangeRun) -> Running<'a> {
+        Box::pin(put(run, &run.tenant.settings))
+    }
+}
+
+async fn put(run: &ChangeRun, settings: &BTreeMap<String, i64>) -> Result<(), StepError> {
+    Ok(credentials::limit(&run.target, run.mark, run.placement(), Limits::of(settings)).await?)
+}

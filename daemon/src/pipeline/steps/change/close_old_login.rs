@@ -1,0 +1,24 @@
+//! The login before the current one works no more, and its sessions are over. There is no way back.
+
+use crate::model::operation::Step;
+use crate::pipeline::context::ChangeRun;
+use crate::pipeline::steps::{Attempt, ChangeStep, Running, nothing};
+use crate::postgres::build::credentials;
+
+pub(in crate::pipeline) struct CloseOldLogin;
+
+impl ChangeStep for CloseOldLogin {
+    fn run<'a>(&'a self, run: &'a mut ChangeRun, attempt: Attempt<'a>) -> Running<'a> {
+        Box::pin(async move {
+            let ready = run.target.ready().await?;
+            let ended = credentials::close_slot(&run.target, &ready, run.mark, run.login()?).await?;
+            let ended = usize::try_from(ended).unwrap_or(usize::MAX);
+            attempt.tracker.counted(Step::CloseOldLogin, ended, ended);
+            Ok(())
+        })
+    }
+
+    fn undo<'a>(&'a self, _: &'a ChangeRun) -> Running<'a> {
+        nothing()
+    }
+}

@@ -1,0 +1,24 @@
+//! The probe's login, which was opened for an attack, is closed again, and its sessions are over.
+
+use crate::pipeline::context::ChangeRun;
+use crate::pipeline::step_error::StepError;
+use crate::pipeline::steps::{Attempt, ChangeStep, Running, nothing};
+use crate::postgres::build::credentials;
+
+pub(in crate::pipeline) struct CloseProbe;
+
+impl ChangeStep for CloseProbe {
+    fn run<'a>(&'a self, run: &'a mut ChangeRun, _: Attempt<'a>) -> Running<'a> {
+        Box::pin(close(run))
+    }
+
+    /// A closed login of a probe is as it was.
+    fn undo<'a>(&'a self, _: &'a ChangeRun) -> Running<'a> {
+        nothing()
+    }
+}
+
+pub(super) async fn close(run: &ChangeRun) -> Result<(), StepError> {
+    let ready = run.target.ready().await?;
+    Ok(credentials::close_probe(&run.target, &ready, run.mark, run.placement()).await?)
+}

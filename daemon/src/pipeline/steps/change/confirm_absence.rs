@@ -1,0 +1,22 @@
+//! Reads the catalog: nothing of the tenant is left.
+
+use super::removing;
+use crate::pipeline::context::ChangeRun;
+use crate::pipeline::steps::{Attempt, ChangeStep, Running, nothing};
+
+pub(in crate::pipeline) struct ConfirmAbsence;
+
+impl ChangeStep for ConfirmAbsence {
+    /// Also where nothing was ever committed: somebody may have made something by the tenant's names.
+    fn run<'a>(&'a self, run: &'a mut ChangeRun, _: Attempt<'a>) -> Running<'a> {
+        Box::pin(async {
+            let ready = run.target.ready().await?;
+            let (removal, _) = removing::look(run, &ready).await?;
+            removing::confirm(&removal).await
+        })
+    }
+
+    fn undo<'a>(&'a self, _: &'a ChangeRun) -> Running<'a> {
+        nothing()
+    }
+}

@@ -1,0 +1,23 @@
+//! Removes what the tenant has, in batches that the server has locks for. There is no way back.
+
+use super::removing;
+use crate::pipeline::context::ChangeRun;
+use crate::pipeline::steps::{Attempt, ChangeStep, Running, nothing};
+
+pub(in crate::pipeline) struct DropObjects;
+
+impl ChangeStep for DropObjects {
+    fn run<'a>(&'a self, run: &'a mut ChangeRun, attempt: Attempt<'a>) -> Running<'a> {
+        Box::pin(async move {
+            let ready = run.target.ready().await?;
+            if let Some(removal) = removing::begin(run, &ready, attempt.tracker).await? {
+                removal.drop_objects().await?;
+            }
+            Ok(())
+        })
+    }
+
+    fn undo<'a>(&'a self, _: &'a ChangeRun) -> Running<'a> {
+        nothing()
+    }
+}

@@ -1,0 +1,23 @@
+//! Drops the roles of a tenant whose objects are gone. There is no way back.
+
+use super::removing;
+use crate::pipeline::context::ChangeRun;
+use crate::pipeline::steps::{Attempt, ChangeStep, Running, nothing};
+
+pub(in crate::pipeline) struct DropRoles;
+
+impl ChangeStep for DropRoles {
+    fn run<'a>(&'a self, run: &'a mut ChangeRun, attempt: Attempt<'a>) -> Running<'a> {
+        Box::pin(async move {
+            let ready = run.target.ready().await?;
+            if let Some(removal) = removing::begin(run, &ready, attempt.tracker).await? {
+                removal.drop_roles().await?;
+            }
+            Ok(())
+        })
+    }
+
+    fn undo<'a>(&'a self, _: &'a ChangeRun) -> Running<'a> {
+        nothing()
+    }
+}

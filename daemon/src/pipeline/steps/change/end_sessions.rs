@@ -1,0 +1,25 @@
+//! No old sessions of the tenant either.
+
+use super::removing;
+use crate::pipeline::context::ChangeRun;
+use crate::pipeline::steps::{Attempt, ChangeStep, Running, nothing};
+
+pub(in crate::pipeline) struct EndSessions;
+
+impl ChangeStep for EndSessions {
+    fn run<'a>(&'a self, run: &'a mut ChangeRun, attempt: Attempt<'a>) -> Running<'a> {
+        Box::pin(async move {
+            let ready = run.target.ready().await?;
+            if let Some(removal) = removing::begin(run, &ready, attempt.tracker).await? {
+                let ended = removal.end_sessions().await?;
+                attempt.tracker.log(format!("{ended} sessions ended"));
+            }
+            Ok(())
+        })
+    }
+
+    /// A session that ended is the client's to open again.
+    fn undo<'a>(&'a self, _: &'a ChangeRun) -> Running<'a> {
+        nothing()
+    }
+}

@@ -1,0 +1,29 @@
+//! Opens the tenant's issued logins. Undone by closing them again, and ending their sessions.
+
+use crate::pipeline::context::ChangeRun;
+use crate::pipeline::step_error::StepError;
+use crate::pipeline::steps::{Attempt, ChangeStep, Running};
+use crate::postgres::build::credentials;
+use crate::postgres::removal::Removal;
+
+pub(in crate::pipeline) struct OpenLogins;
+
+impl ChangeStep for OpenLogins {
+    fn run<'a>(&'a self, run: &'a mut ChangeRun, _: Attempt<'a>) -> Running<'a> {
+        Box::pin(open(run))
+    }
+
+    fn undo<'a>(&'a self, run: &'a ChangeRun) -> Running<'a> {
+        Box::pin(async {
+            let ready = run.target.ready().await?;
+            let (removal, _) = Removal::begin(run.site(), &ready, run.mark, run.placement()).await?;
+            removal.close_logins().await?;
+            removal.end_sessions().await?;
+            Ok(())
+        })
+    }
+}
+
+pub(super) async fn open(run: &ChangeRun) -> Result<(), StepError> {
+    Ok(credentials::open_logins(&run.target, run.mark, run.placement(), &run.issued_roles()).await?)
+}

@@ -1,0 +1,63 @@
+//! The whole battery on a tenant that stands. What did not hold is in the report, and no failure of the verification.
+//!
+//! Changes nothing but the probe's login. Undone by closing that.
+
+use tenantry_protocol::blueprint::Tenancy;
+use tenantry_protocol::isolation::Depth;
+
+use super::close_probe;
+use crate::isolation;
+use crate::pipeline::context::ChangeRun;
+use crate::pipeline::step_error::StepError;
+use crate::pipeline::steps::attack::Attacker;
+use crate::pipeline::steps::{Attempt, ChangeStep, Running};
+use crate::pipeline::tracker::Tracker;
+use crate::postgres::build::credentials;
+use crate::postgres::build::secret::Password;
+use crate::postgres::tenancy::shared::{pools, shared_names};
+
+pub(in crate::pipeline) struct Verify;
+
+impl ChangeStep for Verify {
+    fn run<'a>(&'a self, run: &'a mut ChangeRun, attempt: Attempt<'a>) -> Running<'a> {
+        Box::pin(attack_again(run, attempt.tracker))
+    }
+
+    fn undo<'a>(&'a self, run: &'a ChangeRun) -> Running<'a> {
+        Box::pin(close_probe::close(run))
+    }
+}
+
+async fn attack_again(run: &mut ChangeRun, tracker: &Tracker) -> Result<(), StepError> {
+    let ready = run.target.ready().await?;
+    let probe = Password::generate();
+    credentials::open_probe(&run.target, run.mark, run.placement(), &probe.brief_verifier()).await?;
+    let attacker = Attacker {
+        site: run.site(),
+        ready: &ready,
+        placement: run.placement(),
+        tenancy: run.tenant.tenancy,
+        depth: Depth::Full,
+        probe: &probe,
+    };
+    let pool = attacker.pool().await?;
+    if run.tenant.tenancy != Tenancy::Database {
+        // Any of the tenants could have done it, and none of the others is judged by it.
+        let taken = shared_names::take_away(&run.target, &ready, pool.as_ref()).await?;
+        if taken > 0 {
+            tracker.log(format!(
+                "took {taken} things away that somebody made in the name of a role that tenants share"
+            ));
+        }
+    }
+    let mut report = attacker.attack(tracker).await?;
+    let looked = attacker.look(pool.as_ref().unwrap_or_else(|| run.placement())).await?;
+    attacker.add(looked, &mut report, tracker);
+    if let Some(pool) = &pool {
+        let mut connection = run.site().acquire().await?;
+        report.lints += 1;
+        report.findings.extend(isolation::uncovered(pools::uncovered(&mut connection, pool).await?));
+    }
+    run.report = Some(report.bounded());
+    Ok(())
+}
