@@ -17,7 +17,7 @@ use crate::postgres::quote::{Value, render};
 use super::probes::{ANOTHER_TRANSACTION, Attack, Holds, Probe, Times};
 
 /// Raised whenever a probe or lint is added or changed: a report of an older battery proves less.
-pub const BATTERY_VERSION: u32 = 7;
+pub const BATTERY_VERSION: u32 = 8;
 
 /// Who attacks whom.
 #[derive(Debug, Clone, Copy)]

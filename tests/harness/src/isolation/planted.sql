@@ -16,7 +16,7 @@ grant usage, create on schema {victim} to {own}_app;
 --- clear
 revoke usage, create on schema {victim} from {own}_app;
 
---- the application is a member of another tenant's owner · probe drop
+--- the application is a member of another tenant's owner · probe drop, probe alter, probe comment, probe index, probe lock, probe maintenance, probe policy, probe rule, probe default_privileges, probe reset_role
 grant {victim} to {own}_app;
 --- clear
 revoke {victim} from {own}_app;
@@ -31,12 +31,32 @@ grant {victim}_a to {own}_probe;
 --- clear
 revoke {victim}_a from {own}_probe;
 
+--- a tenant may hand another tenant's rights on · probe membership
+grant {victim} to {own}_app with admin option;
+--- clear
+revoke {victim} from {own}_app;
+
+--- a tenant may take over what another one owns · probe reassign
+grant {victim} to {own}_app; grant create on database {database} to {own}_probe;
+--- clear
+revoke create on database {database} from {own}_probe; revoke {victim} from {own}_app;
+
+--- a tenant may create roles, and has another tenant's login · probe create_role, probe alter_role, probe drop_role, probe role_setting
+alter role {own}_probe createrole; grant {victim}_a to {own}_probe with admin option;
+--- clear
+revoke {victim}_a from {own}_probe; alter role {own}_probe nocreaterole;
+
+--- functions that open connections are everybody's · probe dblink
+create function tenantry_ext.dblink_connect(text) returns text language sql return $1;
+--- clear
+drop function tenantry_ext.dblink_connect(text);
+
 --- a tenant's login is a superuser · lint role_attributes
 alter role {own}_a superuser;
 --- clear
 alter role {own}_a nosuperuser;
 
---- the application is a member of the daemon's role · probe provisioner
+--- the application is a member of the daemon's role · probe provisioner, probe database_setting
 grant {provisioner} to {own}_app;
 --- clear
 revoke {provisioner} from {own}_app;
@@ -151,7 +171,7 @@ grant create on schema public to public;
 --- clear
 revoke create on schema public from public;
 
---- a tenant may create schemas · probe create_schema
+--- a tenant may create schemas · probe create_schema, probe publication
 grant create on database {database} to {own}_app;
 --- clear
 revoke create on database {database} from {own}_app;

@@ -76,12 +76,12 @@ create function tenantry_ext.planted(text, text) returns integer language sql im
 --- clear
 drop operator family tenantry_ext.planted using btree cascade; drop function tenantry_ext.planted(text, text);
 
---- a key across tenants · lint shared_tables
+--- a key across tenants · lint shared_tables, probe shared_keys
 create unique index planted on {pool}.accounts (id);
 --- clear
 drop index {pool}.planted;
 
---- tenants may create beside the tables · lint shared_tables
+--- tenants may create beside the tables · lint shared_tables, probe shared_rights
 grant create on schema {pool} to {pool}_app;
 --- clear
 revoke create on schema {pool} from {pool}_app;
@@ -106,7 +106,7 @@ alter default privileges for role {pool} in schema {pool} grant select on tables
 --- clear
 alter default privileges for role {pool} in schema {pool} revoke select on tables from public;
 
---- the daemon's policy shows every row · lint shared_tables
+--- the daemon's policy shows every row · lint shared_tables, probe shared_read, probe shared_context, probe shared_views, probe shared_write
 alter policy tenantry_tenant on {pool}.accounts using (true);
 --- clear
 alter policy tenantry_tenant on {pool}.accounts using (tenant_id = (select me.tenant_id from tenantry.pool_member me where me.role = current_user and me.is_open));
@@ -125,6 +125,21 @@ alter table {pool}.accounts force row level security;
 alter table {pool}.accounts alter column tenant_id set default gen_random_uuid();
 --- clear
 alter table {pool}.accounts alter column tenant_id set default tenantry_ext.tenantry_tenant();
+
+--- a tenant is a member of the tables' owner · lint shared_tables, probe shared_owner
+grant {pool} to {own}_app;
+--- clear
+revoke {pool} from {own}_app;
+
+--- a table is without row-level security · lint shared_tables, probe shared_statistics, probe shared_row_security
+analyze {pool}.accounts; alter table {pool}.accounts disable row level security;
+--- clear
+alter table {pool}.accounts enable row level security;
+
+--- a table among the shared ones takes rows of any tenant · lint shared_tables, probe shared_forge
+create table {pool}.planted (tenant_id uuid not null primary key); alter table {pool}.planted owner to {pool}; grant select, insert on {pool}.planted to {pool}_app;
+--- clear
+drop table {pool}.planted;
 
 --- an outsider is a member of the tables' owner · lint shared_tables
 create role planted; grant {pool} to planted;

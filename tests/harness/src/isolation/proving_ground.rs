@@ -79,8 +79,8 @@ impl ProvingGround {
             let seen = complaints(&self.verify().await);
             self.run(&mut target, &planted, planted.clear).await;
             eprintln!("planted: {}: seen by {}", planted.name, seen.join(", "));
-            if !seen.iter().any(|name| name == planted.caught_by) {
-                wrong.push(format!("{}: {} did not see it, but {seen:?}", planted.name, planted.caught_by));
+            for catcher in planted.catchers().filter(|catcher| !seen.iter().any(|name| name == catcher)) {
+                wrong.push(format!("{}: {catcher} did not see it, but {seen:?}", planted.name));
             }
         }
         let report = self.verify().await;
