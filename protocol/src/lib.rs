@@ -14,6 +14,7 @@ pub mod error;
 pub mod frame;
 pub mod id;
 pub mod isolation;
+pub mod methods;
 pub mod name;
 pub mod operation;
 pub mod plan;

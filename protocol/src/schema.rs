@@ -3,28 +3,8 @@
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, schema_for};
 
-use crate::audit::{
-    AuditAcknowledgeRequest, AuditEvent, AuditExport, AuditExportPart, AuditExportReadRequest,
-    AuditExportRequest, AuditHold, AuditHoldRequest, AuditKey, AuditKeyRequest, AuditPruneRequest,
-    AuditPruned, AuditRedactRequest, AuditRedacted, AuditReleaseRequest, AuditRequest, AuditResponse,
-    AuditRotateKeyRequest, AuditSegments, AuditSegmentsRequest, AuditVerification, AuditVerificationRequest,
-    AuditVerifyRequest,
-};
-use crate::blueprint::{BlueprintReport, BlueprintUpload, BlueprintsRequest, BlueprintsResponse};
-use crate::isolation::VerifyIsolationRequest;
-use crate::operation::{
-    CancelRequest, Operation, OperationRequest, OperationsRequest, OperationsResponse, RetryRequest,
-};
-use crate::plan::Plan;
-use crate::session::{Health, HealthRequest, HelloRequest, HelloResponse};
-use crate::target::{TargetsRequest, TargetsResponse};
-use crate::tenant::{
-    Credentials, FinishRotationRequest, IssueCredentialsRequest, OperationStarted, ProvisionRequest,
-    RetireRequest, RollbackPreview, RollbackPreviewRequest, RollbackRequest, RotateCredentialsRequest,
-    RotationFinished, TenantChangeRequest, TenantDetail, TenantRequest, TenantsRequest, TenantsResponse,
-    UpdateTenantRequest,
-};
-use crate::watch::{WatchRequest, WatchResponse};
+use crate::session::{HelloRequest, HelloResponse};
+use crate::with_methods;
 
 /// One call of the service.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -35,49 +15,19 @@ pub struct MethodSchema {
     pub response: Schema,
 }
 
-/// All calls, in the order of the service.
-pub fn methods() -> Vec<MethodSchema> {
-    vec![
-        method::<HelloRequest, HelloResponse>("hello"),
-        method::<HealthRequest, Health>("health"),
-        method::<TargetsRequest, TargetsResponse>("targets"),
-        method::<BlueprintsRequest, BlueprintsResponse>("blueprints"),
-        method::<BlueprintUpload, BlueprintReport>("blueprint_check"),
-        method::<BlueprintUpload, BlueprintReport>("blueprint_add"),
-        method::<ProvisionRequest, Plan>("plan"),
-        method::<ProvisionRequest, OperationStarted>("provision"),
-        method::<OperationsRequest, OperationsResponse>("operations"),
-        method::<OperationRequest, Operation>("operation"),
-        method::<WatchRequest, WatchResponse>("watch"),
-        method::<RollbackRequest, OperationStarted>("rollback"),
-        method::<RollbackPreviewRequest, RollbackPreview>("rollback_preview"),
-        method::<IssueCredentialsRequest, Credentials>("issue_credentials"),
-        method::<CancelRequest, Operation>("cancel"),
-        method::<RetryRequest, OperationStarted>("retry"),
-        method::<TenantChangeRequest, OperationStarted>("suspend"),
-        method::<TenantChangeRequest, OperationStarted>("resume"),
-        method::<UpdateTenantRequest, OperationStarted>("update_tenant"),
-        method::<RetireRequest, OperationStarted>("retire"),
-        method::<RotateCredentialsRequest, Credentials>("rotate_credentials"),
-        method::<FinishRotationRequest, RotationFinished>("finish_rotation"),
-        method::<VerifyIsolationRequest, OperationStarted>("verify_isolation"),
-        method::<TenantsRequest, TenantsResponse>("tenants"),
-        method::<TenantRequest, TenantDetail>("tenant"),
-        method::<AuditRequest, AuditResponse>("audit"),
-        method::<AuditVerifyRequest, AuditVerification>("audit_verify"),
-        method::<AuditVerificationRequest, AuditVerification>("audit_verification"),
-        method::<AuditExportRequest, AuditExport>("audit_export"),
-        method::<AuditExportReadRequest, AuditExportPart>("audit_export_read"),
-        method::<AuditAcknowledgeRequest, AuditEvent>("audit_acknowledge"),
-        method::<AuditKeyRequest, AuditKey>("audit_key"),
-        method::<AuditRotateKeyRequest, AuditKey>("audit_rotate_key"),
-        method::<AuditRedactRequest, AuditRedacted>("audit_redact"),
-        method::<AuditSegmentsRequest, AuditSegments>("audit_segments"),
-        method::<AuditHoldRequest, AuditHold>("audit_hold"),
-        method::<AuditReleaseRequest, AuditHold>("audit_release"),
-        method::<AuditPruneRequest, AuditPruned>("audit_prune"),
-    ]
+macro_rules! schemas {
+    ($($(#[$doc:meta])* $name:ident($request:ty) -> $answer:ty: $role:ident, $effect:ident, $action:literal;)*) => {
+        /// All calls, in the order of the service.
+        pub fn methods() -> Vec<MethodSchema> {
+            vec![
+                method::<HelloRequest, HelloResponse>("hello"),
+                $(method::<$request, $answer>(stringify!($name)),)*
+            ]
+        }
+    };
 }
+
+with_methods!(schemas);
 
 fn method<Request: JsonSchema, Response: JsonSchema>(method: &'static str) -> MethodSchema {
     MethodSchema { method, request: schema_for!(Request), response: schema_of_output::<Response>() }

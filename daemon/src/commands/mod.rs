@@ -1,7 +1,7 @@
-//! What the daemon can be asked for, one file per RPC: authorise, parse, call one use case, answer.
+//! What the daemon can be asked for, one file per RPC: parse, call one use case, answer.
 //!
-//! Invariants: every command authorises first, with the role that the policy gives the caller now; a mutation runs in a
-//! task that no caller can cancel; an error is logged once, here, and leaves as a sentence.
+//! Invariants: the caller of a command was authorised by the server, before anything was read, with the role that the policy
+//! gives it now; a mutation runs in a task that no caller can cancel; an error is logged once, here, and leaves as a sentence.
 
 mod app;
 mod audit;

@@ -1,5 +1,6 @@
 //! Who may do what: users whom the configuration names, those whom it does not, and what the audit trail keeps of it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value;
@@ -8,6 +9,9 @@ use tenantry_harness::daemon::Daemon;
 use tenantry_harness::scratch::Scratch;
 use tenantry_harness::{Cluster, Env, binaries, eventually, rpc};
 use tenantry_protocol::audit::AuditVerifyRequest;
+use tenantry_protocol::methods::Method;
+use tenantry_protocol::service::METHODS;
+use tenantry_protocol::session::Role;
 use tokio::process::Command;
 
 /// An account that every system has and that owns nothing.
@@ -107,6 +111,38 @@ async fn a_viewer_looks_and_changes_nothing() {
     denied.assert_says(&["operator", "viewer", SOMEBODY]);
     let listed = shared.tenantry(&["tenant", "list", "--json"]).await.assert_status(0).json();
     assert_eq!(listed["total"], 0, "{listed}");
+}
+
+/// Denies `somebody` each method that needs more than `role`, before anything is read, and finds each denial on record.
+async fn each_higher_method_is_denied(role: Role, list: &str) {
+    let shared = Shared::start(&format!("[access]\n{list} = [\"{SOMEBODY}\"]\n")).await;
+    let higher: Vec<&Method> = METHODS.iter().filter(|method| method.role > role).collect();
+    assert!(higher.len() >= 5, "{higher:?}");
+    for method in &higher {
+        let path = binaries::project_dir().join(format!("tests/golden/{}.request.json", method.name));
+        let frame: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let message = frame["Request"]["message"].as_object().unwrap().values().next().unwrap();
+        // What it names is not there: whoever looked first would say so.
+        let denied =
+            shared.tenantry_of_somebody(&["rpc", method.name, &message["request"].to_string()]).await;
+        denied.assert_status(4).assert_says(&[method.action, SOMEBODY]);
+    }
+    let list = ["audit", "list", "--outcome", "denied", "--limit", "500", "--json"];
+    let trail = shared.tenantry(&list).await.assert_status(0).json();
+    let recorded: BTreeSet<&str> =
+        trail["events"].as_array().unwrap().iter().map(|event| event["action"].as_str().unwrap()).collect();
+    let denied: BTreeSet<&str> = higher.iter().map(|method| method.action).collect();
+    assert_eq!(recorded, denied);
+}
+
+#[tokio::test]
+async fn a_viewer_is_denied_each_method_of_higher_roles_and_each_denial_is_on_record() {
+    each_higher_method_is_denied(Role::Viewer, "viewers").await;
+}
+
+#[tokio::test]
+async fn an_operator_is_denied_each_method_of_administrators_and_each_denial_is_on_record() {
+    each_higher_method_is_denied(Role::Operator, "operators").await;
 }
 
 #[tokio::test]

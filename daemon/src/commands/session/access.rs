@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use tenantry_protocol::error::{ApiError, ErrorCode};
+use tenantry_protocol::methods::Method;
 use tenantry_protocol::session::Role;
 
 use crate::model::audit_chain::{Actor, Entry};
@@ -31,14 +32,13 @@ impl App {
         }
     }
 
-    /// Lets the caller through if its role is `needed` or higher.
-    pub(in crate::commands) async fn authorise(
+    /// Lets the caller through if its role is the method's or higher, and records a denial.
+    pub(crate) async fn authorise(
         self: &Arc<Self>,
         caller: &Caller,
-        needed: Role,
-        action: &'static str,
+        method: Method,
     ) -> Result<Role, ApiError> {
-        let role = self.role_of(caller);
+        let (needed, action, role) = (method.role, method.action, self.role_of(caller));
         match role {
             Some(role) if role >= needed && role != Role::Other => Ok(role),
             _ => {

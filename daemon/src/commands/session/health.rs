@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use tenantry_protocol::error::ApiError;
 use tenantry_protocol::name::TargetName;
-use tenantry_protocol::session::{ControlHealth, DaemonHealth, Health, HealthRequest, Role};
+use tenantry_protocol::session::{ControlHealth, DaemonHealth, Health, HealthRequest};
 use tenantry_protocol::target::TargetHealth;
 
 use crate::postgres;
@@ -24,8 +24,7 @@ const CONTROL_PATIENCE: Duration = Duration::from_secs(1);
 /// Tenants by state and target.
 type Counts = Vec<(String, TargetName, u64)>;
 
-pub async fn health(app: &Arc<App>, caller: &Caller, _request: &HealthRequest) -> Result<Health, ApiError> {
-    app.authorise(caller, Role::Viewer, "health").await?;
+pub async fn health(app: &Arc<App>, _: &Caller, _request: HealthRequest) -> Result<Health, ApiError> {
     let pings = join_all(app.targets.iter().map(|target| ping(target)));
     let ((control, counts), pings) = tokio::join!(control(app), pings);
     let mut states = BTreeMap::new();

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use tenantry_protocol::error::{ApiError, ErrorCode};
-use tenantry_protocol::service::PROTOCOL_VERSION;
-use tenantry_protocol::session::{HelloRequest, HelloResponse, Role};
+use tenantry_protocol::service::{HELLO, PROTOCOL_VERSION};
+use tenantry_protocol::session::{HelloRequest, HelloResponse};
 
 use crate::commands::{App, Caller};
 
 pub async fn hello(
     app: &Arc<App>,
     caller: &Caller,
-    request: &HelloRequest,
+    request: HelloRequest,
 ) -> Result<HelloResponse, ApiError> {
     if request.protocol_version != PROTOCOL_VERSION {
         let (older, theirs) = (request.protocol_version < PROTOCOL_VERSION, request.protocol_version);
@@ -21,7 +21,7 @@ pub async fn hello(
         );
         return Err(ApiError::new(ErrorCode::Precondition, message).on_field("protocol_version"));
     }
-    let role = app.authorise(caller, Role::Viewer, "hello").await?;
+    let role = app.authorise(caller, HELLO).await?;
     Ok(HelloResponse {
         protocol_version: PROTOCOL_VERSION,
         server_version: env!("CARGO_PKG_VERSION").to_owned(),

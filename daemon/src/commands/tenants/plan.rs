@@ -4,13 +4,11 @@ use std::sync::Arc;
 
 use tenantry_protocol::error::ApiError;
 use tenantry_protocol::plan::Plan;
-use tenantry_protocol::session::Role;
 use tenantry_protocol::tenant::ProvisionRequest;
 
 use crate::commands::{App, Caller};
 
-pub async fn plan(app: &Arc<App>, caller: &Caller, request: &ProvisionRequest) -> Result<Plan, ApiError> {
-    app.authorise(caller, Role::Viewer, "plan").await?;
-    let resolved = app.resolve(request).await?;
+pub async fn plan(app: &Arc<App>, _: &Caller, request: ProvisionRequest) -> Result<Plan, ApiError> {
+    let resolved = app.resolve(&request).await?;
     app.plan_of(&resolved).await
 }

@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use tenantry_protocol::error::ApiError;
-use tenantry_protocol::session::Role;
 use tenantry_protocol::tenant::{RollbackPreview, RollbackPreviewRequest};
 
 use crate::model::operation::{Archiving, Kind};
@@ -17,10 +16,9 @@ use crate::commands::{App, Caller, errors};
 
 pub async fn rollback_preview(
     app: &Arc<App>,
-    caller: &Caller,
-    request: &RollbackPreviewRequest,
+    _: &Caller,
+    request: RollbackPreviewRequest,
 ) -> Result<RollbackPreview, ApiError> {
-    app.authorise(caller, Role::Viewer, "rollback_preview").await?;
     let tenant = app.find_tenant(&request.slug).await?;
     check_state(Kind::Rollback { archive: Archiving::Without }, &tenant)?;
     let target = app.target(tenant.target.as_str())?;

@@ -22,12 +22,12 @@ const MARKERS: &str = "
     union all select 'archiver ' || rolname from pg_roles where rolname like 't\\_%\\_dump'";
 
 /// What somebody who works on the target holds. Idle sessions hold nothing, and the server's own processes (autovacuum) are
-/// nobody. A session without a state is still being let in: the server locks its database for that.
+/// nobody. Daemons ask the target something every now and then, and hold something for that moment: so this is asked until
+/// nobody holds anything, and is no part of a [`State`].
 const HOLDS: &str = "
     select format('lock %s %s on %s by %s', locktype, mode, coalesce(relation::regclass::text, '-'), usename)
         from pg_locks l join pg_stat_activity a using (pid)
         where (a.datname = current_database() or a.datname like 't\\_%') and pid <> pg_backend_pid() and usename is not null
-            and a.state is not null
     union all select 'transaction of ' || usename from pg_stat_activity
         where (datname = current_database() or datname like 't\\_%') and pid <> pg_backend_pid() and backend_xid is not null and usename is not null
     union all select 'session of ' || usename from pg_stat_activity where usename like 't\\_%'
@@ -44,7 +44,6 @@ impl State {
         let mut lines = Snapshot::take_quickly(env).await.into_lines();
         let mut target = env.target().await;
         lines.extend(rows(&mut target, MARKERS).await);
-        lines.extend(rows(&mut target, HOLDS).await);
         lines.extend(counts(&mut target).await);
         lines.extend(databases(env, &mut target).await);
         target.close().await.unwrap();
