@@ -32,72 +32,72 @@ pub struct Method {
 macro_rules! with_methods {
     ($then:ident) => {
         $then! {
-            health($crate::session::HealthRequest) -> $crate::session::Health: viewer, reads, "health";
-            targets($crate::target::TargetsRequest) -> $crate::target::TargetsResponse: viewer, reads, "targets";
-            blueprints($crate::blueprint::BlueprintsRequest) -> $crate::blueprint::BlueprintsResponse: viewer, reads, "blueprints";
+            health($crate::session::HealthRequest) -> $crate::session::Health: Viewer, Reads, "health";
+            targets($crate::target::TargetsRequest) -> $crate::target::TargetsResponse: Viewer, Reads, "targets";
+            blueprints($crate::blueprint::BlueprintsRequest) -> $crate::blueprint::BlueprintsResponse: Viewer, Reads, "blueprints";
             /// Reads and lints a folder; stores nothing.
-            blueprint_check($crate::blueprint::BlueprintUpload) -> $crate::blueprint::BlueprintReport: viewer, reads, "blueprint_check";
+            blueprint_check($crate::blueprint::BlueprintUpload) -> $crate::blueprint::BlueprintReport: Viewer, Reads, "blueprint_check";
             /// Stores a folder as a new, immutable version.
-            blueprint_add($crate::blueprint::BlueprintUpload) -> $crate::blueprint::BlueprintReport: operator, changes, "blueprint.add";
+            blueprint_add($crate::blueprint::BlueprintUpload) -> $crate::blueprint::BlueprintReport: Operator, Changes, "blueprint.add";
             /// What `provision` would do with the same request; changes nothing.
-            plan($crate::tenant::ProvisionRequest) -> $crate::plan::Plan: viewer, reads, "plan";
+            plan($crate::tenant::ProvisionRequest) -> $crate::plan::Plan: Viewer, Reads, "plan";
             /// Starts an operation and answers at once; follow it with `watch`.
-            provision($crate::tenant::ProvisionRequest) -> $crate::tenant::OperationStarted: operator, changes, "provision";
-            operations($crate::operation::OperationsRequest) -> $crate::operation::OperationsResponse: viewer, reads, "operations";
-            operation($crate::operation::OperationRequest) -> $crate::operation::Operation: viewer, reads, "operation";
+            provision($crate::tenant::ProvisionRequest) -> $crate::tenant::OperationStarted: Operator, Changes, "provision";
+            operations($crate::operation::OperationsRequest) -> $crate::operation::OperationsResponse: Viewer, Reads, "operations";
+            operation($crate::operation::OperationRequest) -> $crate::operation::Operation: Viewer, Reads, "operation";
             /// Waits for events, at most `wait_ms`.
-            watch($crate::watch::WatchRequest) -> $crate::watch::WatchResponse: viewer, reads, "watch";
+            watch($crate::watch::WatchRequest) -> $crate::watch::WatchResponse: Viewer, Reads, "watch";
             /// Starts the complete removal of a tenant and answers at once; follow it with `watch`.
-            rollback($crate::tenant::RollbackRequest) -> $crate::tenant::OperationStarted: operator, changes, "rollback";
+            rollback($crate::tenant::RollbackRequest) -> $crate::tenant::OperationStarted: Operator, Changes, "rollback";
             /// What `rollback` would remove now; changes nothing.
-            rollback_preview($crate::tenant::RollbackPreviewRequest) -> $crate::tenant::RollbackPreview: viewer, reads, "rollback_preview";
+            rollback_preview($crate::tenant::RollbackPreviewRequest) -> $crate::tenant::RollbackPreview: Viewer, Reads, "rollback_preview";
             /// Sets a new secret on the tenant's current login role and returns it once.
-            issue_credentials($crate::tenant::IssueCredentialsRequest) -> $crate::tenant::Credentials: operator, changes, "credentials.issue";
+            issue_credentials($crate::tenant::IssueCredentialsRequest) -> $crate::tenant::Credentials: Operator, Changes, "credentials.issue";
             /// Stops an operation and undoes what it did; answers at once, follow it with `watch`.
-            cancel($crate::operation::CancelRequest) -> $crate::operation::Operation: operator, changes, "cancel";
+            cancel($crate::operation::CancelRequest) -> $crate::operation::Operation: Operator, Changes, "cancel";
             /// Does again what an operation that ended badly was meant to do.
-            retry($crate::operation::RetryRequest) -> $crate::tenant::OperationStarted: operator, changes, "retry";
+            retry($crate::operation::RetryRequest) -> $crate::tenant::OperationStarted: Operator, Changes, "retry";
             /// Closes a tenant's logins and ends its sessions; its data stays.
-            suspend($crate::tenant::TenantChangeRequest) -> $crate::tenant::OperationStarted: operator, changes, "suspend";
+            suspend($crate::tenant::TenantChangeRequest) -> $crate::tenant::OperationStarted: Operator, Changes, "suspend";
             /// Opens the logins of a suspended tenant, or of a retiring one within its grace.
-            resume($crate::tenant::TenantChangeRequest) -> $crate::tenant::OperationStarted: operator, changes, "resume";
-            update_tenant($crate::tenant::UpdateTenantRequest) -> $crate::tenant::OperationStarted: operator, changes, "update_tenant";
+            resume($crate::tenant::TenantChangeRequest) -> $crate::tenant::OperationStarted: Operator, Changes, "resume";
+            update_tenant($crate::tenant::UpdateTenantRequest) -> $crate::tenant::OperationStarted: Operator, Changes, "update_tenant";
             /// Ends a tenant as planned: suspended, archived, and removed after a grace in which `resume` takes it back.
-            retire($crate::tenant::RetireRequest) -> $crate::tenant::OperationStarted: operator, changes, "retire";
+            retire($crate::tenant::RetireRequest) -> $crate::tenant::OperationStarted: Operator, Changes, "retire";
             /// Opens the tenant's other login with a new secret, beside the current one.
-            rotate_credentials($crate::tenant::RotateCredentialsRequest) -> $crate::tenant::Credentials: operator, changes, "credentials.rotate";
+            rotate_credentials($crate::tenant::RotateCredentialsRequest) -> $crate::tenant::Credentials: Operator, Changes, "credentials.rotate";
             /// Closes the login that a rotation replaced.
-            finish_rotation($crate::tenant::FinishRotationRequest) -> $crate::tenant::RotationFinished: operator, changes, "credentials.finish";
+            finish_rotation($crate::tenant::FinishRotationRequest) -> $crate::tenant::RotationFinished: Operator, Changes, "credentials.finish";
             /// Starts the whole battery against a tenant's isolation; the report is the tenant's newest.
-            verify_isolation($crate::isolation::VerifyIsolationRequest) -> $crate::tenant::OperationStarted: operator, changes, "verify_isolation";
-            tenants($crate::tenant::TenantsRequest) -> $crate::tenant::TenantsResponse: viewer, reads, "tenants";
-            tenant($crate::tenant::TenantRequest) -> $crate::tenant::TenantDetail: viewer, reads, "tenant";
+            verify_isolation($crate::isolation::VerifyIsolationRequest) -> $crate::tenant::OperationStarted: Operator, Changes, "verify_isolation";
+            tenants($crate::tenant::TenantsRequest) -> $crate::tenant::TenantsResponse: Viewer, Reads, "tenants";
+            tenant($crate::tenant::TenantRequest) -> $crate::tenant::TenantDetail: Viewer, Reads, "tenant";
             /// A page of the trail, newest first.
-            audit($crate::audit::AuditRequest) -> $crate::audit::AuditResponse: viewer, reads, "audit";
+            audit($crate::audit::AuditRequest) -> $crate::audit::AuditResponse: Viewer, Reads, "audit";
             /// Starts a verification of the whole trail, or joins the one that runs; ask `audit_verification` how it goes.
-            audit_verify($crate::audit::AuditVerifyRequest) -> $crate::audit::AuditVerification: viewer, changes, "audit.verify";
+            audit_verify($crate::audit::AuditVerifyRequest) -> $crate::audit::AuditVerification: Viewer, Changes, "audit.verify";
             /// How far a verification is, or its verdict.
-            audit_verification($crate::audit::AuditVerificationRequest) -> $crate::audit::AuditVerification: viewer, reads, "audit.verify";
+            audit_verification($crate::audit::AuditVerificationRequest) -> $crate::audit::AuditVerification: Viewer, Reads, "audit.verify";
             /// Opens an export of the events that exist now; read it with `audit_export_read`. An event of the trail itself.
-            audit_export($crate::audit::AuditExportRequest) -> $crate::audit::AuditExport: operator, changes, "audit.export";
+            audit_export($crate::audit::AuditExportRequest) -> $crate::audit::AuditExport: Operator, Changes, "audit.export";
             /// The next part of an export.
-            audit_export_read($crate::audit::AuditExportReadRequest) -> $crate::audit::AuditExportPart: operator, reads, "audit.export";
+            audit_export_read($crate::audit::AuditExportReadRequest) -> $crate::audit::AuditExportPart: Operator, Reads, "audit.export";
             /// Says that a loss of events is known, after a restore from an older copy; the trail goes on from there.
-            audit_acknowledge($crate::audit::AuditAcknowledgeRequest) -> $crate::audit::AuditEvent: admin, changes, "audit.acknowledge";
+            audit_acknowledge($crate::audit::AuditAcknowledgeRequest) -> $crate::audit::AuditEvent: Admin, Changes, "audit.acknowledge";
             /// The public key that the trail is signed with.
-            audit_key($crate::audit::AuditKeyRequest) -> $crate::audit::AuditKey: viewer, reads, "audit.key";
+            audit_key($crate::audit::AuditKeyRequest) -> $crate::audit::AuditKey: Viewer, Reads, "audit.key";
             /// Signs from now on with a new key, which the old one vouches for.
-            audit_rotate_key($crate::audit::AuditRotateKeyRequest) -> $crate::audit::AuditKey: admin, changes, "audit.rotate_key";
+            audit_rotate_key($crate::audit::AuditRotateKeyRequest) -> $crate::audit::AuditKey: Admin, Changes, "audit.rotate_key";
             /// Removes what names a customer or a person from events; the chain still verifies.
-            audit_redact($crate::audit::AuditRedactRequest) -> $crate::audit::AuditRedacted: admin, changes, "audit.redact";
+            audit_redact($crate::audit::AuditRedactRequest) -> $crate::audit::AuditRedacted: Admin, Changes, "audit.redact";
             /// The trail's segments, and the holds that keep them.
-            audit_segments($crate::audit::AuditSegmentsRequest) -> $crate::audit::AuditSegments: viewer, reads, "audit.segments";
+            audit_segments($crate::audit::AuditSegmentsRequest) -> $crate::audit::AuditSegments: Viewer, Reads, "audit.segments";
             /// Keeps events from being pruned or redacted.
-            audit_hold($crate::audit::AuditHoldRequest) -> $crate::audit::AuditHold: admin, changes, "audit.hold";
+            audit_hold($crate::audit::AuditHoldRequest) -> $crate::audit::AuditHold: Admin, Changes, "audit.hold";
             /// Ends a hold.
-            audit_release($crate::audit::AuditReleaseRequest) -> $crate::audit::AuditHold: admin, changes, "audit.release";
+            audit_release($crate::audit::AuditReleaseRequest) -> $crate::audit::AuditHold: Admin, Changes, "audit.release";
             /// Drops sealed segments that are old enough; their last checkpoint stays.
-            audit_prune($crate::audit::AuditPruneRequest) -> $crate::audit::AuditPruned: admin, changes, "audit.prune";
+            audit_prune($crate::audit::AuditPruneRequest) -> $crate::audit::AuditPruned: Admin, Changes, "audit.prune";
         }
     };
 }

@@ -13,27 +13,6 @@ use crate::with_methods;
 /// The version of this contract; `hello` compares it.
 pub const PROTOCOL_VERSION: u32 = 1;
 
-macro_rules! role {
-    (viewer) => {
-        Role::Viewer
-    };
-    (operator) => {
-        Role::Operator
-    };
-    (admin) => {
-        Role::Admin
-    };
-}
-
-macro_rules! effect {
-    (reads) => {
-        Effect::Reads
-    };
-    (changes) => {
-        Effect::Changes
-    };
-}
-
 /// Opens a connection; the only method that is not in the table.
 pub const HELLO: Method =
     Method { name: "hello", role: Role::Viewer, effect: Effect::Reads, action: "hello" };
@@ -54,8 +33,8 @@ macro_rules! service {
             $(#[allow(non_upper_case_globals, reason = "a method's name is what it is called by")]
             pub const $name: Method = Method {
                 name: stringify!($name),
-                role: role!($role),
-                effect: effect!($effect),
+                role: Role::$role,
+                effect: Effect::$effect,
                 action: $action,
             };)*
         }

@@ -68,6 +68,7 @@ impl StepError {
             error if error.is_passing() => Outlook::Passing,
             Self::Database(error) if error.is_locked_out() => Outlook::Passing,
             Self::Database(error) if error.is_for_good() => Outlook::ForGood,
+            Self::OutOfOrder { .. } => Outlook::ForGood,
             _ => Outlook::Open,
         }
     }
@@ -153,7 +154,9 @@ impl StepError {
                 let hint = server.as_ref().and_then(no_room).or_else(check);
                 Failure { message, sqlstate: server.map(|server| server.sqlstate), hint, ..base }
             }
-            Self::Panicked | Self::OutOfOrder { .. } => Failure { hint: Some("see the daemon's log, and report it".into()), ..base },
+            Self::Panicked | Self::OutOfOrder { .. } => {
+                Failure { hint: Some("see the daemon's log, and report it".into()), ..base }
+            }
             Self::Budget { .. } => Failure {
                 hint: Some(
                     "look at the target with `tenantry target check`, or give operations more time \
@@ -162,9 +165,7 @@ impl StepError {
                 ),
                 ..base
             },
-            Self::Leftovers(_) | Self::Cancelled { .. } | Self::SecretLost { .. } => {
-                base
-            }
+            Self::Leftovers(_) | Self::Cancelled { .. } | Self::SecretLost { .. } => base,
         }
     }
 }

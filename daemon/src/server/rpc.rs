@@ -44,26 +44,16 @@ impl Session {
         Ok(answer)
     }
 
-    /// Lets the caller through whose role is high enough for the method, and hands it to the command.
-    async fn answer<Answer, Work>(
-        &self,
-        method: Method,
-        command: impl FnOnce(Arc<App>, Caller) -> Work,
-    ) -> Result<Answer, ApiError>
-    where
-        Work: Future<Output = Result<Answer, ApiError>>,
-    {
+    /// The caller, if its role is high enough for the method.
+    async fn let_in(&self, method: Method) -> Result<&Caller, ApiError> {
         let caller = self.greeted.get().ok_or_else(|| {
             ApiError::new(
                 ErrorCode::Precondition,
                 "the first call of a connection is hello: say hello, then ask again",
             )
         })?;
-        contained(async {
-            self.app.authorise(caller, method).await?;
-            command(Arc::clone(&self.app), caller.clone()).await
-        })
-        .await
+        self.app.authorise(caller, method).await?;
+        Ok(caller)
     }
 }
 
@@ -92,10 +82,11 @@ macro_rules! delegations {
             }
 
             $(async fn $name(self, _: Context, request: $request) -> Result<$answer, ApiError> {
-                let command = |app: Arc<App>, caller: Caller| async move {
-                    commands::$name(&app, &caller, request).await
-                };
-                self.answer(method::$name, command).await
+                contained(async {
+                    let caller = self.let_in(method::$name).await?;
+                    commands::$name(&self.app, caller, request).await
+                })
+                .await
             })*
         }
     };

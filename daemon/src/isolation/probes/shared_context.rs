@@ -1,6 +1,6 @@
 //! Says by settings that it is another tenant, as applications do that trust them.
 
-use super::shared_views::READ_ALL;
+use super::shared_views::{READ_ALL, who_am_i};
 use super::{Depth, Probe, Scope, sees_after};
 
 pub(super) const PROBE: Probe = Probe {
@@ -9,7 +9,10 @@ pub(super) const PROBE: Probe = Probe {
     depth: Depth::Full,
     scope: Scope::Shared,
     attacks: &[sees_after(
-        "set local tenantry.tenant = '{neighbour}'; set local tenantry.tenant_id = '{neighbour}'; set local app.tenant = '{neighbour}'; set local app.tenant_id = '{neighbour}'; set local app.current_tenant = '{neighbour}'; set local rls.tenant_id = '{neighbour}';",
+        concat!(
+            who_am_i!(),
+            "set local tenantry.tenant = '{neighbour}'; set local tenantry.tenant_id = '{neighbour}'; set local app.tenant = '{neighbour}'; set local app.tenant_id = '{neighbour}'; set local app.current_tenant = '{neighbour}'; set local rls.tenant_id = '{neighbour}';"
+        ),
         READ_ALL,
         "",
     )],
