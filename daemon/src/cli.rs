@@ -3,15 +3,9 @@
 //! Invariant: nothing in a `PG*` variable ever changes what the daemon connects to or how; it runs again without
 //! them. Parsing only: what the arguments mean for paths and servers is decided in [`crate::config`].
 
-use std::ffi::OsString;
-use std::io;
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::Command;
 
 use clap::Parser;
-
-use crate::config::connection::AMBIENT_VARIABLES;
 
 /// The Tenantry daemon: provisions tenants in PostgreSQL for the clients of its Unix socket.
 ///
@@ -47,27 +41,6 @@ pub struct Arguments {
     /// The socket to listen on (instead of the configuration's socket)
     #[arg(long, value_name = "PATH", env = tenantry_protocol::endpoint::SOCKET_VARIABLE)]
     pub socket: Option<PathBuf>,
-}
-
-/// Runs the program again, in the same process, without the `PG*` variables that the driver reads and whose values
-/// can't be overridden by a connection's own. Returns at once if there are none of them.
-///
-/// Call it before anything else in `main`. It comes back only with nothing to do, or with the error of `exec`.
-pub fn shed_postgres_environment() -> io::Result<()> {
-    let present = AMBIENT_VARIABLES.iter().filter(|name| std::env::var_os(name).is_some());
-    let present: Vec<&str> = present.copied().collect();
-    if present.is_empty() {
-        return Ok(());
-    }
-    let mut arguments = std::env::args_os();
-    let own_name = arguments.next().unwrap_or_else(|| OsString::from("tenantryd"));
-    // The link, not its target: it stays right when the file was replaced by an upgrade.
-    let mut command = Command::new("/proc/self/exe");
-    command.arg0(own_name).args(arguments);
-    for name in present {
-        command.env_remove(name);
-    }
-    Err(command.exec())
 }
 
 #[cfg(test)]

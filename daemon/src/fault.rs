@@ -24,12 +24,22 @@ pub(crate) const fn audit_is_off() -> bool {
 #[cfg(feature = "faults")]
 pub(crate) use points::audit_is_off;
 
+/// What a test made of an effect.
+#[cfg(feature = "faults")]
+#[derive(Debug)]
+pub(crate) enum Broken {
+    /// As if the server had gone away in the middle of it.
+    Lost(&'static str),
+    /// As if the server had refused it.
+    Refused(String),
+}
+
 #[cfg(feature = "faults")]
 mod points {
     use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
     use tokio::net::UnixStream;
 
-    use crate::postgres::{Error, Result};
+    use super::Broken;
 
     /// Whether the audit trail is left out, to measure what it costs.
     pub(crate) fn audit_is_off() -> bool {
@@ -41,7 +51,7 @@ mod points {
     const VARIABLE: &str = "TENANTRY_FAULT_SOCKET";
 
     /// An effect with a point before it and one after.
-    pub(crate) async fn around<T, E: From<Error>>(
+    pub(crate) async fn around<T, E: From<Broken>>(
         place: &'static str,
         effect: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
@@ -52,14 +62,14 @@ mod points {
     }
 
     #[expect(clippy::panic, reason = "a panic is one of the faults")]
-    async fn point(place: &'static str, moment: &str) -> Result<()> {
+    async fn point(place: &'static str, moment: &str) -> Result<(), Broken> {
         let Some(socket) = std::env::var_os(VARIABLE) else { return Ok(()) };
         let question = format!("{} {place} {moment}\n", std::process::id());
         // A test that is gone breaks nothing.
         let Ok(answer) = ask(socket.as_ref(), &question).await else { return Ok(()) };
         match answer.trim() {
-            "lost" => Err(Error::Unreachable { doing: place, source: sqlx::Error::WorkerCrashed }),
-            "refuse" => Err(Error::Refused(format!("a test refused {place} {moment} the effect"))),
+            "lost" => Err(Broken::Lost(place)),
+            "refuse" => Err(Broken::Refused(format!("a test refused {place} {moment} the effect"))),
             "panic" => panic!("a test asked for a panic at {place} {moment} the effect"),
             _ => Ok(()),
         }

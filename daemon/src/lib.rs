@@ -1,5 +1,6 @@
 //! The Tenantry daemon as a library: `main` parses and calls it, tests start the same thing.
 
+pub mod ambient;
 pub mod audit;
 pub mod cli;
 pub mod commands;

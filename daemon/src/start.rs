@@ -21,10 +21,10 @@ use crate::embedded::{Cluster, ClusterOptions, EmbeddedError, remove_abandoned};
 use crate::leader::{BeginError, Leader};
 use crate::pipeline::{Engine, EngineOptions, Events};
 use crate::postgres::Error;
-use crate::postgres::archive::dump::Archives;
 use crate::postgres::control::lease::Holder;
 use crate::postgres::control::{Control, ControlOptions};
-use crate::postgres::target::{Target, TargetOptions};
+use crate::postgres::preparation;
+use crate::postgres::target::{Archives, Target, TargetOptions};
 use crate::private_path::{self, PathError};
 use crate::server::{Listener, ListenerError};
 
@@ -323,7 +323,7 @@ pub async fn check(config: &Config) -> CheckReport {
     report.add("control", Control::probe(&places.control).await);
     for options in places.targets {
         let target = Target::new(options);
-        report.add(&format!("target {}", target.name()), target.probe().await);
+        report.add(&format!("target {}", target.name()), preparation::look(&target).await);
         target.close().await;
     }
     report

@@ -67,6 +67,23 @@ pub struct Finding {
     pub line: Option<u32>,
 }
 
+impl Finding {
+    /// A finding that concerns no file.
+    pub fn new(severity: Severity, code: &str, message: String) -> Self {
+        Self { severity, code: code.to_owned(), message, file: None, line: None }
+    }
+
+    /// Checked, and in order.
+    pub fn ok(code: &str, message: String) -> Self {
+        Self::new(Severity::Ok, code, message)
+    }
+
+    /// Worth a look, and nothing is refused for it.
+    pub fn warning(code: &str, message: String) -> Self {
+        Self::new(Severity::Warning, code, message)
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {

@@ -1,8 +1,8 @@
 //! The grid: every step, at every moment, broken in every way, on the way forward, back, and in recovery.
 
 use tenantry_harness::torture::arena::Trial;
-use tenantry_harness::torture::faults::{Fault, Moment, Rule};
 use tenantry_harness::torture::request::Scenario;
+use tenantry_harness::torture::script::{Fault, Moment, Rule};
 
 use crate::random::Dice;
 use crate::work::Job;

@@ -1,8 +1,8 @@
 //! Two or three faults at once, anywhere, and commits that are cut: drawn from a seed, the same at each repetition.
 
 use tenantry_harness::torture::arena::Trial;
-use tenantry_harness::torture::faults::{Cut, Fault, Rule};
 use tenantry_harness::torture::request::Scenario;
+use tenantry_harness::torture::script::{Cut, Fault, Rule};
 
 use crate::work::Job;
 

@@ -8,18 +8,15 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use tenantry_protocol::audit::AuditBreak;
-use tenantry_protocol::chain;
-use tenantry_protocol::chain::verify::Verifier;
 
-use crate::postgres::audit::append::{self, Head, link_of};
+use crate::postgres::audit::append::{self, Head};
 use crate::postgres::audit::facts;
 use crate::postgres::audit::stream::{End, Snapshot};
 use crate::postgres::{Error, Result};
 
-use super::anchor_file::Anchor;
 use super::issued::Issued;
-use super::verification::{Claims, read_through};
-use super::{Last, Open, Trail};
+use super::pass::end_holds;
+use super::{Last, Trail};
 
 /// While a trail in trouble looks the same at its end, it is verified anew for whoever still wants to change something for this
 /// part of the time at most.
@@ -138,25 +135,4 @@ impl Trail {
         let mut verified = self.verified.write().unwrap_or_else(PoisonError::into_inner);
         verified.last = Some(Last { at: Instant::now(), took: begin.elapsed(), end });
     }
-}
-
-/// Whether something may follow the trail's end: one head, of this trail, signed by the key, of the last event, which is whole;
-/// and nothing else from the newest anchor on. What is wrong further back is no matter of this.
-pub(super) async fn end_holds(snapshot: &mut Snapshot, open: &Open, known: Option<Anchor>) -> Result<bool> {
-    let [head] = snapshot.end.heads.as_slice() else { return Ok(false) };
-    let head = head.clone();
-    if head.seq == 0 {
-        let is_empty = snapshot.end.last == 0 && snapshot.end.values_to == 0 && head.hash == chain::BEGINNING;
-        return Ok(is_empty && head.trail == open.trail && known.is_none() && snapshot.stands().await?);
-    }
-    let from = known.map_or(head.seq, |anchor| anchor.seq);
-    if from > head.seq {
-        return Ok(false);
-    }
-    let Some(before) = snapshot.prev_hash(from).await? else { return Ok(false) };
-    let verifier = Verifier::new(open.trail, from - 1, link_of(&before)?, vec![*open.key.public()]);
-    let claims = Claims::new(known.map(Ok).into_iter(), from, Vec::new());
-    let (verified, _) = read_through(snapshot, verifier, claims, (open.trail, from - 1), &|_| {}).await?;
-    // Never said of an end that the next event would be refused at.
-    Ok(verified.broken.is_none() && snapshot.stands().await?)
 }

@@ -9,6 +9,7 @@ mod anchors;
 mod end;
 mod issued;
 mod key;
+mod pass;
 mod rotation;
 mod shipping;
 mod term_start;
@@ -40,9 +41,9 @@ use anchors::Anchors;
 use issued::Issued;
 use key::Key;
 pub use key::{KeyError, KeyPlace};
+pub use pass::Verification;
 pub use shipping::Elsewhere;
 pub use term_start::TakeUpError;
-pub use verification::Verification;
 
 /// How long a request waits while a term begins; a long trail takes longer.
 const JUDGING: Duration = Duration::from_secs(5);

@@ -7,8 +7,9 @@ use tenantry_protocol::plan::{Finding, Severity};
 use tenantry_protocol::target::{Target as WireTarget, TargetsRequest, TargetsResponse};
 
 use crate::postgres::control::tenants;
+use crate::postgres::preparation;
+use crate::postgres::preparation::check;
 use crate::postgres::target::Target;
-use crate::postgres::target::check;
 
 use super::session::health::{ping, target_health};
 use super::{App, Caller, errors};
@@ -39,18 +40,12 @@ pub async fn targets(
 /// Looks anew, as if the target had never been seen: that is what the check is for.
 async fn check(target: &Target) -> Vec<Finding> {
     target.forget();
-    let result = match target.ready().await {
+    let result = match preparation::ready(target).await {
         Ok(ready) => check::findings(target, &ready).await,
         Err(error) => Err(error),
     };
     result.unwrap_or_else(|error| {
         let message = errors::target(target.name(), error).message;
-        vec![Finding {
-            severity: Severity::Error,
-            code: "not_usable".to_owned(),
-            message,
-            file: None,
-            line: None,
-        }]
+        vec![Finding::new(Severity::Error, "not_usable", message)]
     })
 }

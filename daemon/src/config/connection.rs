@@ -14,10 +14,6 @@ use url::Url;
 
 use super::secret::Secret;
 
-/// Environment variables that the driver (sqlx 0.9, `PgConnectOptions::new_without_pgpass`) reads into fields that
-/// no builder call can empty again. The daemon runs without them: see [`crate::cli::shed_postgres_environment`].
-pub const AMBIENT_VARIABLES: [&str; 4] = ["PGOPTIONS", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY"];
-
 const DEFAULT_PORT: u16 = 5432;
 const APPLICATION_NAME: &str = "tenantryd";
 
@@ -176,7 +172,7 @@ pub fn socket_options(dir: &Path, port: u16, user: &str, password: &str, databas
     explicit_options(user, password, database).socket(dir).port(port).ssl_mode(PgSslMode::Disable)
 }
 
-/// Sets each field that the driver would fill from the environment, except those of [`AMBIENT_VARIABLES`].
+/// Sets each field that the driver would fill from the environment, except those of [`crate::ambient::VARIABLES`].
 fn explicit_options(user: &str, password: &str, database: &str) -> PgConnectOptions {
     PgConnectOptions::new_without_pgpass()
         .host("localhost")

@@ -28,8 +28,6 @@ use tempfile::TempDir;
 use tenantry_protocol::session::DaemonMode;
 use toml::Spanned;
 
-use crate::cli::Arguments;
-use crate::private_path;
 pub use access::{Access, Principal};
 pub use audit::{Audit, AuditKey, KEY_CREDENTIAL};
 pub use connection::Connection;
@@ -40,6 +38,10 @@ pub use paths::Surroundings;
 pub use reload::{Changes, Written};
 pub use secret::Secret;
 pub use servers::{ConfiguredServers, ControlConfig, EmbeddedConfig, Servers, TargetConfig};
+
+use crate::ambient;
+use crate::cli::Arguments;
+use crate::private_path;
 
 const MAX_LABEL_CHARS: usize = 24;
 /// A hundred years: beyond it a date cannot be written.
@@ -105,7 +107,7 @@ pub struct Log {
 impl Config {
     /// Reads what the command line names, or the default file if it exists.
     pub fn load(arguments: &Arguments, surroundings: &Surroundings) -> Result<Self, ConfigError> {
-        for name in connection::AMBIENT_VARIABLES {
+        for name in ambient::VARIABLES {
             if std::env::var_os(name).is_some() {
                 return Err(ConfigError::Ambient(name));
             }

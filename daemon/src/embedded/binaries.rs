@@ -9,11 +9,10 @@ pub(super) use crate::postgres::archive::programs::major_of;
 use crate::postgres::archive::programs::{installed, parse_version};
 use crate::private_path;
 
+use super::OLDEST_MAJOR;
 use super::account::OsUser;
 use super::error::EmbeddedError;
 
-/// The first version with what provisioning needs (GRANT SET ON PARAMETER, a `public` schema closed by default).
-pub(super) const OLDEST_MAJOR: u32 = 15;
 /// Names the programs' directory for a daemon without a configuration.
 pub const BIN_DIR_VARIABLE: &str = "TENANTRY_PG_BIN";
 const CONFIGURED: &str = "[embedded] bin_dir";

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::EmbeddedError;
 use crate::config::Secret;
-use crate::postgres::target::exposure::DOOR;
+use crate::postgres::preparation::exposure::DOOR;
 
 pub(super) const SUPERUSER: &str = "tenantry_bootstrap";
 pub(super) const OWNER_ROLE: &str = "tenantry_owner";

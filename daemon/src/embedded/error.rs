@@ -10,7 +10,7 @@ use tenantry_protocol::endpoint::MAX_SOCKET_PATH_BYTES;
 
 use crate::private_path::PathError;
 
-use super::binaries::OLDEST_MAJOR;
+use super::OLDEST_MAJOR;
 
 #[derive(Debug, thiserror::Error)]
 pub enum EmbeddedError {

@@ -41,6 +41,9 @@ use crate::config::EmbeddedConfig;
 use crate::config::connection::socket_options;
 use crate::file_lock::FileLock;
 
+/// The first version with what provisioning needs (GRANT SET ON PARAMETER, a `public` schema closed by default).
+const OLDEST_MAJOR: u32 = 15;
+
 /// The port when there is no TCP; it is only part of the socket's name.
 const SOCKET_PORT: u16 = 5432;
 /// A server that runs but does not answer within this is restarted.

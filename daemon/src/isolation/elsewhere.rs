@@ -6,7 +6,7 @@
 use tenantry_protocol::isolation::Verdict;
 
 use crate::postgres::Result;
-use crate::postgres::build::secret::Password;
+use crate::postgres::secret::Password;
 use crate::postgres::target::location::Site;
 
 /// insufficient_privilege

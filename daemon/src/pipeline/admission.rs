@@ -10,10 +10,13 @@ use std::sync::{Arc, OnceLock};
 use tenantry_protocol::name::TargetName;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::postgres::preparation;
 use crate::postgres::target::Target;
 
-use super::preflight;
-
+/// Locks that a build takes for each table it creates, indexes, keys and sequences among them; measured on 40 tables.
+const LOCKS_PER_TABLE: i64 = 13;
+/// Locks of a build with no table at all: roles, schema, default privileges.
+const LOCKS_OF_A_BUILD: i64 = 36;
 /// Of a server's locks, the share that operations may take together, in percent: tenants need some too.
 const SHARE: i64 = 75;
 /// Locks that one transaction of a removal takes: 40 tables at about 10 each, and the roles.
@@ -106,7 +109,7 @@ impl Place {
     /// The budget and its size; `None` while the target cannot be reached, which the operation then meets by itself.
     async fn locks(&self, target: &Target) -> Option<Budget> {
         if self.locks.get().is_none() {
-            let ready = target.ready().await.ok()?;
+            let ready = preparation::ready(target).await.ok()?;
             let all = u32::try_from(ready.locks_max * SHARE / 100).unwrap_or(u32::MAX).max(1);
             let permits = usize::try_from(all).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
             let server = ready.locks_max;
@@ -160,7 +163,7 @@ impl Room {
 
 /// What a build of so many tables takes.
 pub(super) fn locks_of_a_build(tables: u32) -> i64 {
-    preflight::LOCKS_OF_A_BUILD + preflight::LOCKS_PER_TABLE * i64::from(tables)
+    LOCKS_OF_A_BUILD + LOCKS_PER_TABLE * i64::from(tables)
 }
 
 /// What any other operation takes at most.

@@ -12,7 +12,6 @@ use crate::model::operation::{Archiving, Kind, Seeding};
 
 use super::arguments::Arguments;
 use super::job::Asked;
-use super::record::{Decision, Recovered};
 
 /// Which operation an event is of, and whose.
 pub(super) struct About<'a> {
@@ -28,6 +27,22 @@ pub(super) enum Phase {
     Intent,
     Unwinding,
     End,
+}
+
+/// What the daemon that took an operation up decided about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Recovered {
+    pub(super) decision: Decision,
+    /// The build was committed, as far as the marker was asked for that.
+    pub(super) is_committed: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Decision {
+    CarriedOn,
+    /// Its build is void, and made anew.
+    BuiltAgain,
+    Undone,
 }
 
 /// The names of a kind's events in the trail: intent, undo, end.

@@ -11,11 +11,13 @@ use crate::audit::Trail;
 use crate::model::blueprint::Blueprint;
 use crate::model::operation::{Kind, Seeding};
 use crate::postgres::build::runner::Build;
-use crate::postgres::build::secret::{Password, Verifier};
 use crate::postgres::control::tenants::NewTenant;
+use crate::postgres::preparation;
 use crate::postgres::removal::Removal;
+use crate::postgres::secret::{Password, Verifier};
 use crate::postgres::target::location::{Home, Site};
-use crate::postgres::target::marker::{self, Mark, Owner, Settled};
+use crate::postgres::target::marker::{Mark, Owner};
+use crate::postgres::target::settlement::{self, Settled};
 use crate::postgres::target::{Ready, Target};
 use crate::postgres::tenancy::database::databases;
 
@@ -87,10 +89,12 @@ impl Run {
     pub(super) async fn settle(&mut self) -> Result<Settled, StepError> {
         self.abandon().await;
         // The bookkeeping may not be there yet, if the daemon before came no further.
-        self.target().ready().await?;
+        preparation::ready(self.target()).await?;
         let settled = match self {
             Self::Provision(run) => run.settle().await?,
-            Self::Change(run) => marker::displace(run.target.site(), run.mark.build, run.placement()).await?,
+            Self::Change(run) => {
+                settlement::displace(run.target.site(), run.mark.build, run.placement()).await?
+            }
         };
         if let Self::Provision(run) = self {
             run.is_inherited = settled == Settled::Committed;
@@ -104,7 +108,7 @@ impl Run {
         if !run.kind.removes() {
             return Ok(false);
         }
-        let ready = run.target.ready().await?;
+        let ready = preparation::ready(&run.target).await?;
         let (removal, settled) = Removal::begin(run.site(), &ready, run.mark, run.placement()).await?;
         // Nothing was ever there, so nothing goes.
         Ok(settled == Settled::Committed && removal.is_begun().await?)
@@ -226,7 +230,7 @@ impl ProvisionRun {
         Ok(if site.is_own_database() {
             databases::settle(site, self.standing(), self.mark, placement, self.owner()).await?
         } else {
-            marker::displace(site, self.mark.build, placement).await?
+            settlement::displace(site, self.mark.build, placement).await?
         })
     }
 
@@ -258,7 +262,7 @@ impl ProvisionRun {
         if let Some(ready) = &self.ready {
             return Ok(Arc::clone(ready));
         }
-        let ready = self.target.ready().await?;
+        let ready = preparation::ready(&self.target).await?;
         self.ready = Some(Arc::clone(&ready));
         Ok(ready)
     }

@@ -12,12 +12,12 @@ use tenantry_protocol::operation::{Failure, Operation, OperationState};
 
 use crate::fault;
 use crate::model::operation::{Event, IllegalEvent, Progress, Step, left};
-use crate::postgres::target::marker::Settled;
+use crate::postgres::target::settlement::Settled;
 
 use super::audit_entries::About;
+use super::audit_entries::Recovered;
 use super::backoff::Patience;
 use super::context::Run;
-use super::record::Recovered;
 use super::step_error::{Outlook, StepError};
 use super::steps::{self, Attempt};
 use super::tracker::Tracker;

@@ -8,9 +8,9 @@ use tenantry_protocol::tenant::Tenant;
 
 use crate::model::blueprint::Blueprint;
 use crate::model::operation::{Kind, Seeding};
-use crate::postgres::build::secret::Verifier;
 use crate::postgres::control::operations::IdempotencyKey;
 use crate::postgres::control::tenants::NewTenant;
+use crate::postgres::secret::Verifier;
 use crate::postgres::target::Target;
 
 use super::arguments::Arguments;

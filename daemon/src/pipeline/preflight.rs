@@ -7,16 +7,12 @@ use tenantry_protocol::plan::{Finding, Severity};
 
 use crate::model::blueprint::Blueprint;
 use crate::postgres::Result;
-use crate::postgres::build::tenant_ddl::Limits;
-use crate::postgres::target::check::TempFiles;
+use crate::postgres::preparation::check::TempFiles;
+use crate::postgres::preparation::{self, check, commitment, groundwork};
 use crate::postgres::target::{Ready, Target};
-use crate::postgres::target::{check, commitment};
 use crate::postgres::tenancy::database::{databases, template};
+use crate::postgres::tenant_ddl::Limits;
 
-/// Locks that a build takes for each table it creates, indexes, keys and sequences among them; measured on 40 tables.
-pub(super) const LOCKS_PER_TABLE: i64 = 13;
-/// Locks of a build with no table at all: roles, schema, default privileges.
-pub(super) const LOCKS_OF_A_BUILD: i64 = 36;
 /// Connections that a build and its probe use at once.
 const CONNECTIONS_OF_A_BUILD: i64 = 2;
 /// The same where the tenant's database is another one than the target's: both are worked in.
@@ -29,7 +25,7 @@ pub async fn findings(
     tenants: u64,
     limits: Limits,
 ) -> Result<Vec<Finding>> {
-    let ready = target.ready().await?;
+    let ready = preparation::ready(target).await?;
     let mut connection = target.acquire().await?;
     let room = check::room(&mut connection).await?;
     let overcommitted = commitment::look(&mut connection).await?.overcommitted(limits.connections);
@@ -105,7 +101,7 @@ async fn databases(target: &Target, ready: &Ready, blueprint: &Blueprint) -> Res
     if blueprint.extensions.is_empty() {
         return Ok(Vec::new());
     }
-    let (template, missing) = template::missing_extensions(target, ready, &blueprint.extensions).await?;
+    let (template, missing) = groundwork::missing_extensions(target, ready, &blueprint.extensions).await?;
     let findings = missing.iter().map(|extension| {
         let message = format!(
             "the template of tenants' databases has no extension {extension}; an administrator runs, connected to database \
@@ -119,10 +115,8 @@ async fn databases(target: &Target, ready: &Ready, blueprint: &Blueprint) -> Res
 
 fn finding(severity: Severity, code: &str, message: String) -> Finding {
     // A refusal has a code of its own, so that an approved plan does not match once the target has no room.
-    let code = if severity == Severity::Error && !code.starts_with("missing") && code != "maintenance" {
-        format!("{code}_exhausted")
-    } else {
-        code.to_owned()
-    };
-    Finding { severity, code, message, file: None, line: None }
+    if severity == Severity::Error && !code.starts_with("missing") && code != "maintenance" {
+        return Finding::new(severity, &format!("{code}_exhausted"), message);
+    }
+    Finding::new(severity, code, message)
 }

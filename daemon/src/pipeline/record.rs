@@ -19,7 +19,7 @@ use crate::postgres::control::{operations, reports, tenants};
 use crate::postgres::{Error, Result};
 
 use super::arguments::Arguments;
-use super::audit_entries::{self, About, Phase};
+use super::audit_entries::{self, About, Phase, Recovered};
 use super::backoff::Patience;
 use super::job::Asked;
 
@@ -237,22 +237,6 @@ pub(super) async fn journal(
             Err(_) => _ = patience.pause().await,
         }
     }
-}
-
-/// What the daemon that took an operation up decided about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Recovered {
-    pub(super) decision: Decision,
-    /// The build was committed, as far as the marker was asked for that.
-    pub(super) is_committed: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Decision {
-    CarriedOn,
-    /// Its build is void, and made anew.
-    BuiltAgain,
-    Undone,
 }
 
 fn epoch(trail: &Trail) -> i64 {

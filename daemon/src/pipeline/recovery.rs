@@ -21,10 +21,10 @@ use crate::postgres::target::marker::Mark;
 use crate::postgres::{Error, Result};
 
 use super::arguments::Arguments;
+use super::audit_entries::{Decision, Recovered};
 use super::context::{ChangeRun, ProvisionRun, Run};
 use super::driver::Drive;
 use super::engine::{Engine, Work, illegal};
-use super::record::{Decision, Recovered};
 use super::tracker::waiting_steps;
 
 /// More than one daemon ever has in flight.

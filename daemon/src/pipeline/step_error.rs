@@ -50,6 +50,13 @@ pub(super) enum StepError {
     Panicked,
 }
 
+#[cfg(feature = "faults")]
+impl From<crate::fault::Broken> for StepError {
+    fn from(broken: crate::fault::Broken) -> Self {
+        Self::Database(broken.into())
+    }
+}
+
 /// What trying again can do about an error of an undo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outlook {

@@ -61,6 +61,18 @@ pub enum Error {
     Unmarked { build: OperationId },
 }
 
+#[cfg(feature = "faults")]
+impl From<crate::fault::Broken> for Error {
+    fn from(broken: crate::fault::Broken) -> Self {
+        match broken {
+            crate::fault::Broken::Lost(doing) => {
+                Self::Unreachable { doing, source: sqlx::Error::WorkerCrashed }
+            }
+            crate::fault::Broken::Refused(why) => Self::Refused(why),
+        }
+    }
+}
+
 /// Characters of a server's text that are kept: a migration can raise an error of any length, and its text goes into
 /// the registry, into every list and to every watcher.
 const LONGEST_TEXT: usize = 2_000;

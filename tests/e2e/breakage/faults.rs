@@ -1,8 +1,8 @@
 //! A few of the ways to break an operation; `make torture` has all of them.
 
 use tenantry_harness::torture::arena::{Arena, Trial};
-use tenantry_harness::torture::faults::{Cut, Fault, Moment, Rule};
 use tenantry_harness::torture::request::Scenario;
+use tenantry_harness::torture::script::{Cut, Fault, Moment, Rule};
 use tenantry_harness::{Cluster, Version, binaries};
 
 /// Nothing of it, or all of it, whatever these rules break.

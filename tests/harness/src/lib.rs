@@ -25,7 +25,6 @@ pub mod console;
 pub mod daemon;
 pub mod environment;
 pub mod isolation;
-pub mod proxy;
 pub mod reaper;
 pub mod rpc;
 pub mod scratch;

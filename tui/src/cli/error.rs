@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use tenantry_protocol::ErrorCode;
 use tenantry_protocol::operation::{Operation, OperationKind, OperationState};
 
-use super::output::document::{Failed, Fault};
 use crate::client::ClientError;
 use crate::text;
 use crate::ui::UiError;
@@ -80,41 +79,6 @@ impl CliError {
             Self::ReaderGone => 0,
             Self::Console(_) | Self::Output(_) | Self::Bug(_) => 70,
         }
-    }
-
-    /// The document for `--json`; none where standard output holds its document already, or cannot hold one.
-    pub(super) fn document(&self) -> Option<Failed<'_>> {
-        let (code, field) = match self {
-            Self::Client(error) => (code_name(error.code()), error.field()),
-            Self::Invalid { field, .. } => (code_name(ErrorCode::InvalidArgument), field.as_deref()),
-            Self::File { .. } => (code_name(ErrorCode::InvalidArgument), None),
-            Self::Failed(operation) => match operation.state {
-                OperationState::NeedsAttention { .. } => (code_name(ErrorCode::NeedsAttention), None),
-                _ => ("operation_failed".to_owned(), None),
-            },
-            Self::Interrupted(_) => ("interrupted".to_owned(), None),
-            Self::Demo(_) => (code_name(ErrorCode::Unavailable), None),
-            Self::Bug(_) | Self::Console(_) => (code_name(ErrorCode::Internal), None),
-            Self::Findings(_)
-            | Self::Attention(_)
-            | Self::Unhealthy(_)
-            | Self::ReaderGone
-            | Self::Output(_) => return None,
-        };
-        let operation = match self {
-            Self::Failed(operation) => Some(&**operation),
-            _ => None,
-        };
-        let error = Fault { code, message: self.to_string(), field: field.map(str::to_owned) };
-        Some(Failed { error, operation })
-    }
-}
-
-/// The code as it is on the wire.
-fn code_name(code: ErrorCode) -> String {
-    match serde_json::to_value(code) {
-        Ok(serde_json::Value::String(name)) => name,
-        _ => "internal".to_owned(),
     }
 }
 

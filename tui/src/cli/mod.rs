@@ -12,6 +12,7 @@ mod demo;
 mod error;
 mod manual;
 mod operation;
+mod outcome;
 mod output;
 mod rpc;
 mod schema;
@@ -29,11 +30,12 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use tenantry_protocol::operation::Operation;
 
-use crate::client::{self, Client};
-use crate::ui;
 use args::{Arguments, Audit, Command, Global, Tenant};
 use error::CliError;
 use output::{Format, Output, Progress};
+
+use crate::client::{self, Client};
+use crate::ui;
 
 /// What every command has at hand.
 #[derive(Debug)]
@@ -228,7 +230,7 @@ fn usage(words: &[OsString], error: &clap::Error) -> ExitCode {
 fn report(output: Output, error: &CliError) -> ExitCode {
     if !matches!(error, CliError::ReaderGone) {
         output::complain(&error.to_string());
-        if let Some(document) = error.document().filter(|_| output.is_json()) {
+        if let Some(document) = output::document::failed(error).filter(|_| output.is_json()) {
             // If that fails too, the exit status still tells.
             let _ = output.document(&document);
         }

@@ -12,9 +12,9 @@ use super::Context;
 use super::args::Operation;
 use super::change::{self, Change};
 use super::error::{CliError, failure_sentence, undone};
+use super::outcome::outcome;
 use super::output::document::OperationCancelled;
 use super::output::progress;
-use super::tenant::manage::outcome;
 use crate::client::{ClientError, Follower, reconnect};
 use crate::format;
 

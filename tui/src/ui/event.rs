@@ -21,6 +21,7 @@ use tenantry_protocol::watch::WatchResponse;
 use time::OffsetDateTime;
 
 use super::state::export::ExportProgress;
+use super::ticket::Ticket;
 
 #[derive(Debug)]
 pub(crate) enum Event {
@@ -180,7 +181,3 @@ pub(crate) enum Pace {
     /// After a rest: what comes in floods must not keep the daemon searching.
     Rested,
 }
-
-/// Ties an answer to its question: an answer to a question that nobody waits for any more is dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Ticket(pub(crate) u64);

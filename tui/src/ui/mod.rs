@@ -3,6 +3,8 @@
 //! Invariant: only `runner`, `link` and `terminal` touch the world; state, update, keymap and view are pure.
 //! The first paint waits for nothing: being connected is a state like any other.
 
+mod action;
+mod commands;
 mod event;
 mod fit;
 mod keymap;
@@ -12,6 +14,7 @@ mod state;
 mod terminal;
 #[cfg(test)]
 pub(crate) mod testing;
+mod ticket;
 mod update;
 mod view;
 

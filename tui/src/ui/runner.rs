@@ -20,11 +20,12 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
 
 use super::UiError;
-use super::event::{Effect, Event, Ticket};
+use super::event::{Effect, Event};
 use super::link::{self, Events};
 use super::state::operations;
 use super::state::{Colours, State};
 use super::terminal::Screen;
+use super::ticket::Ticket;
 use super::update::update;
 use super::view::view;
 use crate::client::{Client, ClientError};

@@ -8,7 +8,7 @@ use tenantry_protocol::error::ApiError;
 use crate::postgres::audit::search;
 
 use super::request_filter;
-use crate::commands::operations::list::limit;
+use crate::commands::paging::limit;
 use crate::commands::{App, Caller, errors};
 
 const DEFAULT_LIMIT: u32 = 50;

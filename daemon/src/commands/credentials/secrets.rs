@@ -18,13 +18,13 @@ use time::OffsetDateTime;
 
 use crate::model::operation::Kind;
 use crate::pipeline::{Actor, Arguments, ChangeJob};
-use crate::postgres::build::secret::{Password, Verifier};
-use crate::postgres::build::tenant_ddl;
 use crate::postgres::control::tenants;
+use crate::postgres::secret::{Password, Verifier};
 use crate::postgres::target::Target;
 use crate::postgres::target::location;
+use crate::postgres::tenant_ddl;
 
-use crate::commands::operations::idempotency::Ask;
+use crate::commands::idempotency::Ask;
 use crate::commands::{App, Caller, errors};
 
 /// A change of secrets that was asked for.

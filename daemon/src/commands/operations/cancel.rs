@@ -8,7 +8,7 @@ use tenantry_protocol::operation::{CancelRequest, Operation};
 use crate::model::audit_chain::Entry;
 use crate::pipeline::{Actor, Cancelling};
 
-use super::idempotency::Ask;
+use crate::commands::idempotency::Ask;
 use crate::commands::{App, Caller, errors};
 
 pub async fn cancel(app: &Arc<App>, caller: &Caller, request: CancelRequest) -> Result<Operation, ApiError> {

@@ -11,6 +11,7 @@ use crate::postgres::control::operations as stored_operations;
 use crate::postgres::control::operations::Filter;
 
 use super::show::parse_id;
+use crate::commands::paging::limit;
 use crate::commands::{App, Caller, errors};
 
 const DEFAULT_LIMIT: u32 = 50;
@@ -40,14 +41,6 @@ pub async fn operations(
 pub(in crate::commands) fn parse_slug(text: &str) -> Result<String, ApiError> {
     let slug = Slug::parse(text).map_err(|error| ApiError::invalid("slug", error.to_string()))?;
     Ok(slug.to_string())
-}
-
-/// A page's size, within its bounds.
-pub(in crate::commands) fn limit(asked: Option<u32>, default: u32, most: u32) -> Result<i64, ApiError> {
-    match asked.unwrap_or(default) {
-        limit if (1..=most).contains(&limit) => Ok(i64::from(limit)),
-        limit => Err(ApiError::invalid("limit", format!("limit is {limit}, and may be 1 to {most}"))),
-    }
 }
 
 impl App {

@@ -12,7 +12,7 @@ use crate::model::operation::{Kind, Progress, Seeding};
 use crate::postgres::control::operations::{self, Stored};
 use crate::postgres::control::tenants;
 
-use super::idempotency::Ask;
+use crate::commands::idempotency::Ask;
 use crate::commands::tenants::{change, provision};
 use crate::commands::{App, Caller, errors};
 

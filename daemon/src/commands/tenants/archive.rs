@@ -8,6 +8,7 @@ use time::{Duration, OffsetDateTime};
 use crate::model::operation::{Archiving, Kind};
 use crate::postgres::Error;
 use crate::postgres::control::operations;
+use crate::postgres::preparation;
 
 use crate::commands::{App, errors};
 
@@ -28,7 +29,8 @@ impl App {
             return Ok(without);
         }
         let target = self.target(tenant.target.as_str())?;
-        let ready = target.ready().await.map_err(|error| errors::target(&tenant.target, error))?;
+        let ready =
+            preparation::ready(target).await.map_err(|error| errors::target(&tenant.target, error))?;
         match target.options().archives.prepare(ready.major()).await {
             Ok(_) => Ok(kind),
             Err(Error::Refused(message)) => {

@@ -12,7 +12,7 @@ use crate::pipeline::{Actor, Arguments, ChangeJob};
 use crate::postgres::Error;
 use crate::postgres::control::tenants;
 
-use crate::commands::operations::idempotency::Ask;
+use crate::commands::idempotency::Ask;
 use crate::commands::{App, Caller, errors};
 
 /// A change that was asked for, before anything about it was checked.

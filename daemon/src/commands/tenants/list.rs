@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::postgres::control::tenants as stored_tenants;
 use crate::postgres::control::tenants::{Cursor, Filter};
 
-use crate::commands::operations::list::limit;
+use crate::commands::paging::limit;
 use crate::commands::{App, Caller, errors};
 
 const DEFAULT_LIMIT: u32 = 200;

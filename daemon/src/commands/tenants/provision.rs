@@ -14,7 +14,7 @@ use crate::postgres::Error;
 use crate::postgres::control::tenants::NewTenant;
 
 use super::resolve::{Resolved, taken};
-use crate::commands::operations::idempotency::Ask;
+use crate::commands::idempotency::Ask;
 use crate::commands::{App, Caller, errors};
 
 pub async fn provision(

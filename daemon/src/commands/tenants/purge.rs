@@ -18,7 +18,7 @@ use crate::pipeline::{Actor, Arguments};
 use crate::postgres::control::tenants;
 
 use super::change;
-use crate::commands::operations::idempotency::Ask;
+use crate::commands::idempotency::Ask;
 use crate::commands::{App, errors};
 
 /// The longest sleep: somebody may set the clock meanwhile.

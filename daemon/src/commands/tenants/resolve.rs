@@ -12,9 +12,9 @@ use crate::model::blueprint::{Blueprint, Setting};
 use crate::model::operation::Seeding;
 use crate::pipeline::plan::{self, Ingredients};
 use crate::pipeline::preflight;
-use crate::postgres::build::tenant_ddl::Limits;
 use crate::postgres::control::tenants;
 use crate::postgres::target::Target;
+use crate::postgres::tenant_ddl::Limits;
 
 use crate::commands::{App, errors};
 

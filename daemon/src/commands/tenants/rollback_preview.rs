@@ -8,6 +8,7 @@ use tenantry_protocol::error::ApiError;
 use tenantry_protocol::tenant::{RollbackPreview, RollbackPreviewRequest};
 
 use crate::model::operation::{Archiving, Kind};
+use crate::postgres::preparation;
 use crate::postgres::removal::preview;
 use crate::postgres::target::location::Home;
 
@@ -23,7 +24,7 @@ pub async fn rollback_preview(
     check_state(Kind::Rollback { archive: Archiving::Without }, &tenant)?;
     let target = app.target(tenant.target.as_str())?;
     let of_target = |error| errors::target(&tenant.target, error);
-    let ready = target.ready().await.map_err(of_target)?;
+    let ready = preparation::ready(target).await.map_err(of_target)?;
     let home = Home::new(target, tenant.tenancy, &tenant.placement, tenant.id);
     let found = preview::look(home.on(target), &ready, &tenant.placement).await.map_err(of_target)?;
     Ok(RollbackPreview {

@@ -20,7 +20,7 @@ use crate::postgres::control::operations::{self, Filter};
 use crate::postgres::control::tenants;
 
 use super::change::{self, Asked, change};
-use crate::commands::operations::idempotency::Ask;
+use crate::commands::idempotency::Ask;
 use crate::commands::{App, Caller, errors};
 
 /// The longest pause: tenants come and go meanwhile.

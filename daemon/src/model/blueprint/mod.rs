@@ -17,6 +17,7 @@ mod outside;
 mod parse;
 mod sections;
 mod split;
+mod split_error;
 mod token;
 
 use std::collections::BTreeMap;
@@ -32,7 +33,8 @@ pub use checksum::{Checksum, ChecksumError};
 pub use lint::{Work, work_of};
 pub use manifest::{CONNECTION_LIMIT, MANIFEST, TEMP_FILE_LIMIT};
 pub use parse::{Parsed, parse};
-pub use split::{SplitError, SplitProblem, Statement, statements};
+pub use split::{Statement, statements};
+pub use split_error::{SplitError, SplitProblem};
 
 /// A file of a blueprint's folder, as a client uploads it or as it is built in.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 //! Invariant: a token never begins or ends inside a quoted text, a comment or a character, so every boundary is a
 //! safe place to cut. Strings follow `standard_conforming_strings = on`. It must not know what a statement means.
 
-use super::split::SplitProblem;
+use super::split_error::SplitProblem;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {

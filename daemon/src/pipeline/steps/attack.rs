@@ -11,13 +11,13 @@ use crate::isolation::{self, Ground, Looked, elsewhere, probes};
 use crate::model::operation::Step;
 use crate::pipeline::step_error::StepError;
 use crate::pipeline::tracker::Tracker;
-use crate::postgres::build::secret::Password;
-use crate::postgres::build::tenant_ddl;
 use crate::postgres::error::doing;
+use crate::postgres::preparation::groundwork::groundwork;
+use crate::postgres::secret::Password;
 use crate::postgres::target::Ready;
 use crate::postgres::target::location::Site;
-use crate::postgres::tenancy::database::template;
 use crate::postgres::tenancy::shared::pools;
+use crate::postgres::tenant_ddl;
 use crate::postgres::{self, canary};
 
 /// Shared tables that are read in each battery.
@@ -95,7 +95,7 @@ impl Attacker<'_> {
     async fn attack_elsewhere(&self, tracker: &Tracker) -> Result<IsolationReport, StepError> {
         // The victim has a database of its own, as the tenant has.
         let target = self.site.target;
-        let prepared = template::prepared(target, self.ready).await?;
+        let prepared = groundwork(target, self.ready).await?;
         let canary = &prepared.canary.placement;
         let victim = Victim {
             site: prepared.canary.site(target),

@@ -13,6 +13,7 @@ use tenantry_protocol::plan::PlanSql;
 
 use crate::fault;
 use crate::model::operation::Step;
+use crate::postgres::preparation;
 use crate::postgres::removal::Removal;
 
 use super::context::{ChangeRun, ProvisionRun, Run};
@@ -102,7 +103,7 @@ pub(super) async fn undo(run: &mut Run) -> Result<(), StepError> {
     run.abandon().await;
     match run {
         Run::Provision(run) => {
-            let ready = run.target.ready().await?;
+            let ready = preparation::ready(&run.target).await?;
             let removal = Removal::begin(run.site(), &ready, run.standing(), &run.tenant.placement);
             let (removal, settled) = fault::around("undo.settle", removal).await?;
             change::removing::all(&removal, settled).await

@@ -18,25 +18,15 @@ use tokio::process::{Child, Command};
 use crate::private_path;
 
 use super::dump_role::{RowsOf, Snapshot};
+use super::login::Login;
 use super::programs::Programs;
 use crate::postgres::error::{Error, Result};
+use crate::postgres::target::Archives;
 
 /// How long the dump waits for a table that somebody else has locked.
 const LOCK_WAIT: Duration = Duration::from_secs(60);
 /// What is kept of a program's complaint, in bytes.
 const LONGEST_COMPLAINT: u64 = 2_000;
-
-/// Where archives go, and how they are made.
-#[derive(Debug, Clone)]
-pub struct Archives {
-    pub dir: PathBuf,
-    /// Of `pg_dump` and `pg_restore`; none for the nearest that are installed.
-    pub bin_dir: Option<PathBuf>,
-    /// Of the private cluster's programs; these may be among them.
-    pub cluster_bin_dir: Option<PathBuf>,
-    /// How long making and checking one may take.
-    pub timeout: Duration,
-}
 
 /// An archive's place. Until it is whole it has another name.
 #[derive(Debug)]
@@ -52,9 +42,6 @@ pub struct Made {
     /// Hexadecimal.
     pub sha256: String,
 }
-
-/// How a program logs in: variables of its environment.
-pub type Login = Vec<(&'static str, String)>;
 
 impl Archives {
     /// Finds the programs and makes the directory: what can be known before a tenant is touched.

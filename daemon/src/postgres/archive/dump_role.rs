@@ -7,16 +7,16 @@
 use sqlx::{Connection as _, PgConnection};
 use tenantry_protocol::name::PlacementName;
 
-use crate::postgres::build::secret::Password;
-use crate::postgres::build::tenant_ddl;
+use crate::postgres::connections::execute::execute;
 use crate::postgres::error::{Error, Result, doing, doing_for_a_tenant};
-use crate::postgres::execute::execute;
+use crate::postgres::pool_ddl;
 use crate::postgres::quote::{Value, identifier, render};
+use crate::postgres::secret::Password;
 use crate::postgres::target::location::Site;
 use crate::postgres::target::marker::{self, Mark};
 use crate::postgres::target::sessions;
 use crate::postgres::target::{Ready, Target};
-use crate::postgres::tenancy::shared::pool_ddl;
+use crate::postgres::tenant_ddl;
 
 /// A session that keeps what it saw as it was, for a dump of the same.
 #[derive(Debug)]

@@ -2,4 +2,5 @@
 
 pub mod dump;
 pub mod dump_role;
+pub mod login;
 pub mod programs;

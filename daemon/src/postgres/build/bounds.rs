@@ -3,8 +3,8 @@
 
 use super::runner::{Build, FileError};
 use crate::postgres::error::{Error, Result, doing};
+use crate::postgres::pool_ddl;
 use crate::postgres::quote::{Value, render};
-use crate::postgres::tenancy::shared::pool_ddl;
 
 /// What the server says of a table with pending events.
 const PENDING: &str = "55006";

@@ -10,15 +10,15 @@ use sqlx::{Connection as _, PgConnection};
 use tenantry_protocol::name::PlacementName;
 
 use super::outside_journal::hold_building;
-use super::secret::Password;
-use super::tenant_ddl;
+use crate::postgres::connections::execute::execute;
 use crate::postgres::error::{Result, doing, doing_for_a_tenant};
-use crate::postgres::execute::execute;
 use crate::postgres::quote::{Value, identifier, render};
+use crate::postgres::secret::Password;
 use crate::postgres::target::Ready;
 use crate::postgres::target::location::Site;
 use crate::postgres::target::marker::Mark;
 use crate::postgres::target::{marker, sessions};
+use crate::postgres::tenant_ddl;
 
 /// A session as a tenant's owner.
 #[derive(Debug)]

@@ -10,16 +10,16 @@ use sqlx::{PgConnection, Row as _};
 use tenantry_protocol::name::PlacementName;
 
 use super::outside_journal;
-use super::secret::Verifier;
-use super::tenant_ddl::{self, Limits};
+use crate::postgres::connections::execute::execute;
 use crate::postgres::error::{Error, Result, ServerError, doing, doing_for_a_tenant};
-use crate::postgres::execute::execute;
+use crate::postgres::pool_ddl;
 use crate::postgres::quote::{Value, render};
+use crate::postgres::secret::Verifier;
 use crate::postgres::target::location::Site;
 use crate::postgres::target::lookout::Session;
 use crate::postgres::target::marker::{self, HistoryRow, Mark, Owner};
 use crate::postgres::target::{Ready, TargetConnection};
-use crate::postgres::tenancy::shared::pool_ddl;
+use crate::postgres::tenant_ddl::{self, Limits};
 
 /// The open transaction of a build.
 #[derive(Debug)]

@@ -9,24 +9,11 @@ use uuid::Uuid;
 use crate::postgres::canary;
 use crate::postgres::error::{Error, Result, doing};
 use crate::postgres::removal::Removal;
+use crate::postgres::target::databases::CanaryDatabase;
 use crate::postgres::target::location::{Home, Site};
 use crate::postgres::target::marker::{Mark, Owner};
 use crate::postgres::target::{Ready, Target};
 use crate::postgres::tenancy::database::databases;
-
-/// The victim, and the way to it.
-#[derive(Debug)]
-pub struct CanaryDatabase {
-    pub placement: PlacementName,
-    home: Home,
-}
-
-impl CanaryDatabase {
-    /// Where the provisioner looks whether it has changed.
-    pub const fn site<'a>(&'a self, target: &'a Target) -> Site<'a> {
-        self.home.on(target)
-    }
-}
 
 /// The canary, made if it is missing or of before. Whoever calls this has the turn to make one.
 pub async fn ensure(target: &Target, ready: &Ready, template: &str) -> Result<CanaryDatabase> {

@@ -10,15 +10,16 @@ use uuid::Uuid;
 use crate::model::blueprint::statements;
 
 use super::build::runner::{Build, File, FileError};
-use super::build::secret::Password;
-use super::build::tenant_ddl::{self, Limits};
 use super::dependencies::INSIDE;
 use super::error::{Error, Result, doing};
 use super::quote;
 use super::removal::Removal;
+use super::secret::Password;
 use super::target::location::Site;
-use super::target::marker::{self, Mark, Owner, Settled};
+use super::target::marker::{self, Mark, Owner};
+use super::target::settlement::Settled;
 use super::target::{Ready, Target};
+use super::tenant_ddl::{self, Limits};
 
 const FILE: &str = "canary.sql";
 const SQL: &str = include_str!("../../../../migrations/canary.sql");

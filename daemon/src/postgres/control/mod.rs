@@ -21,6 +21,7 @@ use sqlx::{Connection as _, PgConnection, Postgres, Transaction};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::lease::{Holder, Lease, Taken};
+use super::connections::DURABLE;
 use super::connections::kept;
 use super::connections::queue::Queue;
 use super::error::{Error, Result, doing};
@@ -33,9 +34,6 @@ const CONNECTIONS: u32 = 8;
 /// Writing transactions at once. They wait for each other at the trail's end; the rest of the connections stays with those
 /// who read.
 const WRITERS: usize = 4;
-/// What is on record survives a crash of the server, whatever its administrator set for it, the role or the database:
-/// recovery relies on each word of it. As a start-up parameter, so that a migration's RESET ALL brings it back.
-pub(super) const DURABLE: (&str, &str) = ("synchronous_commit", "on");
 /// A transaction of ours that waits for us: a busy machine can keep us from it for a while.
 const LEAST_IDLE_TIME: Duration = Duration::from_secs(3);
 

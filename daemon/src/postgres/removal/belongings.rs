@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 
 use sqlx::{Connection as _, PgConnection};
 
+use crate::postgres::connections::execute::execute;
 use crate::postgres::error::{Result, doing};
-use crate::postgres::execute::execute;
 use crate::postgres::quote::identifier;
 use crate::postgres::target::Ready;
 use crate::postgres::target::marker::{self, Mark};

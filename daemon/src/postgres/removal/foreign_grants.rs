@@ -7,10 +7,11 @@ use sqlx::{Connection as _, PgConnection};
 
 use super::belongings::Belongings;
 use super::yielding;
+use crate::postgres::connections::execute::execute;
 use crate::postgres::error::{Result, doing};
-use crate::postgres::execute::execute;
 use crate::postgres::quote::identifier;
 use crate::postgres::target::marker;
+use crate::postgres::target::settlement;
 use crate::postgres::target::{Ready, Target};
 
 /// Takes back what was given in the databases of tenants that have their own. Dropping the roles takes back what was given
@@ -35,7 +36,7 @@ pub(super) async fn return_elsewhere(
     .map_err(doing("look for rights that were given in other databases"))?;
     for database in databases {
         let mut there = target.connect_to(&database).await?;
-        let backend = marker::backend(&mut there).await?;
+        let backend = settlement::backend(&mut there).await?;
         let clearing = belongings.clear_elsewhere(connection, &mut there);
         yielding::while_others_yield(target, ready, backend, clearing).await?;
         // The fence is the tenant's own, which is on the target.

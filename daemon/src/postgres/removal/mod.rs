@@ -17,17 +17,19 @@ use tenantry_protocol::name::PlacementName;
 use tokio::time::Instant;
 
 use self::belongings::Belongings;
-use super::build::{owner_login, tenant_ddl};
+use super::build::owner_login;
+use super::connections::execute::execute;
 use super::error::{Error, Result, doing};
-use super::execute::execute;
 use super::quote::{Value, identifier, render};
 use super::target::Ready;
 use super::target::location::Site;
-use super::target::marker::{self, Mark, Settled};
-use super::target::{prepared, sessions};
+use super::target::marker::{self, Mark};
+use super::target::settlement::{self, Settled};
+use super::target::{prepared_transactions, sessions};
 use super::tenancy::database::databases;
 use super::tenancy::shared::pools::{self, Door};
 use super::tenancy::shared::{shared_names, tenant_rows};
+use super::tenant_ddl;
 
 /// Tables dropped in one transaction: about 10 locks each, so that a batch stays far below the 6,400 of a default server.
 const TABLES_A_BATCH: i64 = 40;
@@ -53,7 +55,7 @@ impl<'a> Removal<'a> {
         mark: Mark,
         placement: &'a PlacementName,
     ) -> Result<(Self, Settled)> {
-        let settled = marker::settle(site.target, mark.build, placement).await?;
+        let settled = settlement::settle(site.target, mark.build, placement).await?;
         let pool = pools::of_tenant(site.target, mark).await?;
         Ok((Self { site, ready, mark, placement, pool }, settled))
     }
@@ -91,11 +93,11 @@ impl<'a> Removal<'a> {
         // They outlive their sessions. Those of roles that all share can be the tenant's, and nobody else answers for them.
         let mut roles = tenant_ddl::all_roles(self.placement);
         roles.extend(shared_names::roles(self.ready, self.pool.as_ref()));
-        let left = prepared::of_roles(&mut connection, &roles).await?;
+        let left = prepared_transactions::of_roles(&mut connection, &roles).await?;
         if !left.is_empty() {
-            prepared::roll_back(self.site.target, self.ready, &left).await?;
+            prepared_transactions::roll_back(self.site.target, self.ready, &left).await?;
             tracing::info!(placement = %self.placement, number = left.len(), "rolled prepared transactions back");
-            if !prepared::of_roles(&mut connection, &roles).await?.is_empty() {
+            if !prepared_transactions::of_roles(&mut connection, &roles).await?.is_empty() {
                 return Err(Error::Lingering("prepared transactions of the tenant do not end".to_owned()));
             }
         }
@@ -123,7 +125,7 @@ impl<'a> Removal<'a> {
     async fn drop_schema(&self) -> Result<()> {
         let mut connection = self.site.target.acquire().await?;
         dependents::spare(&mut connection, self.placement).await?;
-        let backend = marker::backend(&mut connection).await?;
+        let backend = settlement::backend(&mut connection).await?;
         let dropping = self.drop_tables(&mut connection);
         yielding::while_others_yield(self.site.target, self.ready, backend, dropping).await
     }
@@ -182,7 +184,7 @@ impl<'a> Removal<'a> {
         let roles = existing(&mut connection, &tenant_ddl::all_roles(self.placement)).await?;
         let belongings = Belongings { ready, mark, roles: &roles };
         foreign_grants::return_elsewhere(&mut connection, target, belongings).await?;
-        let backend = marker::backend(&mut connection).await?;
+        let backend = settlement::backend(&mut connection).await?;
         yielding::while_others_yield(target, ready, backend, belongings.clear(&mut connection)).await?;
         let deadline = Instant::now() + PATIENCE;
         loop {

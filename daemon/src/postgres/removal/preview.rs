@@ -14,13 +14,13 @@ use tenantry_protocol::tenant::RowCount;
 
 use tokio::time::timeout;
 
-use crate::postgres::build::tenant_ddl;
 use crate::postgres::error::{Result, doing, doing_for_a_tenant};
 use crate::postgres::quote::{Value, render};
 use crate::postgres::target::location::Site;
 use crate::postgres::target::{Ready, Target};
 use crate::postgres::tenancy::database::databases;
 use crate::postgres::tenancy::shared::{pools, tenant_rows};
+use crate::postgres::tenant_ddl;
 
 /// Longer than this nobody who has a dialog open waits for a number; the estimate is there at once.
 const LIMITS: &str = "set local statement_timeout = '1s'; set local lock_timeout = '100ms'";

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use sqlx::{Connection as _, PgConnection};
 
+use crate::postgres::connections::execute::execute;
 use crate::postgres::error::{Result, doing};
-use crate::postgres::execute::execute;
-use crate::postgres::target::prepared;
+use crate::postgres::target::prepared_transactions;
 use crate::postgres::target::{Ready, Target};
 
 /// How long others are waited for before they are made to yield, and how often is looked for more of them.
@@ -69,9 +69,9 @@ async fn end_blockers(target: &Target, ready: &Ready, backend: i32) -> Result<Ve
     .await
     .map_err(doing("look for who keeps a removal waiting"))?;
     let mut ended = end(&mut connection, ready, sessions).await?;
-    let prepared = prepared::blocking(&mut connection, backend).await?;
+    let prepared = prepared_transactions::blocking(&mut connection, backend).await?;
     drop(connection);
-    prepared::roll_back(target, ready, &prepared).await?;
+    prepared_transactions::roll_back(target, ready, &prepared).await?;
     ended.extend(prepared.into_iter().map(|one| one.owner));
     Ok(ended)
 }

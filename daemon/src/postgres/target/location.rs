@@ -4,9 +4,7 @@
 //! What is the cluster's (roles, sessions, memberships, databases) is changed over the target's own connections, whatever
 //! the tenancy, under the marker that [`Home::standing`] names.
 
-use std::path::Path;
-
-use sqlx::postgres::{PgConnectOptions, PgPool, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgPool};
 use sqlx::{Connection as _, PgConnection};
 use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::id::{OperationId, TenantId};
@@ -14,10 +12,9 @@ use tenantry_protocol::name::PlacementName;
 
 use super::marker::Mark;
 use super::{Ready, Target, TargetConnection};
-use crate::postgres::archive::dump::Login;
-use crate::postgres::build::secret::Password;
-use crate::postgres::build::tenant_ddl;
 use crate::postgres::error::{Result, doing};
+use crate::postgres::secret::Password;
+use crate::postgres::tenant_ddl;
 
 /// Connections to a tenant's own database at once: the build's, and one beside it that looks at what it waits for.
 const CONNECTIONS: u32 = 3;
@@ -163,43 +160,7 @@ impl Site<'_> {
         PgConnection::connect_with(&options).await.map_err(doing("log in as the tenant"))
     }
 
-    /// How PostgreSQL's own programs of that version log in as the tenant's archiver, over the same way as [`Self::login`].
-    pub fn libpq_login(&self, placement: &PlacementName, password: &Password, program_major: u32) -> Login {
-        let (host, port) = self.target.endpoint();
-        let mut login = vec![
-            ("PGHOST", host),
-            ("PGPORT", port.to_string()),
-            ("PGUSER", tenant_ddl::dump_role(placement)),
-            ("PGPASSWORD", password.expose().to_owned()),
-            ("PGDATABASE", self.database().to_owned()),
-            ("PGAPPNAME", "tenantry-archive".to_owned()),
-        ];
-        let (mode, verifies) = match self.connection().get_ssl_mode() {
-            PgSslMode::Disable => ("disable", false),
-            PgSslMode::Allow => ("allow", false),
-            PgSslMode::Prefer => ("prefer", false),
-            PgSslMode::Require => ("require", false),
-            PgSslMode::VerifyCa => ("verify-ca", true),
-            PgSslMode::VerifyFull => ("verify-full", true),
-        };
-        login.push(("PGSSLMODE", mode.to_owned()));
-        if verifies && let Some(root) = ssl_root(self.target.options().ssl_root.as_deref(), program_major) {
-            login.push(("PGSSLROOTCERT", root));
-        }
-        login
-    }
-
-    const fn connection(&self) -> &PgConnectOptions {
+    pub(in crate::postgres) const fn connection(&self) -> &PgConnectOptions {
         &self.target.options().connection
-    }
-}
-
-/// The file of certificates; where none is named, the system's, which libpq knows by that word from 16 on.
-fn ssl_root(named: Option<&Path>, program_major: u32) -> Option<String> {
-    const BUNDLES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
-    match named {
-        Some(path) => Some(path.display().to_string()),
-        None if program_major >= 16 => Some("system".to_owned()),
-        None => BUNDLES.iter().find(|path| Path::new(path).exists()).map(|path| (*path).to_owned()),
     }
 }

@@ -1,21 +1,13 @@
 //! The marker of a build on its target: fence and witness.
 //!
-//! A build's first statement inserts it. A tombstone under the same operation waits for an open build and then tells
-//! whether it was committed; once it stands, a late build fails on it.
-
-use std::time::Duration;
+//! A build's first statement inserts it. [`super::settlement`] finds out by it what became of a build.
 
 use sqlx::PgConnection;
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::name::PlacementName;
 use uuid::Uuid;
 
-use super::Target;
-use super::location::Site;
 use crate::postgres::error::{Error, Result, doing};
-
-/// How long whoever takes over waits for a transaction that is about to end by itself.
-const COURTESY: Duration = Duration::from_millis(300);
 
 /// Whose build a marker stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,15 +27,6 @@ pub struct Mark {
     pub build: OperationId,
     /// The epoch of the daemon's hold on the control database.
     pub fence: i64,
-}
-
-/// What became of a build.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Settled {
-    /// It was never committed, and never will be.
-    Void,
-    /// It was committed: whatever it made is there.
-    Committed,
 }
 
 impl Owner {
@@ -80,122 +63,6 @@ pub async fn insert_marker(
     .await
     .map(|_| ())
     .map_err(doing("insert the marker"))
-}
-
-/// Finds out what became of a build, and makes sure that it stays so.
-pub async fn settle(target: &Target, operation: OperationId, placement: &PlacementName) -> Result<Settled> {
-    let mut connection = target.acquire().await?;
-    bury(&mut connection, operation, placement).await
-}
-
-/// As [`settle`], for a daemon that takes over: whoever of ours still holds the marker in an open transaction works for
-/// nobody any more, and would be waited for as long as its daemon is stopped. It is ended after a moment.
-pub async fn displace(site: Site<'_>, operation: OperationId, placement: &PlacementName) -> Result<Settled> {
-    let mut connection = site.acquire().await?;
-    let waiting = backend(&mut connection).await?;
-    displacing(site.target, waiting, operation, bury(&mut connection, operation, placement)).await
-}
-
-/// The server's process for the connection.
-pub(in crate::postgres) async fn backend(connection: &mut PgConnection) -> Result<i32> {
-    sqlx::query_scalar("select pg_backend_pid()")
-        .fetch_one(connection)
-        .await
-        .map_err(doing("identify the session"))
-}
-
-/// Does `work`, which the process `waiting` does, and ends whoever of ours keeps it waiting for the marker `build`.
-pub(in crate::postgres) async fn displacing<T>(
-    target: &Target,
-    waiting: i32,
-    build: OperationId,
-    work: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    tokio::pin!(work);
-    loop {
-        tokio::select! {
-            done = &mut work => return done,
-            () = tokio::time::sleep(COURTESY) => {}
-        }
-        match end_holders(target, waiting).await {
-            Ok(0) => {}
-            Ok(ended) => {
-                tracing::warn!(%build, ended, "ended the sessions of a daemon that holds on to its work");
-            }
-            // The wait has an end of its own.
-            Err(error) => {
-                tracing::warn!(%build, error = %error.explain(), "a holder could not be ended")
-            }
-        }
-    }
-}
-
-/// Ends the sessions of this daemon's role whose transaction the session `waiting` waits for; gives their number. Which
-/// they are is the server's own word: they hold the very transaction id.
-async fn end_holders(target: &Target, waiting: i32) -> Result<i64> {
-    let mut connection = target.acquire().await?;
-    sqlx::query_scalar(
-        "select count(pg_terminate_backend(a.pid))
-         from pg_locks w
-         join pg_locks h on h.locktype = 'transactionid' and h.transactionid = w.transactionid and h.granted
-         join pg_stat_activity a on a.pid = h.pid
-         where w.pid = $1 and w.locktype = 'transactionid' and not w.granted and h.pid <> w.pid
-           and a.usename = current_user and a.application_name = current_setting('application_name')",
-    )
-    .bind(waiting)
-    .fetch_one(&mut *connection)
-    .await
-    .map_err(doing("end whoever holds the marker"))
-}
-
-/// Ends the sessions of this daemon's role that do nothing and keep the session `waiting` from going on: those of a daemon
-/// that was stopped in the middle of its work. One that lives never rests that long within a build.
-pub(in crate::postgres) async fn end_idle_holders(target: &Target, waiting: i32) -> Result<i64> {
-    let mut connection = target.acquire().await?;
-    sqlx::query_scalar(
-        "select count(pg_terminate_backend(a.pid)) from unnest(pg_blocking_pids($1)) as b (pid)
-         join pg_stat_activity a on a.pid = b.pid
-         where a.usename = current_user and a.application_name = current_setting('application_name')
-           and a.state = 'idle in transaction' and a.state_change < clock_timestamp() - interval '2 seconds'",
-    )
-    .bind(waiting)
-    .fetch_one(&mut *connection)
-    .await
-    .map_err(doing("end whoever holds the pool"))
-}
-
-async fn bury(
-    connection: &mut PgConnection,
-    operation: OperationId,
-    placement: &PlacementName,
-) -> Result<Settled> {
-    let tombstone = sqlx::query(
-        "insert into tenantry.placement (operation_id, kind, placement, state) values ($1, 'tombstone', $2, 'void')",
-    )
-    .bind(operation.as_uuid())
-    .bind(placement.as_str())
-    .execute(&mut *connection)
-    .await
-    .map_err(doing("insert the tombstone"));
-    match tombstone {
-        Ok(_) => Ok(Settled::Void),
-        Err(Error::MarkerExists) => {
-            let (kind, name): (String, String) =
-                sqlx::query_as("select kind, placement from tenantry.placement where operation_id = $1")
-                    .bind(operation.as_uuid())
-                    .fetch_one(&mut *connection)
-                    .await
-                    .map_err(doing("read the marker"))?;
-            if name != placement.as_str() {
-                return Err(Error::Corrupt {
-                    what: "the marker",
-                    why: format!("it names {name}, not {placement}"),
-                });
-            }
-            Ok(if kind == "tombstone" { Settled::Void } else { Settled::Committed })
-        }
-        Err(error) => Err(error),
-    }
 }
 
 /// As [`hold`], of a marker that may not be there yet, and then is: a reservation, which no one transaction stands for.
@@ -305,7 +172,7 @@ pub struct Closed {
     pub triggered_tables: Vec<String>,
     /// One of those triggers is deferrable.
     pub any_deferrable: bool,
-    /// Which function runs the files now, as [`crate::postgres::build::tenant_ddl::RUNNER`] tells it; none if it was dropped.
+    /// Which function runs the files now, as [`crate::postgres::tenant_ddl::RUNNER`] tells it; none if it was dropped.
     pub runner: Option<String>,
 }
 

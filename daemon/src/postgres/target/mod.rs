@@ -1,47 +1,38 @@
-//! A target database as the daemon uses it: a pool of provisioner connections, and what was found or made on it before
-//! the first tenant.
+//! A target database: the pool of the provisioner's connections to it, and what is known of it. What makes a target ready
+//! for tenants stands above, in [`super::preparation`].
 //!
-//! Invariant: a connection goes back to the pool only after DISCARD ALL; on any doubt it is closed. The provisioner is
-//! never a superuser: a target whose role is one is refused.
+//! Invariant: a connection goes back to the pool only after DISCARD ALL; on any doubt it is closed.
 
-pub mod check;
-pub mod commitment;
-pub mod exposure;
+pub mod databases;
+mod known;
 pub mod location;
 pub mod lookout;
 pub mod marker;
 mod membership;
-pub mod prepared;
+pub mod prepared_transactions;
 pub mod sessions;
-mod trust;
+pub mod settlement;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex as SyncMutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Connection as _, Executor as _, PgConnection, Postgres};
 use tenantry_protocol::name::{PlacementName, TargetName};
-use tokio::sync::Mutex;
 
+use self::databases::Groundwork;
+use self::known::Known;
 use self::location::{Home, Site};
 use self::lookout::Lookout;
-use super::archive::dump::Archives;
-use super::connections::kept;
 use super::connections::queue::{self, Queue};
-use super::control::DURABLE;
-use super::error::{Error, Result, doing};
-use super::quote::{Value, render};
-use super::tenancy::database::template::Databases;
-use super::tenancy::shared::pools;
-use super::{canary, schema};
+use super::connections::{DURABLE, kept};
+use super::error::{Result, doing};
 
-/// The oldest server that Tenantry works on.
-pub const MINIMUM_VERSION_NUM: i32 = 150_000;
 /// How long whoever wants a connection waits while nobody gets one, and for the server to answer at all.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection to a tenant's own database is kept that nobody needs.
 const IDLE_TIME: Duration = Duration::from_secs(300);
 /// A server process keeps every function that it ever compiled, and walks their plans at each change of the catalog: a
@@ -64,6 +55,18 @@ pub struct TargetOptions {
     pub archives: Arc<Archives>,
 }
 
+/// Where archives go, and how they are made.
+#[derive(Debug, Clone)]
+pub struct Archives {
+    pub dir: PathBuf,
+    /// Of `pg_dump` and `pg_restore`; none for the nearest that are installed.
+    pub bin_dir: Option<PathBuf>,
+    /// Of the private cluster's programs; these may be among them.
+    pub cluster_bin_dir: Option<PathBuf>,
+    /// How long making and checking one may take.
+    pub timeout: Duration,
+}
+
 /// A target; connects when it is first needed, so that one that is down hurts nobody else.
 pub struct Target {
     options: TargetOptions,
@@ -71,13 +74,10 @@ pub struct Target {
     /// For its connections.
     queue: Queue,
     lookout: Lookout,
-    ready: RwLock<Option<Arc<Ready>>>,
-    /// What it has for tenants with databases of their own.
-    databases: Databases,
-    /// Held while it is made ready, which can take as long as a connection to a server that is mute.
-    preparing: Mutex<()>,
+    ready: Known<Ready>,
+    groundwork: Known<Groundwork>,
     /// Builds so far, by server process.
-    worn: SyncMutex<HashMap<i32, u32>>,
+    worn: Mutex<HashMap<i32, u32>>,
 }
 
 /// What holds for a target that was reached and prepared.
@@ -130,10 +130,9 @@ impl Target {
             pool,
             lookout,
             queue: Queue::default(),
-            ready: RwLock::default(),
-            databases: Databases::default(),
-            preparing: Mutex::default(),
-            worn: SyncMutex::default(),
+            ready: Known::default(),
+            groundwork: Known::default(),
+            worn: Mutex::default(),
         }
     }
 
@@ -164,35 +163,25 @@ impl Target {
         self.options.connection.get_database().unwrap_or("postgres")
     }
 
-    /// The target made ready: reached, found fit, with our bookkeeping, the group and the canary. Made once, kept after.
-    /// Whoever waits for somebody else's attempt waits no longer than for one of its own.
-    pub async fn ready(&self) -> Result<Arc<Ready>> {
-        if let Some(known) = self.known() {
-            return Ok(known);
-        }
-        let turn = tokio::time::timeout(ACQUIRE_TIMEOUT, self.preparing.lock()).await;
-        let _turn = turn.map_err(|_| doing("prepare the target")(sqlx::Error::PoolTimedOut))?;
-        if let Some(known) = self.known() {
-            return Ok(known);
-        }
-        let made = Arc::new(Box::pin(self.prepare()).await?);
-        self.know(Some(Arc::clone(&made)));
-        Ok(made)
-    }
-
     /// What is known of it without asking it, or waiting for anybody who does.
     pub fn known(&self) -> Option<Arc<Ready>> {
-        self.ready.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.ready.get()
     }
 
     /// Forgets what is known, so that the next use looks again: somebody may have changed the server.
     pub fn forget(&self) {
-        self.databases.forget();
-        self.know(None);
+        self.groundwork.forget();
+        self.ready.forget();
     }
 
-    fn know(&self, ready: Option<Arc<Ready>>) {
-        *self.ready.write().unwrap_or_else(PoisonError::into_inner) = ready;
+    /// What was found on it, or made, before its first tenant.
+    pub(super) const fn readiness(&self) -> &Known<Ready> {
+        &self.ready
+    }
+
+    /// What was made on it for tenants with databases of their own.
+    pub(super) const fn groundwork(&self) -> &Known<Groundwork> {
+        &self.groundwork
     }
 
     /// A tenant whose objects live in this database.
@@ -203,10 +192,6 @@ impl Target {
     /// Where to look at a build from.
     pub const fn lookout(&self) -> &Lookout {
         &self.lookout
-    }
-
-    pub(super) const fn databases(&self) -> &Databases {
-        &self.databases
     }
 
     /// Connections of the provisioner to another database of the same server; none is made before it is asked for.
@@ -269,44 +254,6 @@ impl Target {
         let close = async { tokio::join!(self.pool.close(), self.lookout.close()) };
         let _ = tokio::time::timeout(ACQUIRE_TIMEOUT, close).await;
     }
-
-    /// Connects and looks, and changes nothing: what it is, if it will do.
-    pub async fn probe(&self) -> Result<String> {
-        let mut connection = self.acquire().await?;
-        let (version, _, role, database) = identify(&mut connection).await?;
-        Ok(format!("PostgreSQL {version}, database {database}, as {role}"))
-    }
-
-    async fn prepare(&self) -> Result<Ready> {
-        let mut connection = self.acquire().await?;
-        let result = self.prepare_on(&mut connection).await;
-        if result.is_err() {
-            // An error in the middle leaves it in no known state.
-            connection.close().await.ok();
-        }
-        result
-    }
-
-    async fn prepare_on(&self, connection: &mut PgConnection) -> Result<Ready> {
-        let (server_version, version_num, provisioner, database) = identify(connection).await?;
-        schema::TARGET.migrate(connection).await?;
-        pools::secure_earlier(connection, &provisioner).await?;
-        let group = match find_group(connection).await? {
-            Some(group) => group,
-            None => make_group(connection, &database).await?,
-        };
-        let mut ready = Ready {
-            server_version,
-            version_num,
-            provisioner,
-            database,
-            group,
-            canary: PlacementName::from_random(rand::random()),
-            locks_max: check::room(connection).await?.locks_max,
-        };
-        ready.canary = canary::ensure(self, &ready).await?;
-        Ok(ready)
-    }
 }
 
 /// How the provisioner connects.
@@ -335,66 +282,3 @@ fn pool(options: PgPoolOptions, connection: PgConnectOptions) -> PgPool {
         })
         .connect_lazy_with(connection)
 }
-
-/// Version, role and database, if they will do.
-async fn identify(connection: &mut PgConnection) -> Result<(String, i32, String, String)> {
-    let (version, version_num, role, database, is_superuser, may_create_roles): (String, i32, String, String, bool, bool) =
-        sqlx::query_as(
-            "select current_setting('server_version'), current_setting('server_version_num')::int, current_user::text,
-                    current_database()::text, rolsuper, rolcreaterole
-             from pg_catalog.pg_roles where rolname = current_user",
-        )
-        .fetch_one(connection)
-        .await
-        .map_err(doing("identify the target"))?;
-    let short = version.split_whitespace().next().unwrap_or(&version).to_owned();
-    if version_num < MINIMUM_VERSION_NUM {
-        return Err(Error::Refused(format!("the server is PostgreSQL {short}; Tenantry needs 15 or later")));
-    }
-    if is_superuser {
-        return Err(Error::Refused(format!(
-            "the role {role} is a superuser, and migrations are other people's code: give the target a role made with \
-             CREATE ROLE … LOGIN CREATEROLE CREATEDB that owns the database"
-        )));
-    }
-    if !may_create_roles {
-        return Err(Error::Refused(format!(
-            "the role {role} may not create roles: have an administrator run ALTER ROLE {role} CREATEROLE"
-        )));
-    }
-    Ok((short, version_num, role, database))
-}
-
-async fn find_group(connection: &mut PgConnection) -> Result<Option<String>> {
-    sqlx::query_scalar("select group_role from tenantry.target_identity")
-        .fetch_optional(connection)
-        .await
-        .map_err(doing("look for the target's group"))
-}
-
-async fn make_group(connection: &mut PgConnection, database: &str) -> Result<String> {
-    // The random part of a placement name: groups belong to a cluster, which can hold several targets.
-    let random = PlacementName::from_random(rand::random());
-    let group = format!("tenantry_g_{}", random.as_str().trim_start_matches("t_"));
-    let sql =
-        render(GROUP, &[("group", Value::Identifier(&group)), ("database", Value::Identifier(database))]);
-    let mut tx = connection.begin().await.map_err(doing("begin to make the target's group"))?;
-    sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
-        .execute(&mut *tx)
-        .await
-        .map_err(doing("make the target's group"))?;
-    sqlx::query("insert into tenantry.target_identity (group_role) values ($1)")
-        .bind(&group)
-        .execute(&mut *tx)
-        .await
-        .map_err(doing("note the target's group"))?;
-    tx.commit().await.map_err(doing("commit the target's group"))?;
-    Ok(group)
-}
-
-/// A refused REVOKE is only a warning; the check of a target reads the privileges back.
-const GROUP: &str = "\
-create role {group} nologin;
-grant connect on database {database} to {group};
-revoke connect, temporary on database {database} from public;
-";

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use super::Ready;
 use super::marker::{self, Mark};
+use crate::postgres::connections::execute::execute;
 use crate::postgres::error::{Error, Result, doing};
-use crate::postgres::execute::execute;
 
 /// How long ended sessions may take to be gone.
 const TIMEOUT: Duration = Duration::from_secs(10);

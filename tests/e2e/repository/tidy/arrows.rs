@@ -9,7 +9,8 @@ use super::source::{SourceFile, files, report};
 /// The daemon's modules and what of the crate each may use. What is not listed (lib, main) is wiring and may use all.
 const DAEMON: &[(&str, &[&str])] = &[
     ("model", &[]),
-    ("config", &["model", "private_path"]),
+    ("ambient", &[]),
+    ("config", &["model", "private_path", "ambient"]),
     ("metrics", &[]),
     ("file_lock", &[]),
     ("logging", &["config", "private_path"]),

@@ -4,6 +4,7 @@
 //! reason; one that is not needed any more fails too.
 
 mod arrows;
+mod circles;
 mod proven;
 mod reach;
 mod shape;

@@ -26,9 +26,18 @@ impl SourceFile {
         if self.path.contains("/tests/") || self.path.ends_with("/tests.rs") {
             return String::new();
         }
-        let end = self.text.find("\n#[cfg(test)]\nmod ").unwrap_or(self.text.len());
-        let lines = self.text[..end].lines().filter(|line| !line.trim_start().starts_with("//"));
+        let lines = self.text[..self.unit_tests().unwrap_or(self.text.len())]
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"));
         lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Where the unit tests at the end begin. A module of tests in a file of its own is declared at the top.
+    fn unit_tests(&self) -> Option<usize> {
+        let mut tests = self.text.match_indices("\n#[cfg(test)]\nmod ");
+        tests
+            .find(|(at, _)| self.text[at + 1..].lines().nth(1).is_some_and(|line| line.ends_with('{')))
+            .map(|(at, _)| at)
     }
 }
 

@@ -12,26 +12,20 @@ use std::time::{Duration, Instant};
 
 use sqlx::Connection as _;
 
-use super::faults::{self, Faults, Rule, Script, World};
+use super::faults::{Faults, World};
 use super::guests;
 use super::oracle::{self, State};
+use super::proxy::Proxy;
 use super::registry::{self, Ended, Watcher};
-use super::request::{self, Scenario};
+use super::request::{self, BLUEPRINT, DATABASES, OUTSIDE, SHARED, Scenario};
+use super::script::{self, Rule, Script};
 use crate::binaries;
 use crate::daemon::Daemon;
-use crate::proxy::Proxy;
 use crate::wait::PATIENCE;
 use crate::{Cluster, Env, Folder};
 
 /// Small, so that a thousand operations take minutes; the lease as short as it may be.
 const CONFIG: &str = "[limits]\nlease_ms = 500\noperation_budget_ms = 20000\nverify_every_s = 0\n";
-pub const BLUEPRINT: &str = "small";
-/// With a file outside the transaction, and one behind it.
-pub const OUTSIDE: &str = "outside";
-/// Whose tables tenants share.
-pub const SHARED: &str = "shared";
-/// With a database for each tenant.
-pub const DATABASES: &str = "databases";
 /// How long what a broken connection left on the server may take to end by itself.
 const REST: Duration = Duration::from_secs(20);
 
@@ -215,7 +209,7 @@ impl Arena {
         verdict: &mut Verdict,
     ) {
         if ended.state == "needs_attention" {
-            if !faults::struck_for_good(&verdict.trace) {
+            if !script::struck_for_good(&verdict.trace) {
                 verdict.violations.push("asks for a person, and all that struck passes".to_owned());
             }
             // What it names for a secret is to ask again.

@@ -4,5 +4,7 @@ pub mod arena;
 pub mod faults;
 pub mod guests;
 pub mod oracle;
+pub mod proxy;
 pub mod registry;
 pub mod request;
+pub mod script;

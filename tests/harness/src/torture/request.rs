@@ -14,8 +14,15 @@ use tenantry_protocol::tenant::{
 use tokio::net::UnixStream;
 use uuid::Uuid;
 
-use super::arena::{BLUEPRINT, DATABASES, OUTSIDE, SHARED};
 use crate::rpc;
+
+pub const BLUEPRINT: &str = "small";
+/// With a file outside the transaction, and one behind it.
+pub const OUTSIDE: &str = "outside";
+/// Whose tables tenants share.
+pub const SHARED: &str = "shared";
+/// With a database for each tenant.
+pub const DATABASES: &str = "databases";
 
 /// Longer than the daemon keeps a caller waiting for the answer to a lost COMMIT.
 const ANSWER: Duration = Duration::from_secs(20);

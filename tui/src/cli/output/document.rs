@@ -7,6 +7,7 @@ use std::path::Path;
 
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
+use tenantry_protocol::ErrorCode;
 use tenantry_protocol::archive::Archive;
 use tenantry_protocol::audit::{
     AuditEvent, AuditHold, AuditKey, AuditPruned, AuditRedacted, AuditResponse, AuditSegments, AuditVerdict,
@@ -14,6 +15,7 @@ use tenantry_protocol::audit::{
 };
 use tenantry_protocol::blueprint::{Blueprint, BlueprintReport, BlueprintsResponse};
 use tenantry_protocol::isolation::{Grade, IsolationReport};
+use tenantry_protocol::operation::OperationState;
 use tenantry_protocol::operation::{Operation, OperationsResponse};
 use tenantry_protocol::plan::Plan;
 use tenantry_protocol::schema::schema_of_output;
@@ -22,6 +24,7 @@ use tenantry_protocol::target::TargetsResponse;
 use tenantry_protocol::tenant::{Credentials, RotationFinished, Tenant, TenantDetail};
 use tenantry_protocol::watch::Event;
 
+use crate::cli::error::CliError;
 use crate::format;
 
 /// `status`: who the daemon takes the caller for, and how it is.
@@ -271,4 +274,39 @@ pub(in crate::cli) fn all() -> Vec<(&'static str, Schema)> {
         ("schema", schema_of_output::<SchemaNames>()),
         ("error", schema_of_output::<Failed>()),
     ]
+}
+
+/// The document of an error for `--json`; none where standard output holds its document already, or cannot hold one.
+pub(in crate::cli) fn failed(error: &CliError) -> Option<Failed<'_>> {
+    let (code, field) = match error {
+        CliError::Client(error) => (code_name(error.code()), error.field()),
+        CliError::Invalid { field, .. } => (code_name(ErrorCode::InvalidArgument), field.as_deref()),
+        CliError::File { .. } => (code_name(ErrorCode::InvalidArgument), None),
+        CliError::Failed(operation) => match operation.state {
+            OperationState::NeedsAttention { .. } => (code_name(ErrorCode::NeedsAttention), None),
+            _ => ("operation_failed".to_owned(), None),
+        },
+        CliError::Interrupted(_) => ("interrupted".to_owned(), None),
+        CliError::Demo(_) => (code_name(ErrorCode::Unavailable), None),
+        CliError::Bug(_) | CliError::Console(_) => (code_name(ErrorCode::Internal), None),
+        CliError::Findings(_)
+        | CliError::Attention(_)
+        | CliError::Unhealthy(_)
+        | CliError::ReaderGone
+        | CliError::Output(_) => return None,
+    };
+    let operation = match error {
+        CliError::Failed(operation) => Some(&**operation),
+        _ => None,
+    };
+    let error = Fault { code, message: error.to_string(), field: field.map(str::to_owned) };
+    Some(Failed { error, operation })
+}
+
+/// The code as it is on the wire.
+fn code_name(code: ErrorCode) -> String {
+    match serde_json::to_value(code) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => "internal".to_owned(),
+    }
 }

@@ -8,11 +8,11 @@ use tenantry_protocol::tenant::RollbackRequest;
 use time::OffsetDateTime;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use super::manage::outcome;
 use crate::cli::Context;
 use crate::cli::args::Rollback;
 use crate::cli::change::{Change, run as run_change};
 use crate::cli::error::CliError;
+use crate::cli::outcome::outcome;
 use crate::client::Client;
 use crate::format;
 

@@ -3,7 +3,7 @@
 
 use crossterm::event::KeyCode;
 
-use super::tables::{
+use super::common::{
     BACK_Q, DOWN, END, HELP, HELP_F1, HOME, PAGE_DOWN, PAGE_UP, PALETTE, PALETTE_CTRL_P, UP,
 };
 use super::{Action, Binding, hint, key, plain, when};

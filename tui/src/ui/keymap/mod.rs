@@ -4,72 +4,16 @@
 //! is on a plain Enter.
 
 mod audit;
+mod common;
 mod tables;
 mod when;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+use super::action::Action;
 use super::state::tenants::Typing;
 use super::state::wizard::Step;
 use super::state::{Overlay, Screen, State};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Action {
-    Quit,
-    Suspend,
-    Help,
-    Palette,
-    Back,
-    Up,
-    Down,
-    PageUp,
-    PageDown,
-    Home,
-    End,
-    Open,
-    New,
-    Rollback,
-    Filter,
-    Audit,
-    LastOperation,
-    Operations,
-    Reload,
-    Mark,
-    MarkAll,
-    Sort,
-    Reverse,
-    NextField,
-    PreviousField,
-    NextChoice,
-    PreviousChoice,
-    Continue,
-    Complete,
-    Approve,
-    ToggleSql,
-    Credentials,
-    IssueCredentials,
-    Copy,
-    CopyPassword,
-    Retry,
-    RetryAsIs,
-    Cancel,
-    SuspendTenant,
-    ResumeTenant,
-    RollbackMarked,
-    RollBackNow,
-    Verify,
-    VerifyAll,
-    StopVerifying,
-    Isolation,
-    Evidence,
-    CopyJson,
-    Details,
-    Tail,
-    VerifyTrail,
-    Verdict,
-    Export,
-    StopExport,
-}
 
 /// One line of the keymap.
 #[derive(Debug, Clone, Copy)]

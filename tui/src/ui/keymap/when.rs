@@ -9,6 +9,7 @@ use crate::ui::state::credentials::Secret;
 use crate::ui::state::export::Field;
 use crate::ui::state::operation::{can_be_cancelled, can_be_done_again, can_be_retried};
 use crate::ui::state::tenants;
+use crate::ui::state::verdict;
 use crate::ui::state::wizard::{Confirmation, is_runnable};
 use crate::ui::state::{Screen, State};
 
@@ -170,7 +171,7 @@ pub(super) fn can_resume(state: &State) -> bool {
 }
 
 pub(super) fn can_verify(state: &State) -> bool {
-    state.tenant_at_hand().is_some_and(|tenant| tenants::can_verify(&tenant.state))
+    state.tenant_at_hand().is_some_and(|tenant| verdict::can_verify(&tenant.state))
 }
 
 /// v is for the marked where there are any.

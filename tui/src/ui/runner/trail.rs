@@ -10,10 +10,11 @@ use tenantry_protocol::audit::{
     AuditExportRequest, AuditRequest, AuditVerificationRequest, AuditVerifyRequest,
 };
 
-use super::super::event::{Effect, Event, Pace, Ticket};
+use super::super::event::{Effect, Event, Pace};
 use super::super::link::{self, Events};
 use super::super::state::audit::PAGE;
 use super::super::state::export::ExportProgress;
+use super::super::ticket::Ticket;
 use super::clean;
 use crate::client::{Client, Overwrite, export_to};
 use crate::{format, text};

@@ -9,7 +9,7 @@ use tui_input::Input;
 
 use super::Answer;
 use super::tenants::Typing;
-use crate::ui::event::Ticket;
+use crate::ui::ticket::Ticket;
 
 /// Events of one reading.
 pub(crate) const PAGE: u32 = 200;

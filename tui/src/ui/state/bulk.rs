@@ -9,7 +9,7 @@ use tenantry_protocol::tenant::{RollbackPreview, Tenant};
 use tui_input::Input;
 
 use super::Answer;
-use crate::ui::event::Ticket;
+use crate::ui::ticket::Ticket;
 
 /// Tenants of one dialog: as many as a person can look through.
 pub(crate) const MOST: usize = 50;

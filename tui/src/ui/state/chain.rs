@@ -7,7 +7,7 @@ use tenantry_protocol::audit::{AuditBreak, AuditVerdict, AuditVerification, Trai
 use time::OffsetDateTime;
 
 use super::isolation::Tone;
-use crate::ui::event::Ticket;
+use crate::ui::ticket::Ticket;
 use crate::{format, trail};
 
 #[derive(Debug, Default)]

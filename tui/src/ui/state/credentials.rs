@@ -7,7 +7,7 @@ use tenantry_protocol::ApiError;
 use tenantry_protocol::name::Slug;
 use tenantry_protocol::tenant::{Credentials, CredentialsIssued, Tenant};
 
-use crate::ui::event::Ticket;
+use crate::ui::ticket::Ticket;
 
 #[derive(Debug)]
 pub(crate) struct CredentialsScreen {

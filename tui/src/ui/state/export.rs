@@ -9,7 +9,7 @@ use time::macros::format_description;
 use tui_input::Input;
 
 use crate::trail;
-use crate::ui::event::Ticket;
+use crate::ui::ticket::Ticket;
 
 pub(crate) const FORMATS: [ExportFormat; 3] = [ExportFormat::Jsonl, ExportFormat::Csv, ExportFormat::Ocsf];
 

@@ -4,10 +4,11 @@
 //! worst is selected, whichever that is.
 
 use tenantry_protocol::id::TenantId;
-use tenantry_protocol::isolation::{Depth, Grade, IsolationBadge};
+use tenantry_protocol::isolation::{Depth, Grade};
 use tenantry_protocol::tenant::Tenant;
 
-use super::{State, tenants};
+use super::State;
+use super::verdict::{self, WELL, rank};
 
 #[derive(Debug, Default)]
 pub(crate) struct FleetScreen {
@@ -33,7 +34,7 @@ pub(crate) struct Counts {
 
 pub(crate) fn counts(state: &State) -> Counts {
     let mut counts = Counts::default();
-    for tenant in state.tenants.rows().iter().filter(|tenant| tenants::can_verify(&tenant.state)) {
+    for tenant in state.tenants.rows().iter().filter(|tenant| verdict::can_verify(&tenant.state)) {
         counts.standing += 1;
         counts.wanting += usize::from(rank(tenant.isolation.as_ref()) < WELL);
         let Some(badge) = &tenant.isolation else {
@@ -63,7 +64,7 @@ impl FleetScreen {
 }
 
 fn wants(tenant: &Tenant) -> bool {
-    tenants::can_verify(&tenant.state) && rank(tenant.isolation.as_ref()) < WELL
+    verdict::can_verify(&tenant.state) && rank(tenant.isolation.as_ref()) < WELL
 }
 
 /// Those that stand and are not known to be wholly isolated, worst first; and the selected one in any case.
@@ -74,21 +75,4 @@ pub(crate) fn wanting(state: &State, selection: Option<TenantId>) -> Vec<&Tenant
     // Stable: equally bad ones are by name.
     wanting.sort_by_key(|tenant| rank(tenant.isolation.as_ref()));
     wanting
-}
-
-/// Rank of a tenant that held against the whole battery.
-const WELL: u8 = 5;
-
-/// What wants a person first.
-pub(crate) const fn rank(badge: Option<&IsolationBadge>) -> u8 {
-    match badge {
-        Some(badge) => match (badge.grade, badge.depth) {
-            (Grade::F, _) => 0,
-            (Grade::Other, _) => 1,
-            (Grade::B, _) => 3,
-            (Grade::A, Depth::Full) => WELL,
-            (Grade::A, _) => 4,
-        },
-        None => 2,
-    }
 }

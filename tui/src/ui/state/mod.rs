@@ -19,6 +19,7 @@ pub(crate) mod record;
 pub(crate) mod rollback;
 pub(crate) mod sorting;
 pub(crate) mod tenants;
+pub(crate) mod verdict;
 pub(crate) mod verifying;
 pub(crate) mod wizard;
 
@@ -34,7 +35,6 @@ use tenantry_protocol::target::Target;
 use tenantry_protocol::tenant::{Tenant, TenantDetail};
 use time::OffsetDateTime;
 
-use super::event::Ticket;
 use audit::AuditScreen;
 use bulk::BulkRollback;
 use chain::Chain;
@@ -50,6 +50,8 @@ use rollback::RollbackDialog;
 use tenants::Tenants;
 use verifying::Verifying;
 use wizard::Wizard;
+
+use super::ticket::Ticket;
 
 /// What is wrong with a tenant's isolation, on its own screen; the report has all of it.
 pub(crate) const MOST_WRONG: usize = 5;

@@ -8,7 +8,7 @@ use tenantry_protocol::tenant::{RollbackPreview, Tenant};
 use tui_input::Input;
 
 use super::Answer;
-use crate::ui::event::Ticket;
+use crate::ui::ticket::Ticket;
 
 #[derive(Debug)]
 pub(crate) struct RollbackDialog {

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use tenantry_protocol::tenant::{Tenant, TenantState};
 
-use super::{fleet, tenants};
+use super::verdict;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Column {
@@ -98,7 +98,7 @@ const fn rank(state: &TenantState) -> u8 {
 }
 
 fn isolation_rank(tenant: &Tenant) -> (bool, u8) {
-    (!tenants::can_verify(&tenant.state), fleet::rank(tenant.isolation.as_ref()))
+    (!verdict::can_verify(&tenant.state), verdict::rank(tenant.isolation.as_ref()))
 }
 
 fn since(tenant: &Tenant) -> Option<time::OffsetDateTime> {

@@ -293,11 +293,6 @@ pub(crate) const fn can_resume(state: &TenantState) -> bool {
     matches!(state, TenantState::Suspended | TenantState::Retiring { purge_after: Some(_) })
 }
 
-/// There is something to attack.
-pub(crate) const fn can_verify(state: &TenantState) -> bool {
-    matches!(state, TenantState::Active | TenantState::Suspended)
-}
-
 /// A rollback of it can be asked for.
 pub(crate) const fn can_roll_back(state: &TenantState) -> bool {
     matches!(state, TenantState::Active | TenantState::Suspended | TenantState::NeedsAttention { .. })

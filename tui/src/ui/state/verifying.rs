@@ -9,7 +9,7 @@ use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::isolation::Grade;
 use tenantry_protocol::name::Slug;
 
-use crate::ui::event::Ticket;
+use crate::ui::ticket::Ticket;
 
 #[derive(Debug, Default)]
 pub(crate) struct Verifying {

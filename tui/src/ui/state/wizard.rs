@@ -14,7 +14,7 @@ use tenantry_protocol::tenant::{ProvisionRequest, Tenant};
 use tui_input::Input;
 
 use super::tenants::Tenants;
-use crate::ui::event::Ticket;
+use crate::ui::ticket::Ticket;
 
 /// Characters of a display name at most; the daemon's rule.
 const MAX_NAME: usize = 200;

@@ -8,10 +8,12 @@ use tenantry_protocol::tenant::RollbackRequest;
 use tui_input::InputRequest;
 use tui_input::backend::crossterm::to_input_request;
 
-use super::{audit, bulk, copy, export, list_rows, open, palette, scroll, verify, wizard};
+use super::palette::Chosen;
+use super::{audit, begin, bulk, copy, export, list_rows, open, palette, scroll, verify, wizard};
 use crate::text;
-use crate::ui::event::{Effect, Ticket};
-use crate::ui::keymap::{self, Action, Mode};
+use crate::ui::action::Action;
+use crate::ui::event::Effect;
+use crate::ui::keymap::{self, Mode};
 use crate::ui::state::bulk::{BulkRollback, Phase};
 use crate::ui::state::credentials::Secret;
 use crate::ui::state::export::Field;
@@ -102,18 +104,15 @@ fn shown_operation(state: &State) -> Option<OperationId> {
     }
 }
 
-/// Asks for an operation without a dialog; its screen opens when the daemon has accepted it.
-pub(super) fn begin(state: &mut State, effect: impl FnOnce(Ticket, &State) -> Option<Effect>) -> Vec<Effect> {
-    let ticket = state.ticket();
-    let effect = effect(ticket, state);
-    state.beginning = effect.is_some().then_some(ticket);
-    effect.into_iter().collect()
-}
-
 /// Enter where it means "go on": never a removal.
 fn go_on(state: &mut State) -> Vec<Effect> {
     match keymap::mode(state) {
-        Mode::Palette => return palette::run(state),
+        Mode::Palette => {
+            return match palette::choose(state) {
+                Chosen::Action(action) => perform(state, action),
+                Chosen::Effects(effects) => effects,
+            };
+        }
         Mode::Filter => state.tenants.typing = Typing::No,
         Mode::AuditFilter => return audit::search(state),
         Mode::Export => return export::begin(state),

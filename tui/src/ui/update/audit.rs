@@ -9,13 +9,14 @@ use tui_input::Input;
 
 use crate::filter;
 use crate::trail;
-use crate::ui::event::{Effect, Pace, Ticket};
-use crate::ui::keymap::Action;
+use crate::ui::action::Action;
+use crate::ui::event::{Effect, Pace};
 use crate::ui::state::audit::{AuditScreen, Older, Reading, Tail};
 use crate::ui::state::chain::Checking;
 use crate::ui::state::record::RecordScreen;
 use crate::ui::state::tenants::Typing;
 use crate::ui::state::{Screen, State};
+use crate::ui::ticket::Ticket;
 
 /// What the keys for it do.
 pub(super) fn perform(state: &mut State, action: Action) -> Vec<Effect> {

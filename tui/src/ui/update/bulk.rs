@@ -8,9 +8,10 @@ use tenantry_protocol::operation::{Failure, Operation, OperationState};
 use tenantry_protocol::tenant::{RollbackPreview, RollbackRequest};
 
 use super::open;
-use crate::ui::event::{Effect, Ticket};
+use crate::ui::event::Effect;
 use crate::ui::state::bulk::{BulkRollback, MOST, Phase, Progress};
 use crate::ui::state::{Answer, Screen, State, tenants};
+use crate::ui::ticket::Ticket;
 
 /// The dialog for those of the marked that can be rolled back. A single one has the dialog that asks for its name.
 pub(super) fn open(state: &mut State) -> Vec<Effect> {

@@ -4,8 +4,8 @@
 use tenantry_protocol::operation::Failure;
 
 use crate::format;
+use crate::ui::action::Action;
 use crate::ui::event::Effect;
-use crate::ui::keymap::Action;
 use crate::ui::state::credentials::Secret;
 use crate::ui::state::{Screen, State};
 

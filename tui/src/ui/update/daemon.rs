@@ -9,12 +9,13 @@ use tenantry_protocol::{ApiError, ErrorCode};
 
 use super::wizard::{adopt, plan_arrived};
 use super::{audit, bulk, export, list_rows, verify};
-use crate::ui::event::{Effect, Event, Ticket};
+use crate::ui::event::{Effect, Event};
 use crate::ui::state::credentials::Secret;
 use crate::ui::state::operation::{OperationScreen, can_be_retried};
 use crate::ui::state::rollback::Asking;
 use crate::ui::state::wizard::{Confirmation, Wizard};
 use crate::ui::state::{Answer, Connection, Screen, State};
+use crate::ui::ticket::Ticket;
 
 /// Tenants that ended unseen, of which the record is read; more than that is a matter for the audit trail.
 const MAX_ENDED: usize = 50;

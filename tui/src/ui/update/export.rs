@@ -4,9 +4,10 @@
 
 use tenantry_protocol::audit::AuditExportRequest;
 
-use crate::ui::event::{Effect, Ticket};
+use crate::ui::event::Effect;
 use crate::ui::state::export::{ExportProgress, ExportScreen, Exporting};
 use crate::ui::state::{Screen, State};
+use crate::ui::ticket::Ticket;
 
 /// About the filter in force; about everything where there is none.
 pub(super) fn open(state: &mut State) -> Vec<Effect> {

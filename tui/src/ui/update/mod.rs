@@ -20,6 +20,7 @@ mod tests;
 use super::event::{Effect, Event};
 use super::keymap;
 use super::state::{Connection, Overlay, Screen, State};
+use super::ticket::Ticket;
 
 pub(crate) fn update(state: &mut State, event: Event) -> Vec<Effect> {
     match event {
@@ -76,4 +77,12 @@ fn shows_time(state: &State) -> bool {
                     | Screen::Fleet(_)
                     | Screen::Audit(_)
             ))
+}
+
+/// Asks for an operation without a dialog; its screen opens when the daemon has accepted it.
+fn begin(state: &mut State, effect: impl FnOnce(Ticket, &State) -> Option<Effect>) -> Vec<Effect> {
+    let ticket = state.ticket();
+    let effect = effect(ticket, state);
+    state.beginning = effect.is_some().then_some(ticket);
+    effect.into_iter().collect()
 }

@@ -5,20 +5,24 @@
 use tenantry_protocol::id::TenantId;
 use tui_input::Input;
 
-use super::{action, audit, export, open, verify, wizard};
+use super::{audit, begin, export, open, verify, wizard};
+use crate::ui::action::Action;
+use crate::ui::commands;
 use crate::ui::event::Effect;
 use crate::ui::state::palette::{Palette, Run};
 use crate::ui::state::tenants::Typing;
 use crate::ui::state::{Overlay, State};
 
 pub(super) fn open_it(state: &mut State) {
-    state.overlay = Overlay::Palette(Box::new(Palette::open(state)));
+    let entries = commands::matching(state, "");
+    state.overlay = Overlay::Palette(Box::new(Palette { input: Input::default(), entries, selected: 0 }));
 }
 
 /// The input changed: the list follows.
 pub(super) fn search(state: &mut State) {
     let Overlay::Palette(mut palette) = std::mem::replace(&mut state.overlay, Overlay::None) else { return };
-    palette.search(state);
+    palette.selected = 0;
+    palette.entries = commands::matching(state, palette.input.value());
     state.overlay = Overlay::Palette(palette);
 }
 
@@ -36,7 +40,23 @@ pub(super) fn complete(state: &mut State) {
     }
 }
 
-pub(super) fn run(state: &mut State) -> Vec<Effect> {
+/// What the chosen entry comes to.
+pub(super) enum Chosen {
+    /// As if its key had been pressed.
+    Action(Action),
+    Effects(Vec<Effect>),
+}
+
+pub(super) fn choose(state: &mut State) -> Chosen {
+    let Overlay::Palette(palette) = &state.overlay else { return Chosen::Effects(Vec::new()) };
+    if let Some(Run::Act(action)) = palette.chosen().map(|entry| entry.run.clone()) {
+        state.overlay = Overlay::None;
+        return Chosen::Action(action);
+    }
+    Chosen::Effects(run(state))
+}
+
+fn run(state: &mut State) -> Vec<Effect> {
     let Overlay::Palette(palette) = &state.overlay else { return Vec::new() };
     let Some(entry) = palette.chosen().cloned() else {
         state.notice = Some("no command of this name; esc closes".to_owned());
@@ -48,8 +68,7 @@ pub(super) fn run(state: &mut State) -> Vec<Effect> {
     }
     state.overlay = Overlay::None;
     match entry.run {
-        Run::Act(action) => action::perform(state, action),
-        Run::Ask(_) => Vec::new(),
+        Run::Act(_) | Run::Ask(_) => Vec::new(),
         Run::ShowTenants => {
             state.leave_to_list();
             Vec::new()
@@ -75,11 +94,11 @@ pub(super) fn run(state: &mut State) -> Vec<Effect> {
         }
         Run::SuspendTenant(id) => {
             beside_the_list(state, id);
-            action::begin(state, |ticket, _| Some(Effect::SuspendTenant { ticket, id }))
+            begin(state, |ticket, _| Some(Effect::SuspendTenant { ticket, id }))
         }
         Run::ResumeTenant(id) => {
             beside_the_list(state, id);
-            action::begin(state, |ticket, _| Some(Effect::ResumeTenant { ticket, id }))
+            begin(state, |ticket, _| Some(Effect::ResumeTenant { ticket, id }))
         }
         Run::Verify(id) => verify::one(state, id),
         Run::VerifyAll => verify::all(state),

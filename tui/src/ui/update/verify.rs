@@ -12,10 +12,12 @@ use tenantry_protocol::{ApiError, ErrorCode};
 use time::OffsetDateTime;
 
 use super::open;
-use crate::ui::event::{Effect, Ticket};
-use crate::ui::keymap::Action;
+use crate::ui::action::Action;
+use crate::ui::event::Effect;
+use crate::ui::state::verdict;
 use crate::ui::state::verifying::Phase;
 use crate::ui::state::{Screen, State, tenants};
+use crate::ui::ticket::Ticket;
 
 /// What the keys for it do.
 pub(super) fn perform(state: &mut State, action: Action) -> Vec<Effect> {
@@ -39,7 +41,7 @@ fn here(state: &mut State) -> Vec<Effect> {
     }
     let marked = state.tenants.marked();
     let standing: Vec<(TenantId, Slug)> = marked
-        .filter(|tenant| tenants::can_verify(&tenant.state))
+        .filter(|tenant| verdict::can_verify(&tenant.state))
         .map(|tenant| (tenant.id, tenant.slug.clone()))
         .collect();
     if standing.is_empty() {
@@ -51,7 +53,7 @@ fn here(state: &mut State) -> Vec<Effect> {
 }
 
 pub(super) fn one(state: &mut State, id: TenantId) -> Vec<Effect> {
-    let standing = state.tenants.get(id).filter(|tenant| tenants::can_verify(&tenant.state));
+    let standing = state.tenants.get(id).filter(|tenant| verdict::can_verify(&tenant.state));
     let Some(slug) = standing.map(|tenant| tenant.slug.clone()) else {
         state.notice = Some("it is neither active nor suspended: there is nothing to verify".to_owned());
         return Vec::new();
@@ -61,7 +63,7 @@ pub(super) fn one(state: &mut State, id: TenantId) -> Vec<Effect> {
 
 /// Every tenant that stands, on the screen that shows what comes of it.
 pub(super) fn all(state: &mut State) -> Vec<Effect> {
-    let standing = state.tenants.rows().iter().filter(|tenant| tenants::can_verify(&tenant.state));
+    let standing = state.tenants.rows().iter().filter(|tenant| verdict::can_verify(&tenant.state));
     let standing: Vec<(TenantId, Slug)> = standing.map(|tenant| (tenant.id, tenant.slug.clone())).collect();
     if standing.is_empty() {
         state.notice = Some("no tenants stand, so there is nothing to verify".to_owned());

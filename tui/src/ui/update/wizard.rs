@@ -7,9 +7,10 @@ use tenantry_protocol::name::BlueprintName;
 use tenantry_protocol::plan::Plan;
 use tui_input::Input;
 
-use crate::ui::event::{Effect, Ticket};
+use crate::ui::event::Effect;
 use crate::ui::state::wizard::{Catalogue, Confirmation, Field, Seed, Step, Wizard};
 use crate::ui::state::{Screen, State};
+use crate::ui::ticket::Ticket;
 
 /// The wizard on the screen, what it chooses from, and a fresh ticket.
 fn at_hand(state: &mut State) -> Option<(&mut Wizard, Catalogue<'_>, Ticket)> {

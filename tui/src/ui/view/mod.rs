@@ -28,14 +28,16 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
+use fit::{cut, width};
+use theme::Theme;
+
+use super::action::Action;
 use super::fit;
-use super::keymap::{self, Action, Binding, Prominence};
+use super::keymap::{self, Binding, Prominence};
 use super::state::record::Record;
 use super::state::tenants::Loaded;
 use super::state::{Connection, Overlay, Screen, State};
 use crate::{format, trail};
-use fit::{cut, width};
-use theme::Theme;
 
 pub(crate) fn view(state: &State, frame: &mut Frame<'_>) {
     let [top, alarm, body, notice, hints] = Layout::vertical([

@@ -9,7 +9,6 @@ use tenantry_protocol::plan::Plan;
 
 use super::fit::{cut, wrap};
 use super::theme::Theme;
-use super::wizard::refusal;
 use crate::format;
 use crate::ui::state::State;
 use crate::ui::state::plan_text::{self, LineKind, PlanLine};
@@ -89,4 +88,17 @@ fn style(theme: Theme, line: &PlanLine) -> Style {
         LineKind::File => Theme::strong(),
         LineKind::Sql => Theme::dim(),
     }
+}
+
+/// What the daemon had against it.
+pub(super) fn refusal(state: &State, wizard: &Wizard, columns: u16) -> Vec<Line<'static>> {
+    let Some(error) = &wizard.refusal else { return Vec::new() };
+    let field = error.field.as_ref().map(|field| format!("{field}: ")).unwrap_or_default();
+    wrap(
+        &format!("✗ {field}{}. Your input is kept.", error.message.trim_end_matches('.')),
+        usize::from(columns).saturating_sub(2),
+    )
+    .into_iter()
+    .map(|text| Line::styled(format!(" {text}"), Theme(state.colours).bad()))
+    .collect()
 }

@@ -31,7 +31,7 @@ pub(super) fn draw(state: &State, wizard: &Wizard, frame: &mut Frame<'_>, area: 
         }
         lines.extend(row);
     }
-    lines.extend(refusal(state, wizard, area.width));
+    lines.extend(plan::refusal(state, wizard, area.width));
     // Of a form that is taller than the screen the field that has the focus is shown, whole.
     let room = usize::from(area.height).saturating_sub(1).max(1);
     let top = focus.end.saturating_sub(room).min(focus.start);
@@ -175,17 +175,4 @@ fn meaning(wizard: &Wizard, field: &Field, offer: Catalogue<'_>) -> String {
             .unwrap_or_default(),
         Field::Seed => "sample data from the blueprint".to_owned(),
     }
-}
-
-/// What the daemon had against it.
-pub(super) fn refusal(state: &State, wizard: &Wizard, columns: u16) -> Vec<Line<'static>> {
-    let Some(error) = &wizard.refusal else { return Vec::new() };
-    let field = error.field.as_ref().map(|field| format!("{field}: ")).unwrap_or_default();
-    wrap(
-        &format!("✗ {field}{}. Your input is kept.", error.message.trim_end_matches('.')),
-        usize::from(columns).saturating_sub(2),
-    )
-    .into_iter()
-    .map(|text| Line::styled(format!(" {text}"), Theme(state.colours).bad()))
-    .collect()
 }

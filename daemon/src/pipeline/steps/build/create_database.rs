@@ -7,8 +7,9 @@ use tenantry_protocol::plan::PlanSql;
 use crate::pipeline::context::ProvisionRun;
 use crate::pipeline::plan_sql::{Recipe, ours};
 use crate::pipeline::steps::{Attempt, BuildStep, Running};
-use crate::postgres::build::tenant_ddl;
-use crate::postgres::tenancy::database::{databases, template};
+use crate::postgres::preparation::groundwork::groundwork;
+use crate::postgres::tenancy::database::databases;
+use crate::postgres::tenant_ddl;
 
 pub(in crate::pipeline) struct CreateDatabase;
 
@@ -20,7 +21,7 @@ impl BuildStep for CreateDatabase {
     fn run<'a>(&'a self, run: &'a mut ProvisionRun, _: Attempt<'a>) -> Running<'a> {
         Box::pin(async {
             let ready = run.ready().await?;
-            let prepared = template::prepared(&run.target, &ready).await?;
+            let prepared = groundwork(&run.target, &ready).await?;
             let (mark, placement) = (run.standing(), &run.tenant.placement);
             Ok(databases::create(&run.target, &ready, mark, placement, &prepared.template).await?)
         })

@@ -8,7 +8,7 @@ use crate::pipeline::context::ProvisionRun;
 use crate::pipeline::plan_sql::{Recipe, ours};
 use crate::pipeline::step_error::StepError;
 use crate::pipeline::steps::{Attempt, BuildStep, Running};
-use crate::postgres::tenancy::shared::pool_ddl;
+use crate::postgres::pool_ddl;
 
 pub(in crate::pipeline) struct Join;
 

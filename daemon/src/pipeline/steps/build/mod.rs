@@ -1,4 +1,4 @@
-//! The steps of the making of a tenant, a file each. Those of its one transaction are undone by giving it up; whatever was
+//! Building a tenant in one transaction, and what belongs to it: its runner, and what runs outside of it.
 //! committed is undone by the removal of the whole tenant.
 
 pub(in crate::pipeline) mod activate;

@@ -23,9 +23,9 @@ use crate::postgres::build::outside_journal as journal;
 use crate::postgres::build::outside_journal::{Entry, Standing};
 use crate::postgres::build::owner_login::{self, Blocker, Invalid, OwnerSession, Purpose};
 use crate::postgres::build::runner::{Build, FileError};
-use crate::postgres::build::tenant_ddl;
 use crate::postgres::error::ServerError;
 use crate::postgres::target::marker::HistoryRow;
+use crate::postgres::tenant_ddl;
 
 /// Of the time that is left a statement may take this share: the rest is for saying why it did not end.
 const SHARE: f64 = 0.9;

@@ -20,11 +20,12 @@ use crate::pipeline::step_error::StepError;
 use crate::pipeline::steps::{Attempt, BuildStep, Running};
 use crate::pipeline::tracker::Tracker;
 use crate::postgres::Error;
-use crate::postgres::build::tenant_ddl;
+use crate::postgres::pool_ddl;
+use crate::postgres::preparation;
 use crate::postgres::target::marker::Mark;
-use crate::postgres::tenancy::shared::pool_ddl;
 use crate::postgres::tenancy::shared::pools::{self, Identity};
 use crate::postgres::tenancy::shared::shared_names;
+use crate::postgres::tenant_ddl;
 
 pub(in crate::pipeline) struct Pool;
 
@@ -71,7 +72,7 @@ async fn find_or_build(run: &mut ProvisionRun, tracker: &Tracker) -> Result<(), 
 
 /// The pool, if it is there and keeps the rules at this moment: whatever became of it, nobody joins one that does not.
 async fn find(run: &ProvisionRun, identity: &Identity) -> Result<Option<PlacementName>, StepError> {
-    let ready = run.target.ready().await?;
+    let ready = preparation::ready(&run.target).await?;
     let Some(pool) = pools::named(&run.target, identity).await? else {
         // What a tenant made in the name of the group would stand against a new pool, too.
         shared_names::take_away(&run.target, &ready, None).await?;

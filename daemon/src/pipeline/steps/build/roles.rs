@@ -9,8 +9,8 @@ use crate::pipeline::context::ProvisionRun;
 use crate::pipeline::plan_sql::{Recipe, ours};
 use crate::pipeline::steps::{Attempt, BuildStep, Running};
 use crate::postgres::build::runner::Build;
-use crate::postgres::build::tenant_ddl::{self, Limits};
-use crate::postgres::tenancy::shared::pool_ddl;
+use crate::postgres::pool_ddl;
+use crate::postgres::tenant_ddl::{self, Limits};
 
 pub(in crate::pipeline) struct Roles;
 

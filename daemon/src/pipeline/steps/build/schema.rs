@@ -7,7 +7,7 @@ use tenantry_protocol::plan::PlanSql;
 use crate::pipeline::context::ProvisionRun;
 use crate::pipeline::plan_sql::{Recipe, ours};
 use crate::pipeline::steps::{Attempt, BuildStep, Running};
-use crate::postgres::build::tenant_ddl;
+use crate::postgres::tenant_ddl;
 
 pub(in crate::pipeline) struct Schema;
 

@@ -12,7 +12,7 @@ use crate::pipeline::step_error::StepError;
 use crate::pipeline::steps::attack::Attacker;
 use crate::pipeline::steps::{Attempt, BuildStep, Running};
 use crate::pipeline::tracker::Tracker;
-use crate::postgres::build::credentials;
+use crate::postgres::credentials;
 
 pub(in crate::pipeline) struct Verify;
 

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use crate::pipeline::context::ChangeRun;
 use crate::pipeline::step_error::StepError;
 use crate::pipeline::steps::{Attempt, ChangeStep, Running, nothing};
-use crate::postgres::build::credentials;
-use crate::postgres::build::tenant_ddl::Limits;
+use crate::postgres::credentials;
+use crate::postgres::tenant_ddl::Limits;
 
 pub(in crate::pipeline) struct ApplySettings;
 

@@ -16,10 +16,12 @@ use crate::pipeline::steps::{Attempt, ChangeStep, Running};
 use crate::pipeline::tracker::{Tracker, millis};
 use crate::postgres::archive::dump::{self, Made, Place};
 use crate::postgres::archive::dump_role::{self, Snapshot};
+use crate::postgres::archive::login::libpq_login;
 use crate::postgres::archive::programs::Programs;
 use crate::postgres::control::archives;
+use crate::postgres::preparation;
 use crate::postgres::removal::Removal;
-use crate::postgres::target::marker::Settled;
+use crate::postgres::target::settlement::Settled;
 use crate::postgres::tenancy::shared::pools;
 use crate::postgres::{Error, Result};
 
@@ -33,7 +35,7 @@ impl ChangeStep for Archive {
     /// What an attempt that was cut short left.
     fn undo<'a>(&'a self, run: &'a ChangeRun) -> Running<'a> {
         Box::pin(async {
-            let ready = run.target.ready().await?;
+            let ready = preparation::ready(&run.target).await?;
             Ok(dump_role::close(&run.target, &ready, run.mark, run.placement()).await?)
         })
     }
@@ -41,7 +43,7 @@ impl ChangeStep for Archive {
 
 async fn archive(run: &ChangeRun, tracker: &Tracker) -> Result<(), StepError> {
     let begin = std::time::Instant::now();
-    let ready = run.target.ready().await?;
+    let ready = preparation::ready(&run.target).await?;
     let (removal, settled) = Removal::begin(run.site(), &ready, run.mark, run.placement()).await?;
     if settled == Settled::Void || removal.is_begun().await? {
         tracker.log("no archive is made: there is nothing whole to archive any more".to_owned());
@@ -98,7 +100,7 @@ async fn make(run: &ChangeRun, programs: &Programs, place: &Place) -> Result<(Ma
     let pool = pool.as_ref();
     let password = dump_role::open(&run.target, run.mark, run.placement(), pool).await?;
     let mut snapshot = Snapshot::take(run.site(), run.placement(), pool, &password).await?;
-    let login = run.site().libpq_login(run.placement(), &password, programs.major);
+    let login = libpq_login(run.site(), run.placement(), &password, programs.major);
     let made = dump::make(programs, &login, &snapshot, place).await;
     if made.is_err() {
         // A server that went away is told from a dump that failed: the one is tried again.

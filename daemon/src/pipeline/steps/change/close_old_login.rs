@@ -3,14 +3,15 @@
 use crate::model::operation::Step;
 use crate::pipeline::context::ChangeRun;
 use crate::pipeline::steps::{Attempt, ChangeStep, Running, nothing};
-use crate::postgres::build::credentials;
+use crate::postgres::credentials;
+use crate::postgres::preparation;
 
 pub(in crate::pipeline) struct CloseOldLogin;
 
 impl ChangeStep for CloseOldLogin {
     fn run<'a>(&'a self, run: &'a mut ChangeRun, attempt: Attempt<'a>) -> Running<'a> {
         Box::pin(async move {
-            let ready = run.target.ready().await?;
+            let ready = preparation::ready(&run.target).await?;
             let ended = credentials::close_slot(&run.target, &ready, run.mark, run.login()?).await?;
             let ended = usize::try_from(ended).unwrap_or(usize::MAX);
             attempt.tracker.counted(Step::CloseOldLogin, ended, ended);

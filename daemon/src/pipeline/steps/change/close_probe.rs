@@ -3,7 +3,8 @@
 use crate::pipeline::context::ChangeRun;
 use crate::pipeline::step_error::StepError;
 use crate::pipeline::steps::{Attempt, ChangeStep, Running, nothing};
-use crate::postgres::build::credentials;
+use crate::postgres::credentials;
+use crate::postgres::preparation;
 
 pub(in crate::pipeline) struct CloseProbe;
 
@@ -19,6 +20,6 @@ impl ChangeStep for CloseProbe {
 }
 
 pub(super) async fn close(run: &ChangeRun) -> Result<(), StepError> {
-    let ready = run.target.ready().await?;
+    let ready = preparation::ready(&run.target).await?;
     Ok(credentials::close_probe(&run.target, &ready, run.mark, run.placement()).await?)
 }

@@ -3,6 +3,7 @@
 use super::removing;
 use crate::pipeline::context::ChangeRun;
 use crate::pipeline::steps::{Attempt, ChangeStep, Running, nothing};
+use crate::postgres::preparation;
 
 pub(in crate::pipeline) struct ConfirmAbsence;
 
@@ -10,7 +11,7 @@ impl ChangeStep for ConfirmAbsence {
     /// Also where nothing was ever committed: somebody may have made something by the tenant's names.
     fn run<'a>(&'a self, run: &'a mut ChangeRun, _: Attempt<'a>) -> Running<'a> {
         Box::pin(async {
-            let ready = run.target.ready().await?;
+            let ready = preparation::ready(&run.target).await?;
             let (removal, _) = removing::look(run, &ready).await?;
             removing::confirm(&removal).await
         })

@@ -3,13 +3,14 @@
 use super::removing;
 use crate::pipeline::context::ChangeRun;
 use crate::pipeline::steps::{Attempt, ChangeStep, Running, nothing};
+use crate::postgres::preparation;
 
 pub(in crate::pipeline) struct DropObjects;
 
 impl ChangeStep for DropObjects {
     fn run<'a>(&'a self, run: &'a mut ChangeRun, attempt: Attempt<'a>) -> Running<'a> {
         Box::pin(async move {
-            let ready = run.target.ready().await?;
+            let ready = preparation::ready(&run.target).await?;
             if let Some(removal) = removing::begin(run, &ready, attempt.tracker).await? {
                 removal.drop_objects().await?;
             }

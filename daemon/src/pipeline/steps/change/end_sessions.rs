@@ -3,13 +3,14 @@
 use super::removing;
 use crate::pipeline::context::ChangeRun;
 use crate::pipeline::steps::{Attempt, ChangeStep, Running, nothing};
+use crate::postgres::preparation;
 
 pub(in crate::pipeline) struct EndSessions;
 
 impl ChangeStep for EndSessions {
     fn run<'a>(&'a self, run: &'a mut ChangeRun, attempt: Attempt<'a>) -> Running<'a> {
         Box::pin(async move {
-            let ready = run.target.ready().await?;
+            let ready = preparation::ready(&run.target).await?;
             if let Some(removal) = removing::begin(run, &ready, attempt.tracker).await? {
                 let ended = removal.end_sessions().await?;
                 attempt.tracker.log(format!("{ended} sessions ended"));

@@ -3,7 +3,8 @@
 use crate::pipeline::context::ChangeRun;
 use crate::pipeline::step_error::StepError;
 use crate::pipeline::steps::{Attempt, ChangeStep, Running};
-use crate::postgres::build::credentials;
+use crate::postgres::credentials;
+use crate::postgres::preparation;
 use crate::postgres::removal::Removal;
 
 pub(in crate::pipeline) struct OpenLogins;
@@ -15,7 +16,7 @@ impl ChangeStep for OpenLogins {
 
     fn undo<'a>(&'a self, run: &'a ChangeRun) -> Running<'a> {
         Box::pin(async {
-            let ready = run.target.ready().await?;
+            let ready = preparation::ready(&run.target).await?;
             let (removal, _) = Removal::begin(run.site(), &ready, run.mark, run.placement()).await?;
             removal.close_logins().await?;
             removal.end_sessions().await?;

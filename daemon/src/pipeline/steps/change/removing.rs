@@ -8,7 +8,7 @@ use crate::pipeline::tracker::Tracker;
 use crate::postgres::Error;
 use crate::postgres::removal::Removal;
 use crate::postgres::target::Ready;
-use crate::postgres::target::marker::Settled;
+use crate::postgres::target::settlement::Settled;
 
 pub(super) async fn look<'a>(
     run: &'a ChangeRun,

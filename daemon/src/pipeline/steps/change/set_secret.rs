@@ -7,7 +7,8 @@ use crate::pipeline::context::ChangeRun;
 use crate::pipeline::step_error::StepError;
 use crate::pipeline::steps::{Attempt, ChangeStep, Running};
 use crate::postgres::Error;
-use crate::postgres::build::credentials::{self, Issue};
+use crate::postgres::credentials::{self, Issue};
+use crate::postgres::preparation;
 
 pub(in crate::pipeline) struct SetSecret;
 
@@ -22,7 +23,7 @@ impl ChangeStep for SetSecret {
         Box::pin(async {
             let login = run.login()?;
             if !run.issued_roles().iter().any(|issued| issued == login) {
-                let ready = run.target.ready().await?;
+                let ready = preparation::ready(&run.target).await?;
                 credentials::close_slot(&run.target, &ready, run.mark, login).await?;
             }
             Ok(())

@@ -12,8 +12,9 @@ use crate::pipeline::step_error::StepError;
 use crate::pipeline::steps::attack::Attacker;
 use crate::pipeline::steps::{Attempt, ChangeStep, Running};
 use crate::pipeline::tracker::Tracker;
-use crate::postgres::build::credentials;
-use crate::postgres::build::secret::Password;
+use crate::postgres::credentials;
+use crate::postgres::preparation;
+use crate::postgres::secret::Password;
 use crate::postgres::tenancy::shared::{pools, shared_names};
 
 pub(in crate::pipeline) struct Verify;
@@ -29,7 +30,7 @@ impl ChangeStep for Verify {
 }
 
 async fn attack_again(run: &mut ChangeRun, tracker: &Tracker) -> Result<(), StepError> {
-    let ready = run.target.ready().await?;
+    let ready = preparation::ready(&run.target).await?;
     let probe = Password::generate();
     credentials::open_probe(&run.target, run.mark, run.placement(), &probe.brief_verifier()).await?;
     let attacker = Attacker {

@@ -19,13 +19,14 @@ use sqlx::{Connection as _, PgConnection};
 use tenantry_protocol::name::PlacementName;
 
 use crate::fault;
-use crate::postgres::build::tenant_ddl;
+use crate::postgres::connections::execute::execute;
 use crate::postgres::error::{Error, Result, doing};
-use crate::postgres::execute::execute;
 use crate::postgres::quote::{Value, render};
 use crate::postgres::target::location::Site;
-use crate::postgres::target::marker::{self, Mark, Owner, Settled};
+use crate::postgres::target::marker::{self, Mark, Owner};
+use crate::postgres::target::settlement::{self, Settled};
 use crate::postgres::target::{Ready, Target};
+use crate::postgres::tenant_ddl;
 
 /// A database of this name, and whoever made it came to the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +47,8 @@ pub async fn reserve(target: &Target, mark: Mark, placement: &PlacementName, own
 /// Takes hold of the reservation, which is there from then on; gives its state.
 async fn take(target: &Target, mark: Mark, placement: &PlacementName, owner: Owner) -> Result<String> {
     let mut connection = target.acquire().await?;
-    let waiting = marker::backend(&mut connection).await?;
-    marker::displacing(target, waiting, mark.build, async {
+    let waiting = settlement::backend(&mut connection).await?;
+    settlement::displacing(target, waiting, mark.build, async {
         let mut tx = connection.begin().await.map_err(doing("begin to reserve the placement"))?;
         let state = marker::claim(&mut tx, mark, placement, owner).await?;
         if state == "building" && !role_exists(&mut tx, placement).await? {
@@ -73,7 +74,7 @@ pub async fn settle(
     if !is_open(site.target, placement).await? {
         return Ok(Settled::Void);
     }
-    marker::displace(site, mark.build, placement).await
+    settlement::displace(site, mark.build, placement).await
 }
 
 /// Makes the database, closed to everyone but the provisioner. Can be done again.

@@ -1,101 +1,16 @@
-//! What tenants' own databases are made from: a template with our bookkeeping, closed to everyone, and the canary database
-//! that such tenants attack. Made when the first of them needs it.
+//! What tenants' own databases are copied from: a template with our bookkeeping, closed to everyone.
 //!
-//! Invariants: a row of the target's is locked meanwhile, so that two daemons do not make it at once; a database is a
-//! template only when it is whole, and what is half-made is dropped. What an administrator put into template1 (extensions,
+//! Invariants: a database is a template only when it is whole, and what is half-made is dropped. What an administrator put into template1 (extensions,
 //! closed functions) is in each tenant's database too; what is put into the template stays there when a newer build makes
 //! its own.
 
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
-
 use sqlx::{Connection as _, PgConnection};
-use tokio::sync::Mutex;
 
-use crate::postgres::canary::database::{self, CanaryDatabase};
+use crate::postgres::connections::execute::execute;
 use crate::postgres::error::{Error, Result, doing};
-use crate::postgres::execute::execute;
 use crate::postgres::quote::{Value, render};
 use crate::postgres::schema;
 use crate::postgres::target::{Ready, Target};
-
-/// How long to wait for somebody else's attempt to prepare it.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// What is known of it; made once, kept after.
-#[derive(Debug, Default)]
-pub struct Databases {
-    known: RwLock<Option<Arc<Prepared>>>,
-    preparing: Mutex<()>,
-}
-
-/// What a target has for tenants with databases of their own.
-#[derive(Debug)]
-pub struct Prepared {
-    /// The template's name.
-    pub template: String,
-    pub canary: CanaryDatabase,
-}
-
-impl Databases {
-    pub fn forget(&self) {
-        self.know(None);
-    }
-
-    fn know(&self, prepared: Option<Arc<Prepared>>) {
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = prepared;
-    }
-
-    fn known(&self) -> Option<Arc<Prepared>> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-/// The template and the canary, made if they are missing.
-pub async fn prepared(target: &Target, ready: &Ready) -> Result<Arc<Prepared>> {
-    let databases = target.databases();
-    if let Some(known) = databases.known() {
-        return Ok(known);
-    }
-    let turn = tokio::time::timeout(PATIENCE, databases.preparing.lock()).await;
-    let _turn = turn.map_err(|_| doing("prepare for databases")(sqlx::Error::PoolTimedOut))?;
-    if let Some(known) = databases.known() {
-        return Ok(known);
-    }
-    let made = Arc::new(Box::pin(prepare(target, ready)).await?);
-    databases.know(Some(Arc::clone(&made)));
-    Ok(made)
-}
-
-/// Which of `wanted` extensions the template does not have, and its name.
-pub async fn missing_extensions(
-    target: &Target,
-    ready: &Ready,
-    wanted: &[String],
-) -> Result<(String, Vec<String>)> {
-    let template = prepared(target, ready).await?.template.clone();
-    let mut connection = target.connect_to(&template).await?;
-    let missing = crate::postgres::target::check::missing_extensions(&mut connection, wanted).await;
-    connection.close().await.ok();
-    Ok((template, missing?))
-}
-
-async fn prepare(target: &Target, ready: &Ready) -> Result<Prepared> {
-    // One of its own: what is prepared meanwhile takes its connections from the pool, which may be small.
-    let mut connection = target.connect_to(target.database()).await?;
-    let mut turn = connection.begin().await.map_err(doing("begin to prepare for databases"))?;
-    execute(
-        &mut turn,
-        "select from tenantry.target_identity for update".to_owned(),
-        "wait for the turn to prepare",
-    )
-    .await?;
-    let template = ensure_template(target, ready).await?;
-    let canary = database::ensure(target, ready, &template).await?;
-    turn.commit().await.map_err(doing("end the turn to prepare"))?;
-    connection.close().await.ok();
-    Ok(Prepared { template, canary })
-}
 
 /// The names of this target's templates begin so; what follows is the number of the bookkeeping that is in it.
 fn family(ready: &Ready) -> String {
@@ -115,7 +30,7 @@ pub async fn standing(connection: &mut PgConnection, ready: &Ready) -> Result<Op
 }
 
 /// The one of this build's bookkeeping, on this target: a cluster can hold several.
-async fn ensure_template(target: &Target, ready: &Ready) -> Result<String> {
+pub async fn ensure(target: &Target, ready: &Ready) -> Result<String> {
     let family = family(ready);
     let name = format!("{family}{}", schema::TARGET.newest());
     let mut connection = target.acquire().await?;

@@ -1,6 +1,5 @@
 //! Tables that the tenants of a blueprint share: the pool, its rules, and a tenant's rows in it.
 
-pub mod pool_ddl;
 pub(in crate::postgres) mod pool_rules;
 pub mod pools;
 pub mod shared_names;

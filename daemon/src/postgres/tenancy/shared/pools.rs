@@ -10,16 +10,17 @@ use tenantry_protocol::id::TenantId;
 use tenantry_protocol::name::PlacementName;
 use uuid::Uuid;
 
-use super::pool_ddl;
 use super::pool_rules::{self, RULES_VERSION, Stage};
 use crate::postgres::build::runner::{Build, Deferral};
-use crate::postgres::build::secret::Verifier;
-use crate::postgres::build::tenant_ddl::Limits;
+use crate::postgres::connections::execute::execute;
 use crate::postgres::error::{Error, Result, doing};
-use crate::postgres::execute::execute;
+use crate::postgres::pool_ddl;
 use crate::postgres::quote::{Value, render};
+use crate::postgres::secret::Verifier;
 use crate::postgres::target::marker::{self, Mark, Owner};
+use crate::postgres::target::settlement;
 use crate::postgres::target::{Ready, Target};
+use crate::postgres::tenant_ddl::Limits;
 
 /// How long whoever builds the same pool is waited for before a look whether it still does.
 const COURTESY: Duration = Duration::from_millis(500);
@@ -149,7 +150,7 @@ async fn claim_in_turn(
             claimed = &mut claiming => return claimed,
             () = tokio::time::sleep(COURTESY) => {}
         }
-        match marker::end_idle_holders(target, backend).await {
+        match settlement::end_idle_holders(target, backend).await {
             Ok(0) => {}
             Ok(ended) => {
                 tracing::warn!(ended, "ended the session of a daemon that stopped while it built a pool")

@@ -10,10 +10,9 @@ use sqlx::{Connection as _, PgConnection};
 use tenantry_protocol::name::PlacementName;
 use tenantry_protocol::plan::Finding;
 
+use crate::postgres::connections::execute::execute;
 use crate::postgres::error::{Result, doing};
-use crate::postgres::execute::execute;
 use crate::postgres::quote::identifier;
-use crate::postgres::target::check::warning;
 use crate::postgres::target::{Ready, Target};
 
 /// Statements of one transaction, and how many of these there are at a time: what is left is there for the next.
@@ -130,7 +129,7 @@ pub(in crate::postgres) async fn look(connection: &mut PgConnection, ready: &Rea
              verification takes it away",
             identifier(role)
         );
-        warning("shared_names", message)
+        Finding::warning("shared_names", message)
     };
     let mut findings: Vec<Finding> = changed.iter().map(defaults).collect();
     if let Some(some) = some {
@@ -139,7 +138,7 @@ pub(in crate::postgres) async fn look(connection: &mut PgConnection, ready: &Rea
              look at them, and remove each with: select lo_unlink(OID)",
             if kept > TOLD { " and others" } else { "" }
         );
-        findings.push(warning("shared_names", message));
+        findings.push(Finding::warning("shared_names", message));
     }
     Ok(findings)
 }

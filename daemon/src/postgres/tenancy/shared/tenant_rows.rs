@@ -11,10 +11,11 @@ use sqlx::{Connection as _, PgConnection};
 use tenantry_protocol::name::PlacementName;
 use tokio::time::Instant;
 
-use super::{pool_ddl, pools};
+use super::pools;
 use crate::postgres::build::owner_login::{self, OwnerSession, Purpose};
+use crate::postgres::connections::execute::execute;
 use crate::postgres::error::{Error, Result, doing, doing_for_a_tenant};
-use crate::postgres::execute::execute;
+use crate::postgres::pool_ddl;
 use crate::postgres::quote::{Value, render};
 use crate::postgres::target::marker::{self, Mark};
 use crate::postgres::target::{Ready, Target};

@@ -9,9 +9,10 @@ use tenantry_protocol::watch::EventBody;
 use tenantry_protocol::{ApiError, ErrorCode};
 
 use super::{selected, update, watched};
-use crate::ui::event::{Effect, Event, Ticket};
+use crate::ui::event::{Effect, Event};
 use crate::ui::state::{Screen, State};
 use crate::ui::testing::{console, graded, isolation_report, now, operation, press, type_text};
+use crate::ui::ticket::Ticket;
 
 /// The one verification that was asked for: its ticket and whose it is.
 fn asked(state: &State, effects: &[Effect]) -> (Ticket, String) {

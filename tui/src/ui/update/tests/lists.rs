@@ -7,10 +7,11 @@ use tenantry_protocol::watch::EventBody;
 use tenantry_protocol::{ApiError, ErrorCode};
 
 use super::{selected, update, watched};
-use crate::ui::event::{Effect, Event, Ticket};
+use crate::ui::event::{Effect, Event};
 use crate::ui::state::bulk::{BulkRollback, Phase, Progress};
 use crate::ui::state::{Screen, State};
 use crate::ui::testing::{answer_previews, console, ctrl, operation, press, tenant, type_text};
+use crate::ui::ticket::Ticket;
 
 fn shown(state: &State) -> Vec<String> {
     state.tenants.window(100).map(|(tenant, ..)| tenant.slug.to_string()).collect()

@@ -14,10 +14,11 @@ use tenantry_protocol::watch::{Event as WatchEvent, EventBody, WatchResponse};
 use tenantry_protocol::{ApiError, ErrorCode};
 
 use super::update;
-use crate::ui::event::{Effect, Event, Ticket};
+use crate::ui::event::{Effect, Event};
 use crate::ui::state::wizard::{Confirmation, Step, Wizard};
 use crate::ui::state::{Connection, Screen, State};
 use crate::ui::testing::{answer_previews, console, ctrl, now, operation, plan, press, tenant, type_text};
+use crate::ui::ticket::Ticket;
 
 fn wizard(state: &State) -> &Wizard {
     match state.screen() {

@@ -10,9 +10,9 @@ use std::sync::LazyLock;
 use sqlx::PgConnection;
 use tenantry_protocol::name::PlacementName;
 
-use super::pool_ddl::POLICY;
 use crate::postgres::dependencies::{ELSEWHERE, INSIDE};
 use crate::postgres::error::{Result, doing};
+use crate::postgres::pool_ddl::POLICY;
 
 mod code;
 mod cover;

@@ -5,10 +5,9 @@ use sqlx::PgConnection;
 use tenantry_protocol::name::PlacementName;
 use tenantry_protocol::plan::Finding;
 
-use super::Ready;
-use super::check::{ok, warning};
 use crate::postgres::error::{Error, Result, doing};
 use crate::postgres::quote::identifier;
+use crate::postgres::target::Ready;
 use crate::postgres::tenancy::shared::pool_rules::{self, Stage};
 use crate::postgres::tenancy::shared::shared_names;
 
@@ -40,7 +39,7 @@ async fn members(connection: &mut PgConnection, ready: &Ready) -> Result<Vec<Fin
         let message = format!(
             "{member} can become the daemon's role, and with it every tenant; an administrator runs: revoke {daemon} from {member}"
         );
-        warning("provisioner_members", message)
+        Finding::warning("provisioner_members", message)
     };
     Ok(members.iter().map(finding).collect())
 }
@@ -71,10 +70,10 @@ async fn pools(connection: &mut PgConnection) -> Result<Vec<Finding>> {
                 String::new()
             }
         );
-        findings.push(warning("pool_rules", message));
+        findings.push(Finding::warning("pool_rules", message));
     }
     if findings.is_empty() && !pools.is_empty() {
-        findings.push(ok(
+        findings.push(Finding::ok(
             "pool_rules",
             format!("{} pools of shared tables keep their tenants apart", pools.len()),
         ));

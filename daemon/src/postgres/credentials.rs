@@ -7,8 +7,8 @@ use tenantry_protocol::name::PlacementName;
 
 use super::secret::Verifier;
 use super::tenant_ddl::{self, Limits};
+use crate::postgres::connections::execute::execute;
 use crate::postgres::error::{Error, Result, doing};
-use crate::postgres::execute::execute;
 use crate::postgres::quote::{Value, render};
 use crate::postgres::target::marker::{self, Mark};
 use crate::postgres::target::sessions;

@@ -6,10 +6,9 @@
 use sqlx::{Connection as _, PgConnection};
 use tenantry_protocol::plan::Finding;
 
-use super::check::{ok, warning};
 use super::{Ready, Target};
+use crate::postgres::connections::execute::execute;
 use crate::postgres::error::{Result, doing};
-use crate::postgres::execute::execute;
 use crate::postgres::quote::identifier;
 
 /// One of them.
@@ -97,7 +96,7 @@ async fn roll_back_one(
 }
 
 /// Whether anybody can leave some.
-pub(super) async fn look(connection: &mut PgConnection) -> Result<Finding> {
+pub(in crate::postgres) async fn look(connection: &mut PgConnection) -> Result<Finding> {
     let (most, left): (i32, i64) = sqlx::query_as(
         "select current_setting('max_prepared_transactions')::int, count(*)
          from pg_prepared_xacts where owner ~ '^t_[a-z2-7]{13}(_|$)'",
@@ -106,9 +105,12 @@ pub(super) async fn look(connection: &mut PgConnection) -> Result<Finding> {
     .await
     .map_err(doing("look at prepared transactions"))?;
     if most == 0 {
-        return Ok(ok("prepared_transactions", "nobody can leave a prepared transaction behind".to_owned()));
+        return Ok(Finding::ok(
+            "prepared_transactions",
+            "nobody can leave a prepared transaction behind".to_owned(),
+        ));
     }
-    Ok(warning(
+    Ok(Finding::warning(
         "prepared_transactions",
         format!(
             "every tenant can leave prepared transactions, which hold their locks and keep the server from cleaning up until they \

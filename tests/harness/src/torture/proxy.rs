@@ -13,7 +13,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::torture::faults::{Cut, Script};
+use super::script::{Cut, Script};
 
 const SOCKET: &str = ".s.PGSQL.5432";
 /// How much later a COMMIT comes that overtook nobody.

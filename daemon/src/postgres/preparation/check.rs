@@ -3,13 +3,13 @@
 //! Each finding says what an administrator would run. Nothing is changed here.
 
 use sqlx::{Connection as _, PgConnection, Row as _};
-use tenantry_protocol::plan::{Finding, Severity};
+use tenantry_protocol::plan::Finding;
 
 use super::exposure::MOST;
-use super::{Ready, Target};
-use super::{commitment, exposure, prepared, trust};
+use super::{commitment, exposure, trust};
 use crate::postgres::error::{Result, doing};
 use crate::postgres::quote::identifier;
+use crate::postgres::target::{Ready, Target, prepared_transactions};
 use crate::postgres::tenancy::database::template;
 
 /// What a target has room for, and whether it can be kept for all.
@@ -72,7 +72,7 @@ pub fn unbounded_temp_files(ready: &Ready) -> Finding {
          grant set on parameter temp_file_limit to {}",
         identifier(&ready.provisioner)
     );
-    warning("unbounded_temp_files", message)
+    Finding::warning("unbounded_temp_files", message)
 }
 
 /// Which of `wanted` extensions the target does not have.
@@ -91,11 +91,11 @@ pub async fn missing_extensions(connection: &mut PgConnection, wanted: &[String]
 pub async fn findings(target: &Target, ready: &Ready) -> Result<Vec<Finding>> {
     let mut connection = target.acquire().await?;
     let mut findings = vec![
-        ok("server_version", format!("PostgreSQL {}", ready.server_version)),
-        ok("provisioner", format!("{} creates roles and is no superuser", ready.provisioner)),
+        Finding::ok("server_version", format!("PostgreSQL {}", ready.server_version)),
+        Finding::ok("provisioner", format!("{} creates roles and is no superuser", ready.provisioner)),
     ];
     let room = room(&mut connection).await?;
-    findings.push(ok(
+    findings.push(Finding::ok(
         "room",
         format!(
             "connections {} of {} · {} locks in all",
@@ -104,7 +104,7 @@ pub async fn findings(target: &Target, ready: &Ready) -> Result<Vec<Finding>> {
     ));
     findings.extend(commitment::look(&mut connection).await?.findings(ready));
     findings.extend(temp_files(&mut connection, ready, room.temp_files).await?);
-    findings.push(prepared::look(&mut connection).await?);
+    findings.push(prepared_transactions::look(&mut connection).await?);
     findings.extend(exposure::look(&mut connection, ready).await?);
     if let Some(template) = template::standing(&mut connection, ready).await? {
         let mut connection = target.connect_to(&template).await?;
@@ -140,7 +140,10 @@ async fn temp_files(
     .await
     .map_err(doing("read the limits of temporary files"))?;
     if without.is_empty() {
-        return Ok(vec![ok("temp_files", "the temporary files of tenants' logins are bounded".to_owned())]);
+        return Ok(vec![Finding::ok(
+            "temp_files",
+            "the temporary files of tenants' logins are bounded".to_owned(),
+        )]);
     }
     let shown = without.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
     let message = format!(
@@ -149,7 +152,7 @@ async fn temp_files(
         without.len(),
         if without.len() > 5 { " and others" } else { "" }
     );
-    Ok(vec![warning("temp_files", message)])
+    Ok(vec![Finding::warning("temp_files", message)])
 }
 
 /// The tenants' group is there for CONNECT and nothing else: what it has, all tenants have.
@@ -170,7 +173,7 @@ async fn group_rights(connection: &mut PgConnection, ready: &Ready) -> Result<Ve
     .map_err(doing("read the group's rights"))?;
     let finding = |object: &String| {
         let group = identifier(&ready.group);
-        warning(
+        Finding::warning(
             "group_rights",
             format!("all tenants have rights on {object}, by their group {group}: revoke them"),
         )
@@ -192,18 +195,10 @@ async fn strangers(connection: &mut PgConnection) -> Result<Vec<Finding>> {
     .await
     .map_err(doing("look for strangers"))?;
     let finding = |schema: &String| {
-        warning(
+        Finding::warning(
             "stranger",
             format!("schema {schema} looks like a tenant's, and no tenant of this target has it"),
         )
     };
     Ok(strange.iter().map(finding).collect())
-}
-
-pub(super) fn ok(code: &str, message: String) -> Finding {
-    Finding { severity: Severity::Ok, code: code.to_owned(), message, file: None, line: None }
-}
-
-pub(in crate::postgres) fn warning(code: &str, message: String) -> Finding {
-    Finding { severity: Severity::Warning, code: code.to_owned(), message, file: None, line: None }
 }

@@ -5,10 +5,9 @@
 use sqlx::PgConnection;
 use tenantry_protocol::plan::{Finding, Severity};
 
-use super::Ready;
-use super::check::{ok, warning};
 use crate::postgres::error::{Result, doing};
 use crate::postgres::quote::identifier;
+use crate::postgres::target::Ready;
 
 /// Of many, the statements for so many are told; the next check tells the next.
 pub(super) const MOST: usize = 20;
@@ -60,7 +59,10 @@ async fn databases(connection: &mut PgConnection) -> Result<Vec<Finding>> {
     .await
     .map_err(doing("read the privileges on databases"))?;
     if open.is_empty() {
-        return Ok(vec![ok("public_database", "nobody connects to a database by default".to_owned())]);
+        return Ok(vec![Finding::ok(
+            "public_database",
+            "nobody connects to a database by default".to_owned(),
+        )]);
     }
     let finding = |(database, privileges): &(String, String)| {
         let statement =
@@ -69,7 +71,7 @@ async fn databases(connection: &mut PgConnection) -> Result<Vec<Finding>> {
             "everybody has {privileges} on database {database}{}; an administrator runs: {statement}",
             risk(database, privileges)
         );
-        warning("public_database", message)
+        Finding::warning("public_database", message)
     };
     Ok(open.iter().map(finding).collect())
 }
@@ -105,7 +107,7 @@ async fn group_connects(connection: &mut PgConnection, ready: &Ready) -> Result<
         identifier(&ready.database),
         identifier(&ready.group)
     );
-    Ok(Some(Finding { severity: Severity::Error, ..warning("group_connect", message) }))
+    Ok(Some(Finding { severity: Severity::Error, ..Finding::warning("group_connect", message) }))
 }
 
 async fn functions(connection: &mut PgConnection, database: &str, code: &str) -> Result<Finding> {
@@ -125,7 +127,7 @@ async fn functions(connection: &mut PgConnection, database: &str, code: &str) ->
         let message = format!(
             "advisory locks, logical messages and large objects are closed to tenants in database {database}"
         );
-        ok(code, message)
+        Finding::ok(code, message)
     } else {
         let risks = RISKS.iter().filter(|(door, _)| doors.iter().any(|open| open == door));
         let risks = risks.map(|(_, risk)| *risk).collect::<Vec<_>>().join(", and ");
@@ -136,7 +138,7 @@ async fn functions(connection: &mut PgConnection, database: &str, code: &str) ->
             }
             _ => "",
         };
-        warning(
+        Finding::warning(
             code,
             format!(
                 "tenants can {risks}{before}; an administrator runs, connected to database {database}: revoke execute on function {} from public",
@@ -157,7 +159,7 @@ async fn schemas(connection: &mut PgConnection, database: &str, code: &str) -> R
     .map_err(doing("read the privileges on schemas"))?;
     if open.is_empty() {
         let message = format!("nobody creates objects in a schema by default in database {database}");
-        return Ok(vec![ok(code, message)]);
+        return Ok(vec![Finding::ok(code, message)]);
     }
     let finding = |schema: &String| {
         let schema = identifier(schema);
@@ -165,7 +167,7 @@ async fn schemas(connection: &mut PgConnection, database: &str, code: &str) -> R
             "everybody creates objects in schema {schema}; an administrator runs, connected to database {database}: revoke \
              create on schema {schema} from public"
         );
-        warning(code, message)
+        Finding::warning(code, message)
     };
     Ok(open.iter().map(finding).collect())
 }
@@ -188,7 +190,7 @@ async fn future_functions(connection: &mut PgConnection, database: &str) -> Resu
     .map_err(doing("read the default privileges on functions"))?;
     if open.is_empty() {
         let message = "functions that tenants get later are closed to the others".to_owned();
-        return Ok(vec![ok("future_functions", message)]);
+        return Ok(vec![Finding::ok("future_functions", message)]);
     }
     let finding = |owner: &String| {
         let message = format!(
@@ -196,7 +198,7 @@ async fn future_functions(connection: &mut PgConnection, database: &str) -> Resu
              {database}: alter default privileges for role {0} revoke execute on functions from public",
             identifier(owner)
         );
-        warning("future_functions", message)
+        Finding::warning("future_functions", message)
     };
     Ok(open.iter().take(MOST).map(finding).collect())
 }
@@ -216,7 +218,7 @@ async fn unlimited_logins(connection: &mut PgConnection) -> Result<Vec<Finding>>
             "the login {role} has no connection limit; an administrator runs: alter role {} connection limit 20",
             identifier(role)
         );
-        warning("unlimited_login", message)
+        Finding::warning("unlimited_login", message)
     };
     Ok(open.iter().take(MOST).map(finding).collect())
 }

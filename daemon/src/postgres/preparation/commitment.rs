@@ -8,10 +8,9 @@ use tenantry_protocol::plan::Finding;
 
 use crate::model::plan_hash::OVERCOMMITTED;
 
-use super::Ready;
-use super::check::{ok, warning};
 use crate::postgres::error::{Result, doing};
 use crate::postgres::quote::identifier;
+use crate::postgres::target::Ready;
 
 /// The first version that reserves connections for others than superusers.
 const RESERVES_FROM: i32 = 160_000;
@@ -78,7 +77,7 @@ impl Commitment {
         let promised = self.promised + more.max(0);
         (promised > self.room() || !self.unlimited.is_empty()).then(|| {
             let with = if more > 0 { ", this one's among them," } else { "" };
-            warning(
+            Finding::warning(
                 OVERCOMMITTED,
                 format!(
                     "tenants{with} may open {promised} connections together, and the server has {} for them (max_connections \
@@ -111,7 +110,7 @@ impl Commitment {
                 self.promised,
                 self.room()
             );
-            ok("connection_limits", message)
+            Finding::ok("connection_limits", message)
         });
         let mut findings = vec![promised];
         if ready.version_num >= RESERVES_FROM && !self.may_use {
@@ -127,7 +126,7 @@ impl Commitment {
                  administrator runs: grant pg_use_reserved_connections to {}",
                 identifier(&ready.provisioner)
             );
-            findings.push(warning("reserved_connections", message));
+            findings.push(Finding::warning("reserved_connections", message));
         }
         findings
     }

@@ -1,0 +1,56 @@
+//! What tenants with databases of their own need on a target: the template, and the canary database that they attack. Made
+//! when the first of them needs it.
+//!
+//! Invariant: a row of the target's is locked meanwhile, so that two daemons do not make it at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::Connection as _;
+
+use super::check;
+use crate::postgres::canary::database;
+use crate::postgres::connections::execute::execute;
+use crate::postgres::error::{Result, doing};
+use crate::postgres::target::databases::Groundwork;
+use crate::postgres::target::{Ready, Target};
+use crate::postgres::tenancy::database::template;
+
+/// How long to wait for somebody else's attempt to make it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The template and the canary, made if they are missing.
+pub async fn groundwork(target: &Target, ready: &Ready) -> Result<Arc<Groundwork>> {
+    let make = Box::pin(make(target, ready));
+    target.groundwork().get_or_find(PATIENCE, "prepare for databases", make).await
+}
+
+/// Which of `wanted` extensions the template does not have, and its name.
+pub async fn missing_extensions(
+    target: &Target,
+    ready: &Ready,
+    wanted: &[String],
+) -> Result<(String, Vec<String>)> {
+    let template = groundwork(target, ready).await?.template.clone();
+    let mut connection = target.connect_to(&template).await?;
+    let missing = check::missing_extensions(&mut connection, wanted).await;
+    connection.close().await.ok();
+    Ok((template, missing?))
+}
+
+async fn make(target: &Target, ready: &Ready) -> Result<Groundwork> {
+    // One of its own: what is made meanwhile takes its connections from the pool, which may be small.
+    let mut connection = target.connect_to(target.database()).await?;
+    let mut turn = connection.begin().await.map_err(doing("begin to prepare for databases"))?;
+    execute(
+        &mut turn,
+        "select from tenantry.target_identity for update".to_owned(),
+        "wait for the turn to prepare",
+    )
+    .await?;
+    let template = template::ensure(target, ready).await?;
+    let canary = database::ensure(target, ready, &template).await?;
+    turn.commit().await.map_err(doing("end the turn to prepare"))?;
+    connection.close().await.ok();
+    Ok(Groundwork { template, canary })
+}

@@ -1,0 +1,109 @@
+//! What breaks, and when: a script that the daemon's fault points and the proxy before the server ask.
+//!
+//! Rules are armed one after the other: the second waits until the first has struck. So one script says "kill it at its
+//! activation, then lose the next commit of whoever takes the operation up", and it says the same at each repetition.
+
+use std::collections::VecDeque;
+
+/// What happens at a point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// Nothing: what is armed next waits until this point is passed.
+    Go,
+    /// The effect's answer is lost: an error that passes.
+    Lost,
+    /// An error that does not pass.
+    Refuse,
+    Panic,
+    /// `kill -9` of the daemon.
+    Kill,
+    /// All connections of the daemon to the server are cut.
+    Cut,
+    /// The server ends all sessions of the daemon's roles.
+    Terminate,
+    /// The daemon is stopped until another has taken over.
+    Stop,
+    /// The server crashes and starts again.
+    Restart,
+    /// An operator asks for the operation's end.
+    Cancel,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Moment {
+    Before,
+    After,
+}
+
+/// Where a COMMIT is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cut {
+    /// It never reaches the server.
+    Before,
+    /// It reaches the server, and nobody waits for the answer.
+    After,
+    /// It is answered, and the answer is lost.
+    Answer,
+    /// The daemon's connection is cut at once, and the COMMIT comes to the server later.
+    Late,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rule {
+    /// At a point; without a place, at any.
+    At { place: Option<&'static str>, moment: Option<Moment>, skip: u32, fault: Fault },
+    /// At a COMMIT, whichever connection it is on.
+    Commit { skip: u32, cut: Cut },
+}
+
+/// What is to break, and what did.
+#[derive(Debug, Default)]
+pub struct Script {
+    pub(super) rules: VecDeque<Rule>,
+    /// Points passed and COMMITs seen, in order.
+    pub trace: Vec<String>,
+    pub struck: usize,
+}
+
+impl Script {
+    /// A COMMIT passes by.
+    pub fn at_commit(&mut self) -> Option<Cut> {
+        self.trace.push("COMMIT".to_owned());
+        let Some(Rule::Commit { skip, cut }) = self.rules.front_mut() else { return None };
+        if *skip > 0 {
+            *skip -= 1;
+            return None;
+        }
+        let cut = *cut;
+        self.strike(format!("{cut:?}"));
+        Some(cut)
+    }
+
+    pub(super) fn at_point(&mut self, pid: i32, at: &str, when: Moment) -> Option<Fault> {
+        self.trace.push(format!("{pid} {at} {when:?}"));
+        let Some(Rule::At { place, moment, skip, fault }) = self.rules.front_mut() else { return None };
+        if place.is_some_and(|place| place != at) || moment.is_some_and(|moment| moment != when) {
+            return None;
+        }
+        if *skip > 0 {
+            *skip -= 1;
+            return None;
+        }
+        let fault = *fault;
+        self.strike(format!("{fault:?}"));
+        Some(fault)
+    }
+
+    fn strike(&mut self, what: String) {
+        self.rules.pop_front();
+        self.struck += 1;
+        self.trace.push(format!("! {what}"));
+    }
+}
+
+/// Something struck that does not pass by itself, or ended the very attempt that was to outlast it: only then may an operation
+/// ask for a person.
+pub fn struck_for_good(trace: &[String]) -> bool {
+    let lasting = [Fault::Refuse, Fault::Panic].map(|fault| format!("! {fault:?}"));
+    trace.iter().any(|line| lasting.contains(line))
+}

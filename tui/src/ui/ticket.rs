@@ -1,0 +1,5 @@
+//! What an answer is known by.
+
+/// Ties an answer to its question: an answer to a question that nobody waits for any more is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ticket(pub(crate) u64);
