@@ -18,7 +18,7 @@ use crate::model::audit_chain::{Actor, Entry};
 use crate::pipeline::{Engine, recover};
 use crate::postgres::Error;
 use crate::postgres::control::Control;
-use crate::postgres::control::lease::Taken;
+use crate::postgres::control::lease::Takeover;
 use crate::postgres::control::targets;
 use crate::postgres::target::Target;
 
@@ -55,11 +55,11 @@ impl Leader {
     pub(crate) async fn begin(&self) -> Result<Option<PgConnection>, BeginError> {
         let mut connection = self.control.connect().await.map_err(BeginError::Control)?;
         match self.control.take(&mut connection).await.map_err(BeginError::Control)? {
-            Taken::Mine => {
+            Takeover::Mine => {
                 self.assume_alive(&mut connection).await?;
                 Ok(Some(connection))
             }
-            Taken::Theirs { holder } => {
+            Takeover::Theirs { holder } => {
                 tracing::warn!(holder, "another daemon holds the control database: standing by");
                 Ok(None)
             }
@@ -176,8 +176,8 @@ impl Leader {
             }
         };
         match self.control.take(&mut connection).await {
-            Ok(Taken::Theirs { .. }) => return None,
-            Ok(Taken::Mine) => tracing::warn!("taking over the control database"),
+            Ok(Takeover::Theirs { .. }) => return None,
+            Ok(Takeover::Mine) => tracing::warn!("taking over the control database"),
             Err(error) => {
                 tracing::debug!(error = %error.explain(), "the control database could not be taken");
                 return None;

@@ -57,7 +57,7 @@ async fn run(
     read_again: impl Fn() -> Result<Config, ConfigError>,
 ) -> ExitCode {
     // Before the start, so that a signal during it is not lost.
-    let (mut hangup, ended) = match (signal(SignalKind::hangup()), End::prepare()) {
+    let (mut hangup, ended) = match (signal(SignalKind::hangup()), EndSignals::prepare()) {
         (Ok(hangup), Ok(ended)) => (hangup, ended),
         (Err(error), _) | (_, Err(error)) => return fail(&error, 1),
     };
@@ -110,12 +110,12 @@ fn announce(server: &Server) -> io::Result<()> {
 }
 
 /// What ends the daemon.
-struct End {
+struct EndSignals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
 }
 
-impl End {
+impl EndSignals {
     fn prepare() -> io::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }

@@ -62,7 +62,7 @@ impl From<PathError> for io::Error {
 
 /// What the last directory of a path may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Last {
+enum LastDirectory {
     Closed,
     /// Everybody's, if it is sticky, as `/tmp` is: what is in it has an owner still, who alone can move it away.
     Sticky,
@@ -80,17 +80,17 @@ enum Groups {
 /// Refuses a directory that others than root, this user and `also` can change, and one below which they can. What does not
 /// exist yet is made by the caller, in what was checked.
 pub(crate) fn check(dir: &Path, also: Option<u32>) -> Result<(), PathError> {
-    walk(dir, also, Last::Closed, Groups::Private)
+    walk(dir, also, LastDirectory::Closed, Groups::Private)
 }
 
 /// The same, where the directory itself may be one such as `/tmp`.
 pub(crate) fn check_surroundings(dir: &Path) -> Result<(), PathError> {
-    walk(dir, None, Last::Sticky, Groups::Private)
+    walk(dir, None, LastDirectory::Sticky, Groups::Private)
 }
 
 /// The same for a directory of logs, which is the daemon's alone, and need not be in one that is.
 pub(crate) fn check_logs(dir: &Path) -> Result<(), PathError> {
-    walk(dir, None, Last::Closed, Groups::Any)
+    walk(dir, None, LastDirectory::Closed, Groups::Any)
 }
 
 /// Refuses a file that an administrator gives the daemon to read where others can change it, or put another in its place.
@@ -153,12 +153,12 @@ fn check_file(path: &Path, metadata: &Metadata) -> Result<(), PathError> {
     if metadata.mode() & OTHERS_WRITE != 0 { Err(writable(path, metadata)) } else { Ok(()) }
 }
 
-fn walk(path: &Path, also: Option<u32>, last: Last, groups: Groups) -> Result<(), PathError> {
+fn walk(path: &Path, also: Option<u32>, last: LastDirectory, groups: Groups) -> Result<(), PathError> {
     let trusted = trusted(also);
     let mut at = PathBuf::from("/");
     let mut todo = Vec::new();
     push(&mut todo, path);
-    look_at_directory(&at, &trusted, Last::Sticky, groups)?;
+    look_at_directory(&at, &trusted, LastDirectory::Sticky, groups)?;
     let mut links = 0;
     while let Some(name) = todo.pop() {
         if name == ".." {
@@ -187,7 +187,7 @@ fn walk(path: &Path, also: Option<u32>, last: Last, groups: Groups) -> Result<()
             push(&mut todo, &target);
             continue;
         }
-        let here = if todo.is_empty() { last } else { Last::Sticky };
+        let here = if todo.is_empty() { last } else { LastDirectory::Sticky };
         look_at_directory(&next, &trusted, here, groups)?;
         at = next;
     }
@@ -205,7 +205,12 @@ fn push(todo: &mut Vec<OsString>, path: &Path) {
     todo.extend(parts.into_iter().rev());
 }
 
-fn look_at_directory(path: &Path, trusted: &[u32], last: Last, groups: Groups) -> Result<(), PathError> {
+fn look_at_directory(
+    path: &Path,
+    trusted: &[u32],
+    last: LastDirectory,
+    groups: Groups,
+) -> Result<(), PathError> {
     let metadata =
         fs::symlink_metadata(path).map_err(|source| PathError::Look { path: path.to_owned(), source })?;
     if !metadata.is_dir() {
@@ -213,8 +218,8 @@ fn look_at_directory(path: &Path, trusted: &[u32], last: Last, groups: Groups) -
     }
     require_trusted(path, &metadata, trusted)?;
     let is_open = match last {
-        Last::Closed => metadata.mode() & OTHERS_WRITE != 0,
-        Last::Sticky => metadata.mode() & STICKY == 0 && others_write(path, &metadata, groups),
+        LastDirectory::Closed => metadata.mode() & OTHERS_WRITE != 0,
+        LastDirectory::Sticky => metadata.mode() & STICKY == 0 && others_write(path, &metadata, groups),
     };
     if is_open { Err(writable(path, &metadata)) } else { Ok(()) }
 }

@@ -14,7 +14,7 @@ use tenantry_protocol::name::TargetName;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::audit::{Elsewhere, KeyPlace, Places as TrailPlaces, TakeUpError, Trail};
+use crate::audit::{Elsewhere, KeyPlace, TakeUpError, Trail, TrailPlaces};
 use crate::commands::{App, AppOptions, Reloaded, Settings};
 use crate::config::{Audit, AuditKey, Config, ConfigError, ConfiguredServers, Servers};
 use crate::embedded::{Cluster, ClusterOptions, EmbeddedError, remove_abandoned};
@@ -87,7 +87,7 @@ struct Databases {
 }
 
 /// Where the servers are.
-struct Places {
+struct ServerPlaces {
     control: ControlOptions,
     targets: Vec<TargetOptions>,
 }
@@ -204,7 +204,10 @@ impl Databases {
         }
     }
 
-    async fn connect(places: Places, lease: Duration) -> Result<(Arc<Control>, Vec<Arc<Target>>), Error> {
+    async fn connect(
+        places: ServerPlaces,
+        lease: Duration,
+    ) -> Result<(Arc<Control>, Vec<Arc<Target>>), Error> {
         let holder = Holder::of_this_process(&host_name());
         let control = Control::open(places.control, holder, lease).await?;
         let targets: Vec<_> =
@@ -242,7 +245,7 @@ fn trail_places(audit: &Audit) -> TrailPlaces {
     }
 }
 
-fn configured(servers: &ConfiguredServers, config: &Config) -> Places {
+fn configured(servers: &ConfiguredServers, config: &Config) -> ServerPlaces {
     let targets = servers.targets.iter().map(|target| TargetOptions {
         name: target.name.clone(),
         connection: target.connection.options(),
@@ -258,10 +261,10 @@ fn configured(servers: &ConfiguredServers, config: &Config) -> Places {
         runtime: servers.control.runtime.options(),
         owner: servers.control.owner.as_ref().map(crate::config::Connection::options),
     };
-    Places { control, targets: targets.collect() }
+    ServerPlaces { control, targets: targets.collect() }
 }
 
-fn embedded_places(cluster: &Cluster, config: &Config) -> Places {
+fn embedded_places(cluster: &Cluster, config: &Config) -> ServerPlaces {
     // The name is a constant that fits the grammar; without it there is simply no target.
     let targets = TargetName::parse(EMBEDDED_TARGET).into_iter().map(|name| TargetOptions {
         name,
@@ -276,7 +279,7 @@ fn embedded_places(cluster: &Cluster, config: &Config) -> Places {
     });
     let control =
         ControlOptions { runtime: cluster.control_options(), owner: Some(cluster.control_owner_options()) };
-    Places { control, targets: targets.collect() }
+    ServerPlaces { control, targets: targets.collect() }
 }
 
 /// The private cluster's own programs can dump it, if they are there.

@@ -39,13 +39,13 @@ impl Reached {
 #[derive(Debug, Clone)]
 pub(super) struct Anchors {
     path: PathBuf,
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::Sender<AnchorOrder>,
     reached: watch::Receiver<Reached>,
     /// The file was shortened or taken away, and begun anew: nobody has said so in the trail yet.
     pub(super) began_anew: Arc<AtomicBool>,
 }
 
-enum Order {
+enum AnchorOrder {
     Anchor(Anchor),
     /// Puts the file aside and begins another, which starts at this place.
     Restart(Anchor, i64, tokio::sync::oneshot::Sender<io::Result<()>>),
@@ -78,7 +78,7 @@ impl Anchors {
     /// Returns when the anchor, or a later one, is on the disk.
     pub(super) async fn reach(&self, anchor: Anchor) {
         // The writer is gone only when the process ends.
-        if self.orders.send(Order::Anchor(anchor)).is_ok() {
+        if self.orders.send(AnchorOrder::Anchor(anchor)).is_ok() {
             let _ = self.reached.clone().wait_for(|reached| reached.seq() >= anchor.seq).await;
         }
     }
@@ -88,14 +88,14 @@ impl Anchors {
     pub(super) async fn restart(&self, at: Anchor, lost_from: i64) -> io::Result<()> {
         let (answer, answered) = tokio::sync::oneshot::channel();
         let gone = || io::Error::other("the writer of anchors has ended");
-        self.orders.send(Order::Restart(at, lost_from, answer)).map_err(|_| gone())?;
+        self.orders.send(AnchorOrder::Restart(at, lost_from, answer)).map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
 }
 
 fn write_all(
     mut file: AnchorFile,
-    inbox: &mpsc::Receiver<Order>,
+    inbox: &mpsc::Receiver<AnchorOrder>,
     report: &watch::Sender<Reached>,
     shipping: &Shipping,
 ) {
@@ -103,8 +103,8 @@ fn write_all(
         let mut newest = None;
         for order in std::iter::once(order).chain(inbox.try_iter()) {
             match order {
-                Order::Anchor(anchor) => newest = Some(later(newest, anchor)),
-                Order::Restart(at, lost_from, answer) => {
+                AnchorOrder::Anchor(anchor) => newest = Some(later(newest, anchor)),
+                AnchorOrder::Restart(at, lost_from, answer) => {
                     newest = None;
                     let result = file.restart(at, lost_from);
                     if result.is_ok() {

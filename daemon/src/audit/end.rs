@@ -11,12 +11,12 @@ use tenantry_protocol::audit::AuditBreak;
 
 use crate::postgres::audit::append::{self, Head};
 use crate::postgres::audit::facts;
-use crate::postgres::audit::stream::{End, Snapshot};
+use crate::postgres::audit::stream::{TrailEnd, TrailSnapshot};
 use crate::postgres::{Error, Result};
 
 use super::issued::Issued;
 use super::pass::end_holds;
-use super::{Last, Trail};
+use super::{LastVerification, Trail};
 
 /// While a trail in trouble looks the same at its end, it is verified anew for whoever still wants to change something for this
 /// part of the time at most.
@@ -29,7 +29,7 @@ impl Trail {
         let open = self.opened()?;
         // Before the snapshot: what is anchored by now is in it.
         let known = open.anchors.reached().newest;
-        let mut snapshot = Snapshot::take(&self.control).await?;
+        let mut snapshot = TrailSnapshot::take(&self.control).await?;
         let holds = end_holds(&mut snapshot, &open, known).await;
         let end = snapshot.end.clone();
         snapshot.close().await;
@@ -48,7 +48,7 @@ impl Trail {
         }
     }
 
-    fn was_verified_just_now(&self, end: &End) -> bool {
+    fn was_verified_just_now(&self, end: &TrailEnd) -> bool {
         let verified = self.verified.read().unwrap_or_else(PoisonError::into_inner);
         verified
             .last
@@ -131,8 +131,8 @@ impl Trail {
     }
 
     /// For how long the last verification counts, and for what end.
-    pub(super) fn note_last(&self, begin: Instant, end: End) {
+    pub(super) fn note_last(&self, begin: Instant, end: TrailEnd) {
         let mut verified = self.verified.write().unwrap_or_else(PoisonError::into_inner);
-        verified.last = Some(Last { at: Instant::now(), took: begin.elapsed(), end });
+        verified.last = Some(LastVerification { at: Instant::now(), took: begin.elapsed(), end });
     }
 }

@@ -9,29 +9,29 @@ use crate::postgres::audit::append::{Head, Signature};
 #[derive(Debug, Clone, Default)]
 pub(super) struct Issued {
     /// More than one for a place where a transaction was rolled back.
-    places: BTreeMap<i64, Vec<Place>>,
+    places: BTreeMap<i64, Vec<IssuedPlace>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Place {
+struct IssuedPlace {
     hash: Link,
     signature: Option<Signature>,
 }
 
 impl Issued {
     pub(super) fn only(head: &Head) -> Self {
-        let place = Place { hash: head.hash, signature: head.signature.clone() };
+        let place = IssuedPlace { hash: head.hash, signature: head.signature.clone() };
         Self { places: BTreeMap::from([(head.seq, vec![place])]) }
     }
 
     /// Whether it is to the letter what this daemon wrote.
     pub(super) fn has(&self, head: &Head) -> bool {
-        let is_it = |place: &Place| place.hash == head.hash && place.signature == head.signature;
+        let is_it = |place: &IssuedPlace| place.hash == head.hash && place.signature == head.signature;
         self.places.get(&head.seq).is_some_and(|places| places.iter().any(is_it))
     }
 
     pub(super) fn add(&mut self, seq: i64, hash: Link, signature: Signature) {
-        self.places.entry(seq).or_default().push(Place { hash, signature: Some(signature) });
+        self.places.entry(seq).or_default().push(IssuedPlace { hash, signature: Some(signature) });
     }
 
     /// The database never had it: no COMMIT was sent for it.

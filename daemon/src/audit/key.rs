@@ -21,7 +21,7 @@ const MOST_BYTES: u64 = 64 * 1024;
 
 /// Signs. Its private half is never shown.
 #[derive(Clone)]
-pub(super) struct Key {
+pub(super) struct TrailKey {
     private: SigningKey,
     public: PublicKey,
     id: String,
@@ -42,13 +42,13 @@ pub enum KeyError {
     NotOurs { path: PathBuf },
 }
 
-impl std::fmt::Debug for Key {
+impl std::fmt::Debug for TrailKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Key").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("TrailKey").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
-impl Key {
+impl TrailKey {
     fn new(private: SigningKey) -> Self {
         let public = PublicKey::new(private.verifying_key());
         Self { id: public.id(), private, public }
@@ -97,7 +97,7 @@ impl KeyPlace {
     }
 
     /// The key, if it is there.
-    pub(super) fn load(&self) -> Result<Option<Key>, KeyError> {
+    pub(super) fn load(&self) -> Result<Option<TrailKey>, KeyError> {
         match (self.read(self.path())?, self) {
             (None, Self::Given(path)) => {
                 Err(KeyError::Io { path: path.clone(), source: io::Error::from(io::ErrorKind::NotFound) })
@@ -107,22 +107,22 @@ impl KeyPlace {
     }
 
     /// Makes the first key.
-    pub(super) fn create(&self) -> Result<Key, KeyError> {
-        let key = Key::generate();
+    pub(super) fn create(&self) -> Result<TrailKey, KeyError> {
+        let key = TrailKey::generate();
         self.write(self.path(), &key)?;
         self.publish(&key)?;
         Ok(key)
     }
 
     /// Makes the next key and keeps it beside the current one, until [`Self::replace`].
-    pub(super) fn prepare(&self) -> Result<Key, KeyError> {
-        let key = Key::generate();
+    pub(super) fn prepare(&self) -> Result<TrailKey, KeyError> {
+        let key = TrailKey::generate();
         self.write(&self.next()?, &key)?;
         Ok(key)
     }
 
     /// The key that a rotation left beside the current one.
-    pub(super) fn prepared(&self) -> Result<Option<Key>, KeyError> {
+    pub(super) fn prepared(&self) -> Result<Option<TrailKey>, KeyError> {
         match self {
             Self::Own(_) => self.read(&self.next()?),
             Self::Given(_) => Ok(None),
@@ -130,7 +130,7 @@ impl KeyPlace {
     }
 
     /// The prepared key takes the current one's place.
-    pub(super) fn replace(&self, key: &Key) -> Result<(), KeyError> {
+    pub(super) fn replace(&self, key: &TrailKey) -> Result<(), KeyError> {
         let io = |source| KeyError::Io { path: self.path().to_owned(), source };
         fs::rename(self.next()?, self.path()).map_err(io)?;
         sync_directory(self.path()).map_err(io)?;
@@ -159,7 +159,7 @@ impl KeyPlace {
         }
     }
 
-    fn write(&self, path: &Path, key: &Key) -> Result<(), KeyError> {
+    fn write(&self, path: &Path, key: &TrailKey) -> Result<(), KeyError> {
         let io = |source| KeyError::Io { path: path.to_owned(), source };
         let pem = key.private.to_pkcs8_pem(LineEnding::LF).map_err(|error| io(io::Error::other(error)))?;
         if let Some(dir) = path.parent() {
@@ -169,7 +169,7 @@ impl KeyPlace {
     }
 
     /// The key in a file, if there is one. Ours is not read through a link; whoever gives one may do that by a link.
-    fn read(&self, path: &Path) -> Result<Option<Key>, KeyError> {
+    fn read(&self, path: &Path) -> Result<Option<TrailKey>, KeyError> {
         let io = |source| KeyError::Io { path: path.to_owned(), source };
         let opened = match self {
             Self::Own(_) => open_own(path),
@@ -187,11 +187,11 @@ impl KeyPlace {
         file.take(MOST_BYTES).read_to_string(&mut text).map_err(io)?;
         let private = SigningKey::from_pkcs8_pem(text.trim())
             .map_err(|_| KeyError::Malformed { path: path.to_owned() })?;
-        Ok(Some(Key::new(private)))
+        Ok(Some(TrailKey::new(private)))
     }
 
     /// The public half, for those who verify.
-    fn publish(&self, key: &Key) -> Result<(), KeyError> {
+    fn publish(&self, key: &TrailKey) -> Result<(), KeyError> {
         let path = self.path().with_extension("pub");
         write_whole(&path, key.public.to_pem().as_bytes(), 0o644)
             .map_err(|source| KeyError::Io { path, source })

@@ -32,14 +32,14 @@ use uuid::Uuid;
 use crate::fault;
 use crate::model::audit_chain::{self, Entry, Moment};
 use crate::postgres::audit::append::{self, Head, NewEvent, Signature};
-use crate::postgres::audit::stream::End;
+use crate::postgres::audit::stream::TrailEnd;
 use crate::postgres::control::{Control, ControlTx};
 use crate::postgres::{Error, Result, error::doing};
 
 pub use anchor_file::Anchor;
 use anchors::Anchors;
 use issued::Issued;
-use key::Key;
+use key::TrailKey;
 pub use key::{KeyError, KeyPlace};
 pub use pass::Verification;
 pub use shipping::Elsewhere;
@@ -53,7 +53,7 @@ pub const CHECKPOINT_EVERY: i64 = 1_000;
 
 /// Where the trail's own files are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Places {
+pub struct TrailPlaces {
     pub key: KeyPlace,
     pub anchors: PathBuf,
     pub elsewhere: Elsewhere,
@@ -63,8 +63,8 @@ pub struct Places {
 #[derive(Debug)]
 pub struct Trail {
     control: Arc<Control>,
-    places: Places,
-    open: RwLock<Option<Arc<Open>>>,
+    places: TrailPlaces,
+    open: RwLock<Option<Arc<Term>>>,
     trouble: RwLock<Option<AuditBreak>>,
     /// A term begins: nothing is written before it is known what the trail's end is.
     is_judging: watch::Sender<bool>,
@@ -84,22 +84,22 @@ struct Verified {
     whole: Option<(i64, OffsetDateTime)>,
     /// What the last one found.
     found: Option<AuditBreak>,
-    last: Option<Last>,
+    last: Option<LastVerification>,
 }
 
 /// The last one: when it ended, how long it took, and what stood at the trail's end.
 #[derive(Debug, Clone)]
-struct Last {
+struct LastVerification {
     at: Instant,
     took: Duration,
-    end: End,
+    end: TrailEnd,
 }
 
 /// What a term needs to write: from the taking of the control database on.
 #[derive(Debug, Clone)]
-struct Open {
+struct Term {
     trail: Uuid,
-    key: Key,
+    key: TrailKey,
     anchors: Anchors,
 }
 
@@ -107,17 +107,17 @@ struct Open {
 #[derive(Debug)]
 pub struct AuditedTx<'t> {
     trail: &'t Trail,
-    open: Arc<Open>,
+    open: Arc<Term>,
     tx: ControlTx,
     end: Option<Anchor>,
-    recorded: Vec<Recorded>,
+    recorded: Vec<CommittedEvent>,
     /// No other key takes over while this transaction may sign.
     _signing: Option<OwnedRwLockReadGuard<()>>,
 }
 
 /// What the log says of an event once it is committed.
 #[derive(Debug)]
-struct Recorded {
+struct CommittedEvent {
     seq: i64,
     action: &'static str,
     operation: Option<Uuid>,
@@ -125,7 +125,7 @@ struct Recorded {
 }
 
 impl Trail {
-    pub fn new(control: Arc<Control>, places: Places) -> Self {
+    pub fn new(control: Arc<Control>, places: TrailPlaces) -> Self {
         Self {
             control,
             places,
@@ -167,7 +167,7 @@ impl Trail {
         tokio::time::timeout(JUDGING, judged).await.unwrap_or(false)
     }
 
-    fn writable(&self) -> Result<Arc<Open>> {
+    fn writable(&self) -> Result<Arc<Term>> {
         if let Some(trouble) = self.trouble() {
             return Err(Error::Distrusted(trouble.message));
         }
@@ -179,7 +179,7 @@ impl Trail {
     }
 
     /// An error before the first term.
-    fn opened(&self) -> Result<Arc<Open>> {
+    fn opened(&self) -> Result<Arc<Term>> {
         self.open.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or(Error::Fenced)
     }
 
@@ -294,14 +294,14 @@ impl AuditedTx<'_> {
         }
         self.end = Some(Anchor { seq, hash });
         let (operation, tenant) = (entry.operation_id, entry.tenant_id);
-        self.recorded.push(Recorded { seq, action: entry.action, operation, tenant });
+        self.recorded.push(CommittedEvent { seq, action: entry.action, operation, tenant });
         Ok(seq)
     }
 
     /// Commits, and comes back when the chain's end is anchored. An error is the COMMIT's alone.
     pub async fn commit(self, what: &'static str) -> Result<()> {
         self.tx.commit().await.map_err(doing(what))?;
-        for Recorded { seq, action, operation, tenant } in &self.recorded {
+        for CommittedEvent { seq, action, operation, tenant } in &self.recorded {
             // By hand, so that an absent one is no field.
             let (operation, tenant) = (operation.map(field::display), tenant.map(field::display));
             tracing::info!(seq, action, operation, tenant, "recorded");

@@ -8,10 +8,10 @@ use tenantry_protocol::chain::verify::{Claim, HeadFault, ValueCheck, Verified, V
 use uuid::Uuid;
 
 use crate::postgres::audit::append::{self, Head, link_of};
-use crate::postgres::audit::stream::{Checkpoint, RANGE, Snapshot, Value};
+use crate::postgres::audit::stream::{Checkpoint, EventValue, RANGE, TrailSnapshot};
 use crate::postgres::{Error, Result};
 
-use super::Open;
+use super::Term;
 use super::anchor_file::Anchor;
 
 /// How a verification stands.
@@ -97,7 +97,7 @@ fn claim_of(checkpoint: Checkpoint) -> Result<Claim> {
 
 /// The events after `start` of this trail, to the last.
 pub(super) async fn read_through<I: Iterator<Item = std::io::Result<Anchor>>>(
-    snapshot: &mut Snapshot,
+    snapshot: &mut TrailSnapshot,
     mut verifier: Verifier,
     mut claims: Claims<I>,
     (trail, start): (Uuid, i64),
@@ -118,7 +118,7 @@ pub(super) async fn read_through<I: Iterator<Item = std::io::Result<Anchor>>>(
                 verifier.expect(head_claim(head));
             }
             verifier.row(row);
-            match check_values(row.payload, values.iter().map(Value::parts)) {
+            match check_values(row.payload, values.iter().map(EventValue::parts)) {
                 ValueCheck::Right { redacted: gone } => redacted += gone,
                 ValueCheck::Wrong => verifier.values_differ(row.seq),
             }
@@ -162,7 +162,11 @@ fn head_claim(head: &Head) -> Claim {
 
 /// Whether something may follow the trail's end: one head, of this trail, signed by the key, of the last event, which is whole;
 /// and nothing else from the newest anchor on. What is wrong further back is no matter of this.
-pub(super) async fn end_holds(snapshot: &mut Snapshot, open: &Open, known: Option<Anchor>) -> Result<bool> {
+pub(super) async fn end_holds(
+    snapshot: &mut TrailSnapshot,
+    open: &Term,
+    known: Option<Anchor>,
+) -> Result<bool> {
     let [head] = snapshot.end.heads.as_slice() else { return Ok(false) };
     let head = head.clone();
     if head.seq == 0 {

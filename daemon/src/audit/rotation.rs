@@ -7,7 +7,7 @@ use tenantry_protocol::audit::AuditBreak;
 use crate::model::audit_chain::{Actor, Entry, Outcome};
 use crate::postgres::{Error, Result};
 
-use super::{AuditedTx, Issued, Open, Trail};
+use super::{AuditedTx, Issued, Term, Trail};
 
 impl Trail {
     /// Signs from the next event on with a new key. The event that names it is the last that the old key signs.
@@ -32,7 +32,7 @@ impl Trail {
         place.replace(&next).map_err(refused)?;
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(current) = open.as_ref() {
-            *open = Some(Arc::new(Open { key: next, ..current.as_ref().clone() }));
+            *open = Some(Arc::new(Term { key: next, ..current.as_ref().clone() }));
         }
         Ok(seq)
     }
@@ -92,7 +92,7 @@ impl Trail {
     }
 
     /// For who holds the key's lock for writing.
-    async fn open_tx(&self, open: Arc<Open>) -> Result<AuditedTx<'_>> {
+    async fn open_tx(&self, open: Arc<Term>) -> Result<AuditedTx<'_>> {
         let tx = self.control.begin().await?;
         Ok(AuditedTx { trail: self, open, tx, end: None, recorded: Vec::new(), _signing: None })
     }

@@ -52,7 +52,7 @@ impl Shipping {
         let (orders, inbox) = mpsc::channel();
         std::thread::Builder::new()
             .name("anchor-shipping".to_owned())
-            .spawn(move || Places { elsewhere, trail, file: None }.ship_all(&inbox))?;
+            .spawn(move || ShippingPlaces { elsewhere, trail, file: None }.ship_all(&inbox))?;
         Ok(Self { orders: Some(orders) })
     }
 
@@ -69,14 +69,14 @@ impl Shipping {
     }
 }
 
-struct Places {
+struct ShippingPlaces {
     elsewhere: Elsewhere,
     trail: Uuid,
     /// Opened when it is needed, and again after an error.
     file: Option<AnchorFile>,
 }
 
-impl Places {
+impl ShippingPlaces {
     fn ship_all(mut self, inbox: &mpsc::Receiver<(Anchor, Begin)>) {
         // What the file still lacks.
         let mut owed: Option<(Anchor, Begin)> = None;

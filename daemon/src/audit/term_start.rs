@@ -20,14 +20,14 @@ use crate::postgres::audit::facts;
 use super::anchor_file::{self, Anchor};
 use super::anchors::Anchors;
 use super::issued::Issued;
-use super::key::{Key, KeyError};
+use super::key::{KeyError, TrailKey};
 use super::shipping::Shipping;
-use super::{Open, Trail};
+use super::{Term, Trail};
 
 #[derive(Debug, thiserror::Error)]
 pub enum TakeUpError {
     #[error(transparent)]
-    Key(#[from] KeyError),
+    TrailKey(#[from] KeyError),
     #[error("the anchor file {} cannot be used", path.display())]
     Anchors { path: PathBuf, source: io::Error },
     #[error(
@@ -55,7 +55,7 @@ impl Trail {
         let (trail, anchors) = self.open_anchors(head.as_ref()).await?;
         let known = anchors.reached().newest;
         let (key, is_new) = self.key(end_seq).await?;
-        let open = Arc::new(Open { trail, key, anchors });
+        let open = Arc::new(Term { trail, key, anchors });
         *self.open.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&open));
         let newest_us = append::time_of(self.control.pool(), end_seq).await?;
         self.newest_us.fetch_max(newest_us.unwrap_or(0), Ordering::Relaxed);
@@ -115,7 +115,7 @@ impl Trail {
     }
 
     /// The key, and whether nobody can have signed with it yet. A rotation that a crash interrupted is ended.
-    async fn key(&self, end_seq: i64) -> Result<(Key, bool), TakeUpError> {
+    async fn key(&self, end_seq: i64) -> Result<(TrailKey, bool), TakeUpError> {
         let place = &self.places.key;
         let Some(key) = place.load()? else { return Ok((place.create()?, true)) };
         if let Some(next) = place.prepared()? {

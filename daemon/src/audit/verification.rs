@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use crate::postgres::Result;
 use crate::postgres::audit::append::{self, link_of};
-use crate::postgres::audit::stream::Snapshot;
+use crate::postgres::audit::stream::TrailSnapshot;
 
 use super::Trail;
 use super::anchor_file::{self, Anchor, Side};
@@ -30,7 +30,7 @@ impl Trail {
         let trouble = self.trouble();
         // Before the snapshot: what is anchored by now is in it.
         let newest = open.anchors.reached().newest;
-        let mut snapshot = Snapshot::take(&self.control).await?;
+        let mut snapshot = TrailSnapshot::take(&self.control).await?;
         let own = anchor_file::read(open.anchors.path(), Side::Own).map_err(reading(open.anchors.path()))?;
         // The daemon knows what it wrote last, whatever was done to the file.
         let own = own.chain(newest.map(Ok));
@@ -61,7 +61,7 @@ impl Trail {
     }
 }
 
-fn start_of(snapshot: &Snapshot) -> Result<(i64, Link)> {
+fn start_of(snapshot: &TrailSnapshot) -> Result<(i64, Link)> {
     let (seq, hash) = &snapshot.start;
     Ok((*seq, link_of(hash)?))
 }

@@ -15,14 +15,14 @@ const LONGEST_KEY: usize = 200;
 /// What was asked, with the key that it came under, if any; [`Ask::lend`] gives it to the registry and the trail.
 #[derive(Debug, Clone, Default)]
 pub(in crate::commands) struct Ask {
-    key: Option<Key>,
+    key: Option<RequestKey>,
     /// None for what the daemon asks itself.
     request_digest: Option<[u8; 32]>,
     retry_of: Option<OperationId>,
 }
 
 #[derive(Debug, Clone)]
-struct Key {
+struct RequestKey {
     actor: String,
     method: &'static str,
     key: String,
@@ -47,7 +47,8 @@ impl Ask {
             tracing::error!(%error, "a request could not be digested");
             errors::internal()
         })?;
-        let key = key.map(|key| Key { actor: format!("uid {}", caller.uid), method, key: key.to_owned() });
+        let key =
+            key.map(|key| RequestKey { actor: format!("uid {}", caller.uid), method, key: key.to_owned() });
         Ok(Self { key, request_digest: Some(Sha256::digest(body).into()), retry_of: None })
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::config::{Access, Changes, Config, ConfigError, Written};
+use crate::config::{Access, Changes, Config, ConfigError, WrittenConfig};
 use crate::model::audit_chain::{Actor, Entry, Outcome};
 
 use super::App;
@@ -23,7 +23,7 @@ pub struct Settings {
     /// How often the whole audit trail is verified by itself; `None` for never.
     pub verify_trail_every: Option<Duration>,
     /// What of the file was read last.
-    pub written: Written,
+    pub written: WrittenConfig,
 }
 
 impl From<&Config> for Settings {

@@ -23,7 +23,7 @@ pub enum ConfigError {
     #[error("{}:{line}:{column}: {message}", path.display())]
     Syntax { path: PathBuf, line: usize, column: usize, message: String },
     #[error("{place}: {key} {problem}")]
-    Value { place: Place, key: String, problem: Problem },
+    Value { place: ConfigLine, key: String, problem: Problem },
     #[error("{key} {problem}")]
     Setting { key: &'static str, problem: Problem },
     #[error("a temporary directory can't be made in {} ({source}): set TMPDIR to a directory that can hold one", path.display())]
@@ -41,7 +41,7 @@ pub enum ConfigError {
 
 /// A line of the configuration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct ConfigLine {
     pub path: PathBuf,
     /// From 1.
     pub line: usize,
@@ -118,7 +118,7 @@ pub enum PrincipalKind {
     Group,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ConfigLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.path.display(), self.line)
     }

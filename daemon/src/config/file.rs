@@ -9,20 +9,20 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::error::{ConfigError, Place, Problem};
+use super::error::{ConfigError, ConfigLine, Problem};
 
-type Value<T> = Option<Spanned<T>>;
+type FileValue<T> = Option<Spanned<T>>;
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FileConfig {
-    pub(super) label: Value<String>,
-    pub(super) state_dir: Value<PathBuf>,
-    pub(super) socket: Value<PathBuf>,
-    pub(super) control: Value<FileControl>,
+    pub(super) label: FileValue<String>,
+    pub(super) state_dir: FileValue<PathBuf>,
+    pub(super) socket: FileValue<PathBuf>,
+    pub(super) control: FileValue<FileControl>,
     #[serde(default)]
     pub(super) targets: Vec<Spanned<FileTarget>>,
-    pub(super) embedded: Value<FileEmbedded>,
+    pub(super) embedded: FileValue<FileEmbedded>,
     #[serde(default)]
     pub(super) access: FileAccess,
     #[serde(default)]
@@ -39,9 +39,9 @@ pub(super) struct FileConfig {
 #[serde(deny_unknown_fields)]
 pub(super) struct FileControl {
     pub(super) url: Spanned<String>,
-    pub(super) password_file: Value<PathBuf>,
-    pub(super) migrate_url: Value<String>,
-    pub(super) migrate_password_file: Value<PathBuf>,
+    pub(super) password_file: FileValue<PathBuf>,
+    pub(super) migrate_url: FileValue<String>,
+    pub(super) migrate_password_file: FileValue<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -49,8 +49,8 @@ pub(super) struct FileControl {
 pub(super) struct FileTarget {
     pub(super) name: Spanned<String>,
     pub(super) url: Spanned<String>,
-    pub(super) password_file: Value<PathBuf>,
-    pub(super) capacity: Value<u64>,
+    pub(super) password_file: FileValue<PathBuf>,
+    pub(super) capacity: FileValue<u64>,
     #[serde(default)]
     pub(super) maintenance: bool,
 }
@@ -58,9 +58,9 @@ pub(super) struct FileTarget {
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FileEmbedded {
-    pub(super) listen: Value<String>,
-    pub(super) user: Value<String>,
-    pub(super) bin_dir: Value<PathBuf>,
+    pub(super) listen: FileValue<String>,
+    pub(super) user: FileValue<String>,
+    pub(super) bin_dir: FileValue<PathBuf>,
     pub(super) durable: Option<bool>,
 }
 
@@ -75,41 +75,41 @@ pub(super) struct FileAccess {
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FileLimits {
-    pub(super) operation_budget_ms: Value<u64>,
-    pub(super) statement_timeout_ms: Value<u64>,
-    pub(super) lock_timeout_ms: Value<u64>,
-    pub(super) lease_ms: Value<u64>,
-    pub(super) max_connections_per_target: Value<u64>,
-    pub(super) max_operations_per_target: Value<u64>,
-    pub(super) retire_grace_s: Value<u64>,
-    pub(super) verify_every_s: Value<u64>,
+    pub(super) operation_budget_ms: FileValue<u64>,
+    pub(super) statement_timeout_ms: FileValue<u64>,
+    pub(super) lock_timeout_ms: FileValue<u64>,
+    pub(super) lease_ms: FileValue<u64>,
+    pub(super) max_connections_per_target: FileValue<u64>,
+    pub(super) max_operations_per_target: FileValue<u64>,
+    pub(super) retire_grace_s: FileValue<u64>,
+    pub(super) verify_every_s: FileValue<u64>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FileArchive {
-    pub(super) dir: Value<PathBuf>,
-    pub(super) bin_dir: Value<PathBuf>,
-    pub(super) timeout_ms: Value<u64>,
+    pub(super) dir: FileValue<PathBuf>,
+    pub(super) bin_dir: FileValue<PathBuf>,
+    pub(super) timeout_ms: FileValue<u64>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FileAudit {
-    pub(super) key_file: Value<PathBuf>,
-    pub(super) anchor_file: Value<PathBuf>,
-    pub(super) anchor_copy: Value<PathBuf>,
-    pub(super) anchor_syslog: Value<PathBuf>,
-    pub(super) verify_every_s: Value<u64>,
+    pub(super) key_file: FileValue<PathBuf>,
+    pub(super) anchor_file: FileValue<PathBuf>,
+    pub(super) anchor_copy: FileValue<PathBuf>,
+    pub(super) anchor_syslog: FileValue<PathBuf>,
+    pub(super) verify_every_s: FileValue<u64>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FileLog {
     pub(super) level: Option<LogLevel>,
-    pub(super) dir: Value<PathBuf>,
+    pub(super) dir: FileValue<PathBuf>,
     pub(super) format: Option<LogFormat>,
-    pub(super) journald: Value<bool>,
+    pub(super) journald: FileValue<bool>,
 }
 
 /// How much is logged; each level includes those before it.
@@ -159,7 +159,7 @@ impl Source<'_> {
 
     /// An error about a value, at its line.
     pub(super) fn error(&self, span: Range<usize>, key: impl Into<String>, problem: Problem) -> ConfigError {
-        let place = Place { path: self.path.to_owned(), line: self.position(span).0 };
+        let place = ConfigLine { path: self.path.to_owned(), line: self.position(span).0 };
         ConfigError::Value { place, key: key.into(), problem }
     }
 

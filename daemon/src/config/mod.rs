@@ -35,7 +35,7 @@ pub use error::{ConfigError, Problem};
 use file::{FileArchive, FileConfig, FileLimits, FileLog, Source};
 pub use file::{LogFormat, LogLevel};
 pub use paths::Surroundings;
-pub use reload::{Changes, Written};
+pub use reload::{Changes, WrittenConfig};
 pub use secret::Secret;
 pub use servers::{ConfiguredServers, ControlConfig, EmbeddedConfig, Servers, TargetConfig};
 
@@ -64,7 +64,7 @@ pub struct Config {
     /// The file it was read from; none if there is none.
     pub source: Option<PathBuf>,
     /// What was in it.
-    pub written: Written,
+    pub written: WrittenConfig,
     /// The directory of a temporary daemon, removed when this is dropped: keep it until the cluster has stopped.
     pub ephemeral: Option<TempDir>,
 }
@@ -119,7 +119,7 @@ impl Config {
         let source = Source { path: &path, text: &text };
         let file = source.parse()?;
         let config = Self::decide(file, &source, mode, arguments, surroundings)?;
-        Ok(Self { written: Written::new(&text), source: Some(path.clone()), ..config })
+        Ok(Self { written: WrittenConfig::new(&text), source: Some(path.clone()), ..config })
     }
 
     pub fn mode(&self) -> DaemonMode {
@@ -164,7 +164,7 @@ impl Config {
         let archive = Archive::check(&file.archive, &state_dir, source)?;
         let audit =
             Audit::check(&file.audit, &state_dir, surroundings.service.credentials.as_deref(), source)?;
-        let place = servers::Place { source, mode, surroundings, state_dir: &state_dir };
+        let place = servers::ConfigContext { source, mode, surroundings, state_dir: &state_dir };
         let servers =
             Servers::decide(file.control, file.targets, file.embedded, ephemeral.is_some(), &place)?;
         Ok(Self {
@@ -178,7 +178,7 @@ impl Config {
             audit,
             log,
             source: None,
-            written: Written::default(),
+            written: WrittenConfig::default(),
             ephemeral,
         })
     }

@@ -20,7 +20,7 @@ const NO_FILE: &str = "none";
 
 /// A configuration file as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
+pub struct WrittenConfig {
     digest: String,
     values: BTreeMap<String, [u8; 32]>,
 }
@@ -32,13 +32,13 @@ pub struct Changes {
     pub at_restart: Vec<String>,
 }
 
-impl Default for Written {
+impl Default for WrittenConfig {
     fn default() -> Self {
         Self { digest: NO_FILE.to_owned(), values: BTreeMap::new() }
     }
 }
 
-impl Written {
+impl WrittenConfig {
     pub(super) fn new(text: &str) -> Self {
         let mut values = BTreeMap::new();
         // It was parsed before, or is not used.
@@ -97,10 +97,10 @@ mod tests {
 
     #[test]
     fn what_changed_is_named_by_its_key_and_by_whether_it_takes_a_restart() {
-        let old = Written::new(
+        let old = WrittenConfig::new(
             "label = 'a'\n[access]\nviewers = []\n[limits]\nverify_every_s = 1\nlease_ms = 3000",
         );
-        let new = Written::new(
+        let new = WrittenConfig::new(
             "label = 'a'\n[access]\nviewers = ['ops']\nadmins = []\n[limits]\nlease_ms = 4000\n[[targets]]\nname = 'x'",
         );
         let changes = old.changes(&new);

@@ -65,7 +65,7 @@ pub struct TargetConfig {
 }
 
 /// What a value is judged by: its file, that file's mode, and what the paths depend on.
-pub(super) struct Place<'a> {
+pub(super) struct ConfigContext<'a> {
     pub(super) source: &'a Source<'a>,
     pub(super) mode: u32,
     pub(super) surroundings: &'a Surroundings,
@@ -78,7 +78,7 @@ impl Servers {
         targets: Vec<Spanned<FileTarget>>,
         embedded: Option<Spanned<FileEmbedded>>,
         ephemeral: bool,
-        place: &Place<'_>,
+        place: &ConfigContext<'_>,
     ) -> Result<Self, ConfigError> {
         let refuse = |span, key: &str, problem| Err(place.source.error(span, key, problem));
         match (control, targets.first().map(Spanned::span), embedded) {
@@ -104,7 +104,7 @@ impl Servers {
 }
 
 impl EmbeddedConfig {
-    fn check(file: FileEmbedded, ephemeral: bool, place: &Place<'_>) -> Result<Self, ConfigError> {
+    fn check(file: FileEmbedded, ephemeral: bool, place: &ConfigContext<'_>) -> Result<Self, ConfigError> {
         let listen = match &file.listen {
             None => None,
             Some(value) => {
@@ -136,7 +136,7 @@ impl EmbeddedConfig {
 }
 
 impl ControlConfig {
-    fn check(file: FileControl, place: &Place<'_>) -> Result<Self, ConfigError> {
+    fn check(file: FileControl, place: &ConfigContext<'_>) -> Result<Self, ConfigError> {
         let runtime = connection(&file.url, file.password_file.as_ref(), "control.", place)?;
         let owner = match (file.migrate_url, file.migrate_password_file) {
             (Some(url), password) => Some(connection(&url, password.as_ref(), "control.migrate_", place)?),
@@ -152,7 +152,7 @@ impl ControlConfig {
 
 fn check_targets(
     targets: Vec<Spanned<FileTarget>>,
-    place: &Place<'_>,
+    place: &ConfigContext<'_>,
 ) -> Result<Vec<TargetConfig>, ConfigError> {
     let mut checked: Vec<TargetConfig> = Vec::with_capacity(targets.len());
     for file in targets.into_iter().map(Spanned::into_inner) {
@@ -182,7 +182,7 @@ fn connection(
     url: &Spanned<String>,
     password_file: Option<&Spanned<PathBuf>>,
     prefix: &str,
-    place: &Place<'_>,
+    place: &ConfigContext<'_>,
 ) -> Result<Connection, ConfigError> {
     let refuse = |problem| place.source.error(url.span(), format!("{prefix}url"), problem);
     let connection = Connection::parse(url.get_ref()).map_err(|error| refuse(Problem::Url(error)))?;

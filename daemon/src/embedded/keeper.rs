@@ -34,7 +34,7 @@ pub(super) struct Process {
 
 /// What it takes to start the server again.
 #[derive(Debug)]
-pub(super) struct Recipe {
+pub(super) struct StartRecipe {
     pub(super) layout: Layout,
     pub(super) binaries: Binaries,
     pub(super) user: OsUser,
@@ -49,7 +49,7 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub(super) fn watch(process: Process, recipe: Recipe) -> Self {
+    pub(super) fn watch(process: Process, recipe: StartRecipe) -> Self {
         let stop = CancellationToken::new();
         let task = tokio::spawn(keep(process, recipe, stop.clone()));
         Self { stop: stop.drop_guard(), task }
@@ -62,7 +62,7 @@ impl Keeper {
     }
 }
 
-async fn keep(mut process: Process, recipe: Recipe, stop: CancellationToken) -> Process {
+async fn keep(mut process: Process, recipe: StartRecipe, stop: CancellationToken) -> Process {
     let mut pause = FIRST_PAUSE;
     loop {
         let begin = Instant::now();
@@ -98,7 +98,7 @@ async fn keep(mut process: Process, recipe: Recipe, stop: CancellationToken) -> 
     }
 }
 
-async fn start(recipe: &Recipe) -> Result<Process, EmbeddedError> {
+async fn start(recipe: &StartRecipe) -> Result<Process, EmbeddedError> {
     postmaster::clear_stale(&recipe.layout, recipe.port).await?;
     let child = postmaster::start(&recipe.layout, &recipe.binaries, &recipe.user).await?;
     let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).unwrap_or_default();

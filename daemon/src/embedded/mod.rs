@@ -33,9 +33,9 @@ pub use binaries::BIN_DIR_VARIABLE;
 use binaries::Binaries;
 use bootstrap::Passwords;
 pub use error::EmbeddedError;
-use keeper::{Keeper, Process, Recipe};
+use keeper::{Keeper, Process, StartRecipe};
 use layout::Layout;
-use settings::Settings;
+use settings::ServerSettings;
 
 use crate::config::EmbeddedConfig;
 use crate::config::connection::socket_options;
@@ -129,7 +129,7 @@ impl Cluster {
         let passwords = Passwords::generate();
         let superuser = |database: &str| superuser_options(&layout, options.port(), database);
         let prepared = bootstrap::run(superuser, &passwords).await;
-        let Server { process, binaries, version } = server;
+        let FoundServer { process, binaries, version } = server;
         if let Err(error) = prepared {
             // The cluster is whole, and the next start goes on from here; a server that nobody watches must not stay.
             if let Err(error) = postmaster::stop(process.pid, &layout.data).await {
@@ -138,7 +138,7 @@ impl Cluster {
             return Err(if error.is_disk_full() { layout.no_space(initdb::NEEDED_BYTES) } else { error });
         }
         let port = options.port();
-        let recipe = Recipe { layout: layout.clone(), binaries, user: options.os_user, port };
+        let recipe = StartRecipe { layout: layout.clone(), binaries, user: options.os_user, port };
         let keeper = Keeper::watch(process, recipe);
         Ok(Self { port, layout, passwords, version, keeper, _lock: lock })
     }
@@ -191,13 +191,13 @@ impl Cluster {
     }
 }
 
-struct Server {
+struct FoundServer {
     process: Process,
     binaries: Binaries,
     version: String,
 }
 
-async fn ensure_running(layout: &Layout, options: &ClusterOptions) -> Result<Server, EmbeddedError> {
+async fn ensure_running(layout: &Layout, options: &ClusterOptions) -> Result<FoundServer, EmbeddedError> {
     let user = &options.os_user;
     initdb::remove_remains(layout)?;
     let existing = initdb::existing_version(layout, user)?;
@@ -207,12 +207,13 @@ async fn ensure_running(layout: &Layout, options: &ClusterOptions) -> Result<Ser
         tracing::info!(path = %layout.data.display(), version = %binaries.version, "making the private cluster");
         initdb::make(layout, &binaries, user, options.durability()).await?;
     }
-    let settings = Settings::render(options, binaries.major, &layout.socket_dir, &user.administrators()?);
+    let settings =
+        ServerSettings::render(options, binaries.major, &layout.socket_dir, &user.administrators()?);
     if let Some(running) = postmaster::running(&layout.data) {
         match judge(layout, options, &binaries, &settings, &running).await {
             Running::Usable { version } => {
                 let process = Process { pid: running.pid, child: None };
-                return Ok(Server { process, binaries, version });
+                return Ok(FoundServer { process, binaries, version });
             }
             Running::Outdated => {
                 tracing::info!(
@@ -237,7 +238,7 @@ async fn ensure_running(layout: &Layout, options: &ClusterOptions) -> Result<Ser
     let (version, _) = bootstrap::identify(superuser)
         .await
         .map_err(|source| EmbeddedError::Prepare { step: "asking for its version", source })?;
-    Ok(Server { process: Process { pid, child: Some(child) }, binaries, version })
+    Ok(FoundServer { process: Process { pid, child: Some(child) }, binaries, version })
 }
 
 /// What a server is worth that was running before us.
@@ -251,7 +252,7 @@ async fn judge(
     layout: &Layout,
     options: &ClusterOptions,
     binaries: &Binaries,
-    settings: &Settings,
+    settings: &ServerSettings,
     running: &postmaster::PidFile,
 ) -> Running {
     // A package upgrade replaces the file, and then this link says so; such a server can't load its modules.

@@ -51,14 +51,14 @@ const RESERVED: &str = "reserved_connections = 20\n";
 
 /// The content of the files, and a hash over all of it that the running server can be asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Settings {
+pub(super) struct ServerSettings {
     included: String,
     access: String,
     identities: String,
     pub(super) hash: String,
 }
 
-impl Settings {
+impl ServerSettings {
     pub(super) fn render(
         options: &ClusterOptions,
         major: u32,

@@ -14,7 +14,7 @@ const REFUSED: &str = "42501";
 const MEANING: &str = "a tenant gets into a database where others live";
 
 /// Where somebody else lives, and the name of the attack on it.
-pub type Elsewhere<'a> = (&'static str, &'a str);
+pub type Neighbour<'a> = (&'static str, &'a str);
 
 /// Tries to log in as `role`, which `password` lets into its own database: what is refused is not refused for a wrong
 /// password.
@@ -22,7 +22,7 @@ pub async fn log_in(
     own: Site<'_>,
     role: &str,
     password: &Password,
-    elsewhere: &[Elsewhere<'_>],
+    elsewhere: &[Neighbour<'_>],
 ) -> Result<Vec<Verdict>> {
     let mut verdicts = Vec::with_capacity(elsewhere.len());
     for (probe, database) in elsewhere {

@@ -26,7 +26,7 @@ where
     L: Layer<S>,
 {
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let mut seen = Seen::default();
+        let mut seen = FieldValues::default();
         event.record(&mut seen);
         if !seen.is_hostile {
             return self.0.on_event(event, context);
@@ -41,7 +41,7 @@ where
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        let mut seen = Seen::default();
+        let mut seen = FieldValues::default();
         attributes.record(&mut seen);
         if !seen.is_hostile {
             return self.0.on_new_span(attributes, id, context);
@@ -58,7 +58,7 @@ where
     }
 
     fn on_record(&self, id: &Id, record: &Record<'_>, context: Context<'_, S>) {
-        let mut seen = Seen::default();
+        let mut seen = FieldValues::default();
         record.record(&mut seen);
         let Some(metadata) = context.metadata(id).filter(|_| seen.is_hostile) else {
             return self.0.on_record(id, record, context);
@@ -75,7 +75,7 @@ where
 
 /// The values of an event or a span.
 #[derive(Default)]
-struct Seen {
+struct FieldValues {
     values: Vec<(Field, Harmless)>,
     is_hostile: bool,
 }
@@ -92,7 +92,7 @@ enum Harmless {
     Shown(DisplayValue<String>),
 }
 
-impl Seen {
+impl FieldValues {
     fn keep(&mut self, field: &Field, value: Harmless) {
         self.values.push((field.clone(), value));
     }
@@ -125,7 +125,7 @@ impl Harmless {
     }
 }
 
-impl Visit for Seen {
+impl Visit for FieldValues {
     fn record_i64(&mut self, field: &Field, value: i64) {
         self.keep(field, Harmless::Signed(value));
     }

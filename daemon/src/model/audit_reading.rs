@@ -33,7 +33,7 @@ pub struct StoredValue {
 
 /// A payload of this or an earlier version; what a later one adds is passed over.
 #[derive(Default, Deserialize)]
-struct Payload {
+struct ReadPayload {
     #[serde(default)]
     at_us: i64,
     #[serde(default)]
@@ -53,9 +53,9 @@ struct Payload {
 
 /// The event, with its link and its values checked.
 pub fn read(stored: &StoredEvent) -> AuditEvent {
-    let (payload, is_readable) = match serde_json::from_slice::<Payload>(&stored.payload) {
+    let (payload, is_readable) = match serde_json::from_slice::<ReadPayload>(&stored.payload) {
         Ok(payload) => (payload, true),
-        Err(_) => (Payload { action: "(unreadable)".to_owned(), ..Payload::default() }, false),
+        Err(_) => (ReadPayload { action: "(unreadable)".to_owned(), ..ReadPayload::default() }, false),
     };
     let (values, are_committed) = committed(&payload, &stored.values);
     let value = |field: &str| values.get(field).map(|value| (*value).to_owned());
@@ -92,7 +92,7 @@ fn is_linked(stored: &StoredEvent) -> bool {
 }
 
 /// The values by field, and whether the payload commits to each of them.
-fn committed<'a>(payload: &Payload, stored: &'a [StoredValue]) -> (BTreeMap<&'a str, &'a str>, bool) {
+fn committed<'a>(payload: &ReadPayload, stored: &'a [StoredValue]) -> (BTreeMap<&'a str, &'a str>, bool) {
     let is_committed = |value: &StoredValue| {
         let commitment = chain::commitment(&value.salt, &value.value);
         payload.commitments.get(&value.field) == Some(&data_encoding::HEXLOWER.encode(&commitment))

@@ -25,11 +25,11 @@ const LOCKS_OF_A_REMOVAL: i64 = 450;
 /// The places on all targets.
 #[derive(Debug)]
 pub(super) struct Places {
-    targets: HashMap<TargetName, Arc<Place>>,
+    targets: HashMap<TargetName, Arc<TargetPlace>>,
 }
 
 #[derive(Debug)]
-struct Place {
+struct TargetPlace {
     operations: Arc<Semaphore>,
     /// Known once the target was reached.
     locks: OnceLock<Budget>,
@@ -44,16 +44,16 @@ struct Budget {
 
 /// A place that is taken, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Taken {
+pub(super) struct TakenPlace {
     _operation: OwnedSemaphorePermit,
-    place: Arc<Place>,
+    place: Arc<TargetPlace>,
     /// None where the target could not be reached.
-    pub(super) room: Option<Room>,
+    pub(super) room: Option<ReservedLocks>,
 }
 
 /// What an operation has reserved of its server's locks.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct ReservedLocks {
     budget: Arc<Semaphore>,
     reserved: OwnedSemaphorePermit,
     /// What operations may take together.
@@ -75,35 +75,36 @@ pub(super) enum Fit {
 
 impl Places {
     pub(super) fn new(targets: &[Arc<Target>], operations: usize) -> Self {
-        let place =
-            || Arc::new(Place { operations: Arc::new(Semaphore::new(operations)), locks: OnceLock::new() });
+        let place = || {
+            Arc::new(TargetPlace { operations: Arc::new(Semaphore::new(operations)), locks: OnceLock::new() })
+        };
         Self { targets: targets.iter().map(|target| (target.name().clone(), place())).collect() }
     }
 
     /// Waits for a place for an operation that takes about `locks` at a time. `None` for a target that left the
     /// configuration: its operations find that out by themselves.
-    pub(super) async fn take(&self, target: &Target, locks: i64) -> Option<Taken> {
+    pub(super) async fn take(&self, target: &Target, locks: i64) -> Option<TakenPlace> {
         let place = Arc::clone(self.targets.get(target.name())?);
         let operation = Arc::clone(&place.operations).acquire_owned().await.ok()?;
         let room = place.reserve(target, locks).await;
-        Some(Taken { _operation: operation, place, room })
+        Some(TakenPlace { _operation: operation, place, room })
     }
 }
 
-impl Taken {
+impl TakenPlace {
     /// Reserves what could not be reserved before, because the target was out of reach.
-    pub(super) async fn reserve(&self, target: &Target, locks: i64) -> Option<Room> {
+    pub(super) async fn reserve(&self, target: &Target, locks: i64) -> Option<ReservedLocks> {
         self.place.reserve(target, locks).await
     }
 }
 
-impl Place {
-    async fn reserve(&self, target: &Target, locks: i64) -> Option<Room> {
+impl TargetPlace {
+    async fn reserve(&self, target: &Target, locks: i64) -> Option<ReservedLocks> {
         let Budget { permits, all, server } = self.locks(target).await?;
         // More than there is means alone, not never: preflight has refused what cannot work at all.
         let share = u32::try_from(locks).unwrap_or(u32::MAX).min(all);
         let reserved = Arc::clone(&permits).acquire_many_owned(share).await.ok()?;
-        Some(Room { budget: permits, reserved, all, server })
+        Some(ReservedLocks { budget: permits, reserved, all, server })
     }
 
     /// The budget and its size; `None` while the target cannot be reached, which the operation then meets by itself.
@@ -119,7 +120,7 @@ impl Place {
     }
 }
 
-impl Room {
+impl ReservedLocks {
     /// Reserves what the operation holds, if that is more than it had reserved; some more than that, where there is any, so
     /// that it need not ask at each step.
     pub(super) fn fit(&mut self, held: u32) -> Fit {
@@ -177,10 +178,10 @@ mod tests {
 
     use super::*;
 
-    fn room(budget: &Arc<Semaphore>, reserved: u32) -> Room {
+    fn room(budget: &Arc<Semaphore>, reserved: u32) -> ReservedLocks {
         let all = 100;
         let reserved = Arc::clone(budget).try_acquire_many_owned(reserved).unwrap();
-        Room { budget: Arc::clone(budget), reserved, all, server: 133 }
+        ReservedLocks { budget: Arc::clone(budget), reserved, all, server: 133 }
     }
 
     #[tokio::test]

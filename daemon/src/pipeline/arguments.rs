@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Persisted with the operation: fields are added, never changed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Arguments {
+pub struct OperationArguments {
     /// What the tenant is to be like after an update, whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub update: Option<Update>,

@@ -10,7 +10,7 @@ use tenantry_protocol::operation::{Failure, Operation, OperationKind, OperationS
 use crate::model::audit_chain::{self, Actor, Entry};
 use crate::model::operation::{Archiving, Kind, Seeding};
 
-use super::arguments::Arguments;
+use super::arguments::OperationArguments;
 use super::job::Asked;
 
 /// Which operation an event is of, and whose.
@@ -74,7 +74,7 @@ pub(super) fn intent(
     about: &About<'_>,
     asked: &Asked<'_>,
     plan_hash: Option<&str>,
-    arguments: &Arguments,
+    arguments: &OperationArguments,
 ) -> Entry {
     let mut entry = of(about, Phase::Intent, Some(arguments), None);
     entry.request = asked.request;
@@ -123,7 +123,7 @@ pub(super) fn recovered(about: &About<'_>, recovered: Recovered, epoch: i64) -> 
 pub(super) fn of(
     about: &About<'_>,
     phase: Phase,
-    arguments: Option<&Arguments>,
+    arguments: Option<&OperationArguments>,
     report: Option<&IsolationReport>,
 ) -> Entry {
     let About { operation, actor, .. } = *about;
@@ -150,7 +150,7 @@ pub(super) fn of(
 fn with_facts(
     entry: Entry,
     about: &About<'_>,
-    arguments: Option<&Arguments>,
+    arguments: Option<&OperationArguments>,
     report: Option<&IsolationReport>,
 ) -> Entry {
     let mut entry = entry.fact("target", &about.operation.target);

@@ -21,8 +21,8 @@ use crate::postgres::target::settlement::{self, Settled};
 use crate::postgres::target::{Ready, Target};
 use crate::postgres::tenancy::database::databases;
 
-use super::admission::{self, Taken};
-use super::arguments::Arguments;
+use super::admission::{self, TakenPlace};
+use super::arguments::OperationArguments;
 use super::step_error::StepError;
 use super::warden::Warden;
 
@@ -49,7 +49,7 @@ pub(super) struct ProvisionRun {
     pub(super) report: Option<IsolationReport>,
     pub(super) seed: Seeding,
     /// Its place on the target, from the queue on.
-    pub(super) place: Option<Taken>,
+    pub(super) place: Option<TakenPlace>,
     /// Sees to the locks of its builds; none where the target was not reached yet.
     pub(super) warden: Option<Warden>,
 }
@@ -65,7 +65,7 @@ pub(super) struct ChangeRun {
     /// As it was before.
     pub(super) tenant: Tenant,
     pub(super) before: TenantState,
-    pub(super) arguments: Arguments,
+    pub(super) arguments: OperationArguments,
     /// Of the secret that is to be set. A daemon that takes the operation up has none, and cannot set it.
     pub(super) secret: Option<Verifier>,
     pub(super) report: Option<IsolationReport>,
@@ -163,7 +163,7 @@ impl Run {
     }
 
     /// Takes the place that it waited for; gives it back where nothing within the operation has a use for it.
-    pub(super) fn occupy(&mut self, taken: Option<Taken>) -> Option<Taken> {
+    pub(super) fn occupy(&mut self, taken: Option<TakenPlace>) -> Option<TakenPlace> {
         let Self::Provision(run) = self else { return taken };
         run.place = taken;
         run.warden = run.place.as_mut().and_then(|place| place.room.take()).map(Warden::new);
@@ -184,7 +184,7 @@ impl Run {
         }
     }
 
-    pub(super) fn arguments(&self) -> Option<&Arguments> {
+    pub(super) fn arguments(&self) -> Option<&OperationArguments> {
         match self {
             Self::Provision(_) => None,
             Self::Change(run) => Some(&run.arguments),

@@ -27,22 +27,22 @@ use crate::postgres::target::Target;
 use crate::postgres::target::location::Home;
 use crate::postgres::target::marker::Mark;
 
-use super::admission::{Places, Taken};
-use super::arguments::Arguments;
+use super::admission::{Places, TakenPlace};
+use super::arguments::OperationArguments;
 use super::audit_entries::About;
 use super::budget::EngineOptions;
 use super::context::{ChangeRun, ProvisionRun, Run};
 use super::driver::Drive;
 use super::events::Events;
 use super::job::{ChangeJob, ProvisionJob};
-use super::record::{self, Intent, Outcome};
+use super::record::{self, Intent, OperationOutcome};
 use super::tracker::{Cancelling, Claim, Live, millis, waiting_steps};
 
 /// The picture of an operation, from its start on.
 type Progressing = watch::Receiver<Operation>;
 
 /// An operation that is about to run here.
-pub(super) struct Work {
+pub(super) struct PendingRun {
     pub(super) claim: Claim,
     pub(super) run: Run,
     pub(super) progress: Progress,
@@ -143,7 +143,7 @@ impl Engine {
         let intent = Intent {
             about: About { operation: &operation, kind, actor: &job.actor, blueprint: job.tenant.made_of() },
             plan_hash: Some(job.plan_hash),
-            arguments: &Arguments::default(),
+            arguments: &OperationArguments::default(),
             asked: job.asked,
         };
         let mark = Mark { build: operation.id, fence: self.control.may_write()? };
@@ -152,7 +152,7 @@ impl Engine {
         let run = ProvisionRun::new(mark, job.tenant, job.blueprint, job.target, job.seed);
         let seq = recorded.map_or(0, |recorded| recorded.seq);
         let (run, actor) = (Run::Provision(Box::new(run)), job.actor);
-        let work = Work { claim, run, progress: Progress::new(kind), operation, actor };
+        let work = PendingRun { claim, run, progress: Progress::new(kind), operation, actor };
         let started = self.start(work, seq).await.borrow().clone();
         Ok(started)
     }
@@ -201,7 +201,7 @@ impl Engine {
         let run =
             ChangeRun { trail, target, home, mark, kind, tenant, before, arguments, secret, report: None };
         let (run, progress) = (Run::Change(Box::new(run)), Progress::new(kind));
-        Ok(Some(self.start(Work { claim, run, progress, operation, actor }, recorded.seq).await))
+        Ok(Some(self.start(PendingRun { claim, run, progress, operation, actor }, recorded.seq).await))
     }
 
     fn operation(
@@ -232,14 +232,14 @@ impl Engine {
         self.live.claim(id).ok_or(postgres::Error::Busy)
     }
 
-    async fn start(&self, work: Work, seq: i64) -> Progressing {
+    async fn start(&self, work: PendingRun, seq: i64) -> Progressing {
         self.announce(&work.operation, seq).await;
         self.spawn(work, false)
     }
 
     /// Runs it; an inherited one is carried on, because its daemon or its task is gone.
-    pub(super) fn spawn(&self, work: Work, is_inherited: bool) -> Progressing {
-        let Work { claim, run, progress, operation, actor } = work;
+    pub(super) fn spawn(&self, work: PendingRun, is_inherited: bool) -> Progressing {
+        let PendingRun { claim, run, progress, operation, actor } = work;
         let budget = Duration::from_millis(operation.budget_ms);
         let deadline = Instant::now() + budget;
         let used = Duration::try_from(OffsetDateTime::now_utc() - operation.requested_at).unwrap_or_default();
@@ -286,7 +286,7 @@ impl Engine {
     }
 
     /// Waits for a place on the target, or for a cancel.
-    async fn wait_for_place(&self, drive: &Drive) -> Option<Taken> {
+    async fn wait_for_place(&self, drive: &Drive) -> Option<TakenPlace> {
         let locks = drive.run.locks()?;
         let target = Arc::clone(drive.run.target());
         tokio::select! {
@@ -368,7 +368,7 @@ impl Engine {
 
     /// Writes where the operation is, and tells watchers.
     async fn record(&self, drive: &Drive, operation: &Operation, is_end: bool) -> postgres::Result<()> {
-        let outcome = Outcome {
+        let outcome = OperationOutcome {
             about: drive.about(operation),
             before: &drive.run.before(),
             arguments: drive.run.arguments(),

@@ -13,7 +13,7 @@ use crate::postgres::control::tenants::NewTenant;
 use crate::postgres::secret::Verifier;
 use crate::postgres::target::Target;
 
-use super::arguments::Arguments;
+use super::arguments::OperationArguments;
 use crate::model::audit_chain::Actor;
 
 /// What belongs to the request that an operation came with; nothing, for the daemon's own.
@@ -47,7 +47,7 @@ pub struct ChangeJob<'a> {
     pub target: Arc<Target>,
     /// The key of the marker of the tenant's build.
     pub build: OperationId,
-    pub arguments: Arguments,
+    pub arguments: OperationArguments,
     /// Of the secret that is to be set, where one is; kept nowhere else.
     pub secret: Option<Verifier>,
     pub asked: Asked<'a>,

@@ -24,7 +24,7 @@ mod tracker;
 mod warden;
 
 pub use crate::model::audit_chain::Actor;
-pub use arguments::{Arguments, Update};
+pub use arguments::{OperationArguments, Update};
 pub use budget::EngineOptions;
 pub use engine::Engine;
 pub use events::Events;

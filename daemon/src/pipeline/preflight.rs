@@ -11,7 +11,7 @@ use crate::postgres::preparation::check::TempFiles;
 use crate::postgres::preparation::{self, check, commitment, groundwork};
 use crate::postgres::target::{Ready, Target};
 use crate::postgres::tenancy::database::{databases, template};
-use crate::postgres::tenant_ddl::Limits;
+use crate::postgres::tenant_ddl::LoginLimits;
 
 /// Connections that a build and its probe use at once.
 const CONNECTIONS_OF_A_BUILD: i64 = 2;
@@ -23,7 +23,7 @@ pub async fn findings(
     target: &Target,
     blueprint: &Blueprint,
     tenants: u64,
-    limits: Limits,
+    limits: LoginLimits,
 ) -> Result<Vec<Finding>> {
     let ready = preparation::ready(target).await?;
     let mut connection = target.acquire().await?;

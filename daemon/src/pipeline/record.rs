@@ -18,7 +18,7 @@ use crate::postgres::control::tenants::NewTenant;
 use crate::postgres::control::{operations, reports, tenants};
 use crate::postgres::{Error, Result};
 
-use super::arguments::Arguments;
+use super::arguments::OperationArguments;
 use super::audit_entries::{self, About, Phase, Recovered};
 use super::backoff::Patience;
 use super::job::Asked;
@@ -27,13 +27,13 @@ use super::job::Asked;
 pub(super) struct Intent<'a> {
     pub(super) about: About<'a>,
     pub(super) plan_hash: Option<&'a str>,
-    pub(super) arguments: &'a Arguments,
+    pub(super) arguments: &'a OperationArguments,
     pub(super) asked: Asked<'a>,
 }
 
 /// What came of an intent.
 #[derive(Debug)]
-pub(super) struct Recorded {
+pub(super) struct RecordedIntent {
     /// The audit event's.
     pub(super) seq: i64,
     /// Where the tenant was.
@@ -44,8 +44,8 @@ pub(super) struct Recorded {
 const INTENT_TIME: Duration = Duration::from_secs(10);
 
 /// What came of an attempt to write an intent.
-enum Attempt {
-    Done(Recorded),
+enum IntentAttempt {
+    Done(RecordedIntent),
     /// The tenant is in no state for it.
     Unfit,
     /// Nobody answered the COMMIT: it may have happened, or happen yet.
@@ -58,14 +58,14 @@ pub(super) async fn intent(
     trail: &Trail,
     intent: &Intent<'_>,
     new: Option<&NewTenant>,
-) -> Result<Option<Recorded>> {
+) -> Result<Option<RecordedIntent>> {
     let mut lost = Lost::default();
     loop {
         match attempt(trail, intent, new).await {
-            Ok(Attempt::Done(recorded)) => return Ok(Some(recorded)),
+            Ok(IntentAttempt::Done(recorded)) => return Ok(Some(recorded)),
             // A second attempt waits for the first one's rows, and then runs into them.
-            Ok(Attempt::Unfit) => return Ok(lost.found(trail, intent).await),
-            Ok(Attempt::Lost(error)) => lost.wait(error).await?,
+            Ok(IntentAttempt::Unfit) => return Ok(lost.found(trail, intent).await),
+            Ok(IntentAttempt::Lost(error)) => lost.wait(error).await?,
             Err(error) => match lost.found(trail, intent).await {
                 Some(recorded) => return Ok(Some(recorded)),
                 None => lost.go_on(error).await?,
@@ -74,7 +74,7 @@ pub(super) async fn intent(
     }
 }
 
-async fn attempt(trail: &Trail, intent: &Intent<'_>, new: Option<&NewTenant>) -> Result<Attempt> {
+async fn attempt(trail: &Trail, intent: &Intent<'_>, new: Option<&NewTenant>) -> Result<IntentAttempt> {
     let About { operation, kind, .. } = intent.about;
     let mut tx = trail.begin().await?;
     let before = match new {
@@ -86,7 +86,7 @@ async fn attempt(trail: &Trail, intent: &Intent<'_>, new: Option<&NewTenant>) ->
             let begins = beginning(kind);
             let state = tenants::hold_state(&mut tx, operation.tenant_id).await?;
             let Some(before) = state.filter(|state| begins.from.contains(&state.name())) else {
-                return Ok(Attempt::Unfit);
+                return Ok(IntentAttempt::Unfit);
             };
             let before = stood_before(&mut tx, intent, before).await?;
             if let Some(during) = &begins.during {
@@ -111,8 +111,8 @@ async fn attempt(trail: &Trail, intent: &Intent<'_>, new: Option<&NewTenant>) ->
         .record(&audit_entries::intent(&intent.about, &intent.asked, intent.plan_hash, intent.arguments))
         .await?;
     match fault::around("intent", tx.commit("commit the intent")).await {
-        Ok(()) => Ok(Attempt::Done(Recorded { seq, before })),
-        Err(error) if error.is_unreachable() => Ok(Attempt::Lost(error)),
+        Ok(()) => Ok(IntentAttempt::Done(RecordedIntent { seq, before })),
+        Err(error) if error.is_unreachable() => Ok(IntentAttempt::Lost(error)),
         Err(error) => Err(error),
     }
 }
@@ -150,11 +150,11 @@ impl Lost {
     }
 
     /// The lost COMMIT happened: the intent is there.
-    async fn found(&self, trail: &Trail, intent: &Intent<'_>) -> Option<Recorded> {
+    async fn found(&self, trail: &Trail, intent: &Intent<'_>) -> Option<RecordedIntent> {
         self.patience.as_ref()?;
         let seq = recorded(trail, intent.about.operation).await?;
         let stored = operations::stored(trail.control().pool(), intent.about.operation.id).await.ok()??;
-        Some(Recorded { seq, before: stored.state_before? })
+        Some(RecordedIntent { seq, before: stored.state_before? })
     }
 }
 
@@ -165,11 +165,11 @@ async fn recorded(trail: &Trail, operation: &Operation) -> Option<i64> {
 }
 
 /// How an operation went on or ended; its own state says which.
-pub(super) struct Outcome<'a> {
+pub(super) struct OperationOutcome<'a> {
     pub(super) about: About<'a>,
     /// Where the tenant was before the operation.
     pub(super) before: &'a TenantState,
-    pub(super) arguments: Option<&'a Arguments>,
+    pub(super) arguments: Option<&'a OperationArguments>,
     /// What happened since the journal was last written.
     pub(super) journal: &'a [Event],
     pub(super) report: Option<&'a IsolationReport>,
@@ -179,7 +179,7 @@ pub(super) struct Outcome<'a> {
 
 /// Records that an operation is being undone, or its outcome (T3). Tries for as long as it takes: given up, the
 /// operation would be nobody's until the next start. A later daemon ends that.
-pub(super) async fn outcome(trail: &Trail, outcome: &Outcome<'_>) -> Result<i64> {
+pub(super) async fn outcome(trail: &Trail, outcome: &OperationOutcome<'_>) -> Result<i64> {
     let mut patience = Patience::endless();
     let mut is_first = true;
     loop {
@@ -243,8 +243,8 @@ fn epoch(trail: &Trail) -> i64 {
     trail.control().epoch()
 }
 
-async fn write_outcome(trail: &Trail, outcome: &Outcome<'_>) -> Result<i64> {
-    let Outcome { arguments, .. } = *outcome;
+async fn write_outcome(trail: &Trail, outcome: &OperationOutcome<'_>) -> Result<i64> {
+    let OperationOutcome { arguments, .. } = *outcome;
     let About { operation, kind, .. } = outcome.about;
     let phase = if matches!(operation.state, OperationState::Unwinding { .. }) {
         Phase::Unwinding
@@ -282,7 +282,7 @@ async fn write_outcome(trail: &Trail, outcome: &Outcome<'_>) -> Result<i64> {
 /// Stores the report; a verdict that turned bad is an event of its own.
 async fn record_verdict(
     tx: &mut AuditedTx<'_>,
-    outcome: &Outcome<'_>,
+    outcome: &OperationOutcome<'_>,
     report: &IsolationReport,
 ) -> Result<()> {
     let operation = outcome.about.operation;
@@ -298,7 +298,7 @@ async fn record_login(
     tx: &mut AuditedTx<'_>,
     operation: &Operation,
     kind: Kind,
-    arguments: Option<&Arguments>,
+    arguments: Option<&OperationArguments>,
 ) -> Result<()> {
     let login = arguments.and_then(|arguments| arguments.login.as_deref());
     match (kind, &operation.state, login) {

@@ -12,7 +12,7 @@ use tenantry_protocol::operation::Operation;
 use crate::model::audit_chain::Actor;
 use crate::model::blueprint;
 use crate::model::operation::{Event, Kind, Progress};
-use crate::postgres::control::operations::{self, Filter, Stored};
+use crate::postgres::control::operations::{self, OperationFilter, StoredOperation};
 use crate::postgres::control::tenants::NewTenant;
 use crate::postgres::control::{blueprints, tenants};
 use crate::postgres::target::Target;
@@ -20,11 +20,11 @@ use crate::postgres::target::location::Home;
 use crate::postgres::target::marker::Mark;
 use crate::postgres::{Error, Result};
 
-use super::arguments::Arguments;
+use super::arguments::OperationArguments;
 use super::audit_entries::{Decision, Recovered};
 use super::context::{ChangeRun, ProvisionRun, Run};
 use super::driver::Drive;
-use super::engine::{Engine, Work, illegal};
+use super::engine::{Engine, PendingRun, illegal};
 use super::tracker::waiting_steps;
 
 /// More than one daemon ever has in flight.
@@ -37,7 +37,7 @@ pub async fn recover(
     targets: &[Arc<Target>],
     known: &mut HashSet<OperationId>,
 ) -> Result<usize> {
-    let unfinished = Filter { unfinished: true, ..Filter::default() };
+    let unfinished = OperationFilter { unfinished: true, ..OperationFilter::default() };
     let mut taken_up = 0;
     for operation in operations::page(engine.control().pool(), &unfinished, MOST).await? {
         let (id, kind) = (operation.id, operation.kind.name());
@@ -98,7 +98,9 @@ async fn take_up(engine: &Engine, operation: &Operation, target: Arc<Target>) ->
     let pool = engine.control().pool();
     let corrupt = |what, why: String| Error::Corrupt { what, why };
     let stored = operations::stored(pool, operation.id).await?;
-    let Some(Stored { mut operation, arguments, state_before, journal }) = stored else { return Ok(false) };
+    let Some(StoredOperation { mut operation, arguments, state_before, journal }) = stored else {
+        return Ok(false);
+    };
     if operation.state.is_final() {
         return Ok(false);
     }
@@ -133,7 +135,7 @@ async fn take_up(engine: &Engine, operation: &Operation, target: Arc<Target>) ->
             Run::Provision(Box::new(ProvisionRun::new(mark, tenant, Arc::new(blueprint), target, seed)))
         }
         kind => {
-            let arguments: Arguments = serde_json::from_value(arguments)
+            let arguments: OperationArguments = serde_json::from_value(arguments)
                 .map_err(|error| corrupt("the operation's arguments", error.to_string()))?;
             let before = state_before.unwrap_or_else(|| tenant.state.clone());
             let trail = Arc::clone(engine.trail());
@@ -157,6 +159,6 @@ async fn take_up(engine: &Engine, operation: &Operation, target: Arc<Target>) ->
     };
     operation.steps = waiting_steps(kind);
     let actor = Actor::on_record(&operation.actor, nix::unistd::geteuid().as_raw());
-    engine.spawn(Work { claim, run, progress, operation, actor }, true);
+    engine.spawn(PendingRun { claim, run, progress, operation, actor }, true);
     Ok(true)
 }

@@ -9,9 +9,9 @@ use tenantry_protocol::operation::Failure;
 use tokio::time::Instant;
 
 use crate::postgres::target::Target;
-use crate::postgres::target::lookout::Session;
+use crate::postgres::target::lookout::BuildSession;
 
-use super::admission::{Fit, Room};
+use super::admission::{Fit, ReservedLocks};
 
 /// Between two looks, at most.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
@@ -26,7 +26,7 @@ const LOCKS_PER_MS: u32 = 30;
 /// What an operation's builds have of their server's locks, and when to look at them.
 #[derive(Debug)]
 pub(super) struct Warden {
-    pub(super) room: Room,
+    pub(super) room: ReservedLocks,
     next_look: Option<Instant>,
     /// What it held when it was last counted.
     held: u32,
@@ -94,7 +94,7 @@ impl std::fmt::Display for Crossed {
 }
 
 impl Warden {
-    pub(super) const fn new(room: Room) -> Self {
+    pub(super) const fn new(room: ReservedLocks) -> Self {
         Self { room, next_look: None, held: 0, blind_since: None }
     }
 
@@ -103,7 +103,7 @@ impl Warden {
     pub(super) async fn watch<T>(
         &mut self,
         target: &Target,
-        session: &Session,
+        session: &BuildSession,
         work: impl Future<Output = T>,
     ) -> Result<T, Crossed> {
         let crossed = tokio::select! {
@@ -119,7 +119,7 @@ impl Warden {
     }
 
     /// Looks until the build holds too much.
-    async fn look(&mut self, target: &Target, session: &Session) -> Crossed {
+    async fn look(&mut self, target: &Target, session: &BuildSession) -> Crossed {
         // A time that is long over was another build's.
         if self.next_look.is_some_and(|at| at + LONGEST_PAUSE < Instant::now()) {
             (self.next_look, self.held, self.blind_since) = (None, 0, None);
@@ -148,7 +148,7 @@ impl Warden {
     }
 
     const fn crossed(&self, fit: Option<Fit>) -> Crossed {
-        let Room { all, server, .. } = self.room;
+        let ReservedLocks { all, server, .. } = self.room;
         Crossed { held: self.held, fit, all, server }
     }
 }

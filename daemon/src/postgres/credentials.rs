@@ -6,7 +6,7 @@ use sqlx::Connection as _;
 use tenantry_protocol::name::PlacementName;
 
 use super::secret::Verifier;
-use super::tenant_ddl::{self, Limits};
+use super::tenant_ddl::{self, LoginLimits};
 use crate::postgres::connections::execute::execute;
 use crate::postgres::error::{Error, Result, doing};
 use crate::postgres::quote::{Value, render};
@@ -126,7 +126,12 @@ pub async fn open_logins(
 }
 
 /// What the settings say, on the tenant's login roles.
-pub async fn limit(target: &Target, mark: Mark, placement: &PlacementName, limits: Limits) -> Result<()> {
+pub async fn limit(
+    target: &Target,
+    mark: Mark,
+    placement: &PlacementName,
+    limits: LoginLimits,
+) -> Result<()> {
     let mut connection = target.acquire().await?;
     let mut tx = connection.begin().await.map_err(doing("begin to change the settings"))?;
     marker::hold(&mut tx, mark).await?;

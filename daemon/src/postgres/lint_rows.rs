@@ -8,14 +8,14 @@ use tenantry_protocol::isolation::{LONGEST_EVIDENCE, MOST_OF_A_LINT};
 const MOST_COUNTED: usize = 1_000;
 
 /// What one lint found: the first texts, and how many more there are of the first [`MOST_COUNTED`].
-pub type Found = (Vec<String>, u32);
+pub type LintRows = (Vec<String>, u32);
 
 /// Runs queries that give a text for each thing they find, over the CTEs in `shared`, as one statement.
 pub async fn found(
     connection: &mut PgConnection,
     shared: &str,
     lints: &[String],
-) -> Result<Vec<Found>, sqlx::Error> {
+) -> Result<Vec<LintRows>, sqlx::Error> {
     let parts = lints.iter().enumerate().map(|(number, lint)| {
         format!(
             "(select {number}, case when length(evidence) > {LONGEST_EVIDENCE} then left(evidence, {LONGEST_EVIDENCE} - 1) || '…'
@@ -24,7 +24,7 @@ pub async fn found(
         )
     });
     let sql = format!("with recursive {shared} {}", parts.collect::<Vec<_>>().join("\nunion all\n"));
-    let mut found = vec![Found::default(); lints.len()];
+    let mut found = vec![LintRows::default(); lints.len()];
     for row in sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(connection).await? {
         let number = usize::try_from(row.try_get::<i32, _>(0)?).unwrap_or(usize::MAX);
         let counted = row.try_get::<i64, _>(2)?.unsigned_abs();

@@ -8,7 +8,7 @@ use super::error::{Error, Result, doing};
 
 /// A migration of ours: its number (from 1, without gaps), its file name and its text.
 #[derive(Debug, Clone, Copy)]
-pub struct Migration {
+pub struct OwnMigration {
     pub number: i32,
     pub name: &'static str,
     pub sql: &'static str,
@@ -21,7 +21,7 @@ pub struct Schema {
     create_version_table: &'static str,
     read_version: &'static str,
     record_version: &'static str,
-    migrations: &'static [Migration],
+    migrations: &'static [OwnMigration],
 }
 
 /// The control database.
@@ -32,47 +32,47 @@ pub const CONTROL: Schema = Schema {
     read_version: "select coalesce(max(number), 0) from control.schema_version",
     record_version: "insert into control.schema_version (number, name) values ($1, $2)",
     migrations: &[
-        Migration {
+        OwnMigration {
             number: 1,
             name: "0001_registry.sql",
             sql: include_str!("../../../migrations/control_plane/0001_registry.sql"),
         },
-        Migration {
+        OwnMigration {
             number: 2,
             name: "0002_audit.sql",
             sql: include_str!("../../../migrations/control_plane/0002_audit.sql"),
         },
-        Migration {
+        OwnMigration {
             number: 3,
             name: "0003_lifecycle.sql",
             sql: include_str!("../../../migrations/control_plane/0003_lifecycle.sql"),
         },
-        Migration {
+        OwnMigration {
             number: 4,
             name: "0004_archives.sql",
             sql: include_str!("../../../migrations/control_plane/0004_archives.sql"),
         },
-        Migration {
+        OwnMigration {
             number: 5,
             name: "0005_tenancies.sql",
             sql: include_str!("../../../migrations/control_plane/0005_tenancies.sql"),
         },
-        Migration {
+        OwnMigration {
             number: 6,
             name: "0006_isolation.sql",
             sql: include_str!("../../../migrations/control_plane/0006_isolation.sql"),
         },
-        Migration {
+        OwnMigration {
             number: 7,
             name: "0007_signed_audit.sql",
             sql: include_str!("../../../migrations/control_plane/0007_signed_audit.sql"),
         },
-        Migration {
+        OwnMigration {
             number: 8,
             name: "0008_audit_reading.sql",
             sql: include_str!("../../../migrations/control_plane/0008_audit_reading.sql"),
         },
-        Migration {
+        OwnMigration {
             number: 9,
             name: "0009_audit_retention.sql",
             sql: include_str!("../../../migrations/control_plane/0009_audit_retention.sql"),
@@ -88,42 +88,42 @@ pub const TARGET: Schema = Schema {
     read_version: "select coalesce(max(number), 0) from tenantry.schema_version",
     record_version: "insert into tenantry.schema_version (number, name) values ($1, $2)",
     migrations: &[
-        Migration {
+        OwnMigration {
             number: 1,
             name: "0001_bookkeeping.sql",
             sql: include_str!("../../../migrations/target/0001_bookkeeping.sql"),
         },
-        Migration {
+        OwnMigration {
             number: 2,
             name: "0002_lifecycle.sql",
             sql: include_str!("../../../migrations/target/0002_lifecycle.sql"),
         },
-        Migration {
+        OwnMigration {
             number: 3,
             name: "0003_close_file.sql",
             sql: include_str!("../../../migrations/target/0003_close_file.sql"),
         },
-        Migration {
+        OwnMigration {
             number: 4,
             name: "0004_outside.sql",
             sql: include_str!("../../../migrations/target/0004_outside.sql"),
         },
-        Migration {
+        OwnMigration {
             number: 5,
             name: "0005_databases.sql",
             sql: include_str!("../../../migrations/target/0005_databases.sql"),
         },
-        Migration {
+        OwnMigration {
             number: 6,
             name: "0006_pools.sql",
             sql: include_str!("../../../migrations/target/0006_pools.sql"),
         },
-        Migration {
+        OwnMigration {
             number: 7,
             name: "0007_pool_rules.sql",
             sql: include_str!("../../../migrations/target/0007_pool_rules.sql"),
         },
-        Migration {
+        OwnMigration {
             number: 8,
             name: "0008_triggered_tables.sql",
             sql: include_str!("../../../migrations/target/0008_triggered_tables.sql"),

@@ -21,14 +21,14 @@ pub const LOGIN_SUFFIXES: [&str; 4] = ["_dump", "_a", "_b", "_probe"];
 
 /// What bounds a tenant's logins.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct LoginLimits {
     /// -1 is none.
     pub connections: i64,
     /// For each connection; a tenant from before there was this setting has none.
     pub temp_files_mb: Option<i64>,
 }
 
-impl Limits {
+impl LoginLimits {
     pub fn of(settings: &BTreeMap<String, i64>) -> Self {
         Self {
             connections: settings.get(CONNECTION_LIMIT).copied().unwrap_or(-1),

@@ -40,7 +40,7 @@ pub(super) struct Connections {
 
 /// A connection's place; given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ConnectionPlace {
     connections: Arc<Connections>,
     uid: u32,
 }
@@ -106,7 +106,7 @@ where
 
 impl Connections {
     /// A place for one more connection of `uid`; none if it, or everybody together, has enough.
-    pub(super) fn enter(connections: &Arc<Self>, uid: u32) -> Option<Place> {
+    pub(super) fn enter(connections: &Arc<Self>, uid: u32) -> Option<ConnectionPlace> {
         let mut open = connections.open.lock().unwrap_or_else(PoisonError::into_inner);
         let total: usize = open.values().sum();
         let own = open.entry(uid).or_insert(0);
@@ -115,11 +115,11 @@ impl Connections {
             return None;
         }
         *own += 1;
-        Some(Place { connections: Arc::clone(connections), uid })
+        Some(ConnectionPlace { connections: Arc::clone(connections), uid })
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPlace {
     fn drop(&mut self) {
         let mut open = self.connections.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(own) = open.get_mut(&self.uid) {
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn one_user_cannot_take_every_place() {
         let connections = Arc::new(Connections::default());
-        let mut places: Vec<Place> =
+        let mut places: Vec<ConnectionPlace> =
             (0..CONNECTIONS_PER_UID).filter_map(|_| Connections::enter(&connections, 7)).collect();
         assert_eq!(places.len(), CONNECTIONS_PER_UID);
         assert!(Connections::enter(&connections, 7).is_none());

@@ -27,7 +27,7 @@ use crate::private_path;
 
 use super::guard::{Connections, Guarded};
 use super::peer;
-use super::rpc::Session;
+use super::rpc::RpcSession;
 
 /// Requests of one connection at a time; 20,000 unread ones took 1 GB without a bound.
 const REQUESTS_PER_CONNECTION: usize = 32;
@@ -160,14 +160,14 @@ fn admit(
         // The account is looked up aside: a directory service that is slow must not hold up others.
         let peer = tokio::task::spawn_blocking(move || peer::identify(credentials)).await;
         match peer.map_err(io::Error::other).flatten() {
-            Ok(peer) => serve_connection(stream, Session::new(app, peer), stop).await,
+            Ok(peer) => serve_connection(stream, RpcSession::new(app, peer), stop).await,
             Err(error) => tracing::warn!(%error, "a peer's account could not be looked up"),
         }
     });
 }
 
 /// Answers until the peer goes, or until what was asked before `stop` is answered.
-async fn serve_connection(stream: UnixStream, session: Session, stop: CancellationToken) {
+async fn serve_connection(stream: UnixStream, session: RpcSession, stop: CancellationToken) {
     let framed = LengthDelimitedCodec::builder().max_frame_length(MAX_FRAME_BYTES).new_framed(stream);
     let codec = JsonCodec::<ClientMessage<TenantryRequest>, Response<TenantryResponse>>::with(too_large);
     let transport = Guarded::new(tarpc::serde_transport::new(framed, codec), stop);

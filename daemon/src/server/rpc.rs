@@ -23,7 +23,7 @@ const LONGEST_CLAIM: usize = 200;
 
 /// One connection's service. Clones share the connection's state.
 #[derive(Debug, Clone)]
-pub(super) struct Session {
+pub(super) struct RpcSession {
     app: Arc<App>,
     /// As the kernel says, before the client said anything.
     peer: Arc<Caller>,
@@ -31,7 +31,7 @@ pub(super) struct Session {
     greeted: Arc<OnceLock<Caller>>,
 }
 
-impl Session {
+impl RpcSession {
     pub(super) fn new(app: Arc<App>, peer: Caller) -> Self {
         Self { app, peer: Arc::new(peer), greeted: Arc::default() }
     }
@@ -76,7 +76,7 @@ fn clean_claims(claims: &BTreeMap<String, String>) -> BTreeMap<String, String> {
 
 macro_rules! delegations {
     ($($(#[$doc:meta])* $name:ident($request:ty) -> $answer:ty: $role:ident, $effect:ident, $action:literal;)*) => {
-        impl Tenantry for Session {
+        impl Tenantry for RpcSession {
             async fn hello(self, _: Context, request: HelloRequest) -> Result<HelloResponse, ApiError> {
                 self.greet(request).await
             }

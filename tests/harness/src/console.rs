@@ -20,11 +20,11 @@ pub struct Console {
 
 /// What the reader thread fills and the test looks at.
 struct Terminal {
-    state: Mutex<State>,
+    state: Mutex<ConsoleState>,
     changed: Condvar,
 }
 
-struct State {
+struct ConsoleState {
     parser: vt100::Parser,
     /// Everything that was written, for what a screen does not show.
     bytes: Vec<u8>,
@@ -57,7 +57,7 @@ impl Console {
         drop(pty.slave);
         let (rows, columns) = (NonZeroU16::new(24).unwrap(), NonZeroU16::new(80).unwrap());
         let terminal = Arc::new(Terminal {
-            state: Mutex::new(State {
+            state: Mutex::new(ConsoleState {
                 parser: vt100::Parser::new(rows, columns, 0),
                 bytes: Vec::new(),
                 ended: false,

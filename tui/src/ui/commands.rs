@@ -7,14 +7,14 @@ use tenantry_protocol::tenant::{Tenant, TenantState};
 
 use super::action::Action;
 use super::keymap;
-use super::state::palette::{Entry, Run};
+use super::state::palette::{PaletteEntry, Run};
 use super::state::{State, fuzzy, tenants, verdict};
 
 /// Tenants that are offered at most; whoever has more types more.
 const MAX_TENANTS: usize = 200;
 
 /// A command that is there on every screen.
-struct Command {
+struct PaletteCommand {
     name: &'static str,
     meaning: &'static str,
     /// The key's action where a screen has one for it.
@@ -34,56 +34,56 @@ enum Argument {
     Text(&'static str, fn(String) -> Run),
 }
 
-const COMMANDS: &[Command] = &[
-    Command {
+const COMMANDS: &[PaletteCommand] = &[
+    PaletteCommand {
         name: "new",
         meaning: "a new tenant",
         action: Some(Action::New),
         argument: Argument::Text("display name", Run::New),
     },
-    Command {
+    PaletteCommand {
         name: "tenant",
         meaning: "open a tenant",
         action: Some(Action::Open),
         argument: Argument::Tenant(|_| true, Run::Open),
     },
-    Command {
+    PaletteCommand {
         name: "operation",
         meaning: "a tenant's last operation",
         action: Some(Action::LastOperation),
         argument: Argument::Tenant(|tenant| tenant.last_operation.is_some(), Run::Operation),
     },
-    Command {
+    PaletteCommand {
         name: "operations",
         meaning: "what runs and what ran",
         action: Some(Action::Operations),
         argument: Argument::None(Run::ShowOperations),
     },
-    Command {
+    PaletteCommand {
         name: "credentials",
         meaning: "a login for a tenant, shown once",
         action: Some(Action::Credentials),
         argument: Argument::Tenant(|tenant| tenant.state == TenantState::Active, Run::Credentials),
     },
-    Command {
+    PaletteCommand {
         name: "rollback",
         meaning: "remove a tenant; asks first",
         action: Some(Action::Rollback),
         argument: Argument::Tenant(|tenant| tenants::can_roll_back(&tenant.state), Run::Rollback),
     },
-    Command {
+    PaletteCommand {
         name: "suspend",
         meaning: "close a tenant's logins; its data stays",
         action: Some(Action::SuspendTenant),
         argument: Argument::Tenant(|tenant| tenants::can_suspend(&tenant.state), Run::SuspendTenant),
     },
-    Command {
+    PaletteCommand {
         name: "resume",
         meaning: "open a suspended tenant's logins again",
         action: Some(Action::ResumeTenant),
         argument: Argument::Tenant(|tenant| tenants::can_resume(&tenant.state), Run::ResumeTenant),
     },
-    Command {
+    PaletteCommand {
         name: "verify",
         meaning: "attack a tenant's isolation, or that of all",
         action: Some(Action::Verify),
@@ -94,37 +94,37 @@ const COMMANDS: &[Command] = &[
             Run::Verify,
         ),
     },
-    Command {
+    PaletteCommand {
         name: "isolation",
         meaning: "the grades of all, or a tenant's report",
         action: Some(Action::Isolation),
         argument: Argument::TenantOrNone(Run::ShowFleet, |_| true, Run::Isolation),
     },
-    Command {
+    PaletteCommand {
         name: "audit",
         meaning: "the audit trail",
         action: Some(Action::Audit),
         argument: Argument::Text("tenant:… actor:… action:… outcome:… since:1d until:… text", Run::Audit),
     },
-    Command {
+    PaletteCommand {
         name: "chain",
         meaning: "verify the whole audit trail",
         action: Some(Action::VerifyTrail),
         argument: Argument::None(Run::VerifyTrail),
     },
-    Command {
+    PaletteCommand {
         name: "export",
         meaning: "write the audit trail to a file",
         action: Some(Action::Export),
         argument: Argument::None(Run::Export),
     },
-    Command {
+    PaletteCommand {
         name: "tenants",
         meaning: "the list of tenants",
         action: None,
         argument: Argument::None(Run::ShowTenants),
     },
-    Command {
+    PaletteCommand {
         name: "filter",
         meaning: "tenants that match",
         action: Some(Action::Filter),
@@ -133,7 +133,7 @@ const COMMANDS: &[Command] = &[
 ];
 
 /// What fits the text, the likeliest first.
-pub(super) fn matching(state: &State, text: &str) -> Vec<Entry> {
+pub(super) fn matching(state: &State, text: &str) -> Vec<PaletteEntry> {
     let asked = text.split_once(' ').and_then(|(name, rest)| {
         let command = COMMANDS.iter().find(|command| command.name == name)?;
         (!matches!(command.argument, Argument::None(_))).then_some((command, rest))
@@ -143,14 +143,15 @@ pub(super) fn matching(state: &State, text: &str) -> Vec<Entry> {
     }
     let all = everything(state);
     let names: Vec<String> = all.iter().map(|entry| format!("{} {}", entry.name, entry.meaning)).collect();
-    let mut found: Vec<Entry> = fuzzy::search(text, &names).into_iter().map(|at| all[at].clone()).collect();
+    let mut found: Vec<PaletteEntry> =
+        fuzzy::search(text, &names).into_iter().map(|at| all[at].clone()).collect();
     // A name that begins as was typed is what is meant, whatever else matches well.
     found.sort_by_key(|entry| !entry.name.starts_with(text.trim()));
     found
 }
 
 /// The commands, then what else this screen's keys do.
-fn everything(state: &State) -> Vec<Entry> {
+fn everything(state: &State) -> Vec<PaletteEntry> {
     let mode = keymap::screen_mode(state);
     let key = |action: Option<Action>| {
         keymap::bindings(state, mode)
@@ -158,7 +159,7 @@ fn everything(state: &State) -> Vec<Entry> {
             .map_or("", |found| found.shown)
     };
     let mut seen = Vec::new();
-    let mut entries: Vec<Entry> = keymap::bindings(state, mode)
+    let mut entries: Vec<PaletteEntry> = keymap::bindings(state, mode)
         .filter(|binding| !binding.is_movement())
         .filter(|binding| !COMMANDS.iter().any(|command| command.action == Some(binding.action)))
         .filter(|binding| {
@@ -167,14 +168,14 @@ fn everything(state: &State) -> Vec<Entry> {
             seen.push(binding.action);
             !known
         })
-        .map(|binding| Entry {
+        .map(|binding| PaletteEntry {
             name: binding.hint.to_owned(),
             meaning: format!("in {}", mode.title()),
             key: binding.shown,
             run: Run::Act(binding.action),
         })
         .collect();
-    let commands = COMMANDS.iter().map(|command| Entry {
+    let commands = COMMANDS.iter().map(|command| PaletteEntry {
         name: command.name.to_owned(),
         meaning: command.meaning.to_owned(),
         key: key(command.action),
@@ -190,8 +191,8 @@ fn everything(state: &State) -> Vec<Entry> {
     entries
 }
 
-fn with_argument(state: &State, command: &Command, rest: &str) -> Vec<Entry> {
-    let entry = |text: &str, meaning: String, run: Run| Entry {
+fn with_argument(state: &State, command: &PaletteCommand, rest: &str) -> Vec<PaletteEntry> {
+    let entry = |text: &str, meaning: String, run: Run| PaletteEntry {
         name: format!("{} {text}", command.name).trim_end().to_owned(),
         meaning,
         key: "",
@@ -220,11 +221,11 @@ fn with_argument(state: &State, command: &Command, rest: &str) -> Vec<Entry> {
 /// Those of the tenants that fit, by what was typed of their names.
 fn tenants_named(
     state: &State,
-    command: &Command,
+    command: &PaletteCommand,
     rest: &str,
     fits: fn(&Tenant) -> bool,
     run: fn(TenantId) -> Run,
-) -> Vec<Entry> {
+) -> Vec<PaletteEntry> {
     let here = state.tenant_at_hand().map(|tenant| tenant.id);
     let mut offered: Vec<&Tenant> = state.tenants.rows().iter().filter(|tenant| fits(tenant)).collect();
     // The one that the screen is about comes first: usually it is meant.
@@ -236,7 +237,7 @@ fn tenants_named(
         .map(|at| {
             let tenant = offered[at];
             let state = tenant.state.name().replace('_', " ");
-            Entry {
+            PaletteEntry {
                 name: format!("{} {}", command.name, tenant.slug),
                 meaning: format!("{} · {state}", tenant.display_name),
                 key: "",

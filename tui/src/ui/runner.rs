@@ -24,7 +24,7 @@ use super::event::{Effect, Event};
 use super::link::{self, Events};
 use super::state::operations;
 use super::state::{Colours, State};
-use super::terminal::Screen;
+use super::terminal::TerminalScreen;
 use super::ticket::Ticket;
 use super::update::update;
 use super::view::view;
@@ -54,7 +54,7 @@ pub(crate) async fn run(socket: PathBuf) -> Result<Left, UiError> {
     let (events, inbox) = mpsc::channel(QUEUE);
     let (current, client) = watch::channel(None);
     let mut tasks = JoinSet::new();
-    let screen = Screen::enter()?;
+    let screen = TerminalScreen::enter()?;
     tasks.spawn(read_keys(events.clone()));
     tasks.spawn(await_signals(events.clone())?);
     tasks.spawn(link::keep(socket, events.clone(), current));
@@ -74,7 +74,7 @@ pub(crate) async fn run(socket: PathBuf) -> Result<Left, UiError> {
 #[derive(Debug)]
 struct Runner {
     state: State,
-    screen: Screen,
+    screen: TerminalScreen,
     events: Events,
     inbox: mpsc::Receiver<Event>,
     client: watch::Receiver<Option<Client>>,

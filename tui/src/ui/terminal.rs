@@ -1,6 +1,6 @@
 //! The terminal: taking it, drawing frames on it, and giving it back whatever happens.
 //!
-//! Invariant: a frame is one write, inside synchronised-update marks. Dropping the [`Screen`] gives the terminal back,
+//! Invariant: a frame is one write, inside synchronised-update marks. Dropping the [`TerminalScreen`] gives the terminal back,
 //! and so does a panic.
 
 use std::io::{self, Write};
@@ -43,12 +43,12 @@ impl Write for Pending {
 }
 
 #[derive(Debug)]
-pub(super) struct Screen {
+pub(super) struct TerminalScreen {
     terminal: Terminal<CrosstermBackend<Pending>>,
     pending: Pending,
 }
 
-impl Screen {
+impl TerminalScreen {
     pub(super) fn enter() -> Result<Self, UiError> {
         restore_on_panic();
         // The theme decides about colours; crossterm's own reading of NO_COLOR would take the reversed rows too.
@@ -92,7 +92,7 @@ impl Screen {
     }
 }
 
-impl Drop for Screen {
+impl Drop for TerminalScreen {
     fn drop(&mut self) {
         give_back();
     }

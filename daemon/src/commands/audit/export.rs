@@ -14,10 +14,10 @@ use uuid::Uuid;
 
 use crate::model::audit_chain::{Actor, Entry, Outcome};
 use crate::postgres::audit::filter;
-use crate::postgres::audit::filter::Filter;
+use crate::postgres::audit::filter::EventFilter;
 use crate::postgres::error::doing;
 
-use super::exports::{IDLE, Order, Progress, Session};
+use super::exports::{ExportOrder, ExportProgress, ExportSession, IDLE};
 use super::request_filter;
 use crate::commands::{App, Caller, errors};
 
@@ -40,7 +40,7 @@ async fn open(
     app: &Arc<App>,
     actor: Actor,
     request: AuditExportRequest,
-    filter: Filter,
+    filter: EventFilter,
 ) -> Result<AuditExport, ApiError> {
     let begin = Instant::now();
     let intent = entry("audit.export.intent", &actor, request.format, &request.filter);
@@ -54,7 +54,7 @@ async fn open(
     let to_seq = head.seq;
     let is_whole = request.filter == AuditFilter::default();
     let filter = (!is_whole).then_some(request.filter);
-    let order = Order { actor, format: request.format, filter, wanted, head, begin };
+    let order = ExportOrder { actor, format: request.format, filter, wanted, head, begin };
     let (id, session) = app.exports.open(order)?;
     tokio::spawn(watch_over(Arc::clone(app), id, session));
     Ok(AuditExport { id: id.to_string(), to_seq })
@@ -92,7 +92,7 @@ pub async fn audit_export_read(
 }
 
 /// Ends an export that nobody reads any more.
-async fn watch_over(app: Arc<App>, id: Uuid, session: Arc<Session>) {
+async fn watch_over(app: Arc<App>, id: Uuid, session: Arc<ExportSession>) {
     loop {
         let idle = session.last_read().elapsed();
         if idle < IDLE {
@@ -121,7 +121,12 @@ impl App {
     }
 
     /// Records how the export ended and takes it away; nothing if that was done already. `progress` is held meanwhile.
-    async fn end_export(&self, id: Uuid, progress: &Progress, outcome: Outcome) -> Result<(), ApiError> {
+    async fn end_export(
+        &self,
+        id: Uuid,
+        progress: &ExportProgress,
+        outcome: Outcome,
+    ) -> Result<(), ApiError> {
         let Some(session) = self.exports.get(id) else { return Ok(()) };
         let order = &session.order;
         let filter = order.filter.clone().unwrap_or_default();

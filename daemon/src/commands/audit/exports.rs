@@ -20,7 +20,7 @@ use crate::model::audit_chain::Actor;
 use crate::model::audit_lines;
 use crate::postgres::audit::append::Head;
 use crate::postgres::audit::filter::Wanted;
-use crate::postgres::audit::pages::{self, Beginning, Page};
+use crate::postgres::audit::pages::{self, Page, PageStart};
 use crate::postgres::audit::stream::Checkpoint;
 
 use crate::commands::errors;
@@ -38,11 +38,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The open exports.
 #[derive(Debug, Default)]
-pub(in crate::commands) struct Exports(Mutex<HashMap<Uuid, Arc<Session>>>);
+pub(in crate::commands) struct Exports(Mutex<HashMap<Uuid, Arc<ExportSession>>>);
 
 /// What an export is of.
 #[derive(Debug)]
-pub(super) struct Order {
+pub(super) struct ExportOrder {
     pub(in crate::commands) actor: Actor,
     pub(super) format: ExportFormat,
     /// Absent for the whole trail.
@@ -54,16 +54,16 @@ pub(super) struct Order {
 }
 
 #[derive(Debug)]
-pub(super) struct Session {
-    pub(super) order: Order,
+pub(super) struct ExportSession {
+    pub(super) order: ExportOrder,
     last_read: Mutex<Instant>,
     /// Held while a part is made.
-    pub(super) progress: tokio::sync::Mutex<Progress>,
+    pub(super) progress: tokio::sync::Mutex<ExportProgress>,
 }
 
 /// How far it is.
 #[derive(Debug, Clone)]
-pub(super) struct Progress {
+pub(super) struct ExportProgress {
     /// `None` before the first part.
     at: Option<i64>,
     pub(super) events: u64,
@@ -73,13 +73,13 @@ pub(super) struct Progress {
 }
 
 impl Exports {
-    pub(super) fn open(&self, order: Order) -> Result<(Uuid, Arc<Session>), ApiError> {
+    pub(super) fn open(&self, order: ExportOrder) -> Result<(Uuid, Arc<ExportSession>), ApiError> {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if open.len() >= MOST {
             return Err(full());
         }
-        let progress = Progress { at: None, events: 0, digest: Sha256::new(), rest: String::new() };
-        let session = Session {
+        let progress = ExportProgress { at: None, events: 0, digest: Sha256::new(), rest: String::new() };
+        let session = ExportSession {
             order,
             last_read: Mutex::new(Instant::now()),
             progress: tokio::sync::Mutex::new(progress),
@@ -96,7 +96,7 @@ impl Exports {
     }
 
     /// The caller's own export of this id.
-    pub(super) fn find(&self, id: &str, uid: u32) -> Result<(Uuid, Arc<Session>), ApiError> {
+    pub(super) fn find(&self, id: &str, uid: u32) -> Result<(Uuid, Arc<ExportSession>), ApiError> {
         let open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let found = Uuid::parse_str(id).ok().and_then(|id| Some((id, Arc::clone(open.get(&id)?))));
         found.filter(|(_, session)| session.order.actor.uid == uid).ok_or_else(|| {
@@ -108,7 +108,7 @@ impl Exports {
         })
     }
 
-    pub(super) fn get(&self, id: Uuid) -> Option<Arc<Session>> {
+    pub(super) fn get(&self, id: Uuid) -> Option<Arc<ExportSession>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
 
@@ -123,7 +123,7 @@ fn full() -> ApiError {
     ApiError::new(ErrorCode::Conflict, message)
 }
 
-impl Session {
+impl ExportSession {
     /// When it was last read from.
     pub(super) fn last_read(&self) -> Instant {
         *self.last_read.lock().unwrap_or_else(PoisonError::into_inner)
@@ -137,8 +137,8 @@ impl Session {
     pub(super) async fn next_part(
         &self,
         trail: &Trail,
-        progress: &Progress,
-    ) -> Result<(AuditExportPart, Progress), ApiError> {
+        progress: &ExportProgress,
+    ) -> Result<(AuditExportPart, ExportProgress), ApiError> {
         let begin = Instant::now();
         let mut next = progress.clone();
         let mut text = std::mem::take(&mut next.rest);
@@ -180,7 +180,7 @@ impl Session {
         Ok(from.seq)
     }
 
-    fn header(&self, from: &Beginning) -> Result<Header, ApiError> {
+    fn header(&self, from: &PageStart) -> Result<Header, ApiError> {
         let (head, order) = (&self.order.head, &self.order);
         // A trail that can be exported was signed when the export was recorded in it.
         let signature = head.signature.as_ref().ok_or_else(errors::internal)?;
@@ -235,7 +235,7 @@ impl Session {
         Err(ApiError::new(ErrorCode::Conflict, message))
     }
 
-    fn end(&self, trail: &Trail, progress: &Progress) -> Result<String, ApiError> {
+    fn end(&self, trail: &Trail, progress: &ExportProgress) -> Result<String, ApiError> {
         let sha256: Link = progress.digest.clone().finalize().into();
         let statement = chain::export_statement(self.order.head.trail, &sha256);
         let signature = trail.sign(&statement).map_err(errors::control)?;
@@ -248,7 +248,7 @@ impl Session {
     }
 }
 
-impl Progress {
+impl ExportProgress {
     /// SHA-256 of what was given so far, but for the line that says it.
     pub(super) fn sha256(&self) -> String {
         hex(&self.digest.clone().finalize())

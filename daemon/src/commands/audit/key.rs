@@ -8,7 +8,7 @@ use tenantry_protocol::audit::{
 use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::watch::EventBody;
 
-use crate::postgres::audit::filter::Filter;
+use crate::postgres::audit::filter::EventFilter;
 use crate::postgres::audit::{facts, search};
 
 use crate::commands::{App, Caller, errors};
@@ -66,7 +66,7 @@ pub async fn audit_acknowledge(
         let acknowledged = task.trail.acknowledge(&trouble, actor, request.reason).await;
         let seq = acknowledged.map_err(errors::control)?;
         task.events.publish(EventBody::Audit { seq });
-        let filter = Filter::default();
+        let filter = EventFilter::default();
         let found = search::page(task.control.pool(), &filter, Some(seq + 1), 1).await;
         found.map_err(errors::control)?.events.into_iter().next().ok_or_else(errors::internal)
     })

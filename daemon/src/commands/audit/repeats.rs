@@ -22,7 +22,7 @@ const MOST_PAIRS: usize = 1_024;
 
 /// What is recorded once and then counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(in crate::commands) enum What {
+pub(in crate::commands) enum RepeatKind {
     Denied(&'static str),
     Verified,
     /// With anchors of the caller's own, which agreed.
@@ -42,19 +42,19 @@ pub(in crate::commands) enum Others {
 }
 
 /// What came of it: another outcome is no repetition. None where nothing can change.
-pub(super) type Found = Option<(i64, BreakKind)>;
+pub(super) type RepeatedOutcome = Option<(i64, BreakKind)>;
 
 /// What was not recorded yet.
 #[derive(Debug, Default)]
 pub(in crate::commands) struct Repeats {
-    known: Mutex<Known>,
+    known: Mutex<KnownRepeat>,
     /// Something waits to be recorded.
     pending: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Known {
-    pairs: HashMap<(u32, What), Pair>,
+struct KnownRepeat {
+    pairs: HashMap<(u32, RepeatKind), Pair>,
     /// Of callers beyond those that are told apart.
     others: HashMap<Others, u64>,
 }
@@ -62,7 +62,7 @@ struct Known {
 #[derive(Debug)]
 struct Pair {
     actor: Actor,
-    found: Found,
+    found: RepeatedOutcome,
     recorded_at: Instant,
     unrecorded: u64,
 }
@@ -71,8 +71,8 @@ struct Pair {
 struct Counted {
     /// The daemon, for all those that are not told apart.
     actor: Actor,
-    what: What,
-    found: Found,
+    what: RepeatKind,
+    found: RepeatedOutcome,
     count: u64,
 }
 
@@ -85,12 +85,17 @@ enum Due {
 }
 
 impl Repeats {
-    fn lock(&self) -> MutexGuard<'_, Known> {
+    fn lock(&self) -> MutexGuard<'_, KnownRepeat> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many went unrecorded before this one, if this one is to be recorded at once.
-    pub(in crate::commands) fn count(&self, actor: &Actor, what: What, found: Found) -> Option<u64> {
+    pub(in crate::commands) fn count(
+        &self,
+        actor: &Actor,
+        what: RepeatKind,
+        found: RepeatedOutcome,
+    ) -> Option<u64> {
         let (mut known, now) = (self.lock(), Instant::now());
         if known.pairs.len() >= MOST_PAIRS {
             known
@@ -132,13 +137,19 @@ impl Repeats {
         });
         for (of_others, count) in known.others.drain() {
             let actor = Actor::daemon(nix::unistd::geteuid().as_raw());
-            taken.push(Counted { actor, what: What::OfOthers(of_others), found: None, count });
+            taken.push(Counted { actor, what: RepeatKind::OfOthers(of_others), found: None, count });
         }
         taken
     }
 
     /// What could not be recorded stays counted.
-    pub(in crate::commands) fn put_back(&self, actor: &Actor, what: What, found: Found, count: u64) {
+    pub(in crate::commands) fn put_back(
+        &self,
+        actor: &Actor,
+        what: RepeatKind,
+        found: RepeatedOutcome,
+        count: u64,
+    ) {
         let mut known = self.lock();
         match known.pairs.get_mut(&(actor.uid, what)) {
             Some(pair) => pair.unrecorded += count,
@@ -183,25 +194,27 @@ impl App {
 }
 
 /// What is left of it where it is not told apart.
-const fn others(what: What, found: Found) -> Others {
+const fn others(what: RepeatKind, found: RepeatedOutcome) -> Others {
     match (what, found) {
-        (What::OfOthers(others), _) => others,
-        (What::Denied(_), _) => Others::Denied,
-        (What::AnchorsDiffered, _) | (What::Verified, Some(_)) => Others::FoundItBroken,
-        (What::AnchorsAgreed | What::Verified, _) => Others::FoundItWhole,
+        (RepeatKind::OfOthers(others), _) => others,
+        (RepeatKind::Denied(_), _) => Others::Denied,
+        (RepeatKind::AnchorsDiffered, _) | (RepeatKind::Verified, Some(_)) => Others::FoundItBroken,
+        (RepeatKind::AnchorsAgreed | RepeatKind::Verified, _) => Others::FoundItWhole,
     }
 }
 
 fn entry(Counted { actor, what, found, count }: Counted) -> Entry {
     let (action, outcome, fact) = match what {
-        What::Denied(action) => ("denials", Outcome::Denied, Some(("action", action))),
-        What::Verified if found.is_some() => ("audit.verify", Outcome::Failed, None),
-        What::Verified => ("audit.verify", Outcome::Ok, None),
-        What::AnchorsAgreed => ("audit.verify", Outcome::Ok, Some(("anchors", "given"))),
-        What::AnchorsDiffered => ("audit.verify", Outcome::Failed, Some(("anchors", "given"))),
-        What::OfOthers(Others::Denied) => ("denials", Outcome::Denied, Some(("action", "others"))),
-        What::OfOthers(Others::FoundItWhole) => ("audit.verify", Outcome::Ok, Some(("callers", "others"))),
-        What::OfOthers(Others::FoundItBroken) => {
+        RepeatKind::Denied(action) => ("denials", Outcome::Denied, Some(("action", action))),
+        RepeatKind::Verified if found.is_some() => ("audit.verify", Outcome::Failed, None),
+        RepeatKind::Verified => ("audit.verify", Outcome::Ok, None),
+        RepeatKind::AnchorsAgreed => ("audit.verify", Outcome::Ok, Some(("anchors", "given"))),
+        RepeatKind::AnchorsDiffered => ("audit.verify", Outcome::Failed, Some(("anchors", "given"))),
+        RepeatKind::OfOthers(Others::Denied) => ("denials", Outcome::Denied, Some(("action", "others"))),
+        RepeatKind::OfOthers(Others::FoundItWhole) => {
+            ("audit.verify", Outcome::Ok, Some(("callers", "others")))
+        }
+        RepeatKind::OfOthers(Others::FoundItBroken) => {
             ("audit.verify", Outcome::Failed, Some(("callers", "others")))
         }
     };
@@ -225,7 +238,7 @@ mod tests {
 
     #[test]
     fn no_repetition_goes_uncounted() {
-        let (repeats, plan) = (Repeats::default(), What::Denied("plan"));
+        let (repeats, plan) = (Repeats::default(), RepeatKind::Denied("plan"));
         assert_eq!(repeats.count(&actor(7), plan, None), Some(0), "the first is an event of its own");
         for _ in 0..3 {
             assert_eq!(repeats.count(&actor(7), plan, None), None);
@@ -243,28 +256,30 @@ mod tests {
         let repeats = Repeats::default();
         let cut = Some((7, BreakKind::Cut));
         let counts = [None, None, cut, cut, Some((7, BreakKind::Forged)), None]
-            .map(|found| repeats.count(&actor(7), What::Verified, found));
+            .map(|found| repeats.count(&actor(7), RepeatKind::Verified, found));
         assert_eq!(counts, [Some(0), None, Some(1), None, Some(1), Some(0)]);
-        assert_eq!(repeats.count(&actor(7), What::AnchorsAgreed, None), Some(0));
-        assert_eq!(repeats.count(&actor(8), What::Verified, None), Some(0), "each caller is on record");
+        assert_eq!(repeats.count(&actor(7), RepeatKind::AnchorsAgreed, None), Some(0));
+        assert_eq!(repeats.count(&actor(8), RepeatKind::Verified, None), Some(0), "each caller is on record");
     }
 
     #[test]
     fn a_flood_from_everywhere_is_bounded_and_counted() {
         let repeats = Repeats::default();
         let most = u32::try_from(MOST_PAIRS).unwrap_or_default();
-        let is_recorded = |uid: &u32| repeats.count(&actor(*uid), What::Denied("plan"), None).is_some();
+        let is_recorded = |uid: &u32| repeats.count(&actor(*uid), RepeatKind::Denied("plan"), None).is_some();
         let recorded = (0..most + 10).filter(is_recorded).count();
         assert_eq!(recorded, MOST_PAIRS);
         let taken = repeats.take(Due::Now);
-        let denied = What::OfOthers(Others::Denied);
+        let denied = RepeatKind::OfOthers(Others::Denied);
         assert_eq!((taken.len(), taken[0].count, taken[0].what), (1, 10, denied));
         // What came of it is not lost with who it was.
         let cut = Some((7, BreakKind::Cut));
-        for (what, found) in [(What::Verified, None), (What::Verified, cut), (What::AnchorsDiffered, None)] {
+        for (what, found) in
+            [(RepeatKind::Verified, None), (RepeatKind::Verified, cut), (RepeatKind::AnchorsDiffered, None)]
+        {
             assert_eq!(repeats.count(&actor(most + 10), what, found), None);
         }
-        repeats.put_back(&actor(most + 11), What::AnchorsAgreed, None, 2);
+        repeats.put_back(&actor(most + 11), RepeatKind::AnchorsAgreed, None, 2);
         let mut taken: Vec<_> = repeats.take(Due::Now).into_iter().map(entry).collect();
         taken.sort_by_key(|entry| entry.outcome == Some(Outcome::Failed));
         let told: Vec<_> = taken.iter().map(|entry| (entry.action, entry.outcome)).collect();

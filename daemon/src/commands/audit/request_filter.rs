@@ -6,7 +6,7 @@ use tenantry_protocol::error::ApiError;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::postgres::audit::filter::{ActionFilter, ActorFilter, Filter};
+use crate::postgres::audit::filter::{ActionFilter, ActorFilter, EventFilter};
 
 use crate::commands::operations::list::parse_slug;
 use crate::commands::operations::show::parse_id;
@@ -15,9 +15,9 @@ const OUTCOMES: [&str; 4] = ["ok", "failed", "denied", "intent"];
 /// Characters of an account's name, an action, a text to look for.
 const LONGEST: usize = 200;
 
-pub(super) fn parse(filter: &AuditFilter) -> Result<Filter, ApiError> {
+pub(super) fn parse(filter: &AuditFilter) -> Result<EventFilter, ApiError> {
     let (since_us, until_us) = times(filter.since, filter.until)?;
-    Ok(Filter {
+    Ok(EventFilter {
         slug: filter.slug.as_deref().map(parse_slug).transpose()?,
         tenant_id: filter.tenant_id.as_deref().map(tenant_id).transpose()?,
         actor: filter.actor.as_deref().map(actor).transpose()?,

@@ -14,7 +14,7 @@ use crate::audit::Anchor;
 use crate::model::audit_chain::{Actor, Entry, Outcome};
 use crate::postgres;
 
-use super::repeats::What;
+use super::repeats::RepeatKind;
 use crate::commands::{App, Caller, errors};
 
 /// Anchors of one request.
@@ -179,9 +179,9 @@ async fn verify(
 /// The verdict is given whether or not it can be recorded: a broken trail may take no more.
 async fn record(app: &App, verdict: &AuditVerdict, has_anchors: bool, actor: Actor) {
     let (what, found) = match &verdict.broken {
-        found if !has_anchors => (What::Verified, found.as_ref().map(|found| (found.seq, found.kind))),
-        None => (What::AnchorsAgreed, None),
-        Some(_) => (What::AnchorsDiffered, None),
+        found if !has_anchors => (RepeatKind::Verified, found.as_ref().map(|found| (found.seq, found.kind))),
+        None => (RepeatKind::AnchorsAgreed, None),
+        Some(_) => (RepeatKind::AnchorsDiffered, None),
     };
     let Some(unrecorded) = app.repeats.count(&actor, what, found) else { return };
     let entry = entry(verdict, actor, what, unrecorded);
@@ -191,14 +191,14 @@ async fn record(app: &App, verdict: &AuditVerdict, has_anchors: bool, actor: Act
     }
 }
 
-fn entry(verdict: &AuditVerdict, actor: Actor, what: What, unrecorded: u64) -> Entry {
+fn entry(verdict: &AuditVerdict, actor: Actor, what: RepeatKind, unrecorded: u64) -> Entry {
     let outcome = if verdict.broken.is_none() { Outcome::Ok } else { Outcome::Failed };
     let mut entry = Entry {
         outcome: Some(outcome),
         duration_ms: Some(verdict.duration_ms),
         ..Entry::new("audit.verify", actor).fact("from", verdict.from_seq).fact("to", verdict.to_seq)
     };
-    if what != What::Verified {
+    if what != RepeatKind::Verified {
         entry = entry.fact("anchors", "given");
     }
     if let Some(found) = &verdict.broken {

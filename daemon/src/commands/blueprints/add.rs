@@ -18,7 +18,7 @@ use super::check::source_files;
 use crate::commands::{App, Caller, errors};
 
 /// What storing a version came to.
-enum Stored {
+enum Addition {
     Added,
     /// Exactly this was there.
     Known,
@@ -37,7 +37,7 @@ pub async fn blueprint_add(
     let (app, blueprint, actor) = (Arc::clone(app), blueprint.clone(), app.actor(caller));
     let task = Arc::clone(&app);
     let stored = app.detached(async move { store(&task, &blueprint, &actor).await }).await?;
-    Ok(report(parsed, matches!(stored, Stored::Added)))
+    Ok(report(parsed, matches!(stored, Addition::Added)))
 }
 
 /// Stores the built-in blueprints that are missing. One that differs from its stored version is left as it is stored.
@@ -60,7 +60,7 @@ fn report(parsed: Parsed, added: bool) -> BlueprintReport {
     BlueprintReport { blueprint, findings: parsed.findings, added }
 }
 
-async fn store(app: &App, blueprint: &Blueprint, actor: &Actor) -> Result<Stored, ApiError> {
+async fn store(app: &App, blueprint: &Blueprint, actor: &Actor) -> Result<Addition, ApiError> {
     let checksum = blueprint.checksum.to_string();
     if let Some(known) = known(app, blueprint, &checksum).await? {
         return Ok(known);
@@ -68,7 +68,7 @@ async fn store(app: &App, blueprint: &Blueprint, actor: &Actor) -> Result<Stored
     match insert(app, blueprint, &checksum, actor).await {
         Ok(seq) => {
             app.events.publish(EventBody::Audit { seq });
-            Ok(Stored::Added)
+            Ok(Addition::Added)
         }
         // Somebody else was quicker.
         Err(Error::VersionExists) => known(app, blueprint, &checksum).await?.ok_or_else(errors::internal),
@@ -77,13 +77,13 @@ async fn store(app: &App, blueprint: &Blueprint, actor: &Actor) -> Result<Stored
 }
 
 /// The version as it is stored: the same, or a conflict that names the files that differ.
-async fn known(app: &App, blueprint: &Blueprint, checksum: &str) -> Result<Option<Stored>, ApiError> {
+async fn known(app: &App, blueprint: &Blueprint, checksum: &str) -> Result<Option<Addition>, ApiError> {
     let pool = app.control.pool();
     let (name, version) = (&blueprint.name, blueprint.version);
     let versions = blueprints::versions(pool, Some(name.as_str())).await.map_err(errors::control)?;
     match versions.into_iter().find(|stored| stored.version == version) {
         None => Ok(None),
-        Some(stored) if stored.checksum == checksum => Ok(Some(Stored::Known)),
+        Some(stored) if stored.checksum == checksum => Ok(Some(Addition::Known)),
         Some(_) => {
             let stored = blueprints::files(pool, name, version).await.map_err(errors::control)?;
             let changed = differing(&stored, &blueprint.source_files());

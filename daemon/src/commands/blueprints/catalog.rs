@@ -16,7 +16,7 @@ use crate::commands::errors;
 
 /// A stored blueprint, ready to use.
 #[derive(Debug)]
-pub(in crate::commands) struct Entry {
+pub(in crate::commands) struct CatalogEntry {
     pub(in crate::commands) blueprint: Arc<Blueprint>,
     pub(in crate::commands) findings: Vec<Finding>,
     pub(super) added_at: OffsetDateTime,
@@ -25,7 +25,7 @@ pub(in crate::commands) struct Entry {
 /// The parsed versions. Their number is small: somebody typed each of them in.
 #[derive(Debug, Default)]
 pub(in crate::commands) struct Catalog {
-    parsed: Mutex<HashMap<(BlueprintName, BlueprintVersion), Arc<Entry>>>,
+    parsed: Mutex<HashMap<(BlueprintName, BlueprintVersion), Arc<CatalogEntry>>>,
 }
 
 impl App {
@@ -34,7 +34,7 @@ impl App {
         &self,
         name: &BlueprintName,
         version: Option<BlueprintVersion>,
-    ) -> Result<Arc<Entry>, ApiError> {
+    ) -> Result<Arc<CatalogEntry>, ApiError> {
         let stored =
             blueprints::versions(self.control.pool(), Some(name.as_str())).await.map_err(errors::control)?;
         let chosen = match version {
@@ -48,7 +48,7 @@ impl App {
     }
 
     /// A stored version, parsed.
-    pub(super) async fn parsed(&self, stored: &StoredVersion) -> Result<Arc<Entry>, ApiError> {
+    pub(super) async fn parsed(&self, stored: &StoredVersion) -> Result<Arc<CatalogEntry>, ApiError> {
         let key = (stored.name.clone(), stored.version);
         if let Some(known) = self.catalog.parsed.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Ok(Arc::clone(known));
@@ -67,7 +67,7 @@ impl App {
             tracing::error!("{message}");
             return Err(ApiError::new(ErrorCode::Internal, message));
         };
-        let entry = Arc::new(Entry {
+        let entry = Arc::new(CatalogEntry {
             blueprint: Arc::new(blueprint),
             findings: parsed.findings,
             added_at: stored.added_at,

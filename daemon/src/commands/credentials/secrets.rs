@@ -17,7 +17,7 @@ use tenantry_protocol::tenant::{
 use time::OffsetDateTime;
 
 use crate::model::operation::Kind;
-use crate::pipeline::{Actor, Arguments, ChangeJob};
+use crate::pipeline::{Actor, ChangeJob, OperationArguments};
 use crate::postgres::control::tenants;
 use crate::postgres::secret::{Password, Verifier};
 use crate::postgres::target::Target;
@@ -28,7 +28,7 @@ use crate::commands::idempotency::Ask;
 use crate::commands::{App, Caller, errors};
 
 /// A change of secrets that was asked for.
-struct Asked {
+struct SecretChange {
     kind: Kind,
     actor: Actor,
     ask: Ask,
@@ -62,7 +62,7 @@ async fn secret(
     ask: Ask,
 ) -> Result<Credentials, ApiError> {
     let id = app.find_tenant(slug).await?.id;
-    let (task, asked) = (Arc::clone(app), Asked { kind, actor: app.actor(caller), ask });
+    let (task, asked) = (Arc::clone(app), SecretChange { kind, actor: app.actor(caller), ask });
     app.detached(async move {
         let _turn = task.secrets.wait(id).await;
         task.let_verification_end(id).await;
@@ -93,7 +93,7 @@ pub async fn finish_rotation(
     let ask = Ask::new(caller, "finish_rotation", request.idempotency_key.as_deref(), &same)?;
     let id = app.find_tenant(&request.slug).await?.id;
     let kind = Kind::FinishRotation;
-    let (task, asked) = (Arc::clone(app), Asked { kind, actor: app.actor(caller), ask });
+    let (task, asked) = (Arc::clone(app), SecretChange { kind, actor: app.actor(caller), ask });
     app.detached(async move {
         let _turn = task.secrets.wait(id).await;
         task.let_verification_end(id).await;
@@ -178,7 +178,7 @@ fn not_active(tenant: &Tenant) -> ApiError {
 /// Runs the operation, and waits until it succeeded.
 async fn run(
     app: &App,
-    asked: Asked,
+    asked: SecretChange,
     tenant: &Tenant,
     target: &Arc<Target>,
     login: String,
@@ -192,7 +192,7 @@ async fn run(
         tenant: tenant.clone(),
         target: Arc::clone(target),
         build,
-        arguments: Arguments { login: Some(login), ..Arguments::default() },
+        arguments: OperationArguments { login: Some(login), ..OperationArguments::default() },
         secret,
         asked: asked.ask.lend(),
     };

@@ -8,7 +8,7 @@ use tenantry_protocol::name::Slug;
 use tenantry_protocol::operation::{Operation, OperationsRequest, OperationsResponse};
 
 use crate::postgres::control::operations as stored_operations;
-use crate::postgres::control::operations::Filter;
+use crate::postgres::control::operations::OperationFilter;
 
 use super::show::parse_id;
 use crate::commands::paging::limit;
@@ -23,7 +23,7 @@ pub async fn operations(
     request: OperationsRequest,
 ) -> Result<OperationsResponse, ApiError> {
     let limit = limit(request.limit, DEFAULT_LIMIT, MOST)?;
-    let filter = Filter {
+    let filter = OperationFilter {
         slug: request.slug.as_deref().map(parse_slug).transpose()?,
         tenant: None,
         unfinished: request.unfinished,

@@ -9,7 +9,7 @@ use tenantry_protocol::operation::{OperationState, RetryRequest};
 use tenantry_protocol::tenant::{OperationStarted, ProvisionRequest, Tenant};
 
 use crate::model::operation::{Kind, Progress, Seeding};
-use crate::postgres::control::operations::{self, Stored};
+use crate::postgres::control::operations::{self, StoredOperation};
 use crate::postgres::control::tenants;
 
 use crate::commands::idempotency::Ask;
@@ -55,7 +55,7 @@ pub async fn retry(
     }
 }
 
-fn kind_of(stored: &Stored) -> Result<Kind, ApiError> {
+fn kind_of(stored: &StoredOperation) -> Result<Kind, ApiError> {
     let operation = &stored.operation;
     let refuse = |why: &str| {
         let message = format!("the {} of {} {why}", operation.kind.name(), operation.slug);

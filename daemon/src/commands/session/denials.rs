@@ -7,14 +7,14 @@ use tenantry_protocol::session::Role;
 use crate::model::audit_chain::{Entry, Outcome};
 
 use super::access::name;
-use crate::commands::audit::repeats::What;
+use crate::commands::audit::repeats::RepeatKind;
 use crate::commands::{App, Caller};
 
 impl App {
     /// In a task of its own, as all that is recorded of denials: a caller that hangs up is denied all the same.
     pub(super) async fn record_denial(self: &Arc<Self>, caller: &Caller, needed: Role, action: &'static str) {
         tracing::warn!(uid = caller.uid, action, "denied");
-        let (actor, what) = (self.actor(caller), What::Denied(action));
+        let (actor, what) = (self.actor(caller), RepeatKind::Denied(action));
         let Some(unrecorded) = self.repeats.count(&actor, what, None) else { return };
         let mut entry = Entry::new(action, actor).fact("needs", name(needed));
         entry.outcome = Some(Outcome::Denied);

@@ -8,7 +8,7 @@ use tenantry_protocol::tenant::{OperationStarted, Tenant};
 
 use crate::model::operation::Kind;
 use crate::model::tenant::beginning;
-use crate::pipeline::{Actor, Arguments, ChangeJob};
+use crate::pipeline::{Actor, ChangeJob, OperationArguments};
 use crate::postgres::Error;
 use crate::postgres::control::tenants;
 
@@ -16,7 +16,7 @@ use crate::commands::idempotency::Ask;
 use crate::commands::{App, Caller, errors};
 
 /// A change that was asked for, before anything about it was checked.
-pub(super) struct Asked<'a, Request> {
+pub(super) struct TenantChange<'a, Request> {
     /// The RPC's name, which is also the policy's.
     pub(super) method: &'static str,
     pub(super) slug: &'a str,
@@ -29,8 +29,8 @@ pub(super) struct Asked<'a, Request> {
 pub(super) async fn change<Request: Serialize + Sync>(
     app: &Arc<App>,
     caller: &Caller,
-    asked: Asked<'_, Request>,
-    decide: impl FnOnce(&Tenant) -> Result<(Kind, Arguments), ApiError>,
+    asked: TenantChange<'_, Request>,
+    decide: impl FnOnce(&Tenant) -> Result<(Kind, OperationArguments), ApiError>,
 ) -> Result<OperationStarted, ApiError> {
     let ask = Ask::new(caller, asked.method, asked.key, asked.same)?;
     if let Some(started) = app.replayed(&ask).await? {
@@ -77,7 +77,7 @@ pub(in crate::commands) async fn start(
     actor: Actor,
     tenant: Tenant,
     kind: Kind,
-    arguments: Arguments,
+    arguments: OperationArguments,
     ask: Ask,
 ) -> Result<OperationStarted, ApiError> {
     let build = tenants::build_of(app.control.pool(), tenant.id).await.map_err(errors::control)?;

@@ -9,7 +9,7 @@ use tenantry_protocol::tenant::{TenantsRequest, TenantsResponse};
 use uuid::Uuid;
 
 use crate::postgres::control::tenants as stored_tenants;
-use crate::postgres::control::tenants::{Cursor, Filter};
+use crate::postgres::control::tenants::{Cursor, TenantFilter};
 
 use crate::commands::paging::limit;
 use crate::commands::{App, Caller, errors};
@@ -38,7 +38,7 @@ pub async fn tenants(
             format!("'{}' is no state of a tenant; there are: {}", unknown.escape_debug(), STATES.join(", "));
         return Err(ApiError::invalid("states", message));
     }
-    let filter = Filter { states: request.states.clone(), all: request.all };
+    let filter = TenantFilter { states: request.states.clone(), all: request.all };
     let after = request.after.as_deref().map(parse_cursor).transpose()?;
     let (mut tenants, total) = stored_tenants::page(app.control.pool(), &filter, after.as_ref(), limit)
         .await

@@ -14,7 +14,7 @@ use tenantry_protocol::watch::EventBody;
 use time::OffsetDateTime;
 
 use crate::model::operation::Kind;
-use crate::pipeline::{Actor, Arguments};
+use crate::pipeline::{Actor, OperationArguments};
 use crate::postgres::control::tenants;
 
 use super::change;
@@ -80,7 +80,7 @@ async fn begin(app: &Arc<App>, id: TenantId) -> Result<(), ApiError> {
     let actor = Actor::daemon(app.own_uid);
     let task = Arc::clone(app);
     let start = async move {
-        change::start(&task, actor, tenant, Kind::Purge, Arguments::default(), Ask::default()).await
+        change::start(&task, actor, tenant, Kind::Purge, OperationArguments::default(), Ask::default()).await
     };
     app.detached(start).await.map(|_| ())
 }

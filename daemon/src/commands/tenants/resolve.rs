@@ -14,7 +14,7 @@ use crate::pipeline::plan::{self, Ingredients};
 use crate::pipeline::preflight;
 use crate::postgres::control::tenants;
 use crate::postgres::target::Target;
-use crate::postgres::tenant_ddl::Limits;
+use crate::postgres::tenant_ddl::LoginLimits;
 
 use crate::commands::{App, errors};
 
@@ -70,7 +70,7 @@ impl App {
         let name = resolved.target.name();
         let counts = tenants::counts(self.control.pool()).await.map_err(errors::control)?;
         let living = tenants::living(&counts, name);
-        let limits = Limits::of(&resolved.settings);
+        let limits = LoginLimits::of(&resolved.settings);
         let mut findings = preflight::findings(&resolved.target, &resolved.blueprint, living, limits)
             .await
             .map_err(|error| errors::target(name, error))?;

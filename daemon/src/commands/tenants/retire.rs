@@ -7,9 +7,9 @@ use tenantry_protocol::tenant::{OperationStarted, RetireRequest};
 
 use crate::config::LONGEST_GRACE_S;
 use crate::model::operation::Kind;
-use crate::pipeline::Arguments;
+use crate::pipeline::OperationArguments;
 
-use super::change::{Asked, change, check_confirmed};
+use super::change::{TenantChange, change, check_confirmed};
 use super::rollback::archiving;
 use crate::commands::{App, Caller};
 
@@ -20,7 +20,7 @@ pub async fn retire(
 ) -> Result<OperationStarted, ApiError> {
     let same = RetireRequest { idempotency_key: None, ..request.clone() };
     let key = request.idempotency_key.as_deref();
-    let asked = Asked { method: "retire", slug: &request.slug, key, same: &same };
+    let asked = TenantChange { method: "retire", slug: &request.slug, key, same: &same };
     change(app, caller, asked, |tenant| {
         check_confirmed(tenant, &request.confirm, "retire")?;
         let grace = request.grace_s.unwrap_or(app.settings().retire_grace.as_secs());
@@ -28,7 +28,10 @@ pub async fn retire(
             return Err(ApiError::invalid("grace_s", "a grace is at most 100 years".to_owned()));
         }
         let archive = archiving(request.discard_data);
-        Ok((Kind::Retire { archive }, Arguments { grace_s: Some(grace), ..Arguments::default() }))
+        Ok((
+            Kind::Retire { archive },
+            OperationArguments { grace_s: Some(grace), ..OperationArguments::default() },
+        ))
     })
     .await
 }

@@ -6,9 +6,9 @@ use tenantry_protocol::error::ApiError;
 use tenantry_protocol::tenant::{OperationStarted, RollbackRequest};
 
 use crate::model::operation::{Archiving, Kind};
-use crate::pipeline::Arguments;
+use crate::pipeline::OperationArguments;
 
-use super::change::{Asked, change, check_confirmed};
+use super::change::{TenantChange, change, check_confirmed};
 use crate::commands::{App, Caller};
 
 pub async fn rollback(
@@ -18,11 +18,11 @@ pub async fn rollback(
 ) -> Result<OperationStarted, ApiError> {
     let same = RollbackRequest { idempotency_key: None, ..request.clone() };
     let key = request.idempotency_key.as_deref();
-    let asked = Asked { method: "rollback", slug: &request.slug, key, same: &same };
+    let asked = TenantChange { method: "rollback", slug: &request.slug, key, same: &same };
     change(app, caller, asked, |tenant| {
         check_confirmed(tenant, &request.confirm, "remove")?;
         let archive = archiving(request.discard_data);
-        Ok((Kind::Rollback { archive }, Arguments::default()))
+        Ok((Kind::Rollback { archive }, OperationArguments::default()))
     })
     .await
 }

@@ -9,7 +9,7 @@ use tenantry_protocol::name::Slug;
 use tenantry_protocol::tenant::{Tenant, TenantDetail, TenantRequest};
 use uuid::Uuid;
 
-use crate::postgres::control::operations::{self, Filter};
+use crate::postgres::control::operations::{self, OperationFilter};
 use crate::postgres::control::{archives, reports, tenants};
 
 use crate::commands::{App, Caller, errors};
@@ -18,7 +18,7 @@ const OPERATIONS: i64 = 50;
 
 pub async fn tenant(app: &Arc<App>, _: &Caller, request: TenantRequest) -> Result<TenantDetail, ApiError> {
     let tenant = app.find_tenant(&request.slug).await?;
-    let filter = Filter { tenant: Some(tenant.id), ..Filter::default() };
+    let filter = OperationFilter { tenant: Some(tenant.id), ..OperationFilter::default() };
     let pool = app.control.pool();
     let stored = operations::page(pool, &filter, OPERATIONS).await.map_err(errors::control)?;
     let isolation = reports::newest(pool, tenant.id).await.map_err(errors::control)?;

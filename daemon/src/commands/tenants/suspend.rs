@@ -6,9 +6,9 @@ use tenantry_protocol::error::ApiError;
 use tenantry_protocol::tenant::{OperationStarted, TenantChangeRequest};
 
 use crate::model::operation::Kind;
-use crate::pipeline::Arguments;
+use crate::pipeline::OperationArguments;
 
-use super::change::{Asked, change};
+use super::change::{TenantChange, change};
 use crate::commands::{App, Caller};
 
 pub async fn suspend(
@@ -35,6 +35,7 @@ async fn switch(
     request: TenantChangeRequest,
 ) -> Result<OperationStarted, ApiError> {
     let same = TenantChangeRequest { idempotency_key: None, ..request.clone() };
-    let asked = Asked { method, slug: &request.slug, key: request.idempotency_key.as_deref(), same: &same };
-    change(app, caller, asked, |_| Ok((kind, Arguments::default()))).await
+    let asked =
+        TenantChange { method, slug: &request.slug, key: request.idempotency_key.as_deref(), same: &same };
+    change(app, caller, asked, |_| Ok((kind, OperationArguments::default()))).await
 }

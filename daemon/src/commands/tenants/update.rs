@@ -6,9 +6,9 @@ use tenantry_protocol::error::ApiError;
 use tenantry_protocol::tenant::{OperationStarted, UpdateTenantRequest};
 
 use crate::model::operation::Kind;
-use crate::pipeline::{Arguments, Update};
+use crate::pipeline::{OperationArguments, Update};
 
-use super::change::{Asked, change};
+use super::change::{TenantChange, change};
 use super::resolve;
 use crate::commands::{App, Caller};
 
@@ -25,7 +25,7 @@ pub async fn update_tenant(
     // What may be set is the blueprint's to say; the tenant is looked at again when the change begins.
     let tenant = app.find_tenant(&request.slug).await?;
     let entry = app.blueprint(&tenant.blueprint, Some(tenant.version)).await?;
-    let asked = Asked { method: "update_tenant", slug: &request.slug, key, same: &same };
+    let asked = TenantChange { method: "update_tenant", slug: &request.slug, key, same: &same };
     change(app, caller, asked, |tenant| {
         let display_name = request.display_name.clone().unwrap_or_else(|| tenant.display_name.clone());
         let mut labels = tenant.labels.clone();
@@ -41,7 +41,7 @@ pub async fn update_tenant(
         resolve::check_labels(&labels)?;
         let settings = resolve::settings(&entry.blueprint.settings, &settings)?;
         let update = Update { display_name, labels, settings };
-        Ok((Kind::Update, Arguments { update: Some(update), ..Arguments::default() }))
+        Ok((Kind::Update, OperationArguments { update: Some(update), ..OperationArguments::default() }))
     })
     .await
 }

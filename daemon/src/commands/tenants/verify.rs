@@ -15,11 +15,11 @@ use tenantry_protocol::tenant::OperationStarted;
 use time::OffsetDateTime;
 
 use crate::model::operation::Kind;
-use crate::pipeline::{Actor, Arguments};
-use crate::postgres::control::operations::{self, Filter};
+use crate::pipeline::{Actor, OperationArguments};
+use crate::postgres::control::operations::{self, OperationFilter};
 use crate::postgres::control::tenants;
 
-use super::change::{self, Asked, change};
+use super::change::{self, TenantChange, change};
 use crate::commands::idempotency::Ask;
 use crate::commands::{App, Caller, errors};
 
@@ -39,13 +39,13 @@ pub async fn verify_isolation(
     request: VerifyIsolationRequest,
 ) -> Result<OperationStarted, ApiError> {
     let same = VerifyIsolationRequest { idempotency_key: None, ..request.clone() };
-    let asked = Asked {
+    let asked = TenantChange {
         method: "verify_isolation",
         slug: &request.slug,
         key: request.idempotency_key.as_deref(),
         same: &same,
     };
-    change(app, caller, asked, |_| Ok((Kind::Verify, Arguments::default()))).await
+    change(app, caller, asked, |_| Ok((Kind::Verify, OperationArguments::default()))).await
 }
 
 /// Verifies every tenant once in the time that the configuration says; never ends by itself.
@@ -71,7 +71,7 @@ impl App {
     /// Waits for a verification of the tenant that is running: it is over in a moment, and who asks for a change need not
     /// know of the daemon's rounds.
     pub(in crate::commands) async fn let_verification_end(&self, id: TenantId) {
-        let filter = Filter { tenant: Some(id), unfinished: true, ..Filter::default() };
+        let filter = OperationFilter { tenant: Some(id), unfinished: true, ..OperationFilter::default() };
         let running = operations::page(self.control.pool(), &filter, 1).await.unwrap_or_default();
         if let Some(operation) = running.first().filter(|operation| operation.kind == OperationKind::Verify) {
             let _ = tokio::time::timeout(COURTESY, self.engine.ended(operation.id)).await;
@@ -103,7 +103,7 @@ async fn begin(app: &Arc<App>, id: TenantId) -> Result<(), ApiError> {
     let actor = Actor::daemon(app.own_uid);
     let task = Arc::clone(app);
     let start = async move {
-        change::start(&task, actor, tenant, Kind::Verify, Arguments::default(), Ask::default()).await
+        change::start(&task, actor, tenant, Kind::Verify, OperationArguments::default(), Ask::default()).await
     };
     app.detached(start).await.map(|_| ())
 }

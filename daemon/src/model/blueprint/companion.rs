@@ -3,7 +3,7 @@
 //! Only whether the migration runs in a transaction is read. It must not decide what becomes of the migration.
 
 use super::SourceFile;
-use super::findings::{Findings, Place, shown};
+use super::findings::{FileLine, Findings, shown};
 use super::naming::Shape;
 
 const DIESEL_METADATA: &str = "metadata.toml";
@@ -26,7 +26,7 @@ pub(super) fn takes_out(file: &SourceFile, shape: Shape, findings: &mut Findings
     }
     let mut takes_out = false;
     for (at, line) in file.content.lines().map(uncommented).enumerate().filter(|(_, line)| !line.is_empty()) {
-        let place = Place { file: &file.path, line: u32::try_from(at).map_or(u32::MAX, |at| at + 1) };
+        let place = FileLine { file: &file.path, line: u32::try_from(at).map_or(u32::MAX, |at| at + 1) };
         match line.split_once('=') {
             Some(("executeInTransaction", value)) if value.eq_ignore_ascii_case("false") => takes_out = true,
             Some(("executeInTransaction", value)) if value.eq_ignore_ascii_case("true") => takes_out = false,

@@ -8,7 +8,7 @@ use tenantry_protocol::plan::{Finding, Severity};
 
 /// A line of a file of the folder.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place<'a> {
+pub(super) struct FileLine<'a> {
     pub(super) file: &'a str,
     pub(super) line: u32,
 }
@@ -24,11 +24,11 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    pub(super) fn error(&mut self, code: &str, place: Place<'_>, message: impl Into<String>) {
+    pub(super) fn error(&mut self, code: &str, place: FileLine<'_>, message: impl Into<String>) {
         self.push(Severity::Error, code, message.into(), Some(place.file), Some(place.line));
     }
 
-    pub(super) fn warning(&mut self, code: &str, place: Place<'_>, message: impl Into<String>) {
+    pub(super) fn warning(&mut self, code: &str, place: FileLine<'_>, message: impl Into<String>) {
         self.push(Severity::Warning, code, message.into(), Some(place.file), Some(place.line));
     }
 

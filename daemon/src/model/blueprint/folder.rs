@@ -10,9 +10,9 @@ use tenantry_protocol::blueprint::MAX_UPLOAD_BYTES;
 use super::SourceFile;
 use super::companion;
 use super::convention::{self, Convention, Evidence, Mix};
-use super::findings::{Findings, Place, shown};
+use super::findings::{FileLine, Findings, shown};
 use super::manifest::{Listed, MANIFEST, Manifest};
-use super::naming::{self, Name, Order, Shape};
+use super::naming::{self, MigrationOrder, Name, Shape};
 use super::sections::{self, Sections};
 
 const MAX_FILES: usize = 1_000;
@@ -92,7 +92,7 @@ fn path_fault(path: &str) -> Option<&'static str> {
 pub(super) fn seed<'a>(listed: &[Listed], files: &Files<'a>, findings: &mut Findings) -> Vec<Named<'a>> {
     let mut seed = Vec::new();
     for Listed { path, line } in listed {
-        let place = Place { file: MANIFEST, line: *line };
+        let place = FileLine { file: MANIFEST, line: *line };
         let name = shown(path);
         match files.get(path.as_str()) {
             Some(file) if path.ends_with(".sql") => {
@@ -135,7 +135,7 @@ pub(super) fn migrations<'a>(
             Name::Migration { shape, order, version, title } => {
                 let marker = sections::markers(&file.content).next();
                 let evidence = Evidence { path, shape, marker };
-                found.push(Found { file, evidence, order, version, title, marked_by: None });
+                found.push(FoundFile { file, evidence, order, version, title, marked_by: None });
             }
             Name::Undo { shape, order } => undo.push((*path, shape, order)),
             Name::Broken(fault) => {
@@ -160,12 +160,13 @@ pub(super) fn migrations<'a>(
 
 /// Takes migrations out of the transaction whose companions say so.
 fn mark<'a>(
-    found: &mut [Found<'a>],
+    found: &mut [FoundFile<'a>],
     companions: BTreeMap<String, (&'a SourceFile, Shape)>,
     findings: &mut Findings,
 ) {
     for (sql, (companion, shape)) in companions {
-        let is_subject = |file: &&mut Found<'a>| file.evidence.path == sql && file.evidence.shape == shape;
+        let is_subject =
+            |file: &&mut FoundFile<'a>| file.evidence.path == sql && file.evidence.shape == shape;
         match found.iter_mut().find(is_subject) {
             Some(file) if companion::takes_out(companion, shape, findings) => {
                 file.marked_by = Some(companion)
@@ -177,17 +178,21 @@ fn mark<'a>(
 }
 
 /// A migration before its place among the others is sure.
-struct Found<'a> {
+struct FoundFile<'a> {
     file: &'a SourceFile,
     evidence: Evidence<'a>,
-    order: Order,
+    order: MigrationOrder,
     version: Option<String>,
     title: String,
     marked_by: Option<&'a SourceFile>,
 }
 
 /// What the manifest says or the files show; a file that does not fit is an error.
-fn convention(said: Option<Convention>, found: &[Found<'_>], findings: &mut Findings) -> Option<Convention> {
+fn convention(
+    said: Option<Convention>,
+    found: &[FoundFile<'_>],
+    findings: &mut Findings,
+) -> Option<Convention> {
     if let Some(said) = said {
         for Evidence { path, .. } in
             found.iter().map(|file| file.evidence).filter(|file| !said.takes(file.shape))
@@ -213,15 +218,15 @@ fn convention(said: Option<Convention>, found: &[Found<'_>], findings: &mut Find
 }
 
 fn in_order<'a>(
-    found: Vec<Found<'a>>,
+    found: Vec<FoundFile<'a>>,
     convention: Option<Convention>,
     findings: &mut Findings,
 ) -> Vec<Named<'a>> {
-    let mut ordered: BTreeMap<Order, Named<'a>> = BTreeMap::new();
-    for Found { file, evidence, order, version, title, marked_by } in found {
+    let mut ordered: BTreeMap<MigrationOrder, Named<'a>> = BTreeMap::new();
+    for FoundFile { file, evidence, order, version, title, marked_by } in found {
         let path = evidence.path;
         let order = match (&version, convention) {
-            (Some(version), Some(Convention::Dbmate)) => Order::Textual(version.clone()),
+            (Some(version), Some(Convention::Dbmate)) => MigrationOrder::Textual(version.clone()),
             (_, Some(Convention::Goose)) if order.is_zero() => {
                 let message =
                     format!("{path} has the version 0, and goose counts from 1: give it a higher one");
@@ -249,7 +254,7 @@ fn in_order<'a>(
 }
 
 /// Files that undo: said once that they never run, and each that has nothing to undo.
-fn undo_files(undo: &[(&str, Shape, Order)], found: &[Found<'_>], findings: &mut Findings) {
+fn undo_files(undo: &[(&str, Shape, MigrationOrder)], found: &[FoundFile<'_>], findings: &mut Findings) {
     if let Some((path, _, _)) = undo.first() {
         let message = match undo.len() {
             1 => format!("{path} is ignored: a tenant is undone as a whole, never by undo files"),

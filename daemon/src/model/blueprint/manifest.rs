@@ -13,7 +13,7 @@ use toml::de::{DeString, DeTable, DeValue};
 
 use super::Setting;
 use super::convention::{CONVENTIONS, Convention};
-use super::findings::{Findings, Place, shown};
+use super::findings::{FileLine, Findings, shown};
 
 pub const MANIFEST: &str = "blueprint.toml";
 
@@ -27,17 +27,17 @@ pub const CONNECTION_LIMIT: &str = "connection_limit";
 pub const TEMP_FILE_LIMIT: &str = "temp_file_limit_mb";
 
 /// A setting that the pipeline itself understands: every blueprint has it.
-struct Known {
+struct KnownSetting {
     name: &'static str,
     title: &'static str,
     default: i64,
     range: RangeInclusive<i64>,
 }
 
-const KNOWN: [Known; 2] = [
-    Known { name: CONNECTION_LIMIT, title: "Connections at once", default: 20, range: 1..=200 },
+const KNOWN: [KnownSetting; 2] = [
+    KnownSetting { name: CONNECTION_LIMIT, title: "Connections at once", default: 20, range: 1..=200 },
     // With less than some megabytes ordinary sorts fail; the server itself counts to two terabytes.
-    Known {
+    KnownSetting {
         name: TEMP_FILE_LIMIT,
         title: "Temporary files of a connection, MB",
         default: 1_024,
@@ -72,7 +72,7 @@ pub(super) struct Listed {
     pub(super) line: u32,
 }
 
-type Entry<'a> = Spanned<DeValue<'a>>;
+type ManifestEntry<'a> = Spanned<DeValue<'a>>;
 
 pub(super) fn read(content: &str, findings: &mut Findings) -> Manifest {
     let content = content.strip_prefix('\u{feff}').unwrap_or(content);
@@ -86,7 +86,7 @@ pub(super) fn read(content: &str, findings: &mut Findings) -> Manifest {
         let message = format!("this is not TOML: {}", error.message().trim().replace('\n', "; "));
         reader.fault(error.span().unwrap_or(0..0), message);
     }
-    for Known { name, title, default, range } in KNOWN {
+    for KnownSetting { name, title, default, range } in KNOWN {
         manifest.settings.entry(name.to_owned()).or_insert_with(|| Setting {
             title: title.to_owned(),
             default,
@@ -105,7 +105,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn fault(&mut self, at: Range<usize>, message: impl Into<String>) {
         let line = self.line(at);
-        self.findings.error(CODE, Place { file: MANIFEST, line }, message);
+        self.findings.error(CODE, FileLine { file: MANIFEST, line }, message);
     }
 
     fn line(&self, at: Range<usize>) -> u32 {
@@ -142,7 +142,7 @@ impl Reader<'_> {
         self.fault(key.span(), message);
     }
 
-    fn text<'v>(&mut self, key: &str, value: &'v Entry<'_>) -> Option<&'v str> {
+    fn text<'v>(&mut self, key: &str, value: &'v ManifestEntry<'_>) -> Option<&'v str> {
         let text = value.get_ref().as_str();
         if text.is_none() {
             let found = value.get_ref().type_str();
@@ -151,17 +151,17 @@ impl Reader<'_> {
         text
     }
 
-    fn name(&mut self, value: &Entry<'_>) -> Option<BlueprintName> {
+    fn name(&mut self, value: &ManifestEntry<'_>) -> Option<BlueprintName> {
         let name = BlueprintName::parse(self.text("name", value)?);
         name.map_err(|error| self.fault(value.span(), format!("name: {error}"))).ok()
     }
 
-    fn version(&mut self, value: &Entry<'_>) -> Option<BlueprintVersion> {
+    fn version(&mut self, value: &ManifestEntry<'_>) -> Option<BlueprintVersion> {
         let version = BlueprintVersion::parse(self.text("version", value)?);
         version.map_err(|error| self.fault(value.span(), format!("version: {error}"))).ok()
     }
 
-    fn title(&mut self, key: &str, value: &Entry<'_>) -> Option<String> {
+    fn title(&mut self, key: &str, value: &ManifestEntry<'_>) -> Option<String> {
         let title = self.text(key, value)?.trim();
         if title.is_empty() || title.chars().count() > 100 || shown(title) != title {
             self.fault(value.span(), format!("{key} must be one line of 1 to 100 printable characters"));
@@ -170,7 +170,7 @@ impl Reader<'_> {
         Some(title.to_owned())
     }
 
-    fn tenancy(&mut self, value: &Entry<'_>) -> Option<Tenancy> {
+    fn tenancy(&mut self, value: &ManifestEntry<'_>) -> Option<Tenancy> {
         let tenancy = self.text("tenancy", value)?;
         let message = match tenancy {
             "schema" => return Some(Tenancy::Schema),
@@ -185,7 +185,7 @@ impl Reader<'_> {
         None
     }
 
-    fn convention(&mut self, value: &Entry<'_>) -> Option<Convention> {
+    fn convention(&mut self, value: &ManifestEntry<'_>) -> Option<Convention> {
         let name = self.text("convention", value)?;
         let convention = Convention::from_name(name);
         if convention.is_none() {
@@ -198,7 +198,7 @@ impl Reader<'_> {
     }
 
     /// The texts of a list, each with its line; doubled ones are reported and left out.
-    fn list(&mut self, key: &str, value: &Entry<'_>) -> Vec<(String, Range<usize>)> {
+    fn list(&mut self, key: &str, value: &ManifestEntry<'_>) -> Vec<(String, Range<usize>)> {
         let Some(entries) = value.get_ref().as_array() else {
             let found = value.get_ref().type_str();
             self.fault(
@@ -220,7 +220,7 @@ impl Reader<'_> {
         texts
     }
 
-    fn extensions(&mut self, value: &Entry<'_>) -> Vec<String> {
+    fn extensions(&mut self, value: &ManifestEntry<'_>) -> Vec<String> {
         let mut names = Vec::new();
         for (name, at) in self.list("extensions", value) {
             let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-');
@@ -240,12 +240,12 @@ impl Reader<'_> {
         names
     }
 
-    fn seed(&mut self, value: &Entry<'_>) -> Vec<Listed> {
+    fn seed(&mut self, value: &ManifestEntry<'_>) -> Vec<Listed> {
         let entries = self.list("seed", value);
         entries.into_iter().map(|(path, at)| Listed { path, line: self.line(at) }).collect()
     }
 
-    fn settings(&mut self, value: &Entry<'_>) -> BTreeMap<String, Setting> {
+    fn settings(&mut self, value: &ManifestEntry<'_>) -> BTreeMap<String, Setting> {
         let mut settings = BTreeMap::new();
         let Some(tables) = value.get_ref().as_table() else {
             self.fault(value.span(), "settings must be tables: write [settings.NAME] and its keys below");
@@ -271,7 +271,7 @@ impl Reader<'_> {
         settings
     }
 
-    fn setting(&mut self, name: &str, at: Range<usize>, value: &Entry<'_>) -> Option<Setting> {
+    fn setting(&mut self, name: &str, at: Range<usize>, value: &ManifestEntry<'_>) -> Option<Setting> {
         let Some(table) = value.get_ref().as_table() else {
             self.fault(value.span(), format!("settings.{name} must be a table with the keys {SETTING_KEYS}"));
             return None;
@@ -300,7 +300,7 @@ impl Reader<'_> {
             );
             return None;
         }
-        if let Some(Known { range, .. }) = KNOWN.iter().find(|known| known.name == name)
+        if let Some(KnownSetting { range, .. }) = KNOWN.iter().find(|known| known.name == name)
             && !(range.contains(&setting.min) && range.contains(&setting.max))
         {
             let (low, high) = (range.start(), range.end());
@@ -310,7 +310,7 @@ impl Reader<'_> {
         Some(setting)
     }
 
-    fn number(&mut self, setting: &str, key: &str, value: &Entry<'_>) -> Option<i64> {
+    fn number(&mut self, setting: &str, key: &str, value: &ManifestEntry<'_>) -> Option<i64> {
         let number = value
             .get_ref()
             .as_integer()

@@ -30,7 +30,7 @@ use time::OffsetDateTime;
 
 pub use built_in::built_in;
 pub use checksum::{Checksum, ChecksumError};
-pub use lint::{Work, work_of};
+pub use lint::{OutsideWork, work_of};
 pub use manifest::{CONNECTION_LIMIT, MANIFEST, TEMP_FILE_LIMIT};
 pub use parse::{Parsed, parse};
 pub use split::{Statement, statements};

@@ -9,14 +9,14 @@
 pub(super) enum Name {
     Migration {
         shape: Shape,
-        order: Order,
+        order: MigrationOrder,
         version: Option<String>,
         title: String,
     },
     /// Undoes a migration; never run, since a tenant is undone as a whole.
     Undo {
         shape: Shape,
-        order: Order,
+        order: MigrationOrder,
     },
     /// A migration's name that breaks its convention; what is wrong, for a person.
     Broken(&'static str),
@@ -41,7 +41,7 @@ pub(super) enum Shape {
 
 /// The position of a migration among the others; equal positions are a conflict.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Order {
+pub(super) enum MigrationOrder {
     Versioned(Numbers),
     /// By version as text, for tools that compare so: there 10 comes before 9.
     Textual(String),
@@ -53,7 +53,7 @@ pub(super) enum Order {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Numbers(Vec<u64>);
 
-impl Order {
+impl MigrationOrder {
     pub(super) fn is_zero(&self) -> bool {
         matches!(self, Self::Versioned(Numbers(numbers)) if numbers == &[0])
     }
@@ -88,7 +88,7 @@ fn flyway_versioned(stem: &str) -> Name {
     }
     Name::Migration {
         shape: Shape::Flyway,
-        order: Order::Versioned(numbers),
+        order: MigrationOrder::Versioned(numbers),
         version: Some(version.to_owned()),
         title: spaced(title),
     }
@@ -97,7 +97,7 @@ fn flyway_versioned(stem: &str) -> Name {
 fn flyway_undo(stem: &str) -> Name {
     let version = stem.split_once("__").map_or(stem, |(version, _)| version);
     let Some(numbers) = numbers(version) else { return Name::Broken(BROKEN_VERSION) };
-    Name::Undo { shape: Shape::Flyway, order: Order::Versioned(numbers) }
+    Name::Undo { shape: Shape::Flyway, order: MigrationOrder::Versioned(numbers) }
 }
 
 fn flyway_repeatable(title: &str) -> Name {
@@ -106,7 +106,7 @@ fn flyway_repeatable(title: &str) -> Name {
     }
     Name::Migration {
         shape: Shape::Flyway,
-        order: Order::Repeatable(title.to_owned()),
+        order: MigrationOrder::Repeatable(title.to_owned()),
         version: None,
         title: spaced(title),
     }
@@ -132,7 +132,7 @@ fn numbered(stem: &str) -> Name {
         _ => return Name::Unknown,
     };
     let shape = if undoes || up.is_some() { Shape::Pair } else { shape };
-    let order = Order::Versioned(numbers);
+    let order = MigrationOrder::Versioned(numbers);
     if undoes {
         return Name::Undo { shape, order };
     }
@@ -148,7 +148,7 @@ fn in_a_folder(folder: &str, stem: &str) -> Name {
         return Name::Unknown;
     }
     // The hyphens of a date are there for people; the tool leaves them out.
-    let order = Order::Textual(version.replace('-', ""));
+    let order = MigrationOrder::Textual(version.replace('-', ""));
     let title = if title.is_empty() { version } else { title };
     match stem {
         "down" => Name::Undo { shape: Shape::Folder, order },

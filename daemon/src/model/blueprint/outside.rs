@@ -5,7 +5,7 @@
 
 use super::Bounds;
 use super::convention::Convention;
-use super::findings::{Findings, Place};
+use super::findings::{FileLine, Findings};
 use super::folder::Named;
 use super::lint;
 use super::sections::Up;
@@ -33,7 +33,7 @@ pub(super) fn bounds(
     let remark = remark(&file.content);
     let is_marked = marked_by.is_some() || up.is_some_and(|up| up.is_outside);
     if let Some(line) = remark.filter(|_| !is_marked) {
-        let place = Place { file: &file.path, line };
+        let place = FileLine { file: &file.path, line };
         match (part, convention) {
             (Part::Seed, _) => {
                 let message = format!(

@@ -9,7 +9,7 @@ use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::plan::Finding;
 
 use super::convention::Convention;
-use super::findings::{Findings, Place};
+use super::findings::{FileLine, Findings};
 use super::folder::{self, Named};
 use super::lint::{Linter, Marking};
 use super::manifest::{self, MANIFEST, MINIMAL, Manifest};
@@ -90,7 +90,7 @@ fn read_one(named: Named<'_>, part: Part, linter: &mut Linter, findings: &mut Fi
         Some(Ok(up)) => Some(up),
         Some(Err(faults)) => {
             for Fault { code, line, message } in faults {
-                findings.error(code, Place { file: &file.path, line }, message);
+                findings.error(code, FileLine { file: &file.path, line }, message);
             }
             return migration(named, Bounds::Inside, Vec::new(), &file.content);
         }
@@ -99,13 +99,13 @@ fn read_one(named: Named<'_>, part: Part, linter: &mut Linter, findings: &mut Fi
     let pieces = match split::split(up.as_ref().map_or(file.content.as_str(), |up| &up.masked)) {
         Ok(pieces) => pieces,
         Err(error) => {
-            let place = Place { file: &file.path, line: error.line };
+            let place = FileLine { file: &file.path, line: error.line };
             findings.error(error.problem.code(), place, error.to_string());
             return migration(named, Bounds::Inside, Vec::new(), &file.content);
         }
     };
     if let Some(at) = up.as_ref().and_then(|up| up.cuts(&pieces)) {
-        let place = Place { file: &file.path, line: split::line_of(&file.content, at) };
+        let place = FileLine { file: &file.path, line: split::line_of(&file.content, at) };
         let message = "this directive stands inside a statement or a quoted text: end that above it, with a semicolon or \
                        its quote";
         findings.error("statement_block", place, message);
@@ -122,7 +122,7 @@ fn read_one(named: Named<'_>, part: Part, linter: &mut Linter, findings: &mut Fi
     }
     match &up {
         Some(up) if pieces.is_empty() => {
-            let place = Place { file: &file.path, line: up.line };
+            let place = FileLine { file: &file.path, line: up.line };
             findings.warning(
                 "empty_file",
                 place,
@@ -147,7 +147,7 @@ fn foreign_sections(file: &SourceFile, own: Option<Sections>, findings: &mut Fin
              part for up, without its directive",
             marker.sections
         );
-        findings.error("foreign_format", Place { file: &file.path, line: marker.line }, message);
+        findings.error("foreign_format", FileLine { file: &file.path, line: marker.line }, message);
     }
 }
 

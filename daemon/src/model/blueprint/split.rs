@@ -4,7 +4,7 @@
 //! is the file's own, byte for byte. It must not judge what a statement does: the lints and the server do.
 
 use super::split_error::{SplitError, SplitProblem};
-use super::token::{Kind, Lexer, Token};
+use super::token::{Lexer, Token, TokenKind};
 
 /// One statement, without its semicolon and without the comments around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,12 +43,12 @@ pub(super) fn split(sql: &str) -> Result<Vec<Piece>, SplitError> {
         return Err(error(offset, SplitProblem::ZeroByte));
     }
     let mut lexer = Lexer::new(sql);
-    let mut open = Open::default();
+    let mut open = OpenStatement::default();
     let mut cutter = Cutter { sql, line: 1, counted: 0, pieces: Vec::new() };
     while let Some(token) = lexer.next().map_err(|e| error(e.offset, e.problem))? {
         match token.kind {
-            Kind::Symbol(b'\\') => return Err(error(token.start, SplitProblem::PsqlCommand)),
-            Kind::Symbol(b';') if open.is_complete() => cutter.cut(std::mem::take(&mut open).tokens)?,
+            TokenKind::Symbol(b'\\') => return Err(error(token.start, SplitProblem::PsqlCommand)),
+            TokenKind::Symbol(b';') if open.is_complete() => cutter.cut(std::mem::take(&mut open).tokens)?,
             _ => open.push(sql, token),
         }
     }
@@ -58,7 +58,7 @@ pub(super) fn split(sql: &str) -> Result<Vec<Piece>, SplitError> {
 
 /// The statement being read.
 #[derive(Default)]
-struct Open {
+struct OpenStatement {
     tokens: Vec<Token>,
     /// Open parentheses: a rule may hold several statements between them.
     parentheses: usize,
@@ -66,16 +66,16 @@ struct Open {
     bodies: usize,
 }
 
-impl Open {
+impl OpenStatement {
     fn is_complete(&self) -> bool {
         self.parentheses == 0 && self.bodies == 0
     }
 
     fn push(&mut self, sql: &str, token: Token) {
         match token.kind {
-            Kind::Symbol(b'(') => self.parentheses += 1,
-            Kind::Symbol(b')') => self.parentheses = self.parentheses.saturating_sub(1),
-            Kind::Word if self.parentheses == 0 => {
+            TokenKind::Symbol(b'(') => self.parentheses += 1,
+            TokenKind::Symbol(b')') => self.parentheses = self.parentheses.saturating_sub(1),
+            TokenKind::Word if self.parentheses == 0 => {
                 if self.opens_a_body(sql, token) {
                     self.bodies += 1;
                 } else if self.bodies > 0 && self.closes_a_body(sql, token) {
@@ -99,7 +99,7 @@ impl Open {
         let at_statement_start = self
             .tokens
             .last()
-            .is_some_and(|last| last.kind == Kind::Symbol(b';') || is_word(sql, *last, "atomic"));
+            .is_some_and(|last| last.kind == TokenKind::Symbol(b';') || is_word(sql, *last, "atomic"));
         at_statement_start && is_word(sql, token, "end")
     }
 
@@ -150,7 +150,7 @@ fn copies_from_stdin(sql: &str, tokens: &[Token]) -> bool {
 }
 
 fn is_word(sql: &str, token: Token, word: &str) -> bool {
-    token.kind == Kind::Word && sql[token.start..token.end].eq_ignore_ascii_case(word)
+    token.kind == TokenKind::Word && sql[token.start..token.end].eq_ignore_ascii_case(word)
 }
 
 /// The line, from 1, of a position in bytes.

@@ -6,7 +6,7 @@
 use super::split_error::SplitProblem;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TokenKind {
     /// A keyword or an unquoted identifier.
     Word,
     /// `"…"` or `U&"…"`.
@@ -25,7 +25,7 @@ pub(super) enum Kind {
 /// A piece of the text, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Token {
-    pub(super) kind: Kind,
+    pub(super) kind: TokenKind,
     pub(super) start: usize,
     pub(super) end: usize,
 }
@@ -63,7 +63,7 @@ impl<'a> Lexer<'a> {
             _ if is_word_start(first) => self.word(start)?,
             _ => {
                 self.at += 1;
-                Kind::Symbol(first)
+                TokenKind::Symbol(first)
             }
         };
         Ok(Some(Token { kind, start, end: self.at }))
@@ -118,12 +118,12 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn word(&mut self, start: usize) -> Result<Kind, Unterminated> {
+    fn word(&mut self, start: usize) -> Result<TokenKind, Unterminated> {
         self.skip_while(is_word_part);
         // A prefix is a prefix only when the whole word is that letter: in `price'…'` the `e` means nothing.
         let prefix = match &self.bytes[start..self.at] {
             [letter] => letter.to_ascii_lowercase(),
-            _ => return Ok(Kind::Word),
+            _ => return Ok(TokenKind::Word),
         };
         match (prefix, self.peek(0), self.peek(1)) {
             (b'e', Some(b'\''), _) => self.text(start, Escapes::Backslash),
@@ -136,12 +136,12 @@ impl<'a> Lexer<'a> {
                 self.at += 1;
                 self.quoted_word(start)
             }
-            _ => Ok(Kind::Word),
+            _ => Ok(TokenKind::Word),
         }
     }
 
     /// From the opening quote. A doubled quote needs no rule of its own: it closes one piece and opens the next.
-    fn text(&mut self, offset: usize, escapes: Escapes) -> Result<Kind, Unterminated> {
+    fn text(&mut self, offset: usize, escapes: Escapes) -> Result<TokenKind, Unterminated> {
         loop {
             self.at += 1;
             loop {
@@ -154,7 +154,7 @@ impl<'a> Lexer<'a> {
             }
             self.at += 1;
             if self.peek(0) != Some(b'\'') && !self.continues_on_a_later_line() {
-                return Ok(Kind::Text);
+                return Ok(TokenKind::Text);
             }
         }
     }
@@ -179,7 +179,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn quoted_word(&mut self, offset: usize) -> Result<Kind, Unterminated> {
+    fn quoted_word(&mut self, offset: usize) -> Result<TokenKind, Unterminated> {
         loop {
             self.at += 1;
             self.skip_while(|b| b != b'"');
@@ -188,16 +188,16 @@ impl<'a> Lexer<'a> {
             }
             self.at += 1;
             if self.peek(0) != Some(b'"') {
-                return Ok(Kind::QuotedWord);
+                return Ok(TokenKind::QuotedWord);
             }
         }
     }
 
-    fn dollar(&mut self, offset: usize) -> Result<Kind, Unterminated> {
+    fn dollar(&mut self, offset: usize) -> Result<TokenKind, Unterminated> {
         self.at += 1;
         if self.peek(0).is_some_and(|b| b.is_ascii_digit()) {
             self.skip_while(|b| b.is_ascii_digit());
-            return Ok(Kind::Parameter);
+            return Ok(TokenKind::Parameter);
         }
         let after_dollar = self.at;
         if self.peek(0).is_some_and(is_word_start) {
@@ -205,7 +205,7 @@ impl<'a> Lexer<'a> {
         }
         if self.peek(0) != Some(b'$') {
             self.at = after_dollar;
-            return Ok(Kind::Symbol(b'$'));
+            return Ok(TokenKind::Symbol(b'$'));
         }
         self.at += 1;
         let delimiter = &self.bytes[offset..self.at];
@@ -213,19 +213,19 @@ impl<'a> Lexer<'a> {
         match body.windows(delimiter.len()).position(|window| window == delimiter) {
             Some(length) => {
                 self.at += length + delimiter.len();
-                Ok(Kind::DollarText)
+                Ok(TokenKind::DollarText)
             }
             None => Err(Unterminated { offset, problem: SplitProblem::OpenDollarText }),
         }
     }
 
     /// Takes `1.5e3`, `0xff` and `1_000` whole; what the server takes for junk after a number goes with it.
-    fn number(&mut self) -> Kind {
+    fn number(&mut self) -> TokenKind {
         loop {
             self.skip_while(|b| is_word_part(b) && b != b'$');
             let fraction = self.peek(0) == Some(b'.') && self.peek(1).is_some_and(|b| b.is_ascii_digit());
             if !fraction {
-                return Kind::Number;
+                return TokenKind::Number;
             }
             self.at += 1;
         }

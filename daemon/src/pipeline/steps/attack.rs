@@ -137,7 +137,7 @@ impl Attacker<'_> {
     async fn attack_canary(
         &self,
         victim: Victim<'_>,
-        elsewhere: &[elsewhere::Elsewhere<'_>],
+        elsewhere: &[elsewhere::Neighbour<'_>],
         tracker: &Tracker,
     ) -> Result<IsolationReport, StepError> {
         let beside = elsewhere.len();

@@ -22,7 +22,7 @@ use super::step_error::StepError;
 use super::tracker::Tracker;
 
 /// A step at work.
-pub(super) type Running<'a> = BoxFuture<'a, Result<(), StepError>>;
+pub(super) type StepFuture<'a> = BoxFuture<'a, Result<(), StepError>>;
 
 /// What each run of a step is given.
 #[derive(Clone, Copy)]
@@ -37,15 +37,15 @@ pub(super) trait BuildStep: Sync {
     /// What a plan shows of it.
     fn sql(&self, of: Recipe<'_>) -> Vec<PlanSql>;
 
-    fn run<'a>(&'a self, run: &'a mut ProvisionRun, attempt: Attempt<'a>) -> Running<'a>;
+    fn run<'a>(&'a self, run: &'a mut ProvisionRun, attempt: Attempt<'a>) -> StepFuture<'a>;
 }
 
 /// A step of an operation on a tenant that stands.
 pub(super) trait ChangeStep: Sync {
-    fn run<'a>(&'a self, run: &'a mut ChangeRun, attempt: Attempt<'a>) -> Running<'a>;
+    fn run<'a>(&'a self, run: &'a mut ChangeRun, attempt: Attempt<'a>) -> StepFuture<'a>;
 
     /// Takes back what it did, as far as it went; can be done again.
-    fn undo<'a>(&'a self, run: &'a ChangeRun) -> Running<'a>;
+    fn undo<'a>(&'a self, run: &'a ChangeRun) -> StepFuture<'a>;
 }
 
 /// What a step is, by the kind of operation that has it.
@@ -61,17 +61,17 @@ pub(super) fn spec(step: Step) -> Spec {
         Step::CreateDatabase => Spec::Build(&build::create_database::CreateDatabase),
         Step::Pool => Spec::Build(&build::pool::Pool),
         Step::Roles => Spec::Build(&build::roles::Roles),
-        Step::Schema => Spec::Build(&build::schema::Schema),
+        Step::Schema => Spec::Build(&build::schema::CreateSchema),
         Step::Join => Spec::Build(&build::join::Join),
         Step::Migrations => Spec::Build(&build::migrations::Migrations),
         Step::Seed => Spec::Build(&build::seed::Seed),
         Step::Commit => Spec::Build(&build::commit::Commit),
-        Step::Outside => Spec::Build(&build::outside::Outside),
-        Step::Verify => Spec::Either(&build::verify::Verify, &change::verify::Verify),
+        Step::Outside => Spec::Build(&build::outside::RunOutside),
+        Step::Verify => Spec::Either(&build::verify::VerifyBuild, &change::verify::VerifyTenant),
         Step::Activate => Spec::Build(&build::activate::Activate),
         Step::CloseLogins => Spec::Change(&change::close_logins::CloseLogins),
         Step::EndSessions => Spec::Change(&change::end_sessions::EndSessions),
-        Step::Archive => Spec::Change(&change::archive::Archive),
+        Step::Archive => Spec::Change(&change::archive::MakeArchive),
         Step::DropObjects => Spec::Change(&change::drop_objects::DropObjects),
         Step::DropRoles => Spec::Change(&change::drop_roles::DropRoles),
         Step::ConfirmAbsence => Spec::Change(&change::confirm_absence::ConfirmAbsence),
@@ -84,7 +84,7 @@ pub(super) fn spec(step: Step) -> Spec {
 }
 
 /// For a step that has nothing to do, or to take back.
-pub(super) fn nothing<'a>() -> Running<'a> {
+pub(super) fn nothing<'a>() -> StepFuture<'a> {
     Box::pin(std::future::ready(Ok(())))
 }
 

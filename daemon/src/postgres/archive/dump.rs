@@ -17,7 +17,7 @@ use tokio::process::{Child, Command};
 
 use crate::private_path;
 
-use super::dump_role::{RowsOf, Snapshot};
+use super::dump_role::{DumpSnapshot, RowsOf};
 use super::login::Login;
 use super::programs::Programs;
 use crate::postgres::error::{Error, Result};
@@ -30,7 +30,7 @@ const LONGEST_COMPLAINT: u64 = 2_000;
 
 /// An archive's place. Until it is whole it has another name.
 #[derive(Debug)]
-pub struct Place {
+pub struct ArchivePlace {
     pub path: PathBuf,
     partial: PathBuf,
 }
@@ -66,13 +66,13 @@ impl Archives {
     }
 
     /// The place of the archive of that name.
-    pub fn place(&self, name: &str) -> Place {
+    pub fn place(&self, name: &str) -> ArchivePlace {
         let path = self.dir.join(format!("{name}.dump"));
-        Place { partial: self.dir.join(format!(".{name}.partial")), path }
+        ArchivePlace { partial: self.dir.join(format!(".{name}.partial")), path }
     }
 }
 
-impl Place {
+impl ArchivePlace {
     /// Removes what an attempt that was cut short left.
     pub fn clear(&self) {
         if let Err(error) = std::fs::remove_file(&self.partial)
@@ -84,7 +84,12 @@ impl Place {
 }
 
 /// Dumps what `snapshot` sees, checks the file against that, and gives it its name.
-pub async fn make(programs: &Programs, login: &Login, snapshot: &Snapshot, place: &Place) -> Result<Made> {
+pub async fn make(
+    programs: &Programs,
+    login: &Login,
+    snapshot: &DumpSnapshot,
+    place: &ArchivePlace,
+) -> Result<Made> {
     let half = Half(place);
     let failed = |what: &str, error: &io::Error| Error::Refused(format!("the archive {what}: {error}"));
     place.clear();
@@ -107,7 +112,7 @@ pub async fn make(programs: &Programs, login: &Login, snapshot: &Snapshot, place
 }
 
 /// Removes the partial file when an attempt ends, however it does. After a success there is none.
-struct Half<'a>(&'a Place);
+struct Half<'a>(&'a ArchivePlace);
 
 impl Drop for Half<'_> {
     fn drop(&mut self) {
@@ -115,7 +120,7 @@ impl Drop for Half<'_> {
     }
 }
 
-async fn dump(programs: &Programs, login: &Login, snapshot: &Snapshot, file: &Path) -> Result<()> {
+async fn dump(programs: &Programs, login: &Login, snapshot: &DumpSnapshot, file: &Path) -> Result<()> {
     let mut command = command(&programs.pg_dump());
     command
         .args(["--format=custom", "--no-password"])
@@ -134,7 +139,7 @@ async fn dump(programs: &Programs, login: &Login, snapshot: &Snapshot, file: &Pa
 }
 
 /// Reads the whole file: its list of tables, and every row.
-async fn check(programs: &Programs, snapshot: &Snapshot, file: &Path) -> Result<()> {
+async fn check(programs: &Programs, snapshot: &DumpSnapshot, file: &Path) -> Result<()> {
     let tables = read(programs, "--list", file, Counting::tables(&snapshot.schema)).await?;
     let rows = read(programs, "--data-only", file, Counting::rows()).await?;
     if (tables, rows) == (snapshot.tables, snapshot.rows) {
@@ -168,11 +173,11 @@ async fn read(programs: &Programs, what: &str, file: &Path, mut counting: Counti
 
 /// What is counted in the output of `pg_restore`.
 struct Counting {
-    what: What,
+    what: ProgramTask,
     count: u64,
 }
 
-enum What {
+enum ProgramTask {
     /// Entries of the list: `219; 1259 16399 TABLE schema name owner`.
     Tables { schema: String },
     /// Lines between `COPY … FROM stdin;` and `\.`: each is a row, since a row's own line ends are escaped.
@@ -189,21 +194,21 @@ enum Within {
 
 impl Counting {
     fn tables(placement: &PlacementName) -> Self {
-        Self { what: What::Tables { schema: placement.to_string() }, count: 0 }
+        Self { what: ProgramTask::Tables { schema: placement.to_string() }, count: 0 }
     }
 
     const fn rows() -> Self {
-        Self { what: What::Rows(Within::Nothing), count: 0 }
+        Self { what: ProgramTask::Rows(Within::Nothing), count: 0 }
     }
 
     fn line(&mut self, line: &[u8]) {
         match &mut self.what {
-            What::Tables { schema } => {
+            ProgramTask::Tables { schema } => {
                 let mut words = line.split(|byte| *byte == b' ').skip(3);
                 let is_table = words.next() == Some(b"TABLE") && words.next() == Some(schema.as_bytes());
                 self.count += u64::from(is_table);
             }
-            What::Rows(within) => {
+            ProgramTask::Rows(within) => {
                 if *within == Within::Data {
                     if line == b"\\." {
                         *within = Within::Nothing;

@@ -20,7 +20,7 @@ use crate::postgres::tenant_ddl;
 
 /// A session that keeps what it saw as it was, for a dump of the same.
 #[derive(Debug)]
-pub struct Snapshot {
+pub struct DumpSnapshot {
     session: PgConnection,
     /// The schema that is dumped: the tenant's own, or its pool's.
     pub schema: PlacementName,
@@ -90,7 +90,7 @@ pub async fn close(target: &Target, ready: &Ready, mark: Mark, placement: &Place
     }
 }
 
-impl Snapshot {
+impl DumpSnapshot {
     /// Logs in as the tenant's archiver, looks at everything, and keeps the picture until this is closed.
     pub async fn take(
         site: Site<'_>,

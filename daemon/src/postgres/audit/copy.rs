@@ -31,7 +31,7 @@ pub(super) struct Fields {
 }
 
 /// What bytes begin with.
-enum Beginning {
+enum CopyStart {
     /// Ends there.
     Row(usize, [Range<usize>; FIELDS]),
     /// There are no more rows.
@@ -50,21 +50,21 @@ impl<'c> Copied<'c> {
     pub(super) async fn next(&mut self) -> Result<Option<Fields>> {
         loop {
             match self.beginning()? {
-                Beginning::Row(end, at) => {
+                CopyStart::Row(end, at) => {
                     return Ok(Some(Fields { row: self.rest.split_to(end).freeze(), at }));
                 }
-                Beginning::Trailer => {
+                CopyStart::Trailer => {
                     self.drain().await?;
                     return Ok(None);
                 }
-                Beginning::Part => {}
+                CopyStart::Part => {}
             }
             let Some(part) = self.part().await? else {
                 return Err(malformed("it ends without its end"));
             };
             if self.has_header
                 && self.rest.is_empty()
-                && let Beginning::Row(end, at) = begins_with(&part)?
+                && let CopyStart::Row(end, at) = begins_with(&part)?
                 && end == part.len()
             {
                 return Ok(Some(Fields { row: part, at }));
@@ -77,8 +77,8 @@ impl<'c> Copied<'c> {
         }
     }
 
-    fn beginning(&self) -> Result<Beginning> {
-        if self.has_header { begins_with(&self.rest) } else { Ok(Beginning::Part) }
+    fn beginning(&self) -> Result<CopyStart> {
+        if self.has_header { begins_with(&self.rest) } else { Ok(CopyStart::Part) }
     }
 
     async fn part(&mut self) -> Result<Option<Bytes>> {
@@ -92,11 +92,11 @@ impl<'c> Copied<'c> {
     }
 }
 
-fn begins_with(bytes: &[u8]) -> Result<Beginning> {
-    let Some((count, _)) = bytes.split_first_chunk::<2>() else { return Ok(Beginning::Part) };
+fn begins_with(bytes: &[u8]) -> Result<CopyStart> {
+    let Some((count, _)) = bytes.split_first_chunk::<2>() else { return Ok(CopyStart::Part) };
     let count = i16::from_be_bytes(*count);
     if count < 0 {
-        return Ok(Beginning::Trailer);
+        return Ok(CopyStart::Trailer);
     }
     if usize::try_from(count) != Ok(FIELDS) {
         return Err(malformed("a row of another size"));
@@ -105,14 +105,14 @@ fn begins_with(bytes: &[u8]) -> Result<Beginning> {
     let mut end = 2;
     for field in &mut at {
         let Some((length, _)) = bytes.get(end..).and_then(<[u8]>::split_first_chunk::<4>) else {
-            return Ok(Beginning::Part);
+            return Ok(CopyStart::Part);
         };
         let length =
             usize::try_from(i32::from_be_bytes(*length)).map_err(|_| malformed("an absent field"))?;
         *field = end + 4..end + 4 + length;
         end = field.end;
     }
-    Ok(if end <= bytes.len() { Beginning::Row(end, at) } else { Beginning::Part })
+    Ok(if end <= bytes.len() { CopyStart::Row(end, at) } else { CopyStart::Part })
 }
 
 impl Fields {

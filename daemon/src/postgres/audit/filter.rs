@@ -12,7 +12,7 @@ use crate::postgres::error::{Result, doing};
 
 /// Which events; each field that is there must match.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filter {
+pub struct EventFilter {
     /// About the tenants that have or had this name.
     pub slug: Option<String>,
     pub tenant_id: Option<Uuid>,
@@ -48,7 +48,7 @@ pub struct Wanted {
     pub(super) actors: Option<Vec<String>>,
     /// The numbers that go with them, if all have one: known without a look at the values.
     uids: Option<Vec<i64>>,
-    pub(super) filter: Filter,
+    pub(super) filter: EventFilter,
     pub(super) low: i64,
     pub(super) high: i64,
 }
@@ -77,7 +77,11 @@ pub(super) const CONDITIONS: &str = r#"
           and strpos(lower(d.value), lower($11)) > 0))"#;
 
 /// `None` if nothing up to `top` can match.
-pub async fn resolve(connection: &mut PgConnection, filter: &Filter, top: i64) -> Result<Option<Wanted>> {
+pub async fn resolve(
+    connection: &mut PgConnection,
+    filter: &EventFilter,
+    top: i64,
+) -> Result<Option<Wanted>> {
     let tenants = match (&filter.slug, filter.tenant_id) {
         (None, None) => None,
         (None, Some(id)) => Some(vec![id]),

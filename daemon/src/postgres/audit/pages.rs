@@ -17,7 +17,7 @@ const PAGE: usize = 1_000;
 
 /// What the first event follows.
 #[derive(Debug, Clone)]
-pub struct Beginning {
+pub struct PageStart {
     pub seq: i64,
     pub hash: Vec<u8>,
     /// Where something was pruned, the signature of the last event that was.
@@ -73,7 +73,7 @@ fn checkpoint((seq, hash, key, signature): (i64, Vec<u8>, String, Vec<u8>)) -> C
 }
 
 /// What the oldest event follows.
-pub async fn beginning(pool: &PgPool) -> Result<Beginning> {
+pub async fn beginning(pool: &PgPool) -> Result<PageStart> {
     let row: Option<(i64, Vec<u8>, String, Vec<u8>)> = sqlx::query_as(
         "select seq, hash, key, signature from control.audit_checkpoint
          where seq = (select min(seq) - 1 from control.audit_event) and seq > 0",
@@ -82,7 +82,7 @@ pub async fn beginning(pool: &PgPool) -> Result<Beginning> {
     .await
     .map_err(doing("read the checkpoint before the oldest event"))?;
     Ok(match row.map(checkpoint) {
-        Some(signed) => Beginning { seq: signed.seq, hash: signed.hash.clone(), signed: Some(signed) },
-        None => Beginning { seq: 0, hash: chain::BEGINNING.to_vec(), signed: None },
+        Some(signed) => PageStart { seq: signed.seq, hash: signed.hash.clone(), signed: Some(signed) },
+        None => PageStart { seq: 0, hash: chain::BEGINNING.to_vec(), signed: None },
     })
 }

@@ -12,12 +12,12 @@ use tenantry_protocol::brief::{self, LONGEST_VALUE, PAGE_BYTES};
 use crate::model::audit_reading::{self, StoredEvent};
 
 use super::facts;
-use super::filter::{self, CONDITIONS, Filter, Wanted};
+use super::filter::{self, CONDITIONS, EventFilter, Wanted};
 use crate::postgres::error::{Result, doing};
 
 /// A page of events, newest first.
 #[derive(Debug)]
-pub struct Found {
+pub struct FoundEvents {
     pub events: Vec<AuditEvent>,
     /// Where the search paused, if it did before the page was full: no time was left, or no room in an answer.
     pub searched_to: Option<i64>,
@@ -45,11 +45,16 @@ const OF_ALL: &str = "from (
     select e.seq, e.prev_hash, e.payload, e.hash from control.audit_event e where";
 
 /// The newest `limit` events before `before` that match.
-pub async fn page(pool: &PgPool, filter: &Filter, before: Option<i64>, limit: usize) -> Result<Found> {
+pub async fn page(
+    pool: &PgPool,
+    filter: &EventFilter,
+    before: Option<i64>,
+    limit: usize,
+) -> Result<FoundEvents> {
     let begin = Instant::now();
     let mut connection = pool.acquire().await.map_err(doing("read the audit trail"))?;
     let head_seq = facts::head_seq(&mut *connection).await?;
-    let mut found = Found { events: Vec::new(), searched_to: None, head_seq };
+    let mut found = FoundEvents { events: Vec::new(), searched_to: None, head_seq };
     let top = before.map_or(head_seq, |before| head_seq.min(before.saturating_sub(1)));
     let Some(wanted) = filter::resolve(&mut connection, filter, top).await? else { return Ok(found) };
     let mut rows = Vec::new();
@@ -97,8 +102,17 @@ fn next_window(size: i64, took: Duration, left: Duration) -> Option<i64> {
 impl Wanted {
     /// Without a condition on the events themselves, the page is full as soon as there are enough.
     fn first_window(&self) -> i64 {
-        let Filter { since_us: _, until_us: _, slug, tenant_id, actor, action, outcome, operation_id, text } =
-            &self.filter;
+        let EventFilter {
+            since_us: _,
+            until_us: _,
+            slug,
+            tenant_id,
+            actor,
+            action,
+            outcome,
+            operation_id,
+            text,
+        } = &self.filter;
         let is_open = slug.is_none()
             && tenant_id.is_none()
             && actor.is_none()

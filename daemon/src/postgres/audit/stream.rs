@@ -17,17 +17,17 @@ pub const RANGE: i64 = 20_000;
 
 /// One moment of the trail.
 #[derive(Debug)]
-pub struct Snapshot {
+pub struct TrailSnapshot {
     events: PgConnection,
     values: PgConnection,
-    pub end: End,
+    pub end: TrailEnd,
     /// The event before the oldest one that was not pruned, and its hash.
     pub start: (i64, Vec<u8>),
 }
 
 /// What stands at the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct End {
+pub struct TrailEnd {
     /// One, unless somebody has changed it.
     pub heads: Vec<Head>,
     /// The last event that is there, whatever the head says.
@@ -47,7 +47,7 @@ pub struct Checkpoint {
     pub signature: Vec<u8>,
 }
 
-impl Snapshot {
+impl TrailSnapshot {
     pub async fn take(control: &Control) -> Result<Self> {
         let (mut events, mut values) = (control.connect().await?, control.connect().await?);
         begin(&mut events, "begin transaction isolation level repeatable read, read only").await?;
@@ -74,7 +74,7 @@ impl Snapshot {
                 .await
                 .map_err(doing("read the checkpoint before the oldest event"))?;
         let start = start.unwrap_or_else(|| (0, tenantry_protocol::chain::BEGINNING.to_vec()));
-        Ok(Self { events, values, end: End { heads, last, values_to, signed_to }, start })
+        Ok(Self { events, values, end: TrailEnd { heads, last, values_to, signed_to }, start })
     }
 
     /// Signatures within `after < seq <= to`, in order.
@@ -165,12 +165,12 @@ pub struct Range<'c> {
     /// The event that was read last.
     event: Option<Fields>,
     /// A value that was read, and is of a later event.
-    waiting: Option<Value>,
+    waiting: Option<EventValue>,
 }
 
 /// Of one event.
 #[derive(Debug, Clone)]
-pub struct Value {
+pub struct EventValue {
     seq: i64,
     fields: Fields,
 }
@@ -181,7 +181,7 @@ impl std::fmt::Debug for Range<'_> {
     }
 }
 
-impl Value {
+impl EventValue {
     /// Field, value and salt.
     pub fn parts(&self) -> (&[u8], &[u8], &[u8]) {
         let [_, field, value, salt] = self.fields.get();
@@ -191,7 +191,7 @@ impl Value {
 
 impl Range<'_> {
     /// The next event, with its values; `None` at the end.
-    pub async fn next(&mut self, values: &mut Vec<Value>) -> Result<Option<Row<'_>>> {
+    pub async fn next(&mut self, values: &mut Vec<EventValue>) -> Result<Option<Row<'_>>> {
         values.clear();
         self.event = self.events.next().await?;
         let Some(event) = &self.event else {
@@ -204,7 +204,7 @@ impl Range<'_> {
             if self.waiting.is_none()
                 && let Some(fields) = self.values.next().await?
             {
-                self.waiting = Some(Value { seq: fields.number()?, fields });
+                self.waiting = Some(EventValue { seq: fields.number()?, fields });
             }
             match self.waiting.take_if(|value| value.seq <= seq) {
                 Some(value) => values.push(value),

@@ -12,7 +12,7 @@ use crate::postgres::target::marker::{self, HistoryRow, Mark};
 
 /// A statement of a file that runs outside the transaction.
 #[derive(Debug, Clone, Copy)]
-pub struct Entry<'a> {
+pub struct JournalEntry<'a> {
     pub mark: Mark,
     pub placement: &'a PlacementName,
     /// The file's, as in the history.
@@ -23,7 +23,7 @@ pub struct Entry<'a> {
 
 /// What is known of a statement that is about to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum StatementStanding {
     New,
     /// It was begun before, and nobody knows how far it came.
     Begun,
@@ -31,7 +31,7 @@ pub enum Standing {
 }
 
 /// Puts it on record that the statement runs now, and says what was on record before.
-pub async fn begin(site: Site<'_>, entry: Entry<'_>) -> Result<Standing> {
+pub async fn begin(site: Site<'_>, entry: JournalEntry<'_>) -> Result<StatementStanding> {
     let mut connection = site.acquire().await?;
     let mut tx = connection.begin().await.map_err(doing("begin to note a statement"))?;
     hold_building(&mut tx, entry.mark).await?;
@@ -47,8 +47,8 @@ pub async fn begin(site: Site<'_>, entry: Entry<'_>) -> Result<Standing> {
     .await
     .map_err(doing("look for the statement's record"))?;
     let standing = match (is_applied, is_done) {
-        (true, _) | (_, Some(true)) => Standing::Done,
-        (false, Some(false)) => Standing::Begun,
+        (true, _) | (_, Some(true)) => StatementStanding::Done,
+        (false, Some(false)) => StatementStanding::Begun,
         (false, None) => {
             sqlx::query(
                 "insert into tenantry.outside_statement (placement, position, statement) values ($1, $2, $3)",
@@ -59,7 +59,7 @@ pub async fn begin(site: Site<'_>, entry: Entry<'_>) -> Result<Standing> {
             .execute(&mut *tx)
             .await
             .map_err(doing("note the statement's beginning"))?;
-            Standing::New
+            StatementStanding::New
         }
     };
     tx.commit().await.map_err(doing("commit the statement's beginning"))?;
@@ -67,7 +67,7 @@ pub async fn begin(site: Site<'_>, entry: Entry<'_>) -> Result<Standing> {
 }
 
 /// Puts it on record that the statement has run.
-pub async fn done(site: Site<'_>, entry: Entry<'_>) -> Result<()> {
+pub async fn done(site: Site<'_>, entry: JournalEntry<'_>) -> Result<()> {
     let mut connection = site.acquire().await?;
     let mut tx = connection.begin().await.map_err(doing("begin to note a statement's end"))?;
     hold_building(&mut tx, entry.mark).await?;

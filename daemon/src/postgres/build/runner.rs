@@ -16,10 +16,10 @@ use crate::postgres::pool_ddl;
 use crate::postgres::quote::{Value, render};
 use crate::postgres::secret::Verifier;
 use crate::postgres::target::location::Site;
-use crate::postgres::target::lookout::Session;
+use crate::postgres::target::lookout::BuildSession;
 use crate::postgres::target::marker::{self, HistoryRow, Mark, Owner};
 use crate::postgres::target::{Ready, TargetConnection};
-use crate::postgres::tenant_ddl::{self, Limits};
+use crate::postgres::tenant_ddl::{self, LoginLimits};
 
 /// The open transaction of a build.
 #[derive(Debug)]
@@ -148,7 +148,7 @@ impl Build {
         Ok(Some(build))
     }
 
-    pub async fn create_roles(&mut self, limits: Limits, probe: &Verifier) -> Result<()> {
+    pub async fn create_roles(&mut self, limits: LoginLimits, probe: &Verifier) -> Result<()> {
         let template = self.roles;
         self.make_roles(template, &self.placement.clone(), limits, probe).await
     }
@@ -158,7 +158,7 @@ impl Build {
         &mut self,
         template: &str,
         pool: &PlacementName,
-        limits: Limits,
+        limits: LoginLimits,
         probe: &Verifier,
     ) -> Result<()> {
         let files = limits.temp_files_mb.map_or("", |_| tenant_ddl::TEMP_FILES);
@@ -251,8 +251,8 @@ impl Build {
     }
 
     /// For whoever looks at it from beside.
-    pub fn session(&self) -> Session {
-        Session { backend: self.backend, xid: self.xid.clone() }
+    pub fn session(&self) -> BuildSession {
+        BuildSession { backend: self.backend, xid: self.xid.clone() }
     }
 
     /// Gives the transaction up, and its connection with it. A statement that still runs would go on, with all its

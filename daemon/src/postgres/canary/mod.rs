@@ -19,7 +19,7 @@ use super::target::location::Site;
 use super::target::marker::{self, Mark, Owner};
 use super::target::settlement::Settled;
 use super::target::{Ready, Target};
-use super::tenant_ddl::{self, Limits};
+use super::tenant_ddl::{self, LoginLimits};
 
 const FILE: &str = "canary.sql";
 const SQL: &str = include_str!("../../../../migrations/canary.sql");
@@ -144,7 +144,7 @@ pub(super) async fn build(
     placement: &PlacementName,
 ) -> Result<()> {
     let mut build = Build::begin(site, ready, mark, placement, Owner::Canary).await?;
-    let nobody = Limits { connections: 0, temp_files_mb: None };
+    let nobody = LoginLimits { connections: 0, temp_files_mb: None };
     build.create_roles(nobody, &Password::generate().brief_verifier()).await?;
     build.create_schema().await?;
     let statements =

@@ -23,7 +23,7 @@ pub struct Holder {
 
 /// What came of an attempt to take the fence.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Taken {
+pub enum Takeover {
     Mine,
     /// Another daemon holds it and shows signs of life.
     Theirs {
@@ -89,7 +89,7 @@ impl Lease {
         connection: &mut PgConnection,
         holder: &Holder,
         lease: Duration,
-    ) -> Result<Taken> {
+    ) -> Result<Takeover> {
         let begin = now();
         let (seen, name, process, is_free): (i64, String, String, bool) = sqlx::query_as(
             "select e.epoch, e.holder, e.holder_process,
@@ -101,7 +101,7 @@ impl Lease {
         .map_err(doing("look who holds the fence"))?;
         if !is_free && !is_dead(&process) {
             self.write(|held| held.other = Some(name.clone()));
-            return Ok(Taken::Theirs { holder: name });
+            return Ok(Takeover::Theirs { holder: name });
         }
         let mut tx = connection.begin().await.map_err(doing("begin to take the fence"))?;
         let epoch: Option<i64> = sqlx::query_scalar(
@@ -116,7 +116,7 @@ impl Lease {
         .await
         .map_err(doing("take the fence"))?;
         let Some(epoch) = epoch else {
-            return Ok(Taken::Theirs { holder: name });
+            return Ok(Takeover::Theirs { holder: name });
         };
         sqlx::query("update control.heartbeat set epoch = $1, beat_at = clock_timestamp(), released = false")
             .bind(epoch)
@@ -129,7 +129,7 @@ impl Lease {
             let before = Some(name).filter(|name| !name.is_empty());
             *held = Held { epoch, good_until: Some(begin + lease), other: None, before };
         });
-        Ok(Taken::Mine)
+        Ok(Takeover::Mine)
     }
 
     /// A sign of life. [`Error::Fenced`] once another daemon has the fence.

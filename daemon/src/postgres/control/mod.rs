@@ -20,7 +20,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool};
 use sqlx::{Connection as _, PgConnection, Postgres, Transaction};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use self::lease::{Holder, Lease, Taken};
+use self::lease::{Holder, Lease, Takeover};
 use super::connections::DURABLE;
 use super::connections::kept;
 use super::connections::queue::Queue;
@@ -114,7 +114,7 @@ impl Control {
     }
 
     /// Tries to become the daemon that writes.
-    pub async fn take(&self, connection: &mut PgConnection) -> Result<Taken> {
+    pub async fn take(&self, connection: &mut PgConnection) -> Result<Takeover> {
         self.lease.take(connection, &self.holder, self.lease_time).await
     }
 

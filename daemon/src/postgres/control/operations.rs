@@ -155,7 +155,7 @@ pub async fn by_id(pool: &PgPool, id: OperationId) -> Result<Option<Operation>> 
 
 /// Which operations a list holds.
 #[derive(Debug, Clone, Default)]
-pub struct Filter {
+pub struct OperationFilter {
     pub slug: Option<String>,
     pub tenant: Option<TenantId>,
     pub unfinished: bool,
@@ -164,7 +164,7 @@ pub struct Filter {
 }
 
 /// Newest first.
-pub async fn page(pool: &PgPool, filter: &Filter, limit: i64) -> Result<Vec<Operation>> {
+pub async fn page(pool: &PgPool, filter: &OperationFilter, limit: i64) -> Result<Vec<Operation>> {
     let sql = format!(
         "{COLUMNS} where ($1::text is null or t.slug = $1) and ($2::uuid is null or o.tenant_id = $2)
          and (not $3 or o.state in ('queued', 'running', 'unwinding')) and ($4::uuid is null or o.id < $4)
@@ -196,7 +196,7 @@ pub async fn provision_of(pool: &PgPool, tenant: TenantId) -> Result<Option<Oper
 
 /// An operation with everything that is needed to take it up, or to do it again.
 #[derive(Debug, Clone)]
-pub struct Stored {
+pub struct StoredOperation {
     pub operation: Operation,
     pub arguments: serde_json::Value,
     pub state_before: Option<TenantState>,
@@ -205,7 +205,7 @@ pub struct Stored {
 }
 
 /// The operation with its journal.
-pub async fn stored(pool: &PgPool, id: OperationId) -> Result<Option<Stored>> {
+pub async fn stored(pool: &PgPool, id: OperationId) -> Result<Option<StoredOperation>> {
     let row = sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} where o.id = $1")))
         .bind(id.as_uuid())
         .fetch_optional(pool)
@@ -220,7 +220,7 @@ pub async fn stored(pool: &PgPool, id: OperationId) -> Result<Option<Stored>> {
     .await
     .map_err(doing("read the journal"))?;
     let journal = events.into_iter().map(|Json(event)| serde_json::from_value(event).map_err(corrupt));
-    Ok(Some(Stored {
+    Ok(Some(StoredOperation {
         operation: operation(&row)?,
         arguments: read::<Json<_>>(&row, "arguments")?.0,
         state_before: read::<Option<Json<_>>>(&row, "state_before")?.map(|Json(state)| state),

@@ -36,7 +36,7 @@ impl NewTenant {
 
 /// Which tenants a list holds.
 #[derive(Debug, Clone, Default)]
-pub struct Filter {
+pub struct TenantFilter {
     /// By name; all but the ended ones if empty.
     pub states: Vec<String>,
     /// The ended ones too.
@@ -231,7 +231,7 @@ pub async fn by_id(pool: &PgPool, id: TenantId) -> Result<Option<Tenant>> {
 /// A page of tenants by slug, the newest of a name first, and how many match in all.
 pub async fn page(
     pool: &PgPool,
-    filter: &Filter,
+    filter: &TenantFilter,
     after: Option<&Cursor>,
     limit: i64,
 ) -> Result<(Vec<Tenant>, u64)> {

@@ -14,7 +14,7 @@ use crate::postgres::tenancy::database::template;
 
 /// What a target has room for, and whether it can be kept for all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Room {
+pub struct ServerRoom {
     /// By others than this daemon's pool.
     pub connections_used: i64,
     pub connections_max: i64,
@@ -34,7 +34,7 @@ pub enum TempFiles {
 }
 
 /// Connections and locks, as the server counts them.
-pub async fn room(connection: &mut PgConnection) -> Result<Room> {
+pub async fn room(connection: &mut PgConnection) -> Result<ServerRoom> {
     let row = sqlx::query(
         // What kind of session another's is, is not shown to the provisioner; that it has a user and a database is.
         "select (select count(*) from pg_stat_activity
@@ -53,7 +53,7 @@ pub async fn room(connection: &mut PgConnection) -> Result<Room> {
     .await
     .map_err(doing("read the target's limits"))?;
     let read = |column| row.try_get::<i64, _>(column).map_err(doing("read the target's limits"));
-    Ok(Room {
+    Ok(ServerRoom {
         connections_used: read("used")?,
         connections_max: read("max_connections")?,
         connections_reserved: read("reserved")?,

@@ -31,7 +31,7 @@ pub(super) struct Belongings<'a> {
 }
 
 /// The role that must be joined, and what is then run.
-type Taking = (String, String);
+type Relief = (String, String);
 
 impl Belongings<'_> {
     /// In the target's own database.
@@ -76,9 +76,9 @@ impl Belongings<'_> {
     async fn listed(
         &self,
         connection: &mut PgConnection,
-        before: &mut Option<Taking>,
-    ) -> Result<Option<Vec<Taking>>> {
-        let listed: Vec<Taking> = sqlx::query_as(TAKINGS)
+        before: &mut Option<Relief>,
+    ) -> Result<Option<Vec<Relief>>> {
+        let listed: Vec<Relief> = sqlx::query_as(TAKINGS)
             .bind(self.roles)
             .bind(LISTED)
             .fetch_all(connection)
@@ -90,7 +90,7 @@ impl Belongings<'_> {
         Ok(is_new.then_some(listed))
     }
 
-    fn batch(&self, takings: &[Taking]) -> String {
+    fn batch(&self, takings: &[Relief]) -> String {
         let roles: BTreeSet<&str> = takings.iter().map(|(role, _)| role.as_str()).collect();
         let mut sql: Vec<String> = roles.iter().map(|role| self.ready.join(role)).collect();
         sql.extend(takings.iter().map(|(_, statement)| statement.clone()));

@@ -56,7 +56,7 @@ set local transaction_read_only = on;
 
 /// What is there.
 #[derive(Debug)]
-pub struct Found {
+pub struct Inventory {
     pub tables: u64,
     pub rows: RowCount,
     /// Absent if a lock was not free.
@@ -67,11 +67,11 @@ pub struct Found {
     pub pool: Option<PlacementName>,
 }
 
-pub async fn look(site: Site<'_>, ready: &Ready, placement: &PlacementName) -> Result<Found> {
+pub async fn look(site: Site<'_>, ready: &Ready, placement: &PlacementName) -> Result<Inventory> {
     let (roles, sessions) = roles(site.target, placement).await?;
     if site.is_own_database() && !databases::is_open(site.target, placement).await? {
         let rows = RowCount::Exact { rows: 0 };
-        return Ok(Found { tables: 0, rows, size_bytes: Some(0), roles, sessions, pool: None });
+        return Ok(Inventory { tables: 0, rows, size_bytes: Some(0), roles, sessions, pool: None });
     }
     let pool = pools::of_placement(site.target, placement).await?;
     let mut connection = site.acquire().await?;
@@ -97,7 +97,7 @@ pub async fn look(site: Site<'_>, ready: &Ready, placement: &PlacementName) -> R
         Some(rows) => RowCount::Exact { rows },
         None => RowCount::Estimated { rows: estimate },
     };
-    Ok(Found { tables, rows, size_bytes, roles, sessions, pool })
+    Ok(Inventory { tables, rows, size_bytes, roles, sessions, pool })
 }
 
 /// The roles that are there, and the number of their sessions.

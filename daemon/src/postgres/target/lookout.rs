@@ -12,7 +12,7 @@ use crate::postgres::error::{Result, doing};
 
 /// A session in a transaction.
 #[derive(Debug, Clone)]
-pub struct Session {
+pub struct BuildSession {
     /// The server's process for it.
     pub(in crate::postgres) backend: i32,
     /// The transaction's id.
@@ -40,7 +40,7 @@ impl Lookout {
     }
 
     /// How many locks the session holds.
-    pub async fn locks(&self, session: &Session) -> Result<u32> {
+    pub async fn locks(&self, session: &BuildSession) -> Result<u32> {
         let count = sqlx::query_scalar("select count(*) from pg_locks where pid = $1")
             .persistent(false)
             .bind(session.backend)
@@ -53,7 +53,7 @@ impl Lookout {
     }
 
     /// Ends the session, if it is still in that transaction. A migration could catch a cancel, and go on.
-    pub async fn end(&self, session: &Session) -> Result<()> {
+    pub async fn end(&self, session: &BuildSession) -> Result<()> {
         sqlx::query(
             "select pg_terminate_backend(pid) from pg_stat_activity where pid = $1 and backend_xid::text = $2",
         )

@@ -106,7 +106,7 @@ enum State {
 
 /// As much of a payload as the verifier has to understand.
 #[derive(Deserialize)]
-struct Announcement<'a> {
+struct KnownPart<'a> {
     action: &'a str,
     #[serde(default)]
     facts: Facts,
@@ -240,7 +240,7 @@ impl Verifier {
         if !names_the_trail(payload) {
             return;
         }
-        let Ok(said) = serde_json::from_slice::<Announcement<'_>>(payload) else { return };
+        let Ok(said) = serde_json::from_slice::<KnownPart<'_>>(payload) else { return };
         if let (true, Some(key)) = (KEY_ACTIONS.contains(&said.action), &said.facts.key)
             && let Ok(key) = PublicKey::from_hex(key)
         {

@@ -1,5 +1,7 @@
 //! Length, headers, and text that must not be in the tree.
 
+use std::collections::BTreeMap;
+
 use super::source::{SourceFile, files, report};
 
 const MAX_FILE_LINES: usize = 400;
@@ -108,4 +110,39 @@ fn nothing_names_a_machine_a_registry_or_unfinished_work() {
         }
     }
     report("forbidden text", found);
+}
+
+#[test]
+fn a_type_has_its_name_alone_in_its_package() {
+    let mut twice = Vec::new();
+    for package in ["protocol/src/", "daemon/src/", "tui/src/", "tests/harness/src/"] {
+        let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+        for file in rust_files().filter(|file| file.path.starts_with(package)) {
+            for name in file.production_code().lines().filter_map(type_name).map(str::to_owned) {
+                if let Some(elsewhere) = seen.insert(name.clone(), &file.path) {
+                    twice.push((file.path.clone(), format!("{name} is in {elsewhere} as well")));
+                }
+            }
+        }
+    }
+    report("type names", twice);
+}
+
+/// The name in a line that begins a type of a module.
+fn type_name(line: &str) -> Option<&str> {
+    let rest = match line.strip_prefix("pub") {
+        Some(rest) if rest.starts_with('(') => rest.split_once(") ")?.1,
+        Some(rest) => rest.trim_start(),
+        None => line,
+    };
+    let kinds = ["struct ", "enum ", "trait ", "type "];
+    let name = kinds.iter().find_map(|kind| rest.strip_prefix(kind))?;
+    name.split(|c: char| !(c.is_alphanumeric() || c == '_')).next()
+}
+
+#[test]
+fn a_type_is_known_by_the_line_that_begins_it() {
+    let lines =
+        ["pub(in crate::a) struct B<'a> {", "enum C {", "pub type D = E;", "    type F = G;", "use h::I;"];
+    assert_eq!(lines.map(type_name), [Some("B"), Some("C"), Some("D"), None, None]);
 }

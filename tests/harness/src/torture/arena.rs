@@ -16,7 +16,7 @@ use super::faults::{Faults, World};
 use super::guests;
 use super::oracle::{self, State};
 use super::proxy::Proxy;
-use super::registry::{self, Ended, Watcher};
+use super::registry::{self, EndedOperation, Watcher};
 use super::request::{self, BLUEPRINT, DATABASES, OUTSIDE, SHARED, Scenario};
 use super::script::{self, Rule, Script};
 use crate::binaries;
@@ -204,7 +204,7 @@ impl Arena {
         &mut self,
         trial: &Trial,
         slug: &str,
-        ended: Ended,
+        ended: EndedOperation,
         before: &State,
         verdict: &mut Verdict,
     ) {
@@ -297,7 +297,12 @@ impl Arena {
     }
 
     /// Asks for an operation under a key until it is on record, keeps a daemon alive, and waits for the end.
-    async fn see_through(&mut self, scenario: Scenario, slug: &str, key: &str) -> Result<Ended, String> {
+    async fn see_through(
+        &mut self,
+        scenario: Scenario,
+        slug: &str,
+        key: &str,
+    ) -> Result<EndedOperation, String> {
         let deadline = Instant::now() + PATIENCE;
         let mut refusals = 0;
         let mut asked = None;

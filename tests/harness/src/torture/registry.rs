@@ -8,12 +8,12 @@ use crate::Env;
 
 /// An operation, as the registry has it.
 #[derive(Debug, Clone)]
-pub struct Ended {
+pub struct EndedOperation {
     pub id: Uuid,
     pub state: String,
 }
 
-impl Ended {
+impl EndedOperation {
     pub fn is_final(&self) -> bool {
         !matches!(self.state.as_str(), "queued" | "running" | "unwinding")
     }
@@ -26,7 +26,12 @@ pub struct Watcher(Option<PgConnection>);
 
 impl Watcher {
     /// The operation that the key led to; of a purge, what follows its retirement.
-    pub async fn by_key(&mut self, env: &Env, scenario: Scenario, key: &str) -> sqlx::Result<Option<Ended>> {
+    pub async fn by_key(
+        &mut self,
+        env: &Env,
+        scenario: Scenario,
+        key: &str,
+    ) -> sqlx::Result<Option<EndedOperation>> {
         let mut connection = match self.0.take() {
             Some(connection) => connection,
             None => env.cluster.options(&env.control_db).connect().await?,
@@ -37,7 +42,11 @@ impl Watcher {
     }
 }
 
-async fn by_key(control: &mut PgConnection, scenario: Scenario, key: &str) -> sqlx::Result<Option<Ended>> {
+async fn by_key(
+    control: &mut PgConnection,
+    scenario: Scenario,
+    key: &str,
+) -> sqlx::Result<Option<EndedOperation>> {
     let found: Option<(Uuid, String)> = sqlx::query_as(
         "select coalesce(p.id, o.id),
                 case when p.id is null and $2 and o.state = 'succeeded' then 'running' else coalesce(p.state, o.state) end
@@ -51,7 +60,7 @@ async fn by_key(control: &mut PgConnection, scenario: Scenario, key: &str) -> sq
     .bind(scenario == Scenario::Purge)
     .fetch_optional(control)
     .await?;
-    Ok(found.map(|(id, state)| Ended { id, state }))
+    Ok(found.map(|(id, state)| EndedOperation { id, state }))
 }
 
 pub async fn placement(env: &Env, slug: &str) -> Option<String> {

@@ -134,7 +134,7 @@ pub(crate) struct AuditExport {
     pub(crate) filter: Filter,
     /// How it is written; only jsonl can be verified
     #[arg(long, value_enum, default_value = "jsonl")]
-    pub(crate) format: Format,
+    pub(crate) format: FormatArgument,
     /// The file to write (mode 0600) [default: standard output, where that is no terminal]
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
@@ -144,7 +144,7 @@ pub(crate) struct AuditExport {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
+pub(crate) enum FormatArgument {
     /// A line of JSON an event, with what a verification needs
     Jsonl,
     /// Safe to open in a spreadsheet
@@ -153,12 +153,12 @@ pub(crate) enum Format {
     Ocsf,
 }
 
-impl From<Format> for ExportFormat {
-    fn from(format: Format) -> Self {
+impl From<FormatArgument> for ExportFormat {
+    fn from(format: FormatArgument) -> Self {
         match format {
-            Format::Jsonl => Self::Jsonl,
-            Format::Csv => Self::Csv,
-            Format::Ocsf => Self::Ocsf,
+            FormatArgument::Jsonl => Self::Jsonl,
+            FormatArgument::Csv => Self::Csv,
+            FormatArgument::Ocsf => Self::Ocsf,
         }
     }
 }

@@ -11,7 +11,7 @@ mod tenant;
 
 pub(crate) use audit::{Acknowledge, Audit, AuditExport, AuditList, AuditVerify, Hold, Prune, Redact};
 pub(crate) use tenant::{
-    Create, CredentialsAction, Retire, Rollback, Sending, Tenant, TenantList, Update, Verify,
+    Create, CredentialsAction, Retire, Rollback, Sending, Tenant, TenantListArguments, Update, Verify,
 };
 
 #[derive(Debug, Parser)]

@@ -24,7 +24,7 @@ pub(crate) enum Tenant {
     /// Provision a tenant, wait for it, and print its credentials
     Create(Box<Create>),
     /// The living tenants
-    List(TenantList),
+    List(TenantListArguments),
     /// One tenant: facts, operations, isolation
     Show { slug: String },
     /// Close a tenant's logins and end its sessions; its data stays
@@ -95,7 +95,7 @@ pub(crate) struct Create {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct TenantList {
+pub(crate) struct TenantListArguments {
     /// Only tenants in this state (repeatable)
     #[arg(long = "state", value_name = "STATE", value_parser = PossibleValuesParser::new(TENANT_STATES))]
     pub(crate) states: Vec<String>,

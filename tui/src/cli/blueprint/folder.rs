@@ -77,14 +77,14 @@ pub(super) fn read(folder: &Path) -> Result<Folder, CliError> {
     Ok(Folder { upload: BlueprintUpload { files }, warnings })
 }
 
-struct Entry {
+struct FolderEntry {
     path: PathBuf,
     is_dir: bool,
     bytes: u64,
 }
 
 /// Plain files and folders, without dotfiles. Links and devices are left out: `DirEntry` does not follow them.
-fn entries(folder: &Path) -> Result<Vec<Entry>, CliError> {
+fn entries(folder: &Path) -> Result<Vec<FolderEntry>, CliError> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(|error| fault(folder, error.to_string()))? {
         let entry = entry.map_err(|error| fault(folder, error.to_string()))?;
@@ -92,7 +92,7 @@ fn entries(folder: &Path) -> Result<Vec<Entry>, CliError> {
         let kind = entry.metadata().map_err(|error| fault(&path, error.to_string()))?;
         let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
         if !hidden && (kind.is_file() || kind.is_dir()) {
-            found.push(Entry { path, is_dir: kind.is_dir(), bytes: kind.len() });
+            found.push(FolderEntry { path, is_dir: kind.is_dir(), bytes: kind.len() });
         }
     }
     Ok(found)

@@ -5,14 +5,14 @@ use tenantry_protocol::tenant::{Tenant, TenantsRequest};
 use time::OffsetDateTime;
 
 use crate::cli::Context;
-use crate::cli::args::TenantList;
+use crate::cli::args::TenantListArguments;
 use crate::cli::error::CliError;
 use crate::cli::output::document;
 use crate::format;
 
 const PAGE: u32 = 1_000;
 
-pub(in crate::cli) async fn run(context: &Context, list: TenantList) -> Result<(), CliError> {
+pub(in crate::cli) async fn run(context: &Context, list: TenantListArguments) -> Result<(), CliError> {
     let client = context.client().await?;
     let mut tenants: Vec<Tenant> = Vec::new();
     let mut after = None;

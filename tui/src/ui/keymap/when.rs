@@ -4,9 +4,9 @@
 use tenantry_protocol::operation::OperationState;
 use tenantry_protocol::tenant::{Tenant, TenantState};
 
-use crate::ui::state::bulk::{BulkRollback, Phase};
+use crate::ui::state::bulk::{BulkPhase, BulkRollback};
 use crate::ui::state::credentials::Secret;
-use crate::ui::state::export::Field;
+use crate::ui::state::export::ExportField;
 use crate::ui::state::operation::{can_be_cancelled, can_be_done_again, can_be_retried};
 use crate::ui::state::tenants;
 use crate::ui::state::verdict;
@@ -52,7 +52,7 @@ fn bulk(state: &State) -> Option<&BulkRollback> {
 }
 
 pub(super) fn bulk_is_asking(state: &State) -> bool {
-    bulk(state).is_some_and(|bulk| bulk.phase == Phase::Asking)
+    bulk(state).is_some_and(|bulk| bulk.phase == BulkPhase::Asking)
 }
 
 pub(super) fn bulk_is_confirmed(state: &State) -> bool {
@@ -60,15 +60,15 @@ pub(super) fn bulk_is_confirmed(state: &State) -> bool {
 }
 
 pub(super) fn bulk_is_stopped(state: &State) -> bool {
-    bulk(state).is_some_and(|bulk| bulk.phase == Phase::Stopped && bulk.waiting() > 0)
+    bulk(state).is_some_and(|bulk| bulk.phase == BulkPhase::Stopped && bulk.waiting() > 0)
 }
 
 pub(super) fn bulk_is_under_way(state: &State) -> bool {
-    bulk(state).is_some_and(|bulk| matches!(bulk.phase, Phase::Running | Phase::Stopped))
+    bulk(state).is_some_and(|bulk| matches!(bulk.phase, BulkPhase::Running | BulkPhase::Stopped))
 }
 
 pub(super) fn bulk_is_done(state: &State) -> bool {
-    bulk(state).is_some_and(|bulk| bulk.phase == Phase::Done)
+    bulk(state).is_some_and(|bulk| bulk.phase == BulkPhase::Done)
 }
 
 pub(super) fn selected_failed(state: &State) -> bool {
@@ -230,7 +230,7 @@ pub(super) const fn has_verdict(state: &State) -> bool {
 }
 
 pub(super) fn is_format_choice(state: &State) -> bool {
-    matches!(state.screen(), Screen::Export(screen) if screen.field == Field::Format)
+    matches!(state.screen(), Screen::Export(screen) if screen.field == ExportField::Format)
 }
 
 /// What is selected is about a tenant that is known here.

@@ -20,7 +20,7 @@ pub(crate) struct BulkRollback {
     /// Marked too, but in a state in which nothing can be rolled back.
     pub(crate) left_out: Vec<Slug>,
     pub(crate) typed: Input,
-    pub(crate) phase: Phase,
+    pub(crate) phase: BulkPhase,
     /// First part on the screen.
     pub(crate) top: usize,
 }
@@ -30,11 +30,11 @@ pub(crate) struct BulkRollback {
 pub(crate) struct Part {
     pub(crate) tenant: Tenant,
     pub(crate) effects: Answer<Box<RollbackPreview>>,
-    pub(crate) progress: Progress,
+    pub(crate) progress: PartProgress,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Progress {
+pub(crate) enum PartProgress {
     Waiting,
     Asked(Ticket),
     Running(OperationId),
@@ -43,7 +43,7 @@ pub(crate) enum Progress {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub(crate) enum BulkPhase {
     /// The words are being typed.
     Asking,
     Running,
@@ -56,9 +56,9 @@ impl BulkRollback {
     pub(crate) fn new(tenants: Vec<Tenant>, left_out: Vec<Slug>) -> Self {
         let parts = tenants
             .into_iter()
-            .map(|tenant| Part { tenant, effects: Answer::Awaited, progress: Progress::Waiting })
+            .map(|tenant| Part { tenant, effects: Answer::Awaited, progress: PartProgress::Waiting })
             .collect();
-        Self { parts, left_out, typed: Input::default(), phase: Phase::Asking, top: 0 }
+        Self { parts, left_out, typed: Input::default(), phase: BulkPhase::Asking, top: 0 }
     }
 
     /// What is typed to confirm: it has the number in it, so that it cannot be a habit.
@@ -82,10 +82,10 @@ impl BulkRollback {
     }
 
     pub(crate) fn waiting(&self) -> usize {
-        self.parts.iter().filter(|part| part.progress == Progress::Waiting).count()
+        self.parts.iter().filter(|part| part.progress == PartProgress::Waiting).count()
     }
 
     pub(crate) fn done(&self) -> usize {
-        self.parts.iter().filter(|part| part.progress == Progress::Done).count()
+        self.parts.iter().filter(|part| part.progress == PartProgress::Done).count()
     }
 }

@@ -20,7 +20,7 @@ pub(crate) struct ExportScreen {
     pub(crate) query: AuditFilter,
     pub(crate) format: ExportFormat,
     pub(crate) name: Input,
-    pub(crate) field: Field,
+    pub(crate) field: ExportField,
     /// Why the last one came to nothing.
     pub(crate) refusal: Option<String>,
     /// The name that was proposed; it follows the format until another is typed.
@@ -30,7 +30,7 @@ pub(crate) struct ExportScreen {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Field {
+pub(crate) enum ExportField {
     Format,
     Name,
 }
@@ -59,7 +59,7 @@ impl ExportScreen {
             query,
             format: ExportFormat::Jsonl,
             name: Input::default(),
-            field: Field::Format,
+            field: ExportField::Format,
             refusal: None,
             proposed: String::new(),
             stem: format!("audit{about}-{date}"),

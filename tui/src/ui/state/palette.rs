@@ -11,12 +11,12 @@ use crate::ui::action::Action;
 #[derive(Debug)]
 pub(crate) struct Palette {
     pub(crate) input: Input,
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<PaletteEntry>,
     pub(crate) selected: usize,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Entry {
+pub(crate) struct PaletteEntry {
     /// What one types for it.
     pub(crate) name: String,
     pub(crate) meaning: String,
@@ -51,7 +51,7 @@ pub(crate) enum Run {
 }
 
 impl Palette {
-    pub(crate) fn chosen(&self) -> Option<&Entry> {
+    pub(crate) fn chosen(&self) -> Option<&PaletteEntry> {
         self.entries.get(self.selected)
     }
 

@@ -23,11 +23,11 @@ pub(crate) struct Verifying {
 pub(crate) struct AtWork {
     pub(crate) id: TenantId,
     pub(crate) slug: Slug,
-    pub(crate) phase: Phase,
+    pub(crate) phase: VerifyingPhase,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub(crate) enum VerifyingPhase {
     Asked(Ticket),
     Running(OperationId),
     /// It is over, and its verdict is being read.
@@ -48,7 +48,7 @@ impl Verifying {
             return None;
         }
         let (id, slug) = self.waiting.pop_front()?;
-        self.at_work = Some(AtWork { id, slug, phase: Phase::Asked(ticket) });
+        self.at_work = Some(AtWork { id, slug, phase: VerifyingPhase::Asked(ticket) });
         Some(id)
     }
 

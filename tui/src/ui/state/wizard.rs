@@ -22,7 +22,7 @@ const MAX_NAME: usize = 200;
 #[derive(Debug, Clone)]
 pub(crate) struct Wizard {
     pub(crate) step: Step,
-    pub(crate) focus: Field,
+    pub(crate) focus: WizardField,
     pub(crate) name: Input,
     pub(crate) slug: Input,
     pub(crate) slug_origin: SlugOrigin,
@@ -49,7 +49,7 @@ pub(crate) enum Step {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Field {
+pub(crate) enum WizardField {
     Name,
     Slug,
     Labels,
@@ -99,7 +99,7 @@ impl Wizard {
     pub(crate) fn new() -> Self {
         Self {
             step: Step::Details,
-            focus: Field::Name,
+            focus: WizardField::Name,
             name: Input::default(),
             slug: Input::default(),
             slug_origin: SlugOrigin::Derived,
@@ -159,15 +159,15 @@ impl Wizard {
     }
 
     /// The fields of the step on the screen, from top to bottom.
-    pub(crate) fn fields(&self, offer: Catalogue<'_>) -> Vec<Field> {
+    pub(crate) fn fields(&self, offer: Catalogue<'_>) -> Vec<WizardField> {
         match self.step {
-            Step::Details => vec![Field::Name, Field::Slug, Field::Labels],
+            Step::Details => vec![WizardField::Name, WizardField::Slug, WizardField::Labels],
             Step::Configuration => {
-                let mut fields = vec![Field::Blueprint, Field::Version, Field::Target];
+                let mut fields = vec![WizardField::Blueprint, WizardField::Version, WizardField::Target];
                 if let Some(blueprint) = self.chosen(offer) {
-                    fields.extend(blueprint.settings.keys().cloned().map(Field::Setting));
+                    fields.extend(blueprint.settings.keys().cloned().map(WizardField::Setting));
                     if !blueprint.seed.is_empty() {
-                        fields.push(Field::Seed);
+                        fields.push(WizardField::Seed);
                     }
                 }
                 fields
@@ -176,39 +176,42 @@ impl Wizard {
         }
     }
 
-    pub(crate) fn input(&self, field: &Field) -> Option<&Input> {
+    pub(crate) fn input(&self, field: &WizardField) -> Option<&Input> {
         match field {
-            Field::Name => Some(&self.name),
-            Field::Slug => Some(&self.slug),
-            Field::Labels => Some(&self.labels),
-            Field::Setting(name) => self.settings.get(name),
-            Field::Blueprint | Field::Version | Field::Target | Field::Seed => None,
+            WizardField::Name => Some(&self.name),
+            WizardField::Slug => Some(&self.slug),
+            WizardField::Labels => Some(&self.labels),
+            WizardField::Setting(name) => self.settings.get(name),
+            WizardField::Blueprint | WizardField::Version | WizardField::Target | WizardField::Seed => None,
         }
     }
 
     pub(crate) fn focused_input(&mut self) -> Option<&mut Input> {
         match &self.focus {
-            Field::Name => Some(&mut self.name),
-            Field::Slug => Some(&mut self.slug),
-            Field::Labels => Some(&mut self.labels),
-            Field::Setting(name) => self.settings.get_mut(name),
-            Field::Blueprint | Field::Version | Field::Target | Field::Seed => None,
+            WizardField::Name => Some(&mut self.name),
+            WizardField::Slug => Some(&mut self.slug),
+            WizardField::Labels => Some(&mut self.labels),
+            WizardField::Setting(name) => self.settings.get_mut(name),
+            WizardField::Blueprint | WizardField::Version | WizardField::Target | WizardField::Seed => None,
         }
     }
 
     /// The focused field is chosen from a list rather than typed.
     pub(crate) const fn is_choice(&self) -> bool {
-        matches!(self.focus, Field::Blueprint | Field::Version | Field::Target | Field::Seed)
+        matches!(
+            self.focus,
+            WizardField::Blueprint | WizardField::Version | WizardField::Target | WizardField::Seed
+        )
     }
 
     /// An input changed: what follows from it follows, and what was planned is not what is asked for any more.
     pub(crate) fn edited(&mut self) {
         match self.focus {
-            Field::Name if self.slug_origin == SlugOrigin::Derived => {
+            WizardField::Name if self.slug_origin == SlugOrigin::Derived => {
                 let slug = Slug::suggest(self.name.value()).map(|slug| slug.to_string());
                 self.slug = Input::new(slug.unwrap_or_default());
             }
-            Field::Slug => {
+            WizardField::Slug => {
                 let emptied = self.slug.value().is_empty();
                 self.slug_origin = if emptied { SlugOrigin::Derived } else { SlugOrigin::Typed };
             }
@@ -219,16 +222,18 @@ impl Wizard {
     }
 
     /// What is wrong with a field, as a sentence; nothing if it is in order.
-    pub(crate) fn problem(&self, field: &Field, offer: Catalogue<'_>) -> Option<String> {
+    pub(crate) fn problem(&self, field: &WizardField, offer: Catalogue<'_>) -> Option<String> {
         match field {
-            Field::Name if self.name.value().trim().chars().count() > MAX_NAME => {
+            WizardField::Name if self.name.value().trim().chars().count() > MAX_NAME => {
                 Some(format!("at most {MAX_NAME} characters"))
             }
-            Field::Slug => self.slug_problem(offer.tenants),
-            Field::Labels => self.parsed_labels().err(),
-            Field::Blueprint if self.blueprint.is_none() => Some("no blueprint is known yet".to_owned()),
-            Field::Target if self.target.is_none() => Some("no target is known yet".to_owned()),
-            Field::Setting(name) => {
+            WizardField::Slug => self.slug_problem(offer.tenants),
+            WizardField::Labels => self.parsed_labels().err(),
+            WizardField::Blueprint if self.blueprint.is_none() => {
+                Some("no blueprint is known yet".to_owned())
+            }
+            WizardField::Target if self.target.is_none() => Some("no target is known yet".to_owned()),
+            WizardField::Setting(name) => {
                 let setting = self.chosen(offer)?.settings.get(name)?;
                 number(self.settings.get(name)?.value(), setting).err()
             }
@@ -250,7 +255,7 @@ impl Wizard {
     }
 
     /// The first field of the step that is not in order.
-    pub(crate) fn first_problem(&self, offer: Catalogue<'_>) -> Option<Field> {
+    pub(crate) fn first_problem(&self, offer: Catalogue<'_>) -> Option<WizardField> {
         self.fields(offer).into_iter().find(|field| self.problem(field, offer).is_some())
     }
 

@@ -14,9 +14,9 @@ use crate::text;
 use crate::ui::action::Action;
 use crate::ui::event::Effect;
 use crate::ui::keymap::{self, Mode};
-use crate::ui::state::bulk::{BulkRollback, Phase};
+use crate::ui::state::bulk::{BulkPhase, BulkRollback};
 use crate::ui::state::credentials::Secret;
-use crate::ui::state::export::Field;
+use crate::ui::state::export::ExportField;
 use crate::ui::state::isolation::Evidence;
 use crate::ui::state::rollback::Asking;
 use crate::ui::state::tenants::Typing;
@@ -142,7 +142,8 @@ fn move_in_form(state: &mut State, action: Action) {
     let fields = matches!(action, Action::NextField | Action::PreviousField);
     match (state.screens.last_mut(), fields) {
         (Some(Screen::Export(screen)), true) => {
-            screen.field = if screen.field == Field::Format { Field::Name } else { Field::Format };
+            screen.field =
+                if screen.field == ExportField::Format { ExportField::Name } else { ExportField::Format };
         }
         (Some(Screen::Export(screen)), false) => screen.choose(by),
         (_, true) => wizard::move_focus(state, by),
@@ -223,10 +224,12 @@ fn edit(state: &mut State, request: InputRequest) {
         },
         (Mode::Filter, _) => Some(&mut state.tenants.filter),
         (Mode::AuditFilter, Some(Screen::Audit(screen))) => Some(&mut screen.input),
-        (Mode::Export, Some(Screen::Export(screen))) if screen.field == Field::Name => Some(&mut screen.name),
+        (Mode::Export, Some(Screen::Export(screen))) if screen.field == ExportField::Name => {
+            Some(&mut screen.name)
+        }
         (Mode::IsolationFilter, Some(Screen::Isolation(screen))) => Some(&mut screen.filter),
         (Mode::Form, Some(Screen::Wizard(wizard))) => wizard.focused_input(),
-        (Mode::Bulk, Some(Screen::Bulk(bulk))) if bulk.phase == Phase::Asking => Some(&mut bulk.typed),
+        (Mode::Bulk, Some(Screen::Bulk(bulk))) if bulk.phase == BulkPhase::Asking => Some(&mut bulk.typed),
         (Mode::Rollback, Some(Screen::Rollback(dialog))) if !dialog.is_sent() => Some(&mut dialog.typed),
         _ => None,
     };
@@ -310,11 +313,11 @@ fn back(state: &mut State) -> Vec<Effect> {
 fn left(bulk: &BulkRollback) -> String {
     let (all, waiting) = (bulk.parts.len(), bulk.waiting());
     match bulk.phase {
-        Phase::Asking => format!("cancelled: nothing was done to these {all} tenants"),
-        Phase::Running | Phase::Stopped => {
+        BulkPhase::Asking => format!("cancelled: nothing was done to these {all} tenants"),
+        BulkPhase::Running | BulkPhase::Stopped => {
             format!("{} of {all} were asked for; {waiting} left as before", all - waiting)
         }
-        Phase::Done => format!("{} of {all} tenants are rolled back", bulk.done()),
+        BulkPhase::Done => format!("{} of {all} tenants are rolled back", bulk.done()),
     }
 }
 

@@ -9,7 +9,7 @@ use tenantry_protocol::tenant::{RollbackPreview, RollbackRequest};
 
 use super::open;
 use crate::ui::event::Effect;
-use crate::ui::state::bulk::{BulkRollback, MOST, Phase, Progress};
+use crate::ui::state::bulk::{BulkPhase, BulkRollback, MOST, PartProgress};
 use crate::ui::state::{Answer, Screen, State, tenants};
 use crate::ui::ticket::Ticket;
 
@@ -67,7 +67,7 @@ fn take(effects: &mut Answer<Box<RollbackPreview>>, result: Result<Box<RollbackP
 pub(super) fn read_again(state: &mut State) -> Vec<Effect> {
     match state.screens.last_mut() {
         Some(Screen::Rollback(dialog)) if !dialog.is_sent() => vec![Effect::LoadPreview(dialog.tenant.id)],
-        Some(Screen::Bulk(bulk)) if bulk.phase == Phase::Asking => {
+        Some(Screen::Bulk(bulk)) if bulk.phase == BulkPhase::Asking => {
             for part in &mut bulk.parts {
                 if matches!(part.effects, Answer::Refused(_)) {
                     part.effects = Answer::Awaited;
@@ -82,7 +82,7 @@ pub(super) fn read_again(state: &mut State) -> Vec<Effect> {
 /// The words are typed, or what failed was seen: on with those that wait.
 pub(super) fn go(state: &mut State) -> Vec<Effect> {
     if let Some(Screen::Bulk(bulk)) = state.screens.last_mut() {
-        bulk.phase = Phase::Running;
+        bulk.phase = BulkPhase::Running;
     }
     advance(state)
 }
@@ -90,7 +90,7 @@ pub(super) fn go(state: &mut State) -> Vec<Effect> {
 /// One of these dialogs waits for the answer of this ticket.
 pub(super) fn waits_for(state: &State, ticket: Ticket) -> bool {
     state.screens.iter().any(|screen| match screen {
-        Screen::Bulk(bulk) => bulk.parts.iter().any(|part| part.progress == Progress::Asked(ticket)),
+        Screen::Bulk(bulk) => bulk.parts.iter().any(|part| part.progress == PartProgress::Asked(ticket)),
         _ => false,
     })
 }
@@ -98,12 +98,13 @@ pub(super) fn waits_for(state: &State, ticket: Ticket) -> bool {
 /// The daemon accepted one of them, or not.
 pub(super) fn started(state: &mut State, ticket: Ticket, result: Result<Operation, ApiError>) -> Vec<Effect> {
     let (progress, phase) = match &result {
-        Ok(operation) => (Progress::Running(operation.id), Phase::Running),
-        Err(error) => (Progress::Failed(error.message.clone()), Phase::Stopped),
+        Ok(operation) => (PartProgress::Running(operation.id), BulkPhase::Running),
+        Err(error) => (PartProgress::Failed(error.message.clone()), BulkPhase::Stopped),
     };
     for screen in &mut state.screens {
         if let Screen::Bulk(bulk) = screen
-            && let Some(part) = bulk.parts.iter_mut().find(|part| part.progress == Progress::Asked(ticket))
+            && let Some(part) =
+                bulk.parts.iter_mut().find(|part| part.progress == PartProgress::Asked(ticket))
         {
             part.progress = progress.clone();
             bulk.phase = phase;
@@ -121,33 +122,33 @@ pub(super) fn advance(state: &mut State) -> Vec<Effect> {
     let ticket = state.ticket();
     let operations = &state.operations;
     let Some(bulk) = state.screens.iter_mut().find_map(|screen| match screen {
-        Screen::Bulk(bulk) if bulk.phase == Phase::Running => Some(bulk),
+        Screen::Bulk(bulk) if bulk.phase == BulkPhase::Running => Some(bulk),
         _ => None,
     }) else {
         return Vec::new();
     };
     for part in &mut bulk.parts {
-        if let Progress::Running(id) = part.progress
+        if let PartProgress::Running(id) = part.progress
             && let Some(live) = operations.get(&id)
             && let Some(ended) = outcome(&live.operation.state)
         {
             part.progress = ended;
-            if matches!(part.progress, Progress::Failed(_)) {
-                bulk.phase = Phase::Stopped;
+            if matches!(part.progress, PartProgress::Failed(_)) {
+                bulk.phase = BulkPhase::Stopped;
             }
         }
-        if matches!(part.progress, Progress::Asked(_) | Progress::Running(_)) {
+        if matches!(part.progress, PartProgress::Asked(_) | PartProgress::Running(_)) {
             return Vec::new();
         }
     }
-    if bulk.phase == Phase::Stopped {
+    if bulk.phase == BulkPhase::Stopped {
         return Vec::new();
     }
-    let Some(part) = bulk.parts.iter_mut().find(|part| part.progress == Progress::Waiting) else {
-        bulk.phase = Phase::Done;
+    let Some(part) = bulk.parts.iter_mut().find(|part| part.progress == PartProgress::Waiting) else {
+        bulk.phase = BulkPhase::Done;
         return Vec::new();
     };
-    part.progress = Progress::Asked(ticket);
+    part.progress = PartProgress::Asked(ticket);
     let request = RollbackRequest {
         // By its id: another tenant of the same name is not meant.
         slug: part.tenant.id.to_string(),
@@ -158,12 +159,12 @@ pub(super) fn advance(state: &mut State) -> Vec<Effect> {
     vec![Effect::Rollback { ticket, request }]
 }
 
-fn outcome(state: &OperationState) -> Option<Progress> {
+fn outcome(state: &OperationState) -> Option<PartProgress> {
     match state {
-        OperationState::Succeeded => Some(Progress::Done),
+        OperationState::Succeeded => Some(PartProgress::Done),
         ended if ended.is_final() => {
             let cause = ended.failure().map(Failure::summary);
-            Some(Progress::Failed(cause.unwrap_or_else(|| ended.name().replace('_', " "))))
+            Some(PartProgress::Failed(cause.unwrap_or_else(|| ended.name().replace('_', " "))))
         }
         _ => None,
     }

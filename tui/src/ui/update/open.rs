@@ -97,7 +97,7 @@ pub(super) fn retry(state: &mut State) -> Vec<Effect> {
     if let Some(mut draft) = screen.draft.or(again) {
         draft.edited();
         draft.step = Step::Configuration;
-        draft.focus = crate::ui::state::wizard::Field::Blueprint;
+        draft.focus = crate::ui::state::wizard::WizardField::Blueprint;
         state.draft = Some(draft);
     }
     wizard::open(state);

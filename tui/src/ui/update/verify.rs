@@ -15,7 +15,7 @@ use super::open;
 use crate::ui::action::Action;
 use crate::ui::event::Effect;
 use crate::ui::state::verdict;
-use crate::ui::state::verifying::Phase;
+use crate::ui::state::verifying::VerifyingPhase;
 use crate::ui::state::{Screen, State, tenants};
 use crate::ui::ticket::Ticket;
 
@@ -97,7 +97,7 @@ fn stop(state: &mut State) -> Vec<Effect> {
 
 pub(super) fn waits_for(state: &State, ticket: Ticket) -> bool {
     let at_work = state.verifying.as_ref().and_then(|verifying| verifying.at_work.as_ref());
-    at_work.is_some_and(|at_work| at_work.phase == Phase::Asked(ticket))
+    at_work.is_some_and(|at_work| at_work.phase == VerifyingPhase::Asked(ticket))
 }
 
 /// The daemon accepted it, or not.
@@ -107,7 +107,7 @@ pub(super) fn started(state: &mut State, result: Result<Operation, ApiError>) ->
         Ok(operation) => {
             let id = operation.id;
             if let Some(at_work) = &mut verifying.at_work {
-                at_work.phase = Phase::Running(id);
+                at_work.phase = VerifyingPhase::Running(id);
             }
             state.keep_operation(operation);
             // It may have ended before anybody listened.
@@ -130,7 +130,7 @@ pub(super) fn read(state: &mut State, id: &str, result: &Result<Box<TenantDetail
     let waited = verifying
         .at_work
         .as_ref()
-        .is_some_and(|at_work| at_work.phase == Phase::Reading && at_work.id.to_string() == id);
+        .is_some_and(|at_work| at_work.phase == VerifyingPhase::Reading && at_work.id.to_string() == id);
     if waited {
         let badge = result.as_ref().map(|detail| detail.tenant.isolation.as_ref());
         verifying.conclude(match badge {
@@ -165,7 +165,7 @@ pub(super) fn advance(state: &mut State) -> Vec<Effect> {
 /// The operation is over: its verdict is in the tenant's badge, which is announced first, or is read.
 fn conclude(state: &mut State) -> Option<Effect> {
     let at_work = state.verifying.as_mut()?.at_work.as_mut()?;
-    let Phase::Running(operation) = at_work.phase else { return None };
+    let VerifyingPhase::Running(operation) = at_work.phase else { return None };
     let operation = &state.operations.get(&operation)?.operation;
     if !operation.state.is_final() {
         return None;
@@ -176,7 +176,7 @@ fn conclude(state: &mut State) -> Option<Effect> {
         OperationState::Succeeded => match badge(&state.tenants, id, operation.requested_at) {
             Some(grade) => Ok(grade),
             None => {
-                at_work.phase = Phase::Reading;
+                at_work.phase = VerifyingPhase::Reading;
                 return Some(Effect::LoadDetail(id.to_string()));
             }
         },

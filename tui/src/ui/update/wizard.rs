@@ -8,7 +8,7 @@ use tenantry_protocol::plan::Plan;
 use tui_input::Input;
 
 use crate::ui::event::Effect;
-use crate::ui::state::wizard::{Catalogue, Confirmation, Field, Seed, Step, Wizard};
+use crate::ui::state::wizard::{Catalogue, Confirmation, Seed, Step, Wizard, WizardField};
 use crate::ui::state::{Screen, State};
 use crate::ui::ticket::Ticket;
 
@@ -66,7 +66,7 @@ pub(super) fn move_focus(state: &mut State, by: isize) {
 pub(super) fn choose(state: &mut State, by: isize) {
     let Some((wizard, offer, _)) = at_hand(state) else { return };
     match wizard.focus {
-        Field::Blueprint => {
+        WizardField::Blueprint => {
             let mut names: Vec<&BlueprintName> = offer.blueprints.iter().map(|other| &other.name).collect();
             names.dedup();
             let chosen =
@@ -76,7 +76,7 @@ pub(super) fn choose(state: &mut State, by: isize) {
                 wizard.blueprint = newest.map(|other| (other.name.clone(), other.version));
             }
         }
-        Field::Version => {
+        WizardField::Version => {
             if let Some((name, version)) = wizard.blueprint.clone() {
                 let versions: Vec<_> = offer
                     .blueprints
@@ -90,14 +90,14 @@ pub(super) fn choose(state: &mut State, by: isize) {
                 }
             }
         }
-        Field::Target => {
+        WizardField::Target => {
             let names: Vec<_> = offer.targets.iter().map(|other| other.health.name.clone()).collect();
             let chosen = wizard.target.as_ref().and_then(|name| names.iter().position(|other| other == name));
             if let Some(name) = cycled(&names, chosen, by) {
                 wizard.target = Some(name.clone());
             }
         }
-        Field::Seed => wizard.seed = if wizard.seed == Seed::Yes { Seed::No } else { Seed::Yes },
+        WizardField::Seed => wizard.seed = if wizard.seed == Seed::Yes { Seed::No } else { Seed::Yes },
         _ => return,
     }
     wizard.edited();
@@ -121,7 +121,7 @@ pub(super) fn go_on(state: &mut State) -> Vec<Effect> {
     match wizard.step {
         Step::Details => {
             wizard.step = Step::Configuration;
-            wizard.focus = Field::Blueprint;
+            wizard.focus = WizardField::Blueprint;
             Vec::new()
         }
         Step::Configuration => {
@@ -175,11 +175,11 @@ pub(super) fn go_back(state: &mut State) {
     match wizard.step {
         Step::Confirmation => {
             wizard.step = Step::Configuration;
-            wizard.focus = Field::Blueprint;
+            wizard.focus = WizardField::Blueprint;
         }
         Step::Configuration => {
             wizard.step = Step::Details;
-            wizard.focus = Field::Name;
+            wizard.focus = WizardField::Name;
         }
         Step::Details => {
             if let Some(Screen::Wizard(wizard)) = state.screens.pop() {

@@ -11,7 +11,7 @@ use super::fit::{cell, cut, wrap};
 use super::rollback;
 use super::theme::Theme;
 use crate::format;
-use crate::ui::state::bulk::{BulkRollback, Part, Phase, Progress};
+use crate::ui::state::bulk::{BulkPhase, BulkRollback, Part, PartProgress};
 use crate::ui::state::{Answer, State};
 
 pub(super) fn draw(state: &State, bulk: &BulkRollback, frame: &mut Frame<'_>, area: Rect) {
@@ -19,13 +19,14 @@ pub(super) fn draw(state: &State, bulk: &BulkRollback, frame: &mut Frame<'_>, ar
     let height = usize::from(area.height);
     let mut above = headline(bulk, columns);
     let (below, question) = match bulk.phase {
-        Phase::Asking => asking(bulk, columns),
+        BulkPhase::Asking => asking(bulk, columns),
         _ => (progress(state, bulk, columns), None),
     };
     let room = height.saturating_sub(above.len() + below.len()).max(1);
     let hidden = bulk.parts.len().saturating_sub(room);
     // One of them is always on the screen, and the last page is full.
-    let top = if bulk.phase == Phase::Running { at_work(bulk).saturating_sub(room / 2) } else { bulk.top };
+    let top =
+        if bulk.phase == BulkPhase::Running { at_work(bulk).saturating_sub(room / 2) } else { bulk.top };
     let top = top.min(hidden);
     above.extend(bulk.parts.iter().skip(top).take(room).map(|part| row(state, part, columns)));
     if hidden > 0 {
@@ -57,7 +58,7 @@ fn headline(bulk: &BulkRollback, columns: usize) -> Vec<Line<'static>> {
 }
 
 fn at_work(bulk: &BulkRollback) -> usize {
-    let ended = |part: &Part| matches!(part.progress, Progress::Done | Progress::Failed(_));
+    let ended = |part: &Part| matches!(part.progress, PartProgress::Done | PartProgress::Failed(_));
     bulk.parts.iter().position(|part| !ended(part)).unwrap_or(0)
 }
 
@@ -65,10 +66,10 @@ fn row(state: &State, part: &Part, columns: usize) -> Line<'static> {
     let theme = Theme(state.colours);
     let name = (columns / 3).clamp(10, 24);
     let (text, style): (String, Style) = match &part.progress {
-        Progress::Waiting => effects(&part.effects),
-        Progress::Asked(_) | Progress::Running(_) => ("◐ rolling back".to_owned(), theme.busy()),
-        Progress::Done => ("✓ rolled back: nothing is left".to_owned(), theme.good()),
-        Progress::Failed(cause) => (format!("✗ {cause}"), theme.bad()),
+        PartProgress::Waiting => effects(&part.effects),
+        PartProgress::Asked(_) | PartProgress::Running(_) => ("◐ rolling back".to_owned(), theme.busy()),
+        PartProgress::Done => ("✓ rolled back: nothing is left".to_owned(), theme.good()),
+        PartProgress::Failed(cause) => (format!("✗ {cause}"), theme.bad()),
     };
     Line::from(vec![
         Span::raw(format!("   {} ", cell(part.tenant.slug.as_str(), name))),
@@ -144,10 +145,12 @@ fn progress(state: &State, bulk: &BulkRollback, columns: usize) -> Vec<Line<'sta
     let theme = Theme(state.colours);
     let (done, all, waiting) = (bulk.done(), bulk.parts.len(), bulk.waiting());
     let (text, style) = match bulk.phase {
-        Phase::Done if done == all => (format!("✓ all {all} tenants are rolled back"), theme.good()),
-        Phase::Done => (format!("! {done} of {all} tenants are rolled back"), theme.warning()),
-        Phase::Stopped if waiting == 0 => (format!("! {done} of {all} tenants are rolled back"), theme.bad()),
-        Phase::Stopped => (
+        BulkPhase::Done if done == all => (format!("✓ all {all} tenants are rolled back"), theme.good()),
+        BulkPhase::Done => (format!("! {done} of {all} tenants are rolled back"), theme.warning()),
+        BulkPhase::Stopped if waiting == 0 => {
+            (format!("! {done} of {all} tenants are rolled back"), theme.bad())
+        }
+        BulkPhase::Stopped => (
             format!("! stopped, {waiting} waiting: ctrl-x goes on, esc leaves the rest as it is"),
             theme.bad(),
         ),

@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 use super::fit::{cut, wrap};
 use super::theme::Theme;
 use crate::ui::state::State;
-use crate::ui::state::export::{ExportScreen, FORMATS, Field, meaning};
+use crate::ui::state::export::{ExportField, ExportScreen, FORMATS, meaning};
 
 /// Columns before the value of a field.
 const NAMES: usize = 10;
@@ -17,14 +17,14 @@ pub(super) fn draw(state: &State, screen: &ExportScreen, frame: &mut Frame<'_>, 
     let theme = Theme(state.colours);
     let columns = usize::from(area.width).saturating_sub(2);
     let words = if screen.words.is_empty() { "all events" } else { &screen.words };
-    let mark = |field: Field| if screen.field == field { '▌' } else { ' ' };
+    let mark = |field: ExportField| if screen.field == field { '▌' } else { ' ' };
     let formats = FORMATS.iter().flat_map(|format| {
         let name = meaning(*format).0;
         let chosen = *format == screen.format;
         let style = if chosen { Theme::selected() } else { Theme::text() };
         [Span::styled(if chosen { format!("▸{name}◂") } else { format!(" {name} ") }, style), Span::raw(" ")]
     });
-    let mut format = vec![Span::raw(format!("{}format   ", mark(Field::Format)))];
+    let mut format = vec![Span::raw(format!("{}format   ", mark(ExportField::Format)))];
     format.extend(formats);
     let mut lines = vec![
         Line::from(vec![
@@ -33,7 +33,7 @@ pub(super) fn draw(state: &State, screen: &ExportScreen, frame: &mut Frame<'_>, 
         ]),
         Line::from(format),
         Line::styled(format!("          {}", meaning(screen.format).1), Theme::dim()),
-        Line::raw(format!("{}file     {}", mark(Field::Name), screen.name.value())),
+        Line::raw(format!("{}file     {}", mark(ExportField::Name), screen.name.value())),
     ];
     let name_row = lines.len() as u16 - 1;
     let place = format!("relative to {}; mode 0600, nothing is overwritten", state.folder);
@@ -55,7 +55,7 @@ pub(super) fn draw(state: &State, screen: &ExportScreen, frame: &mut Frame<'_>, 
         lines.extend(parts.into_iter().map(|part| Line::styled(format!(" {part}"), style)));
     }
     super::lines(frame, area, lines);
-    if screen.field == Field::Name && state.exporting.is_none() && area.height > name_row {
+    if screen.field == ExportField::Name && state.exporting.is_none() && area.height > name_row {
         let column = NAMES + screen.name.visual_cursor();
         let column = column.min(usize::from(area.width).saturating_sub(1)) as u16;
         frame.set_cursor_position(Position::new(area.x + column, area.y + name_row));

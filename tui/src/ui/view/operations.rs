@@ -15,7 +15,7 @@ use crate::ui::state::operations::{OperationsScreen, newest_first};
 use crate::ui::state::{Answer, State};
 
 /// Columns of the table for the room there is; a width of 0 leaves one out.
-struct Columns {
+struct OperationColumns {
     state: usize,
     kind: usize,
     tenant: usize,
@@ -24,7 +24,7 @@ struct Columns {
     age: usize,
 }
 
-impl Columns {
+impl OperationColumns {
     fn for_width(columns: u16) -> Self {
         let room = usize::from(columns).saturating_sub(3);
         let state = 17;
@@ -49,7 +49,7 @@ pub(super) fn draw(state: &State, screen: &OperationsScreen, frame: &mut Frame<'
         super::lines(frame, area, lines);
         return;
     }
-    let widths = Columns::for_width(area.width);
+    let widths = OperationColumns::for_width(area.width);
     lines.push(header(&widths));
     let detail = screen.selected(state).map(|live| detail(state, live, columns, height)).unwrap_or_default();
     let rows = height.saturating_sub(lines.len() + detail.len()).max(1);
@@ -84,7 +84,7 @@ fn nothing(state: &State, screen: &OperationsScreen, columns: usize) -> Vec<Line
     }
 }
 
-fn header(columns: &Columns) -> Line<'static> {
+fn header(columns: &OperationColumns) -> Line<'static> {
     let text = format!(
         "   {}{}{}{}{}{}",
         cell("STATE", columns.state),
@@ -97,7 +97,7 @@ fn header(columns: &Columns) -> Line<'static> {
     Line::styled(text, Theme::strong())
 }
 
-fn row(state: &State, live: &Live, here: bool, columns: &Columns) -> Line<'static> {
+fn row(state: &State, live: &Live, here: bool, columns: &OperationColumns) -> Line<'static> {
     let operation = &live.operation;
     let (mark, base) = if here { (" ▌ ", Theme::selected()) } else { ("   ", Theme::text()) };
     let (done, all) = live.progress();

@@ -8,7 +8,7 @@ use ratatui::widgets::{Block, Clear, Paragraph};
 
 use super::fit::{cell, cut, width};
 use super::theme::Theme;
-use crate::ui::state::palette::{Entry, Palette};
+use crate::ui::state::palette::{Palette, PaletteEntry};
 
 /// Columns for the keys.
 const KEYS: usize = 8;
@@ -44,7 +44,7 @@ pub(super) fn draw(palette: &Palette, frame: &mut Frame<'_>, area: Rect) {
     }
 }
 
-fn line(entry: &Entry, chosen: bool, name: usize, columns: usize) -> Line<'static> {
+fn line(entry: &PaletteEntry, chosen: bool, name: usize, columns: usize) -> Line<'static> {
     let base = if chosen { Theme::selected() } else { Theme::text() };
     let mark = if chosen { " ▌ " } else { "   " };
     let room = columns.saturating_sub(name + KEYS + 5);

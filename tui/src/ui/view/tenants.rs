@@ -19,7 +19,7 @@ use crate::ui::state::{Connection, State};
 const LAST: usize = 18;
 
 /// Columns of the table for the room there is; a width of 0 leaves one out.
-struct Columns {
+struct TenantColumns {
     tenant: usize,
     state: usize,
     blueprint: usize,
@@ -28,7 +28,7 @@ struct Columns {
     last: usize,
 }
 
-impl Columns {
+impl TenantColumns {
     fn for_width(columns: u16) -> Self {
         let room = usize::from(columns).saturating_sub(2);
         let state = 15;
@@ -58,7 +58,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
             lines.extend(wrap(reason, columns).into_iter().map(|text| Line::raw(format!("   {text}"))));
         }
     } else {
-        let columns = Columns::for_width(area.width);
+        let columns = TenantColumns::for_width(area.width);
         lines.push(header(state, &columns));
         lines.extend(tenants.window(rows).map(|shown| row(state, shown, &columns)));
     }
@@ -108,7 +108,7 @@ fn nothing(state: &State) -> &'static str {
 }
 
 /// The column that orders the rows has an arrow; where it is left out for want of room, the name says which it is.
-fn header(state: &State, columns: &Columns) -> Line<'static> {
+fn header(state: &State, columns: &TenantColumns) -> Line<'static> {
     let sort = state.tenants.sort();
     let titles = [
         ("TENANT", Column::Tenant, columns.tenant.saturating_sub(1)),
@@ -142,7 +142,7 @@ fn header(state: &State, columns: &Columns) -> Line<'static> {
 fn row(
     state: &State,
     (tenant, selection, mark): (&Tenant, Selection, Mark),
-    columns: &Columns,
+    columns: &TenantColumns,
 ) -> Line<'static> {
     let tick = if mark == Mark::Set { '✓' } else { ' ' };
     let (bar, base) = match selection {

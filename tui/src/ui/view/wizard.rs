@@ -9,7 +9,7 @@ use super::fit::{cell, cut, width, wrap};
 use super::plan;
 use super::theme::Theme;
 use crate::ui::state::State;
-use crate::ui::state::wizard::{Catalogue, Field, Seed, SlugOrigin, Step, Wizard};
+use crate::ui::state::wizard::{Catalogue, Seed, SlugOrigin, Step, Wizard, WizardField};
 
 const LABEL: usize = 20;
 
@@ -81,7 +81,7 @@ fn progress(wizard: &Wizard, columns: u16) -> Line<'static> {
 fn row(
     state: &State,
     wizard: &Wizard,
-    field: &Field,
+    field: &WizardField,
     offer: Catalogue<'_>,
     columns: u16,
 ) -> Vec<Line<'static>> {
@@ -98,8 +98,10 @@ fn row(
     let mut lines = vec![Line::from(vec![Span::styled(label, style), value])];
     let below = " ".repeat(LABEL + 3);
     // An empty field that has not been reached is no mistake yet.
-    let untouched =
-        *field == Field::Slug && wizard.slug.value().is_empty() && !focused && wizard.name.value().is_empty();
+    let untouched = *field == WizardField::Slug
+        && wizard.slug.value().is_empty()
+        && !focused
+        && wizard.name.value().is_empty();
     match wizard.problem(field, offer).filter(|_| !untouched) {
         Some(problem) => lines.extend(wrap(&problem, room).into_iter().enumerate().map(|(at, text)| {
             let glyph = if at == 0 { "✗ " } else { "  " };
@@ -123,45 +125,45 @@ fn tail(text: &str, columns: usize) -> String {
     text[from..].to_owned()
 }
 
-fn label(field: &Field) -> String {
+fn label(field: &WizardField) -> String {
     match field {
-        Field::Name => "display name".to_owned(),
-        Field::Slug => "name".to_owned(),
-        Field::Labels => "labels".to_owned(),
-        Field::Blueprint => "blueprint".to_owned(),
-        Field::Version => "version".to_owned(),
-        Field::Target => "target".to_owned(),
-        Field::Setting(name) => name.replace('_', " "),
-        Field::Seed => "seed".to_owned(),
+        WizardField::Name => "display name".to_owned(),
+        WizardField::Slug => "name".to_owned(),
+        WizardField::Labels => "labels".to_owned(),
+        WizardField::Blueprint => "blueprint".to_owned(),
+        WizardField::Version => "version".to_owned(),
+        WizardField::Target => "target".to_owned(),
+        WizardField::Setting(name) => name.replace('_', " "),
+        WizardField::Seed => "seed".to_owned(),
     }
 }
 
-fn choice(wizard: &Wizard, field: &Field, focused: bool) -> String {
+fn choice(wizard: &Wizard, field: &WizardField, focused: bool) -> String {
     let text = match field {
-        Field::Blueprint => wizard.blueprint.as_ref().map(|(name, _)| name.to_string()),
-        Field::Version => wizard.blueprint.as_ref().map(|(_, version)| version.to_string()),
-        Field::Target => wizard.target.as_ref().map(ToString::to_string),
-        Field::Seed => Some(if wizard.seed == Seed::Yes { "yes" } else { "no" }.to_owned()),
+        WizardField::Blueprint => wizard.blueprint.as_ref().map(|(name, _)| name.to_string()),
+        WizardField::Version => wizard.blueprint.as_ref().map(|(_, version)| version.to_string()),
+        WizardField::Target => wizard.target.as_ref().map(ToString::to_string),
+        WizardField::Seed => Some(if wizard.seed == Seed::Yes { "yes" } else { "no" }.to_owned()),
         _ => None,
     };
     let text = text.unwrap_or_else(|| "…".to_owned());
     if focused { format!("◂ {text} ▸") } else { format!(" {text}") }
 }
 
-fn meaning(wizard: &Wizard, field: &Field, offer: Catalogue<'_>) -> String {
+fn meaning(wizard: &Wizard, field: &WizardField, offer: Catalogue<'_>) -> String {
     let blueprint = wizard.chosen(offer);
     match field {
-        Field::Name => "for people; anything goes".to_owned(),
-        Field::Slug if wizard.slug_origin == SlugOrigin::Derived => {
+        WizardField::Name => "for people; anything goes".to_owned(),
+        WizardField::Slug if wizard.slug_origin == SlugOrigin::Derived => {
             "derived from the display name".to_owned()
         }
-        Field::Slug => "✓ free".to_owned(),
-        Field::Labels => "name=value, name=value".to_owned(),
-        Field::Blueprint => blueprint.map(|chosen| chosen.title.clone()).unwrap_or_default(),
-        Field::Version => {
+        WizardField::Slug => "✓ free".to_owned(),
+        WizardField::Labels => "name=value, name=value".to_owned(),
+        WizardField::Blueprint => blueprint.map(|chosen| chosen.title.clone()).unwrap_or_default(),
+        WizardField::Version => {
             blueprint.map(|chosen| format!("{} migrations", chosen.migrations.len())).unwrap_or_default()
         }
-        Field::Target => {
+        WizardField::Target => {
             let chosen =
                 offer.targets.iter().find(|other| Some(&other.health.name) == wizard.target.as_ref());
             chosen.map_or_else(String::new, |target| match &target.health.problem {
@@ -169,10 +171,10 @@ fn meaning(wizard: &Wizard, field: &Field, offer: Catalogue<'_>) -> String {
                 None => format!("{}, {} tenants", target.address, target.health.tenants),
             })
         }
-        Field::Setting(name) => blueprint
+        WizardField::Setting(name) => blueprint
             .and_then(|chosen| chosen.settings.get(name))
             .map(|setting| format!("{}, {} to {}", setting.title, setting.min, setting.max))
             .unwrap_or_default(),
-        Field::Seed => "sample data from the blueprint".to_owned(),
+        WizardField::Seed => "sample data from the blueprint".to_owned(),
     }
 }

@@ -14,7 +14,7 @@ mod words;
 
 use tenantry_protocol::blueprint::Tenancy;
 
-use super::findings::{Findings, Place, shown};
+use super::findings::{FileLine, Findings, shown};
 use super::split::{Piece, Statement, split};
 use rules::{RULES, Weight};
 use shared::Shared;
@@ -22,7 +22,7 @@ use shared_code::SharedCode;
 use tables::Tables;
 use words::Words;
 
-pub use outside::Work;
+pub use outside::OutsideWork;
 
 /// A statement of megabytes must not take minutes: finding a line costs its length.
 const MOST_IN_A_STATEMENT: usize = 20;
@@ -76,7 +76,7 @@ impl Linter {
             }
             Marking::Outside => {
                 if let Err(message) = outside::work(&words) {
-                    findings.error("outside_statement", Place { file, line: words.line(0) }, message);
+                    findings.error("outside_statement", FileLine { file, line: words.line(0) }, message);
                 }
                 false
             }
@@ -84,7 +84,7 @@ impl Linter {
         // What may stand outside a transaction is on a list, so nothing more has to be refused there.
         for rule in RULES.iter().filter(|rule| is_inside || rule.weight == Weight::Warning) {
             if let Some(token) = (rule.finds)(&words) {
-                let place = Place { file, line: words.line(token) };
+                let place = FileLine { file, line: words.line(token) };
                 match rule.weight {
                     Weight::Error => findings.error(rule.code, place, rule.message),
                     Weight::Warning => findings.warning(rule.code, place, rule.message),
@@ -97,7 +97,7 @@ impl Linter {
                  here: leave the schema out",
                 shown(&schema)
             );
-            findings.warning("foreign_schema", Place { file, line: words.line(token) }, message);
+            findings.warning("foreign_schema", FileLine { file, line: words.line(token) }, message);
         }
         if is_inside {
             self.enum_labels(file, &words, findings);
@@ -133,7 +133,7 @@ impl Linter {
                  add one",
                 shown(&table.name)
             );
-            findings.warning("no_primary_key", Place { file: &table.file, line: table.line }, message);
+            findings.warning("no_primary_key", FileLine { file: &table.file, line: table.line }, message);
         }
     }
 
@@ -148,7 +148,7 @@ impl Linter {
             let message = "this looks like the value that ALTER TYPE … ADD VALUE added to an enum, and some versions \
                            of PostgreSQL (15, for one) refuse to use it in the same transaction, which is that of the \
                            whole blueprint: put the value into CREATE TYPE";
-            findings.warning("enum_value_used", Place { file, line: words.line(token) }, message);
+            findings.warning("enum_value_used", FileLine { file, line: words.line(token) }, message);
         }
     }
 }
@@ -164,11 +164,11 @@ fn not_transactional(file: &str, how: &str, words: &Words<'_>, findings: &mut Fi
         ),
         Err(_) => format!("{what}, and a tenant's own role may not run it outside of one: remove it"),
     };
-    findings.error("not_transactional", Place { file, line: words.line(token) }, message);
+    findings.error("not_transactional", FileLine { file, line: words.line(token) }, message);
 }
 
 /// What a statement of a file outside the transaction does; `None` for one that may not be there.
-pub fn work_of(statement: &Statement) -> Option<Work> {
+pub fn work_of(statement: &Statement) -> Option<OutsideWork> {
     let pieces = split(&statement.text).ok()?;
     let [piece] = pieces.as_slice() else { return None };
     outside::work(&Words::of(piece)).ok()

@@ -7,7 +7,7 @@ use super::words::Words;
 
 /// A statement that runs outside the transaction, by what is left where it was cut short.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Work {
+pub enum OutsideWork {
     /// An index that is not valid, under this name.
     CreateIndex { name: String },
     /// The index as it was, perhaps no longer valid.
@@ -35,18 +35,18 @@ const OTHER: &str = "a file outside the transaction may only have CREATE INDEX C
                      move this statement into a file without that mark";
 
 /// What the statement does outside a transaction, or why a file outside of it may not have it.
-pub(super) fn work(words: &Words<'_>) -> Result<Work, &'static str> {
+pub(super) fn work(words: &Words<'_>) -> Result<OutsideWork, &'static str> {
     if words.starts_with(&["create"]) && words.find(&["index", "concurrently"]).is_some_and(|at| at <= 2) {
         create_index(words)
     } else if words.starts_with(&["drop", "index", "concurrently"]) {
         let at = words.skip(3, &[&["if", "exists"]]);
-        one_name(words, at, &["restrict"]).map(|()| Work::DropIndex)
+        one_name(words, at, &["restrict"]).map(|()| OutsideWork::DropIndex)
     } else if words.starts_with(&["reindex"]) {
         reindex(words)
     } else if words.starts_with(&["alter", "type"]) && words.find(&["add", "value"]).is_some() {
         let (parts, after) = words.dotted_name(2);
         if parts.len() == 1 && words.matches(after, &["add", "value"]) {
-            Ok(Work::AddValue)
+            Ok(OutsideWork::AddValue)
         } else {
             Err(SEVERAL)
         }
@@ -77,7 +77,7 @@ pub(super) fn refused_inside(words: &Words<'_>) -> Option<usize> {
     if can_be_concurrent || detaches() { words.find(&["concurrently"]) } else { None }
 }
 
-fn create_index(words: &Words<'_>) -> Result<Work, &'static str> {
+fn create_index(words: &Words<'_>) -> Result<OutsideWork, &'static str> {
     let at = if words.starts_with(&["create", "index", "concurrently"]) {
         3
     } else if words.starts_with(&["create", "unique", "index", "concurrently"]) {
@@ -87,13 +87,13 @@ fn create_index(words: &Words<'_>) -> Result<Work, &'static str> {
     };
     let at = words.skip(at, &[&["if", "not", "exists"]]);
     match words.name(at) {
-        Some(name) if !words.is(at, "on") && words.is(at + 1, "on") => Ok(Work::CreateIndex { name }),
+        Some(name) if !words.is(at, "on") && words.is(at + 1, "on") => Ok(OutsideWork::CreateIndex { name }),
         _ => Err(UNNAMED),
     }
 }
 
 /// `reindex [(options)] index|table [concurrently] name`
-fn reindex(words: &Words<'_>) -> Result<Work, &'static str> {
+fn reindex(words: &Words<'_>) -> Result<OutsideWork, &'static str> {
     let mut at = 1;
     let mut is_concurrent = false;
     if words.is_symbol(at, b'(') {
@@ -118,11 +118,11 @@ fn reindex(words: &Words<'_>) -> Result<Work, &'static str> {
     if !is_concurrent {
         return Err(NOT_CONCURRENT);
     }
-    one_name(words, at, &[]).map(|()| Work::Reindex)
+    one_name(words, at, &[]).map(|()| OutsideWork::Reindex)
 }
 
 /// `vacuum|analyze [(options)] [words] table …`
-fn maintain(words: &Words<'_>) -> Result<Work, &'static str> {
+fn maintain(words: &Words<'_>) -> Result<OutsideWork, &'static str> {
     let mut at = 1;
     if words.is_symbol(at, b'(') {
         while at < words.len() && !words.is_symbol(at, b')') {
@@ -132,7 +132,7 @@ fn maintain(words: &Words<'_>) -> Result<Work, &'static str> {
     }
     at = words.skip(at, &[&["full"], &["freeze"], &["verbose"], &["analyze"]]);
     let (parts, _) = words.dotted_name(at);
-    if parts.len() == 1 { Ok(Work::Maintain) } else { Err(NO_TABLE) }
+    if parts.len() == 1 { Ok(OutsideWork::Maintain) } else { Err(NO_TABLE) }
 }
 
 /// One unqualified name and, perhaps, one of the words behind it, to the end.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::findings::{Findings, Place, shown};
+use super::super::findings::{FileLine, Findings, shown};
 use super::tables::{self, Table};
 use super::words::Words;
 
@@ -20,39 +20,39 @@ pub(super) struct Shared {
 }
 
 /// A finding of one statement: where, which code, and what.
-type Found = (usize, &'static str, &'static str);
+type SharedFinding = (usize, &'static str, &'static str);
 
-const PRIMARY_KEY: Found = (
+const PRIMARY_KEY: SharedFinding = (
     0,
     "key_without_tenant",
     "the tenants share this table, and a key without tenant_id tells each of the others' rows: write it as a constraint of \
      the table that begins with tenant_id, as in primary key (tenant_id, id)",
 );
-const UNIQUE: Found = (
+const UNIQUE: SharedFinding = (
     0,
     "key_without_tenant",
     "the tenants share this table, and what is unique among all of them tells each of the others' rows: put tenant_id first, \
      as in unique (tenant_id, name)",
 );
-const REFERENCE: Found = (
+const REFERENCE: SharedFinding = (
     0,
     "reference_without_tenant",
     "a foreign key without tenant_id can point at another tenant's row: write it as a constraint of the table, as in foreign \
      key (tenant_id, x_id) references x (tenant_id, id)",
 );
-const SETS_TENANT: Found = (
+const SETS_TENANT: SharedFinding = (
     0,
     "reference_sets_tenant",
     "this would set tenant_id too, which is never null: name the columns, as in on delete set null (x_id)",
 );
 
-const SETS_BY_ITSELF: Found = (
+const SETS_BY_ITSELF: SharedFinding = (
     0,
     "reference_sets_tenant",
     "PostgreSQL would set columns here with the rights of the tables' owner, tenant_id among them: use on delete set null (x_id), \
      on update cascade, or no action",
 );
-const EXCLUDES: Found = (
+const EXCLUDES: SharedFinding = (
     0,
     "key_without_tenant",
     "the tenants share this table, and an exclusion that does not compare tenant_id by equality tells each of the others' rows: \
@@ -64,10 +64,10 @@ impl Shared {
         self.follow(file, words);
         let found = statement(words).into_iter().chain(constraints(words)).chain(indexes(words));
         for (token, code, message) in found {
-            findings.error(code, Place { file, line: words.line(token) }, message);
+            findings.error(code, FileLine { file, line: words.line(token) }, message);
         }
         for (token, code, message) in warnings(words) {
-            findings.warning(code, Place { file, line: words.line(token) }, message);
+            findings.warning(code, FileLine { file, line: words.line(token) }, message);
         }
     }
 
@@ -76,7 +76,7 @@ impl Shared {
         if self.outside.as_deref() != Some(file) {
             let message = "the tables that tenants share are made in one transaction, which this file would leave: put what \
                            it does into a file that does not";
-            findings.error("outside_shared", Place { file, line }, message);
+            findings.error("outside_shared", FileLine { file, line }, message);
             self.outside = Some(file.to_owned());
         }
     }
@@ -87,7 +87,7 @@ impl Shared {
                 "the tenants share the table {}, and without a column tenant_id uuid not null its rows are nobody's: add it",
                 shown(&table.name)
             );
-            findings.error("no_tenant_id", Place { file: &table.file, line: table.line }, message);
+            findings.error("no_tenant_id", FileLine { file: &table.file, line: table.line }, message);
         }
     }
 
@@ -133,7 +133,7 @@ fn has_tenant_column(words: &Words<'_>) -> bool {
 }
 
 /// What a statement must not do at all.
-fn statement(words: &Words<'_>) -> Option<Found> {
+fn statement(words: &Words<'_>) -> Option<SharedFinding> {
     let view = words.find(&["view"]).filter(|at| *at <= 4 && words.starts_with(&["create"]));
     if words.starts_with(&["create", "materialized", "view"]) {
         let message = "a materialized view holds all tenants' rows and has no policies: make it a view";
@@ -181,7 +181,7 @@ fn statement(words: &Words<'_>) -> Option<Found> {
 }
 
 /// Keys and foreign keys within CREATE TABLE and ALTER TABLE.
-fn constraints(words: &Words<'_>) -> Vec<Found> {
+fn constraints(words: &Words<'_>) -> Vec<SharedFinding> {
     let is_table = tables::created_table(words).is_some() || words.starts_with(&["alter", "table"]);
     let mut found = Vec::new();
     for at in if is_table { 0..words.len() } else { 0..0 } {
@@ -215,7 +215,7 @@ fn excludes_within_a_tenant(words: &Words<'_>, at: usize) -> bool {
 }
 
 /// A key at `at` whose columns would stand at `list`; none there: it is a column's own.
-fn key(words: &Words<'_>, at: usize, list: usize, found: Found) -> Option<Found> {
+fn key(words: &Words<'_>, at: usize, list: usize, found: SharedFinding) -> Option<SharedFinding> {
     if words.matches(list, &["using", "index"]) || words.is(list, "not|distinct") {
         return None;
     }
@@ -228,7 +228,7 @@ fn key(words: &Words<'_>, at: usize, list: usize, found: Found) -> Option<Found>
 }
 
 /// `[foreign key (columns)] references table [(columns)]`; without the first it is a column's own.
-fn reference(words: &Words<'_>, at: usize) -> Option<Found> {
+fn reference(words: &Words<'_>, at: usize) -> Option<SharedFinding> {
     let here = (0..at)
         .rev()
         .find(|before| words.matches(*before, &["foreign", "key"]))
@@ -247,12 +247,12 @@ fn reference(words: &Words<'_>, at: usize) -> Option<Found> {
     (!is_covered).then_some((at, REFERENCE.1, REFERENCE.2))
 }
 
-fn indexes(words: &Words<'_>) -> Option<Found> {
+fn indexes(words: &Words<'_>) -> Option<SharedFinding> {
     let (columns, at) = index(words, &["create", "unique", "index"])?;
     (!has_tenant(&columns)).then_some((at, UNIQUE.1, UNIQUE.2))
 }
 
-fn warnings(words: &Words<'_>) -> Vec<Found> {
+fn warnings(words: &Words<'_>) -> Vec<SharedFinding> {
     let mut found = Vec::new();
     if let Some((columns, at)) = index(words, &["create", "index"])
         && columns.first().is_none_or(|column| column != TENANT)

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::super::findings::{Findings, Place, shown};
+use super::super::findings::{FileLine, Findings, shown};
 use super::tables;
 use super::words::Words;
 
@@ -15,13 +15,13 @@ use super::words::Words;
 #[derive(Debug, Default)]
 pub(super) struct SharedCode {
     functions: BTreeSet<String>,
-    actions: Vec<Action>,
+    actions: Vec<ReferentialAction>,
     triggers: Vec<Trigger>,
 }
 
 /// A foreign key that changes rows of its table by itself.
 #[derive(Debug)]
-struct Action {
+struct ReferentialAction {
     table: String,
     constraint: Option<String>,
     deletes: bool,
@@ -44,7 +44,7 @@ struct Trigger {
 const HARMLESS: &[&str] =
     &["suppress_redundant_updates_trigger", "tsvector_update_trigger", "tsvector_update_trigger_column"];
 
-impl Action {
+impl ReferentialAction {
     fn fires(&self, trigger: &Trigger) -> bool {
         self.table == trigger.table
             && (self.deletes && trigger.on_delete || self.updates && trigger.on_update)
@@ -56,7 +56,7 @@ impl SharedCode {
         if let Some(at) = kind_that_calls(words) {
             let message = "tenants cannot share an operator, a cast or a conversion: PostgreSQL could run its function with the \
                            rights of the tables' owner; use a function";
-            findings.error("shared_kind", Place { file, line: words.line(at) }, message);
+            findings.error("shared_kind", FileLine { file, line: words.line(at) }, message);
         }
         for within in stored_expressions(words) {
             let Some((at, name)) = self.called(words, within) else { continue };
@@ -65,7 +65,7 @@ impl SharedCode {
                  in a trigger before insert or update, or check there",
                 shown(&name)
             );
-            findings.error("shared_expression", Place { file, line: words.line(at) }, message);
+            findings.error("shared_expression", FileLine { file, line: words.line(at) }, message);
         }
         self.follow(file, words);
     }
@@ -84,7 +84,7 @@ impl SharedCode {
                 shown(&trigger.name),
                 shown(&trigger.table)
             );
-            let place = Place { file: &trigger.file, line: trigger.line };
+            let place = FileLine { file: &trigger.file, line: trigger.line };
             findings.error("trigger_in_action", place, message);
         }
     }
@@ -140,11 +140,11 @@ fn table(words: &Words<'_>) -> Option<(String, usize)> {
 }
 
 /// What the foreign keys of a table do. Each clause is told of by itself: which key it belongs to makes no difference.
-fn actions(words: &Words<'_>, table: &str) -> Vec<Action> {
+fn actions(words: &Words<'_>, table: &str) -> Vec<ReferentialAction> {
     let clause = |at: usize| {
         let acts = words.matches(at, &["on", "delete|update", "cascade"])
             || words.matches(at, &["on", "delete|update", "set", "null|default"]);
-        acts.then(|| Action {
+        acts.then(|| ReferentialAction {
             table: table.to_owned(),
             constraint: name_before(words, at),
             deletes: words.matches(at + 1, &["delete", "cascade"]),

@@ -3,7 +3,7 @@
 //! Patterns are lists of words; `a|b` stands for either. A quoted name is never a keyword. It must not judge.
 
 use crate::model::blueprint::split::{Piece, Statement};
-use crate::model::blueprint::token::{Kind, Token};
+use crate::model::blueprint::token::{Token, TokenKind};
 
 #[derive(Debug)]
 pub(super) struct Words<'a> {
@@ -34,16 +34,16 @@ impl<'a> Words<'a> {
 
     /// The keyword or unquoted name at `at` is the given word, or one of `a|b`.
     pub(super) fn is(&self, at: usize, pattern: &str) -> bool {
-        self.kind(at) == Some(Kind::Word)
+        self.kind(at) == Some(TokenKind::Word)
             && pattern.split('|').any(|word| self.text(at).eq_ignore_ascii_case(word))
     }
 
     pub(super) fn is_symbol(&self, at: usize, symbol: u8) -> bool {
-        self.kind(at) == Some(Kind::Symbol(symbol))
+        self.kind(at) == Some(TokenKind::Symbol(symbol))
     }
 
     pub(super) fn is_text(&self, at: usize) -> bool {
-        matches!(self.kind(at), Some(Kind::Text | Kind::DollarText))
+        matches!(self.kind(at), Some(TokenKind::Text | TokenKind::DollarText))
     }
 
     pub(super) fn touches_next(&self, at: usize) -> bool {
@@ -71,8 +71,8 @@ impl<'a> Words<'a> {
     /// A name as the server stores it: folded to lower case, or as it stands in its double quotes.
     pub(super) fn name(&self, at: usize) -> Option<String> {
         match self.kind(at)? {
-            Kind::Word => Some(self.text(at).to_lowercase()),
-            Kind::QuotedWord => {
+            TokenKind::Word => Some(self.text(at).to_lowercase()),
+            TokenKind::QuotedWord => {
                 Some(self.text(at).strip_prefix('"')?.strip_suffix('"')?.replace("\"\"", "\""))
             }
             _ => None,
@@ -103,7 +103,7 @@ impl<'a> Words<'a> {
         at
     }
 
-    fn kind(&self, at: usize) -> Option<Kind> {
+    fn kind(&self, at: usize) -> Option<TokenKind> {
         self.tokens.get(at).map(|token| token.kind)
     }
 }

@@ -22,7 +22,7 @@ fn check_undo(name: &str, of: &str) {
     }
 }
 
-fn order(name: &str) -> Order {
+fn order(name: &str) -> MigrationOrder {
     match read(name) {
         Name::Migration { order, .. } => order,
         other => panic!("{name} is {other:?}"),

@@ -4,7 +4,7 @@
 use super::*;
 use crate::model::blueprint::split::split;
 
-fn work_of(sql: &str) -> Result<Work, &'static str> {
+fn work_of(sql: &str) -> Result<OutsideWork, &'static str> {
     let pieces = split(sql).unwrap();
     assert_eq!(pieces.len(), 1, "{sql}");
     work(&Words::of(&pieces[0]))
@@ -12,7 +12,7 @@ fn work_of(sql: &str) -> Result<Work, &'static str> {
 
 #[test]
 fn what_may_stand_outside_is_a_short_list() {
-    let index = |name: &str| Ok(Work::CreateIndex { name: name.to_owned() });
+    let index = |name: &str| Ok(OutsideWork::CreateIndex { name: name.to_owned() });
     for (sql, expect) in [
         ("create index concurrently i on a (x)", index("i")),
         (
@@ -20,14 +20,14 @@ fn what_may_stand_outside_is_a_short_list() {
             index("some_index"),
         ),
         ("create index concurrently \"Ein \"\"I\" on a (x) where x > 1", index("Ein \"I")),
-        ("drop index concurrently i", Ok(Work::DropIndex)),
-        ("drop index concurrently if exists i restrict", Ok(Work::DropIndex)),
-        ("reindex table concurrently a", Ok(Work::Reindex)),
-        ("reindex (verbose, concurrently) index i", Ok(Work::Reindex)),
-        ("alter type mood add value if not exists 'ok' before 'sad'", Ok(Work::AddValue)),
-        ("vacuum (analyze, parallel 2) a", Ok(Work::Maintain)),
-        ("vacuum full a", Ok(Work::Maintain)),
-        ("analyze verbose a (x), b", Ok(Work::Maintain)),
+        ("drop index concurrently i", Ok(OutsideWork::DropIndex)),
+        ("drop index concurrently if exists i restrict", Ok(OutsideWork::DropIndex)),
+        ("reindex table concurrently a", Ok(OutsideWork::Reindex)),
+        ("reindex (verbose, concurrently) index i", Ok(OutsideWork::Reindex)),
+        ("alter type mood add value if not exists 'ok' before 'sad'", Ok(OutsideWork::AddValue)),
+        ("vacuum (analyze, parallel 2) a", Ok(OutsideWork::Maintain)),
+        ("vacuum full a", Ok(OutsideWork::Maintain)),
+        ("analyze verbose a (x), b", Ok(OutsideWork::Maintain)),
     ] {
         assert_eq!(work_of(sql), expect, "{sql}");
     }

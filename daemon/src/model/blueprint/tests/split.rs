@@ -235,6 +235,6 @@ fn random_text_is_cut_without_losing_anything() {
 fn assert_between(sql: &str, from: usize, to: usize) {
     let mut lexer = Lexer::new(&sql[from..to]);
     while let Some(token) = lexer.next().unwrap() {
-        assert_eq!(token.kind, Kind::Symbol(b';'), "{sql:?} from {from} to {to}");
+        assert_eq!(token.kind, TokenKind::Symbol(b';'), "{sql:?} from {from} to {to}");
     }
 }

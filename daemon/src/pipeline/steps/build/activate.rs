@@ -6,7 +6,7 @@ use tenantry_protocol::plan::PlanSql;
 
 use crate::pipeline::context::ProvisionRun;
 use crate::pipeline::plan_sql::{Recipe, ours};
-use crate::pipeline::steps::{Attempt, BuildStep, Running};
+use crate::pipeline::steps::{Attempt, BuildStep, StepFuture};
 use crate::postgres::{credentials, tenant_ddl};
 
 pub(in crate::pipeline) struct Activate;
@@ -16,7 +16,7 @@ impl BuildStep for Activate {
         vec![ours(tenant_ddl::CLOSE_PROBE)]
     }
 
-    fn run<'a>(&'a self, run: &'a mut ProvisionRun, _: Attempt<'a>) -> Running<'a> {
+    fn run<'a>(&'a self, run: &'a mut ProvisionRun, _: Attempt<'a>) -> StepFuture<'a> {
         Box::pin(async {
             Ok(credentials::activate(&run.target, run.standing(), &run.tenant.placement).await?)
         })

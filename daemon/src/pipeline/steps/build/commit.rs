@@ -7,7 +7,7 @@ use tenantry_protocol::plan::PlanSql;
 
 use crate::pipeline::context::ProvisionRun;
 use crate::pipeline::plan_sql::{Recipe, ours};
-use crate::pipeline::steps::{Attempt, BuildStep, Running};
+use crate::pipeline::steps::{Attempt, BuildStep, StepFuture};
 use crate::postgres::pool_ddl;
 use crate::postgres::tenant_ddl;
 
@@ -19,7 +19,7 @@ impl BuildStep for Commit {
         vec![ours(if is_shared { pool_ddl::SHARED_SEAL } else { tenant_ddl::SEAL }), ours("commit;\n")]
     }
 
-    fn run<'a>(&'a self, run: &'a mut ProvisionRun, _: Attempt<'a>) -> Running<'a> {
+    fn run<'a>(&'a self, run: &'a mut ProvisionRun, _: Attempt<'a>) -> StepFuture<'a> {
         Box::pin(async {
             let build = run.take_build()?;
             Ok(build.commit(run.site()).await?)

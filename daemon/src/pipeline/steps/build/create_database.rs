@@ -6,7 +6,7 @@ use tenantry_protocol::plan::PlanSql;
 
 use crate::pipeline::context::ProvisionRun;
 use crate::pipeline::plan_sql::{Recipe, ours};
-use crate::pipeline::steps::{Attempt, BuildStep, Running};
+use crate::pipeline::steps::{Attempt, BuildStep, StepFuture};
 use crate::postgres::preparation::groundwork::groundwork;
 use crate::postgres::tenancy::database::databases;
 use crate::postgres::tenant_ddl;
@@ -18,7 +18,7 @@ impl BuildStep for CreateDatabase {
         [tenant_ddl::JOIN_OWNER, tenant_ddl::CREATE_DATABASE, tenant_ddl::OPEN_DATABASE].map(ours).into()
     }
 
-    fn run<'a>(&'a self, run: &'a mut ProvisionRun, _: Attempt<'a>) -> Running<'a> {
+    fn run<'a>(&'a self, run: &'a mut ProvisionRun, _: Attempt<'a>) -> StepFuture<'a> {
         Box::pin(async {
             let ready = run.ready().await?;
             let prepared = groundwork(&run.target, &ready).await?;

@@ -7,7 +7,7 @@ use tenantry_protocol::plan::PlanSql;
 use crate::pipeline::context::ProvisionRun;
 use crate::pipeline::plan_sql::{Recipe, ours};
 use crate::pipeline::step_error::StepError;
-use crate::pipeline::steps::{Attempt, BuildStep, Running};
+use crate::pipeline::steps::{Attempt, BuildStep, StepFuture};
 use crate::postgres::pool_ddl;
 
 pub(in crate::pipeline) struct Join;
@@ -17,7 +17,7 @@ impl BuildStep for Join {
         vec![ours(pool_ddl::JOIN)]
     }
 
-    fn run<'a>(&'a self, run: &'a mut ProvisionRun, _: Attempt<'a>) -> Running<'a> {
+    fn run<'a>(&'a self, run: &'a mut ProvisionRun, _: Attempt<'a>) -> StepFuture<'a> {
         Box::pin(async {
             let pool = run.pool.clone().ok_or(StepError::OutOfOrder { lacks: "the shared tables" })?;
             let (mark, tenant) = (run.mark, run.tenant.id);

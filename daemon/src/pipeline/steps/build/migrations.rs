@@ -10,7 +10,7 @@ use super::files;
 use crate::model::operation::Step;
 use crate::pipeline::context::ProvisionRun;
 use crate::pipeline::plan_sql::{self, Recipe};
-use crate::pipeline::steps::{Attempt, BuildStep, Running};
+use crate::pipeline::steps::{Attempt, BuildStep, StepFuture};
 
 pub(in crate::pipeline) struct Migrations;
 
@@ -19,7 +19,7 @@ impl BuildStep for Migrations {
         plan_sql::files(of.blueprint.inside())
     }
 
-    fn run<'a>(&'a self, run: &'a mut ProvisionRun, attempt: Attempt<'a>) -> Running<'a> {
+    fn run<'a>(&'a self, run: &'a mut ProvisionRun, attempt: Attempt<'a>) -> StepFuture<'a> {
         Box::pin(async move {
             let blueprint = Arc::clone(&run.blueprint);
             files::apply(run, blueprint.inside(), Step::Migrations, attempt.tracker).await

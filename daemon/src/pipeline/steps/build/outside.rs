@@ -11,16 +11,16 @@ use tenantry_protocol::plan::PlanSql;
 
 use super::files;
 use crate::fault;
-use crate::model::blueprint::{Migration, Statement, Work, work_of};
+use crate::model::blueprint::{Migration, OutsideWork, Statement, work_of};
 use crate::model::operation::{Seeding, Step};
 use crate::pipeline::context::ProvisionRun;
 use crate::pipeline::plan_sql::{self, Recipe, ours};
 use crate::pipeline::step_error::StepError;
-use crate::pipeline::steps::{Attempt, BuildStep, Running};
+use crate::pipeline::steps::{Attempt, BuildStep, StepFuture};
 use crate::pipeline::tracker::Tracker;
 use crate::postgres;
 use crate::postgres::build::outside_journal as journal;
-use crate::postgres::build::outside_journal::{Entry, Standing};
+use crate::postgres::build::outside_journal::{JournalEntry, StatementStanding};
 use crate::postgres::build::owner_login::{self, Blocker, Invalid, OwnerSession, Purpose};
 use crate::postgres::build::runner::{Build, FileError};
 use crate::postgres::error::ServerError;
@@ -39,9 +39,9 @@ struct Counter<'a> {
     total: usize,
 }
 
-pub(in crate::pipeline) struct Outside;
+pub(in crate::pipeline) struct RunOutside;
 
-impl BuildStep for Outside {
+impl BuildStep for RunOutside {
     /// The files behind the commit: those that can be in no transaction within a login of the owner's.
     fn sql(&self, of: Recipe<'_>) -> Vec<PlanSql> {
         let mut sql = Vec::new();
@@ -59,7 +59,7 @@ impl BuildStep for Outside {
         sql
     }
 
-    fn run<'a>(&'a self, run: &'a mut ProvisionRun, attempt: Attempt<'a>) -> Running<'a> {
+    fn run<'a>(&'a self, run: &'a mut ProvisionRun, attempt: Attempt<'a>) -> StepFuture<'a> {
         Box::pin(all_files(run, attempt))
     }
 }
@@ -158,7 +158,7 @@ async fn statements(
     for (number, statement) in file.statements.iter().enumerate() {
         let work = work_of(statement)
             .ok_or(StepError::OutOfOrder { lacks: "a statement that can be in no transaction" })?;
-        let entry = Entry {
+        let entry = JournalEntry {
             mark: run.mark,
             placement: &run.tenant.placement,
             position,
@@ -172,7 +172,7 @@ async fn statements(
         }
         let session = session.as_mut().ok_or(StepError::OutOfOrder { lacks: "the owner's login" })?;
         let standing = journal::begin(run.site(), entry).await?;
-        if standing != Standing::Done {
+        if standing != StatementStanding::Done {
             let one = one_statement(
                 run,
                 session,
@@ -193,11 +193,11 @@ async fn one_statement(
     run: &ProvisionRun,
     session: &mut OwnerSession,
     (file, number, statement): (&Migration, usize, &Statement),
-    (work, standing): (Work, Standing),
+    (work, standing): (OutsideWork, StatementStanding),
     deadline: Instant,
     tracker: &Tracker,
 ) -> Result<(), StepError> {
-    if standing == Standing::Begun {
+    if standing == StatementStanding::Begun {
         make_good(run, session, &work, deadline).await?;
     }
     let backend = session.backend;
@@ -225,7 +225,7 @@ async fn one_statement(
         _ => return Err(error.into()),
     };
     match () {
-        () if standing == Standing::Begun && is_done_already(&work, &server) => Ok(()),
+        () if standing == StatementStanding::Begun && is_done_already(&work, &server) => Ok(()),
         // Only its time ends it: nobody else has its process's number but to end the operation.
         () if server.is("57014") && left(deadline) < LOOK_EVERY => {
             let waited_for = waited_for.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -242,25 +242,25 @@ async fn one_statement(
 async fn make_good(
     run: &ProvisionRun,
     session: &mut OwnerSession,
-    work: &Work,
+    work: &OutsideWork,
     deadline: Instant,
 ) -> postgres::Result<()> {
     let which = match work {
-        Work::CreateIndex { name } => Invalid::Named(name),
-        Work::Reindex => Invalid::OfReindex,
-        Work::DropIndex | Work::AddValue | Work::Maintain => return Ok(()),
+        OutsideWork::CreateIndex { name } => Invalid::Named(name),
+        OutsideWork::Reindex => Invalid::OfReindex,
+        OutsideWork::DropIndex | OutsideWork::AddValue | OutsideWork::Maintain => return Ok(()),
     };
     session.drop_invalid(run.site(), &run.tenant.placement, which, left(deadline)).await.map(drop)
 }
 
 /// The server's refusal says that the attempt before came to its end. (Or that the name was taken all along, by a file that
 /// can never work, and that the daemon died between the statement's record and the statement.)
-fn is_done_already(work: &Work, server: &ServerError) -> bool {
+fn is_done_already(work: &OutsideWork, server: &ServerError) -> bool {
     match work {
-        Work::CreateIndex { .. } => server.is("42P07"),
-        Work::AddValue => server.is("42710"),
-        Work::DropIndex => server.is("42704"),
-        Work::Reindex | Work::Maintain => false,
+        OutsideWork::CreateIndex { .. } => server.is("42P07"),
+        OutsideWork::AddValue => server.is("42710"),
+        OutsideWork::DropIndex => server.is("42704"),
+        OutsideWork::Reindex | OutsideWork::Maintain => false,
     }
 }
 

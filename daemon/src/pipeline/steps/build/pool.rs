@@ -17,7 +17,7 @@ use crate::model::operation::Step;
 use crate::pipeline::context::ProvisionRun;
 use crate::pipeline::plan_sql::{self, Recipe, ours};
 use crate::pipeline::step_error::StepError;
-use crate::pipeline::steps::{Attempt, BuildStep, Running};
+use crate::pipeline::steps::{Attempt, BuildStep, StepFuture};
 use crate::pipeline::tracker::Tracker;
 use crate::postgres::Error;
 use crate::postgres::pool_ddl;
@@ -39,7 +39,7 @@ impl BuildStep for Pool {
         before.into_iter().chain(files).chain(covered).chain(behind).collect()
     }
 
-    fn run<'a>(&'a self, run: &'a mut ProvisionRun, attempt: Attempt<'a>) -> Running<'a> {
+    fn run<'a>(&'a self, run: &'a mut ProvisionRun, attempt: Attempt<'a>) -> StepFuture<'a> {
         Box::pin(find_or_build(run, attempt.tracker))
     }
 }

@@ -6,7 +6,7 @@ use tenantry_protocol::plan::PlanSql;
 
 use crate::pipeline::context::ProvisionRun;
 use crate::pipeline::plan_sql::{Recipe, ours};
-use crate::pipeline::steps::{Attempt, BuildStep, Running};
+use crate::pipeline::steps::{Attempt, BuildStep, StepFuture};
 use crate::postgres::tenancy::database::databases;
 use crate::postgres::tenant_ddl;
 
@@ -17,7 +17,7 @@ impl BuildStep for Reserve {
         vec![ours(tenant_ddl::RESERVE)]
     }
 
-    fn run<'a>(&'a self, run: &'a mut ProvisionRun, _: Attempt<'a>) -> Running<'a> {
+    fn run<'a>(&'a self, run: &'a mut ProvisionRun, _: Attempt<'a>) -> StepFuture<'a> {
         Box::pin(async {
             // The bookkeeping is there once the target is ready.
             run.ready().await?;

@@ -7,10 +7,10 @@ use tenantry_protocol::plan::PlanSql;
 
 use crate::pipeline::context::ProvisionRun;
 use crate::pipeline::plan_sql::{Recipe, ours};
-use crate::pipeline::steps::{Attempt, BuildStep, Running};
+use crate::pipeline::steps::{Attempt, BuildStep, StepFuture};
 use crate::postgres::build::runner::Build;
 use crate::postgres::pool_ddl;
-use crate::postgres::tenant_ddl::{self, Limits};
+use crate::postgres::tenant_ddl::{self, LoginLimits};
 
 pub(in crate::pipeline) struct Roles;
 
@@ -23,12 +23,12 @@ impl BuildStep for Roles {
         [roles, tenant_ddl::TEMP_FILES].map(ours).into()
     }
 
-    fn run<'a>(&'a self, run: &'a mut ProvisionRun, _: Attempt<'a>) -> Running<'a> {
+    fn run<'a>(&'a self, run: &'a mut ProvisionRun, _: Attempt<'a>) -> StepFuture<'a> {
         Box::pin(async {
             let ready = run.ready().await?;
             let owner = run.owner();
             let mut build = Build::begin(run.site(), &ready, run.mark, &run.tenant.placement, owner).await?;
-            let limits = Limits::of(&run.tenant.settings);
+            let limits = LoginLimits::of(&run.tenant.settings);
             let probe = run.probe.brief_verifier();
             let made = match &run.pool {
                 Some(pool) => build.create_shared_roles(pool, limits, &probe).await,

@@ -10,19 +10,19 @@ use crate::pipeline::context::ProvisionRun;
 use crate::pipeline::plan_sql::{Recipe, ours};
 use crate::pipeline::step_error::StepError;
 use crate::pipeline::steps::attack::Attacker;
-use crate::pipeline::steps::{Attempt, BuildStep, Running};
+use crate::pipeline::steps::{Attempt, BuildStep, StepFuture};
 use crate::pipeline::tracker::Tracker;
 use crate::postgres::credentials;
 
-pub(in crate::pipeline) struct Verify;
+pub(in crate::pipeline) struct VerifyBuild;
 
-impl BuildStep for Verify {
+impl BuildStep for VerifyBuild {
     fn sql(&self, of: Recipe<'_>) -> Vec<PlanSql> {
         let probes = probes::of(of.blueprint.tenancy, Depth::Core);
         probes.flat_map(|probe| probe.attacks).map(|attack| ours(&format!("{};\n", attack.sql))).collect()
     }
 
-    fn run<'a>(&'a self, run: &'a mut ProvisionRun, attempt: Attempt<'a>) -> Running<'a> {
+    fn run<'a>(&'a self, run: &'a mut ProvisionRun, attempt: Attempt<'a>) -> StepFuture<'a> {
         Box::pin(attack_new(run, attempt.tracker))
     }
 }

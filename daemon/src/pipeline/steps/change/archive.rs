@@ -12,10 +12,10 @@ use time::macros::format_description;
 use crate::model::audit_chain::{Actor, Entry, Outcome};
 use crate::pipeline::context::ChangeRun;
 use crate::pipeline::step_error::StepError;
-use crate::pipeline::steps::{Attempt, ChangeStep, Running};
+use crate::pipeline::steps::{Attempt, ChangeStep, StepFuture};
 use crate::pipeline::tracker::{Tracker, millis};
-use crate::postgres::archive::dump::{self, Made, Place};
-use crate::postgres::archive::dump_role::{self, Snapshot};
+use crate::postgres::archive::dump::{self, ArchivePlace, Made};
+use crate::postgres::archive::dump_role::{self, DumpSnapshot};
 use crate::postgres::archive::login::libpq_login;
 use crate::postgres::archive::programs::Programs;
 use crate::postgres::control::archives;
@@ -25,15 +25,15 @@ use crate::postgres::target::settlement::Settled;
 use crate::postgres::tenancy::shared::pools;
 use crate::postgres::{Error, Result};
 
-pub(in crate::pipeline) struct Archive;
+pub(in crate::pipeline) struct MakeArchive;
 
-impl ChangeStep for Archive {
-    fn run<'a>(&'a self, run: &'a mut ChangeRun, attempt: Attempt<'a>) -> Running<'a> {
+impl ChangeStep for MakeArchive {
+    fn run<'a>(&'a self, run: &'a mut ChangeRun, attempt: Attempt<'a>) -> StepFuture<'a> {
         Box::pin(archive(run, attempt.tracker))
     }
 
     /// What an attempt that was cut short left.
-    fn undo<'a>(&'a self, run: &'a ChangeRun) -> Running<'a> {
+    fn undo<'a>(&'a self, run: &'a ChangeRun) -> StepFuture<'a> {
         Box::pin(async {
             let ready = preparation::ready(&run.target).await?;
             Ok(dump_role::close(&run.target, &ready, run.mark, run.placement()).await?)
@@ -90,23 +90,23 @@ async fn is_made(run: &ChangeRun, operation: &Operation) -> Result<bool> {
 }
 
 /// What was looked at, without the session that looked.
-struct Seen {
+struct CountedRows {
     tables: u64,
     rows: u64,
 }
 
-async fn make(run: &ChangeRun, programs: &Programs, place: &Place) -> Result<(Made, Seen)> {
+async fn make(run: &ChangeRun, programs: &Programs, place: &ArchivePlace) -> Result<(Made, CountedRows)> {
     let pool = pools::of_tenant(&run.target, run.mark).await?;
     let pool = pool.as_ref();
     let password = dump_role::open(&run.target, run.mark, run.placement(), pool).await?;
-    let mut snapshot = Snapshot::take(run.site(), run.placement(), pool, &password).await?;
+    let mut snapshot = DumpSnapshot::take(run.site(), run.placement(), pool, &password).await?;
     let login = libpq_login(run.site(), run.placement(), &password, programs.major);
     let made = dump::make(programs, &login, &snapshot, place).await;
     if made.is_err() {
         // A server that went away is told from a dump that failed: the one is tried again.
         snapshot.is_there().await?;
     }
-    let seen = Seen { tables: snapshot.tables, rows: snapshot.rows };
+    let seen = CountedRows { tables: snapshot.tables, rows: snapshot.rows };
     snapshot.close().await;
     Ok((made?, seen))
 }

@@ -2,14 +2,14 @@
 
 use crate::model::operation::Step;
 use crate::pipeline::context::ChangeRun;
-use crate::pipeline::steps::{Attempt, ChangeStep, Running, nothing};
+use crate::pipeline::steps::{Attempt, ChangeStep, StepFuture, nothing};
 use crate::postgres::credentials;
 use crate::postgres::preparation;
 
 pub(in crate::pipeline) struct CloseOldLogin;
 
 impl ChangeStep for CloseOldLogin {
-    fn run<'a>(&'a self, run: &'a mut ChangeRun, attempt: Attempt<'a>) -> Running<'a> {
+    fn run<'a>(&'a self, run: &'a mut ChangeRun, attempt: Attempt<'a>) -> StepFuture<'a> {
         Box::pin(async move {
             let ready = preparation::ready(&run.target).await?;
             let ended = credentials::close_slot(&run.target, &ready, run.mark, run.login()?).await?;
@@ -19,7 +19,7 @@ impl ChangeStep for CloseOldLogin {
         })
     }
 
-    fn undo<'a>(&'a self, _: &'a ChangeRun) -> Running<'a> {
+    fn undo<'a>(&'a self, _: &'a ChangeRun) -> StepFuture<'a> {
         nothing()
     }
 }

@@ -2,19 +2,19 @@
 
 use crate::pipeline::context::ChangeRun;
 use crate::pipeline::step_error::StepError;
-use crate::pipeline::steps::{Attempt, ChangeStep, Running, nothing};
+use crate::pipeline::steps::{Attempt, ChangeStep, StepFuture, nothing};
 use crate::postgres::credentials;
 use crate::postgres::preparation;
 
 pub(in crate::pipeline) struct CloseProbe;
 
 impl ChangeStep for CloseProbe {
-    fn run<'a>(&'a self, run: &'a mut ChangeRun, _: Attempt<'a>) -> Running<'a> {
+    fn run<'a>(&'a self, run: &'a mut ChangeRun, _: Attempt<'a>) -> StepFuture<'a> {
         Box::pin(close(run))
     }
 
     /// A closed login of a probe is as it was.
-    fn undo<'a>(&'a self, _: &'a ChangeRun) -> Running<'a> {
+    fn undo<'a>(&'a self, _: &'a ChangeRun) -> StepFuture<'a> {
         nothing()
     }
 }

@@ -2,14 +2,14 @@
 
 use super::removing;
 use crate::pipeline::context::ChangeRun;
-use crate::pipeline::steps::{Attempt, ChangeStep, Running, nothing};
+use crate::pipeline::steps::{Attempt, ChangeStep, StepFuture, nothing};
 use crate::postgres::preparation;
 
 pub(in crate::pipeline) struct ConfirmAbsence;
 
 impl ChangeStep for ConfirmAbsence {
     /// Also where nothing was ever committed: somebody may have made something by the tenant's names.
-    fn run<'a>(&'a self, run: &'a mut ChangeRun, _: Attempt<'a>) -> Running<'a> {
+    fn run<'a>(&'a self, run: &'a mut ChangeRun, _: Attempt<'a>) -> StepFuture<'a> {
         Box::pin(async {
             let ready = preparation::ready(&run.target).await?;
             let (removal, _) = removing::look(run, &ready).await?;
@@ -17,7 +17,7 @@ impl ChangeStep for ConfirmAbsence {
         })
     }
 
-    fn undo<'a>(&'a self, _: &'a ChangeRun) -> Running<'a> {
+    fn undo<'a>(&'a self, _: &'a ChangeRun) -> StepFuture<'a> {
         nothing()
     }
 }

@@ -2,13 +2,13 @@
 
 use super::removing;
 use crate::pipeline::context::ChangeRun;
-use crate::pipeline::steps::{Attempt, ChangeStep, Running, nothing};
+use crate::pipeline::steps::{Attempt, ChangeStep, StepFuture, nothing};
 use crate::postgres::preparation;
 
 pub(in crate::pipeline) struct DropRoles;
 
 impl ChangeStep for DropRoles {
-    fn run<'a>(&'a self, run: &'a mut ChangeRun, attempt: Attempt<'a>) -> Running<'a> {
+    fn run<'a>(&'a self, run: &'a mut ChangeRun, attempt: Attempt<'a>) -> StepFuture<'a> {
         Box::pin(async move {
             let ready = preparation::ready(&run.target).await?;
             if let Some(removal) = removing::begin(run, &ready, attempt.tracker).await? {
@@ -18,7 +18,7 @@ impl ChangeStep for DropRoles {
         })
     }
 
-    fn undo<'a>(&'a self, _: &'a ChangeRun) -> Running<'a> {
+    fn undo<'a>(&'a self, _: &'a ChangeRun) -> StepFuture<'a> {
         nothing()
     }
 }

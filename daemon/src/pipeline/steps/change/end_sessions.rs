@@ -2,13 +2,13 @@
 
 use super::removing;
 use crate::pipeline::context::ChangeRun;
-use crate::pipeline::steps::{Attempt, ChangeStep, Running, nothing};
+use crate::pipeline::steps::{Attempt, ChangeStep, StepFuture, nothing};
 use crate::postgres::preparation;
 
 pub(in crate::pipeline) struct EndSessions;
 
 impl ChangeStep for EndSessions {
-    fn run<'a>(&'a self, run: &'a mut ChangeRun, attempt: Attempt<'a>) -> Running<'a> {
+    fn run<'a>(&'a self, run: &'a mut ChangeRun, attempt: Attempt<'a>) -> StepFuture<'a> {
         Box::pin(async move {
             let ready = preparation::ready(&run.target).await?;
             if let Some(removal) = removing::begin(run, &ready, attempt.tracker).await? {
@@ -20,7 +20,7 @@ impl ChangeStep for EndSessions {
     }
 
     /// A session that ended is the client's to open again.
-    fn undo<'a>(&'a self, _: &'a ChangeRun) -> Running<'a> {
+    fn undo<'a>(&'a self, _: &'a ChangeRun) -> StepFuture<'a> {
         nothing()
     }
 }

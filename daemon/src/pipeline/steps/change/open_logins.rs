@@ -2,7 +2,7 @@
 
 use crate::pipeline::context::ChangeRun;
 use crate::pipeline::step_error::StepError;
-use crate::pipeline::steps::{Attempt, ChangeStep, Running};
+use crate::pipeline::steps::{Attempt, ChangeStep, StepFuture};
 use crate::postgres::credentials;
 use crate::postgres::preparation;
 use crate::postgres::removal::Removal;
@@ -10,11 +10,11 @@ use crate::postgres::removal::Removal;
 pub(in crate::pipeline) struct OpenLogins;
 
 impl ChangeStep for OpenLogins {
-    fn run<'a>(&'a self, run: &'a mut ChangeRun, _: Attempt<'a>) -> Running<'a> {
+    fn run<'a>(&'a self, run: &'a mut ChangeRun, _: Attempt<'a>) -> StepFuture<'a> {
         Box::pin(open(run))
     }
 
-    fn undo<'a>(&'a self, run: &'a ChangeRun) -> Running<'a> {
+    fn undo<'a>(&'a self, run: &'a ChangeRun) -> StepFuture<'a> {
         Box::pin(async {
             let ready = preparation::ready(&run.target).await?;
             let (removal, _) = Removal::begin(run.site(), &ready, run.mark, run.placement()).await?;

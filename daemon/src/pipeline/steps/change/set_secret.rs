@@ -5,7 +5,7 @@
 
 use crate::pipeline::context::ChangeRun;
 use crate::pipeline::step_error::StepError;
-use crate::pipeline::steps::{Attempt, ChangeStep, Running};
+use crate::pipeline::steps::{Attempt, ChangeStep, StepFuture};
 use crate::postgres::Error;
 use crate::postgres::credentials::{self, Issue};
 use crate::postgres::preparation;
@@ -13,13 +13,13 @@ use crate::postgres::preparation;
 pub(in crate::pipeline) struct SetSecret;
 
 impl ChangeStep for SetSecret {
-    fn run<'a>(&'a self, run: &'a mut ChangeRun, _: Attempt<'a>) -> Running<'a> {
+    fn run<'a>(&'a self, run: &'a mut ChangeRun, _: Attempt<'a>) -> StepFuture<'a> {
         Box::pin(set(run))
     }
 
     /// A login that was opened for a secret that nobody got is closed. Where the tenant has a secret on it already, that one
     /// may be overwritten; the login stays, and another secret is asked for.
-    fn undo<'a>(&'a self, run: &'a ChangeRun) -> Running<'a> {
+    fn undo<'a>(&'a self, run: &'a ChangeRun) -> StepFuture<'a> {
         Box::pin(async {
             let login = run.login()?;
             if !run.issued_roles().iter().any(|issued| issued == login) {

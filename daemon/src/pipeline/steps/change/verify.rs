@@ -10,21 +10,21 @@ use crate::isolation;
 use crate::pipeline::context::ChangeRun;
 use crate::pipeline::step_error::StepError;
 use crate::pipeline::steps::attack::Attacker;
-use crate::pipeline::steps::{Attempt, ChangeStep, Running};
+use crate::pipeline::steps::{Attempt, ChangeStep, StepFuture};
 use crate::pipeline::tracker::Tracker;
 use crate::postgres::credentials;
 use crate::postgres::preparation;
 use crate::postgres::secret::Password;
 use crate::postgres::tenancy::shared::{pools, shared_names};
 
-pub(in crate::pipeline) struct Verify;
+pub(in crate::pipeline) struct VerifyTenant;
 
-impl ChangeStep for Verify {
-    fn run<'a>(&'a self, run: &'a mut ChangeRun, attempt: Attempt<'a>) -> Running<'a> {
+impl ChangeStep for VerifyTenant {
+    fn run<'a>(&'a self, run: &'a mut ChangeRun, attempt: Attempt<'a>) -> StepFuture<'a> {
         Box::pin(attack_again(run, attempt.tracker))
     }
 
-    fn undo<'a>(&'a self, run: &'a ChangeRun) -> Running<'a> {
+    fn undo<'a>(&'a self, run: &'a ChangeRun) -> StepFuture<'a> {
         Box::pin(close_probe::close(run))
     }
 }

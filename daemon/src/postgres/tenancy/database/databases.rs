@@ -30,7 +30,7 @@ use crate::postgres::tenant_ddl;
 
 /// A database of this name, and whoever made it came to the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
+enum StandingDatabase {
     Absent,
     /// Made, and not opened yet.
     Closed,
@@ -91,7 +91,7 @@ pub async fn create(
         ("template", Value::Identifier(template)),
     ];
     let mut connection = target.acquire().await?;
-    if look(&mut connection, placement).await? == Standing::Absent {
+    if look(&mut connection, placement).await? == StandingDatabase::Absent {
         let mut tx = connection.begin().await.map_err(doing("begin to make the database"))?;
         hold_reserved(&mut tx, mark).await?;
         execute(&mut tx, render(tenant_ddl::JOIN_OWNER, &values), "join the owner").await?;
@@ -103,7 +103,7 @@ pub async fn create(
     }
     let mut tx = connection.begin().await.map_err(doing("begin to open the database"))?;
     hold_reserved(&mut tx, mark).await?;
-    if look(&mut tx, placement).await? == Standing::Closed {
+    if look(&mut tx, placement).await? == StandingDatabase::Closed {
         // The attempt that made it may have ended before this one began, and a removal with it.
         execute(&mut tx, render(tenant_ddl::JOIN_OWNER, &values), "join the owner").await?;
         execute(&mut tx, render(tenant_ddl::OPEN_DATABASE, &values), "open the tenant's database").await?;
@@ -129,15 +129,15 @@ pub async fn drop_database(
     let standing = look(&mut tx, placement).await?;
     let has_owner = role_exists(&mut tx, placement).await?;
     let sql = match (standing, has_owner) {
-        (Standing::Absent | Standing::Invalid, false) => String::new(),
+        (StandingDatabase::Absent | StandingDatabase::Invalid, false) => String::new(),
         // What is made late finds no membership.
-        (Standing::Absent | Standing::Invalid, true) => tenant_ddl::LEAVE_OWNER.to_owned(),
+        (StandingDatabase::Absent | StandingDatabase::Invalid, true) => tenant_ddl::LEAVE_OWNER.to_owned(),
         (_, true) => [tenant_ddl::JOIN_OWNER, tenant_ddl::CLOSE_DATABASE, tenant_ddl::LEAVE_OWNER].concat(),
         (_, false) => tenant_ddl::CLOSE_DATABASE.to_owned(),
     };
     execute(&mut tx, render(&sql, &values), "close the tenant's database").await?;
     tx.commit().await.map_err(doing("commit the closing of the database"))?;
-    if standing == Standing::Absent {
+    if standing == StandingDatabase::Absent {
         return Ok(());
     }
     // Our own, of an attempt that was cut short or of whoever looked into it: nobody works in it any more.
@@ -158,7 +158,7 @@ pub async fn drop_database(
 /// A build can be, or could have been, within it.
 pub async fn is_open(target: &Target, placement: &PlacementName) -> Result<bool> {
     let mut connection = target.acquire().await?;
-    Ok(look(&mut connection, placement).await? == Standing::Open)
+    Ok(look(&mut connection, placement).await? == StandingDatabase::Open)
 }
 
 /// The provisioner has what CREATE DATABASE takes.
@@ -170,7 +170,7 @@ pub async fn may_create(target: &Target) -> Result<bool> {
         .map_err(doing("look whether databases can be made"))
 }
 
-async fn look(connection: &mut PgConnection, placement: &PlacementName) -> Result<Standing> {
+async fn look(connection: &mut PgConnection, placement: &PlacementName) -> Result<StandingDatabase> {
     // The server marks what it began to drop by a limit that it takes from nobody.
     let found: Option<(bool, bool)> =
         sqlx::query_as("select datconnlimit = -2, datallowconn from pg_database where datname = $1")
@@ -179,10 +179,10 @@ async fn look(connection: &mut PgConnection, placement: &PlacementName) -> Resul
             .await
             .map_err(doing("look for the tenant's database"))?;
     Ok(match found {
-        None => Standing::Absent,
-        Some((true, _)) => Standing::Invalid,
-        Some((false, false)) => Standing::Closed,
-        Some((false, true)) => Standing::Open,
+        None => StandingDatabase::Absent,
+        Some((true, _)) => StandingDatabase::Invalid,
+        Some((false, false)) => StandingDatabase::Closed,
+        Some((false, true)) => StandingDatabase::Open,
     })
 }
 

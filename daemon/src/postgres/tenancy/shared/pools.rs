@@ -20,7 +20,7 @@ use crate::postgres::secret::Verifier;
 use crate::postgres::target::marker::{self, Mark, Owner};
 use crate::postgres::target::settlement;
 use crate::postgres::target::{Ready, Target};
-use crate::postgres::tenant_ddl::Limits;
+use crate::postgres::tenant_ddl::LoginLimits;
 
 /// How long whoever builds the same pool is waited for before a look whether it still does.
 const COURTESY: Duration = Duration::from_millis(500);
@@ -345,7 +345,7 @@ impl Build {
     pub async fn create_shared_roles(
         &mut self,
         pool: &PlacementName,
-        limits: Limits,
+        limits: LoginLimits,
         probe: &Verifier,
     ) -> Result<()> {
         self.make_roles(pool_ddl::SHARED_ROLES, pool, limits, probe).await

@@ -48,7 +48,7 @@ pub async fn take_away(target: &Target, ready: &Ready, pool: Option<&PlacementNa
     Ok(taken)
 }
 
-async fn one_by_one(connection: &mut PgConnection, ready: &Ready, takings: &[Taking]) -> Result<usize> {
+async fn one_by_one(connection: &mut PgConnection, ready: &Ready, takings: &[SharedRepair]) -> Result<usize> {
     let mut taken = 0;
     for taking in takings {
         match run(connection, ready, std::slice::from_ref(taking)).await {
@@ -71,9 +71,9 @@ pub(in crate::postgres) fn roles(ready: &Ready, pool: Option<&PlacementName>) ->
 }
 
 /// In whose name, and what puts it right.
-type Taking = (String, String);
+type SharedRepair = (String, String);
 
-async fn listed(connection: &mut PgConnection, ready: &Ready, roles: &[String]) -> Result<Vec<Taking>> {
+async fn listed(connection: &mut PgConnection, ready: &Ready, roles: &[String]) -> Result<Vec<SharedRepair>> {
     sqlx::query_as(TAKINGS)
         .bind(roles)
         .bind(&ready.provisioner)
@@ -83,7 +83,7 @@ async fn listed(connection: &mut PgConnection, ready: &Ready, roles: &[String]) 
         .map_err(doing("list what was made in the name of shared roles"))
 }
 
-async fn run(connection: &mut PgConnection, ready: &Ready, takings: &[Taking]) -> Result<()> {
+async fn run(connection: &mut PgConnection, ready: &Ready, takings: &[SharedRepair]) -> Result<()> {
     let roles: BTreeSet<&str> = takings.iter().map(|(role, _)| role.as_str()).collect();
     // Each tenant could keep such a row locked: nobody waits for that. Two at a time would grant the same membership.
     let mut sql = vec![

@@ -116,7 +116,7 @@ impl Tenant<'_> {
     async fn remove_in(&self, session: &mut OwnerSession) -> Result<u64> {
         let mut connection = self.target.acquire().await?;
         let tables = self.tables(&mut connection).await?;
-        let mut progress = Progress::default();
+        let mut progress = RemovalRounds::default();
         loop {
             clean_up(session.connection()).await?;
             // In a transaction of its own: what triggers put off until COMMIT can have left rows, too.
@@ -163,7 +163,7 @@ impl Tenant<'_> {
 /// in the next where that was no use. Triggers may write rows meanwhile, of their own account, which the next rounds delete; but
 /// not without end.
 #[derive(Debug, Default)]
-struct Progress {
+struct RemovalRounds {
     removed: u64,
     /// Rows at the beginning of this round.
     left: u64,
@@ -172,7 +172,7 @@ struct Progress {
     idle: u32,
 }
 
-impl Progress {
+impl RemovalRounds {
     /// Whether there are rows; an error where they do not get fewer.
     fn goes_on(&mut self, left: &[(String, u64)]) -> Result<bool> {
         self.left = left.iter().map(|(_, rows)| rows).sum();

@@ -8,7 +8,7 @@ use tenantry_protocol::{ApiError, ErrorCode};
 
 use super::{selected, update, watched};
 use crate::ui::event::{Effect, Event};
-use crate::ui::state::bulk::{BulkRollback, Phase, Progress};
+use crate::ui::state::bulk::{BulkPhase, BulkRollback, PartProgress};
 use crate::ui::state::{Screen, State};
 use crate::ui::testing::{answer_previews, console, ctrl, operation, press, tenant, type_text};
 use crate::ui::ticket::Ticket;
@@ -144,7 +144,7 @@ fn several_are_rolled_back_one_after_the_other_once_the_words_are_typed() {
         effects = done(&mut state, ticket, slug);
     }
     assert!(effects.is_empty());
-    assert_eq!((bulk(&state).phase, bulk(&state).done()), (Phase::Done, 3));
+    assert_eq!((bulk(&state).phase, bulk(&state).done()), (BulkPhase::Done, 3));
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn the_first_that_fails_stops_the_rest_until_somebody_decides() {
     let (ticket, _) = asked(&ctrl(&mut state, 'x'));
     let refused = ApiError::new(ErrorCode::Unavailable, "there is no connection");
     assert!(update(&mut state, Event::Started { ticket, result: Err(refused) }).is_empty());
-    assert_eq!((bulk(&state).phase, bulk(&state).waiting()), (Phase::Stopped, 2));
+    assert_eq!((bulk(&state).phase, bulk(&state).waiting()), (BulkPhase::Stopped, 2));
     let effects = ctrl(&mut state, 'x');
     let (ticket, request) = asked(&effects);
     assert_eq!(request.confirm, "globex");
@@ -164,7 +164,7 @@ fn the_first_that_fails_stops_the_rest_until_somebody_decides() {
     let stuck = OperationState::NeedsAttention { failure, left: left.0, next_command: left.1 };
     let failed = Operation { state: stuck, ..running };
     assert!(update(&mut state, Event::Operation(Box::new(failed))).is_empty());
-    assert_eq!(bulk(&state).parts[1].progress, Progress::Failed("a lock".into()));
+    assert_eq!(bulk(&state).parts[1].progress, PartProgress::Failed("a lock".into()));
     press(&mut state, KeyCode::Esc);
     assert_eq!(state.notice.as_deref(), Some("2 of 3 were asked for; 1 left as before"));
 }
