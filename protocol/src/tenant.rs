@@ -14,6 +14,8 @@ use crate::isolation::{IsolationBadge, IsolationReport};
 use crate::name::{BlueprintName, BlueprintVersion, PlacementName, Slug, TargetName};
 use crate::operation::Operation;
 
+pub use crate::tenant_state::TenantState;
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Tenant {
     pub id: TenantId,
@@ -54,54 +56,6 @@ pub struct LastOperation {
     #[serde(with = "time::serde::rfc3339")]
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub requested_at: OffsetDateTime,
-}
-
-/// Where a tenant is in its life, with what belongs to that state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "name", rename_all = "snake_case")]
-pub enum TenantState {
-    Provisioning,
-    Active,
-    Suspended,
-    RollingBack,
-    /// Nothing of it is left on its target. `reason` says what failed, or who asked.
-    RolledBack {
-        reason: String,
-    },
-    /// Its logins are closed and it is archived; until `purge_after` it can be taken back with `resume`. Without the
-    /// date, the retirement itself is still running.
-    Retiring {
-        #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
-        #[schemars(with = "Option<String>", extend("format" = "date-time"))]
-        purge_after: Option<OffsetDateTime>,
-    },
-    /// Nothing of it is left on its target.
-    Retired,
-    /// An unwinding could not finish: what is left, and the exact next command.
-    NeedsAttention {
-        reason: String,
-        next_command: String,
-    },
-    /// A state that this build does not know.
-    #[serde(other)]
-    Other,
-}
-
-impl TenantState {
-    /// The state's stable name, as in JSON.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Provisioning => "provisioning",
-            Self::Active => "active",
-            Self::Suspended => "suspended",
-            Self::RollingBack => "rolling_back",
-            Self::RolledBack { .. } => "rolled_back",
-            Self::Retiring { .. } => "retiring",
-            Self::Retired => "retired",
-            Self::NeedsAttention { .. } => "needs_attention",
-            Self::Other => "other",
-        }
-    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

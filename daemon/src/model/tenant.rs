@@ -4,6 +4,7 @@
 
 use tenantry_protocol::operation::{Operation, OperationState};
 use tenantry_protocol::tenant::TenantState;
+use tenantry_protocol::tenant_state::TenantStage;
 use time::OffsetDateTime;
 
 use super::operation::Kind;
@@ -11,8 +12,8 @@ use super::operation::Kind;
 /// How a kind of operation takes hold of a tenant.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Beginning {
-    /// States by name that it may begin from.
-    pub from: &'static [&'static str],
+    /// What it may begin from.
+    pub from: &'static [TenantStage],
     /// The state while it runs; none where the tenant stays what it is until the end.
     pub during: Option<TenantState>,
 }
@@ -20,20 +21,21 @@ pub struct Beginning {
 /// What an operation of this kind needs and does at its beginning. A provision makes its tenant, so it begins from
 /// nothing.
 pub fn beginning(kind: Kind) -> Beginning {
-    let (from, during): (&[&str], _) = match kind {
+    use TenantStage::{Active, NeedsAttention, Retiring, Suspended};
+    let (from, during): (&[TenantStage], _) = match kind {
         Kind::Provision { .. } => (&[], Some(TenantState::Provisioning)),
         Kind::Rollback { .. } => {
-            (&["active", "suspended", "retiring", "needs_attention"], Some(TenantState::RollingBack))
+            (&[Active, Suspended, Retiring, NeedsAttention], Some(TenantState::RollingBack))
         }
-        Kind::Suspend => (&["active", "needs_attention"], None),
-        Kind::Resume => (&["suspended", "retiring", "needs_attention"], None),
-        Kind::Update => (&["active", "suspended", "needs_attention"], None),
+        Kind::Suspend => (&[Active, NeedsAttention], None),
+        Kind::Resume => (&[Suspended, Retiring, NeedsAttention], None),
+        Kind::Update => (&[Active, Suspended, NeedsAttention], None),
         Kind::Retire { .. } => {
-            (&["active", "suspended", "needs_attention"], Some(TenantState::Retiring { purge_after: None }))
+            (&[Active, Suspended, NeedsAttention], Some(TenantState::Retiring { purge_after: None }))
         }
-        Kind::Purge => (&["retiring", "needs_attention"], None),
-        Kind::IssueCredentials | Kind::RotateCredentials | Kind::FinishRotation => (&["active"], None),
-        Kind::Verify => (&["active", "suspended"], None),
+        Kind::Purge => (&[Retiring, NeedsAttention], None),
+        Kind::IssueCredentials | Kind::RotateCredentials | Kind::FinishRotation => (&[Active], None),
+        Kind::Verify => (&[Active, Suspended], None),
     };
     Beginning { from, during }
 }
@@ -88,8 +90,13 @@ mod tests {
             Kind::Verify,
         ];
         for kind in kinds {
-            for state in ["provisioning", "rolling_back", "rolled_back", "retired"] {
-                assert!(!beginning(kind).from.contains(&state), "{kind:?} from {state}");
+            for state in [
+                TenantStage::Provisioning,
+                TenantStage::RollingBack,
+                TenantStage::RolledBack,
+                TenantStage::Retired,
+            ] {
+                assert!(!beginning(kind).from.contains(&state), "{kind:?} from {state:?}");
             }
         }
     }

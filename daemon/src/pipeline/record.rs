@@ -7,6 +7,7 @@ use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::isolation::IsolationReport;
 use tenantry_protocol::operation::{Operation, OperationState};
 use tenantry_protocol::tenant::TenantState;
+use tenantry_protocol::tenant_state::TenantStage;
 use time::OffsetDateTime;
 
 use crate::audit::{AuditedTx, Trail};
@@ -85,7 +86,7 @@ async fn attempt(trail: &Trail, intent: &Intent<'_>, new: Option<&NewTenant>) ->
         None => {
             let begins = beginning(kind);
             let state = tenants::hold_state(&mut tx, operation.tenant_id).await?;
-            let Some(before) = state.filter(|state| begins.from.contains(&state.name())) else {
+            let Some(before) = state.filter(|state| begins.from.contains(&state.stage())) else {
                 return Ok(IntentAttempt::Unfit);
             };
             let before = stood_before(&mut tx, intent, before).await?;
@@ -126,7 +127,7 @@ async fn stood_before(tx: &mut AuditedTx<'_>, intent: &Intent<'_>, now: TenantSt
     };
     let before = operations::before_attention(tx, earlier, next_command).await?;
     let from = beginning(intent.about.kind).from;
-    Ok(before.filter(|before| from.contains(&before.name())).unwrap_or(now))
+    Ok(before.filter(|before| from.contains(&before.stage())).unwrap_or(now))
 }
 
 /// Whether an earlier attempt's COMMIT was lost, and how much longer to find out.
@@ -315,9 +316,9 @@ async fn record_login(
 async fn move_tenant(tx: &mut AuditedTx<'_>, id: TenantId, kind: Kind, to: &TenantState) -> Result<()> {
     let begins = beginning(kind);
     let mut from = begins.from.to_vec();
-    from.extend(begins.during.as_ref().map(TenantState::name));
+    from.extend(begins.during.as_ref().map(TenantState::stage));
     if let Kind::Provision { .. } = kind {
-        from.push("rolling_back");
+        from.push(TenantStage::RollingBack);
     }
     if tenants::set_state(tx, id, &from, to).await? {
         Ok(())

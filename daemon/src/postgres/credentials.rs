@@ -10,7 +10,7 @@ use super::tenant_ddl::{self, LoginLimits};
 use crate::postgres::connections::execute::execute;
 use crate::postgres::error::{Error, Result, doing};
 use crate::postgres::quote::{Value, render};
-use crate::postgres::target::marker::{self, Mark};
+use crate::postgres::target::marker::{self, Mark, MarkerState};
 use crate::postgres::target::sessions;
 use crate::postgres::target::{Ready, Target};
 use crate::postgres::tenancy::shared::pools::{self, Door};
@@ -31,7 +31,7 @@ pub enum Issue {
 pub async fn issue(target: &Target, mark: Mark, role: &str, verifier: &Verifier) -> Result<Issue> {
     let mut connection = target.acquire().await?;
     let mut tx = connection.begin().await.map_err(doing("begin to set the secret"))?;
-    if marker::hold(&mut tx, mark).await? != "active" {
+    if marker::hold(&mut tx, mark).await? != MarkerState::Active {
         return Ok(Issue::NotActive);
     }
     let values = [("role", Value::Identifier(role)), ("verifier", Value::Verifier(verifier))];
@@ -97,7 +97,7 @@ pub async fn activate(target: &Target, mark: Mark, placement: &PlacementName) ->
     marker::hold(&mut tx, mark).await?;
     let sql = render(tenant_ddl::CLOSE_PROBE, &[("placement", Value::Placement(placement))]);
     execute(&mut tx, sql, "close the probe's login").await?;
-    marker::set_state(&mut tx, mark.build, "active").await?;
+    marker::set_state(&mut tx, mark.build, MarkerState::Active).await?;
     tx.commit().await.map_err(doing("commit the activation"))
 }
 
@@ -111,9 +111,10 @@ pub async fn open_logins(
     let mut connection = target.acquire().await?;
     let mut tx = connection.begin().await.map_err(doing("begin to open the logins"))?;
     let state = marker::hold(&mut tx, mark).await?;
-    if !matches!(state.as_str(), "active" | "suspended") {
+    if !matches!(state, MarkerState::Active | MarkerState::Suspended) {
         return Err(Error::Refused(format!(
-            "the placement is {state} on its target: some of it may be gone"
+            "the placement is {} on its target: some of it may be gone",
+            state.name()
         )));
     }
     for role in roles {
@@ -121,7 +122,7 @@ pub async fn open_logins(
         execute(&mut tx, sql, "open a login").await?;
     }
     pools::open_or_close(&mut tx, placement, Door::Open).await?;
-    marker::set_state(&mut tx, mark.build, "active").await?;
+    marker::set_state(&mut tx, mark.build, MarkerState::Active).await?;
     tx.commit().await.map_err(doing("commit the opening of the logins"))
 }
 

@@ -8,6 +8,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 
 use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use tarpc::context::Context;
 use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::methods::Method;
@@ -38,7 +39,7 @@ impl RpcSession {
 
     async fn greet(&self, request: HelloRequest) -> Result<HelloResponse, ApiError> {
         let caller = Caller { claimed: clean_claims(&request.client.claimed), ..(*self.peer).clone() };
-        let answer = contained(commands::hello(&self.app, &caller, request)).await?;
+        let answer = contained(commands::hello(&self.app, &caller, request).boxed()).await?;
         // A second hello changes nothing: the first one said who is calling.
         let _ = self.greeted.set(caller);
         Ok(answer)
@@ -57,8 +58,9 @@ impl RpcSession {
     }
 }
 
-/// A command's answer, or `internal` if it panicked; the panic's text is in the log.
-async fn contained<T>(work: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
+/// A command's answer, or `internal` if it panicked; the panic's text is in the log. Boxed, since the service's one future holds
+/// those of all commands, and would fill a worker's stack.
+async fn contained<T>(work: BoxFuture<'_, Result<T, ApiError>>) -> Result<T, ApiError> {
     match AssertUnwindSafe(work).catch_unwind().await {
         Ok(result) => result,
         Err(_) => {
@@ -82,11 +84,11 @@ macro_rules! delegations {
             }
 
             $(async fn $name(self, _: Context, request: $request) -> Result<$answer, ApiError> {
-                contained(async {
+                let answer = async {
                     let caller = self.let_in(method::$name).await?;
                     commands::$name(&self.app, caller, request).await
-                })
-                .await
+                };
+                contained(answer.boxed()).await
             })*
         }
     };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tenantry_protocol::audit::{AuditRedactRequest, AuditRedacted};
 use tenantry_protocol::error::{ApiError, ErrorCode};
+use tenantry_protocol::tenant_state::TenantStage;
 use tenantry_protocol::watch::EventBody;
 use uuid::Uuid;
 
@@ -18,8 +19,6 @@ use crate::commands::{App, Caller, errors};
 
 /// The daemon is nobody.
 const DAEMON: &str = "tenantryd";
-const REMOVED: [&str; 2] = ["rolled_back", "retired"];
-
 /// Whose name goes.
 enum Whose {
     Tenant(String),
@@ -84,7 +83,9 @@ async fn redact_tenant(tx: &mut AuditedTx<'_>, slug: &str, actor: Actor) -> Resu
         let message = format!("no tenant has or had the name {slug}");
         return Err(ApiError::new(ErrorCode::NotFound, message).on_field("slug"));
     }
-    if let Some((_, state)) = known.iter().find(|(_, state)| !REMOVED.contains(&state.as_str())) {
+    if let Some((_, state)) =
+        known.iter().find(|(_, state)| !TenantStage::parse(state).is_some_and(TenantStage::is_over))
+    {
         let message = format!(
             "a tenant named {slug} is {state}: only the names of removed tenants are redacted; retire it or roll it \
              back first"

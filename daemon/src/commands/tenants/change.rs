@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::tenant::{OperationStarted, Tenant};
+use tenantry_protocol::tenant_state::TenantStage;
 
 use crate::model::operation::Kind;
 use crate::model::tenant::beginning;
@@ -54,21 +55,31 @@ pub(super) async fn change<Request: Serialize + Sync>(
 
 /// Whether the tenant is in a state from which this kind of operation begins.
 pub(in crate::commands) fn check_state(kind: Kind, tenant: &Tenant) -> Result<(), ApiError> {
-    let state = tenant.state.name();
-    if beginning(kind).from.contains(&state) {
+    let stage = tenant.state.stage();
+    let from = beginning(kind).from;
+    if from.contains(&stage) {
         return Ok(());
     }
-    let next = match (state, kind) {
-        ("provisioning", _) => "wait until its provisioning has ended: `tenantry operation list`".to_owned(),
-        ("rolling_back", _) => "it is being removed already: `tenantry operation list`".to_owned(),
-        ("rolled_back" | "retired", _) => "nothing of it is left".to_owned(),
-        ("needs_attention", _) => format!("see `tenantry tenant show {}` for what to do", tenant.slug),
-        ("active", Kind::Resume) => "its logins are open already".to_owned(),
-        ("suspended", Kind::Suspend) => "its logins are closed already".to_owned(),
-        ("retiring", _) => format!("take it back first with `tenantry tenant resume {}`", tenant.slug),
-        _ => format!("it would have to be {}", beginning(kind).from.join(" or ")),
+    let next = match (stage, kind) {
+        (TenantStage::Provisioning, _) => {
+            "wait until its provisioning has ended: `tenantry operation list`".to_owned()
+        }
+        (TenantStage::RollingBack, _) => "it is being removed already: `tenantry operation list`".to_owned(),
+        (stage, _) if stage.is_over() => "nothing of it is left".to_owned(),
+        (TenantStage::NeedsAttention, _) => {
+            format!("see `tenantry tenant show {}` for what to do", tenant.slug)
+        }
+        (TenantStage::Active, Kind::Resume) => "its logins are open already".to_owned(),
+        (TenantStage::Suspended, Kind::Suspend) => "its logins are closed already".to_owned(),
+        (TenantStage::Retiring, _) => {
+            format!("take it back first with `tenantry tenant resume {}`", tenant.slug)
+        }
+        _ => {
+            let names: Vec<&str> = from.iter().map(|stage| stage.name()).collect();
+            format!("it would have to be {}", names.join(" or "))
+        }
     };
-    let message = format!("{} is {state}: {next}", tenant.slug);
+    let message = format!("{} is {}: {next}", tenant.slug, stage.name());
     Err(ApiError::new(ErrorCode::Precondition, message))
 }
 

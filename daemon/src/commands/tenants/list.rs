@@ -6,6 +6,7 @@ use tenantry_protocol::brief::{self, PAGE_BYTES};
 use tenantry_protocol::error::ApiError;
 use tenantry_protocol::name::Slug;
 use tenantry_protocol::tenant::{TenantsRequest, TenantsResponse};
+use tenantry_protocol::tenant_state::TenantStage;
 use uuid::Uuid;
 
 use crate::postgres::control::tenants as stored_tenants;
@@ -16,16 +17,6 @@ use crate::commands::{App, Caller, errors};
 
 const DEFAULT_LIMIT: u32 = 200;
 const MOST: u32 = 1_000;
-const STATES: [&str; 8] = [
-    "provisioning",
-    "active",
-    "suspended",
-    "rolling_back",
-    "rolled_back",
-    "retiring",
-    "retired",
-    "needs_attention",
-];
 
 pub async fn tenants(
     app: &Arc<App>,
@@ -33,9 +24,12 @@ pub async fn tenants(
     request: TenantsRequest,
 ) -> Result<TenantsResponse, ApiError> {
     let limit = limit(request.limit, DEFAULT_LIMIT, MOST)?;
-    if let Some(unknown) = request.states.iter().find(|state| !STATES.contains(&state.as_str())) {
-        let message =
-            format!("'{}' is no state of a tenant; there are: {}", unknown.escape_debug(), STATES.join(", "));
+    if let Some(unknown) = request.states.iter().find(|state| TenantStage::parse(state).is_none()) {
+        let message = format!(
+            "'{}' is no state of a tenant; there are: {}",
+            unknown.escape_debug(),
+            TenantStage::names().join(", ")
+        );
         return Err(ApiError::invalid("states", message));
     }
     let filter = TenantFilter { states: request.states.clone(), all: request.all };

@@ -23,9 +23,6 @@ const MOST_LABELS: usize = 64;
 const LONGEST_LABEL: usize = 255;
 /// All labels of a tenant together, in bytes: a page of 1,000 tenants must fit a frame.
 const MOST_LABEL_BYTES: usize = 4_096;
-/// States in which a name is free again.
-pub(super) const ENDED: [&str; 2] = ["rolled_back", "retired"];
-
 /// A request that makes sense.
 #[derive(Debug)]
 pub(super) struct Resolved {
@@ -93,7 +90,7 @@ impl App {
     pub(super) async fn check_free(&self, slug: &Slug) -> Result<(), ApiError> {
         let holder = tenants::by_slug(self.control.pool(), slug.as_str()).await.map_err(errors::control)?;
         match holder {
-            Some(tenant) if !ENDED.contains(&tenant.state.name()) => Err(taken(slug, tenant.state.name())),
+            Some(tenant) if !tenant.state.stage().is_over() => Err(taken(slug, tenant.state.name())),
             _ => Ok(()),
         }
     }

@@ -6,7 +6,7 @@
 use sqlx::{Connection as _, PgConnection};
 use tenantry_protocol::name::PlacementName;
 
-use crate::postgres::error::{Error, Result, doing};
+use crate::postgres::error::{Result, doing};
 use crate::postgres::target::location::Site;
 use crate::postgres::target::marker::{self, HistoryRow, Mark};
 
@@ -114,12 +114,7 @@ pub async fn is_file_done(site: Site<'_>, placement: &PlacementName, position: i
 
 /// Takes hold of the marker of a tenant that is still being made.
 pub(super) async fn hold_building(connection: &mut PgConnection, mark: Mark) -> Result<()> {
-    match marker::hold(connection, mark).await?.as_str() {
-        "building" => Ok(()),
-        state => {
-            Err(Error::Refused(format!("the placement is {state} on its target, and no longer being made")))
-        }
-    }
+    marker::hold(connection, mark).await?.require_building()
 }
 
 /// The file is in the placement's history.

@@ -11,7 +11,7 @@ use crate::postgres::error::{Error, Result, doing};
 use crate::postgres::removal::Removal;
 use crate::postgres::target::databases::CanaryDatabase;
 use crate::postgres::target::location::{Home, Site};
-use crate::postgres::target::marker::{Mark, Owner};
+use crate::postgres::target::marker::{Mark, MarkerState, Owner};
 use crate::postgres::target::{Ready, Target};
 use crate::postgres::tenancy::database::databases;
 
@@ -34,7 +34,9 @@ pub async fn ensure(target: &Target, ready: &Ready, template: &str) -> Result<Ca
         })?;
         let reservation = OperationId::from_uuid(reservation);
         let home = Home::database(target, &placement, reservation);
-        if state == "active" && canary::is_current(home.on(target), &placement).await? {
+        if MarkerState::parse(&state)? == MarkerState::Active
+            && canary::is_current(home.on(target), &placement).await?
+        {
             return Ok(CanaryDatabase { placement, home });
         }
         remove(home.on(target), ready, mark(reservation), &placement).await?;

@@ -16,7 +16,7 @@ use super::quote;
 use super::removal::Removal;
 use super::secret::Password;
 use super::target::location::Site;
-use super::target::marker::{self, Mark, Owner};
+use super::target::marker::{self, Mark, MarkerState, Owner};
 use super::target::settlement::Settled;
 use super::target::{Ready, Target};
 use super::tenant_ddl::{self, LoginLimits};
@@ -43,7 +43,7 @@ pub async fn ensure(target: &Target, ready: &Ready) -> Result<PlacementName> {
     let Some((name, build, state)) = found else { return make(target, ready).await };
     let name = PlacementName::parse(&name)
         .map_err(|error| Error::Corrupt { what: "the canary's name", why: error.to_string() })?;
-    if state == "active" && is_current(target.site(), &name).await? {
+    if MarkerState::parse(&state)? == MarkerState::Active && is_current(target.site(), &name).await? {
         return Ok(name);
     }
     remove(target, ready, OperationId::from_uuid(build), &name).await?;
@@ -167,5 +167,5 @@ pub(super) async fn activate(target: &Target, mark: Mark, placement: &PlacementN
         .execute(&mut *connection)
         .await
         .map_err(doing("close the canary's login"))?;
-    marker::set_state(&mut connection, mark.build, "active").await
+    marker::set_state(&mut connection, mark.build, MarkerState::Active).await
 }

@@ -9,6 +9,7 @@ use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::isolation::IsolationBadge;
 use tenantry_protocol::name::{BlueprintName, BlueprintVersion, PlacementName, Slug, TargetName};
 use tenantry_protocol::tenant::{CredentialsIssued, LastOperation, Tenant, TenantState};
+use tenantry_protocol::tenant_state::TenantStage;
 use uuid::Uuid;
 
 use crate::postgres::error::{Error, Result, doing};
@@ -106,7 +107,7 @@ pub async fn hold_state(tx: &mut PgConnection, id: TenantId) -> Result<Option<Te
 pub async fn set_state(
     tx: &mut PgConnection,
     id: TenantId,
-    from: &[&str],
+    from: &[TenantStage],
     state: &TenantState,
 ) -> Result<bool> {
     let changed = sqlx::query(
@@ -114,7 +115,7 @@ pub async fn set_state(
          where id = $1 and state = any($2)",
     )
     .bind(id.as_uuid())
-    .bind(from)
+    .bind(from.iter().map(|stage| stage.name()).collect::<Vec<_>>())
     .bind(state.name())
     .bind(Json(state_detail(state)))
     .bind(match state {
@@ -278,7 +279,7 @@ pub async fn counts(pool: &PgPool) -> Result<Vec<(String, TargetName, u64)>> {
 
 /// Of [`counts`], the tenants that live on a target.
 pub fn living(counts: &[(String, TargetName, u64)], target: &TargetName) -> u64 {
-    let lives = |state: &str| !matches!(state, "rolled_back" | "retired");
+    let lives = |state: &str| !TenantStage::parse(state).is_some_and(TenantStage::is_over);
     counts.iter().filter(|(state, name, _)| name == target && lives(state)).map(|(_, _, count)| count).sum()
 }
 

@@ -23,7 +23,7 @@ use super::error::{Error, Result, doing};
 use super::quote::{Value, identifier, render};
 use super::target::Ready;
 use super::target::location::Site;
-use super::target::marker::{self, Mark};
+use super::target::marker::{self, Mark, MarkerState};
 use super::target::settlement::{self, Settled};
 use super::target::{prepared_transactions, sessions};
 use super::tenancy::database::databases;
@@ -66,8 +66,8 @@ impl<'a> Removal<'a> {
         let mut tx = connection.begin().await.map_err(doing("begin to close the logins"))?;
         // The marker first: whoever opens a login holds it, so a login is closed after it was opened, or never opened.
         let state = marker::hold(&mut tx, self.mark).await?;
-        if !is_going(&state) {
-            marker::set_state(&mut tx, self.mark.build, "suspended").await?;
+        if !state.is_going() {
+            marker::set_state(&mut tx, self.mark.build, MarkerState::Suspended).await?;
         }
         let mut roles = existing(&mut tx, &tenant_ddl::login_roles(self.placement)).await?;
         // Open only where a file that runs outside the transaction was cut short.
@@ -135,8 +135,8 @@ impl<'a> Removal<'a> {
         while !existing(connection, std::slice::from_ref(&owner)).await?.is_empty() {
             let mut tx = connection.begin().await.map_err(doing("begin to drop the tenant's objects"))?;
             let state = marker::hold(&mut tx, self.mark).await?;
-            if !is_going(&state) {
-                marker::set_state(&mut tx, self.mark.build, "removing").await?;
+            if !state.is_going() {
+                marker::set_state(&mut tx, self.mark.build, MarkerState::Removing).await?;
             }
             execute(&mut tx, self.ready.join(&owner), "join the owner").await?;
             let tables: Vec<(String, String)> = sqlx::query_as(
@@ -231,7 +231,7 @@ impl<'a> Removal<'a> {
                 .await
                 .map_err(doing("remove the migrations' history"))?;
         }
-        marker::set_state(&mut tx, self.mark.build, "removed").await?;
+        marker::set_state(&mut tx, self.mark.build, MarkerState::Removed).await?;
         tx.commit().await.map_err(doing("commit the drop of the tenant's roles"))
     }
 
@@ -259,7 +259,7 @@ impl<'a> Removal<'a> {
         let mut tx = connection.begin().await.map_err(doing("begin to look at the marker"))?;
         let state = marker::hold(&mut tx, self.mark).await?;
         tx.commit().await.map_err(doing("commit the look at the marker"))?;
-        Ok(is_going(&state))
+        Ok(state.is_going())
     }
 
     fn shared(&self) -> Option<tenant_rows::Tenant<'_>> {
@@ -292,10 +292,6 @@ fn overtaken(error: Error, givers: &[String]) -> Error {
 fn tenants_of(roles: &[String]) -> Vec<String> {
     let placements = roles.iter().map(|role| role.chars().take(15).collect());
     placements.collect::<BTreeSet<String>>().into_iter().collect()
-}
-
-fn is_going(state: &str) -> bool {
-    matches!(state, "removing" | "removed")
 }
 
 async fn can_log_in(connection: &mut PgConnection, owner: &PlacementName) -> Result<bool> {

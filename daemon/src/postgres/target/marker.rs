@@ -29,6 +29,56 @@ pub struct Mark {
     pub fence: i64,
 }
 
+/// Where a placement is, as its marker says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MarkerState {
+    Building,
+    Active,
+    Suspended,
+    Removing,
+    Removed,
+    /// Its build was never committed.
+    Void,
+}
+
+impl MarkerState {
+    const ALL: [Self; 6] =
+        [Self::Building, Self::Active, Self::Suspended, Self::Removing, Self::Removed, Self::Void];
+
+    /// As the bookkeeping has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Building => "building",
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Removing => "removing",
+            Self::Removed => "removed",
+            Self::Void => "void",
+        }
+    }
+
+    /// Some of it may be gone.
+    pub const fn is_going(self) -> bool {
+        matches!(self, Self::Removing | Self::Removed)
+    }
+
+    /// Refused unless it is still being made.
+    pub fn require_building(self) -> Result<()> {
+        if self == Self::Building {
+            return Ok(());
+        }
+        let name = self.name();
+        Err(Error::Refused(format!("the placement is {name} on its target, and no longer being made")))
+    }
+
+    pub(in crate::postgres) fn parse(name: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name).ok_or_else(|| Error::Corrupt {
+            what: "the marker's state",
+            why: format!("this build knows no '{}'", name.escape_debug()),
+        })
+    }
+}
+
 impl Owner {
     /// Kind and tenant of the marker.
     fn row(self) -> (&'static str, Option<Uuid>) {
@@ -71,7 +121,7 @@ pub(in crate::postgres) async fn claim(
     mark: Mark,
     placement: &PlacementName,
     owner: Owner,
-) -> Result<String> {
+) -> Result<MarkerState> {
     let (kind, tenant) = owner.row();
     let held: Option<(String, bool)> = sqlx::query_as(
         "insert into tenantry.placement as p (operation_id, kind, placement, tenant_id, state, fence)
@@ -89,7 +139,7 @@ pub(in crate::postgres) async fn claim(
     .await
     .map_err(doing("insert the reservation"))?;
     match held {
-        Some((state, true)) => Ok(state),
+        Some((state, true)) => MarkerState::parse(&state),
         Some((_, false)) => Err(Error::Fenced),
         // Its operation was given up meanwhile.
         None => Err(Error::MarkerExists),
@@ -97,11 +147,15 @@ pub(in crate::postgres) async fn claim(
 }
 
 /// Moves a marker on; the row must be there.
-pub async fn set_state(connection: &mut PgConnection, operation: OperationId, state: &str) -> Result<()> {
+pub async fn set_state(
+    connection: &mut PgConnection,
+    operation: OperationId,
+    state: MarkerState,
+) -> Result<()> {
     let changed =
         sqlx::query("update tenantry.placement set state = $2, updated_at = now() where operation_id = $1")
             .bind(operation.as_uuid())
-            .bind(state)
+            .bind(state.name())
             .execute(connection)
             .await
             .map_err(doing("change the marker's state"))?;
@@ -110,7 +164,7 @@ pub async fn set_state(connection: &mut PgConnection, operation: OperationId, st
 
 /// Takes hold of a placement that stands until the transaction ends, and raises its fence; the first statement of each
 /// change. Gives the marker's state. [`Error::Fenced`] if a later daemon changed it, [`Error::Unmarked`] if there is none.
-pub async fn hold(connection: &mut PgConnection, mark: Mark) -> Result<String> {
+pub async fn hold(connection: &mut PgConnection, mark: Mark) -> Result<MarkerState> {
     let held: Option<(String, bool)> = sqlx::query_as(
         "update tenantry.placement set fence = greatest(fence, $2)
          where operation_id = $1 and kind <> 'tombstone' returning state, fence = $2",
@@ -121,7 +175,7 @@ pub async fn hold(connection: &mut PgConnection, mark: Mark) -> Result<String> {
     .await
     .map_err(doing("hold the marker"))?;
     match held {
-        Some((state, true)) => Ok(state),
+        Some((state, true)) => MarkerState::parse(&state),
         Some((_, false)) => Err(Error::Fenced),
         None => Err(Error::Unmarked { build: mark.build }),
     }

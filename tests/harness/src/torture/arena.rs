@@ -4,7 +4,7 @@
 //! Whatever strikes, there are two right ends: nothing of the operation is there, or all of it. A recorded need for a
 //! person is one only if the command that it names then leads to one of the two.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -26,8 +26,6 @@ use crate::{Cluster, Env, Folder};
 
 /// Small, so that a thousand operations take minutes; the lease as short as it may be.
 const CONFIG: &str = "[limits]\nlease_ms = 500\noperation_budget_ms = 20000\nverify_every_s = 0\n";
-/// How long what a broken connection left on the server may take to end by itself.
-const REST: Duration = Duration::from_secs(20);
 
 pub struct Arena {
     pub env: Env,
@@ -37,6 +35,8 @@ pub struct Arena {
     whole: HashMap<Scenario, Vec<String>>,
     /// What is there without any tenant.
     empty: Option<State>,
+    /// Whose first tenant was there.
+    ready: HashSet<Scenario>,
     program: PathBuf,
     serial: u32,
     /// Daemons that ended though nobody killed them.
@@ -91,6 +91,7 @@ impl Arena {
             daemons: Vec::new(),
             whole: HashMap::new(),
             empty: None,
+            ready: HashSet::new(),
             program,
             serial: 0,
             deaths: Vec::new(),
@@ -100,7 +101,7 @@ impl Arena {
         arena
     }
 
-    /// The blueprint, and the target made ready.
+    /// The blueprints, and the target made ready.
     async fn prepare(&mut self) {
         let small = |name| {
             Folder::new(&self.env.dir, name, "1.0")
@@ -124,9 +125,18 @@ impl Arena {
         for folder in [small, databases, outside, shared] {
             request::add_blueprint(self.daemons[0].socket(), folder.path()).await;
         }
-        // They make the target ready, and the pool, which changes it for good.
-        for scenario in Scenario::FIRST {
-            let ended = self.see_through(scenario, "first", &format!("first-{scenario:?}")).await;
+        self.make_ready(Scenario::Provision).await;
+    }
+
+    /// Does once what leaves something for good: it is no change that an operation makes.
+    async fn make_ready(&mut self, scenario: Scenario) {
+        let first = scenario.first();
+        if !self.ready.insert(first[0]) {
+            return;
+        }
+        for step in first {
+            let slug = format!("first-{}", self.ready.len());
+            let ended = self.see_through(step, &slug, &format!("{slug}-{step:?}")).await;
             assert!(ended.as_ref().is_ok_and(|ended| ended.state == "succeeded"), "{ended:?}");
         }
         self.empty = Some(State::take(&self.env).await);
@@ -144,6 +154,7 @@ impl Arena {
 
     /// Runs an operation while its rules strike, judges what is there, and tidies up.
     pub async fn run(&mut self, trial: &Trial) -> Verdict {
+        self.make_ready(trial.scenario).await;
         self.learn(trial.scenario).await;
         self.run_once(trial).await
     }
@@ -280,20 +291,7 @@ impl Arena {
     }
 
     async fn come_to_rest(&self, verdict: &mut Verdict) {
-        let begin = Instant::now();
-        let mut target = self.env.target().await;
-        loop {
-            let held = oracle::holds(&mut target).await;
-            if held.is_empty() {
-                break;
-            }
-            if begin.elapsed() > REST {
-                verdict.violations.push(format!("after {} s still there: {held:?}", REST.as_secs()));
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        target.close().await.unwrap();
+        verdict.violations.extend(oracle::come_to_rest(&self.env).await);
     }
 
     /// Asks for an operation under a key until it is on record, keeps a daemon alive, and waits for the end.

@@ -4,12 +4,16 @@
 //! History does not count: markers of builds that are gone, tenants that are rolled back, operations that ended.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 
 use crate::Env;
 use crate::catalog::Snapshot;
+
+/// How long what a broken connection left on the server may take to end by itself.
+const REST: Duration = Duration::from_secs(20);
 
 /// Everything that must be as before, or as after a whole operation, a line each.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,9 +68,19 @@ impl State {
     }
 }
 
-/// Who still holds something on the target; empty once everything has come to rest.
-pub async fn holds(target: &mut PgConnection) -> Vec<String> {
-    rows(target, HOLDS).await
+/// Waits until nobody holds anything on the target any more; says what is held if that takes too long.
+pub async fn come_to_rest(env: &Env) -> Option<String> {
+    let begin = Instant::now();
+    let mut target = env.target().await;
+    let held = loop {
+        let held = rows(&mut target, HOLDS).await;
+        if held.is_empty() || begin.elapsed() > REST {
+            break held;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    target.close().await.unwrap();
+    (!held.is_empty()).then(|| format!("after {} s still there: {held:?}", REST.as_secs()))
 }
 
 /// What is wrong with the audit trail since `seq`: gaps, broken links, and operations whose intent or end is missing or

@@ -6,18 +6,7 @@ use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
-
-/// The states that a tenant can be listed by; a word that no daemon knows would match nothing, silently.
-const TENANT_STATES: [&str; 8] = [
-    "provisioning",
-    "active",
-    "suspended",
-    "rolling_back",
-    "rolled_back",
-    "retiring",
-    "retired",
-    "needs_attention",
-];
+use tenantry_protocol::tenant_state::TenantStage;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Tenant {
@@ -97,7 +86,7 @@ pub(crate) struct Create {
 #[derive(Debug, Args)]
 pub(crate) struct TenantListArguments {
     /// Only tenants in this state (repeatable)
-    #[arg(long = "state", value_name = "STATE", value_parser = PossibleValuesParser::new(TENANT_STATES))]
+    #[arg(long = "state", value_name = "STATE", value_parser = PossibleValuesParser::new(TenantStage::names()))]
     pub(crate) states: Vec<String>,
     /// Also those that were rolled back or retired
     #[arg(long)]

@@ -4,6 +4,7 @@
 
 use tenantry_protocol::isolation::{Grade, IsolationReport, VerifyIsolationRequest};
 use tenantry_protocol::tenant::TenantsRequest;
+use tenantry_protocol::tenant_state::TenantStage;
 
 use crate::cli::Context;
 use crate::cli::args::Verify;
@@ -12,8 +13,6 @@ use crate::cli::error::CliError;
 use crate::cli::output::document::{FleetVerified, TenantVerified, Verified};
 use crate::format;
 
-/// States in which a tenant has something to verify.
-const STANDING: [&str; 2] = ["active", "suspended"];
 const PAGE: u32 = 1_000;
 
 pub(in crate::cli) async fn run(context: &Context, verify: Verify) -> Result<(), CliError> {
@@ -78,7 +77,9 @@ async fn standing(context: &Context) -> Result<Vec<String>, CliError> {
     let client = context.client().await?;
     let (mut slugs, mut after) = (Vec::new(), None);
     loop {
-        let states = STANDING.map(str::to_owned).to_vec();
+        // Where there is something to verify.
+        let stands = TenantStage::ALL.into_iter().filter(|stage| stage.stands());
+        let states = stands.map(|stage| stage.name().to_owned()).collect();
         let page = client.tenants(TenantsRequest { states, all: false, limit: Some(PAGE), after }).await?;
         slugs.extend(page.tenants.iter().map(|tenant| tenant.slug.to_string()));
         after = page.next;

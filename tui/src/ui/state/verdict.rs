@@ -22,5 +22,5 @@ pub(crate) const fn rank(badge: Option<&IsolationBadge>) -> u8 {
 
 /// There is something to attack.
 pub(crate) const fn can_verify(state: &TenantState) -> bool {
-    matches!(state, TenantState::Active | TenantState::Suspended)
+    state.stage().stands()
 }

@@ -20,10 +20,10 @@ use tenantry_protocol::name::PlacementName;
 
 use crate::fault;
 use crate::postgres::connections::execute::execute;
-use crate::postgres::error::{Error, Result, doing};
+use crate::postgres::error::{Result, doing};
 use crate::postgres::quote::{Value, render};
 use crate::postgres::target::location::Site;
-use crate::postgres::target::marker::{self, Mark, Owner};
+use crate::postgres::target::marker::{self, Mark, MarkerState, Owner};
 use crate::postgres::target::settlement::{self, Settled};
 use crate::postgres::target::{Ready, Target};
 use crate::postgres::tenant_ddl;
@@ -41,17 +41,17 @@ enum StandingDatabase {
 
 /// Reserves the placement, with the role that its database is made for. Can be done again.
 pub async fn reserve(target: &Target, mark: Mark, placement: &PlacementName, owner: Owner) -> Result<()> {
-    being_made(&take(target, mark, placement, owner).await?)
+    take(target, mark, placement, owner).await?.require_building()
 }
 
 /// Takes hold of the reservation, which is there from then on; gives its state.
-async fn take(target: &Target, mark: Mark, placement: &PlacementName, owner: Owner) -> Result<String> {
+async fn take(target: &Target, mark: Mark, placement: &PlacementName, owner: Owner) -> Result<MarkerState> {
     let mut connection = target.acquire().await?;
     let waiting = settlement::backend(&mut connection).await?;
     settlement::displacing(target, waiting, mark.build, async {
         let mut tx = connection.begin().await.map_err(doing("begin to reserve the placement"))?;
         let state = marker::claim(&mut tx, mark, placement, owner).await?;
-        if state == "building" && !role_exists(&mut tx, placement).await? {
+        if state == MarkerState::Building && !role_exists(&mut tx, placement).await? {
             let sql = render(tenant_ddl::RESERVE, &[("placement", Value::Placement(placement))]);
             execute(&mut tx, sql, "create the owner's role").await?;
         }
@@ -123,8 +123,8 @@ pub async fn drop_database(
     let mut connection = target.acquire().await?;
     let mut tx = connection.begin().await.map_err(doing("begin to close the database"))?;
     let state = marker::hold(&mut tx, mark).await?;
-    if !matches!(state.as_str(), "removing" | "removed") {
-        marker::set_state(&mut tx, mark.build, "removing").await?;
+    if !state.is_going() {
+        marker::set_state(&mut tx, mark.build, MarkerState::Removing).await?;
     }
     let standing = look(&mut tx, placement).await?;
     let has_owner = role_exists(&mut tx, placement).await?;
@@ -196,16 +196,7 @@ async fn role_exists(connection: &mut PgConnection, placement: &PlacementName) -
 
 /// Takes hold of the reservation of a tenant that is still being made.
 async fn hold_reserved(connection: &mut PgConnection, mark: Mark) -> Result<()> {
-    being_made(&marker::hold(connection, mark).await?)
-}
-
-fn being_made(state: &str) -> Result<()> {
-    match state {
-        "building" => Ok(()),
-        state => {
-            Err(Error::Refused(format!("the placement is {state} on its target, and no longer being made")))
-        }
-    }
+    marker::hold(connection, mark).await?.require_building()
 }
 
 /// Another attempt of the same operation was quicker, or its answer was lost.

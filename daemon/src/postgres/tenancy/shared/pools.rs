@@ -17,7 +17,7 @@ use crate::postgres::error::{Error, Result, doing};
 use crate::postgres::pool_ddl;
 use crate::postgres::quote::{Value, render};
 use crate::postgres::secret::Verifier;
-use crate::postgres::target::marker::{self, Mark, Owner};
+use crate::postgres::target::marker::{self, Mark, MarkerState, Owner};
 use crate::postgres::target::settlement;
 use crate::postgres::target::{Ready, Target};
 use crate::postgres::tenant_ddl::LoginLimits;
@@ -130,7 +130,7 @@ pub async fn begin(
     .execute(&mut *build.connection)
     .await
     .map_err(doing("make the pool's canary"))?;
-    marker::set_state(&mut build.connection, mark.build, "active").await?;
+    marker::set_state(&mut build.connection, mark.build, MarkerState::Active).await?;
     Ok(build)
 }
 

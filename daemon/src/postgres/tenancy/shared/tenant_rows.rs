@@ -17,7 +17,7 @@ use crate::postgres::connections::execute::execute;
 use crate::postgres::error::{Error, Result, doing, doing_for_a_tenant};
 use crate::postgres::pool_ddl;
 use crate::postgres::quote::{Value, render};
-use crate::postgres::target::marker::{self, Mark};
+use crate::postgres::target::marker::{self, Mark, MarkerState};
 use crate::postgres::target::{Ready, Target};
 
 /// Rows of each table that are removed in one transaction: short enough for others to write beside it.
@@ -100,8 +100,8 @@ impl Tenant<'_> {
         let mut connection = self.target.acquire().await?;
         let mut tx = connection.begin().await.map_err(doing("begin to remove the tenant's rows"))?;
         let state = marker::hold(&mut tx, self.mark).await?;
-        if !matches!(state.as_str(), "removing" | "removed") {
-            marker::set_state(&mut tx, self.mark.build, "removing").await?;
+        if !state.is_going() {
+            marker::set_state(&mut tx, self.mark.build, MarkerState::Removing).await?;
         }
         sqlx::query(
             "update tenantry.pool_member set is_leaving = true where placement = $1 and not is_leaving",
