@@ -56,7 +56,7 @@ impl Leader {
         let mut connection = self.control.connect().await.map_err(BeginError::Control)?;
         match self.control.take(&mut connection).await.map_err(BeginError::Control)? {
             Takeover::Mine => {
-                self.assume_alive(&mut connection).await?;
+                Box::pin(self.assume_alive(&mut connection)).await?;
                 Ok(Some(connection))
             }
             Takeover::Theirs { holder } => {
@@ -80,7 +80,7 @@ impl Leader {
                         () = verify_trail_in_turn(&self.app) => {}
                         () = self.app.record_repeats_in_turn() => {}
                     },
-                    None => held = self.stand_by().await,
+                    None => held = Box::pin(self.stand_by()).await,
                 }
             };
             let ended = tokio::select! {

@@ -92,7 +92,7 @@ async fn run(
 }
 
 async fn report(config: &Config) -> ExitCode {
-    let found = check(config).await;
+    let found = Box::pin(check(config)).await;
     let mut out = io::stdout().lock();
     for line in &found.lines {
         // Whoever closed the pipe has read enough.

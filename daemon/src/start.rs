@@ -209,7 +209,7 @@ impl Databases {
         lease: Duration,
     ) -> Result<(Arc<Control>, Vec<Arc<Target>>), Error> {
         let holder = Holder::of_this_process(&host_name());
-        let control = Control::open(places.control, holder, lease).await?;
+        let control = Box::pin(Control::open(places.control, holder, lease)).await?;
         let targets: Vec<_> =
             places.targets.into_iter().map(|options| Arc::new(Target::new(options))).collect();
         targets.iter().for_each(|target| target.keep_open());

@@ -270,7 +270,7 @@ impl Engine {
                 let left =
                     if is_inherited { drive.least_time().max(budget.saturating_sub(used)) } else { budget };
                 drive.deadline = Instant::now() + left;
-                engine.advance(&mut drive, is_inherited).await
+                Box::pin(engine.advance(&mut drive, is_inherited)).await
             };
             let ended = tokio::select! {
                 result = work => result,
@@ -297,7 +297,7 @@ impl Engine {
 
     async fn advance(&self, drive: &mut Drive, is_inherited: bool) -> postgres::Result<()> {
         if is_inherited {
-            self.take_over(drive).await?;
+            Box::pin(self.take_over(drive)).await?;
         } else if drive.tracker.cancelled_by().is_some() {
             drive.apply(Event::Cancelled).map_err(illegal)?;
         }

@@ -33,7 +33,7 @@ pub async fn audit_export(
     }
     app.exports.check_room()?;
     let (task, actor) = (Arc::clone(app), app.actor(caller));
-    app.detached(async move { open(&task, actor, request, filter).await }).await
+    Box::pin(app.detached(async move { open(&task, actor, request, filter).await })).await
 }
 
 async fn open(

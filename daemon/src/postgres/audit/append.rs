@@ -86,7 +86,7 @@ pub async fn lock_head(tx: &mut PgConnection) -> Result<Option<(Head, String)>> 
 
 /// The chain's end, without holding it; `None` where it is not one row.
 pub async fn head(pool: &PgPool) -> Result<Option<Head>> {
-    let mut connection = pool.acquire().await.map_err(doing("read the audit trail's head"))?;
+    let mut connection = Box::pin(pool.acquire()).await.map_err(doing("read the audit trail's head"))?;
     Ok(only(heads_in(&mut connection).await?))
 }
 

@@ -36,7 +36,7 @@ pub struct Page {
 
 /// What matches after `after`.
 pub async fn next(pool: &PgPool, wanted: &Wanted, after: i64) -> Result<Page> {
-    let mut connection = pool.acquire().await.map_err(doing("read the audit trail"))?;
+    let mut connection = Box::pin(pool.acquire()).await.map_err(doing("read the audit trail"))?;
     let low = wanted.low.max(after + 1);
     let high = wanted.high.min(low.saturating_add(MOST_LOOKED_AT));
     let sql = format!(

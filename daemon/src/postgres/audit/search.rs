@@ -52,7 +52,7 @@ pub async fn page(
     limit: usize,
 ) -> Result<FoundEvents> {
     let begin = Instant::now();
-    let mut connection = pool.acquire().await.map_err(doing("read the audit trail"))?;
+    let mut connection = Box::pin(pool.acquire()).await.map_err(doing("read the audit trail"))?;
     let head_seq = facts::head_seq(&mut *connection).await?;
     let mut found = FoundEvents { events: Vec::new(), searched_to: None, head_seq };
     let top = before.map_or(head_seq, |before| head_seq.min(before.saturating_sub(1)));

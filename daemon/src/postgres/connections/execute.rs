@@ -10,5 +10,7 @@ pub(in crate::postgres) async fn execute(
     sql: String,
     what: &'static str,
 ) -> Result<()> {
-    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(connection).await.map(|_| ()).map_err(doing(what))
+    // Boxed: the driver's future is large, and whoever awaits this would hold all of it.
+    let running = Box::pin(sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(connection));
+    running.await.map(|_| ()).map_err(doing(what))
 }

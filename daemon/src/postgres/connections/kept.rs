@@ -67,7 +67,7 @@ async fn look_after(pool: &PgPool, least: u32) {
 /// Each idle connection is asked for an answer; the pool opens another in the place of one that gives none.
 async fn answer(pool: &PgPool) {
     for _ in 0..pool.num_idle() {
-        if pool.num_idle() == 0 || pool.acquire().await.is_err() {
+        if pool.num_idle() == 0 || Box::pin(pool.acquire()).await.is_err() {
             return;
         }
     }
@@ -77,11 +77,13 @@ async fn answer(pool: &PgPool) {
 async fn fill(pool: &PgPool, least: u32) {
     // Tried beside the pool, where nobody has to wait for a server that is full or away.
     let options: PgConnectOptions = (*pool.connect_options()).clone();
-    let Ok(Ok(trial)) = timeout(OPENING * 5, PgConnection::connect_with(&options)).await else { return };
+    let Ok(Ok(trial)) = timeout(OPENING * 5, Box::pin(PgConnection::connect_with(&options))).await else {
+        return;
+    };
     trial.close().await.ok();
     let mut held = idle(pool);
     while pool.size() < least {
-        match timeout(OPENING, pool.acquire()).await {
+        match timeout(OPENING, Box::pin(pool.acquire())).await {
             Ok(Ok(opened)) => held.push(opened),
             _ => return,
         }
@@ -92,7 +94,7 @@ async fn fill(pool: &PgPool, least: u32) {
 pub(in crate::postgres) async fn replace(pool: &PgPool, least: u32, old: PoolConnection<Postgres>) {
     if pool.size() <= least && pool.size() < pool.options().get_max_connections() {
         let held = idle(pool);
-        let opened = timeout(OPENING, pool.acquire()).await;
+        let opened = timeout(OPENING, Box::pin(pool.acquire())).await;
         drop(held);
         if !matches!(opened, Ok(Ok(_))) {
             return;

@@ -80,8 +80,9 @@ impl Control {
     /// write takes the fence.
     pub async fn open(options: ControlOptions, holder: Holder, lease_time: Duration) -> Result<Self> {
         let owner = options.owner.as_ref().unwrap_or(&options.runtime);
-        let mut connection =
-            PgConnection::connect_with(owner).await.map_err(doing("connect to the control database"))?;
+        let mut connection = Box::pin(PgConnection::connect_with(owner))
+            .await
+            .map_err(doing("connect to the control database"))?;
         schema::CONTROL.migrate(&mut connection).await?;
         if options.owner.is_some() {
             let grants =
@@ -106,7 +107,7 @@ impl Control {
 
     /// A connection of its own for the lease: behind a busy pool its signs of life would come too late.
     pub async fn connect(&self) -> Result<PgConnection> {
-        let connect = PgConnection::connect_with(&self.runtime);
+        let connect = Box::pin(PgConnection::connect_with(&self.runtime));
         match tokio::time::timeout(ACQUIRE_TIMEOUT, connect).await {
             Ok(connected) => connected.map_err(doing("connect to the control database")),
             Err(_) => Err(doing("connect to the control database")(sqlx::Error::PoolTimedOut)),
@@ -154,7 +155,7 @@ impl Control {
     pub async fn probe(options: &ControlOptions) -> Result<String> {
         let mut version = String::new();
         for role in options.owner.iter().chain([&options.runtime]) {
-            let connected = PgConnection::connect_with(role).await;
+            let connected = Box::pin(PgConnection::connect_with(role)).await;
             let mut connection = connected.map_err(doing("connect to the control database"))?;
             version = sqlx::query_scalar("select 'PostgreSQL ' || current_setting('server_version')")
                 .fetch_one(&mut connection)
@@ -182,7 +183,7 @@ impl Control {
         let place = Arc::clone(&self.writers).acquire_owned().map_err(|_| sqlx::Error::PoolClosed);
         let place = self.queue.wait(ACQUIRE_TIMEOUT, place).await.map_err(doing("begin a transaction"))?;
         let epoch = self.lease.epoch()?;
-        let mut tx = self.pool.begin().await.map_err(doing("begin a transaction"))?;
+        let mut tx = Box::pin(self.pool.begin()).await.map_err(doing("begin a transaction"))?;
         let mine = sqlx::query("select 1 from control.epoch where epoch = $1 for share")
             .bind(epoch)
             .fetch_optional(&mut *tx)

@@ -38,7 +38,7 @@ pub async fn look(target: &Target) -> Result<String> {
 
 async fn prepare(target: &Target) -> Result<Ready> {
     let mut connection = target.acquire().await?;
-    let result = prepare_on(target, &mut connection).await;
+    let result = Box::pin(prepare_on(target, &mut connection)).await;
     if result.is_err() {
         // An error in the middle leaves it in no known state.
         connection.close().await.ok();

@@ -179,16 +179,17 @@ impl<'a> Removal<'a> {
         let Self { site, ready, mark, .. } = *self;
         let target = site.target;
         // What was made in the name of a role that all share could have been given to these.
-        shared_names::take_away(target, ready, self.pool.as_ref()).await?;
+        Box::pin(shared_names::take_away(target, ready, self.pool.as_ref())).await?;
         let mut connection = target.acquire().await?;
         let roles = existing(&mut connection, &tenant_ddl::all_roles(self.placement)).await?;
         let belongings = Belongings { ready, mark, roles: &roles };
-        foreign_grants::return_elsewhere(&mut connection, target, belongings).await?;
+        Box::pin(foreign_grants::return_elsewhere(&mut connection, target, belongings)).await?;
         let backend = settlement::backend(&mut connection).await?;
-        yielding::while_others_yield(target, ready, backend, belongings.clear(&mut connection)).await?;
+        let clearing = Box::pin(belongings.clear(&mut connection));
+        yielding::while_others_yield(target, ready, backend, clearing).await?;
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let dropping = self.drop_free_roles(&mut connection);
+            let dropping = Box::pin(self.drop_free_roles(&mut connection));
             match yielding::while_others_yield(target, ready, backend, dropping).await {
                 // Somebody was quicker by a hair.
                 Err(error) if was_overtaken(&error) => {

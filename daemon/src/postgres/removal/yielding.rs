@@ -24,7 +24,8 @@ pub(super) async fn while_others_yield<T>(
     backend: i32,
     work: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    tokio::pin!(work);
+    // Boxed: pinned in place it would be held twice.
+    let mut work = Box::pin(work);
     let mut patience = COURTESY;
     loop {
         tokio::select! {

@@ -77,7 +77,7 @@ impl Site<'_> {
         match self.home {
             Home::Target => self.target.acquire().await,
             Home::Database { pool, .. } => {
-                pool.acquire().await.map_err(doing("connect to the tenant's database"))
+                Box::pin(pool.acquire()).await.map_err(doing("connect to the tenant's database"))
             }
         }
     }
@@ -157,7 +157,7 @@ impl Site<'_> {
             .application_name(application)
             .statement_cache_capacity(0)
             .options(settings);
-        PgConnection::connect_with(&options).await.map_err(doing("log in as the tenant"))
+        Box::pin(PgConnection::connect_with(&options)).await.map_err(doing("log in as the tenant"))
     }
 
     pub(in crate::postgres) const fn connection(&self) -> &PgConnectOptions {

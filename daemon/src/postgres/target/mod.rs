@@ -206,7 +206,7 @@ impl Target {
     /// One connection of the provisioner to another database of the same server.
     pub async fn connect_to(&self, database: &str) -> Result<PgConnection> {
         let options = provisioning(&self.options).database(database);
-        PgConnection::connect_with(&options).await.map_err(doing("connect to another database"))
+        Box::pin(PgConnection::connect_with(&options)).await.map_err(doing("connect to another database"))
     }
 
     /// Keeps the least connections open from now on, so that sessions of tenants cannot take their places.

@@ -54,7 +54,8 @@ pub(in crate::postgres) async fn displacing<T>(
     build: OperationId,
     work: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    tokio::pin!(work);
+    // Boxed: pinned in place it would be held twice.
+    let mut work = Box::pin(work);
     loop {
         tokio::select! {
             done = &mut work => return done,

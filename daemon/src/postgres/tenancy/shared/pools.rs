@@ -144,7 +144,8 @@ async fn claim_in_turn(
 ) -> Result<()> {
     let backend = build.backend;
     let claiming = claim(&mut build.connection, placement, identity, canary);
-    tokio::pin!(claiming);
+    // Boxed: pinned in place it would be held twice.
+    let mut claiming = Box::pin(claiming);
     loop {
         tokio::select! {
             claimed = &mut claiming => return claimed,
