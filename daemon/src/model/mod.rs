@@ -11,4 +11,6 @@ pub mod operation;
 mod operation_histories;
 pub mod plan_hash;
 pub mod step;
+#[cfg(test)]
+mod stored_rows;
 pub mod tenant;

@@ -26,3 +26,26 @@ pub struct Update {
     pub labels: BTreeMap<String, String>,
     pub settings: BTreeMap<String, i64>,
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// Frozen: `operation.arguments` as earlier builds stored it.
+    #[test]
+    fn arguments_of_earlier_builds_are_read() {
+        let rows = [
+            "{}",
+            r#"{"grace_s":604800}"#,
+            r#"{"login":"t_aaaaaaaaaaaaa_b"}"#,
+            r#"{"update":{"display_name":"Acme","labels":{"tier":"gold"},"settings":{"connection_limit":20}}}"#,
+        ];
+        for row in rows {
+            let stored: serde_json::Value = serde_json::from_str(row).unwrap();
+            let read: OperationArguments = serde_json::from_value(stored.clone()).unwrap();
+            assert_eq!(serde_json::to_value(read).unwrap(), stored);
+        }
+    }
+}
