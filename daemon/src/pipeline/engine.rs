@@ -38,6 +38,8 @@ use super::job::{ChangeJob, ProvisionJob};
 use super::record::{self, Intent, OperationOutcome};
 use super::tracker::{Cancelling, Claim, Live, millis, waiting_steps};
 
+/// How long a caller who waits for a decision is kept for the undo.
+const COURTESY: Duration = Duration::from_secs(1);
 /// The picture of an operation, from its start on.
 type Progressing = watch::Receiver<Operation>;
 
@@ -168,12 +170,11 @@ impl Engine {
     /// be taken up is neither; it comes back as it was last seen.
     pub async fn change_and_wait(&self, job: ChangeJob<'_>) -> postgres::Result<Option<Operation>> {
         let Some(mut progress) = self.start_change(job).await? else { return Ok(None) };
-        let is_decided = |operation: &Operation| {
-            operation.state.is_final() || matches!(operation.state, OperationState::Unwinding { .. })
-        };
-        let _ = progress.wait_for(is_decided).await;
-        let operation = progress.borrow().clone();
-        Ok(Some(operation))
+        let _ = progress.wait_for(|o| o.state.is_final() || o.state.failure().is_some()).await;
+        // An undo that is quick is over when the caller hears of the failure, and in the way of nothing that is asked next.
+        let _ =
+            tokio::time::timeout(COURTESY, progress.wait_for(|operation| operation.state.is_final())).await;
+        Ok(Some(progress.borrow().clone()))
     }
 
     async fn start_change(&self, job: ChangeJob<'_>) -> postgres::Result<Option<Progressing>> {
