@@ -23,7 +23,6 @@ pub mod service;
 pub mod session;
 pub mod target;
 pub mod tenant;
-pub mod tenant_state;
 pub mod text;
 pub mod watch;
 

@@ -166,8 +166,8 @@ impl Engine {
         Ok(started.map(|progress| progress.borrow().clone()))
     }
 
-    /// As [`Self::change`], and waits: the operation as it ended, or as it is when its undo begins. One that is left to
-    /// be taken up is neither; it comes back as it was last seen.
+    /// As [`Self::change`], and waits: the operation as it ended, or as it is while its undo takes longer than a moment. One
+    /// that is left to be taken up is neither; it comes back as it was last seen.
     pub async fn change_and_wait(&self, job: ChangeJob<'_>) -> postgres::Result<Option<Operation>> {
         let Some(mut progress) = self.start_change(job).await? else { return Ok(None) };
         let _ = progress.wait_for(|o| o.state.is_final() || o.state.failure().is_some()).await;

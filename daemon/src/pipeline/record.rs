@@ -7,7 +7,7 @@ use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::isolation::IsolationReport;
 use tenantry_protocol::operation::{Operation, OperationState};
 use tenantry_protocol::tenant::TenantState;
-use tenantry_protocol::tenant_state::TenantStage;
+use tenantry_protocol::tenant::state::TenantStage;
 use time::OffsetDateTime;
 
 use crate::audit::{AuditedTx, Trail};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tenantry_protocol::audit::{AuditRedactRequest, AuditRedacted};
 use tenantry_protocol::error::{ApiError, ErrorCode};
-use tenantry_protocol::tenant_state::TenantStage;
+use tenantry_protocol::tenant::state::TenantStage;
 use tenantry_protocol::watch::EventBody;
 use uuid::Uuid;
 

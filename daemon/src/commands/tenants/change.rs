@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use tenantry_protocol::error::{ApiError, ErrorCode};
+use tenantry_protocol::tenant::state::TenantStage;
 use tenantry_protocol::tenant::{OperationStarted, Tenant};
-use tenantry_protocol::tenant_state::TenantStage;
 
 use crate::model::operation::Kind;
 use crate::model::tenant::beginning;

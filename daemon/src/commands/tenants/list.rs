@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tenantry_protocol::brief::{self, PAGE_BYTES};
 use tenantry_protocol::error::ApiError;
 use tenantry_protocol::name::Slug;
+use tenantry_protocol::tenant::state::TenantStage;
 use tenantry_protocol::tenant::{TenantsRequest, TenantsResponse};
-use tenantry_protocol::tenant_state::TenantStage;
 use uuid::Uuid;
 
 use crate::postgres::control::tenants as stored_tenants;

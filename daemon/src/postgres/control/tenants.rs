@@ -8,8 +8,8 @@ use tenantry_protocol::brief::{self, LONGEST_ACCOUNT};
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::isolation::IsolationBadge;
 use tenantry_protocol::name::{BlueprintName, BlueprintVersion, PlacementName, Slug, TargetName};
+use tenantry_protocol::tenant::state::TenantStage;
 use tenantry_protocol::tenant::{CredentialsIssued, LastOperation, Tenant, TenantState};
-use tenantry_protocol::tenant_state::TenantStage;
 use uuid::Uuid;
 
 use crate::postgres::error::{Error, Result, doing};

@@ -6,6 +6,7 @@ use super::source::{SourceFile, files, report};
 
 const MAX_FILE_LINES: usize = 400;
 const MAX_FUNCTION_LINES: usize = 70;
+const MAX_SIBLINGS: usize = 20;
 
 fn rust_files() -> impl Iterator<Item = &'static SourceFile> {
     files().iter().filter(|file| file.is_rust())
@@ -18,6 +19,20 @@ fn files_have_at_most_400_lines() {
         (lines > MAX_FILE_LINES).then(|| (file.path.clone(), format!("{lines} lines")))
     });
     report("file length", long.collect());
+}
+
+#[test]
+fn folders_have_at_most_20_source_files() {
+    let mut folders: BTreeMap<&str, usize> = BTreeMap::new();
+    // Each probe and each lint is a file, however many there are.
+    for file in rust_files().filter(|file| !file.path.starts_with("daemon/src/isolation/")) {
+        *folders.entry(file.path.rsplit_once('/').map_or("", |(folder, _)| folder)).or_default() += 1;
+    }
+    let full = folders.into_iter().filter(|(_, files)| *files > MAX_SIBLINGS);
+    report(
+        "folder size",
+        full.map(|(folder, files)| (folder.to_owned(), format!("{files} files"))).collect(),
+    );
 }
 
 #[test]

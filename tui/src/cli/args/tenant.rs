@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
-use tenantry_protocol::tenant_state::TenantStage;
+use tenantry_protocol::tenant::state::TenantStage;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Tenant {

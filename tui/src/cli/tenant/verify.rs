@@ -4,7 +4,7 @@
 
 use tenantry_protocol::isolation::{Grade, IsolationReport, VerifyIsolationRequest};
 use tenantry_protocol::tenant::TenantsRequest;
-use tenantry_protocol::tenant_state::TenantStage;
+use tenantry_protocol::tenant::state::TenantStage;
 
 use crate::cli::Context;
 use crate::cli::args::Verify;

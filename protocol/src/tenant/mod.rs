@@ -1,5 +1,7 @@
 //! Tenants: what a customer is, and the requests that change one.
 
+pub mod state;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -14,7 +16,7 @@ use crate::isolation::{IsolationBadge, IsolationReport};
 use crate::name::{BlueprintName, BlueprintVersion, PlacementName, Slug, TargetName};
 use crate::operation::Operation;
 
-pub use crate::tenant_state::TenantState;
+pub use state::TenantState;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Tenant {

@@ -60,7 +60,7 @@ impl TenantState {
 /// A [`TenantState`] without what belongs to it: for lists, filters and transitions.
 ///
 /// ```
-/// use tenantry_protocol::tenant_state::TenantStage;
+/// use tenantry_protocol::tenant::state::TenantStage;
 ///
 /// assert_eq!(TenantStage::parse("suspended"), Some(TenantStage::Suspended));
 /// assert!(TenantStage::Retired.is_over() && !TenantStage::Retiring.is_over());
