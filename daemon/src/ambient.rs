@@ -1,4 +1,4 @@
-//! Variables of the environment that would change how PostgreSQL is reached, and cannot be overridden.
+//! Environment variables that change how PostgreSQL is reached and that a connection cannot override.
 
 use std::ffi::OsString;
 use std::io;
@@ -9,10 +9,10 @@ use std::process::Command;
 /// no builder call can empty again. The daemon runs without them: see [`shed_postgres_environment`].
 pub const VARIABLES: [&str; 4] = ["PGOPTIONS", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY"];
 
-/// Runs the program again, in the same process, without the `PG*` variables that the driver reads and whose values
-/// can't be overridden by a connection's own. Returns at once if there are none of them.
+/// Runs the program again, in the same process, without the `PG*` variables that the driver reads and that a connection's
+/// own values cannot override. Returns at once if none of them is set.
 ///
-/// Call it before anything else in `main`. It comes back only with nothing to do, or with the error of `exec`.
+/// Call it before anything else in `main`. It returns only if there is nothing to do, or with the error of `exec`.
 pub fn shed_postgres_environment() -> io::Result<()> {
     let present = VARIABLES.iter().filter(|name| std::env::var_os(name).is_some());
     let present: Vec<&str> = present.copied().collect();
@@ -21,7 +21,7 @@ pub fn shed_postgres_environment() -> io::Result<()> {
     }
     let mut arguments = std::env::args_os();
     let own_name = arguments.next().unwrap_or_else(|| OsString::from("tenantryd"));
-    // The link, not its target: it stays right when the file was replaced by an upgrade.
+    // The link, not its target: the link stays right after an upgrade has replaced the file.
     let mut command = Command::new("/proc/self/exe");
     command.arg0(own_name).args(arguments);
     for name in present {

@@ -1,7 +1,7 @@
 //! The command line of `tenantryd`, and the environment it starts in.
 //!
-//! Invariant: nothing in a `PG*` variable ever changes what the daemon connects to or how; it runs again without
-//! them. Parsing only: what the arguments mean for paths and servers is decided in [`crate::config`].
+//! Invariant: a `PG*` variable never changes what the daemon connects to or how; the daemon runs again without these
+//! variables. Parsing only: [`crate::config`] decides what the arguments mean for paths and servers.
 
 use std::path::PathBuf;
 

@@ -1,20 +1,20 @@
 //! Points where a test can break an operation: before and after each of its effects.
 //!
-//! Compiled in with the feature `faults` only; without it the effect is handed back as it came, and nothing of this is in
-//! the program. With it, each point asks the test what is to happen there, and waits for the answer, so that a test can
-//! also do something to the world meanwhile: kill or stop this process, cut its connections, restart the server.
+//! Compiled in with the feature `faults` only; without it the effect is returned unchanged, and the program contains none
+//! of this. With it, each point asks the test what is to happen there, and waits for the answer. Meanwhile the test can
+//! also act on the environment: kill or stop this process, cut its connections, restart the server.
 
 #[cfg(feature = "faults")]
 pub(crate) use points::around;
 
-/// An effect with a point before it and one after.
+/// An effect with a point before it and one after it.
 #[cfg(not(feature = "faults"))]
 #[inline(always)]
 pub(crate) fn around<F>(_place: &'static str, effect: F) -> F {
     effect
 }
 
-/// Whether the audit trail is left out, to measure what it costs.
+/// Whether the audit trail is left out, to measure its cost.
 #[cfg(not(feature = "faults"))]
 #[inline(always)]
 pub(crate) const fn audit_is_off() -> bool {
@@ -24,13 +24,13 @@ pub(crate) const fn audit_is_off() -> bool {
 #[cfg(feature = "faults")]
 pub(crate) use points::audit_is_off;
 
-/// What a test made of an effect.
+/// What a test did to an effect.
 #[cfg(feature = "faults")]
 #[derive(Debug)]
 pub(crate) enum Broken {
-    /// As if the server had gone away in the middle of it.
+    /// As if the server had gone away in the middle of the effect.
     Lost(&'static str),
-    /// As if the server had refused it.
+    /// As if the server had refused the effect.
     Refused(String),
 }
 
@@ -41,16 +41,16 @@ mod points {
 
     use super::Broken;
 
-    /// Whether the audit trail is left out, to measure what it costs.
+    /// Whether the audit trail is left out, to measure its cost.
     pub(crate) fn audit_is_off() -> bool {
         static IS_OFF: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
         *IS_OFF.get_or_init(|| std::env::var_os("TENANTRY_AUDIT_OFF").is_some())
     }
 
-    /// Where the test listens.
+    /// Names the socket on which the test listens.
     const VARIABLE: &str = "TENANTRY_FAULT_SOCKET";
 
-    /// An effect with a point before it and one after.
+    /// An effect with a point before it and one after it.
     pub(crate) async fn around<T, E: From<Broken>>(
         place: &'static str,
         effect: impl Future<Output = Result<T, E>>,
@@ -65,7 +65,7 @@ mod points {
     async fn point(place: &'static str, moment: &str) -> Result<(), Broken> {
         let Some(socket) = std::env::var_os(VARIABLE) else { return Ok(()) };
         let question = format!("{} {place} {moment}\n", std::process::id());
-        // A test that is gone breaks nothing.
+        // If the test no longer answers, nothing breaks.
         let Ok(answer) = ask(socket.as_ref(), &question).await else { return Ok(()) };
         match answer.trim() {
             "lost" => Err(Broken::Lost(place)),

@@ -1,18 +1,18 @@
-//! A lock on a file, let go when it is dropped.
+//! A lock on a file, released when it is dropped.
 //!
-//! Closing the file is not enough for that: a child that was just forked holds a copy of it until it becomes its own
-//! program, and the lock is the copy's too. So it is let go by name.
+//! Closing the file is not enough for that: a child that was just forked holds a copy of the file until it executes its
+//! own program, and the copy shares the lock. The lock is therefore released explicitly.
 
 use std::fs::{File, TryLockError};
 
-/// Held as long as it lives; it ends with the process, too.
+/// The lock is held as long as this value lives; it ends with the process, too.
 #[derive(Debug)]
 pub(crate) struct FileLock(File);
 
 impl FileLock {
     /// # Errors
     ///
-    /// `WouldBlock` if somebody else holds it.
+    /// `WouldBlock` if another process holds the lock.
     pub(crate) fn take(file: File) -> Result<Self, (File, TryLockError)> {
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
@@ -27,7 +27,7 @@ impl FileLock {
 
 impl Drop for FileLock {
     fn drop(&mut self) {
-        // If it fails, closing the file lets go of it as soon as the last copy is closed.
+        // If this fails, the lock is released when the last copy of the file is closed.
         let _ = self.0.unlock();
     }
 }

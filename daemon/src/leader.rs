@@ -1,5 +1,5 @@
-//! This daemon's hold on the control database: takes it, keeps it with signs of life, and lets go of all work when
-//! another daemon has it. Until then it stands by: it answers what can be read, and tries again.
+//! This daemon's hold on the control database: acquires it, keeps it with signs of life, and stops all work when another
+//! daemon has it. A daemon without the hold stands by: it answers read requests, and tries again.
 
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
@@ -22,13 +22,13 @@ use crate::postgres::control::lease::Takeover;
 use crate::postgres::control::targets;
 use crate::postgres::target::Target;
 
-/// After an error that is not a matter of waiting for somebody.
+/// The pause after an error that is not caused by another daemon's hold.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(500);
 
-/// After panics that follow one another, the longest; and how long a term without one ends the row of them.
+/// The longest pause after successive panics. A term of this length without a panic ends the series.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Signs of life from one look for stranded operations to the next.
+/// The number of signs of life between two searches for stranded operations.
 const BEATS_A_LOOK: u32 = 4;
 
 pub(crate) struct Leader {
@@ -37,7 +37,7 @@ pub(crate) struct Leader {
     pub(crate) app: Arc<App>,
     pub(crate) engine: Engine,
     pub(crate) targets: Vec<Arc<Target>>,
-    /// Whether this term has recorded its start and taken up what was left.
+    /// Whether this term has recorded its start and taken over unfinished operations.
     pub(crate) is_at_work: AtomicBool,
 }
 
@@ -50,8 +50,8 @@ pub(crate) enum BeginError {
 }
 
 impl Leader {
-    /// The first attempt, before the daemon answers: where nobody else holds the control database, it is ready for
-    /// everything from its first answer on.
+    /// The first attempt, before the daemon answers: if no other daemon holds the control database, this one is fully
+    /// ready from its first answer on.
     pub(crate) async fn begin(&self) -> Result<Option<PgConnection>, BeginError> {
         let mut connection = self.control.connect().await.map_err(BeginError::Control)?;
         match self.control.take(&mut connection).await.map_err(BeginError::Control)? {
@@ -66,7 +66,7 @@ impl Leader {
         }
     }
 
-    /// Holds on, stands by, and takes over, until `stop`; then gives the hold up.
+    /// Holds, stands by, and takes over, until `stop`; then releases the hold.
     pub(crate) async fn run(self, mut held: Option<PgConnection>, stop: CancellationToken) {
         let mut panics = 0;
         loop {
@@ -88,7 +88,7 @@ impl Leader {
                 () = stop.cancelled() => break,
             };
             if ended.is_err() {
-                // A daemon that answers and leads nobody would keep every operation that it has waiting for ever.
+                // A daemon that answers but does not lead would keep all its operations waiting forever.
                 tracing::error!("a panic ended this daemon's term: it lets go of its work, and stands by");
                 self.let_go().await;
                 panics = if begin.elapsed() < LONGEST_PAUSE { panics + 1 } else { 1 };
@@ -109,7 +109,7 @@ impl Leader {
         }
     }
 
-    /// Signs of life until another daemon has the fence; a server that is away is waited for.
+    /// Gives signs of life until another daemon has the fence; an unreachable server is waited for.
     async fn hold(&self, connection: PgConnection) {
         tokio::select! {
             () = self.give_signs_of_life(connection) => {}
@@ -120,21 +120,21 @@ impl Leader {
         self.engine.let_go();
     }
 
-    /// An operation whose task ended without an end, after an error that no retry outlasts or by a bug, is taken up as
-    /// another daemon would.
+    /// Takes over operations whose task stopped without an end, after an error that no retry outlasts or because of a
+    /// bug, in the same way as another daemon would.
     async fn look_after_the_stranded(&self) {
         let mut known = HashSet::new();
         loop {
             tokio::time::sleep(self.control.beat_every() * BEATS_A_LOOK).await;
             if self.trail.trouble().is_some() {
-                // Somebody may have put back what they took.
+                // Somebody may have restored what they removed.
                 if let Err(error) = self.trail.look_at_end().await {
                     tracing::debug!(error = %error.explain(), "nobody could look at the trail's end");
                 }
                 continue;
             }
             if !self.is_at_work.load(Ordering::Relaxed) {
-                // An administrator has settled what the term began with.
+                // An administrator has settled the trouble that the term began with.
                 if let Err(error) = self.begin_to_work().await {
                     tracing::debug!(?error, "the term cannot begin to work yet");
                 }
@@ -165,7 +165,7 @@ impl Leader {
         }
     }
 
-    /// One attempt to take over; the connection, once it succeeded.
+    /// Tries once to take over; returns the connection if that succeeded.
     async fn stand_by(&self) -> Option<PgConnection> {
         tokio::time::sleep(self.control.beat_every()).await;
         let mut connection = match self.control.connect().await {
@@ -193,7 +193,7 @@ impl Leader {
         Some(connection)
     }
 
-    /// After a bug: as if another daemon had taken over, and so that one can.
+    /// Lets go after a bug, as if another daemon had taken over, so that another one can.
     async fn let_go(&self) {
         self.engine.let_go();
         if let Ok(mut connection) = self.control.connect().await {
@@ -201,12 +201,12 @@ impl Leader {
         }
     }
 
-    /// Gives signs of life while a term begins: to read a long trail takes longer than a lease is good for.
+    /// Gives signs of life while a term begins: reading a long trail takes longer than a lease lasts.
     async fn assume_alive(&self, connection: &mut PgConnection) -> Result<(), BeginError> {
         let living = async {
             loop {
                 tokio::time::sleep(self.control.beat_every()).await;
-                // What a lost sign means is found out by what the term writes.
+                // The writes of the term will show what a lost sign means.
                 if let Err(error) = self.control.beat(connection).await {
                     tracing::debug!(error = %error.explain(), "no sign of life while a term begins");
                 }
@@ -218,7 +218,7 @@ impl Leader {
         }
     }
 
-    /// What a term begins with: what is configured becomes what is on record, and what was left is taken up.
+    /// Begins a term: the configuration is recorded, and unfinished operations are taken over.
     async fn assume(&self) -> Result<(), BeginError> {
         self.is_at_work.store(false, Ordering::Relaxed);
         self.trail.take_up().await.map_err(BeginError::Trail)?;
@@ -227,7 +227,7 @@ impl Leader {
             return Ok(());
         }
         match self.begin_to_work().await {
-            // What can be read is answered all the same; the work begins once the trail can be written.
+            // Read requests are answered all the same; the work begins once the trail can be written.
             Err(BeginError::Control(Error::Distrusted(why))) => {
                 tracing::error!("nothing is changed until the audit trail can be written: {why}");
                 Ok(())
@@ -246,7 +246,7 @@ impl Leader {
         Ok(())
     }
 
-    /// The event that a term begins with, and the targets that it has.
+    /// Records the event that begins a term, and the targets of the term.
     async fn record_start(&self) -> Result<(), Error> {
         let mut tx = self.trail.begin().await?;
         for target in &self.targets {
@@ -261,7 +261,7 @@ impl Leader {
             .await?;
         }
         let entry = Entry {
-            // Names a machine.
+            // The detail names a machine.
             detail: self.control.held_before_by().map(|holder| format!("before: {holder}")),
             ..Entry::new("daemon.start", Actor::daemon(nix::unistd::geteuid().as_raw()))
         };
@@ -272,7 +272,7 @@ impl Leader {
     }
 }
 
-/// What panics again and again must not fill the log and the trail with beginnings.
+/// Repeated panics must not fill the log and the trail with starts of terms.
 fn pause_after(panics: u32) -> Duration {
     PAUSE_AFTER_ERROR.saturating_mul(1 << panics.saturating_sub(1).min(16)).min(LONGEST_PAUSE)
 }

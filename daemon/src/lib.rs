@@ -1,4 +1,4 @@
-//! The Tenantry daemon as a library: `main` parses and calls it, tests start the same thing.
+//! The Tenantry daemon as a library: `main` parses and calls it, and tests start the same code.
 
 pub mod ambient;
 pub mod audit;

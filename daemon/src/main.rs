@@ -44,7 +44,7 @@ pub(crate) fn main() -> ExitCode {
         let reload = || Config::load(&arguments, &surroundings);
         run(config, &arguments, &logging, reload).await
     });
-    // A read of standard input that nobody ends must not hold up the exit.
+    // A pending read of standard input must not delay the exit.
     runtime.shutdown_background();
     drop(logging);
     code
@@ -56,7 +56,7 @@ async fn run(
     logging: &Logging,
     read_again: impl Fn() -> Result<Config, ConfigError>,
 ) -> ExitCode {
-    // Before the start, so that a signal during it is not lost.
+    // Before the start, so that a signal during the start is not lost.
     let (mut hangup, ended) = match (signal(SignalKind::hangup()), EndSignals::prepare()) {
         (Ok(hangup), Ok(ended)) => (hangup, ended),
         (Err(error), _) | (_, Err(error)) => return fail(&error, 1),
@@ -95,7 +95,7 @@ async fn report(config: &Config) -> ExitCode {
     let found = Box::pin(check(config)).await;
     let mut out = io::stdout().lock();
     for line in &found.lines {
-        // Whoever closed the pipe has read enough.
+        // If the pipe is closed, its reader has read enough.
         let _ = writeln!(out, "{}", escaped(line));
     }
     if found.problems == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -109,7 +109,7 @@ fn announce(server: &Server) -> io::Result<()> {
     out.flush()
 }
 
-/// What ends the daemon.
+/// The signals that end the daemon.
 struct EndSignals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
@@ -153,8 +153,8 @@ fn fail(error: &dyn Error, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Where it has several lines, as the end of the server's log has, those after the first are set off: none of them can be
-/// taken for one of ours.
+/// Sets off all lines after the first, for texts with several lines such as the end of the server's log, so that none of
+/// them can be mistaken for a line of ours.
 fn lines(text: &str) -> String {
     text.lines().map(escaped).collect::<Vec<_>>().join("\n    ")
 }

@@ -1,6 +1,6 @@
-//! `tenantryd-with-faults`: the daemon as tests break it, with the points of [`tenantryd`]'s feature `faults` in it.
+//! `tenantryd-with-faults`: the daemon that tests break, built with the points of [`tenantryd`]'s feature `faults`.
 //!
-//! A program of its own, so that building it never replaces the one that is shipped.
+//! This is a program of its own, so that building it never replaces the one that is shipped.
 
 #[path = "main.rs"]
 mod daemon;

@@ -1,8 +1,8 @@
-//! Places that are the daemon's alone: the directories above a file, and the file itself.
+//! Places that belong to the daemon alone: the directories above a file, and the file itself.
 //!
-//! Invariant: below a directory that passed [`check`], nobody but root, the daemon's user and whom the caller names can put
-//! anything in the way: not a file, not a link, not another directory in its place. Each error says which path it is about,
-//! whose it is, and the command that mends it.
+//! Invariant: below a directory that passed [`check`], only root, the daemon's user and the user that the caller names
+//! can put anything in the way: a file, a link, or another directory. Each error names the path, its owner, and the
+//! command that fixes it.
 
 mod private_group;
 
@@ -60,41 +60,42 @@ impl From<PathError> for io::Error {
     }
 }
 
-/// What the last directory of a path may be.
+/// The rules for the last directory of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LastDirectory {
     Closed,
-    /// Everybody's, if it is sticky, as `/tmp` is: what is in it has an owner still, who alone can move it away.
+    /// It may be open to everybody if it is sticky, as `/tmp` is: each file in it still has an owner, who alone can move
+    /// it away.
     Sticky,
 }
 
-/// Whose groups may write to a directory on the way, and to what an administrator made.
+/// Which groups may write to a directory on the way, and to a file that an administrator made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Groups {
-    /// One that holds its owner alone, which many systems leave what is made open to.
+    /// A group with its owner as the only member, to which many systems leave new files open.
     Private,
-    /// On some systems `/var/log` is a group's.
+    /// On some systems `/var/log` belongs to a group.
     Any,
 }
 
-/// Refuses a directory that others than root, this user and `also` can change, and one below which they can. What does not
-/// exist yet is made by the caller, in what was checked.
+/// Refuses a directory if users other than root, this user and `also` can change it or a directory above it. If the
+/// directory does not exist yet, the caller creates it in the part that was checked.
 pub(crate) fn check(dir: &Path, also: Option<u32>) -> Result<(), PathError> {
     walk(dir, also, LastDirectory::Closed, Groups::Private)
 }
 
-/// The same, where the directory itself may be one such as `/tmp`.
+/// The same, except that the directory itself may be one such as `/tmp`.
 pub(crate) fn check_surroundings(dir: &Path) -> Result<(), PathError> {
     walk(dir, None, LastDirectory::Sticky, Groups::Private)
 }
 
-/// The same for a directory of logs, which is the daemon's alone, and need not be in one that is.
+/// The same for a directory of logs: it belongs to the daemon alone, but its parent directories need not.
 pub(crate) fn check_logs(dir: &Path) -> Result<(), PathError> {
     walk(dir, None, LastDirectory::Closed, Groups::Any)
 }
 
-/// Refuses a file that an administrator gives the daemon to read where others can change it, or put another in its place.
-/// Whoever provides it may do that by a link. `metadata` is of the file that was opened.
+/// Refuses a file that an administrator provides for the daemon to read, if others can change it or replace it. The
+/// administrator may provide it through a link. `metadata` is that of the opened file.
 pub(crate) fn check_given(path: &Path, metadata: &Metadata) -> Result<(), PathError> {
     require_trusted(path, metadata, &trusted(None))?;
     if others_write(path, metadata, Groups::Private) {
@@ -105,7 +106,7 @@ pub(crate) fn check_given(path: &Path, metadata: &Metadata) -> Result<(), PathEr
     [&named, &real].into_iter().filter_map(|path| path.parent()).try_for_each(check_surroundings)
 }
 
-/// Refuses programs that others can change. Those that are not there are for whoever looks for them to miss.
+/// Refuses programs that others can change. Missing programs are not reported here, but where they are needed.
 pub(crate) fn check_programs(dir: &Path, names: &[&str]) -> Result<(), PathError> {
     check(dir, None)?;
     for path in names.iter().map(|name| dir.join(name)) {
@@ -118,23 +119,23 @@ pub(crate) fn check_programs(dir: &Path, names: &[&str]) -> Result<(), PathError
     Ok(())
 }
 
-/// Checks the directory, and makes what is missing of it, closed to all others.
+/// Checks the directory, and creates the missing parts of it, closed to all others.
 pub(crate) fn make_directory(dir: &Path) -> io::Result<()> {
     check(dir, None)?;
     DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
-/// Opens a file of the daemon's own, or makes it (0600); never through a link, and never one that others can write to.
+/// Opens a file of the daemon's own, or creates it (0600); never through a link, and never one that others can write to.
 pub(crate) fn open(path: &Path, options: &OpenOptions) -> io::Result<File> {
     let file = open_elsewhere(path, options)?;
     check_file(path, &file.metadata()?)?;
     Ok(file)
 }
 
-/// The same on another machine's disk, where owners are that machine's to say.
+/// The same on another machine's disk, where that machine determines the owners.
 pub(crate) fn open_elsewhere(path: &Path, options: &OpenOptions) -> io::Result<File> {
     let mut options = options.clone();
-    // A pipe in its place must not hold up the daemon.
+    // If there is a pipe in its place, it must not block the daemon.
     options.mode(0o600).custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits());
     let not_a_file = || PathError::NotAFile { path: path.to_owned() };
     let file = options.open(path).map_err(|error| match error.raw_os_error() {
@@ -162,7 +163,7 @@ fn walk(path: &Path, also: Option<u32>, last: LastDirectory, groups: Groups) -> 
     let mut links = 0;
     while let Some(name) = todo.pop() {
         if name == ".." {
-            // It was walked through on the way down.
+            // Its parent was already checked on the way down.
             at.pop();
             continue;
         }
@@ -173,7 +174,7 @@ fn walk(path: &Path, also: Option<u32>, last: LastDirectory, groups: Groups) -> 
             Err(source) => return Err(PathError::Look { path: next, source }),
         };
         if metadata.is_symlink() {
-            // In a directory that is everybody's, its owner can point it elsewhere.
+            // In a directory that is open to everybody, the link's owner can point it elsewhere.
             require_trusted(&next, &metadata, &trusted)?;
             links += 1;
             if links > MOST_LINKS {
@@ -194,7 +195,7 @@ fn walk(path: &Path, also: Option<u32>, last: LastDirectory, groups: Groups) -> 
     Ok(())
 }
 
-/// The parts of a path, the first on top.
+/// Pushes the parts of a path, with the first on top.
 fn push(todo: &mut Vec<OsString>, path: &Path) {
     let parts = path.components().filter_map(|part| match part {
         Component::Normal(name) => Some(name.to_owned()),
@@ -229,7 +230,7 @@ fn trusted(also: Option<u32>) -> Vec<u32> {
     [0, geteuid().as_raw()].into_iter().chain(also).chain(unmapped).collect()
 }
 
-/// In a user namespace that does not know root, what is root's belongs to the user that stands for all who are unknown.
+/// In a user namespace that does not map root, root's files belong to the user that stands for all unmapped users.
 fn is_root_known() -> bool {
     let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
     map.is_empty() || map.lines().any(|line| line.split_whitespace().next() == Some("0"))
@@ -253,7 +254,7 @@ fn writable(path: &Path, metadata: &Metadata) -> PathError {
     PathError::Writable { path: path.to_owned(), owner: owner(metadata), mode }
 }
 
-/// `mallory (uid 1003)`
+/// For example `mallory (uid 1003)`.
 fn owner(metadata: &Metadata) -> String {
     let uid = metadata.uid();
     match User::from_uid(Uid::from_raw(uid)) {
@@ -268,7 +269,7 @@ fn others_write(path: &Path, metadata: &Metadata, groups: Groups) -> bool {
     mode & 0o002 != 0 || is_groups
 }
 
-/// For a shell.
+/// Quoted for a shell.
 fn quoted(path: &Path) -> String {
     let text = path.to_string_lossy();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@".contains(c);

@@ -1,7 +1,7 @@
-//! The only wiring: from a configuration to a running daemon, and back to nothing.
+//! The only place that connects the parts: from a configuration to a running daemon, and back to nothing.
 //!
-//! Order: socket (which only one daemon can have) → private cluster → control database → targets → serving. A start
-//! that fails takes back what it made.
+//! Order: socket (which only one daemon can have) → private cluster → control database → targets → serving. A start that
+//! fails undoes what it did.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,9 +28,9 @@ use crate::postgres::target::{Archives, Target, TargetOptions};
 use crate::private_path::{self, PathError};
 use crate::server::{Listener, ListenerError};
 
-/// How long operations in flight may take to end when the daemon stops; what is left is taken up by the next start.
+/// How long running operations may take to end when the daemon stops; the next start takes over the rest.
 const DRAIN: Duration = Duration::from_secs(20);
-/// How long the control database may take to hear that nobody holds it any more.
+/// How long the release of the control database may take.
 const RELEASE: Duration = Duration::from_secs(5);
 /// The embedded target's name.
 const EMBEDDED_TARGET: &str = "local";
@@ -41,7 +41,7 @@ pub struct Server {
     socket: PathBuf,
     stop: CancellationToken,
     serving: JoinHandle<()>,
-    /// Gives up the hold on the control database, when nothing is written any more.
+    /// Releases the hold on the control database, once nothing is written any more.
     release: CancellationToken,
     leading: JoinHandle<()>,
     engine: Engine,
@@ -99,7 +99,7 @@ impl Server {
         let listener = Listener::open(&config.socket)?;
         let mode = config.mode();
         if let Some(own) = &config.ephemeral {
-            // What temporary daemons that were killed could not take with them.
+            // Removes what killed temporary daemons left behind.
             remove_abandoned(own.path().parent().unwrap_or(own.path())).await;
         }
         let servers = Databases::open(&config).await?;
@@ -155,12 +155,12 @@ impl Server {
         &self.socket
     }
 
-    /// Takes over what can change while the daemon runs, from a configuration that was read again.
+    /// Applies what can change while the daemon runs, from a configuration that was read again.
     pub async fn reload(&self, read: &Result<Config, ConfigError>) -> Reloaded {
         self.app.reload(read).await
     }
 
-    /// Lets what is in flight end, closes everything, and stops the private cluster.
+    /// Lets running operations end, closes everything, and stops the private cluster.
     pub async fn stop(self) -> Result<(), StartError> {
         self.stop.cancel();
         self.events.close();
@@ -265,7 +265,7 @@ fn configured(servers: &ConfiguredServers, config: &Config) -> ServerPlaces {
 }
 
 fn embedded_places(cluster: &Cluster, config: &Config) -> ServerPlaces {
-    // The name is a constant that fits the grammar; without it there is simply no target.
+    // The constant is a valid name; if it were not, there would simply be no target.
     let targets = TargetName::parse(EMBEDDED_TARGET).into_iter().map(|name| TargetOptions {
         name,
         connection: cluster.provisioner_options(),
@@ -282,7 +282,7 @@ fn embedded_places(cluster: &Cluster, config: &Config) -> ServerPlaces {
     ServerPlaces { control, targets: targets.collect() }
 }
 
-/// The private cluster's own programs can dump it, if they are there.
+/// The private cluster's own programs can dump it, if they exist.
 fn archives(config: &Config) -> Arc<Archives> {
     let cluster_bin_dir = match &config.servers {
         Servers::Embedded(embedded) => embedded.bin_dir.clone(),
@@ -303,14 +303,14 @@ fn host_name() -> String {
         .unwrap_or_else(|| "this host".to_owned())
 }
 
-/// What `--check` found: a line each, and whether everything is in order.
+/// The result of `--check`: one line for each finding, and whether everything is in order.
 #[derive(Debug, Default)]
 pub struct CheckReport {
     pub lines: Vec<String>,
     pub problems: usize,
 }
 
-/// Connects to everything that the configuration names and says what it found; changes nothing.
+/// Connects to everything that the configuration names, and reports what it found; changes nothing.
 pub async fn check(config: &Config) -> CheckReport {
     let mut report = CheckReport::default();
     if let Err(error) = private_path::check(&config.state_dir, None) {

@@ -1,6 +1,6 @@
-//! Archives: what a tenant had, in a file, from before it was removed.
+//! Archives: a tenant's data in a file, made before the tenant is removed.
 //!
-//! Files only by their path on the daemon's machine; their content never travels over the socket.
+//! A file is only named by its path on the daemon's machine; its content is never sent over the socket.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! Blueprints: versioned, checksummed sets of migrations that a tenant is made of.
+//! Blueprints: versioned, checksummed sets of migrations that tenants are built from.
 
 use std::collections::BTreeMap;
 
@@ -101,7 +101,7 @@ pub struct BlueprintsResponse {
     pub blueprints: Vec<Blueprint>,
 }
 
-/// The most that the files of an upload may have together, in bytes; leaves room in a frame for JSON's escapes.
+/// The maximum size of all files of an upload together, in bytes; it leaves room in a frame for JSON's escapes.
 pub const MAX_UPLOAD_BYTES: usize = 4 * 1024 * 1024;
 
 /// A folder's files, read by the client: the daemon opens no path that a client names.
@@ -119,17 +119,17 @@ pub struct UploadedFile {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BlueprintReport {
-    /// Absent if the folder is so broken that it is no blueprint at all.
+    /// Absent if the folder is so broken that it is not a blueprint at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blueprint: Option<Blueprint>,
     /// Errors first, then by file and line.
     pub findings: Vec<Finding>,
-    /// It was stored by this call; false for a check, and where exactly this version was there already.
+    /// Whether this call stored it; false for a check, and if exactly this version was already stored.
     pub added: bool,
 }
 
 impl BlueprintReport {
-    /// Nothing in it stands against provisioning a tenant.
+    /// Whether it is complete and no finding prevents provisioning a tenant.
     pub fn is_usable(&self) -> bool {
         self.blueprint.is_some() && self.findings.iter().all(|f| f.severity != crate::plan::Severity::Error)
     }

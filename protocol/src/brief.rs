@@ -1,5 +1,6 @@
-//! Bounds on what is stored and answered: a text is cut, a list is joined or ended where it would be too long, and what was
-//! left out is said. What a tenant can make more or longer must pass through here before it reaches a record or a frame.
+//! Limits on what is stored and answered: a text that is too long is cut, a list is joined or ended, and what was left
+//! out is stated. Everything that a tenant can multiply or lengthen must pass through here before it reaches a record or
+//! a frame.
 
 use std::io;
 
@@ -7,12 +8,12 @@ use serde::Serialize;
 
 /// The longest account of a failure, or of what is wrong with a tenant, in characters.
 pub const LONGEST_ACCOUNT: usize = 4_000;
-/// The longest value of an audit event that is shown, in characters; an export has the whole one.
+/// The longest value of an audit event that is shown, in characters; an export contains the whole value.
 pub const LONGEST_VALUE: usize = 16_000;
-/// How much of a list one answer holds, in bytes on the wire: half of what a frame may have.
+/// The size of a list in one answer, in bytes on the wire: half of what a frame may hold.
 pub const PAGE_BYTES: usize = crate::frame::MAX_FRAME_BYTES / 2;
 
-/// `text` with at most so many characters, and how long it was.
+/// `text` with at most `most` characters; if it was cut, its full length follows.
 pub fn cut(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((at, _)) => format!("{}… ({} bytes in all)", &text[..at], text.len()),
@@ -20,8 +21,8 @@ pub fn cut(text: &str, most: usize) -> String {
     }
 }
 
-/// The parts in one line of at most about so many characters, with the number of those that had no room. The first is
-/// always there, cut if need be.
+/// The parts in one line of about `most` characters at most, with the number of parts that did not fit. The first part is
+/// always there, cut if necessary.
 pub fn join(parts: &[String], separator: &str, most: usize) -> String {
     let mut line = String::new();
     let mut room = most;
@@ -41,7 +42,7 @@ pub fn join(parts: &[String], separator: &str, most: usize) -> String {
 }
 
 /// Ends the list where its items would take more than `most` bytes on the wire; true if that left anything out. The first
-/// item stays, however large it is: a page without one would never be followed by another.
+/// item stays, however large it is: an empty page would never be followed by another.
 pub fn fit<T: Serialize>(items: &mut Vec<T>, most: usize) -> bool {
     let mut room = most;
     for at in 0..items.len() {
@@ -55,10 +56,10 @@ pub fn fit<T: Serialize>(items: &mut Vec<T>, most: usize) -> bool {
     false
 }
 
-/// Bytes of it as JSON.
+/// The size of the item as JSON, in bytes.
 fn size<T: Serialize>(item: &T) -> usize {
     let mut counter = Counter(0);
-    // What cannot be written is found out where it is written.
+    // An item that cannot be written fails where it is written.
     serde_json::to_writer(&mut counter, item).ok();
     counter.0
 }
@@ -103,7 +104,7 @@ mod tests {
             let is_cut = fit(&mut items, most);
             (items.len(), is_cut)
         };
-        // Quotes count, and what JSON writes longer than it is.
+        // Quotes count, and so do the escapes of JSON.
         assert_eq!(fitted(18), (3, false));
         assert_eq!(fitted(17), (2, true));
         assert_eq!(fitted(0), (1, true));

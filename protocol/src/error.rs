@@ -1,4 +1,4 @@
-//! What a request can be refused with: a stable code, a sentence that says what to do, and the field it concerns.
+//! The errors that a request can be refused with: a stable code, a sentence that says what to do, and the field concerned.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ pub enum ErrorCode {
     Unavailable,
     /// An operation stopped where a person has to look.
     NeedsAttention,
-    /// A bug, or something nobody thought of; details are in the daemon's log.
+    /// A bug, or an unforeseen error; details are in the daemon's log.
     Internal,
     /// A code that this build does not know.
     #[serde(other)]

@@ -1,7 +1,8 @@
 //! The framing: a 4-byte big-endian length, then that many bytes of JSON, at most [`MAX_FRAME_BYTES`].
 //!
-//! Decoding reads from the slice that is already in memory (tokio-serde's own JSON codec reads byte by byte through
-//! `io::Read`, which is slower) and contains panics of a decoder: a peer's bytes must not take a connection task down.
+//! Decoding reads from the slice that is already in memory; tokio-serde's own JSON codec reads byte by byte through
+//! `io::Read`, which is slower. It also contains panics of a decoder, because a peer's bytes must not end a connection
+//! task.
 
 use std::io;
 use std::marker::PhantomData;
@@ -19,7 +20,7 @@ pub const MAX_FRAME_BYTES: usize = 8 * 1024 * 1024;
 #[derive(Debug)]
 pub struct JsonCodec<In, Out> {
     types: PhantomData<fn(Out) -> In>,
-    /// What is sent for a message that no frame can hold.
+    /// Replaces a message that no frame can hold.
     instead: Option<fn(&Out) -> Out>,
 }
 
@@ -30,7 +31,7 @@ impl<In, Out> Default for JsonCodec<In, Out> {
 }
 
 impl<In, Out> JsonCodec<In, Out> {
-    /// Sends something else for a message that is too large, so that the connection goes on.
+    /// Sends a replacement for a message that is too large, so that the connection goes on.
     pub fn with(instead: fn(&Out) -> Out) -> Self {
         Self { types: PhantomData, instead: Some(instead) }
     }

@@ -1,6 +1,6 @@
 //! Identifiers: UUIDv7, so that they sort by creation time and need no coordination.
 //!
-//! Each kind is a type of its own; a tenant's id cannot be passed where an operation's is meant.
+//! Each kind is a type of its own, so a tenant's id cannot be passed in place of an operation's.
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,7 +20,7 @@ pub struct TenantId(Uuid);
 pub struct OperationId(Uuid);
 
 impl TenantId {
-    /// A new identifier, later than all that this process made before.
+    /// A new identifier, later than all that this process has made.
     pub fn generate() -> Self {
         Self(Uuid::now_v7())
     }
@@ -35,7 +35,7 @@ impl TenantId {
 }
 
 impl OperationId {
-    /// A new identifier, later than all that this process made before.
+    /// A new identifier, later than all that this process has made.
     pub fn generate() -> Self {
         Self(Uuid::now_v7())
     }

@@ -1,4 +1,4 @@
-//! The result of attacking a tenant's isolation: verdicts, what the catalog shows beside them, and what no tenancy can
+//! The result of attacking a tenant's isolation: verdicts, what the catalog shows in addition, and what no tenancy can
 //! close.
 
 use std::fmt;
@@ -10,9 +10,9 @@ use time::OffsetDateTime;
 use crate::blueprint::Tenancy;
 use crate::brief;
 
-/// Findings of one lint that are kept; the others are counted.
+/// The number of findings of one lint that are kept; the others are only counted.
 pub const MOST_OF_A_LINT: usize = 20;
-/// Findings of a report that are kept, and gifts.
+/// The number of findings that a report keeps, and of gifts.
 const MOST_FINDINGS: usize = 200;
 const MOST_GIFTS: usize = 20;
 /// The longest evidence, in characters.
@@ -21,7 +21,7 @@ pub const LONGEST_EVIDENCE: usize = 400;
 /// What a battery of probes found, run through a real login as the tenant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct IsolationReport {
-    /// Number of the battery's make-up; a report of an older battery proves less.
+    /// Version of the battery; a report of an older battery proves less.
     pub battery_version: u32,
     #[serde(with = "time::serde::rfc3339")]
     #[schemars(with = "String", extend("format" = "date-time"))]
@@ -29,14 +29,14 @@ pub struct IsolationReport {
     /// How much was tried.
     #[serde(default)]
     pub depth: Depth,
-    /// Of the tenant, which decides what there is to attack and what cannot be closed.
+    /// The tenant's tenancy, which decides what there is to attack and what cannot be closed.
     #[serde(default)]
     pub tenancy: Tenancy,
-    /// The target's, as it says it: `15.20`. Empty in reports of old.
+    /// The target's version, as it reports it: `15.20`. Empty in older reports.
     #[serde(default)]
     pub server_version: String,
     pub verdicts: Vec<Verdict>,
-    /// Catalog lints that were looked through.
+    /// Catalog lints that were run.
     #[serde(default)]
     pub lints: u32,
     /// What they found; each is a hole, whether or not an attack has used it.
@@ -45,7 +45,7 @@ pub struct IsolationReport {
     /// More findings, of which only the number is kept. No more than 1,000 of a lint are counted.
     #[serde(default, skip_serializing_if = "is_none_left_out")]
     pub left_out: u32,
-    /// What other tenants gave this one's roles: their givers' findings, and nothing against this tenant's isolation.
+    /// Rights that other tenants granted to this one's roles. They are findings of those tenants, not of this one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gifts: Vec<String>,
     /// What tenants of this tenancy can still see or do to each other, held or not.
@@ -64,7 +64,7 @@ fn is_none_left_out(left_out: &u32) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Depth {
-    /// What each provisioning takes the time for.
+    /// The part that each provisioning runs.
     #[default]
     Core,
     /// All of it, and the catalog lints.
@@ -88,19 +88,19 @@ impl Depth {
 pub struct Verdict {
     /// Stable name of the probe, for example `read`.
     pub probe: String,
-    /// What it would mean if the attack succeeded. Empty in reports of old.
+    /// What a successful attack would mean. Empty in older reports.
     #[serde(default)]
     pub meaning: String,
-    /// The attack was refused, and in the way that was expected.
+    /// The attack was refused in the expected way.
     pub held: bool,
     /// SQLSTATEs that count as refused; empty for an attack that may run and must see nothing.
     pub expected: Vec<String>,
-    /// The SQLSTATE that came; absent if the attack succeeded.
+    /// The SQLSTATE that the server returned; absent if the attack succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub got: Option<String>,
     /// What the server answered.
     pub evidence: String,
-    /// What an administrator would run, where the daemon's role may not close it. Such a hole is open, and known.
+    /// What an administrator would run to close the hole, if the daemon's role may not. Such a hole is open and known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
 }
@@ -156,7 +156,7 @@ pub struct IsolationBadge {
     pub at: OffsetDateTime,
 }
 
-/// Asks for the whole battery against a tenant that stands.
+/// Asks for the whole battery against an existing tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct VerifyIsolationRequest {
     pub slug: String,
@@ -166,30 +166,30 @@ pub struct VerifyIsolationRequest {
 }
 
 impl Verdict {
-    /// The attack succeeded, and only an administrator can close what let it in.
+    /// Whether the attack succeeded, and only an administrator can close the hole.
     pub const fn is_open(&self) -> bool {
         !self.held && self.remedy.is_some()
     }
 
-    /// The attack succeeded where the daemon should have kept it out.
+    /// Whether the attack succeeded although the daemon should have prevented it.
     pub const fn is_broken(&self) -> bool {
         !self.held && self.remedy.is_none()
     }
 }
 
 impl IsolationReport {
-    /// All attacks were refused but those that an administrator would have to close, the catalog shows nothing wrong, and
-    /// the victim is as it was.
+    /// Whether all attacks were refused except those that only an administrator can prevent, the catalog shows nothing
+    /// wrong, and the victim is unchanged.
     pub fn holds(&self) -> bool {
         self.victim_unchanged && self.found() == 0 && !self.verdicts.iter().any(Verdict::is_broken)
     }
 
-    /// What the lints found, with what was left out.
+    /// The number of findings of the lints, including those that were left out.
     pub fn found(&self) -> u64 {
         self.findings.len() as u64 + u64::from(self.left_out)
     }
 
-    /// The same report within the bounds of what is stored and shown.
+    /// The same report, cut to the limits of what is stored and shown.
     pub fn bounded(mut self) -> Self {
         let more = self.findings.len().saturating_sub(MOST_FINDINGS);
         self.findings.truncate(MOST_FINDINGS);
@@ -213,7 +213,7 @@ impl IsolationReport {
         }
     }
 
-    /// Everything that speaks against it, a line each; empty if it holds.
+    /// All problems of the isolation, one line each; empty if it holds.
     pub fn problems(&self) -> Vec<String> {
         let broken = self.verdicts.iter().filter(|verdict| verdict.is_broken());
         let mut problems: Vec<String> =
@@ -230,12 +230,12 @@ impl IsolationReport {
         problems
     }
 
-    /// The problems in one line, as far as a record of them goes.
+    /// The problems in one line, cut to the length of a record.
     pub fn account(&self) -> String {
         brief::join(&self.problems(), "; ", brief::LONGEST_ACCOUNT)
     }
 
-    /// Attacks that were refused as expected.
+    /// The number of attacks that were refused as expected.
     pub fn held(&self) -> usize {
         self.verdicts.iter().filter(|verdict| verdict.held).count()
     }

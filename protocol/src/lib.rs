@@ -1,8 +1,8 @@
-//! The contract between `tenantryd` and everything that talks to it: wire types, error codes and the RPC service.
+//! The contract between `tenantryd` and its clients: wire types, error codes and the RPC service.
 //!
-//! Invariant: no I/O and nothing of our other crates. What is here is versioned by [`PROTOCOL_VERSION`];
-//! fields and methods are added, never renamed or removed. Requests carry plain strings, which the daemon parses
-//! and answers for field by field; responses carry the validated newtypes.
+//! Invariant: no I/O and no dependency on our other crates. The contract is versioned by [`PROTOCOL_VERSION`]; fields and
+//! methods are added, never renamed or removed. Requests carry plain strings, which the daemon parses and answers for
+//! field by field; responses carry the validated newtypes.
 
 pub mod archive;
 pub mod audit;

@@ -1,32 +1,32 @@
-//! The table of the service's methods: what each takes and answers, the role that it needs, and whether it changes anything.
+//! The table of the service's methods: request and answer of each, the role that it needs, and whether it changes anything.
 //!
-//! A line here makes the method of the service, its entry in [`crate::service::METHODS`], its schema, and its way through the
-//! daemon. Methods are added, never renamed or changed in meaning.
+//! A line here defines the method of the service, its entry in [`crate::service::METHODS`], its schema, and its way
+//! through the daemon. Methods are added, never renamed or changed in meaning.
 
 use crate::session::Role;
 
-/// What a method does to what the daemon looks after.
+/// What a method does to the state that the daemon manages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// It changes nothing, and leaves no event but a denial.
+    /// It changes nothing, and records no event except a denial.
     Reads,
-    /// It changes something, and leaves an event in the audit trail.
+    /// It changes something, and records an event in the audit trail.
     Changes,
 }
 
 /// One method of the service.
 #[derive(Debug, Clone, Copy)]
 pub struct Method {
-    /// As in the service: `blueprint_add`.
+    /// The name in the service: `blueprint_add`.
     pub name: &'static str,
     /// The least role that may call it.
     pub role: Role,
     pub effect: Effect,
-    /// What the audit trail calls it: `blueprint.add`.
+    /// The name in the audit trail: `blueprint.add`.
     pub action: &'static str,
 }
 
-/// Hands the table to a macro, a line for each method but `hello`, which opens a connection:
+/// Hands the table to a macro, one line for each method except `hello`, which opens a connection:
 /// `NAME(REQUEST) -> ANSWER: ROLE, EFFECT, ACTION;`.
 #[macro_export]
 macro_rules! with_methods {
@@ -55,14 +55,15 @@ macro_rules! with_methods {
             issue_credentials($crate::tenant::IssueCredentialsRequest) -> $crate::tenant::Credentials: Operator, Changes, "credentials.issue";
             /// Stops an operation and undoes what it did; answers at once, follow it with `watch`.
             cancel($crate::operation::CancelRequest) -> $crate::operation::Operation: Operator, Changes, "cancel";
-            /// Does again what an operation that ended badly was meant to do.
+            /// Repeats the work of an operation that ended badly.
             retry($crate::operation::RetryRequest) -> $crate::tenant::OperationStarted: Operator, Changes, "retry";
             /// Closes a tenant's logins and ends its sessions; its data stays.
             suspend($crate::tenant::TenantChangeRequest) -> $crate::tenant::OperationStarted: Operator, Changes, "suspend";
             /// Opens the logins of a suspended tenant, or of a retiring one within its grace.
             resume($crate::tenant::TenantChangeRequest) -> $crate::tenant::OperationStarted: Operator, Changes, "resume";
             update_tenant($crate::tenant::UpdateTenantRequest) -> $crate::tenant::OperationStarted: Operator, Changes, "update_tenant";
-            /// Ends a tenant as planned: suspended, archived, and removed after a grace in which `resume` takes it back.
+            /// Ends a tenant as planned: suspended, archived, and removed after a grace period, in which `resume`
+            /// restores it.
             retire($crate::tenant::RetireRequest) -> $crate::tenant::OperationStarted: Operator, Changes, "retire";
             /// Opens the tenant's other login with a new secret, beside the current one.
             rotate_credentials($crate::tenant::RotateCredentialsRequest) -> $crate::tenant::Credentials: Operator, Changes, "credentials.rotate";
@@ -74,21 +75,22 @@ macro_rules! with_methods {
             tenant($crate::tenant::TenantRequest) -> $crate::tenant::TenantDetail: Viewer, Reads, "tenant";
             /// A page of the trail, newest first.
             audit($crate::audit::AuditRequest) -> $crate::audit::AuditResponse: Viewer, Reads, "audit";
-            /// Starts a verification of the whole trail, or joins the one that runs; ask `audit_verification` how it goes.
+            /// Starts a verification of the whole trail, or joins a running one; `audit_verification` shows its progress.
             audit_verify($crate::audit::AuditVerifyRequest) -> $crate::audit::AuditVerification: Viewer, Changes, "audit.verify";
-            /// How far a verification is, or its verdict.
+            /// The progress of a verification, or its verdict.
             audit_verification($crate::audit::AuditVerificationRequest) -> $crate::audit::AuditVerification: Viewer, Reads, "audit.verify";
-            /// Opens an export of the events that exist now; read it with `audit_export_read`. An event of the trail itself.
+            /// Opens an export of the events that exist now; read it with `audit_export_read`. The trail records the
+            /// export itself.
             audit_export($crate::audit::AuditExportRequest) -> $crate::audit::AuditExport: Operator, Changes, "audit.export";
             /// The next part of an export.
             audit_export_read($crate::audit::AuditExportReadRequest) -> $crate::audit::AuditExportPart: Operator, Reads, "audit.export";
-            /// Says that a loss of events is known, after a restore from an older copy; the trail goes on from there.
+            /// Acknowledges a loss of events, after a restore from an older copy; the trail goes on from there.
             audit_acknowledge($crate::audit::AuditAcknowledgeRequest) -> $crate::audit::AuditEvent: Admin, Changes, "audit.acknowledge";
             /// The public key that the trail is signed with.
             audit_key($crate::audit::AuditKeyRequest) -> $crate::audit::AuditKey: Viewer, Reads, "audit.key";
-            /// Signs from now on with a new key, which the old one vouches for.
+            /// Changes to a new signing key, which the old one vouches for.
             audit_rotate_key($crate::audit::AuditRotateKeyRequest) -> $crate::audit::AuditKey: Admin, Changes, "audit.rotate_key";
-            /// Removes what names a customer or a person from events; the chain still verifies.
+            /// Removes the names of a customer or a person from events; the chain still verifies.
             audit_redact($crate::audit::AuditRedactRequest) -> $crate::audit::AuditRedacted: Admin, Changes, "audit.redact";
             /// The trail's segments, and the holds that keep them.
             audit_segments($crate::audit::AuditSegmentsRequest) -> $crate::audit::AuditSegments: Viewer, Reads, "audit.segments";

@@ -106,7 +106,7 @@ impl OperationState {
         }
     }
 
-    /// Nothing more happens in this state by itself.
+    /// Whether nothing more happens in this state by itself.
     pub const fn is_final(&self) -> bool {
         matches!(
             self,
@@ -152,7 +152,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// `V5__comments.sql:12 syntax error at or near "TABEL" (42601)`
+    /// For example `V5__comments.sql:12 syntax error at or near "TABEL" (42601)`.
     pub fn summary(&self) -> String {
         let place = match (&self.file, self.line) {
             (Some(file), Some(line)) => format!("{file}:{line} "),
@@ -217,8 +217,8 @@ pub struct OperationsRequest {
 pub struct OperationsResponse {
     /// Newest first.
     pub operations: Vec<Operation>,
-    /// Present if the page is shorter than was asked because it would not have fit one answer: ask again with `before` at
-    /// this operation for what is older.
+    /// Present if the page is shorter than requested because it would not have fit one answer: ask again with `before` at
+    /// this operation for older ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<OperationId>,
 }
@@ -228,14 +228,14 @@ pub struct OperationRequest {
     pub id: String,
 }
 
-/// Stops an operation that runs and undoes what it did.
+/// Stops a running operation and undoes what it did.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct CancelRequest {
     /// The operation's id.
     pub operation: String,
 }
 
-/// Does again what an operation that was undone, cancelled or left for a person was meant to do, as a new operation.
+/// Repeats the work of an operation that was undone, cancelled or left for a person, as a new operation.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct RetryRequest {
     /// The operation's id.

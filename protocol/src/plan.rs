@@ -78,7 +78,7 @@ impl Finding {
         Self::new(Severity::Ok, code, message)
     }
 
-    /// Worth a look, and nothing is refused for it.
+    /// Worth a look, but nothing is refused because of it.
     pub fn warning(code: &str, message: String) -> Self {
         Self::new(Severity::Warning, code, message)
     }
@@ -91,14 +91,14 @@ pub enum Severity {
     Ok,
     /// Worth a look; nothing is refused for it.
     Warning,
-    /// The operation is refused until it is mended.
+    /// The operation is refused until this is corrected.
     Error,
     #[serde(other)]
     Other,
 }
 
 impl Severity {
-    /// `Ok` where a condition holds, `Error` where it does not.
+    /// `Ok` if the condition holds, otherwise `Error`.
     pub const fn error_unless(holds: bool) -> Self {
         if holds { Self::Ok } else { Self::Error }
     }

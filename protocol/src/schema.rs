@@ -1,4 +1,4 @@
-//! JSON Schemas of every call, generated from the types: what a request may hold and what an answer looks like.
+//! JSON Schemas of every call, generated from the types: what a request may contain and what an answer looks like.
 
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, schema_for};
@@ -9,7 +9,7 @@ use crate::with_methods;
 /// One call of the service.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct MethodSchema {
-    /// As in the service: `blueprint_add`.
+    /// The name in the service: `blueprint_add`.
     pub method: &'static str,
     pub request: Schema,
     pub response: Schema,
@@ -33,8 +33,7 @@ fn method<Request: JsonSchema, Response: JsonSchema>(method: &'static str) -> Me
     MethodSchema { method, request: schema_for!(Request), response: schema_of_output::<Response>() }
 }
 
-/// The schema of what is written, in which a field that is always there is required. Fields of later releases may come
-/// beside those it names.
+/// The schema of serialised values, in which every field that is always written is required. Later releases may add fields.
 pub fn schema_of_output<T: JsonSchema>() -> Schema {
     SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>()
 }

@@ -55,7 +55,7 @@ pub enum Role {
 pub enum DaemonMode {
     /// A private cluster that the daemon made and keeps.
     Embedded,
-    /// A private cluster that goes when the daemon goes.
+    /// A private cluster that is removed when the daemon stops.
     Ephemeral,
     /// Servers named by the configuration.
     Configured,
@@ -95,7 +95,7 @@ pub struct ControlHealth {
     /// Why it is not reachable, and what to do; absent if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
-    /// The fence: the daemon that holds the highest epoch is the only one that may write. 0 if this one never did.
+    /// The fence: the daemon that holds the highest epoch is the only one that may write. 0 if this daemon never held it.
     pub epoch: i64,
     /// The daemon that holds the fence in this one's place (`pid 4711 on db1`): this one only reads, and takes over when
     /// the other's lease lapses. Absent where this daemon holds it.
@@ -103,7 +103,7 @@ pub struct ControlHealth {
     pub standing_by_for: Option<String>,
     /// `seq` of the newest audit event.
     pub audit_seq: i64,
-    /// How the audit trail stands; absent from a daemon that is older than this field.
+    /// The state of the audit trail; absent from a daemon that is older than this field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trail: Option<TrailStatus>,
 }

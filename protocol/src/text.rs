@@ -1,12 +1,13 @@
-//! Text of others on its way to a line: of a log, of a terminal, of a file that somebody opens.
+//! Text from other sources, before it becomes part of a line: in a log, on a terminal, or in a file that somebody opens.
 //!
-//! Invariant: what leaves [`escaped`] is one line that cannot move a cursor, change colours, or reorder or hide its
-//! neighbours. Whoever wrote it (a migration's `raise`, a name in a catalog, a client) cannot begin a line of its own.
+//! Invariant: the result of [`escaped`] is one line that cannot move a cursor, change colours, or reorder or hide its
+//! neighbours. The author of the text (a migration's `raise`, a name in a catalog, a client) cannot begin a line of its
+//! own.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Control characters (also DEL and C1), line and paragraph separators, and the characters that reorder text or hide in it.
+/// Control characters (also DEL and C1), line and paragraph separators, and the characters that reorder or hide text.
 pub const fn is_hostile(c: char) -> bool {
     matches!(
         c,
@@ -43,8 +44,8 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
-/// JSON text with hostile characters escaped as JSON does it: another spelling of the same document. Its line ends are its
-/// own, since those within strings are escaped already.
+/// JSON text with hostile characters escaped in the way of JSON, so it is the same document in another spelling. Its line
+/// ends are kept, since those within strings are already escaped.
 pub fn escaped_json(document: &str) -> Cow<'_, str> {
     let stays = |c: char| c == '\n' || !is_hostile(c);
     if document.chars().all(stays) {

@@ -1,4 +1,4 @@
-//! Following what happens: a long poll over the daemon's ring of recent events.
+//! Following events: a long poll over the daemon's ring of recent events.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use crate::tenant::Tenant;
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct WatchRequest {
-    /// `cursor` of the answer before; absent to begin with what happens from now on.
+    /// `cursor` of the previous answer; if absent, only events from now on.
     #[serde(default)]
     pub cursor: Option<u64>,
     /// Only events of this operation (its id).
@@ -23,10 +23,10 @@ pub struct WatchRequest {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WatchResponse {
-    /// Where to go on. Never goes back, not even over a restart of the daemon.
+    /// The cursor for the next request. It never goes back, not even across a restart of the daemon.
     pub cursor: u64,
     pub events: Vec<Event>,
-    /// Events between the request's cursor and the first one here are lost: read the state anew.
+    /// Events between the request's cursor and the first one here are lost: read the state again.
     pub resync: bool,
 }
 

@@ -1,5 +1,5 @@
-//! False alarms: work is cut off again and again, at any moment, and the trail is whole each time. Beside the work an
-//! administrator does what touches the trail itself: a new key, a hold, an export.
+//! False alarms: work is cut off again and again, at any moment, and the trail must be whole each time. Meanwhile an
+//! administrator does things that touch the trail itself: a new key, a hold, an export.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use tenantry_harness::Env;
 use tenantry_harness::trail::{anchors_of, verdict};
 
 const TENANTS: usize = 4;
-/// One run in so many takes the server with it, and one leaves the daemon time to end.
+/// In one run out of this many the server crashes too; in one out of `GENTLE_EVERY` the daemon has time to end.
 const SERVER_EVERY: u64 = 10;
 const GENTLE_EVERY: u64 = 7;
-/// The work is cut off within this time; it takes about half of it.
+/// The work is cut off within this time, about half of which it needs.
 const LONGEST_US: u64 = 240_000;
-/// What an administrator does, one in each run.
+/// What an administrator does meanwhile, one command in each run.
 const BESIDE: [&[&str]; 5] = [
     &["audit", "rotate-key"],
     &["audit", "hold", "matter", "--reason", "work is cut off"],
@@ -22,7 +22,7 @@ const BESIDE: [&[&str]; 5] = [
     &["audit", "verify"],
 ];
 
-/// Runs whose trail was not found whole.
+/// The number of runs whose trail was not found whole.
 pub(crate) async fn false_alarms(runs: u64, seed: u64) -> u64 {
     let cluster = tenantry_harness::Cluster::private(tenantry_harness::Version::Packaged);
     let mut env = Env::on(cluster).await;
@@ -60,12 +60,12 @@ pub(crate) async fn false_alarms(runs: u64, seed: u64) -> u64 {
     alarms
 }
 
-/// How the administrator's command ended, if it did before the work was cut off.
+/// The exit status of the administrator's command, if it ended before the work was cut off.
 async fn work(env: &mut Env, beside: &[&str], name: &str, random: u64) -> Option<i32> {
     let tenants: Vec<String> = (0..TENANTS).map(|n| format!("crowd-{n}")).collect();
     let updates = join_all(tenants.iter().map(|slug| update(env, slug, name)));
     let work = async { tokio::join!(updates, env.tenantry(beside)) };
-    // Any moment of the work: what is cut off is different each time.
+    // Any moment of the work: each run cuts off something different.
     let moment = Duration::from_micros(random % LONGEST_US);
     tokio::select! {
         (_, done) = work => Some(done.status),
@@ -73,7 +73,7 @@ async fn work(env: &mut Env, beside: &[&str], name: &str, random: u64) -> Option
     }
 }
 
-/// Ends the daemon, and starts another: which of the three ways it was.
+/// Ends the daemon and starts another; returns which of the three ways was used.
 async fn end(env: &mut Env, random: u64) -> usize {
     let daemon = env.take_daemon();
     let how = if random.is_multiple_of(SERVER_EVERY) {
@@ -93,6 +93,6 @@ async fn end(env: &mut Env, random: u64) -> usize {
 }
 
 async fn update(env: &Env, slug: &str, name: &str) {
-    // Most of these are cut off; what came of them is not what is looked at.
+    // Most of these are cut off; their results do not matter.
     let _ = env.tenantry(&["tenant", "update", slug, "--name", name]).await;
 }

@@ -1,4 +1,4 @@
-//! States of the trail's end: each is made, comes to be seen at one place first, and then has the same verdict everywhere.
+//! States of the trail's end: each is made, is noticed at one place first, and then has the same verdict everywhere.
 
 use tenantry_harness::Env;
 use tenantry_harness::bars::Bar;

@@ -1,5 +1,5 @@
-//! The audit trail, proven from outside: `make audit-proof`. It is tampered with in every way, cut off at any moment, read,
-//! exported and verified at length; a line for each bar.
+//! The audit trail, proven from outside: `make audit-proof`. The trail is tampered with in every way, cut off at any
+//! moment, and read, exported and verified at length. Prints a line for each bar.
 
 #![allow(
     clippy::unwrap_used,
@@ -24,9 +24,9 @@ use std::process::ExitCode;
 use clap::{Parser, ValueEnum};
 use tenantry_harness::bars::{self, Bar};
 
-/// The least part of the rate without a trail.
+/// The least throughput, as a fraction of the rate without a trail.
 const LEAST_THROUGHPUT: f64 = 0.95;
-/// Events a second.
+/// Events per second.
 const LEAST_RATE: f64 = 500_000.0;
 
 #[derive(Debug, Parser)]
@@ -34,22 +34,22 @@ const LEAST_RATE: f64 = 500_000.0;
     about = "Tampers with audit trails, cuts them off, reads them at length, and prints what came of it"
 )]
 struct Arguments {
-    /// Only these parts
+    /// Run only these parts
     #[arg(long, value_enum)]
     part: Vec<Part>,
-    /// Events to read, to verify and to export
+    /// Events to read, verify and export
     #[arg(long, default_value_t = 1_000_000)]
     events: i64,
-    /// Events of the trail that is tampered with everywhere
+    /// Events of the trail that is tampered with at every place
     #[arg(long, default_value_t = 10_000)]
     tampered: i64,
-    /// Places of each class in the database
+    /// Places in the database for each class
     #[arg(long, default_value_t = 200)]
     places: usize,
     /// Runs with a crash
     #[arg(long, default_value_t = 500)]
     runs: u64,
-    /// Rounds of the throughput with and without a trail
+    /// Rounds of the throughput measurement with and without a trail
     #[arg(long, default_value_t = 9)]
     rounds: usize,
     #[arg(long, default_value_t = 1)]

@@ -1,4 +1,4 @@
-//! Reading a long trail: a filtered first page in milliseconds, whatever is looked for, and an export at flat memory.
+//! Reading a long trail: a filtered first page in milliseconds, whatever the filter, and an export in constant memory.
 
 use std::time::Instant;
 
@@ -15,15 +15,15 @@ use tenantry_protocol::audit::{
 
 use crate::verifying::peak_mib;
 
-/// What a filtered first page may take, in ms.
+/// The longest time for a filtered first page, in ms.
 const PAGE_MS: f64 = 50.0;
-/// Each filter is asked for so often after the first time; the median counts, since other work disturbs some of them.
+/// Each filter is requested this often after the first time; the median counts, since other work disturbs some requests.
 const ROUNDS: usize = 7;
 const PAGE: u32 = 50;
-/// What the daemon's memory may grow by while it exports a trail of any length, in MiB.
+/// The most that the daemon's memory may grow while it exports a trail of any length, in MiB.
 const EXPORT_GROWTH_MIB: f64 = 16.0;
 
-/// How many events some filters find.
+/// How many events some of the filters find.
 const RARE: [(&str, f64); 5] =
     [("actor_rare", 5.0), ("uid_rare", 5.0), ("action_rare", 3.0), ("operation", 2.0), ("slug", PAGE as f64)];
 
@@ -37,7 +37,7 @@ pub(crate) async fn bars(events: i64) -> Vec<Bar> {
     bars
 }
 
-/// The whole trail in each format, to nowhere.
+/// Exports the whole trail in each format, and discards it.
 async fn exports(env: &Env, least: u64) -> Bar {
     let pid = env.daemon().pid().as_raw();
     let before = peak_mib(pid);
@@ -51,7 +51,7 @@ async fn exports(env: &Env, least: u64) -> Bar {
     Bar::at_most("export_rss_growth_mib", peak_mib(pid) - before, EXPORT_GROWTH_MIB)
 }
 
-/// How many events and bytes an export has.
+/// The number of events and bytes of an export.
 async fn export(env: &Env, format: ExportFormat) -> (u64, usize) {
     let client = env.rpc().await;
     let request = AuditExportRequest { format, ..AuditExportRequest::default() };
@@ -83,7 +83,7 @@ async fn first_pages(env: &Env, made: Generated) -> Vec<Bar> {
         times.sort_by(f64::total_cmp);
         let (median, slowest) = (times[ROUNDS / 2], times[ROUNDS - 1]);
         bars.push(Bar::at_most(format!("first_page_{name}"), median, PAGE_MS));
-        // What is rare was counted when it was made; it stands at the beginning, where a search comes last.
+        // Rare events were counted when they were generated. They are at the beginning, which a search reaches last.
         if let Some((_, count)) = RARE.iter().find(|(rare, _)| *rare == name) {
             bars.push(Bar::at_least(format!("first_page_{name}_events"), answer.events.len() as f64, *count));
         }
@@ -172,7 +172,7 @@ fn together(old: i64) -> Vec<(&'static str, AuditFilter)> {
             },
         ),
         ("action_and_actor", AuditFilter { action: text("rollback"), actor: text("ops3"), ..none() }),
-        // Each is everywhere, and the two are never together.
+        // Each is everywhere, but the two never occur together.
         ("never_together", AuditFilter { action: text("verify"), actor: text("ops3"), ..none() }),
         ("never_in_one_event", AuditFilter { action: text("verify"), outcome: text("intent"), ..none() }),
         (

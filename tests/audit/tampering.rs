@@ -1,4 +1,4 @@
-//! Tampering through the real database: a trail of thousands of events, each class at 200 places of it.
+//! Tampering through the real database: a trail of thousands of events, with each class at 200 places of it.
 
 use tenantry_harness::Env;
 use tenantry_harness::trail::generate;
@@ -8,7 +8,7 @@ use tenantry_harness::trail::verdict;
 const EVENTS: i64 = 2_000;
 const TOLD: usize = 5;
 
-/// What was not found, or not named rightly; and how many tamperings there were.
+/// How many tamperings were not found or not named correctly, and how many there were.
 pub(crate) async fn in_the_database(places: usize, seed: u64) -> (usize, usize) {
     let mut env = Env::new().await;
     generate::append_signed(&mut env, EVENTS, 0).await;
@@ -36,7 +36,7 @@ pub(crate) async fn in_the_database(places: usize, seed: u64) -> (usize, usize) 
         }
         let whole = verdict(&env, Vec::new()).await;
         assert_eq!(whole.broken, None, "put back after {class:?}");
-        // Many tamperings leave many dead rows, through which the next ones would search.
+        // Many tamperings leave many dead rows, which would slow down the next ones.
         sqlx::raw_sql("vacuum control.audit_event, control.audit_detail, control.audit_checkpoint")
             .execute(&mut env.control().await)
             .await
@@ -50,7 +50,7 @@ pub(crate) async fn in_the_database(places: usize, seed: u64) -> (usize, usize) 
     (missed, done)
 }
 
-/// Places over the whole trail, its first and last event among them, and a later one for what takes two.
+/// Places over the whole trail, including its first and last event, and a later one for classes that need two.
 fn spread(seed: u64, place: usize, places: usize, most: i64, last: i64) -> (i64, i64) {
     let step = most as f64 / places as f64;
     let jitter =

@@ -1,4 +1,5 @@
-//! What the trail costs: provisioning at 16 clients, by a daemon with it and by one whose writer does nothing, in turns.
+//! What the trail costs: provisioning at 16 clients, in turns by a daemon with the trail and by one whose writer does
+//! nothing.
 
 use std::time::Instant;
 
@@ -32,7 +33,7 @@ impl Side {
         Self { env, made: 0 }
     }
 
-    /// Tenants a second.
+    /// Tenants per second.
     async fn round(&mut self) -> f64 {
         let begin = Instant::now();
         let names: Vec<String> = (self.made..self.made + TENANTS).map(|n| format!("tenant-{n}")).collect();
@@ -43,7 +44,7 @@ impl Side {
     }
 }
 
-/// By the daemon's own methods, since a process of the client for each would hide what the daemon takes.
+/// Uses the daemon's own methods, since a client process for each tenant would hide the daemon's share of the time.
 async fn provision(env: &Env, slug: String) {
     let client = env.rpc().await;
     let start = client.watch(context(), WatchRequest::default()).await.unwrap().unwrap();
@@ -66,13 +67,13 @@ async fn provision(env: &Env, slug: String) {
     }
 }
 
-/// The rate with the trail, as a part of the rate without.
+/// The rate with the trail, as a fraction of the rate without it.
 pub(crate) async fn with_and_without(rounds: usize) -> f64 {
     let (mut on, mut off) = (Side::start(false).await, Side::start(true).await);
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for round in 0..=rounds {
         let (a, b) = (on.round().await, off.round().await);
-        // The first warms up.
+        // The first round warms up.
         if round > 0 {
             with.push(a);
             without.push(b);

@@ -1,4 +1,4 @@
-//! The verifier itself: each class of tampering at every place of a trail of 10,000 events, with an anchor of each event
+//! The verifier itself: each class of tampering at every place of a trail of 10,000 events, with an anchor for each event
 //! as the daemon writes them, and how many events it reads in a second.
 
 use std::borrow::Cow;
@@ -13,9 +13,9 @@ use uuid::Uuid;
 
 const EVENTS: i64 = 10_000;
 const TRAIL: Uuid = Uuid::from_u128(7);
-/// Who did everything, as the value beside each event says.
+/// The actor of every event, as the value beside each event says.
 const ACTOR: &str = "ops1";
-/// Places that are told of a class that is not found everywhere.
+/// The most places that are printed for a class that is not found everywhere.
 const TOLD: usize = 5;
 
 #[derive(Clone)]
@@ -26,7 +26,7 @@ struct Event<'p> {
     hash: Link,
 }
 
-/// What was not found, or not named rightly, over all classes; and how many tamperings there were.
+/// How many tamperings were not found or not named correctly, over all classes; and how many there were.
 pub(crate) fn tamper_everywhere(events: Option<i64>) -> (usize, usize) {
     let original = trail(events.unwrap_or(EVENTS));
     let halves = Class::ALL.split_at(Class::ALL.len() / 2);
@@ -39,18 +39,18 @@ pub(crate) fn tamper_everywhere(events: Option<i64>) -> (usize, usize) {
     sum(sum(one, other), against_a_superuser(&original))
 }
 
-/// How far apart signatures are in the trail, and anchors elsewhere.
+/// How many events lie between two signatures in the trail, and between two anchors elsewhere.
 const APART: i64 = 1_000;
 
-/// A superuser rewrites everything from an event on, and takes the daemon's own anchors away. Without the key, the
-/// signatures in the trail tell, up to the newest; with it, anchors that were kept elsewhere do.
+/// A superuser rewrites everything from an event on, and removes the daemon's own anchors. Without the key, the signatures
+/// in the trail show it, up to the newest one; with the key, anchors that were kept elsewhere show it.
 fn against_a_superuser(original: &[Event<'_>]) -> (usize, usize) {
     let begin = Instant::now();
     let last = original.len() as i64;
     let key = SigningKey::from_bytes(&[7; 32]);
     let public = PublicKey::new(key.verifying_key());
     let (mut missed, mut places) = ([0; 2], 0);
-    // Nothing before is touched, and claims before agree: the place is found from the newest of them on.
+    // Nothing before the place is touched, and the earlier claims agree: the search starts at the newest of them.
     for at in 1..=last {
         places += 1;
         let rewritten = tampered(Class::Rewrite, original, at);
@@ -151,7 +151,7 @@ fn verify(
     let end = tampered.last().map_or(original[..at as usize - 1].last(), Some);
     let (end_seq, end_hash) = end.map_or((0, BEGINNING), |event| (event.seq, event.hash));
     let true_end = original.last().unwrap();
-    // What stands in the head: the true one where it was left alone, a backup's, or what can be made without the key.
+    // What the head holds: the true value if it was left alone, a backup's, or what can be made without the key.
     let (seq, hash, signature) = match class {
         Class::Restore | Class::RewriteAndSign => (end_seq, end_hash, sign(key, end_seq, &end_hash)),
         Class::Rewrite | Class::Insert | Class::Append | Class::RemoveAndRenumber => {
@@ -196,7 +196,7 @@ fn verify(
     verifier.finish(seq).broken.map(|found| (found.seq, found.kind))
 }
 
-/// The value beside an event against its commitment.
+/// Checks the value beside an event against its commitment.
 fn check(event: &Event<'_>, actor: &str) -> ValueCheck {
     check_values(&event.payload, [("actor".as_bytes(), actor.as_bytes(), &event.seq.to_be_bytes()[..])])
 }
@@ -256,7 +256,7 @@ fn tampered<'p>(class: Class, original: &'p [Event<'p>], at: i64) -> Vec<Event<'
                 Event { seq: last.seq + 1, prev: last.hash, payload: Cow::Borrowed(b"{}"), hash: BEGINNING };
             rest.push(forged(&next));
         }
-        // Beside the events.
+        // These classes change something beside the events.
         Class::ForgeHead | Class::EditValue | Class::ForgeCheckpoint => {}
     }
     rest
@@ -282,7 +282,7 @@ fn forged<'p>(place: &Event<'p>) -> Event<'p> {
     Event { seq: place.seq, prev: place.prev, hash: link(place.seq, &place.prev, &payload), payload }
 }
 
-/// As long as the daemon's own are.
+/// As long as the daemon's own payloads.
 fn payload(seq: i64) -> Vec<u8> {
     let commitment = data_encoding::HEXLOWER.encode(&commitment(&seq.to_be_bytes(), ACTOR));
     format!(
@@ -302,7 +302,7 @@ fn trail(count: i64) -> Vec<Event<'static>> {
     events
 }
 
-/// Events that one core verifies in a second, values aside.
+/// How many events one core verifies in a second, without their values.
 pub(crate) fn rate() -> f64 {
     let events = trail(100_000);
     let key = SigningKey::from_bytes(&[7; 32]);

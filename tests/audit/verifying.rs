@@ -1,4 +1,4 @@
-//! Verifying a long trail in a running daemon: how fast, and in how much memory.
+//! Verifying a long trail in a running daemon: how fast it is, and how much memory it takes.
 
 use std::time::Instant;
 
@@ -9,9 +9,9 @@ use tenantry_harness::trail::verdict;
 
 use crate::LEAST_RATE;
 
-/// What the daemon's memory may grow by while it reads a trail of any length, in MiB.
+/// The most that the daemon's memory may grow while it reads a trail of any length, in MiB.
 const GROWTH_MIB: f64 = 16.0;
-/// The quickest of them counts: other work on the machine only ever adds.
+/// The quickest round counts: other work on the machine only ever adds time.
 const ROUNDS: usize = 7;
 
 pub(crate) async fn at_length(events: i64) -> Vec<Bar> {
@@ -29,7 +29,7 @@ pub(crate) async fn at_length(events: i64) -> Vec<Bar> {
         wall = wall.min(found.duration_ms / 1_000.0);
         cpu = cpu.min(cpu_seconds(pid) - busy);
     }
-    // The server reads its tables on other cores meanwhile, if there are any that are free.
+    // Meanwhile the server reads its tables on other cores, if any are free.
     println!("{events} events verified in {wall:.2} s, of which {cpu:.2} s are the daemon's on a core");
     vec![
         Bar::at_least("verified_events_per_s_of_a_core", (events as f64 / cpu).round(), LEAST_RATE),
@@ -37,14 +37,14 @@ pub(crate) async fn at_length(events: i64) -> Vec<Bar> {
     ]
 }
 
-/// The most memory that a process had, in MiB.
+/// The peak memory of a process, in MiB.
 pub(crate) fn peak_mib(pid: i32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").trim().parse::<f64>().unwrap() / 1_024.0
 }
 
-/// What a process used of its cores, in seconds.
+/// The CPU time of a process, in seconds.
 fn cpu_seconds(pid: i32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();

@@ -9,7 +9,7 @@ use crate::Result;
 
 const TABLES: usize = 40;
 const TABLES_A_FILE: usize = 5;
-/// The other half of the 80 indexes are the primary keys'.
+/// The other half of the 80 indexes belong to the primary keys.
 const FOREIGN_KEYS: usize = 30;
 
 #[derive(Debug)]
@@ -76,7 +76,7 @@ impl Blueprint {
 fn tables(first: usize) -> String {
     let mut sql = String::new();
     for number in first..first + TABLES_A_FILE {
-        // Every table but the first ten refers to one before it.
+        // Every table except the first ten refers to an earlier one.
         let refers = number.checked_sub(TABLES - FOREIGN_KEYS);
         let reference = refers.map_or("parent_id bigint".to_owned(), |parent| {
             format!("parent_id bigint constraint entity_{number}_parent_fk references entity_{parent} (id) on delete cascade")

@@ -1,8 +1,8 @@
-//! How long a provision takes beside the least that PostgreSQL itself needs for the same tables.
+//! How long a provision takes, compared with the least that PostgreSQL itself needs for the same tables.
 //!
-//! Contenders run interleaved, each once a round, on the same servers: ratios within a run hold where absolute times
-//! do not. The floor is the migrations alone as one batch on an open superuser connection: no roles, no grants, no
-//! history, no registry, no verification. Every median comes with its minimum and maximum.
+//! Contenders run interleaved, each once per round, on the same servers: ratios within a run hold where absolute times do
+//! not. The floor is the migrations alone as one batch on an open superuser connection: no roles, no grants, no history, no
+//! registry, no verification. Every median comes with its minimum and maximum.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints what it measured")]
 
@@ -35,14 +35,14 @@ struct Arguments {
     /// Where the result is written as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Cargo gives this to every benchmark
+    /// Cargo passes this to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// RPC to active, at most this much of the floor with no tenant present.
+/// From the request to active: at most this multiple of the floor with no tenant present.
 const FLOOR_LIMIT: f64 = 1.6;
-/// With all tenants present, at most this much of our own figure with none.
+/// With all tenants present: at most this multiple of our own figure with none.
 const GROWTH_LIMIT: f64 = 1.1;
 
 #[tokio::main]

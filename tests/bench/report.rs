@@ -1,4 +1,4 @@
-//! What was measured, as a table, as JSON, and as one line for each bar.
+//! The measurements as a table, as JSON, and as one line for each bar.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -49,7 +49,7 @@ impl Series {
     }
 }
 
-/// Median, least and most.
+/// Median, minimum and maximum.
 fn summary(values: &[f64]) -> (f64, f64, f64) {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

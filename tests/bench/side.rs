@@ -28,10 +28,10 @@ use crate::blueprint::Blueprint;
 
 const SUPERUSER: &str = "tenantry_bootstrap";
 const DATABASE: &str = "tenantry_local";
-/// How many tenants are asked for at once while a server is filled.
+/// How many tenants are requested at once while a server is filled.
 const FILL_AT_ONCE: usize = 4;
 
-/// A tenant that became active: how long it took as its client saw it, and where the daemon says it went.
+/// A tenant that became active: how long that took for its client, and how the daemon says the time was spent.
 pub(crate) struct Provisioned {
     pub(crate) whole: Duration,
     pub(crate) steps: Vec<StepProgress>,
@@ -46,14 +46,14 @@ pub(crate) struct Side {
     sockets: PathBuf,
     script: PathBuf,
     made: usize,
-    /// Last: the cluster is in it.
+    /// Dropped last: the cluster is in it.
     _dir: TempDir,
 }
 
 impl Side {
     pub(crate) async fn start(name: &'static str, blueprint: &Blueprint) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("tenantry-bench-").tempdir()?;
-        // The cluster's own user passes through.
+        // The cluster's own user has to pass through.
         std::fs::set_permissions(dir.path(), Permissions::from_mode(0o711))?;
         let state = dir.path().join("state");
         let mut daemon = Command::new(daemon_binary()?)
@@ -81,7 +81,7 @@ impl Side {
         self.name
     }
 
-    /// Makes that many tenants, some at once.
+    /// Makes that many tenants, several at a time.
     pub(crate) async fn fill(&mut self, tenants: usize) -> Result<()> {
         println!("filling the server '{}' with {tenants} tenants …", self.name);
         let begin = Instant::now();
@@ -96,7 +96,7 @@ impl Side {
         Ok(())
     }
 
-    /// Ours: from the request to the event that says active.
+    /// Our own time: from the request to the event that says active.
     pub(crate) async fn provision(&mut self) -> Result<Provisioned> {
         let slug = self.next_slug();
         provision(self.client.clone(), slug, self.blueprint.clone()).await
@@ -108,7 +108,7 @@ impl Side {
         self.time(sql).await
     }
 
-    /// The same with one login role, its rights and its password, as simpler tools make them.
+    /// Like [`Self::batch`], with one login role, its rights and its password, as simpler tools make them.
     pub(crate) async fn batch_with_roles(&mut self, blueprint: &Blueprint) -> Result<Duration> {
         let open = self.open_schema();
         let schema = format!("bench_{}", self.made);
@@ -123,7 +123,7 @@ impl Side {
         self.time(sql).await
     }
 
-    /// The migrations by `psql`, with its start.
+    /// The migrations run by `psql`, including its start.
     pub(crate) async fn psql(&mut self, blueprint: &Blueprint) -> Result<Duration> {
         let sql = format!("{}{}", self.open_schema(), blueprint.sql());
         std::fs::write(&self.script, sql)?;
@@ -226,7 +226,7 @@ fn superuser_options(sockets: &Path) -> PgConnectOptions {
         .disable_statement_logging()
 }
 
-/// The daemon of the same build: this runs as `TARGET/release/deps/…`.
+/// The daemon of the same build: this program runs as `TARGET/release/deps/…`.
 fn daemon_binary() -> Result<PathBuf> {
     let own = std::env::current_exe()?;
     let path = own.ancestors().nth(2).ok_or("no target folder")?.join("tenantryd");

@@ -1,7 +1,7 @@
-//! End-to-end tests: the real binaries against real PostgreSQL, one process, so that tests can share a cluster.
+//! End-to-end tests: the real binaries against real PostgreSQL, in one process, so that tests can share a cluster.
 //!
 //! Each module is one subject; each test reads as a sentence and shows one behaviour. Nothing here reaches into the
-//! daemon's or the client's code: what a test knows, it learned from the socket, the command line or the catalog.
+//! daemon's or the client's code: all that a test knows comes from the socket, the command line or the catalog.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
-//! One tenant gives another very many large objects and default privileges, on a server where nobody closed their functions.
-//! Every call about the one that got them is as quick as before, the daemon needs no more memory, and the trail can be read.
+//! One tenant gives another very many large objects and default privileges, on a server whose functions nobody closed.
+//! Every call about the receiver is as quick as before, the daemon needs no more memory, and the trail can be read.
 
 use std::time::{Duration, Instant};
 
@@ -14,21 +14,21 @@ use crate::pairs::enter;
 const OBJECTS: u32 = 200_000;
 const LONGEST_MS: f64 = 2_000.0;
 const MOST_MB: f64 = 32.0;
-/// What an operation may take.
+/// The longest time for an operation.
 const BUDGET_S: f64 = 120.0;
 
-/// What came of it.
+/// The results of the flood.
 #[derive(Debug)]
 pub(crate) struct Flood {
     pub(crate) objects: u32,
-    /// Of all calls about the victim, in ms, and which it was.
+    /// The longest of all calls about the victim, in ms, and which call it was.
     pub(crate) longest_ms: f64,
     longest: String,
     /// By how much the daemon's peak grew, in MB.
     pub(crate) grown_mb: f64,
     pub(crate) victim: Grade,
     pub(crate) giver: Grade,
-    /// Events of the trail that no page had.
+    /// Events of the trail that were on no page.
     lost_events: usize,
     pub(crate) victim_gone_s: f64,
     pub(crate) giver_gone_s: f64,
@@ -38,14 +38,14 @@ pub(crate) async fn prove(version: Version) -> Flood {
     let env = Env::on(Cluster::private(version)).await;
     let victim = env.provision("victim").await;
     let giver = env.provision("giver").await;
-    // What comes with the first calls of each kind is no growth.
+    // The first calls of each kind take memory, which is not growth.
     calls(&env).await;
     env.tenantry(&["tenant", "verify", "giver"]).await.assert_status(0);
     let before = peak_mb(&env);
     let mut session = enter(&giver.credentials, &giver.credentials.database).await.unwrap();
     session.execute(AssertSqlSafe(flood(&victim))).await.unwrap();
     session.close().await.unwrap();
-    // Twice: the report of the first is what the second shows.
+    // Twice, because the second round shows the report of the first.
     let mut slowest = calls(&env).await;
     env.tenantry(&["tenant", "verify", "giver"]).await.assert_status(6);
     slowest.extend(calls(&env).await);
@@ -68,7 +68,7 @@ pub(crate) async fn prove(version: Version) -> Flood {
     }
 }
 
-/// As the giver's own application.
+/// Runs as the giver's own application.
 fn flood(victim: &Provisioned) -> String {
     let placement = &victim.tenant.placement;
     let all = ["", "_app", "_a", "_b", "_probe"].map(|role| format!("{placement}{role}")).join(", ");
@@ -87,7 +87,7 @@ fn flood(victim: &Provisioned) -> String {
     )
 }
 
-/// Everything that an operator may ask about the victim, each with the time that it took in ms.
+/// Everything that an operator may request about the victim, each with its time in ms.
 async fn calls(env: &Env) -> Vec<(f64, String)> {
     let mut took = Vec::new();
     for command in [
@@ -112,7 +112,7 @@ async fn calls(env: &Env) -> Vec<(f64, String)> {
     took
 }
 
-/// Events that are there, and that reading the trail page by page did not give.
+/// The number of existing events that reading the trail page by page did not return.
 async fn lost_events(env: &Env) -> usize {
     let client = env.rpc().await;
     let (mut seen, mut before, mut head) = (0, None, 0);
@@ -129,14 +129,14 @@ async fn lost_events(env: &Env) -> usize {
     }
 }
 
-/// How long it takes to remove the tenant for good, in s.
+/// How long the complete removal of the tenant takes, in s.
 async fn gone(env: &Env, tenant: &Provisioned) -> f64 {
     let slug = tenant.tenant.slug.as_str();
     let begin = Instant::now();
     let rollback = ["tenant", "rollback", slug, "--confirm", slug, "--discard-data", "--no-wait", "--json"];
     let started = env.tenantry(&rollback).await.assert_status(0).json();
     let id = started["operation"]["id"].as_str().unwrap();
-    // Longer than anything else may take here, by far.
+    // Far longer than anything else may take here.
     while !env.operation(id).await.state.is_final() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -146,7 +146,7 @@ async fn gone(env: &Env, tenant: &Provisioned) -> f64 {
     took
 }
 
-/// The most memory that the daemon ever had.
+/// The daemon's peak memory.
 fn peak_mb(env: &Env) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", env.daemon().pid())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -168,7 +168,7 @@ impl Flood {
         ]
     }
 
-    /// For the report.
+    /// The line for the report.
     pub(crate) fn account(&self, version: &str) -> String {
         format!(
             "- {version}: {} large objects and default privileges in every schema, given to all roles of another tenant: it kept grade \

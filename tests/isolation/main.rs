@@ -1,6 +1,6 @@
 //! The isolation, proven from outside: `make isolation`. On each version of PostgreSQL the verifier must catch what is
-//! planted, and tenants of each tenancy attack each other in all ordered pairs; one floods another with what it gives it. What
-//! was tried goes into the report.
+//! planted, and tenants of each tenancy attack each other in all ordered pairs. One tenant floods another with what it
+//! gives it. The report lists what was tried.
 
 #![allow(
     clippy::unwrap_used,
@@ -34,9 +34,9 @@ const LEAST_PROBES: usize = 40;
 const LEAST_PLANTED: usize = 75;
 /// Misconfigurations of shared tables, and blueprints of them that must be refused.
 const LEAST_IN_POOLS: usize = 20;
-/// One tenant on another: its five roles, two changes of them, and at least one thing of its own.
+/// Attacks of one tenant on another: its five roles, two changes of them, and at least one object of its own.
 const LEAST_ATTACKS_ON_A_PAIR: usize = 8;
-/// What a provisioning and a whole verification may take in the median, in ms.
+/// The most that the median provision and the median full verification may take, in ms.
 const CORE_MS: f64 = 15.0;
 const FULL_MS: f64 = 1_000.0;
 
@@ -48,10 +48,10 @@ struct Arguments {
     /// Tenants of each tenancy, which attack each other in all ordered pairs
     #[arg(long, default_value_t = 10)]
     tenants: usize,
-    /// Only on PostgreSQL 18, or only on the system's
+    /// Only on PostgreSQL 18, or only on the system's version
     #[arg(long, value_parser = ["15", "18"])]
     only: Option<String>,
-    /// Only that: tenants take all connections after the daemon has rested for so many seconds
+    /// Only this: tenants take all connections after the daemon has rested for so many seconds
     #[arg(long, value_name = "SECONDS")]
     idle: Option<u64>,
     /// Prints the figures and leaves the report as it is
@@ -59,7 +59,7 @@ struct Arguments {
     dry: bool,
 }
 
-/// What one version of the server showed.
+/// The results for one version of the server.
 struct Proof {
     version: String,
     planted: usize,
@@ -70,20 +70,20 @@ struct Proof {
     flood: Flood,
 }
 
-/// What was tried on shared tables: by an administrator when they stood, and by blueprints that were to build them.
+/// What was tried on shared tables: by an administrator once they existed, and by blueprints that were to build them.
 struct PoolProof {
     planted: usize,
     missed: Vec<String>,
     hostile: usize,
-    /// Blueprints that were not refused by name, or refused though they were in order.
+    /// Blueprints that were not refused by name, or were refused although they were valid.
     misjudged: Vec<String>,
 }
 
-/// What tenants of one tenancy showed.
+/// The results for tenants of one tenancy.
 struct FleetProof {
     tenancy: Tenancy,
     pairs: Pairs,
-    /// A whole report of one of them, for its probes and residual channels.
+    /// A full report of one of them, for its probes and residual channels.
     report: IsolationReport,
     grades: Vec<String>,
     core_ms: f64,
@@ -107,14 +107,14 @@ fn main() -> ExitCode {
     if bars::print(&bars(&proofs, arguments.tenants)) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The versions of the server that were asked for.
+/// The requested versions of the server.
 fn versions(arguments: &Arguments) -> impl Iterator<Item = Version> {
     let all = [("15", Version::Packaged), ("18", Version::V18)].into_iter();
     let wanted = all.filter(|(name, _)| arguments.only.as_deref().is_none_or(|only| only == *name));
     wanted.map(|(_, version)| version)
 }
 
-/// Panics where it locks the daemon out. All at once, since most of it is rest.
+/// Panics if a flood locks the daemon out. All run at once, since they mostly rest.
 async fn take_all_connections(arguments: &Arguments, idle: Duration) {
     let floods = versions(arguments).map(|version| async move {
         slots::withstand(version, idle).await;

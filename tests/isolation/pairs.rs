@@ -1,5 +1,5 @@
-//! Tenants of one tenancy, each attacking each other with its application's own login: everything that the other has is
-//! read, written, emptied, locked and taken over, or tried to be.
+//! Tenants of one tenancy, each attacking every other with its application's own login: each tries to read, write, empty,
+//! lock and take over everything that the other has.
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
@@ -11,21 +11,21 @@ use tenantry_protocol::tenant::Credentials;
 /// insufficient_privilege
 const REFUSED: &str = "42501";
 
-/// What came of all pairs.
+/// The results of all pairs.
 #[derive(Debug, Default)]
 pub(crate) struct Pairs {
     pub(crate) pairs: usize,
     pub(crate) attacks: usize,
-    /// A line for each attack that was not held off.
+    /// A line for each attack that was not repelled.
     pub(crate) leaks: Vec<String>,
 }
 
 pub(crate) struct Fleet {
     tenancy: Tenancy,
     tenants: Vec<Provisioned>,
-    /// Of each, from its provisioning.
+    /// The report of each tenant's provision.
     pub(crate) core_reports: Vec<IsolationReport>,
-    /// What the whole step took of each, in ms: login, fingerprints of the victim and lints beside the attacks.
+    /// How long the whole step took for each, in ms: login, fingerprints of the victim and lints beside the attacks.
     pub(crate) core_steps: Vec<f64>,
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct Fleet {
 enum Attack {
     /// Refused by privilege.
     Refused(String),
-    /// It may run, and finds nothing: its one value is 0.
+    /// Allowed to run, and finds nothing: its only value is 0.
     FindsNothing(String),
 }
 
@@ -111,7 +111,7 @@ impl Fleet {
         result
     }
 
-    /// Everything that one can try on what the victim has.
+    /// Every attack that can be tried on what the victim has.
     async fn attacks_on(&self, env: &Env, victim: &Provisioned) -> Vec<Attack> {
         let placement = &victim.tenant.placement;
         let mut attacks: Vec<Attack> = ["", "_app", "_a", "_b", "_probe"]
@@ -154,7 +154,7 @@ impl Fleet {
         attacks
     }
 
-    /// All of the tenant's rows as a superuser sees them, as one text.
+    /// All rows of the tenant as a superuser sees them, as one text.
     async fn picture(&self, env: &Env, of: &Provisioned) -> String {
         let (mut connection, relations, only) = match self.tenancy {
             Tenancy::Shared => {
@@ -184,7 +184,7 @@ impl Fleet {
     }
 }
 
-/// The victim's schema is in the same database.
+/// The attacks on a victim whose schema is in the same database.
 async fn attacks_on_schema(env: &Env, placement: &str) -> Vec<Attack> {
     let mut target = env.target().await;
     let mut attacks = vec![
@@ -219,7 +219,7 @@ async fn attacks_on_schema(env: &Env, placement: &str) -> Vec<Attack> {
     attacks.into_iter().map(Attack::Refused).collect()
 }
 
-/// Relations of a schema, qualified, with their kind.
+/// The relations of a schema, qualified, with their kind.
 async fn relations(connection: &mut PgConnection, schema: &str) -> Vec<(String, String)> {
     connection.execute("set search_path = pg_catalog").await.unwrap();
     sqlx::query_as(
@@ -232,7 +232,7 @@ async fn relations(connection: &mut PgConnection, schema: &str) -> Vec<(String, 
     .unwrap()
 }
 
-/// Of the shared tables on the target, those whose rows are tenants'.
+/// The shared tables on the target whose rows belong to tenants.
 async fn pool_relations(connection: &mut PgConnection) -> Vec<(String, String)> {
     let pool: String =
         sqlx::query_scalar("select placement from tenantry.pool").fetch_one(&mut *connection).await.unwrap();
@@ -260,7 +260,7 @@ pub(crate) async fn enter(login: &Credentials, database: &str) -> Result<PgConne
         .await
 }
 
-/// `None` if it was held off, else what happened.
+/// `None` if the attack was repelled, otherwise what happened.
 async fn held_off(session: &mut PgConnection, attack: &Attack) -> Option<String> {
     session.execute("begin").await.unwrap();
     let leak = match attack {
@@ -281,7 +281,7 @@ async fn held_off(session: &mut PgConnection, attack: &Attack) -> Option<String>
     leak
 }
 
-/// `None` if it was refused for want of privilege; any other error has proved nothing.
+/// `None` if it was refused for lack of privilege; any other error proves nothing.
 fn refused(answer: Result<(), sqlx::Error>) -> Option<String> {
     let error = match answer {
         Ok(()) => return Some("it succeeded".to_owned()),

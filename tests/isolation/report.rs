@@ -1,4 +1,4 @@
-//! The written penetration report: what was tried, with what result, on which versions.
+//! The written penetration report: what was tried, with which result, on which versions.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! The grid: every step, at every moment, broken in every way, on the way forward, back, and in recovery.
+//! The grid: every step, at every moment, broken in every way, on the way forward, on the way back, and in recovery.
 
 use tenantry_harness::torture::arena::Trial;
 use tenantry_harness::torture::request::Scenario;
@@ -7,12 +7,12 @@ use tenantry_harness::torture::script::{Fault, Moment, Rule};
 use crate::random::Dice;
 use crate::work::Job;
 
-/// A way through a scenario, and the points that it passes.
+/// A way through a scenario, and the points it passes.
 #[derive(Clone)]
 struct Path {
     scenario: Scenario,
     name: &'static str,
-    /// What leads there.
+    /// The rules that lead there.
     prelude: Vec<Rule>,
     places: &'static [&'static str],
 }
@@ -33,7 +33,7 @@ const FAULTS: [(&str, Fault); 9] = [
 const DROP: &str = "drop_objects.database";
 const CHANGE: [&str; 3] = ["unwinding", "undo.restore", "outcome"];
 
-/// Every cell, shuffled: a part of the grid is already a sample of all of it.
+/// Every cell, shuffled, so that a part of the grid is already a sample of all of it.
 pub(crate) fn cells(seed: u64) -> Vec<Job> {
     let mut dice = Dice::of(seed, 0);
     let mut cells: Vec<(u64, Job)> = Vec::new();
@@ -42,7 +42,7 @@ pub(crate) fn cells(seed: u64) -> Vec<Job> {
             for (fault_name, fault) in FAULTS {
                 for (moment, broken) in moments(place, fault) {
                     let rules = path.prelude.iter().cloned().chain(broken).collect();
-                    // Only where another can take over is a stop more than a pause.
+                    // A stop is more than a pause only if another daemon can take over.
                     let daemons = if fault == Fault::Stop { 2 } else { 1 };
                     let name = format!("{:?}/{} {place} {moment} {fault_name}", path.scenario, path.name);
                     cells.push((
@@ -57,12 +57,12 @@ pub(crate) fn cells(seed: u64) -> Vec<Job> {
     cells.into_iter().map(|(_, job)| job).collect()
 }
 
-/// Before the effect, after it, and after it with its answer lost: then the fault strikes at the next point.
+/// Before the effect, after it, and after it with its answer lost; then the fault strikes at the next point.
 fn moments(place: &'static str, fault: Fault) -> Vec<(&'static str, Vec<Rule>)> {
     let lost = at(place, Moment::After, Fault::Lost);
     let mut moments = vec![("before", vec![at(place, Moment::Before, fault)])];
     if fault == Fault::Lost {
-        // After the effect an error is a lost answer.
+        // After the effect, an error means a lost answer.
         moments.push(("unacknowledged", vec![lost]));
     } else {
         moments.push(("after", vec![at(place, Moment::After, fault)]));
@@ -168,7 +168,7 @@ fn secrets() -> Vec<Path> {
     paths
 }
 
-/// What makes an archive, what goes when a grace is over, and a removal under the tenant's own sessions.
+/// Scenarios that make an archive, the purge after a grace period, and a removal during the tenant's own sessions.
 fn archives() -> Vec<Path> {
     use Scenario::{Purge, RetireArchived, RollbackArchived, RollbackInUse};
     let path = |scenario, name, prelude: Vec<Rule>, places| Path { scenario, name, prelude, places };
@@ -256,7 +256,7 @@ fn provisions() -> Vec<Path> {
     ]
 }
 
-/// Of a tenant whose tables are others' too: what differs from other tenants.
+/// For a tenant of shared tables: what differs from other tenants.
 fn of_shared_tables() -> Vec<Path> {
     use Fault::{Kill, Refuse};
     use Moment::{After, Before};
@@ -280,7 +280,7 @@ fn of_shared_tables() -> Vec<Path> {
     ]
 }
 
-/// Of a tenant with a database of its own: what differs from other provisions.
+/// For a tenant with a database of its own: what differs from other provisions.
 fn databases() -> Vec<Path> {
     use Fault::{Kill, Lost, Refuse};
     use Moment::{After, Before};
@@ -332,7 +332,7 @@ fn databases() -> Vec<Path> {
     ]
 }
 
-/// And from other removals.
+/// What differs from other removals.
 fn databases_dropped() -> Vec<Path> {
     let path = |name, prelude: Vec<Rule>, places| Path {
         scenario: Scenario::RollbackDatabase,
@@ -363,7 +363,7 @@ fn databases_dropped() -> Vec<Path> {
     ]
 }
 
-/// Of a tenant with a file outside the transaction: what differs from other provisions.
+/// For a tenant with a file outside the transaction: what differs from other provisions.
 fn provisions_outside() -> Vec<Path> {
     use Fault::{Kill, Refuse};
     use Moment::{After, Before};

@@ -1,7 +1,7 @@
 //! Breaks operations at every point and in every way there is, and judges what is left: `make torture [RUNS=n SEED=s]`.
 //!
-//! Four parts, each with its bar: the grid of single faults, random double and triple faults, cut COMMITs of operations,
-//! and of changes of secrets.
+//! It has four parts, each with its bar: the grid of single faults, random double and triple faults, cut COMMITs of
+//! operations, and cut COMMITs of changes of secrets.
 
 #![allow(
     clippy::unwrap_used,
@@ -27,7 +27,7 @@ use tenantry_harness::binaries;
 
 use work::{Job, Tally, Yard};
 
-/// So many runs cut [`CUTS`] commits: not every one finds as many as it would cut.
+/// This many runs cut [`CUTS`] commits, since not every run finds as many commits as it would cut.
 const COMMIT_RUNS: u64 = 1_450;
 const CUTS: u64 = 2_000;
 const SECRET_RUNS: u64 = 50;
@@ -41,19 +41,19 @@ struct Arguments {
     /// Runs with cut commits, one to three in each
     #[arg(long, default_value_t = COMMIT_RUNS)]
     commit_runs: u64,
-    /// What the random runs are drawn from
+    /// The seed of the random runs
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Installations at once, each with a server of its own
     #[arg(long, default_value_t = 2)]
     workers: usize,
-    /// Only these parts
+    /// Run only these parts
     #[arg(long, value_enum)]
     part: Vec<Part>,
-    /// Only runs whose name has this in it
+    /// Run only jobs whose name contains this
     #[arg(long, default_value = "")]
     only: String,
-    /// Leaves out what a run with this seed has done already
+    /// Skip what an earlier run with this seed has done
     #[arg(long)]
     resume: bool,
     /// On PostgreSQL 18 instead of the system's
@@ -102,7 +102,7 @@ async fn run(arguments: &Arguments) -> bool {
         print(name, &tally);
         bars.push(Bar::at_most(format!("violations_in_{name}"), tally.violations.len() as f64, 0.0));
         match part {
-            // With fewer runs asked for, fewer cuts are enough.
+            // If fewer runs are requested, fewer cuts are enough.
             Part::Commits if arguments.only.is_empty() => {
                 let wanted = CUTS * commit_runs / COMMIT_RUNS;
                 bars.push(Bar::at_least("cut_commits", tally.struck as f64, wanted as f64));
@@ -116,8 +116,8 @@ async fn run(arguments: &Arguments) -> bool {
     bars::print(&bars)
 }
 
-/// No pg_dump comes with that server, and an older one refuses it: what would make an archive is done without one, or
-/// where the archive itself is to be broken, not at all.
+/// No pg_dump comes with that server, and an older one refuses it: a scenario that would make an archive runs without one
+/// or, if the archive itself is to be broken, not at all.
 fn without_archives(part: &str, jobs: &mut Vec<Job>) {
     let (left_out, mut kept): (Vec<Job>, Vec<Job>) =
         jobs.drain(..).partition(|job| part == "grid" && job.trial.scenario.archives());

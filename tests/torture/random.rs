@@ -1,4 +1,4 @@
-//! Two or three faults at once, anywhere, and commits that are cut: drawn from a seed, the same at each repetition.
+//! Two or three faults at once, anywhere, and cut commits: drawn from a seed, so that each repetition is the same.
 
 use tenantry_harness::torture::arena::Trial;
 use tenantry_harness::torture::request::Scenario;
@@ -22,13 +22,13 @@ const FAULTS: [Fault; 9] = [
     Fault::Stop,
 ];
 const CUTS: [Cut; 4] = [Cut::Before, Cut::After, Cut::Answer, Cut::Late];
-/// Points that an operation passes: the next fault is at most this many further on.
+/// How many points an operation passes: the next fault is at most this many points away.
 const POINTS: u64 = 14;
-/// Commits of an operation, intent and outcome among them.
+/// The commits of an operation, including intent and outcome.
 const COMMITS: u64 = 5;
 
 impl Dice {
-    /// Those of one run: not of the runs before it, so that any can be repeated alone.
+    /// The dice of one run, independent of earlier runs, so that any run can be repeated alone.
     pub(crate) fn of(seed: u64, run: u64) -> Self {
         let mut dice = Self(seed ^ run.wrapping_mul(0xD6E8_FEB8_6659_FD93));
         dice.roll();
@@ -51,10 +51,10 @@ impl Dice {
     }
 }
 
-/// A run with two or three faults, commits among them; in every third one a second daemon stands by.
+/// A run with two or three faults, which may be cut commits; in every third run a second daemon stands by.
 pub(crate) fn faults(seed: u64, run: u64) -> Job {
     let mut dice = Dice::of(seed, run);
-    // Half of them provisions, which have the longest way.
+    // Half of them are provisions, which pass the most points.
     let scenario = if dice.below(2) == 0 {
         dice.one_of(&[Scenario::Provision, Scenario::ProvisionDatabase])
     } else {
@@ -66,23 +66,23 @@ pub(crate) fn faults(seed: u64, run: u64) -> Job {
             if dice.below(5) == 0 {
                 return Rule::Commit { skip: skip(&mut dice, COMMITS), cut: dice.one_of(&CUTS) };
             }
-            // Only where somebody can take over is a stop more than a pause.
+            // A stop is more than a pause only if another daemon can take over.
             let kinds = if daemons == 2 { FAULTS.len() } else { FAULTS.len() - 1 };
             let fault = match dice.one_of(&FAULTS[..kinds]) {
-                // A purge that was cancelled in the queue comes again of itself, a minute later.
+                // A purge that was cancelled in the queue comes back by itself, a minute later.
                 Fault::Cancel if scenario == Scenario::Purge => Fault::Lost,
                 fault => fault,
             };
             Rule::At { place: None, moment: None, skip: skip(&mut dice, POINTS), fault }
         })
         .collect();
-    // In every second one others are served meanwhile, and broken as well.
+    // In every second run, other tenants are served meanwhile, and broken as well.
     let company = if dice.below(2) == 0 { 0 } else { 1 + dice.below(3) };
     let company = usize::try_from(company).unwrap();
     Job { name: format!("random {run}"), trial: Trial { scenario, rules, daemons, company } }
 }
 
-/// A run in which one commit is cut, or two are.
+/// A run in which one or more commits are cut.
 pub(crate) fn commits(seed: u64, run: u64) -> Job {
     let mut dice = Dice::of(seed ^ 0xC0_4417, run);
     let scenario = if dice.below(2) == 0 { Scenario::Provision } else { dice.one_of(&Scenario::ALL) };
@@ -98,11 +98,11 @@ pub(crate) fn secrets(seed: u64, run: u64) -> Job {
     let mut dice = Dice::of(seed ^ 0x5EC2E7, run);
     let scenario = dice.one_of(&Scenario::SECRETS);
     let rules = if dice.below(2) == 0 {
-        // Intent, effect, outcome.
+        // The commits of intent, effect and outcome.
         vec![Rule::Commit { skip: skip(&mut dice, 3), cut: dice.one_of(&CUTS) }]
     } else {
         let kinds = &FAULTS[..FAULTS.len() - 1];
-        // Intent, step and outcome, each before and after.
+        // The points of intent, step and outcome, before and after each.
         let mut strike = |limit| {
             let (skip, fault) = (skip(&mut dice, limit), dice.one_of(kinds));
             Rule::At { place: None, moment: None, skip, fault }

@@ -1,4 +1,4 @@
-//! Runs jobs on several installations at once, each with a server of its own, and keeps count.
+//! Runs jobs on several installations at once, each with a server of its own, and counts the results.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
@@ -10,22 +10,22 @@ use std::time::Instant;
 use tenantry_harness::torture::arena::{Arena, Trial, Verdict};
 use tenantry_harness::{Cluster, Version};
 
-/// A trial with a name by which it is found again.
+/// A trial with a name by which it can be found again.
 #[derive(Debug, Clone)]
 pub(crate) struct Job {
     pub(crate) name: String,
     pub(crate) trial: Trial,
 }
 
-/// What came of a part.
+/// The results of a part.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) runs: usize,
-    /// Faults that struck.
+    /// How many faults struck.
     pub(crate) struck: usize,
-    /// Ends by name.
+    /// The number of runs, by their end.
     pub(crate) ends: BTreeMap<String, usize>,
-    /// Jobs whose last fault never found its point.
+    /// Jobs whose last fault never reached its point.
     pub(crate) missed: Vec<String>,
     pub(crate) violations: Vec<String>,
 }
@@ -35,9 +35,9 @@ pub(crate) struct Tally {
 pub(crate) struct Yard {
     pub(crate) workers: usize,
     pub(crate) version: Version,
-    /// Where progress and the traces of violations are kept.
+    /// Where progress and the traces of violations are stored.
     pub(crate) dir: PathBuf,
-    /// What was done before is not done again.
+    /// Whether to skip what was done before.
     pub(crate) resume: bool,
 }
 
@@ -51,7 +51,7 @@ struct Shared {
 }
 
 impl Yard {
-    /// Runs them all.
+    /// Runs all jobs.
     pub(crate) async fn run(&self, part: &str, jobs: Vec<Job>) -> Tally {
         std::fs::create_dir_all(&self.dir).unwrap();
         let file = self.dir.join(format!("{part}.done"));
@@ -79,7 +79,7 @@ impl Yard {
     }
 }
 
-/// What an interrupted run has done already: only runs without a violation count.
+/// What an interrupted run has done already; only runs without a violation count.
 fn earlier(file: &Path) -> (BTreeSet<String>, Tally) {
     let mut tally = Tally::default();
     let mut done = BTreeSet::new();
@@ -107,7 +107,7 @@ async fn work(shared: Arc<Shared>) {
             None => Arena::open(Cluster::private(shared.yard.version)).await,
         };
         let (trial, dir) = (job.trial.clone(), shared.yard.dir.join(job.name.replace(['/', ' '], "-")));
-        // In a task of its own: a harness that gives up panics, and that is a result too.
+        // In a task of its own: a harness that stops trying panics, and that is a result too.
         let ran = tokio::spawn(async move {
             let mut current = current;
             let verdict = current.run(&trial).await;
@@ -118,7 +118,7 @@ async fn work(shared: Arc<Shared>) {
         });
         let verdict = match ran.await {
             Ok((current, verdict)) => {
-                // What a violation left would be found again in every later run.
+                // The remains of a violation would be found again in every later run.
                 arena = verdict.violations.is_empty().then_some(current);
                 verdict
             }

@@ -1,6 +1,6 @@
-//! The words by which events of the audit trail are looked for, and the times in them: `tenant:acme since:2d refused`.
+//! The filter language for events of the audit trail, and the times in it: `tenant:acme since:2d refused`.
 //!
-//! Invariant: what is understood here means the same in the console and on the command line. Pure; the time is given.
+//! Invariant: a filter means the same in the console and on the command line. Pure; the caller passes the time.
 
 use tenantry_protocol::audit::AuditFilter;
 use time::format_description::BorrowedFormatItem;
@@ -23,11 +23,11 @@ pub(crate) struct WrongFilter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Day {
     Begin,
-    /// Up to and with that day.
+    /// The end of that day, so that the day is included.
     End,
 }
 
-/// The filter that these words are. Words without a name are a text to be found, as they stand.
+/// Parses a filter. Words without a name are a text to search for, as they stand.
 pub(crate) fn parse(words: &str, now: OffsetDateTime) -> Result<AuditFilter, WrongFilter> {
     let mut filter = AuditFilter::default();
     let mut text: Vec<&str> = Vec::new();
@@ -44,7 +44,7 @@ pub(crate) fn parse(words: &str, now: OffsetDateTime) -> Result<AuditFilter, Wro
             }
             "since" => once("since", &mut filter.since, at("since", value, now, Day::Begin)?)?,
             "until" => once("until", &mut filter.until, at("until", value, now, Day::End)?)?,
-            // Not a name of ours: `V5__comments.sql:12` is a text as good as any.
+            // Not one of our names: `V5__comments.sql:12` is as good a text as any.
             _ => text.push(word),
         }
     }
@@ -60,7 +60,7 @@ pub(crate) fn outcome(text: &str) -> Result<String, String> {
     Err(format!("'{text}' is no outcome; there are {}", OUTCOMES.join(", ")))
 }
 
-/// A point in time: RFC 3339, a date or a date and a time in UTC, or a span back from `now`: `90s`, `15m`, `3h`, `2d`, `4w`.
+/// A point in time: RFC 3339, a date, a date and a time in UTC, or a span back from `now`: `90s`, `15m`, `3h`, `2d`, `4w`.
 pub(crate) fn moment(text: &str, now: OffsetDateTime, day: Day) -> Result<OffsetDateTime, String> {
     if let Some(span) = span(text) {
         let then = now.checked_sub(span);
@@ -84,7 +84,7 @@ pub(crate) fn moment(text: &str, now: OffsetDateTime, day: Day) -> Result<Offset
     Ok(date.with_time(time!(0:00)).assume_utc())
 }
 
-/// `2026-11-20T23:40:12` and the like, as our own tables show times.
+/// `2026-11-20T23:40:12` and similar forms, as our own tables show times.
 fn clock_time(text: &str) -> Option<PrimitiveDateTime> {
     const FORMS: [&[BorrowedFormatItem<'_>]; 4] = [
         format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]"),
@@ -98,7 +98,7 @@ fn clock_time(text: &str) -> Option<PrimitiveDateTime> {
 /// `90s`, `15m`, `3h`, `2d`, `4w`
 fn span(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    // More than anybody keeps, and far from what a date can hold.
+    // Longer than anybody keeps a trail, and far from the limits of a date.
     let number = number.parse::<u32>().ok().filter(|number| *number <= 1_000_000)?;
     let number = i64::from(number);
     Some(match unit {

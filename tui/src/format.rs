@@ -1,6 +1,6 @@
-//! How values are written for people, in the commands and in the console alike.
+//! How values are formatted for people, in the commands and in the console alike.
 //!
-//! Pure. Each state is a glyph and a word, so that no meaning hangs on colour.
+//! Pure. Each state is a glyph and a word, so that no meaning depends on colour alone.
 
 use tenantry_protocol::audit::AuditEvent;
 use tenantry_protocol::isolation::IsolationReport;
@@ -122,7 +122,7 @@ pub(crate) const fn severity(severity: Severity) -> &'static str {
     }
 }
 
-/// What is said of a file whose statements run by themselves.
+/// The note on a file whose statements run by themselves.
 pub(crate) const OUTSIDE: &str = "outside the transaction";
 
 /// The name of a plan's file, and how it runs.
@@ -158,7 +158,7 @@ pub(crate) const fn mode(mode: DaemonMode) -> &'static str {
     }
 }
 
-/// `held 69 of 69 attacks (full)`, with what the catalog shows and whether the victim was touched.
+/// `held 69 of 69 attacks (full)`, followed by what the catalog shows and whether the victim was touched.
 pub(crate) fn isolation(report: Option<&IsolationReport>) -> String {
     let Some(report) = report else { return "not verified".to_owned() };
     let findings = match report.found() {
@@ -192,7 +192,7 @@ pub(crate) fn counted(number: u64, thing: &str) -> String {
     format!("{} {thing}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
-/// `944 B`, `8.2 MB`: powers of 1,024, as PostgreSQL's own `pg_size_pretty`.
+/// `944 B`, `8.2 MB`: powers of 1,024, like PostgreSQL's own `pg_size_pretty`.
 pub(crate) fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
     if bytes < 1_024 {
@@ -208,7 +208,7 @@ pub(crate) fn bytes(bytes: u64) -> String {
     if amount < 10.0 { format!("{amount:.1} {unit}") } else { format!("{amount:.0} {unit}") }
 }
 
-/// `18,204 rows`; an estimate says that it is one.
+/// `18,204 rows`; an estimate is marked as one.
 pub(crate) fn rows(rows: RowCount) -> String {
     match rows {
         RowCount::Exact { rows } => counted(rows, "row"),
@@ -217,7 +217,7 @@ pub(crate) fn rows(rows: RowCount) -> String {
     }
 }
 
-/// What a rollback takes with it, a line for each kind of thing.
+/// What a rollback removes, one line for each kind of object.
 pub(crate) fn rollback_effects(preview: &RollbackPreview) -> [String; 3] {
     let size = preview.size_bytes.map_or_else(|| "size unknown, a table is locked".to_owned(), bytes);
     let (tables, rows) = (counted(preview.tables, "table"), rows(preview.rows));
@@ -244,7 +244,7 @@ pub(crate) fn was_active(preview: &RollbackPreview, now: OffsetDateTime) -> Stri
     }
 }
 
-/// One event on a line, for a report about it: number, time, who, what, about whom, how it ended, hash.
+/// One event on a line, for a report about it: number, time, actor, action, tenant, outcome, hash.
 pub(crate) fn audit_event(event: &AuditEvent) -> String {
     format!(
         "{} {} UTC {} {} {} {} {}",
@@ -258,7 +258,7 @@ pub(crate) fn audit_event(event: &AuditEvent) -> String {
     )
 }
 
-/// A libpq connection URL. A Unix socket's directory travels as a parameter, as libpq wants it.
+/// A libpq connection URL. A Unix socket's directory is passed as a parameter, as libpq expects.
 pub(crate) fn url(credentials: &Credentials, password: &str) -> String {
     let login = format!("{}:{}", percent(&credentials.role), percent(password));
     let database = percent(&credentials.database);

@@ -1,6 +1,6 @@
-//! A log for finding faults in the client itself: off, unless `TENANTRY_LOG` holds a filter such as `debug`.
+//! A log for debugging the client itself. It is off unless `TENANTRY_LOG` holds a filter such as `debug`.
 //!
-//! It goes to a file in the user's state directory, never to the terminal, which belongs to the output.
+//! It goes to a file in the user's state directory and never to the terminal, which belongs to the output.
 
 use directories::ProjectDirs;
 use tracing_appender::non_blocking::WorkerGuard;
@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 
 const VARIABLE: &str = "TENANTRY_LOG";
 
-/// Begins logging if it was asked for. The log is complete once the guard is dropped.
+/// Starts logging if it was asked for. The log is complete once the guard is dropped.
 pub(crate) fn start() -> Option<WorkerGuard> {
     let filter = std::env::var(VARIABLE).ok().filter(|filter| !filter.is_empty())?;
     let projects = ProjectDirs::from("", "", "tenantry")?;

@@ -1,6 +1,6 @@
 //! Strings on their way to a terminal.
 //!
-//! Invariant: what leaves here cannot move the cursor, change colours or reorder its neighbours. Everything that a
+//! Invariant: text that leaves here cannot move the cursor, change colours or reorder its neighbours. Everything that a
 //! daemon, a file or a person gave us passes through one of these functions before it is shown.
 
 use serde::Serialize;
@@ -36,8 +36,8 @@ pub(crate) fn lines(text: &str) -> String {
     clean
 }
 
-/// The same wire value with every string in it made harmless, and one line: whoever wrote it must not begin a line of ours.
-/// The value itself if that is not one any more.
+/// The same wire value with every string in it made harmless and put on one line, so that its author cannot begin a line of
+/// our output. Returns the value unchanged if the result is no longer valid.
 pub(crate) fn wire<T: Serialize + DeserializeOwned>(value: T) -> T {
     let Ok(mut tree) = serde_json::to_value(&value) else { return value };
     if !clean_tree(&mut tree) {
@@ -80,7 +80,7 @@ fn clean_text(text: &mut String, clean: fn(&str) -> String) -> bool {
 
 /// Goes through all of them; true if any changed.
 fn clean_all(changes: impl Iterator<Item = bool>) -> bool {
-    // Not `any`, which would stop at the first.
+    // Not `any`, which would stop at the first change.
     changes.filter(|changed| *changed).count() > 0
 }
 

@@ -1,6 +1,6 @@
-//! The audit trail in words: an event whole, a verdict, how the trail stands. For the console and the command line.
+//! The audit trail in words: a whole event, a verdict, the state of the trail. For the console and the command line.
 //!
-//! Says only what the daemon said; whether the chain holds is never judged here. Pure; the time is given.
+//! Reports only what the daemon said; whether the chain holds is never judged here. Pure; the caller passes the time.
 
 use tenantry_protocol::audit::{AuditBreak, AuditEvent, AuditSegment, AuditVerdict, TrailStatus};
 use time::OffsetDateTime;
@@ -9,7 +9,7 @@ use crate::{format, text};
 
 const NONE: &str = "–";
 
-/// Everything about an event, a name and a value each. What was never recorded is left out, but for what every event has.
+/// Everything about an event, as names and values. A value that was not recorded is left out, unless every event has it.
 pub(crate) fn facts(event: &AuditEvent) -> Vec<(String, String)> {
     let said = |value: &Option<String>| value.clone();
     let hidden = |name: &str| {
@@ -42,13 +42,13 @@ pub(crate) fn facts(event: &AuditEvent) -> Vec<(String, String)> {
     facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
-/// An intent has none, and is found by this word.
+/// An intent has no outcome, and is found by the word `intent`.
 pub(crate) fn outcome(event: &AuditEvent) -> &str {
     let none = if event.action.ends_with(".intent") { "intent" } else { NONE };
     event.outcome.as_deref().unwrap_or(none)
 }
 
-/// One event on a line, for a stream of them.
+/// One event on a line, for a stream of events.
 pub(crate) fn line(event: &AuditEvent) -> String {
     let took = event.duration_ms.map(|ms| format!(" {}", format::duration(ms))).unwrap_or_default();
     let detail = event.detail.as_ref().map(|detail| format!(" · {}", text::line(detail))).unwrap_or_default();
@@ -73,7 +73,7 @@ pub(crate) fn wrong(trail: &TrailStatus) -> Option<&AuditBreak> {
     trail.trouble.as_ref().or(trail.found.as_ref())
 }
 
-/// How the trail stands: `✓ verified to 48,211 (3 m ago)`; as yet unverified; or what is wrong with it.
+/// The state of the trail: `✓ verified to 48,211 (3 m ago)`, not yet verified, or what is wrong with it.
 pub(crate) fn standing(trail: &TrailStatus, now: OffsetDateTime) -> String {
     if let Some(broken) = wrong(trail) {
         return format!("✗ {}: {}", trouble(broken), broken.message);
@@ -100,7 +100,7 @@ fn looked_at(verdict: &AuditVerdict) -> u64 {
     u64::try_from(verdict.to_seq - verdict.from_seq + 1).unwrap_or_default()
 }
 
-/// What a verification found, the most important first.
+/// What a verification found, the most important part first.
 pub(crate) fn verdict(verdict: &AuditVerdict) -> Vec<String> {
     let range = format!("{} to {}", seq(verdict.from_seq), seq(verdict.to_seq));
     let took = format::duration(verdict.duration_ms);

@@ -1,8 +1,7 @@
-//! The anchor file itself: a header that says which trail it is of, then a line for each anchor, on the disk when it is
-//! written.
+//! The anchor file itself: a header that names the trail, then one line for each anchor. A line is on disk once it is written.
 //!
-//! What others did to the file meanwhile is looked at before each line: a second writer's lines stay, a part of a line goes,
-//! and a file that was shortened or taken away is begun anew.
+//! Before each line is written, the file is checked for changes by others. A second writer's lines stay, a partial line is cut
+//! off, and a file that was shortened or removed is begun anew.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
@@ -19,7 +18,7 @@ use crate::private_path;
 use super::key::sync_directory;
 
 const HEADER: &str = "tenantry-anchors 1";
-/// A line is shorter than this.
+/// Every line is shorter than this.
 const LONGEST_LINE: u64 = 128;
 
 /// A place in the chain and its hash.
@@ -32,9 +31,9 @@ pub struct Anchor {
 /// Where a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
-    /// On this machine: it is the daemon's alone.
+    /// On this machine: the file belongs to the daemon alone.
     Own,
-    /// On another, which says by itself whose files are. What it holds is not believed.
+    /// On another machine, which decides by itself who owns its files. The content of the file is not trusted.
     Elsewhere,
 }
 
@@ -45,7 +44,7 @@ pub(super) struct AnchorFile {
     file: File,
     trail: Uuid,
     pub(super) last: i64,
-    /// Bytes that are known to be whole lines.
+    /// The number of bytes that are known to be whole lines.
     length: u64,
     pub(super) began_anew: Arc<AtomicBool>,
 }
@@ -59,10 +58,10 @@ impl AnchorFile {
         Ok((this, last))
     }
 
-    /// Reads what the file holds, or begins it; gives the newest anchor in it.
+    /// Reads the content of the file, or begins the file. Returns the newest anchor in it.
     fn take_up(&mut self) -> io::Result<Option<Anchor>> {
         let length = whole_lines(&mut self.file)?;
-        // Until it is known whose file it is, nothing is written to it.
+        // Nothing is written until it is known whose file it is.
         (self.length, self.last) = (u64::MAX, 0);
         let header = if length == 0 { None } else { Some(self.header()?) };
         if let Some(header) = header.as_ref().filter(|header| **header != header_line(self.trail)) {
@@ -116,7 +115,7 @@ impl AnchorFile {
         if self.last >= anchor.seq {
             return Ok(());
         }
-        // What a failed attempt left of a line.
+        // Removes the part of a line that a failed attempt left.
         self.file.set_len(self.length)?;
         self.file.write_all(line.as_bytes())?;
         self.file.sync_data()?;
@@ -125,8 +124,8 @@ impl AnchorFile {
         Ok(())
     }
 
-    /// Another daemon wrote to the same file while this one was stopped, a failed attempt left a part of a line, or somebody
-    /// shortened the file or took it away.
+    /// Catches up after another daemon wrote to the file while this one was stopped, after a failed attempt left a part of a
+    /// line, or after somebody shortened or removed the file.
     fn catch_up(&mut self) -> io::Result<()> {
         let known = self.file.metadata()?;
         let is_at_its_path = fs::metadata(&self.path).is_ok_and(|there| there.ino() == known.ino());
@@ -176,7 +175,7 @@ fn appending() -> OpenOptions {
     options
 }
 
-/// Which trail a file is of, if it is there and says so.
+/// The trail that a file belongs to, if the file exists and names one.
 pub(super) fn trail_of(path: &Path) -> io::Result<Option<Uuid>> {
     let mut header = String::new();
     match private_path::open(path, OpenOptions::new().read(true)) {
@@ -203,7 +202,7 @@ fn parse(line: &str) -> Option<Anchor> {
     Some(anchor)
 }
 
-/// The length up to the end of the last whole line.
+/// The file's length up to the end of its last whole line.
 fn whole_lines(file: &mut File) -> io::Result<u64> {
     let length = file.seek(SeekFrom::End(0))?;
     let from = length.saturating_sub(LONGEST_LINE);
@@ -217,14 +216,15 @@ fn whole_lines(file: &mut File) -> io::Result<u64> {
     }
 }
 
-/// The anchors of a file in their order, one at a time: the file can be of any length. None where it was taken away.
+/// Reads the anchors of a file in their order, one at a time, because the file can be of any length. There are
+/// none if the file was removed.
 pub(super) fn read(path: &Path, side: Side) -> io::Result<impl Iterator<Item = io::Result<Anchor>>> {
     let file: Box<dyn io::Read + Send> = match open(path, side, OpenOptions::new().read(true)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Box::new(io::empty()),
         file => Box::new(file?),
     };
     let (mut file, mut line) = (BufReader::new(file), String::new());
-    // The header; who it is of was checked when the file was opened.
+    // The header. Its trail was checked when the file was opened.
     file.read_line(&mut line)?;
     Ok(std::iter::from_fn(move || {
         line.clear();
@@ -313,7 +313,7 @@ mod tests {
         file.append(anchor(4)).unwrap();
         assert_eq!((seqs(&path), file.began_anew.swap(false, Ordering::Relaxed)), (vec![4], true));
         assert_eq!(trail_of(&path).unwrap(), Some(Uuid::from_u128(1)));
-        // Another installation's file in its place is not written to.
+        // The file of another installation in its place is not written to.
         fs::remove_file(&path).unwrap();
         AnchorFile::open(&path, Side::Own, Uuid::from_u128(2)).unwrap();
         assert!(file.append(anchor(5)).unwrap_err().to_string().contains("another trail"));

@@ -1,8 +1,8 @@
-//! The anchor file: what the chain's end was after each commit, outside the database and on the disk before anything
-//! follows.
+//! The anchor file: it records the end of the chain after each commit, outside the database. The record is on
+//! disk before anything follows.
 //!
-//! A line covers everything before it, so commits that arrive together share one. A write that fails is tried again for
-//! ever, and says so; whoever waits for an anchor waits on.
+//! A line covers everything before it, so commits that arrive together share one line. A failed write is retried forever, and
+//! is logged. Every caller that waits for an anchor keeps waiting.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,39 +20,39 @@ use super::shipping::Shipping;
 
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(200);
 
-/// How far the file is.
+/// How far the file has come.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Reached {
     pub(super) newest: Option<Anchor>,
-    /// Why the last write failed; it is tried again.
+    /// Why the last write failed. It is retried.
     pub(super) trouble: Option<String>,
 }
 
 impl Reached {
-    /// 0 for none.
+    /// The `seq` of the newest anchor, or 0 if there is none.
     pub(super) fn seq(&self) -> i64 {
         self.newest.map_or(0, |anchor| anchor.seq)
     }
 }
 
-/// The writer's handle. The file is closed when the last clone is gone.
+/// The writer's handle. The file is closed when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub(super) struct Anchors {
     path: PathBuf,
     orders: mpsc::Sender<AnchorOrder>,
     reached: watch::Receiver<Reached>,
-    /// The file was shortened or taken away, and begun anew: nobody has said so in the trail yet.
+    /// The file was shortened or removed, and was begun anew. The trail does not say so yet.
     pub(super) began_anew: Arc<AtomicBool>,
 }
 
 enum AnchorOrder {
     Anchor(Anchor),
-    /// Puts the file aside and begins another, which starts at this place.
+    /// Sets the file aside and begins another one. The anchor is where it continues; the number is the first lost event.
     Restart(Anchor, i64, tokio::sync::oneshot::Sender<io::Result<()>>),
 }
 
 impl Anchors {
-    /// Opens the file, or begins it; a line that was cut by a crash is dropped. Gives the newest anchor in it.
+    /// Opens the file, or begins it. A line that a crash cut off is dropped. Returns the newest anchor in the file.
     pub(super) fn open(path: &Path, trail: Uuid, shipping: Shipping) -> io::Result<(Self, Option<Anchor>)> {
         if let Some(dir) = path.parent() {
             private_path::make_directory(dir)?;
@@ -75,7 +75,7 @@ impl Anchors {
         self.reached.borrow().clone()
     }
 
-    /// Returns when the anchor, or a later one, is on the disk.
+    /// Returns when this anchor or a later one is on disk.
     pub(super) async fn reach(&self, anchor: Anchor) {
         // The writer is gone only when the process ends.
         if self.orders.send(AnchorOrder::Anchor(anchor)).is_ok() {
@@ -83,8 +83,8 @@ impl Anchors {
         }
     }
 
-    /// After an acknowledged loss: the old file is kept under another name, and the next has its anchors before `lost_from`
-    /// and goes on at `at`.
+    /// Restarts the file after an acknowledged loss. The old file is kept under another name. The new file takes over its
+    /// anchors before `lost_from` and continues at `at`.
     pub(super) async fn restart(&self, at: Anchor, lost_from: i64) -> io::Result<()> {
         let (answer, answered) = tokio::sync::oneshot::channel();
         let gone = || io::Error::other("the writer of anchors has ended");
@@ -116,7 +116,7 @@ fn write_all(
             }
         }
         let Some(anchor) = newest else { continue };
-        // What an earlier line covers needs none of its own.
+        // An anchor that an earlier line covers needs no line of its own.
         if anchor.seq <= file.last {
             continue;
         }
@@ -133,7 +133,7 @@ fn write_all(
     }
 }
 
-/// The one that covers the other.
+/// The later anchor, which covers the other one.
 fn later(one: Option<Anchor>, other: Anchor) -> Anchor {
     one.filter(|one| one.seq >= other.seq).unwrap_or(other)
 }
@@ -162,10 +162,10 @@ mod tests {
         assert_eq!(none, None);
         anchors.reach(anchor(2)).await;
         anchors.reach(anchor(5)).await;
-        // Covered by the one before.
+        // The previous anchor covers this one.
         anchors.reach(anchor(4)).await;
         assert_eq!((seqs(&path), anchors.reached().seq()), (vec![2, 5], 5));
-        // Two writers of one file, as when a daemon is stopped for a while: none takes the other's anchors away.
+        // Two writers of one file, as when a daemon was stopped for a while: neither removes the anchors of the other.
         let (second, last) = Anchors::open(&path, trail, Shipping::nowhere()).unwrap();
         assert_eq!(last, Some(anchor(5)));
         second.reach(anchor(7)).await;

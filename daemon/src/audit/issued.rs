@@ -1,4 +1,4 @@
-//! The places in the chain that this daemon made since it took the control database. The head is always one of them.
+//! The places in the chain that this daemon has made since it took the control database. The head is always one of them.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::postgres::audit::append::{Head, Signature};
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Issued {
-    /// More than one for a place where a transaction was rolled back.
+    /// A place has more than one entry after a transaction was rolled back.
     places: BTreeMap<i64, Vec<IssuedPlace>>,
 }
 
@@ -24,7 +24,7 @@ impl Issued {
         Self { places: BTreeMap::from([(head.seq, vec![place])]) }
     }
 
-    /// Whether it is to the letter what this daemon wrote.
+    /// Whether the head is exactly what this daemon wrote.
     pub(super) fn has(&self, head: &Head) -> bool {
         let is_it = |place: &IssuedPlace| place.hash == head.hash && place.signature == head.signature;
         self.places.get(&head.seq).is_some_and(|places| places.iter().any(is_it))
@@ -34,7 +34,7 @@ impl Issued {
         self.places.entry(seq).or_default().push(IssuedPlace { hash, signature: Some(signature) });
     }
 
-    /// The database never had it: no COMMIT was sent for it.
+    /// Removes a place that the database never had: no COMMIT was sent for it.
     pub(super) fn take_back(&mut self, seq: i64, hash: Link) {
         if let Some(places) = self.places.get_mut(&seq) {
             places.retain(|place| place.hash != hash);
@@ -44,7 +44,7 @@ impl Issued {
         }
     }
 
-    /// Committed: nothing before it is the head any more.
+    /// The place is committed: no place before it can be the head any more.
     pub(super) fn settle(&mut self, seq: i64, hash: Link) {
         self.places = self.places.split_off(&seq);
         if let Some(places) = self.places.get_mut(&seq) {
@@ -70,7 +70,7 @@ mod tests {
         for (seq, hash, bytes) in [(5, 50, 50), (5, 51, 51), (6, 60, 60)] {
             issued.add(seq, [hash; 32], Signature { key: "k".to_owned(), bytes: vec![bytes; 64] });
         }
-        // Until one is committed, any of them can be the head.
+        // Until one of them is committed, any of them can be the head.
         assert!([head(4, 4, 4), head(5, 50, 50), head(5, 51, 51)].iter().all(|head| issued.has(head)));
         let unsigned = Head { signature: None, ..head(4, 4, 4) };
         assert!([head(4, 4, 9), head(4, 9, 4), head(7, 4, 4), unsigned].iter().all(|head| !issued.has(head)));

@@ -1,7 +1,7 @@
-//! The key that the trail is signed with: a PKCS #8 file that only the daemon's user can read, or a credential of systemd.
+//! The key that signs the trail: a PKCS #8 file that only the daemon's user can read, or a systemd credential.
 //!
-//! A rotation is in two steps, so that a crash between them loses nothing: the new key is written beside the old one,
-//! becomes valid by an event in the trail, and only then takes the old one's place.
+//! A rotation has two steps, so that a crash between them loses nothing. The new key is written beside the old one and becomes
+//! valid by an event in the trail. Only then does it replace the old one.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -16,10 +16,10 @@ use tenantry_protocol::chain::PublicKey;
 use crate::postgres::audit::append::Signature;
 use crate::private_path;
 
-/// More than any key has.
+/// No key is as large as this.
 const MOST_BYTES: u64 = 64 * 1024;
 
-/// Signs. Its private half is never shown.
+/// Signs the trail. Its private half is never shown.
 #[derive(Clone)]
 pub(super) struct TrailKey {
     private: SigningKey,
@@ -74,9 +74,9 @@ impl TrailKey {
 /// Where the key is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyPlace {
-    /// A file of the daemon's own, made when it is missing.
+    /// The daemon's own file, made if it is missing.
     Own(PathBuf),
-    /// A file that somebody else provides, such as a credential of systemd.
+    /// A file that somebody else provides, such as a systemd credential.
     Given(PathBuf),
 }
 
@@ -87,8 +87,8 @@ impl KeyPlace {
         }
     }
 
-    /// The bits of a mode that must not be set. A service manager gives a credential to one user by an access list, and that
-    /// shows as the group's right to read.
+    /// The mode bits that must not be set. A service manager grants a user access to a credential by an access control list,
+    /// which shows as read permission for the group.
     const fn closed_to(&self) -> u32 {
         match self {
             Self::Own(_) => 0o077,
@@ -96,7 +96,7 @@ impl KeyPlace {
         }
     }
 
-    /// The key, if it is there.
+    /// The key, if it exists.
     pub(super) fn load(&self) -> Result<Option<TrailKey>, KeyError> {
         match (self.read(self.path())?, self) {
             (None, Self::Given(path)) => {
@@ -114,7 +114,7 @@ impl KeyPlace {
         Ok(key)
     }
 
-    /// Makes the next key and keeps it beside the current one, until [`Self::replace`].
+    /// Makes the next key and keeps it beside the current one until [`Self::replace`].
     pub(super) fn prepare(&self) -> Result<TrailKey, KeyError> {
         let key = TrailKey::generate();
         self.write(&self.next()?, &key)?;
@@ -129,19 +129,19 @@ impl KeyPlace {
         }
     }
 
-    /// The prepared key takes the current one's place.
+    /// Puts the prepared key in the place of the current one.
     pub(super) fn replace(&self, key: &TrailKey) -> Result<(), KeyError> {
         let io = |source| KeyError::Io { path: self.path().to_owned(), source };
         fs::rename(self.next()?, self.path()).map_err(io)?;
         sync_directory(self.path()).map_err(io)?;
-        // The public half is a convenience: `audit key` tells it, too.
+        // The public half is a convenience: `audit key` prints it, too.
         if let Err(error) = self.publish(key) {
             tracing::warn!(%error, "the public half of the audit key could not be written");
         }
         Ok(())
     }
 
-    /// A rotation that did not come to anything.
+    /// Removes the prepared key of a rotation that failed.
     pub(super) fn discard(&self) -> Result<(), KeyError> {
         let next = self.next()?;
         match fs::remove_file(&next) {
@@ -168,7 +168,7 @@ impl KeyPlace {
         write_whole(path, pem.as_bytes(), 0o600).map_err(io)
     }
 
-    /// The key in a file, if there is one. Ours is not read through a link; whoever gives one may do that by a link.
+    /// The key in a file, if there is one. The daemon's own file is not read through a link. A given file may be a link.
     fn read(&self, path: &Path) -> Result<Option<TrailKey>, KeyError> {
         let io = |source| KeyError::Io { path: path.to_owned(), source };
         let opened = match self {
@@ -190,7 +190,7 @@ impl KeyPlace {
         Ok(Some(TrailKey::new(private)))
     }
 
-    /// The public half, for those who verify.
+    /// Writes the public half, for anybody who verifies the trail.
     fn publish(&self, key: &TrailKey) -> Result<(), KeyError> {
         let path = self.path().with_extension("pub");
         write_whole(&path, key.public.to_pem().as_bytes(), 0o644)
@@ -205,7 +205,7 @@ fn open_own(path: &Path) -> io::Result<File> {
     private_path::open(path, OpenOptions::new().read(true))
 }
 
-/// The file is there whole, or not at all, whatever happens.
+/// Writes a file that is there either whole or not at all, whatever happens.
 fn write_whole(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let draft = path.with_extension("draft");
     match fs::remove_file(&draft) {
@@ -268,7 +268,7 @@ mod tests {
         std::os::unix::fs::symlink(&elsewhere, dir.path().join("key")).unwrap();
         let KeyError::Io { source, .. } = place.load().unwrap_err() else { unreachable!() };
         assert!(source.to_string().contains("not a regular file"), "{source}");
-        // The credential of a service manager may be one.
+        // The credential of a service manager may be a link.
         assert!(KeyPlace::Given(dir.path().join("key")).load().unwrap().is_some());
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
         for refused in [place.load().map(drop), place.create().map(drop), place.prepare().map(drop)] {

@@ -1,8 +1,8 @@
-//! The audit trail's writer: turns an entry into a signed link of the chain, inside the caller's transaction, and anchors
-//! the chain's end outside the database before the caller goes on.
+//! The writer of the audit trail. It turns an entry into a signed link of the chain within the caller's transaction, and
+//! anchors the end of the chain outside the database before the caller continues.
 //!
-//! Fail closed: an entry that cannot be written fails its transaction; a trail that is not what this daemon wrote, or
-//! whose anchors cannot be written, lets nothing be changed. All writing transactions begin here.
+//! The trail fails closed. An entry that cannot be written fails its transaction. Nothing can be changed while the trail is
+//! not what this daemon wrote, or while its anchors cannot be written. All writing transactions begin here.
 
 mod anchor_file;
 mod anchors;
@@ -45,10 +45,10 @@ pub use pass::Verification;
 pub use shipping::Elsewhere;
 pub use term_start::TakeUpError;
 
-/// How long a request waits while a term begins; a long trail takes longer.
+/// How long a request waits while a term begins. A long trail takes longer.
 const JUDGING: Duration = Duration::from_secs(5);
 
-/// A signature stays at each event whose number this divides.
+/// The signature of an event is kept if its number is a multiple of this.
 pub const CHECKPOINT_EVERY: i64 = 1_000;
 
 /// Where the trail's own files are.
@@ -66,28 +66,28 @@ pub struct Trail {
     places: TrailPlaces,
     open: RwLock<Option<Arc<Term>>>,
     trouble: RwLock<Option<AuditBreak>>,
-    /// A term begins: nothing is written before it is known what the trail's end is.
+    /// A term begins: nothing is written until the state of the trail's end is known.
     is_judging: watch::Sender<bool>,
-    /// Held by who looks at the end: one look is enough for all who ask at once.
+    /// Held during a look at the end. One look serves all who ask at the same time.
     looking: tokio::sync::Mutex<()>,
     issued: Mutex<Issued>,
-    /// Held for reading by whoever may sign, and for writing by who changes the key.
+    /// Held for reading by transactions that may sign, and for writing by a change of the key.
     signing: Arc<tokio::sync::RwLock<()>>,
     newest_us: AtomicI64,
     verified: RwLock<Verified>,
 }
 
-/// What this daemon's verifications came to.
+/// The results of this daemon's verifications.
 #[derive(Debug, Clone, Default)]
 struct Verified {
-    /// The newest event that one covered which found nothing, and when.
+    /// The newest event covered by a verification that found nothing wrong, and when that was.
     whole: Option<(i64, OffsetDateTime)>,
-    /// What the last one found.
+    /// What the last verification found.
     found: Option<AuditBreak>,
     last: Option<LastVerification>,
 }
 
-/// The last one: when it ended, how long it took, and what stood at the trail's end.
+/// The last verification: when it ended, how long it took, and what the end of the trail was.
 #[derive(Debug, Clone)]
 struct LastVerification {
     at: Instant,
@@ -95,7 +95,7 @@ struct LastVerification {
     end: TrailEnd,
 }
 
-/// What a term needs to write: from the taking of the control database on.
+/// What a term needs to write. A term begins when the daemon takes the control database.
 #[derive(Debug, Clone)]
 struct Term {
     trail: Uuid,
@@ -103,7 +103,7 @@ struct Term {
     anchors: Anchors,
 }
 
-/// A writing transaction; what is recorded in it is anchored when it is committed.
+/// A writing transaction. Its events are anchored when it is committed.
 #[derive(Debug)]
 pub struct AuditedTx<'t> {
     trail: &'t Trail,
@@ -111,11 +111,11 @@ pub struct AuditedTx<'t> {
     tx: ControlTx,
     end: Option<Anchor>,
     recorded: Vec<CommittedEvent>,
-    /// No other key takes over while this transaction may sign.
+    /// Keeps the key from being changed while this transaction may sign.
     _signing: Option<OwnedRwLockReadGuard<()>>,
 }
 
-/// What the log says of an event once it is committed.
+/// What the log says about an event once it is committed.
 #[derive(Debug)]
 struct CommittedEvent {
     seq: i64,
@@ -144,12 +144,12 @@ impl Trail {
         &self.control
     }
 
-    /// A transaction that may write; not one, while the trail is in doubt.
+    /// Begins a transaction that may write. Fails while the trail is in doubt.
     pub async fn begin(&self) -> Result<AuditedTx<'_>> {
         if !self.is_judged_in_time().await {
             return Err(Error::Fenced);
         }
-        // Somebody may have put back what they took.
+        // Somebody may have put back what they took away.
         if self.trouble().is_some() {
             self.look_at_end().await?;
         }
@@ -160,7 +160,7 @@ impl Trail {
         Ok(AuditedTx { trail: self, open, tx, end: None, recorded: Vec::new(), _signing: Some(signing) })
     }
 
-    /// Before the trail's end is known nothing is written on it.
+    /// Waits until the state of the trail's end is known. Nothing is written before that.
     async fn is_judged_in_time(&self) -> bool {
         let mut judging = self.is_judging.subscribe();
         let judged = async { judging.wait_for(|is_judging| !is_judging).await.is_ok() };
@@ -178,12 +178,12 @@ impl Trail {
         }
     }
 
-    /// An error before the first term.
+    /// The current term. It is an error before the first term.
     fn opened(&self) -> Result<Arc<Term>> {
         self.open.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or(Error::Fenced)
     }
 
-    /// Makes sure that what is committed is anchored, after a COMMIT whose answer was lost; gives the newest event.
+    /// After a COMMIT whose answer was lost, makes sure that committed events are anchored. Returns the newest event.
     pub async fn anchor_head(&self) -> Result<i64> {
         let (open, head) = (self.opened()?, self.head().await?);
         if self.lock_issued().has(&head) {
@@ -192,7 +192,7 @@ impl Trail {
         Ok(head.seq)
     }
 
-    /// Signs for a reader outside, with the key of this moment.
+    /// Signs a statement for an outside reader, with the current key.
     pub fn sign(&self, statement: &[u8]) -> Result<Signature> {
         Ok(self.opened()?.key.sign(statement))
     }
@@ -216,14 +216,14 @@ impl Trail {
         *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 
-    /// The trail could not even be read: that is told like what is found in it.
+    /// The trail could not even be read. This is reported like a verification's finding.
     pub fn note_unreadable(&self, why: &str) {
         let message =
             format!("the trail cannot be read: {why}. Find out who changed its tables, and restore them");
         self.note(0, Some(&AuditBreak { seq: 1, kind: BreakKind::Other, message }));
     }
 
-    /// Keeps what a verification came to.
+    /// Keeps the result of a verification.
     fn note(&self, to_seq: i64, found: Option<&AuditBreak>) {
         let mut verified = self.verified.write().unwrap_or_else(PoisonError::into_inner);
         if found.is_none() {
@@ -232,7 +232,7 @@ impl Trail {
         verified.found = found.cloned();
     }
 
-    /// What is known without reading the trail; `head_seq` is the caller's to know.
+    /// What is known without reading the trail. The caller supplies `head_seq`.
     pub fn status(&self, head_seq: i64) -> TrailStatus {
         let verified = self.verified.read().unwrap_or_else(PoisonError::into_inner).clone();
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner).clone();
@@ -246,7 +246,7 @@ impl Trail {
         }
     }
 
-    /// Microseconds since 1970, UTC; never before an earlier answer, whatever is done to the clock.
+    /// Microseconds since 1970, UTC. Never earlier than a previous answer, even if the clock is set back.
     fn now_us(&self) -> i64 {
         let now = i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000).unwrap_or(i64::MAX);
         self.newest_us.fetch_max(now, Ordering::Relaxed).max(now)
@@ -258,7 +258,8 @@ impl Trail {
 }
 
 impl AuditedTx<'_> {
-    /// Appends `entry`; gives its `seq`. Last in a transaction, because it holds the chain's head until the commit.
+    /// Appends `entry` and returns its `seq`. Call it last in a transaction, because it holds the
+    /// chain's head until the commit.
     pub async fn record(&mut self, entry: &Entry) -> Result<i64> {
         if fault::audit_is_off() {
             return Ok(0);
@@ -268,14 +269,14 @@ impl AuditedTx<'_> {
         let Some((head, xid)) = found.filter(|(head, _)| is_ours(head)) else {
             return Err(self.trail.doubt().await);
         };
-        // Under the head's lock, so that times follow the order of the events.
+        // Taken under the head's lock, so that times follow the order of the events.
         let moment = Moment { at_us: self.trail.now_us(), xid: &xid };
         let sealed = audit_chain::seal(entry, moment, rand::random)
             .map_err(|error| Error::Corrupt { what: "an audit entry", why: error.to_string() })?;
         let seq = head.seq + 1;
         let hash = chain::link(seq, &head.hash, &sealed.payload);
         let signature = self.open.key.sign(&chain::checkpoint(self.open.trail, seq, &hash));
-        // Before the database has it: whatever becomes of this transaction, the place is known.
+        // Noted before the database has it: the place is known whatever becomes of this transaction.
         self.trail.lock_issued().add(seq, hash, signature.clone());
         let event = NewEvent {
             seq,
@@ -298,11 +299,11 @@ impl AuditedTx<'_> {
         Ok(seq)
     }
 
-    /// Commits, and comes back when the chain's end is anchored. An error is the COMMIT's alone.
+    /// Commits, and returns when the end of the chain is anchored. An error always comes from the COMMIT.
     pub async fn commit(self, what: &'static str) -> Result<()> {
         self.tx.commit().await.map_err(doing(what))?;
         for CommittedEvent { seq, action, operation, tenant } in &self.recorded {
-            // By hand, so that an absent one is no field.
+            // Converted by hand, so that an absent value does not become a field.
             let (operation, tenant) = (operation.map(field::display), tenant.map(field::display));
             tracing::info!(seq, action, operation, tenant, "recorded");
         }

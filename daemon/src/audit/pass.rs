@@ -1,5 +1,5 @@
-//! One pass over stored events, from a place to the last, held against what is claimed of them: by the anchor file, by
-//! signatures, and by the head.
+//! One pass over stored events, from a place to the last event. The events are compared with what the anchor file, the
+//! signatures and the head claim about them.
 
 use std::iter::Peekable;
 
@@ -14,18 +14,18 @@ use crate::postgres::{Error, Result};
 use super::Term;
 use super::anchor_file::Anchor;
 
-/// How a verification stands.
+/// The progress of a verification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Verification {
-    /// The last event that was looked at, and the last that there is.
+    /// The last event that was checked, and the last event that exists.
     pub checked: i64,
     pub total: i64,
 }
 
-/// What is held against the rows, in the order of `seq`.
+/// The claims that the rows are compared with, in the order of `seq`.
 pub(super) struct Claims<I: Iterator<Item = std::io::Result<Anchor>>> {
     own: Peekable<I>,
-    /// Anchors written after the snapshot was taken say nothing of it, and the last of them may be half written.
+    /// Anchors that were written after the snapshot was taken say nothing about it, and the last one may be half written.
     own_to: i64,
     own_told: i64,
     extra: Peekable<std::vec::IntoIter<Anchor>>,
@@ -39,7 +39,7 @@ impl<I: Iterator<Item = std::io::Result<Anchor>>> Claims<I> {
         Self { own: own.peekable(), own_to, own_told: 0, extra, checkpoints }
     }
 
-    /// Tells all that is claimed up to `seq`, in order.
+    /// Tells the verifier all claims up to `seq`, in order.
     fn tell(&mut self, verifier: &mut Verifier, seq: i64) -> Result<()> {
         while let Some(claim) = self.next(seq)? {
             verifier.expect(claim);
@@ -74,7 +74,7 @@ impl<I: Iterator<Item = std::io::Result<Anchor>>> Claims<I> {
         self.checkpoints.next().map(claim_of).transpose()
     }
 
-    /// What is claimed beyond the last event, one of each kind: that is enough to know that it was cut.
+    /// Tells the verifier one claim of each kind beyond the last event. That is enough to know that the trail was cut.
     fn tell_what_is_beyond(&mut self, verifier: &mut Verifier) -> Result<()> {
         if let Some(newest) = self.extra.by_ref().last() {
             verifier.expect(kept(newest));
@@ -95,7 +95,7 @@ fn claim_of(checkpoint: Checkpoint) -> Result<Claim> {
     Ok(Claim::Checkpoint { seq, hash: link_of(&hash)?, key, signature })
 }
 
-/// The events after `start` of this trail, to the last.
+/// Reads the events of this trail after `start`, up to the last one.
 pub(super) async fn read_through<I: Iterator<Item = std::io::Result<Anchor>>>(
     snapshot: &mut TrailSnapshot,
     mut verifier: Verifier,
@@ -124,11 +124,12 @@ pub(super) async fn read_through<I: Iterator<Item = std::io::Result<Anchor>>>(
             }
         }
         drop(range);
-        // What was planted far out is not walked to.
+        // Skips the gap before an event that was planted far out.
         after = if is_empty { snapshot.place_before_next(to).await? } else { to };
         progress(Verification { checked: after, total });
     }
-    // A signature that a cut left behind, or that somebody planted: nothing follows one, however far it is.
+    // A signature that a cut left behind, or that somebody planted. Nothing may be signed beyond the
+    // last event, at any distance.
     let beyond: Vec<_> = snapshot.checkpoint_beyond(total).await?.into_iter().collect();
     claims.checkpoints = beyond.into_iter().peekable();
     claims.tell_what_is_beyond(&mut verifier)?;
@@ -142,7 +143,7 @@ pub(super) async fn read_through<I: Iterator<Item = std::io::Result<Anchor>>>(
     Ok((verifier.finish(end), redacted))
 }
 
-/// The head, if it is one and this trail's.
+/// The head, if there is exactly one and it belongs to this trail.
 fn head_of(verifier: &mut Verifier, heads: &[Head], trail: Uuid) -> Option<Head> {
     let fault = match heads {
         [head] if head.trail == trail => return Some(head.clone()),
@@ -155,13 +156,14 @@ fn head_of(verifier: &mut Verifier, heads: &[Head], trail: Uuid) -> Option<Head>
 }
 
 fn head_claim(head: &Head) -> Claim {
-    // A head without a signature proves nothing, and says so.
+    // A head without a signature proves nothing, and its claim says so.
     let (key, signature) = head.signature.clone().map_or_else(Default::default, |s| (s.key, s.bytes));
     Claim::Head { seq: head.seq, hash: head.hash, key, signature }
 }
 
-/// Whether something may follow the trail's end: one head, of this trail, signed by the key, of the last event, which is whole;
-/// and nothing else from the newest anchor on. What is wrong further back is no matter of this.
+/// Whether something may be appended to the trail's end. There must be one head, which belongs to this trail, is signed by the
+/// key and is the head of the last event. That event must be whole, and there must be nothing else from the newest anchor on.
+/// Faults further back do not matter here.
 pub(super) async fn end_holds(
     snapshot: &mut TrailSnapshot,
     open: &Term,
@@ -181,6 +183,6 @@ pub(super) async fn end_holds(
     let verifier = Verifier::new(open.trail, from - 1, link_of(&before)?, vec![*open.key.public()]);
     let claims = Claims::new(known.map(Ok).into_iter(), from, Vec::new());
     let (verified, _) = read_through(snapshot, verifier, claims, (open.trail, from - 1), &|_| {}).await?;
-    // Never said of an end that the next event would be refused at.
+    // An end at which the next event would be refused must never pass.
     Ok(verified.broken.is_none() && snapshot.stands().await?)
 }

@@ -1,4 +1,4 @@
-//! Another key, and a loss that is known: the two events that change what the trail is held against.
+//! A new key, and an acknowledged loss: the two events that change what the trail is verified against.
 
 use std::sync::{Arc, PoisonError};
 
@@ -10,9 +10,9 @@ use crate::postgres::{Error, Result};
 use super::{AuditedTx, Issued, Term, Trail};
 
 impl Trail {
-    /// Signs from the next event on with a new key. The event that names it is the last that the old key signs.
+    /// Signs with a new key from the next event on. The event that names the new key is the last one that the old key signs.
     pub async fn rotate_key(&self, by: Actor) -> Result<i64> {
-        // Whoever may sign has ended, and nobody begins until the new key is in place.
+        // All transactions that may sign have ended, and none begins until the new key is in place.
         let _signing = self.signing.write().await;
         let open = self.writable()?;
         let previous = open.key.public().to_hex();
@@ -28,7 +28,7 @@ impl Trail {
         };
         let seq = tx.record(&named).await?;
         tx.commit("commit the change of the audit key").await?;
-        // From here on the new key counts; a crash before the file is in place is mended by the next start.
+        // The new key is valid from here on. If a crash comes before the file is in place, the next start replaces the file.
         place.replace(&next).map_err(refused)?;
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(current) = open.as_ref() {
@@ -37,8 +37,9 @@ impl Trail {
         Ok(seq)
     }
 
-    /// An administrator says that the trail goes on from where it is, although more was known. The event that says so is
-    /// the first of what follows, signed like any other; the old anchors are kept beside the new.
+    /// An administrator states that the trail continues from its current end, although more events were known. The
+    /// event that records this is the first of those that follow, and is signed like any other. The old anchors
+    /// are kept beside the new ones.
     pub async fn acknowledge(&self, trouble: &AuditBreak, by: Actor, reason: Option<String>) -> Result<i64> {
         let _signing = self.signing.write().await;
         let open = self.opened()?;
@@ -65,7 +66,7 @@ impl Trail {
         let seq = tx.record(&entry).await?;
         let Some(end) = tx.end else { return Err(Error::Fenced) };
         tx.commit("commit the acknowledgement of a loss").await?;
-        // After the commit: a crash between them leaves the old anchors, which say again what is to be acknowledged.
+        // After the commit: a crash between the two steps leaves the old anchors, so that the loss must be acknowledged again.
         open.anchors
             .restart(end, trouble.seq)
             .await
@@ -74,7 +75,7 @@ impl Trail {
         Ok(seq)
     }
 
-    /// What is acknowledged is what there is: not something that was done to the trail since.
+    /// Makes sure that the trouble to be acknowledged is the present one, and not something that was done to the trail since.
     async fn must_be_as_known(&self, trouble: &AuditBreak) -> Result<()> {
         let now = self.verify(Vec::new(), |_| {}).await?.broken;
         match now {
@@ -91,7 +92,7 @@ impl Trail {
         }
     }
 
-    /// For who holds the key's lock for writing.
+    /// Begins a transaction for a caller that holds the key's lock for writing.
     async fn open_tx(&self, open: Arc<Term>) -> Result<AuditedTx<'_>> {
         let tx = self.control.begin().await?;
         Ok(AuditedTx { trail: self, open, tx, end: None, recorded: Vec::new(), _signing: None })

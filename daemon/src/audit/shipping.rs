@@ -1,8 +1,8 @@
-//! Anchors in a second place: a file elsewhere, and lines for the machine's log service.
+//! Ships anchors to a second place: a file elsewhere, and lines for the machine's log service.
 //!
-//! They help against whoever holds the database and this machine's files; so they are sent from here at once, and never
-//! read back. A second place that is away stops nothing: it is told of in the log, and the next anchor covers what it
-//! missed.
+//! They protect against an attacker who controls the database and the files of this machine, so they are sent at once
+//! and never read back. If the second place is unavailable, nothing stops. The log says so, and the next anchor
+//! covers those that were missed.
 
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
@@ -14,15 +14,15 @@ use uuid::Uuid;
 use super::anchor_file::{Anchor, AnchorFile, Side};
 
 const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(1);
-/// Facility `authpriv`, severity `notice`, as RFC 5424 counts.
+/// Facility `authpriv`, severity `notice`, as numbered by RFC 5424.
 const PRIORITY: u8 = 10 * 8 + 5;
 
-/// Where anchors are sent besides.
+/// The additional places that anchors are sent to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Elsewhere {
-    /// A file, on another file system as a rule.
+    /// A file, usually on another file system.
     pub copy: Option<PathBuf>,
-    /// The socket of a log service, `/dev/log` as a rule.
+    /// The socket of a log service, usually `/dev/log`.
     pub syslog: Option<PathBuf>,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Shipping {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Begin {
     On,
-    /// After a loss from there on.
+    /// Begins a new file after a loss that starts at this event.
     Anew(i64),
 }
 
@@ -72,13 +72,13 @@ impl Shipping {
 struct ShippingPlaces {
     elsewhere: Elsewhere,
     trail: Uuid,
-    /// Opened when it is needed, and again after an error.
+    /// Opened when it is needed, and opened again after an error.
     file: Option<AnchorFile>,
 }
 
 impl ShippingPlaces {
     fn ship_all(mut self, inbox: &mpsc::Receiver<(Anchor, Begin)>) {
-        // What the file still lacks.
+        // The anchor that the file still lacks.
         let mut owed: Option<(Anchor, Begin)> = None;
         let mut is_failing = false;
         loop {
@@ -120,7 +120,7 @@ impl ShippingPlaces {
         let Some(path) = &self.elsewhere.copy else { return Ok(()) };
         let mut file = match self.file.take() {
             Some(file) => file,
-            // Its folder has to be there: one that is not mounted would be made on this machine.
+            // The directory must exist: if its file system is not mounted, it would be created on this machine.
             None if path.parent().is_some_and(|dir| !dir.is_dir()) => {
                 return Err(std::io::Error::from(std::io::ErrorKind::NotFound));
             }
@@ -144,7 +144,7 @@ impl ShippingPlaces {
             data_encoding::HEXLOWER.encode(&anchor.hash)
         );
         let sent = UnixDatagram::unbound().and_then(|socket| {
-            // A log service that does not read must not hold up the file.
+            // A log service that does not read must not delay the file.
             socket.set_nonblocking(true)?;
             socket.send_to(line.as_bytes(), path)
         });
@@ -180,7 +180,7 @@ mod tests {
                 "{text}"
             );
         }
-        // The line for the log goes out just before the file's.
+        // The line for the log goes out just before the line for the file.
         shipping.send(Anchor { seq: 5, hash: [5; 32] });
         syslog.recv(&mut line).unwrap();
         let newest =
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn a_copy_on_a_disk_that_gives_it_another_owner_is_gone_on_with() {
         if !nix::unistd::geteuid().is_root() {
-            // Only root can give a file away.
+            // Only root can change the owner of a file.
             return;
         }
         let dir = tempfile::tempdir().unwrap();

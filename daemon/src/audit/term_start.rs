@@ -1,7 +1,7 @@
-//! What a term begins with: the key, the anchor file, and whether the trail's end is the one that they know.
+//! The start of a term: the key, the anchor file, and whether the end of the trail is the one that they know.
 //!
-//! A trail that is not goes with a trouble on record: it can be read and verified, and nothing is changed until an
-//! administrator has settled it.
+//! If it is not, the term starts with a trouble on record. The trail can then be read and verified, but nothing is changed
+//! until an administrator has settled it.
 
 use std::io;
 use std::path::PathBuf;
@@ -46,7 +46,8 @@ impl From<Error> for TakeUpError {
 }
 
 impl Trail {
-    /// Opens what writing takes, holds the trail's end against it, and begins to sign where nobody has yet.
+    /// Opens everything that writing needs, checks the end of the trail against it, and begins to sign if nobody has signed
+    /// yet.
     pub async fn take_up(&self) -> Result<(), TakeUpError> {
         self.is_judging.send_replace(true);
         self.set_trouble(None);
@@ -77,13 +78,13 @@ impl Trail {
         Ok(())
     }
 
-    /// The head of a trail that stands and has no signature yet.
+    /// The head of a trail that stands but has no signature yet.
     async fn nobody_has_signed(&self) -> Result<Option<Head>, Error> {
         let head = append::standing_head(self.control.pool()).await?;
         Ok(head.filter(|head| head.signature.is_none()))
     }
 
-    /// Opened once in a daemon's life: a later term goes on with the same writer.
+    /// Opened once in the lifetime of a daemon. A later term continues with the same writer.
     async fn open_anchors(&self, head: Option<&Head>) -> Result<(Uuid, Anchors), TakeUpError> {
         if let Ok(open) = self.opened() {
             return Ok((open.trail, open.anchors.clone()));
@@ -101,8 +102,8 @@ impl Trail {
         opened.map(|(anchors, _)| (trail, anchors))
     }
 
-    /// Which trail it is. The file outside the database knows better, unless the key has signed what the database says: then
-    /// the file is another installation's, and [`Anchors::open`] says so.
+    /// The trail's id. The file outside the database is trusted more, unless the key has signed what the database says. In
+    /// that case the file belongs to another installation, and [`Anchors::open`] says so.
     fn which(&self, head: Option<&Head>, of_file: Option<Uuid>) -> Result<Uuid, TakeUpError> {
         let Some(head) = head else { return of_file.ok_or(TakeUpError::Nameless) };
         let Some(of_file) = of_file.filter(|of_file| *of_file != head.trail) else { return Ok(head.trail) };
@@ -114,7 +115,7 @@ impl Trail {
         Ok(if is_signed { head.trail } else { of_file })
     }
 
-    /// The key, and whether nobody can have signed with it yet. A rotation that a crash interrupted is ended.
+    /// The key, and whether nobody can have signed with it yet. Completes a rotation that a crash interrupted.
     async fn key(&self, end_seq: i64) -> Result<(TrailKey, bool), TakeUpError> {
         let place = &self.places.key;
         let Some(key) = place.load()? else { return Ok((place.create()?, true)) };
@@ -125,7 +126,7 @@ impl Trail {
             }
             place.discard()?;
         }
-        // A key that is given was there before this daemon: only an empty trail was signed by nobody.
+        // A given key existed before this daemon, so only an empty trail is known to be unsigned.
         Ok((key, end_seq == 0))
     }
 
@@ -141,7 +142,7 @@ impl Trail {
         Ok(said.is_some_and(|said| said.facts.get("key") == Some(&key.to_hex())))
     }
 
-    /// A trail that goes on without its anchors may be an older copy: whoever reads it has to know.
+    /// A trail that continues without its anchors may be an older copy, and its readers have to know.
     pub(super) async fn say_that_anchors_begin(&self, from: i64) -> Result<(), Error> {
         tracing::warn!(seq = from, path = %self.places.anchors.display(), "the anchor file was begun anew");
         let mut tx = self.begin().await?;
@@ -150,7 +151,7 @@ impl Trail {
         tx.commit("commit the beginning of the anchors").await
     }
 
-    /// The first event that is signed, and names the key.
+    /// Records the first signed event, which names the key.
     async fn begin_to_sign(&self) -> Result<(), Error> {
         let key = self.public_key()?.to_hex();
         let mut tx = self.begin().await?;
@@ -160,7 +161,7 @@ impl Trail {
     }
 }
 
-/// For `map_err` of what happens outside the database and is told like an error of it.
+/// For `map_err` of a failure outside the database that is reported like a database error.
 pub(super) fn reading(path: &std::path::Path) -> impl FnOnce(io::Error) -> Error {
     let path = path.to_owned();
     move |error| Error::Refused(format!("{} cannot be read: {error}", path.display()))

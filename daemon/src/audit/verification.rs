@@ -1,4 +1,4 @@
-//! Verifies the stored trail: one pass over one moment of it, beside whatever is written meanwhile.
+//! Verifies the stored trail: one pass over one snapshot of it, while others may write.
 
 use std::time::Instant;
 
@@ -17,7 +17,7 @@ use super::pass::{Claims, Verification, end_holds, read_through};
 use super::term_start::reading;
 
 impl Trail {
-    /// The whole trail against the key, the anchor file, and `extra` anchors from elsewhere.
+    /// Verifies the whole trail against the key, the anchor file, and `extra` anchors from elsewhere.
     pub async fn verify(
         &self,
         mut extra: Vec<Anchor>,
@@ -28,7 +28,7 @@ impl Trail {
         let open = self.opened()?;
         extra.sort_by_key(|anchor| anchor.seq);
         let trouble = self.trouble();
-        // Before the snapshot: what is anchored by now is in it.
+        // Before the snapshot, so that everything anchored by now is in the snapshot.
         let newest = open.anchors.reached().newest;
         let mut snapshot = TrailSnapshot::take(&self.control).await?;
         let own = anchor_file::read(open.anchors.path(), Side::Own).map_err(reading(open.anchors.path()))?;
@@ -50,7 +50,7 @@ impl Trail {
         if verdict.broken.is_none() && !holds {
             verdict.broken = Some(unexplained(verdict.to_seq));
         }
-        // What anchors that somebody brought say against it is for who asked.
+        // A break that only the extra anchors show is reported to the caller alone.
         if is_of_ours || verdict.broken.is_none() {
             self.note(verdict.to_seq, verdict.broken.as_ref());
             let head = append::only(end.heads.clone()).filter(|_| holds);
@@ -82,7 +82,7 @@ fn verdict(start: i64, verified: &Verified, redacted: u64, begin: Instant) -> Au
     }
 }
 
-/// Nothing can follow such an end, so it is never called whole, whatever it is that no claim speaks of.
+/// Nothing can be appended to such an end, so the trail is never called whole, even if no claim mentions what is there.
 fn unexplained(last: i64) -> AuditBreak {
     let message = format!(
         "something is stored at or after the trail's end (event {last}) that this installation did not write, and no event can \

@@ -19,13 +19,13 @@ use super::blueprints::catalog::Catalog;
 use super::credentials::tenant_lock::Turns;
 use super::settings::Settings;
 
-/// What an [`App`] is made of.
+/// The parts of an [`App`].
 #[derive(Debug)]
 pub struct AppOptions {
     pub mode: DaemonMode,
     pub settings: Settings,
     pub trail: Arc<Trail>,
-    /// In the order of the configuration.
+    /// The targets, in the order of the configuration.
     pub targets: Vec<Arc<Target>>,
     pub engine: Engine,
     pub events: Arc<Events>,
@@ -36,7 +36,7 @@ pub struct AppOptions {
 pub struct App {
     pub(super) mode: DaemonMode,
     pub(super) settings: watch::Sender<Settings>,
-    /// The daemon's own user, who is an admin like root.
+    /// The daemon's own user, who is an admin just as root is.
     pub(super) own_uid: u32,
     pub(super) control: Arc<Control>,
     pub(super) trail: Arc<Trail>,
@@ -87,7 +87,7 @@ impl App {
         })
     }
 
-    /// Runs a mutation in a task of its own: a caller that goes away does not stop it half-way.
+    /// Runs a mutation in a task of its own, so that a caller that disconnects does not stop it half-way.
     pub(super) async fn detached<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, ApiError>> + Send + 'static,

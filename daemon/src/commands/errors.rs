@@ -1,4 +1,5 @@
-//! From the layers' errors to the answer: a stable code and a sentence. What only we can act on goes to the log.
+//! Turns the errors of the layers into answers: a stable code and a sentence. Details that only the developers can use go
+//! to the log.
 
 use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::name::TargetName;
@@ -55,7 +56,7 @@ pub(super) fn target(name: &TargetName, error: Error) -> ApiError {
             ApiError::new(ErrorCode::Precondition, format!("target {name} cannot be used: {message}"))
                 .on_field("target")
         }
-        // Mostly a wrong password or a missing database: the server's own words say it best.
+        // Usually a wrong password or a missing database; the server's own message describes it best.
         Error::Query { .. } if error.server().is_some() => ApiError::new(
             ErrorCode::Unavailable,
             format!("target {name} refused: {}: check its url in the configuration", error.explain()),
@@ -65,7 +66,7 @@ pub(super) fn target(name: &TargetName, error: Error) -> ApiError {
     }
 }
 
-/// Nobody thought of it: the caller gets no details, the log gets all.
+/// An error that was not foreseen: the caller gets no details, the log gets all of them.
 fn unexpected(error: &Error) -> ApiError {
     tracing::error!(error = %error.explain(), "an unexpected error");
     internal()

@@ -1,4 +1,4 @@
-//! Idempotency keys: the same key, from the same actor, for the same method, leads to the same operation for ever.
+//! Idempotency keys: the same key, from the same actor, for the same method, always leads to the same operation.
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -12,11 +12,11 @@ use crate::commands::{App, Caller, errors};
 
 const LONGEST_KEY: usize = 200;
 
-/// What was asked, with the key that it came under, if any; [`Ask::lend`] gives it to the registry and the trail.
+/// A request with its key, if it has one; [`Ask::lend`] gives it to the registry and the trail.
 #[derive(Debug, Clone, Default)]
 pub(in crate::commands) struct Ask {
     key: Option<RequestKey>,
-    /// None for what the daemon asks itself.
+    /// `None` for requests of the daemon itself.
     request_digest: Option<[u8; 32]>,
     retry_of: Option<OperationId>,
 }
@@ -29,7 +29,7 @@ struct RequestKey {
 }
 
 impl Ask {
-    /// `request` is what must be the same when the key is used again.
+    /// `request` is the part that must be the same when the key is used again.
     pub(in crate::commands) fn new(
         caller: &Caller,
         method: &'static str,
@@ -52,7 +52,7 @@ impl Ask {
         Ok(Self { key, request_digest: Some(Sha256::digest(body).into()), retry_of: None })
     }
 
-    /// The same, as another attempt at what `earlier` was meant to do.
+    /// The same request, as another attempt at the work of `earlier`.
     pub(super) fn again(self, earlier: OperationId) -> Self {
         Self { retry_of: Some(earlier), ..self }
     }
@@ -68,7 +68,7 @@ impl Ask {
 }
 
 impl App {
-    /// The operation that the key led to before.
+    /// The operation that the key led to earlier.
     pub(in crate::commands) async fn replay(&self, ask: &Ask) -> Result<Option<OperationId>, ApiError> {
         let Some(key) = ask.key() else { return Ok(None) };
         match operations::by_key(self.control.pool(), key).await.map_err(errors::control)? {

@@ -1,7 +1,8 @@
-//! What the daemon can be asked for, one file per RPC: parse, call one use case, answer.
+//! The requests that the daemon answers, one file per RPC: parse, call one use case, answer.
 //!
-//! Invariants: the caller of a command was authorised by the server, before anything was read, with the role that the policy
-//! gives it now; a mutation runs in a task that no caller can cancel; an error is logged once, here, and leaves as a sentence.
+//! Invariants: before anything was read, the server has authorised the caller of a command with the role that the policy
+//! gives it now. A mutation runs in a task that no caller can cancel. An error is logged once, here, and is returned as a
+//! sentence.
 
 mod app;
 mod audit;

@@ -1,4 +1,4 @@
-//! How many rows of a list an answer has.
+//! The number of rows in an answer with a list.
 
 use tenantry_protocol::error::ApiError;
 

@@ -1,6 +1,6 @@
-//! What the configuration says that can change while the daemon runs, and how it changes.
+//! The part of the configuration that can change while the daemon runs, and how it changes.
 //!
-//! A change is on record before anybody is let in by it. A file that is wrong changes nothing.
+//! A change is on record before anybody is admitted by it. An invalid file changes nothing.
 
 use std::time::Duration;
 
@@ -11,18 +11,18 @@ use crate::model::audit_chain::{Actor, Entry, Outcome};
 
 use super::App;
 
-/// The settings of this moment.
+/// The current settings.
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub label: String,
     pub access: Access,
-    /// How long a retired tenant can be taken back, where the request does not say.
+    /// How long a retired tenant can be restored, if the request does not say.
     pub retire_grace: Duration,
-    /// In which time each tenant is verified once by itself; `None` for never.
+    /// The time in which the daemon verifies each tenant once on its own; `None` means never.
     pub verify_every: Option<Duration>,
-    /// How often the whole audit trail is verified by itself; `None` for never.
+    /// How often the daemon verifies the whole audit trail on its own; `None` means never.
     pub verify_trail_every: Option<Duration>,
-    /// What of the file was read last.
+    /// What was last read from the file.
     pub written: WrittenConfig,
 }
 
@@ -39,7 +39,7 @@ impl From<&Config> for Settings {
     }
 }
 
-/// Whether a configuration that was read again holds now.
+/// Whether a configuration that was read again is in effect now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reloaded {
     Taken,
@@ -47,7 +47,7 @@ pub enum Reloaded {
 }
 
 impl App {
-    /// A look at the settings of this moment; not across an await.
+    /// Borrows the current settings; must not be held across an await.
     pub(super) fn settings(&self) -> watch::Ref<'_, Settings> {
         self.settings.borrow()
     }
@@ -63,7 +63,7 @@ impl App {
         self.settings().written.digest().to_owned()
     }
 
-    /// Takes over what can change in a running daemon, and says what takes a restart.
+    /// Applies what can change in a running daemon, and reports what needs a restart.
     pub async fn reload(&self, read: &Result<Config, ConfigError>) -> Reloaded {
         let next = match read {
             Ok(config) => Settings::from(config),
@@ -74,7 +74,7 @@ impl App {
                 return Reloaded::Refused;
             }
         };
-        // Compared with what this daemon obeys, so that what takes a restart is named each time.
+        // Compared with the settings in effect, so that keys that need a restart are reported each time.
         let changes = self.settings().written.changes(&next.written);
         if !self.record_reload(Outcome::Ok, next.written.digest(), Some(&changes), None).await {
             return Reloaded::Refused;
@@ -93,7 +93,7 @@ impl App {
         Reloaded::Taken
     }
 
-    /// Whether it is on record, or another daemon keeps the record.
+    /// Whether the reload is on record, or another daemon keeps the record.
     async fn record_reload(
         &self,
         outcome: Outcome,
@@ -102,7 +102,7 @@ impl App {
         why: Option<String>,
     ) -> bool {
         if self.control.standing_by_for().is_some() {
-            // Its own term begins with an event that names the configuration.
+            // This daemon's own term will begin with an event that names the configuration.
             return true;
         }
         let mut entry = Entry {

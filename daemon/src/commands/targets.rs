@@ -1,4 +1,4 @@
-//! `targets`: the configured targets; with `check`, what reading their privileges and limits back says.
+//! `targets`: the configured targets; with `check`, also the result of reading their privileges and limits again.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ pub async fn targets(
     Ok(TargetsResponse { targets })
 }
 
-/// Looks anew, as if the target had never been seen: that is what the check is for.
+/// Looks at the target as if it were new, which is the purpose of the check.
 async fn check(target: &Target) -> Vec<Finding> {
     target.forget();
     let result = match preparation::ready(target).await {

@@ -1,7 +1,7 @@
-//! Who may do what: the users and groups of this machine that the configuration gives a role.
+//! Access rights: the users and groups of this machine to which the configuration gives a role.
 //!
-//! Invariant: names are resolved to numbers once, at the start; a name that the machine does not know is an error,
-//! never a rule that silently matches nobody. Everyone who is not named is denied.
+//! Invariant: names are resolved to numbers once, at the start. A name that the machine does not know is an error, and never a
+//! rule that silently matches nobody. Users who are not named are denied.
 
 use std::io;
 use std::ops::Range;
@@ -13,7 +13,7 @@ use toml::Spanned;
 use super::error::{ConfigError, PrincipalKind, Problem};
 use super::file::{FileAccess, Source};
 
-/// The roles that the configuration grants, beside root and the daemon's own user.
+/// The roles that the configuration grants, in addition to root and the daemon's own user.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Access {
     viewers: Vec<Principal>,
@@ -28,7 +28,7 @@ pub enum Principal {
 }
 
 impl Access {
-    /// The highest role granted to a user with these groups; none if nobody named them.
+    /// The highest role granted to a user with these groups; none if no rule names the user or a group.
     pub fn role_of(&self, uid: u32, gids: &[u32]) -> Option<Role> {
         let ladder =
             [(Role::Admin, &self.admins), (Role::Operator, &self.operators), (Role::Viewer, &self.viewers)];

@@ -1,6 +1,6 @@
-//! `[audit]`: the trail's key, its anchors, and where anchors are sent besides.
+//! `[audit]`: the trail's key, its anchors, and the additional places that anchors are sent to.
 //!
-//! The key and the anchors are kept outside the database; a second place for anchors is best on another machine.
+//! The key and the anchors are kept outside the database. The second place for anchors should be on another machine.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,7 +16,7 @@ const VERIFY_EVERY: Duration = Duration::from_secs(24 * 3_600);
 /// Where the key is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AuditKey {
-    /// The daemon's own file, made when it is missing.
+    /// The daemon's own file, made if it is missing.
     Own(PathBuf),
     /// Provided by somebody else.
     Given(PathBuf),
@@ -28,9 +28,9 @@ pub struct Audit {
     pub anchors: PathBuf,
     /// A second file for anchors.
     pub anchor_copy: Option<PathBuf>,
-    /// The socket of a log service that is told of anchors.
+    /// The socket of a log service that receives the anchors.
     pub anchor_syslog: Option<PathBuf>,
-    /// How often the daemon verifies the whole trail by itself; `None` for never.
+    /// How often the daemon verifies the whole trail by itself; `None` means never.
     pub verify_every: Option<Duration>,
 }
 

@@ -1,8 +1,8 @@
 //! A PostgreSQL server as the configuration names it, parsed from a URL, and the driver's options made from it.
 //!
-//! Invariant: every field of a connection is explicit, so nothing of the environment (`PG*`, `~/.pgpass`) and no
-//! default of the driver decides where a password goes. Must not derive or print `Debug` of the driver's options:
-//! they show the password.
+//! Invariant: every field of a connection is explicit, so that neither the environment (`PG*`, `~/.pgpass`) nor a
+//! default of the driver decides where a password goes. `Debug` of the driver's options must not be derived or printed,
+//! because it shows the password.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use super::secret::Secret;
 const DEFAULT_PORT: u16 = 5432;
 const APPLICATION_NAME: &str = "tenantryd";
 
-/// Where a server is, who the daemon is there, and how the way to it is protected.
+/// The address of a server, the daemon's login there, and the protection of the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connection {
     host: Host,
@@ -34,7 +34,7 @@ enum Host {
     SocketDir(PathBuf),
 }
 
-/// `sslmode` and `sslrootcert`, with the meaning libpq gives them.
+/// `sslmode` and `sslrootcert`, with the meaning that libpq gives them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Encryption {
     Disable,
@@ -44,7 +44,7 @@ enum Encryption {
     VerifyFull { root: Option<PathBuf> },
 }
 
-/// Why a text is not the URL of a server. Never shows the URL: it may hold a password.
+/// Why a text is not the URL of a server. The URL is never shown, because it may contain a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     #[error("is not a URL ({0}): write postgres://user@host:5432/database")]
@@ -74,8 +74,8 @@ pub enum UrlError {
 }
 
 impl Connection {
-    /// Parses `postgres://user@host:port/database?sslmode=…&sslrootcert=…`. A socket directory stands in the host's
-    /// place, percent-encoded: `postgres://user@%2Frun%2Fpostgresql/database`.
+    /// Parses `postgres://user@host:port/database?sslmode=…&sslrootcert=…`. A socket directory takes the place of the host,
+    /// percent-encoded: `postgres://user@%2Frun%2Fpostgresql/database`.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         let url = Url::parse(text).map_err(UrlError::NotAUrl)?;
         if !matches!(url.scheme(), "postgres" | "postgresql") {
@@ -100,7 +100,7 @@ impl Connection {
         let host = if host.starts_with('/') {
             Host::SocketDir(host.into())
         } else {
-            // An IPv6 address wears brackets in a URL and nowhere else.
+            // An IPv6 address has brackets in a URL and nowhere else.
             Host::Name(host.trim_start_matches('[').trim_end_matches(']').to_owned())
         };
         let port = port.unwrap_or(DEFAULT_PORT);
@@ -120,7 +120,7 @@ impl Connection {
         Ok(Self { host, port, user, database, password, encryption })
     }
 
-    /// The same connection with the password of a file; an error if the URL has one already.
+    /// The same connection with a password from a file. It is an error if the URL has a password already.
     pub fn with_password(self, password: Option<Secret>) -> Result<Self, UrlError> {
         match (self.password.is_some(), password) {
             (true, Some(_)) => Err(UrlError::TwoPasswords),
@@ -137,7 +137,7 @@ impl Connection {
         &self.user
     }
 
-    /// Where it is, without user or password: `db1.example:5432/app`.
+    /// The server's address without user or password: `db1.example:5432/app`.
     pub fn address(&self) -> String {
         match &self.host {
             Host::Name(name) if name.contains(':') => format!("[{name}]:{}/{}", self.port, self.database),
@@ -146,7 +146,7 @@ impl Connection {
         }
     }
 
-    /// The certificates that vouch for the server, where they are named.
+    /// The certificates that vouch for the server, if the URL names them.
     pub fn ssl_root(&self) -> Option<&Path> {
         match &self.encryption {
             Encryption::VerifyCa { root } | Encryption::VerifyFull { root: Some(root) } => Some(root),
@@ -154,7 +154,7 @@ impl Connection {
         }
     }
 
-    /// The driver's options. Statements are not logged: some of them carry verifiers.
+    /// The driver's options. Statements are not logged, because some of them contain verifiers.
     pub fn options(&self) -> PgConnectOptions {
         let password = self.password.as_ref().map_or("", Secret::expose);
         let options = match &self.host {
@@ -167,7 +167,7 @@ impl Connection {
     }
 }
 
-/// Options for a server behind a socket directory, with nothing left to the environment.
+/// Options for a server behind a socket directory. Nothing is left to the environment.
 pub fn socket_options(dir: &Path, port: u16, user: &str, password: &str, database: &str) -> PgConnectOptions {
     explicit_options(user, password, database).socket(dir).port(port).ssl_mode(PgSslMode::Disable)
 }
@@ -190,7 +190,7 @@ impl Encryption {
         if root.as_ref().is_some_and(|path| !path.is_absolute()) {
             return Err(UrlError::RelativeRoot);
         }
-        // libpq's `prefer` falls back to clear text without a word. That is fine on this machine only.
+        // libpq's `prefer` silently falls back to clear text. That is acceptable on this machine only.
         let local = match host {
             Host::SocketDir(_) => true,
             Host::Name(name) => matches!(name.as_str(), "localhost" | "127.0.0.1" | "::1"),

@@ -1,6 +1,6 @@
-//! What can be wrong with a configuration, each as a sentence with its place and what to do next.
+//! What can be wrong with a configuration: each error is a sentence with its place and what to do next.
 //!
-//! Must never show a value that could be a secret: the text of a line is not quoted, only its number.
+//! Must never show a value that could be a secret. The number of a line is given, and its text is never quoted.
 
 use std::fmt;
 use std::io;
@@ -43,7 +43,7 @@ pub enum ConfigError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigLine {
     pub path: PathBuf,
-    /// From 1.
+    /// Counted from 1.
     pub line: usize,
 }
 

@@ -1,7 +1,7 @@
-//! The configuration file as it is written, before anything in it is believed.
+//! The configuration file as it is written, before its values are checked.
 //!
-//! Invariant: unknown keys are errors, and each value that is checked later carries its place in the text. Only
-//! shapes are known here; meaning is given by the parent module.
+//! Invariant: unknown keys are errors, and each value that is checked later carries its place in the text. Only the shape is
+//! known here; the parent module gives the values their meaning.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -112,7 +112,7 @@ pub(super) struct FileLog {
     pub(super) journald: FileValue<bool>,
 }
 
-/// How much is logged; each level includes those before it.
+/// How much is logged. Each level includes the levels before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
@@ -132,7 +132,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// A configuration file's text, to turn offsets into places.
+/// The text of a configuration file, which turns offsets into places.
 pub(super) struct Source<'a> {
     pub(super) path: &'a Path,
     pub(super) text: &'a str,
@@ -152,18 +152,18 @@ impl Source<'_> {
 
     fn syntax(&self, key: &str, error: &toml::de::Error) -> ConfigError {
         let (line, column) = self.position(error.span().unwrap_or_default());
-        // Only the message: the error's own display quotes the line, which may hold a password.
+        // Only the message is shown: the error's own display quotes the line, which may contain a password.
         let message = format!("{key}{}", error.message().lines().collect::<Vec<_>>().join(", "));
         ConfigError::Syntax { path: self.path.to_owned(), line, column, message }
     }
 
-    /// An error about a value, at its line.
+    /// An error about a value, with its line.
     pub(super) fn error(&self, span: Range<usize>, key: impl Into<String>, problem: Problem) -> ConfigError {
         let place = ConfigLine { path: self.path.to_owned(), line: self.position(span).0 };
         ConfigError::Value { place, key: key.into(), problem }
     }
 
-    /// Line and column of an offset, both from 1, the column in characters.
+    /// Line and column of an offset. Both count from 1, and the column counts characters.
     fn position(&self, span: Range<usize>) -> (usize, usize) {
         let before = self.text.get(..span.start).unwrap_or(self.text);
         let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;

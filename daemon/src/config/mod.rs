@@ -1,8 +1,8 @@
-//! The daemon's configuration: command line over file over defaults, parsed once into values that can be used
-//! without another check.
+//! The daemon's configuration. The command line overrides the file, and the file overrides the defaults. It is parsed once
+//! into values that can be used without another check.
 //!
-//! Invariant: a [`Config`] that exists is complete and consistent, and every error says where it is and what is
-//! allowed. Connects to nothing and makes nothing, but for the directory of a temporary daemon.
+//! Invariant: an existing [`Config`] is complete and consistent, and every error says where it is and what is allowed. Nothing
+//! here connects anywhere or creates anything, except the directory of a temporary daemon.
 
 pub mod access;
 mod audit;
@@ -44,14 +44,14 @@ use crate::cli::Arguments;
 use crate::private_path;
 
 const MAX_LABEL_CHARS: usize = 24;
-/// A hundred years: beyond it a date cannot be written.
+/// A hundred years. A date beyond it cannot be written.
 pub const LONGEST_GRACE_S: u64 = 100 * 365 * 24 * 3_600;
 const ARCHIVE_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// Everything that was decided before the daemon starts.
+/// Everything that is decided before the daemon starts.
 #[derive(Debug)]
 pub struct Config {
-    /// What this installation is called on screens; empty if it has no name.
+    /// The name of this installation on screens; empty if it has none.
     pub label: String,
     pub state_dir: PathBuf,
     pub socket: PathBuf,
@@ -61,11 +61,11 @@ pub struct Config {
     pub archive: Archive,
     pub audit: Audit,
     pub log: Log,
-    /// The file it was read from; none if there is none.
+    /// The file that the configuration was read from; none if there is no file.
     pub source: Option<PathBuf>,
-    /// What was in it.
+    /// The content of that file.
     pub written: WrittenConfig,
-    /// The directory of a temporary daemon, removed when this is dropped: keep it until the cluster has stopped.
+    /// The directory of a temporary daemon, removed when this is dropped. Keep it until the cluster has stopped.
     pub ephemeral: Option<TempDir>,
 }
 
@@ -75,21 +75,21 @@ pub struct Limits {
     pub operation_budget: Duration,
     pub statement_timeout: Duration,
     pub lock_timeout: Duration,
-    /// How long the control database is this daemon's after its last sign of life.
+    /// How long the daemon keeps the control database after its last sign of life.
     pub lease: Duration,
     pub max_connections_per_target: u32,
     pub max_operations_per_target: u32,
-    /// How long a retired tenant can be taken back, where the request does not say.
+    /// How long a retired tenant can be taken back if the request does not say.
     pub retire_grace: Duration,
-    /// In which time each tenant's isolation is verified once by itself; `None` for never.
+    /// Within this time each tenant's isolation is verified once automatically; `None` means never.
     pub verify_every: Option<Duration>,
 }
 
-/// Archives of tenants that are removed.
+/// Archives of removed tenants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Archive {
     pub dir: PathBuf,
-    /// Of `pg_dump` and `pg_restore`; none for the nearest that are installed.
+    /// The directory of `pg_dump` and `pg_restore`; none for the nearest installed version.
     pub bin_dir: Option<PathBuf>,
     pub timeout: Duration,
 }
@@ -97,15 +97,15 @@ pub struct Archive {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Log {
     pub level: LogLevel,
-    /// Where daily files are written; none for standard error.
+    /// The directory for daily files; none for standard error.
     pub dir: Option<PathBuf>,
     pub format: LogFormat,
-    /// Whether it goes to systemd's journal; none for where standard error goes there already.
+    /// Whether the log goes to systemd's journal; none to use the journal if standard error goes there already.
     pub journald: Option<bool>,
 }
 
 impl Config {
-    /// Reads what the command line names, or the default file if it exists.
+    /// Reads the file that the command line names, or the default file if it exists.
     pub fn load(arguments: &Arguments, surroundings: &Surroundings) -> Result<Self, ConfigError> {
         for name in ambient::VARIABLES {
             if std::env::var_os(name).is_some() {
@@ -193,7 +193,7 @@ impl Default for Limits {
             lease: Duration::from_secs(3),
             max_connections_per_target: 16,
             max_operations_per_target: 8,
-            // Long enough to be noticed and taken back.
+            // Long enough for a mistake to be noticed and undone.
             retire_grace: Duration::from_secs(30 * 24 * 3_600),
             verify_every: Some(Duration::from_secs(24 * 3_600)),
         }
@@ -218,7 +218,7 @@ impl Limits {
             2..=500,
             default.max_connections_per_target,
         )?;
-        // An operation holds a connection of its own, so more of them than connections would only wait.
+        // Each operation holds its own connection, so more operations than connections would only wait.
         let most = u64::from(connections);
         Ok(Self {
             operation_budget: duration(
@@ -282,14 +282,14 @@ impl Log {
     }
 }
 
-/// The file's path, text and mode.
+/// The path, text and mode of the configuration file.
 fn find_file(
     arguments: &Arguments,
     surroundings: &Surroundings,
 ) -> Result<Option<(PathBuf, String, u32)>, ConfigError> {
     let path = match &arguments.config {
         Some(path) => path.clone(),
-        // What is thrown away at the end has nothing to do with this machine's own servers.
+        // A temporary daemon has nothing to do with the servers of this machine.
         None if arguments.ephemeral => return Ok(None),
         None => match surroundings.default_config() {
             Some(path) => path,
@@ -302,7 +302,7 @@ fn find_file(
     };
     match read() {
         Ok((metadata, text)) => {
-            // A pipe that somebody gave by hand is theirs.
+            // A pipe given by hand is the user's own responsibility.
             if metadata.is_file() {
                 private_path::check_given(&path, &metadata)
                     .map_err(|source| ConfigError::Exposed(Box::new(source)))?;
@@ -330,7 +330,7 @@ fn label(value: Option<&Spanned<String>>, source: &Source<'_>) -> Result<String,
     Err(source.error(value.span(), "label", problem))
 }
 
-/// A number within its bounds.
+/// A number within its limits.
 fn number(
     value: Option<&Spanned<u64>>,
     key: &str,
@@ -357,7 +357,7 @@ fn path(
     Ok(Some(value.get_ref().clone()))
 }
 
-/// A path given by hand may be relative to the directory it was typed in.
+/// A path on the command line may be relative to the current directory.
 fn from_command_line(
     path: &Path,
     key: &'static str,

@@ -1,8 +1,7 @@
-//! Where things are when nobody says so: the rules for root, for a service of systemd, for an ordinary
-//! user and for a temporary daemon.
+//! The default places: the rules for root, for a systemd service, for an ordinary user and for a temporary daemon.
 //!
-//! Invariant: every path is absolute, and a socket's path is short enough to be bound before anything is made.
-//! Makes nothing but the directory of a temporary daemon.
+//! Invariant: every path is absolute, and the path of a socket is known to be short enough before anything is created. Nothing
+//! is created here except the directory of a temporary daemon.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -17,29 +16,29 @@ use super::error::{ConfigError, Problem};
 const SYSTEM_CONFIG: &str = "/etc/tenantry/tenantryd.toml";
 const SYSTEM_STATE_DIR: &str = "/var/lib/tenantry";
 const CONFIG_FILE: &str = "tenantryd.toml";
-/// Begins the name of each temporary daemon's directory.
+/// The prefix of the directory name of each temporary daemon.
 pub const EPHEMERAL_PREFIX: &str = "tenantryd-";
-/// Room for a temporary daemon's directory and the longest socket in it.
+/// Room for the name of a temporary daemon's directory and the longest socket path in it.
 const LONGEST_BELOW_EPHEMERAL: usize = 48;
 
-/// What the paths depend on: who runs the daemon, and the directories that the environment names.
+/// What the paths depend on: the user who runs the daemon, and the directories that the environment names.
 #[derive(Debug, Clone)]
 pub struct Surroundings {
     pub root: bool,
     pub service: ServiceDirs,
     pub xdg_runtime_dir: Option<PathBuf>,
-    /// The user's configuration and data directories; none without a home.
+    /// The user's configuration and data directories; none if the user has no home directory.
     pub user_dirs: Option<UserDirs>,
     pub temp_dir: PathBuf,
 }
 
-/// The directories that systemd made for the service (`StateDirectory=` and its like); each may be absent.
+/// The directories that systemd made for the service (`StateDirectory=` and similar settings). Each may be absent.
 #[derive(Debug, Clone, Default)]
 pub struct ServiceDirs {
     pub config: Option<PathBuf>,
     pub state: Option<PathBuf>,
     pub runtime: Option<PathBuf>,
-    /// Where secrets are that somebody else gave the service.
+    /// The directory of the secrets that were given to the service.
     pub credentials: Option<PathBuf>,
 }
 
@@ -53,7 +52,7 @@ impl Surroundings {
     pub fn of_this_process() -> Self {
         let dirs = ProjectDirs::from("", "", "tenantry");
         let absolute = |path: PathBuf| path.is_absolute().then_some(path);
-        // systemd separates several with colons; ours is the first.
+        // systemd separates several directories with colons. The first one is used.
         let first = |name| std::env::split_paths(&std::env::var_os(name)?).next().and_then(absolute);
         Self {
             root: nix::unistd::geteuid().is_root(),
@@ -93,8 +92,8 @@ impl Surroundings {
         self.user_dirs.as_ref().map(|dirs| dirs.data.clone()).ok_or(ConfigError::NoHome)
     }
 
-    /// The daemon's socket. Clients look for it in the same place, so it does not follow a state directory that
-    /// was moved, unless there is no runtime directory.
+    /// The daemon's socket. Clients look for it in the same place, so it does not follow a state directory that was moved,
+    /// unless there is no runtime directory.
     pub(super) fn default_socket(&self, state_dir: &Path) -> PathBuf {
         if let Some(dir) = &self.service.runtime {
             return dir.join(SOCKET_FILE);
@@ -105,8 +104,8 @@ impl Surroundings {
         user_runtime_dir(self.xdg_runtime_dir.as_deref(), state_dir).join(SOCKET_FILE)
     }
 
-    /// The directory of the private cluster's socket. Only the user's one default cluster may use the runtime
-    /// directory: two daemons with different state directories must not meet there.
+    /// The directory of the private cluster's socket. Only the user's default cluster may use the runtime directory, because
+    /// two daemons with different state directories must not meet there.
     pub(super) fn cluster_socket_dir(&self, state_dir: &Path) -> PathBuf {
         let default = self.user_dirs.as_ref().is_some_and(|dirs| dirs.data == state_dir);
         match &self.xdg_runtime_dir {
@@ -117,7 +116,7 @@ impl Surroundings {
         }
     }
 
-    /// Makes the directory of a temporary daemon. Root's lets its cluster's user pass through.
+    /// Makes the directory of a temporary daemon. If root makes it, the cluster's user can pass through it.
     pub(super) fn make_ephemeral_dir(&self) -> Result<TempDir, ConfigError> {
         let fits = |dir: &Path| dir.as_os_str().len() + LONGEST_BELOW_EPHEMERAL <= MAX_SOCKET_PATH_BYTES;
         let parent = if fits(&self.temp_dir) { self.temp_dir.as_path() } else { Path::new("/tmp") };
@@ -130,7 +129,7 @@ impl Surroundings {
     }
 }
 
-/// Refuses what can't be the path of a socket.
+/// Refuses a path that cannot be the path of a socket.
 pub(super) fn check_socket_path(path: &Path) -> Result<(), Problem> {
     check_path(path)?;
     let bytes = path.as_os_str().len();
@@ -140,7 +139,7 @@ pub(super) fn check_socket_path(path: &Path) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Refuses a relative path, and one whose control characters would break a line of a configuration or of a screen.
+/// Refuses a relative path, and a path with control characters, which would break a line of a configuration or of a screen.
 pub(super) fn check_path(path: &Path) -> Result<(), Problem> {
     if path.as_os_str().as_encoded_bytes().iter().any(u8::is_ascii_control) {
         return Err(Problem::Unprintable);

@@ -1,12 +1,12 @@
-//! What of a configuration a running daemon can take over, and what takes a restart.
+//! Which parts of a configuration a running daemon can take over, and which need a restart.
 //!
-//! Two versions of a file are compared by the digests of their values, so that no password of the old one is kept.
+//! Two versions of a file are compared by the digests of their values, so that no password of the old version is kept.
 
 use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
 
-/// Keys that a running daemon obeys from the next request on.
+/// Keys that a running daemon applies from the next request on.
 const LIVE: [&str; 6] = [
     "access",
     "audit.verify_every_s",
@@ -15,7 +15,7 @@ const LIVE: [&str; 6] = [
     "limits.verify_every_s",
     "log.level",
 ];
-/// Of a daemon without a file.
+/// The digest of a daemon without a configuration file.
 const NO_FILE: &str = "none";
 
 /// A configuration file as it was read.
@@ -25,7 +25,7 @@ pub struct WrittenConfig {
     values: BTreeMap<String, [u8; 32]>,
 }
 
-/// What is different in another version of a file, by key.
+/// The differences between two versions of a file, by key.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Changes {
     pub live: Vec<String>,
@@ -41,7 +41,7 @@ impl Default for WrittenConfig {
 impl WrittenConfig {
     pub(super) fn new(text: &str) -> Self {
         let mut values = BTreeMap::new();
-        // It was parsed before, or is not used.
+        // The text was parsed successfully before; otherwise the result is not used.
         for (key, value) in text.parse::<toml::Table>().unwrap_or_default() {
             flatten(&key, &value, &mut values);
         }
@@ -53,7 +53,7 @@ impl WrittenConfig {
         &self.digest
     }
 
-    /// This, with what of `next` a running daemon obeys: the rest is still to come.
+    /// This configuration with those values of `next` that a running daemon applies. The other values wait for a restart.
     pub fn with_live_of(&self, next: &Self) -> Self {
         let later = self.values.iter().filter(|(key, _)| !is_live(key));
         let live = next.values.iter().filter(|(key, _)| is_live(key));
@@ -61,7 +61,7 @@ impl WrittenConfig {
         Self { digest: next.digest.clone(), values }
     }
 
-    /// What `next` has otherwise.
+    /// The differences between this configuration and `next`.
     pub fn changes(&self, next: &Self) -> Changes {
         let keys = self.values.keys().chain(next.values.keys());
         let changed = keys.filter(|key| self.values.get(*key) != next.values.get(*key));

@@ -1,7 +1,7 @@
 //! Secrets and the files that hold them.
 //!
-//! Invariant: a [`Secret`] shows itself to nobody (`Debug` is redacted, there is no `Display`), and a file that
-//! every user of the machine can read is refused as the place of one.
+//! Invariant: a [`Secret`] never shows itself (`Debug` is redacted, and there is no `Display`). A file that every user of the
+//! machine can read is refused as the place of a secret.
 
 use std::fmt;
 use std::fs::File;
@@ -11,14 +11,14 @@ use std::path::Path;
 
 use crate::private_path::{self, PathError};
 
-/// Longer than any password PostgreSQL's tools accept; a bigger file is surely not a password.
+/// Longer than any password that PostgreSQL's tools accept. A larger file is surely not a password.
 const MAX_SECRET_BYTES: u64 = 4096;
 
 /// A password. The only way to its text is [`Secret::expose`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
-/// Why a file is not taken as the place of a secret.
+/// Why a file is refused as the place of a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretFileError {
     #[error("can't be read ({0}): create it, or give the daemon's user the right to read it")]
@@ -46,7 +46,7 @@ impl Secret {
         &self.0
     }
 
-    /// The first line of a file, which must be its only one.
+    /// The first line of a file, which must be the only one.
     pub fn from_file(path: &Path) -> Result<Self, SecretFileError> {
         let file = File::open(path).map_err(SecretFileError::Read)?;
         let metadata = file.metadata().map_err(SecretFileError::Read)?;
@@ -54,7 +54,7 @@ impl Secret {
             return Err(SecretFileError::NotAFile);
         }
         refuse_world_readable(metadata.permissions().mode())?;
-        // Whoever can change it, or put another in its place, decides what the daemon logs in with.
+        // Anyone who can change the file, or put another in its place, decides what the daemon logs in with.
         private_path::check_given(path, &metadata)
             .map_err(|error| SecretFileError::Exposed(Box::new(error)))?;
         let mut bytes = Vec::new();
@@ -75,7 +75,7 @@ impl Secret {
     }
 }
 
-/// Refuses a file mode that lets everybody read; a group's right to read is the administrator's choice.
+/// Refuses a file mode that lets everybody read. Whether the group may read is the administrator's choice.
 pub(super) fn refuse_world_readable(mode: u32) -> Result<(), SecretFileError> {
     let mode = mode & 0o7777;
     if mode & 0o004 == 0 { Ok(()) } else { Err(SecretFileError::WorldReadable { mode }) }
@@ -123,7 +123,7 @@ mod tests {
         let said = secret_in(b"x", 0o602).unwrap_err().to_string();
         assert!(said.contains("mode 0602") && said.contains("chmod go-w"), "{said}");
         if !nix::unistd::geteuid().is_root() {
-            // Only root can give a file away.
+            // Only root can change the owner of a file.
             return;
         }
         let dir = tempfile::tempdir().unwrap();

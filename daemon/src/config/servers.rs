@@ -1,7 +1,7 @@
-//! Which PostgreSQL servers the daemon works with: those that the configuration names, or a private cluster.
+//! The PostgreSQL servers that the daemon works with: those that the configuration names, or a private cluster.
 //!
-//! Invariant: either a control database and at least one target, or the private cluster; never parts of both. Each
-//! password was found, and in a place that not everybody can read.
+//! Invariant: there is either a control database with at least one target, or the private cluster, and never parts of both.
+//! Each password was found, in a place that not everybody can read.
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -16,7 +16,7 @@ use super::file::{FileControl, FileEmbedded, FileTarget, Source};
 use super::paths::{self, Surroundings};
 use super::secret::{Secret, SecretFileError, refuse_world_readable};
 
-/// The port of the private cluster when it has no TCP; it is only part of its socket's name.
+/// The port of the private cluster when it has no TCP. It is then only part of the socket's name.
 const SOCKET_PORT: u16 = 5432;
 
 #[derive(Debug, Clone)]
@@ -30,9 +30,9 @@ pub enum Servers {
 pub struct EmbeddedConfig {
     pub data_dir: PathBuf,
     pub socket_dir: PathBuf,
-    /// A loopback address for tenants' applications; none for the socket only.
+    /// A loopback address for tenants' applications; none to use only the socket.
     pub listen: Option<SocketAddr>,
-    /// Whom the cluster runs as when the daemon is root; none for `postgres`.
+    /// The user that the cluster runs as when the daemon is root; none for `postgres`.
     pub user: Option<String>,
     pub bin_dir: Option<PathBuf>,
     /// Whether a committed transaction survives a power cut.
@@ -42,7 +42,7 @@ pub struct EmbeddedConfig {
 #[derive(Debug, Clone)]
 pub struct ConfiguredServers {
     pub control: ControlConfig,
-    /// At least one, with different names, in the file's order.
+    /// At least one target, each with its own name, in the order of the file.
     pub targets: Vec<TargetConfig>,
 }
 
@@ -50,7 +50,7 @@ pub struct ConfiguredServers {
 pub struct ControlConfig {
     /// The role the daemon works as.
     pub runtime: Connection,
-    /// The role that owns the control schema and migrates it; none if it is the same.
+    /// The role that owns the control schema and migrates it; none if it is the runtime role.
     pub owner: Option<Connection>,
 }
 
@@ -58,13 +58,13 @@ pub struct ControlConfig {
 pub struct TargetConfig {
     pub name: TargetName,
     pub connection: Connection,
-    /// How many tenants it may hold; none for no limit.
+    /// How many tenants the target may hold; none for no limit.
     pub capacity: Option<u64>,
-    /// No new tenants, and no changes to those it has.
+    /// The target takes no new tenants, and its tenants are not changed.
     pub maintenance: bool,
 }
 
-/// What a value is judged by: its file, that file's mode, and what the paths depend on.
+/// The context for checking a value: its file, the mode of that file, and what the paths depend on.
 pub(super) struct ConfigContext<'a> {
     pub(super) source: &'a Source<'a>,
     pub(super) mode: u32,
@@ -113,7 +113,7 @@ impl EmbeddedConfig {
                 if !address.ip().is_loopback() {
                     return Err(refuse(Problem::NotLoopback));
                 }
-                // Below 1024 the unprivileged user of the cluster may not listen.
+                // The unprivileged user of the cluster may not listen below port 1024.
                 if address.port() < 1024 {
                     return Err(refuse(Problem::Address));
                 }
@@ -177,7 +177,7 @@ fn check_targets(
     Ok(checked)
 }
 
-/// The connection of a `…url` and its `…password_file`.
+/// The connection from a `…url` and its `…password_file`.
 fn connection(
     url: &Spanned<String>,
     password_file: Option<&Spanned<PathBuf>>,
@@ -194,7 +194,7 @@ fn connection(
     let password = match password_file {
         None => None,
         Some(value) => {
-            // Beside the configuration, if the path is not absolute.
+            // A relative path starts at the directory of the configuration.
             let base = place.source.path.parent().unwrap_or(Path::new("/"));
             let path = base.join(value.get_ref());
             let secret = Secret::from_file(&path).map_err(|source| {

@@ -1,4 +1,4 @@
-//! Configurations as people write them, right and wrong, read from real files.
+//! Configurations as users write them, right and wrong, read from real files.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 

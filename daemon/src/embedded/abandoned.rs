@@ -1,7 +1,7 @@
-//! Clearing away what temporary daemons that were killed could not: their servers and their directories.
+//! Removes what killed temporary daemons left behind: their servers and their directories.
 //!
-//! Invariant: only directories of this user, with a temporary daemon's name, whose lock nobody holds. One that is
-//! just being made has no lock yet, or a young one, and is left alone.
+//! Invariant: a directory is removed only if it belongs to this user, has a temporary daemon's name, and has a lock that
+//! nobody holds. A directory that is just being made has no lock yet, or a young one, and is left alone.
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -17,11 +17,11 @@ use crate::config::paths::EPHEMERAL_PREFIX;
 use crate::file_lock::FileLock;
 use crate::private_path;
 
-/// Between opening its lock and locking it, a daemon must not be taken for dead.
+/// A daemon opens its lock before it takes it. It must not be mistaken for dead in between.
 const YOUNG: Duration = Duration::from_secs(10);
 
-/// Ends the servers and removes the directories of temporary daemons that are gone. Returns what was removed;
-/// what could not be is logged, and stays for the next time.
+/// Ends the servers and removes the directories of temporary daemons that are gone. Returns the directories that were removed.
+/// A failure is logged, and the directory stays for the next attempt.
 pub async fn remove_abandoned(temp_dir: &Path) -> Vec<PathBuf> {
     let mut removed = Vec::new();
     for entry in fs::read_dir(temp_dir).into_iter().flatten().flatten() {
@@ -52,7 +52,7 @@ fn is_own_directory(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == own)
 }
 
-/// The lock, taken, if its daemon is gone.
+/// Takes the lock and returns it, if its daemon is gone.
 fn lock_of_the_dead(path: &Path) -> io::Result<Option<FileLock>> {
     let file = private_path::open(path, OpenOptions::new().read(true))?;
     let age = file.metadata()?.modified()?.elapsed().unwrap_or_default();

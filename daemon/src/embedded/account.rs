@@ -1,6 +1,6 @@
-//! Whom the cluster's processes run as.
+//! The operating system user that the cluster's processes run as.
 //!
-//! Invariant: no PostgreSQL program ever runs as root, nor with anything of the daemon's environment.
+//! Invariant: no PostgreSQL program ever runs as root or with anything from the daemon's environment.
 
 use std::fs::File;
 use std::io;
@@ -18,12 +18,12 @@ const DEFAULT_USER: &str = "postgres";
 pub enum OsUser {
     /// The daemon's own user, which is not root.
     Current,
-    /// An unprivileged user that root becomes.
+    /// An unprivileged user that root switches to.
     Drop { uid: u32, gid: u32, name: String },
 }
 
 impl OsUser {
-    /// For root the wanted user (by default `postgres`); for others themselves.
+    /// Root gets the wanted user (by default `postgres`); any other user stays itself.
     pub fn resolve(wanted: Option<&str>) -> Result<Self, EmbeddedError> {
         let euid = geteuid();
         if !euid.is_root() {
@@ -57,15 +57,15 @@ impl OsUser {
         }
     }
 
-    /// The operating system's users that may become the cluster's superuser: the daemon's and the cluster's.
+    /// The operating system users that may become the cluster's superuser: the daemon's user and the cluster's user.
     pub(super) fn administrators(&self) -> Result<Vec<String>, EmbeddedError> {
         let mut names = vec![name_of(geteuid())?, self.name()?];
         names.dedup();
         Ok(names)
     }
 
-    /// A command that runs as this user, with a minimal environment, in a directory that everybody can read and in
-    /// a process group of its own, so that a Ctrl-C for the daemon is not one for the server.
+    /// A command that runs as this user, with a minimal environment, in a directory that everybody can read. It has its own
+    /// process group, so that a Ctrl-C for the daemon does not reach the server.
     pub(super) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C").env("TZ", "UTC");
@@ -77,8 +77,8 @@ impl OsUser {
         command
     }
 
-    /// Gives an open file or directory to this user, if the daemon is another. By descriptor, so that no link that
-    /// the user puts in the path's place is followed.
+    /// Gives an open file or directory to this user, if the daemon runs as another user. It does so by descriptor, so that it
+    /// does not follow a link that the user puts in the place of the path.
     pub(super) fn take(&self, file: &File) -> io::Result<()> {
         match self {
             Self::Current => Ok(()),

@@ -1,7 +1,7 @@
-//! Finding PostgreSQL's server programs.
+//! Finds PostgreSQL's server programs.
 //!
-//! Invariant: what is returned can run (it told its version) and fits the cluster that exists. Only `initdb` and
-//! `postgres` are relied on; nothing is downloaded or installed.
+//! Invariant: the programs that are returned can run (they printed their version) and fit the existing cluster. Only `initdb`
+//! and `postgres` are needed. Nothing is downloaded or installed.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use super::OLDEST_MAJOR;
 use super::account::OsUser;
 use super::error::EmbeddedError;
 
-/// Names the programs' directory for a daemon without a configuration.
+/// Names the directory of the programs for a daemon without a configuration.
 pub const BIN_DIR_VARIABLE: &str = "TENANTRY_PG_BIN";
 const CONFIGURED: &str = "[embedded] bin_dir";
 
@@ -21,7 +21,7 @@ const CONFIGURED: &str = "[embedded] bin_dir";
 pub(super) struct Binaries {
     dir: PathBuf,
     pub(super) major: u32,
-    /// As the program says it: `15.14`, `18rc1`.
+    /// As the program prints it: `15.14`, `18rc1`.
     pub(super) version: String,
 }
 
@@ -34,7 +34,8 @@ impl Binaries {
         self.dir.join("postgres")
     }
 
-    /// The named directory's programs, or the newest that are installed; of the version that made `existing`.
+    /// Finds the programs of the named directory, or the newest installed ones. If a cluster exists, they
+    /// have the version that made it.
     pub(super) async fn find(
         named: Option<&Path>,
         existing: Option<(&Path, u32)>,
@@ -46,7 +47,7 @@ impl Binaries {
             (None, Some(dir)) => Some((dir, BIN_DIR_VARIABLE)),
             (None, None) => None,
         };
-        // The variable is of whoever starts the daemon, who can start anything.
+        // The variable is set by the user who starts the daemon, and that user can start any program anyway.
         if let Some((dir, CONFIGURED)) = &named {
             private_path::check_programs(dir, &["postgres", "initdb"])?;
         }
@@ -70,7 +71,7 @@ impl Binaries {
                 return Err(EmbeddedError::OtherVersion { data_dir: data_dir.to_owned(), made_by, found });
             }
         }
-        // Of equals the first: the search goes from the package's places to PATH.
+        // Among equal versions the first one wins: the search goes from the package's directories to PATH.
         let newest =
             usable.into_iter().reduce(|best, next| if next.major > best.major { next } else { best });
         newest.ok_or(EmbeddedError::NoPrograms { found: Vec::new() })

@@ -1,8 +1,8 @@
-//! What needs a superuser, done once per start over a peer connection: the roles, the databases, and the rights
-//! that a provisioner can't give or take itself.
+//! The work that needs a superuser, done once per start over a peer connection: the roles, the databases, and the rights that
+//! a provisioner cannot grant or revoke itself.
 //!
-//! Invariant: afterwards the roles have exactly these attributes, whatever was done to them before, and passwords
-//! that exist in this process only. Runs nothing on objects of tenants, whose code would run as the superuser.
+//! Invariant: afterwards the roles have exactly these attributes, whatever was done to them before, and their passwords exist
+//! only in this process. Nothing here runs on objects of tenants, because their code would run as the superuser.
 
 use rand::RngExt;
 use sqlx::postgres::PgConnectOptions;
@@ -18,17 +18,17 @@ pub(super) const DAEMON_ROLE: &str = "tenantry_daemon";
 pub(super) const PROVISIONER_ROLE: &str = "tenantry_provisioner";
 pub(super) const CONTROL_DATABASE: &str = "tenantry_control";
 pub(super) const TARGET_DATABASE: &str = "tenantry_local";
-/// Where the superuser connects when no other database is meant.
+/// The database for superuser connections that need no other database.
 pub(super) const MAINTENANCE_DATABASE: &str = "postgres";
 
-/// What the template of tenants' own databases is made from.
+/// The source of the template for tenants' own databases.
 const SOURCE_DATABASE: &str = "template1";
 
-/// Says of a database of tenants' that its functions are closed: to look into each of them takes a connection, and there can
-/// be thousands. Another number whenever more of them are.
+/// Marks a database of a tenant as one whose functions are closed. Looking into each database takes a connection, and there
+/// can be thousands of them. The number changes whenever more functions are closed.
 const CLOSED: &str = "tenantry: functions closed, 1";
 
-/// Everything that is not said here is taken away.
+/// Every attribute that is not named here is taken away.
 const PLAIN: &str = "login inherit nosuperuser nocreaterole nocreatedb noreplication nobypassrls";
 const PROVISIONING: &str = "login inherit nosuperuser createrole createdb noreplication nobypassrls";
 
@@ -47,7 +47,7 @@ impl Passwords {
     }
 }
 
-/// Brings roles and databases into their state. Quick when they are in it already.
+/// Brings the roles and databases into their intended state. This is quick if they are in that state already.
 pub(super) async fn run(
     superuser: impl Fn(&str) -> PgConnectOptions,
     passwords: &Passwords,
@@ -63,7 +63,8 @@ pub(super) async fn run(
         close_functions(superuser(database)).await.map_err(at("closing functions to tenants"))?;
     }
     for database in unclosed(&mut connection).await.map_err(at("looking for databases of tenants"))? {
-        // One that cannot be entered keeps nobody from starting: the next start tries again, and its tenant's report says it.
+        // A database that cannot be entered does not prevent the start. The next start tries again, and
+        // the tenant's report says so.
         let closed = async {
             close_functions(superuser(&database)).await?;
             note_closed(&mut connection, &database).await
@@ -75,17 +76,17 @@ pub(super) async fn run(
     connection.close().await.map_err(at("closing the superuser's connection"))
 }
 
-/// In one database.
+/// Closes the functions in one database.
 async fn close_functions(superuser: PgConnectOptions) -> Result<(), sqlx::Error> {
-    // Nothing but the server's own is found by an unqualified name, whatever a tenant made there.
+    // Unqualified names find only the server's own objects, whatever a tenant has made there.
     let options = superuser.options([("search_path", "pg_catalog")]);
     let mut connection = PgConnection::connect_with(&options).await?;
     functions(&mut connection).await?;
     connection.close().await
 }
 
-/// Tenants' own databases and their templates, as far as they are not known to be closed: made by an earlier build, or
-/// since the last start.
+/// Tenants' own databases and their templates that are not known to be closed. An earlier build made them, or they
+/// were made since the last start.
 async fn unclosed(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
     sqlx::query_scalar(
         "select d.datname::text from pg_database d join pg_roles r on r.oid = d.datdba \
@@ -108,7 +109,8 @@ async fn note_closed(connection: &mut PgConnection, database: &str) -> Result<()
     sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await.map(drop)
 }
 
-/// The server's version as it says it, and the hash of the settings it runs with (none if it has none of ours).
+/// The server's version as it reports it, and the hash of the settings that it runs with. There is no hash if the
+/// settings are not from this daemon.
 pub(super) async fn identify(superuser: PgConnectOptions) -> Result<(String, Option<String>), sqlx::Error> {
     let mut connection = PgConnection::connect_with(&superuser).await?;
     let row = sqlx::query_as(
@@ -130,7 +132,7 @@ async fn roles(connection: &mut PgConnection, passwords: &Passwords) -> Result<(
     let mut transaction = connection.begin().await?;
     for (role, attributes, password) in roles {
         let verifier = postgres_protocol::password::scram_sha_256(password.expose().as_bytes());
-        // The server quotes. A role that exists is set right in the same words.
+        // The server does the quoting. An existing role is corrected with the same attributes.
         let statement: String = sqlx::query_scalar(
             "select format('%s role %I %s connection limit -1 valid until ''infinity'' password %L', \
                            case when exists (select from pg_roles where rolname = $1) then 'alter' else 'create' end, \
@@ -162,16 +164,16 @@ async fn databases(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         .fetch_one(&mut *connection)
         .await?;
         if let Some(statement) = statement {
-            // Not in a transaction: the server refuses to make a database in one.
+            // Not in a transaction, because the server refuses CREATE DATABASE in one.
             sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *connection).await?;
         }
     }
     Ok(())
 }
 
-/// Nobody connects to a database by default; the registry's role connects to the registry. A tenant's temporary
-/// files can be bounded (`temp_file_limit` takes a superuser's leave). The daemon gets in when tenants have taken all
-/// connections, where the server can reserve some (from 16 on).
+/// Nobody may connect to a database by default; the registry's role may connect to the registry. The temporary files of
+/// tenants can be limited (`temp_file_limit` needs a superuser's permission). The daemon can connect when tenants have taken
+/// all connections, if the server can reserve some (from version 16 on).
 async fn rights(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let statements: Vec<String> = sqlx::query_scalar(
         "select format('revoke connect, temporary on database %I from public', datname) from pg_database \
@@ -200,8 +202,9 @@ async fn rights(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// Closes to tenants what one of them could use against all: with advisory locks it fills the server's lock table,
-/// with logical messages its log, with large objects the privileges of others. The provisioner keeps the locks.
+/// Closes the functions that one tenant could use against all others. Advisory locks can fill the server's lock table,
+/// logical messages can fill its log, and large objects can flood the roles of others with privileges. The provisioner
+/// keeps the functions for locks.
 async fn functions(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let sql = format!(
         "with dangerous as (\

@@ -1,7 +1,7 @@
-//! What can go wrong with the private cluster, each as a sentence that says what to do next.
+//! The errors of the private cluster, each as a sentence that says what to do next.
 //!
-//! Must never carry a password: output of PostgreSQL's programs and the tail of the server's log are shown, and
-//! the settings see to it that neither holds statements.
+//! Must never carry a password. The output of PostgreSQL's programs and the tail of the server's log are shown, and the
+//! settings make sure that neither contains statements.
 
 use std::io;
 use std::path::PathBuf;
@@ -109,7 +109,7 @@ pub enum EmbeddedError {
 }
 
 impl EmbeddedError {
-    /// Whether the server refused for want of space (SQLSTATE 53100).
+    /// Whether the server refused because the disk is full (SQLSTATE 53100).
     pub(super) fn is_disk_full(&self) -> bool {
         let Self::Prepare { source, .. } = self else { return false };
         source.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "53100")

@@ -1,8 +1,7 @@
-//! Making the private cluster.
+//! Makes the private cluster.
 //!
-//! Invariant: the data directory appears by one rename, when it is whole; a process that was killed, or a full disk,
-//! leaves at most remains that carry our mark, and the next start removes them. Must not touch anything that has no
-//! mark of ours.
+//! Invariant: the data directory appears by one rename, once it is complete. A killed process or a full disk leaves at most
+//! remains that carry the daemon's mark, and the next start removes them. Nothing without such a mark may be touched.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
@@ -16,12 +15,12 @@ use super::bootstrap::SUPERUSER;
 use super::layout::{Layout, require_owner};
 use super::{Durability, EmbeddedError};
 
-/// A fresh cluster with its two databases takes 70 MB once it was stopped (15.20); the rest is its next log segment.
+/// A fresh cluster with its two databases takes 70 MB after it is stopped (15.20). The rest is for its next log segment.
 pub(super) const NEEDED_BYTES: u64 = 96 * 1024 * 1024;
 const MARKER: &str = "tenantry.partial";
 const MARKER_TEXT: &str = "A private cluster that tenantryd was making. It is removed at the next start.\n";
 
-/// The major version that made the cluster; none if there is no cluster yet.
+/// The major version that made the cluster, or none if there is no cluster yet.
 pub(super) fn existing_version(layout: &Layout, user: &OsUser) -> Result<Option<u32>, EmbeddedError> {
     let fail = |source| EmbeddedError::Directory { path: layout.data.clone(), source };
     let mut entries = match fs::read_dir(&layout.data) {
@@ -38,7 +37,7 @@ pub(super) fn existing_version(layout: &Layout, user: &OsUser) -> Result<Option<
     version.map(Some).ok_or_else(|| EmbeddedError::NotACluster { path: layout.data.clone() })
 }
 
-/// Removes what an attempt that was interrupted left.
+/// Removes what an interrupted attempt left.
 pub(super) fn remove_remains(layout: &Layout) -> Result<(), EmbeddedError> {
     let fail = |source| EmbeddedError::Directory { path: layout.partial.clone(), source };
     match fs::symlink_metadata(&layout.partial) {
@@ -49,7 +48,7 @@ pub(super) fn remove_remains(layout: &Layout) -> Result<(), EmbeddedError> {
         }
         Ok(_) => {}
     }
-    // Killed between making the directory and marking it, it is empty.
+    // The directory is empty if the process was killed between making and marking it.
     if fs::remove_dir(&layout.partial).is_ok() {
         return Ok(());
     }
@@ -60,7 +59,7 @@ pub(super) fn remove_remains(layout: &Layout) -> Result<(), EmbeddedError> {
     discard(&layout.partial).map_err(fail)
 }
 
-/// Makes the cluster. On failure nothing is left of it.
+/// Makes the cluster. Leaves nothing behind on failure.
 pub(super) async fn make(
     layout: &Layout,
     binaries: &Binaries,
@@ -95,7 +94,7 @@ pub(super) async fn make_partial(
     let data = partial.join("data");
     let mut output = initdb(&data, "C.UTF-8", binaries, user, durability).await?;
     if !output.status.success() && text_of(&output).contains("invalid locale name") {
-        // Slim containers have no C.UTF-8. C sorts the same; only upper and lower case of other scripts differ.
+        // Slim containers have no C.UTF-8. C sorts the same way; only upper and lower case in other scripts differ.
         output = initdb(&data, "C", binaries, user, durability).await?;
     }
     if !output.status.success() {
@@ -105,7 +104,7 @@ pub(super) async fn make_partial(
         }
         return Err(EmbeddedError::Initdb { path: layout.data.clone(), output: last_lines(&said, 6) });
     }
-    // A directory of that user's, not a link that it put there.
+    // Makes sure that this is a directory of that user, and not a link that the user put there.
     if !fs::symlink_metadata(&data).map_err(fail)?.is_dir() {
         return Err(fail(io::ErrorKind::NotADirectory.into()));
     }
@@ -136,7 +135,7 @@ async fn initdb(
     command.output().await.map_err(|source| EmbeddedError::Run { program, source })
 }
 
-/// Removes remains, the mark last, so that a removal that is interrupted is taken up again.
+/// Removes remains. The mark goes last, so that an interrupted removal is continued later.
 fn discard(partial: &Path) -> io::Result<()> {
     match fs::remove_dir_all(partial.join("data")) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -148,7 +147,7 @@ fn discard(partial: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether PostgreSQL's words are about a full disk. A write that was cut short comes without the system's error.
+/// Whether the output of a PostgreSQL program is about a full disk. A short write is reported without the system's error.
 pub(super) fn tells_full_disk(text: &str) -> bool {
     ["No space left on device", "Disk quota exceeded", "Check free disk space"]
         .iter()

@@ -1,7 +1,8 @@
-//! Keeps the private server running: one that ended by itself (a full disk, a kill) is started again until it stays.
+//! Keeps the private server running. If it ends by itself (because of a full disk or a kill), it is
+//! started again until it stays up.
 //!
-//! A server of the system's has systemd for that; this one has only us. Operations in flight wait for it, each within its
-//! own time.
+//! A system server has systemd for this; the private server has only the daemon. Operations in flight wait for the server,
+//! each within its own time limit.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -17,22 +18,22 @@ use super::layout::Layout;
 use super::postmaster;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// A disk that is full stays so for longer than anybody wants to read about it.
+/// A disk can stay full for a long time, and each failed attempt is logged.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// One that ends sooner after its start is started again more and more slowly.
+/// A server that ends sooner than this after its start is restarted at growing intervals.
 const STEADY: Duration = Duration::from_secs(30);
-/// How often a server that is not our child is looked at.
+/// How often a server that is not a child process is checked.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The server's process.
 #[derive(Debug)]
 pub(super) struct Process {
     pub(super) pid: i32,
-    /// To be reaped; none if the server was running before us.
+    /// The child process to reap; none if the server was running before this daemon.
     pub(super) child: Option<Child>,
 }
 
-/// What it takes to start the server again.
+/// Everything that is needed to start the server again.
 #[derive(Debug)]
 pub(super) struct StartRecipe {
     pub(super) layout: Layout,
@@ -55,7 +56,7 @@ impl Keeper {
         Self { stop: stop.drop_guard(), task }
     }
 
-    /// Ends the watch, and gives the server that runs now; `None` if the task died.
+    /// Ends the watch and returns the server that runs now, or `None` if the task died.
     pub(super) async fn release(self) -> Option<Process> {
         drop(self.stop);
         self.task.await.ok()
@@ -83,7 +84,7 @@ async fn keep(mut process: Process, recipe: StartRecipe, stop: CancellationToken
                 () = stop.cancelled() => return process,
                 () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
             }
-            // Not given up half-way: a server that was just spawned is in nobody's books yet.
+            // Never cancelled halfway: a server that was just spawned is not recorded anywhere yet.
             match start(&recipe).await {
                 Ok(started) => break started,
                 Err(EmbeddedError::NoSpace { path, free, .. }) => tracing::error!(

@@ -1,7 +1,7 @@
-//! The directories of the private cluster, and the lock that keeps two daemons out of one.
+//! The directories of the private cluster, and the lock that keeps a second daemon out of it.
 //!
-//! Invariant: the directory that holds everything is the daemon's own, so that the cluster's (less privileged) user
-//! can put nothing in the way of what the daemon writes there; only the data and the sockets are that user's.
+//! Invariant: the top directory belongs to the daemon, so that the cluster's less privileged user cannot put anything in the
+//! way of the daemon's writes. Only the data and the sockets belong to that user.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -18,25 +18,25 @@ use super::error::EmbeddedError;
 use super::{ClusterOptions, EmbeddedError as Error};
 
 pub(super) const LOCK_FILE: &str = "cluster.lock";
-/// Longer than that, the log is begun anew at a start and the old one kept once.
+/// If the log is longer than this at a start, a new one is begun, and one old log is kept.
 const MAX_LOG_BYTES: u64 = 8 * 1024 * 1024;
 
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
-    /// Holds everything else; the daemon's.
+    /// Contains everything else, and belongs to the daemon.
     pub(super) home: PathBuf,
     pub(super) data: PathBuf,
-    /// Where a new cluster is made, until it is whole.
+    /// Where a new cluster is made, until it is complete.
     pub(super) partial: PathBuf,
     pub(super) log: PathBuf,
     /// UTF-8, since the server's settings are text.
     pub(super) socket_dir: String,
-    /// Directories that did not exist, the deepest last.
+    /// The directories that did not exist before, with the deepest one last.
     created: Vec<PathBuf>,
 }
 
 impl Layout {
-    /// Checks the paths, and makes the directories that are missing.
+    /// Checks the paths, and makes missing directories.
     pub(super) fn prepare(options: &ClusterOptions) -> Result<Self, Error> {
         for path in [&options.data_dir, &options.socket_dir] {
             let text = path.to_str().filter(|text| !text.contains(char::is_control));
@@ -68,7 +68,7 @@ impl Layout {
     }
 
     fn make_directories(&mut self, user: &OsUser) -> Result<(), Error> {
-        // Root's must let the cluster's user through to the data.
+        // Root's directory must let the cluster's user through to the data.
         let mode = match user {
             OsUser::Current => 0o700,
             OsUser::Drop { .. } => 0o711,
@@ -101,7 +101,7 @@ impl Layout {
         self.make_one(path, mode).map(|_| ())
     }
 
-    /// Whether it was made; false if it existed.
+    /// Makes a directory. Returns false if it existed already.
     fn make_one(&mut self, path: &Path, mode: u32) -> io::Result<bool> {
         match DirBuilder::new().mode(mode).create(path) {
             Ok(()) => {
@@ -115,15 +115,15 @@ impl Layout {
         }
     }
 
-    /// Takes back what a failed first start made: empty directories only, and only those that it made itself.
+    /// Removes what a failed first start made: only empty directories, and only those that it made itself.
     pub(super) fn remove_created(&mut self) {
         for path in self.created.drain(..).rev() {
-            // One that is not empty holds somebody's files, and stays.
+            // A directory that is not empty holds somebody's files, and stays.
             let _ = fs::remove_dir(path);
         }
     }
 
-    /// Whether nothing was here before.
+    /// Whether the directory did not exist before.
     pub(super) fn is_new(&self) -> bool {
         self.created.contains(&self.home)
     }
@@ -132,7 +132,7 @@ impl Layout {
         self.home.join(LOCK_FILE)
     }
 
-    /// Locks the cluster for this process. The lock ends with a process that was killed, too.
+    /// Locks the cluster for this process. The lock also ends if the process is killed.
     pub(super) fn lock(&self) -> Result<FileLock, Error> {
         let path = self.lock_path();
         let fail = |source| Error::Directory { path: path.clone(), source };
@@ -149,7 +149,7 @@ impl Layout {
                 Err((_, TryLockError::Error(source))) => return Err(fail(source)),
             };
             let file = lock.file();
-            // A failed first start removes its lock file: a lock on a removed file protects nothing.
+            // A failed first start removes its lock file, and a lock on a removed file protects nothing.
             let locked = file.metadata().map_err(fail)?.ino();
             if fs::metadata(&path).is_ok_and(|now| now.ino() == locked) {
                 let line = format!("{}\n", std::process::id());
@@ -160,7 +160,7 @@ impl Layout {
         }
     }
 
-    /// The server's log, to append to.
+    /// Opens the server's log for appending.
     pub(super) fn open_log(&self) -> Result<File, Error> {
         let fail = |source| Error::Directory { path: self.log.clone(), source };
         if fs::metadata(&self.log).is_ok_and(|log| log.len() > MAX_LOG_BYTES) {
@@ -169,7 +169,7 @@ impl Layout {
         private_path::open(&self.log, OpenOptions::new().create(true).append(true)).map_err(fail)
     }
 
-    /// The end of the server's log, at most 20 lines, from an offset on.
+    /// The end of the server's log after an offset, at most 20 lines.
     pub(super) fn log_tail(&self, offset: u64) -> String {
         let read = || -> io::Result<String> {
             let mut file = File::open(&self.log)?;
@@ -184,7 +184,7 @@ impl Layout {
         lines[lines.len().saturating_sub(20)..].join("\n")
     }
 
-    /// An error about a path; the one about space if the disk is full.
+    /// Turns an error into one about a path, or into the one about disk space if the disk is full.
     pub(super) fn explain(&self, source: io::Error, needed: u64, path: &Path) -> EmbeddedError {
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => self.no_space(needed),
@@ -196,14 +196,14 @@ impl Layout {
         Error::NoSpace { path: self.home.clone(), free: self.free_bytes().unwrap_or(0), needed }
     }
 
-    /// What an unprivileged user may still write, in bytes; none if the file system does not say.
+    /// The bytes that an unprivileged user may still write; none if the file system does not tell.
     pub(super) fn free_bytes(&self) -> Option<u64> {
         let statistics = nix::sys::statvfs::statvfs(&self.home).ok()?;
         Some(statistics.blocks_available().saturating_mul(statistics.fragment_size()))
     }
 }
 
-/// Refuses a directory of somebody else's, and one that others may write to.
+/// Refuses a directory that belongs to another user, and one that others may write to.
 pub(super) fn require_owner(path: &Path, owner: u32) -> Result<(), Error> {
     let fail = |source| Error::Directory { path: path.to_owned(), source };
     let metadata = fs::metadata(path).map_err(fail)?;
@@ -220,7 +220,7 @@ pub(super) fn require_owner(path: &Path, owner: u32) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses a path that the cluster's user can't go down: PostgreSQL's own words for it mislead.
+/// Refuses a path that the cluster's user cannot traverse, because PostgreSQL's own message about it is misleading.
 fn require_passage(path: &Path, user: &OsUser) -> Result<(), Error> {
     let OsUser::Drop { uid, gid, name } = user else { return Ok(()) };
     for dir in path.ancestors() {

@@ -1,8 +1,8 @@
-//! The private PostgreSQL cluster of a daemon that has no configuration: found, made, started, reused, stopped.
+//! The private PostgreSQL cluster of a daemon without a configuration: found, made, started, reused and stopped.
 //!
-//! Invariant: whatever happened before (a crash, a kill, a full disk, an upgrade), a start ends with a whole cluster
-//! that this process alone uses, or with an error and nothing half-made. Its superuser is reached by the operating
-//! system's users of daemon and cluster only, and used for the bootstrap only.
+//! Invariant: whatever happened before (a crash, a kill, a full disk, an upgrade), a start ends with a complete cluster that
+//! only this process uses, or with an error and nothing half-made. Only the operating system users of the daemon and the
+//! cluster can connect as its superuser, and the superuser is used for the bootstrap alone.
 
 mod abandoned;
 mod account;
@@ -41,12 +41,13 @@ use crate::config::EmbeddedConfig;
 use crate::config::connection::socket_options;
 use crate::file_lock::FileLock;
 
-/// The first version with what provisioning needs (GRANT SET ON PARAMETER, a `public` schema closed by default).
+/// The first version with everything that provisioning needs (GRANT SET ON PARAMETER, a `public` schema that is closed by
+/// default).
 const OLDEST_MAJOR: u32 = 15;
 
-/// The port when there is no TCP; it is only part of the socket's name.
+/// The port when there is no TCP. It is then only part of the socket's name.
 const SOCKET_PORT: u16 = 5432;
-/// A server that runs but does not answer within this is restarted.
+/// A running server that does not answer within this time is restarted.
 const REUSE_DEADLINE: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Clone)]
@@ -55,7 +56,7 @@ pub struct ClusterOptions {
     pub data_dir: PathBuf,
     pub socket_dir: PathBuf,
     pub os_user: OsUser,
-    /// Where initdb and postgres are; none to look for them.
+    /// The directory of initdb and postgres; none to search for them.
     pub bin_dir: Option<PathBuf>,
     /// A loopback address for tenants' applications.
     pub listen: Option<SocketAddr>,
@@ -63,8 +64,8 @@ pub struct ClusterOptions {
     pub durable: bool,
 }
 
-/// A cluster that runs, is started again if it ends by itself, and that no other daemon can use. Dropped without
-/// [`Cluster::stop`] it goes on running, and the next start takes it up.
+/// A cluster that is running, is restarted if it ends by itself, and cannot be used by another daemon. If it is dropped
+/// without [`Cluster::stop`], it keeps running, and the next start takes it over.
 #[derive(Debug)]
 pub struct Cluster {
     layout: Layout,
@@ -104,7 +105,7 @@ impl ClusterOptions {
 }
 
 impl Cluster {
-    /// Makes the cluster if there is none, starts it if it does not run, and prepares roles and databases.
+    /// Makes the cluster if there is none, starts it if it is not running, and prepares the roles and databases.
     pub async fn start(options: ClusterOptions) -> Result<Self, EmbeddedError> {
         let mut layout = Layout::prepare(&options)?;
         let lock = match layout.lock() {
@@ -119,7 +120,7 @@ impl Cluster {
             Err(error) => {
                 if layout.is_new() && !layout.data.exists() {
                     let _ = fs::remove_file(&layout.log);
-                    // While it is locked, so that nobody else holds a lock on the removed file.
+                    // While the file is locked, so that nobody else holds a lock on the removed file.
                     let _ = fs::remove_file(layout.lock_path());
                     layout.remove_created();
                 }
@@ -131,7 +132,7 @@ impl Cluster {
         let prepared = bootstrap::run(superuser, &passwords).await;
         let FoundServer { process, binaries, version } = server;
         if let Err(error) = prepared {
-            // The cluster is whole, and the next start goes on from here; a server that nobody watches must not stay.
+            // The cluster is complete, and the next start continues from here. A server that nobody watches must not stay.
             if let Err(error) = postmaster::stop(process.pid, &layout.data).await {
                 tracing::warn!(%error, "the private server could not be stopped after a failed start");
             }
@@ -143,25 +144,26 @@ impl Cluster {
         Ok(Self { port, layout, passwords, version, keeper, _lock: lock })
     }
 
-    /// The registry's runtime role on the control database.
+    /// Connects to the control database as the registry's runtime role.
     pub fn control_options(&self) -> PgConnectOptions {
         let password = self.passwords.daemon.expose();
         self.options(bootstrap::DAEMON_ROLE, password, bootstrap::CONTROL_DATABASE)
     }
 
-    /// The role that owns the control database and migrates its schema.
+    /// Connects as the role that owns the control database and migrates its schema.
     pub fn control_owner_options(&self) -> PgConnectOptions {
         let password = self.passwords.owner.expose();
         self.options(bootstrap::OWNER_ROLE, password, bootstrap::CONTROL_DATABASE)
     }
 
-    /// The provisioner on the database where tenants live, which it owns. Not a superuser.
+    /// Connects as the provisioner to the database where tenants live. The provisioner owns that
+    /// database and is not a superuser.
     pub fn provisioner_options(&self) -> PgConnectOptions {
         let password = self.passwords.provisioner.expose();
         self.options(bootstrap::PROVISIONER_ROLE, password, bootstrap::TARGET_DATABASE)
     }
 
-    /// As the server says it: `15.14`.
+    /// As the server reports it: `15.14`.
     pub fn server_version(&self) -> &str {
         &self.version
     }
@@ -174,13 +176,13 @@ impl Cluster {
         self.port
     }
 
-    /// Fast shutdown; immediate, then kill, if the server does not follow. Returns when no process is left.
+    /// A fast shutdown, then an immediate one, then a kill if the server does not stop. Returns when no process is left.
     pub async fn stop(self) -> Result<(), EmbeddedError> {
         let process = self.keeper.release().await;
         let pid = process.as_ref().map_or(0, |process| process.pid);
         postmaster::stop(pid, &self.layout.data).await?;
         if let Some(mut child) = process.and_then(|process| process.child) {
-            // It has ended; this only takes it out of the process table.
+            // The process has ended. This only removes it from the process table.
             let _ = child.wait().await;
         }
         Ok(())
@@ -241,7 +243,7 @@ async fn ensure_running(layout: &Layout, options: &ClusterOptions) -> Result<Fou
     Ok(FoundServer { process: Process { pid, child: Some(child) }, binaries, version })
 }
 
-/// What a server is worth that was running before us.
+/// What can be done with a server that was running before this daemon.
 enum Running {
     Usable { version: String },
     Outdated,
@@ -255,7 +257,7 @@ async fn judge(
     settings: &ServerSettings,
     running: &postmaster::PidFile,
 ) -> Running {
-    // A package upgrade replaces the file, and then this link says so; such a server can't load its modules.
+    // This link shows when a package upgrade has replaced the file. Such a server cannot load its modules.
     let same_program = fs::canonicalize(binaries.postgres()).ok() == postmaster::program_of(running.pid);
     let same_socket = running.port == Some(options.port()) && running.socket_dir == layout.socket_dir;
     if !same_program || !same_socket {

@@ -1,7 +1,7 @@
-//! The server's processes: which are ours, starting one, stopping all.
+//! The server's processes: finding out which belong to this cluster, starting one, and stopping all.
 //!
-//! Invariant: a process is ours only if it is a `postgres` whose working directory is our data directory; a number
-//! in a pid file proves nothing. Only such processes are ever signalled.
+//! Invariant: a process belongs to this cluster only if it is a `postgres` whose working directory is the cluster's data
+//! directory. A number in a pid file proves nothing. No other process is ever signalled.
 
 use std::fs;
 use std::io;
@@ -20,15 +20,15 @@ use super::binaries::Binaries;
 use super::initdb::{NEEDED_BYTES, tells_full_disk};
 use super::layout::Layout;
 
-/// Recovery after a crash can take long on a slow disk; a server that fails ends by itself, much earlier.
+/// Recovery after a crash can take long on a slow disk. A server that fails ends by itself, much earlier.
 const START_DEADLINE: Duration = Duration::from_secs(300);
-/// A fast shutdown writes a checkpoint: thousands of files after many tenants, all of them synchronised.
+/// A fast shutdown writes a checkpoint: thousands of files after many tenants, and each one is synchronised.
 const FAST_DEADLINE: Duration = Duration::from_secs(30);
 const IMMEDIATE_DEADLINE: Duration = Duration::from_secs(3);
-/// How often a process or its pid file is looked at while waiting for it: neither can be waited for otherwise.
+/// How often a process or its pid file is polled. There is no other way to wait for either.
 const LOOK_EVERY: Duration = Duration::from_millis(4);
 
-/// What `postmaster.pid` says.
+/// The content of `postmaster.pid`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PidFile {
     pub(super) pid: i32,
@@ -54,7 +54,7 @@ impl PidFile {
     }
 }
 
-/// Whether a process is a server process of this data directory. A zombie is not.
+/// Whether a process is a server process of this data directory. A zombie does not count.
 pub(super) fn is_ours(pid: i32, data: &Path) -> bool {
     let process = PathBuf::from(format!("/proc/{pid}"));
     let works_in = fs::read_link(process.join("cwd")).ok();
@@ -62,25 +62,25 @@ pub(super) fn is_ours(pid: i32, data: &Path) -> bool {
     same_place && program_of(pid).is_some_and(|path| path.to_string_lossy().contains("/postgres"))
 }
 
-/// The file a process runs; it ends in ` (deleted)` when an upgrade replaced it.
+/// The program file of a process. Its name ends in ` (deleted)` after an upgrade replaced it.
 pub(super) fn program_of(pid: i32) -> Option<PathBuf> {
     fs::read_link(format!("/proc/{pid}/exe")).ok()
 }
 
-/// All server processes of this data directory, also those that outlived their postmaster.
+/// All server processes of this data directory, including those that outlived their postmaster.
 pub(super) fn processes(data: &Path) -> Vec<i32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.filter(|pid| is_ours(*pid, data)).collect()
 }
 
-/// The postmaster that runs on this data directory, if one does.
+/// The postmaster that runs on this data directory, if there is one.
 pub(super) fn running(data: &Path) -> Option<PidFile> {
     PidFile::read(data).filter(|file| is_ours(file.pid, data))
 }
 
-/// Clears what a postmaster that is gone left: its orphans, its pid file and its socket. PostgreSQL itself refuses
-/// to start when the number in the file belongs to any living process, a zombie too.
+/// Removes what a postmaster that is gone left: its orphans, its pid file and its socket. PostgreSQL itself refuses to start
+/// if the number in the file belongs to any existing process, even a zombie.
 pub(super) async fn clear_stale(layout: &Layout, port: u16) -> Result<(), EmbeddedError> {
     let orphans = processes(&layout.data);
     if !orphans.is_empty() {
@@ -100,7 +100,7 @@ pub(super) async fn clear_stale(layout: &Layout, port: u16) -> Result<(), Embedd
     Ok(())
 }
 
-/// Starts the server and waits until it takes connections.
+/// Starts the server and waits until it accepts connections.
 pub(super) async fn start(
     layout: &Layout,
     binaries: &Binaries,
@@ -136,7 +136,7 @@ pub(super) async fn start(
     }
 }
 
-/// Fast shutdown, then immediate, then kill; each for a bounded time. Returns when no process is left.
+/// A fast shutdown, then an immediate one, then a kill, each for a limited time. Returns when no process is left.
 pub(super) async fn stop(pid: i32, data: &Path) -> Result<(), EmbeddedError> {
     let steps = [(Signal::SIGINT, FAST_DEADLINE), (Signal::SIGQUIT, IMMEDIATE_DEADLINE)];
     for (signal, patience) in steps {
@@ -152,7 +152,7 @@ pub(super) async fn stop(pid: i32, data: &Path) -> Result<(), EmbeddedError> {
     end_all(data, Signal::SIGKILL).await
 }
 
-/// Ends every server process of a data directory: with this signal, then by force.
+/// Ends every server process of a data directory, first with this signal and then with SIGKILL.
 pub(super) async fn end_all(data: &Path, first: Signal) -> Result<(), EmbeddedError> {
     for signal in [first, Signal::SIGKILL] {
         for pid in processes(data) {

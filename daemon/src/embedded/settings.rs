@@ -1,6 +1,6 @@
-//! The server's configuration files, written anew at each start.
+//! The server's configuration files, written again at each start.
 //!
-//! Invariant: the superuser is reached by peer only, everybody else by SCRAM only, nothing over TCP that is not
+//! Invariant: the superuser can connect by peer authentication only, and everybody else by SCRAM only. TCP is limited to
 //! loopback, and no statement is ever written to the server's log. Values are quoted here and nowhere else.
 
 use std::fmt::Write as _;
@@ -19,9 +19,9 @@ const INCLUDED: &str = "tenantry.conf";
 const INCLUDE_LINE: &str = "include 'tenantry.conf'";
 const HEADER: &str = "# Written by tenantryd at each start: changes are lost.\n";
 
-/// Settings that never vary. `log_*`: a failing statement would be written out whole, with verifiers in it.
-/// `lc_messages`: the retry rules know one message by its English text. `min_wal_size`: two segments are enough for
-/// a machine that is a laptop. The others keep the server small and its answers alike everywhere.
+/// Settings that never vary. `log_*`: a failing statement would be logged in full, with the verifiers in it. `lc_messages`:
+/// the retry rules recognise one message by its English text. `min_wal_size`: two segments are enough for a laptop. The others
+/// keep the server small, and its answers the same everywhere.
 const FIXED: &str = "\
 max_connections = 200
 shared_buffers = '32MB'
@@ -45,11 +45,11 @@ lc_messages = 'C'
 cluster_name = 'tenantry'
 ";
 
-/// For the daemon's roles, whatever tenants take: as many as it uses of the registry and of the target, beyond those that it
-/// holds all the time.
+/// Reserved for the daemon's roles, whatever tenants take: as many connections as the daemon uses to the registry and to the
+/// target, in addition to those that it always holds.
 const RESERVED: &str = "reserved_connections = 20\n";
 
-/// The content of the files, and a hash over all of it that the running server can be asked for.
+/// The content of the files, and a hash over all of it. The running server can be asked for the hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ServerSettings {
     included: String,
@@ -77,12 +77,13 @@ impl ServerSettings {
             hash.update(part.as_bytes());
         }
         let hash = data_encoding::HEXLOWER.encode(&hash.finalize()[..16]);
-        // Asked back before a running server is reused: a file on disk does not prove what was read.
+        // The daemon asks for it before it reuses a running server, because a file on disk does not
+        // prove what the server has read.
         let included = format!("{main}tenantry.configuration = '{hash}'\n");
         Self { included, access, identities, hash }
     }
 
-    /// Writes what differs into the cluster's directory.
+    /// Writes the files that differ into the cluster's directory.
     pub(super) fn write(&self, data_dir: &Path, user: &OsUser, durability: Durability) -> io::Result<()> {
         let main = fs::read_to_string(data_dir.join("postgresql.conf"))?;
         let with_include;
@@ -112,8 +113,8 @@ impl ServerSettings {
     }
 }
 
-/// Puts a new file in the place of an old one. The directory is the cluster's user's, who could have put a link
-/// there: the new file is made fresh (`O_EXCL` follows none) and renamed.
+/// Replaces an old file by a new one. The directory belongs to the cluster's user, who could have put a link there. So the new
+/// file is created fresh (`O_EXCL` does not follow links) and then renamed.
 fn replace_file(path: &Path, content: &str, user: &OsUser, durability: Durability) -> io::Result<()> {
     let fresh = path.with_extension("conf.new");
     match fs::remove_file(&fresh) {
@@ -141,14 +142,14 @@ fn main_settings(options: &ClusterOptions, major: u32, socket_dir: &str) -> Stri
         text.push_str(RESERVED);
     }
     if options.durability() == Durability::Fleeting {
-        // synchronous_commit stays on: a killed server must not forget a commit, only a power cut may.
+        // synchronous_commit stays on: a killed server must not forget a commit. Only a power failure may lose one.
         text.push_str("fsync = off\nfull_page_writes = off\n");
     }
     text
 }
 
-/// Who gets in, first match first. The registry is closed to all but its two roles; there is no rule for
-/// replication, so nobody replicates.
+/// The access rules; the first match decides. Only the registry's two roles may connect to the registry. There is no rule for
+/// replication, so nobody can replicate.
 fn access_rules(tcp: bool) -> String {
     let mut text = format!(
         "{HEADER}\
@@ -170,17 +171,17 @@ fn access_rules(tcp: bool) -> String {
     text
 }
 
-/// A string of postgresql.conf: quotes are doubled, and backslashes too, since they escape.
+/// A string in postgresql.conf. Quotes are doubled, and so are backslashes, because they are escape characters.
 fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }
 
-/// One item of a list of directories, in which commas and spaces separate.
+/// One item of a list of directories, where commas and spaces separate the items.
 fn quote_list_item(text: &str) -> String {
     format!("\"{}\"", text.replace('"', "\"\""))
 }
 
-/// A word of pg_hba.conf or pg_ident.conf; quoted, no keyword has its meaning.
+/// A word in pg_hba.conf or pg_ident.conf. In quotes, a keyword loses its special meaning.
 fn quote_rule(text: &str) -> String {
     format!("\"{}\"", text.replace('"', "\"\""))
 }

@@ -1,8 +1,8 @@
 //! Runs probes through a session and judges the answers.
 //!
 //! Invariant: a probe holds only if each of its attacks was refused with a SQLSTATE that it expects, or saw what it
-//! expects; an attack that failed for another reason has proved nothing and does not hold. Nor has a refusal that a
-//! function raised: it could be the tenant's own.
+//! expects. An attack that failed for another reason has proved nothing and does not hold. The same is true of a refusal
+//! that a function raised, because the function could be the tenant's own.
 
 use sqlx::postgres::PgDatabaseError;
 use sqlx::{PgConnection, Row as _};
@@ -16,18 +16,18 @@ use crate::postgres::quote::{Value, render};
 
 use super::probes::{ANOTHER_TRANSACTION, Attack, Holds, Probe, Times};
 
-/// Raised whenever a probe or lint is added or changed: a report of an older battery proves less.
+/// Increased whenever a probe or lint is added or changed: a report of an older battery proves less.
 pub const BATTERY_VERSION: u32 = 8;
 
 /// Who attacks whom.
 #[derive(Debug, Clone, Copy)]
 pub struct Ground<'a> {
-    /// The attacker, whose probe's session this is.
+    /// The attacker; the session belongs to its probe.
     pub own: &'a PlacementName,
     pub victim: &'a PlacementName,
-    /// Whose tables the attacker shares; its own placement where it shares none.
+    /// The pool whose tables the attacker shares; its own placement if it shares none.
     pub pool: &'a PlacementName,
-    /// Somebody else who has rows there; nobody where it shares none.
+    /// Another tenant that has rows there; the nil UUID if the attacker shares no tables.
     pub neighbour: Uuid,
     /// Some of the pool's tables that the attacker may read, without their schema.
     pub tables: &'a [String],
@@ -35,7 +35,7 @@ pub struct Ground<'a> {
     pub provisioner: &'a str,
 }
 
-/// Tries every attack of the probe until one is not held off, in a transaction that stays open behind it. An error means
+/// Tries the attacks of the probe until one is not held off, in a transaction that stays open afterwards. An error means
 /// that the session itself broke, which proves nothing.
 pub(super) async fn run(
     session: &mut PgConnection,
@@ -69,9 +69,9 @@ pub(super) async fn run(
     Ok(verdict)
 }
 
-/// What an attack came to.
+/// The result of an attack.
 enum Answer {
-    /// It ran; its value, if it has one that is a text.
+    /// The attack ran; the value is the one it returned, if it is a text.
     Ran(Option<String>),
     Refused {
         sqlstate: String,
@@ -94,7 +94,8 @@ async fn answer(
         ("provisioner", Value::Identifier(ground.provisioner)),
         ("table", Value::Identifier(table)),
     ];
-    // What the one before changed goes, and this one has a transaction of its own: in one message, since there are many.
+    // Rolls back what the previous attack changed, and gives this one a transaction of its own. All of it is sent in one
+    // message, because there are many attacks.
     let sql = [ANOTHER_TRANSACTION, attack.before, attack.sql].concat();
     let sql = sqlx::AssertSqlSafe(render(&sql, &values));
     let answer = match attack.holds {

@@ -1,7 +1,7 @@
-//! Logging in where others live: the attack of a tenant that has a database of its own.
+//! Logs in to databases where others live: the attack of a tenant that has a database of its own.
 //!
-//! Invariant: as for probes, an attack holds only if it was refused with the SQLSTATE that was expected. Any other
-//! failure to log in proves nothing.
+//! Invariant: as for probes, an attack holds only if it was refused with the expected SQLSTATE. Any other failure to log
+//! in proves nothing.
 
 use tenantry_protocol::isolation::Verdict;
 
@@ -13,11 +13,11 @@ use crate::postgres::target::location::Site;
 const REFUSED: &str = "42501";
 const MEANING: &str = "a tenant gets into a database where others live";
 
-/// Where somebody else lives, and the name of the attack on it.
+/// The name of the attack, and the database that it attacks.
 pub type Neighbour<'a> = (&'static str, &'a str);
 
-/// Tries to log in as `role`, which `password` lets into its own database: what is refused is not refused for a wrong
-/// password.
+/// Tries to log in as `role`. The `password` is the one that works in the tenant's own database, so a refusal does not
+/// come from a wrong password.
 pub async fn log_in(
     own: Site<'_>,
     role: &str,
@@ -32,7 +32,7 @@ pub async fn log_in(
     Ok(verdicts)
 }
 
-/// An error that is not the server's answer proves nothing, and is the caller's.
+/// An error that is not an answer of the server proves nothing and is returned to the caller.
 fn judge(probe: &str, answer: Result<()>) -> Result<Verdict> {
     let (held, got, evidence) = match answer {
         Ok(()) => (false, None, "the attack succeeded".to_owned()),

@@ -1,8 +1,8 @@
-//! Verification by attack: log in as the tenant, try what must not work, and look whether the victim noticed; and beside
-//! it the catalog, which shows holes that no attack has used yet.
+//! Verification by attack: logs in as the tenant, tries what must not work, and checks that the victim is unchanged. In
+//! addition, reads the catalog, which shows holes that no attack has used yet.
 //!
-//! A probe's SQL lives with the probe, a lint's with the lint. Nothing here changes a tenant: what an attack would have
-//! changed is rolled back.
+//! A probe's SQL is in the probe's file, and a lint's in the lint's. Nothing here changes a tenant: the effects of an
+//! attack are rolled back.
 
 mod battery;
 pub mod elsewhere;

@@ -1,4 +1,4 @@
-//! A whole battery: all probes that make sense for a tenancy, or the catalog lints, as one report.
+//! A whole battery as one report: the probes that make sense for a tenancy, or the catalog lints.
 
 use std::time::Instant;
 
@@ -17,20 +17,20 @@ use super::lints;
 use super::probes;
 use super::residual;
 
-/// What the lints found.
+/// The findings of the lints.
 #[derive(Debug, Default)]
 pub struct Looked {
-    /// How many lints there are.
+    /// The number of lints.
     pub lints: u32,
     pub findings: Vec<LintFinding>,
-    /// Findings that are only counted.
+    /// The number of findings that are only counted.
     pub left_out: u32,
-    /// What other tenants gave this one.
+    /// What other tenants granted to this one.
     pub gifts: Vec<String>,
 }
 
 impl Looked {
-    /// Puts what was found into the report.
+    /// Adds the findings to the report.
     pub fn add_to(self, report: &mut IsolationReport) {
         let Self { lints, findings, left_out, gifts } = self;
         report.lints += lints;
@@ -40,9 +40,9 @@ impl Looked {
     }
 }
 
-/// Attacks the victim through `session`, a login as the tenant. The report is not finished: whether the victim is
-/// unchanged is for the caller to find out. An error means that the session itself broke, which proves nothing. `progress`
-/// is told of each probe that is done.
+/// Attacks the victim through `session`, a login as the tenant. The report is incomplete: the caller has to find out
+/// whether the victim is unchanged. An error means that the session itself broke, which proves nothing. `progress` is
+/// called after each probe.
 pub async fn attack(
     session: &mut PgConnection,
     ground: Ground<'_>,
@@ -76,13 +76,13 @@ pub async fn attack(
     })
 }
 
-/// What stands against the cover of shared tables, as findings of a lint of its own.
+/// The problems with the cover of shared tables, as findings of a lint of their own.
 pub fn uncovered(problems: Vec<String>) -> impl Iterator<Item = LintFinding> {
     problems.into_iter().map(|evidence| LintFinding { lint: "shared_tables".to_owned(), evidence })
 }
 
-/// Looks through the catalog of the tenant's database, as the daemon's role. `home` is the placement whose schema the
-/// tenant's tables are in: its own, or the pool's.
+/// Runs the lints in the catalog of the tenant's database, as the daemon's role. `home` is the placement whose schema
+/// holds the tenant's tables: its own, or the pool's.
 pub async fn look(
     connection: &mut PgConnection,
     own: &PlacementName,

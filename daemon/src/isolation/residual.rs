@@ -1,4 +1,4 @@
-//! What each tenancy leaves open by its nature: stated in every report, because no probe can refuse it.
+//! The channels that each tenancy leaves open by its nature. Every report states them, because no probe can refuse them.
 
 use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::isolation::ResidualChannel;
@@ -11,7 +11,7 @@ struct Channel {
 }
 
 const ALL: &[Tenancy] = &[Tenancy::Schema, Tenancy::Shared, Tenancy::Database];
-/// In one database with other tenants.
+/// The tenancies in which several tenants share a database.
 const TOGETHER: &[Tenancy] = &[Tenancy::Schema, Tenancy::Shared];
 
 const CHANNELS: &[Channel] = &[
@@ -86,7 +86,7 @@ const CHANNELS: &[Channel] = &[
     },
 ];
 
-/// What stays open in this tenancy.
+/// The channels that stay open in this tenancy.
 pub(super) fn of(tenancy: Tenancy) -> Vec<ResidualChannel> {
     let there = CHANNELS.iter().filter(|channel| channel.tenancies.contains(&tenancy));
     there

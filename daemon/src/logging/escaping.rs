@@ -1,7 +1,7 @@
-//! What is logged, made harmless before any writer sees it: the text log, the JSON log and the journal alike.
+//! Makes logged values harmless before any writer sees them: for the text log, the JSON log and the journal alike.
 //!
-//! Invariant: no value that leaves here holds a line end or anything else that a terminal obeys, so that whoever worded an
-//! error, a name or a request cannot write a line of the log. What holds nothing of that passes as it is.
+//! Invariant: no value that leaves this module contains a line break or any other character that a terminal obeys. So the
+//! author of an error, a name or a request cannot forge a line of the log. A value without such characters passes unchanged.
 
 use std::fmt::Debug;
 
@@ -13,10 +13,10 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-/// As many fields as an event or a span can have.
+/// The largest number of fields that an event or a span can have.
 const MOST_FIELDS: usize = 32;
 
-/// The layer within, which gets no other values than harmless ones.
+/// Wraps a layer, which then receives only harmless values.
 #[derive(Debug)]
 pub(super) struct Escaping<L>(pub(super) L);
 
@@ -88,7 +88,7 @@ enum Harmless {
     Bool(bool),
     /// A string, which a writer may put between quotes.
     Text(String),
-    /// Anything else, as it shows itself.
+    /// Any other value, in its own formatting.
     Shown(DisplayValue<String>),
 }
 
@@ -180,7 +180,7 @@ mod tests {
         }
     }
 
-    /// What is written of one event within a span, each with hostile values of every kind.
+    /// What is written about one event within a span, each with hostile values of every kind.
     fn written(json: bool) -> String {
         let written = Written::default();
         let writer = written.clone();

@@ -1,7 +1,8 @@
-//! Structured logs: to standard error, to daily files, or to systemd's journal with its fields. Never a secret: the types
-//! that hold one do not show it. Never a line that somebody else worded: [`escaping`] stands before every writer.
+//! Structured logs: to standard error, to daily files, or to systemd's journal with its fields. They never contain a
+//! secret, because the types that hold one do not show it. They never contain a line worded by somebody else, because
+//! [`escaping`] comes before every writer.
 //!
-//! The names are the same everywhere: `operation`, `tenant`, and the `seq` of an event of the audit trail.
+//! The field names are the same everywhere: `operation`, `tenant`, and the `seq` of an event of the audit trail.
 
 mod escaping;
 mod panics;
@@ -24,16 +25,16 @@ use escaping::Escaping;
 pub use panics::report_panics;
 
 const FILE_PREFIX: &str = "tenantryd.log";
-/// Daily files that are kept.
+/// How many daily files are kept.
 const FILES: usize = 14;
-/// systemd's word for which file standard error is, if that is its journal: `DEVICE:INODE`.
+/// The variable in which systemd names the file of standard error, if that is its journal: `DEVICE:INODE`.
 const JOURNAL_STREAM: &str = "JOURNAL_STREAM";
-/// Before the names of the daemon's own fields in the journal: `TENANTRY_OPERATION`.
+/// The prefix of the daemon's own fields in the journal: `TENANTRY_OPERATION`.
 const JOURNAL_PREFIX: &str = "TENANTRY";
 
 type AnyLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
-/// The log, for as long as it is kept: what is still in memory is written when it is dropped.
+/// Keeps the log open. What is still in memory is written when this is dropped.
 #[derive(Debug)]
 pub struct Logging {
     filter: reload::Handle<Targets, Registry>,
@@ -41,9 +42,9 @@ pub struct Logging {
 }
 
 impl Logging {
-    /// Logs more or less from now on.
+    /// Changes the log level from now on.
     pub fn set_level(&self, level: LogLevel) {
-        // Refused only when nothing logs any more.
+        // This fails only when nothing logs any more.
         let _ = self.filter.reload(filter(level));
     }
 }
@@ -53,7 +54,7 @@ pub fn start(log: &Log) -> io::Result<Logging> {
     let (layer, writer) = match &log.dir {
         None if log.journald.unwrap_or_else(is_in_journal) => match journal() {
             Ok(layer) => (layer, None),
-            // Asked for by name, it is not replaced by something else.
+            // A journal that was asked for by name is not replaced by anything else.
             Err(error) if log.journald == Some(true) => {
                 return Err(io::Error::new(
                     error.kind(),
@@ -64,7 +65,7 @@ pub fn start(log: &Log) -> io::Result<Logging> {
         },
         None => (lines(log.format, BoxMakeWriter::new(io::stderr)), None),
         Some(dir) => {
-            // Where others could leave a link of the next file's name, the log would be written to what it leads to.
+            // If others could leave a link with the name of the next file, the log would be written to the link's target.
             private_path::check_logs(dir)?;
             let files = rolling::Builder::new()
                 .rotation(rolling::Rotation::DAILY)
@@ -77,14 +78,14 @@ pub fn start(log: &Log) -> io::Result<Logging> {
         }
     };
     let (filter, handle) = reload::Layer::new(filter(log.level));
-    // A second start, in tests that run several servers in one process, keeps the first.
+    // A second start keeps the first one. This happens in tests that run several servers in one process.
     let _ = Registry::default().with(layer.with_filter(filter)).try_init();
     Ok(Logging { filter: handle, _writer: writer })
 }
 
-/// What libraries say below a warning is theirs: the driver would log statements, the RPC every request. A client that
-/// closes right after its answer is a warning of tarpc's, and nobody's problem. A migration can raise as many warnings as
-/// it likes; they are the server's to log.
+/// Messages of libraries below the level of a warning are left out: the driver would log statements, and the RPC every
+/// request. tarpc warns about a client that closes right after its answer, which is not a problem. A migration can raise any
+/// number of warnings, and those are for the server's log.
 fn filter(level: LogLevel) -> Targets {
     let level = match level {
         LogLevel::Error => LevelFilter::ERROR,
@@ -117,10 +118,10 @@ fn journal() -> io::Result<AnyLayer> {
     Ok(Escaping(layer).boxed())
 }
 
-/// Whether standard error is the journal's.
+/// Whether standard error is the journal.
 fn is_in_journal() -> bool {
     let stream = std::env::var(JOURNAL_STREAM).unwrap_or_default();
-    // The file itself, whatever it is: what the variable says may have been inherited from another process.
+    // The file itself is compared, because the variable may have been inherited from another process.
     std::fs::metadata("/proc/self/fd/2").is_ok_and(|file| names(&stream, file.dev(), file.ino()))
 }
 

@@ -1,4 +1,4 @@
-//! Panics, told in the log like everything else: on one line, and escaped, since what a panic says can be another's words.
+//! Reports panics in the log like everything else: on one line, and escaped, because a panic message can contain foreign text.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, Write as _};
@@ -7,7 +7,7 @@ use std::panic::{self, PanicHookInfo};
 use tenantry_protocol::text::escaped;
 use tracing::field;
 
-/// From now on, in this whole process.
+/// Applies from now on, in the whole process.
 pub fn report_panics() {
     panic::set_hook(Box::new(report));
 }
@@ -16,11 +16,11 @@ fn report(info: &PanicHookInfo<'_>) {
     let said = info.payload_as_str().unwrap_or("without a word");
     let location = info.location().map(ToString::to_string).unwrap_or_default();
     if !tracing::dispatcher::has_been_set() {
-        // Nothing logs yet.
+        // Logging has not started yet.
         let _ = writeln!(io::stderr(), "tenantryd: a panic at {location}: {}", escaped(said));
         return;
     }
-    // Where the environment asks for one.
+    // A backtrace is captured only if the environment asks for one.
     let backtrace = Backtrace::capture();
     let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| field::display(backtrace));
     tracing::error!(location, backtrace, "a panic: {said}");

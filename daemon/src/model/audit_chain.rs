@@ -1,7 +1,7 @@
-//! What an event is before it has its place in the chain, and the bytes that it becomes.
+//! An event before it has its place in the chain, and the bytes that it is stored as.
 //!
-//! The layout is a contract: fields are added, and a change of what is there needs a new domain string. Links and
-//! signatures are [`tenantry_protocol::chain`]'s.
+//! The layout is a contract: fields may be added, but a change of an existing field needs a new domain string. Links and
+//! signatures are defined in [`tenantry_protocol::chain`].
 
 use std::collections::BTreeMap;
 
@@ -11,44 +11,44 @@ use tenantry_protocol::chain;
 use tenantry_protocol::session::Role;
 use uuid::Uuid;
 
-/// What is to be recorded.
+/// An event to be recorded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
     pub action: &'static str,
     pub actor: Actor,
     pub tenant_id: Option<Uuid>,
-    /// The tenant's name; stands in the payload as a commitment.
+    /// The tenant's name; the payload only commits to it.
     pub slug: Option<String>,
     pub operation_id: Option<Uuid>,
     pub outcome: Option<Outcome>,
     pub duration_ms: Option<f64>,
-    /// SHA-256 of what was asked.
+    /// SHA-256 of the request.
     pub request: Option<chain::Link>,
-    /// What belongs to the action and names nobody: a grade, a hash, a count.
+    /// Facts of the action that name nobody: a grade, a hash, a count.
     pub facts: BTreeMap<&'static str, String>,
-    /// Free text: what was asked or why it failed; stands in the payload as a commitment.
+    /// Free text: what was requested, or why it failed. The payload only commits to it.
     pub detail: Option<String>,
 }
 
-/// Who did it.
+/// Who caused the event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
-    /// Who the kernel says it was; the daemon itself has its own uid.
+    /// The uid that the kernel reports; the daemon itself uses its own uid.
     pub uid: u32,
-    /// `ops1 (uid 1003)`; stands in the payload as a commitment.
+    /// For example `ops1 (uid 1003)`; the payload only commits to it.
     pub name: String,
     pub role: Option<Role>,
-    /// Where the client said that it came from; stands in the payload as a commitment.
+    /// Where the client claims to come from; the payload only commits to it.
     pub claimed: Option<String>,
 }
 
 impl Actor {
-    /// The daemon, of itself.
+    /// The daemon as the actor.
     pub fn daemon(uid: u32) -> Self {
         Self { uid, name: "tenantryd".to_owned(), role: None, claimed: None }
     }
 
-    /// As an operation on record names who asked for it; `own_uid` if that names no account.
+    /// The actor as a recorded operation names it; with `own_uid` if that name contains no uid.
     pub fn on_record(name: &str, own_uid: u32) -> Self {
         let uid = name.rsplit_once("(uid ").and_then(|(_, rest)| rest.strip_suffix(')')?.parse().ok());
         Self { uid: uid.unwrap_or(own_uid), name: name.to_owned(), role: None, claimed: None }
@@ -56,7 +56,7 @@ impl Actor {
 }
 
 impl Entry {
-    /// An event about nothing in particular yet.
+    /// An event whose optional fields are still empty.
     pub fn new(action: &'static str, actor: Actor) -> Self {
         Self {
             action,
@@ -86,7 +86,7 @@ pub enum Outcome {
     Denied,
 }
 
-/// A value that the payload only commits to, with the salt that makes the commitment unguessable.
+/// A value that the payload only commits to, with the salt that makes the commitment impossible to guess.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Detail {
     pub field: &'static str,
@@ -121,7 +121,7 @@ struct Payload<'a> {
     request: Option<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     facts: &'a BTreeMap<&'static str, String>,
-    /// The database's own number of the transaction that it is of.
+    /// The database's number of the transaction that writes the entry.
     xid: &'a str,
     commitments: BTreeMap<&'a str, String>,
 }
@@ -147,7 +147,7 @@ pub fn seal(
         ("slug", entry.slug.as_ref()),
         ("detail", entry.detail.as_ref()),
     ];
-    // For ever: whatever wrote it should have kept it short, and here it is.
+    // The value is kept forever. Its author should have kept it short; this limit makes sure.
     let bounded = |value: &String| brief::cut(value, LONGEST_VALUE);
     let details: Vec<Detail> = personal
         .into_iter()

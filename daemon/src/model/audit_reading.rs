@@ -1,7 +1,7 @@
-//! An event as it is read back: everything out of the very bytes that are hashed, and the values beside them only as far
-//! as the bytes commit to them.
+//! An event as it is read back. Everything comes from the bytes that are hashed; the values beside them are used only if
+//! those bytes commit to them.
 //!
-//! Nothing here fails: an event that is not what it was is shown as far as it can be read, and marked.
+//! Nothing here fails: an event that was altered is shown as far as it can be read, and marked.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use tenantry_protocol::chain;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// What stands in the place of a name that is gone.
+/// The text in place of a redacted name.
 const REDACTED: &str = "(redacted)";
 
 /// An event's row with the values that are stored beside it.
@@ -31,7 +31,7 @@ pub struct StoredValue {
     pub salt: Vec<u8>,
 }
 
-/// A payload of this or an earlier version; what a later one adds is passed over.
+/// A payload of this or an earlier version; fields that a later version adds are ignored.
 #[derive(Default, Deserialize)]
 struct ReadPayload {
     #[serde(default)]
@@ -85,7 +85,7 @@ pub fn read(stored: &StoredEvent) -> AuditEvent {
     }
 }
 
-/// Whether the hash is what follows from the row.
+/// Whether the hash follows from the row.
 fn is_linked(stored: &StoredEvent) -> bool {
     chain::Link::try_from(stored.prev_hash.as_slice())
         .is_ok_and(|prev| chain::link(stored.seq, &prev, &stored.payload).as_slice() == stored.hash)

@@ -1,6 +1,6 @@
-//! Histories of operations that nobody thought of: steps that fail, cancels, lost commits, crashes at any moment.
+//! Random histories of operations: steps that fail, cancels, lost commits, crashes at any moment.
 //!
-//! What runs here does what the engine does, with a target that is one word: what of the build is there.
+//! The code here does what the engine does, with a target reduced to one value: whether anything of the build exists.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test says what went wrong by panicking")]
 
@@ -13,12 +13,12 @@ use tenantry_protocol::operation::Failure;
 
 use super::operation::{Action, Archiving, Event, Kind, Outside, Progress, Seeding, Step};
 
-/// What may happen next, where it can; read as something else where it cannot.
+/// What may happen next. An event that cannot happen at that point is read as another one.
 #[derive(Debug, Clone, Copy)]
 enum Luck {
     Done,
     Failed,
-    /// An error that passes; for a commit, whether it happened.
+    /// A temporary error; for a commit, the field says whether it happened.
     Passing {
         committed: bool,
     },
@@ -33,7 +33,7 @@ enum Luck {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Effects {
     None,
-    /// Something may be there.
+    /// Something may exist on the target.
     Some,
 }
 
@@ -41,13 +41,13 @@ enum Effects {
 #[derive(Debug)]
 struct World {
     progress: Progress,
-    /// What a crash leaves.
+    /// The events that survive a crash.
     journal: Vec<Event>,
-    /// What it takes along.
+    /// The events that a crash loses.
     pending: Vec<Event>,
     effects: Effects,
     is_committed: bool,
-    /// Some of the tenant's data may be gone: the marker says so.
+    /// Some of the tenant's data may be gone, as the marker says.
     is_going: bool,
     ends: usize,
 }
@@ -76,14 +76,14 @@ impl World {
         if is_end(&self.progress) {
             self.ends += 1;
         }
-        // What the engine puts on record at once.
+        // The events that the engine records at once.
         let is_recorded = matches!(self.progress, Progress::Unwinding { .. }) || is_end(&self.progress);
         if is_recorded || matches!(self.pending.last(), Some(Event::Rebuilt | Event::TakenUp { .. })) {
             self.journal.append(&mut self.pending);
         }
     }
 
-    /// Another daemon begins where the journal says, and asks the marker.
+    /// Another daemon begins where the journal ends, and asks the marker.
     fn crash(&mut self) {
         self.pending.clear();
         self.progress = Progress::of_journal(&self.journal).expect("it folds").expect("it has begun");
@@ -128,7 +128,7 @@ impl World {
                 self.is_committed |= step == Step::Commit;
                 self.crash();
             }
-            // What can be done again is, until it is done.
+            // A repeatable step is repeated until it is done.
             Luck::Done | Luck::Passing { .. } | Luck::Cancelled => {
                 self.is_committed |= step == Step::Commit;
                 self.apply(Event::StepDone { step });
@@ -136,7 +136,7 @@ impl World {
         }
     }
 
-    /// A build that is void left nothing, but what was made before it is still there.
+    /// A void build left nothing, but what was made before the build still exists.
     fn forget_build(&mut self) {
         let first = self.progress.kind().steps().first().copied();
         if first.is_some_and(|step| step.is_atomic()) {
@@ -228,7 +228,7 @@ fn config() -> ProptestConfig {
     ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
 }
 
-/// What `make torture` counts: `PROPTEST_CASES` says how many.
+/// `make torture` counts the histories; `PROPTEST_CASES` sets their number.
 #[test]
 #[expect(clippy::print_stdout, reason = "says how many histories there were")]
 fn whatever_happens_an_operation_has_one_end_and_leaves_nothing_that_it_did_not_finish() {
@@ -246,7 +246,7 @@ fn whatever_happens_an_operation_has_one_end_and_leaves_nothing_that_it_did_not_
 fn judge(kind: Kind, lucks: Vec<Luck>) -> Result<(), TestCaseError> {
     let mut world = World::new(kind);
     let mut is_first = true;
-    // After so much luck as there was, everything goes well.
+    // After the generated events, everything succeeds.
     for luck in lucks.into_iter().chain(std::iter::repeat_n(Luck::Done, 20)) {
         match world.progress.action() {
             Action::Run(step) => world.run(step, luck, is_first),
@@ -283,7 +283,7 @@ proptest! {
                     prop_assert_eq!(next.kind(), kind);
                     progress = next;
                 }
-                // What does not fit changes nothing.
+                // An event that does not fit changes nothing.
                 Err(_) => continue,
             }
             prop_assert_eq!(progress.action() == Action::Finish, is_end(&progress));

@@ -1,22 +1,22 @@
-//! The plan's hash: what an operator approves.
+//! The plan's hash, which an operator approves.
 //!
-//! Covers everything that decides what will happen, and nothing that changes by itself: no measurement (nor what one says of
-//! other tenants), no random name, no secret. Contract: SHA-256 over length-prefixed fields, in the order below. What is
-//! added comes last, behind a name of its own, and only where there is something: a plan without it keeps the hash that it
-//! always had.
+//! Covers everything that decides what will happen, and nothing that changes on its own: no measurement (nor what a
+//! measurement says about other tenants), no random name, no secret. Contract: SHA-256 over length-prefixed fields, in
+//! the order below. New fields are added at the end, after a name of their own, and only if they are not empty, so a plan
+//! without them keeps its hash.
 
 use sha2::{Digest, Sha256};
 use tenantry_protocol::plan::Plan;
 
 const DOMAIN: &[u8] = b"tenantry.plan.v1\0";
-/// Stands before the labels, of a plan that has some; no finding has such a code.
+/// Precedes the labels of a plan that has some; no finding has such a code.
 const LABELS: &str = "\0labels";
-/// The code of the finding about what all tenants of a target may take together.
+/// The code of the finding about the resources that all tenants of a target may use together.
 pub const OVERCOMMITTED: &str = "overcommitted";
-/// A prefix that is shorter could be met by chance.
+/// A shorter prefix could match by chance.
 pub const SHORTEST_PREFIX: usize = 12;
 
-/// The hash of a plan (its own `hash` field is not read), as 64 hexadecimal digits.
+/// The hash of a plan, as 64 hexadecimal digits. The plan's own `hash` field is not read.
 pub fn hash(plan: &Plan, blueprint_checksum: &str) -> String {
     let mut digest = Sha256::new_with_prefix(DOMAIN);
     let mut field = |text: &str| {
@@ -56,7 +56,7 @@ pub fn hash(plan: &Plan, blueprint_checksum: &str) -> String {
     data_encoding::HEXLOWER.encode(&digest.finalize())
 }
 
-/// Whether `approved`, a whole hash or a prefix that is long enough, means the plan with `hash`.
+/// Whether `approved`, a whole hash or a prefix that is long enough, matches `hash`.
 pub fn is_approved(hash: &str, approved: &str) -> bool {
     approved.len() >= SHORTEST_PREFIX && hash.starts_with(&approved.to_ascii_lowercase())
 }
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_plan_without_labels_keeps_the_hash_that_it_always_had() {
-        // Made with another program, from the contract as it was before plans had labels.
+        // Computed with another program, from the contract as it was before plans had labels.
         let before = "a1b340289e40451f40da96c349d273ba045e5f8351d61213198b38df1f826fea";
         assert_eq!(hash(&plan(&[]), "c0ffee"), before);
     }

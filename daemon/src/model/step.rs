@@ -1,5 +1,5 @@
-//! The units of an operation: their stable names, what people read, and what may be done with each. What a step does is in
-//! `pipeline/steps`, a file each.
+//! The units of an operation: their stable names, their titles, and what may be done with each. The implementations of
+//! the steps are in `pipeline/steps`, one file each.
 
 use serde::de::IntoDeserializer as _;
 use serde::de::value::Error as Unknown;
@@ -9,57 +9,57 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// The placement on the target, of a tenant that gets a database of its own.
+    /// Reserves the placement on the target, for a tenant that gets a database of its own.
     Reserve,
-    /// From the template; in no transaction.
+    /// Creates the database from the template, outside any transaction.
     CreateDatabase,
-    /// The tables that tenants share are there: built by whoever comes first, in a transaction of their own.
+    /// Makes sure that the tables that tenants share exist. The first tenant builds them, in a transaction of their own.
     Pool,
-    /// Roles, with the marker before them. Opens the one transaction on the target.
+    /// Creates the marker and then the roles. Opens the one transaction on the target.
     Roles,
     Schema,
-    /// The tenant's roles stand for it in the shared tables from here on.
+    /// From here on the tenant's roles stand for it in the shared tables.
     Join,
     Migrations,
     Seed,
-    /// Closes the transaction: from here on the tenant is there, whole.
+    /// Closes the transaction: from here on the whole tenant exists.
     Commit,
-    /// What cannot be in a transaction, and the files behind it.
+    /// Runs the files that cannot run in a transaction, and those that follow them.
     Outside,
     Verify,
     Activate,
-    /// No new sessions of the tenant.
+    /// Prevents new sessions of the tenant.
     CloseLogins,
-    /// No old ones either.
+    /// Ends its existing sessions.
     EndSessions,
-    /// The tenant's data into a file, read back.
+    /// Writes the tenant's data into a file and reads it back.
     Archive,
     DropObjects,
     DropRoles,
-    /// Reads the catalog: nothing of the tenant is left.
+    /// Reads the catalog to confirm that nothing of the tenant is left.
     ConfirmAbsence,
-    /// The tenant's issued logins work again.
+    /// Opens the tenant's issued logins.
     OpenLogins,
-    /// What the tenant's settings say, on its roles.
+    /// Applies the tenant's settings to its roles.
     ApplySettings,
-    /// A login role works with a new secret.
+    /// Gives a login role a new secret.
     SetSecret,
-    /// The login before the current one works no more, and its sessions are over.
+    /// Closes the login that preceded the current one, and ends its sessions.
     CloseOldLogin,
-    /// The probe's login, which was opened for an attack, is closed again.
+    /// Closes the probe's login, which was opened for an attack.
     CloseProbe,
 }
 
 /// What may be done with a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Nature {
-    /// It can be done again by itself.
+    /// The step can be repeated by itself.
     Repeatable,
-    /// It is part of the one transaction that makes a tenant appear at once or not at all. An error ends that transaction, so
-    /// that its steps are repeated together, as another build.
+    /// The step is part of the one transaction that makes a tenant appear completely or not at all. An error ends that
+    /// transaction, so its steps are repeated together, as another build.
     Atomic,
-    /// From here on something goes that nothing brings back: the tenant's data, or a login's secret. `left` says what is still
-    /// there where the operation stops at this step.
+    /// From here on something is lost for good: the tenant's data, or a login's secret. `left` says what still exists if
+    /// the operation stops at this step.
     Final { left: &'static str },
 }
 
@@ -124,7 +124,7 @@ impl Step {
         }
     }
 
-    /// The step of that stable name.
+    /// The step with this stable name.
     pub fn named(name: &str) -> Option<Self> {
         let name: serde::de::value::StrDeserializer<'_, Unknown> = name.into_deserializer();
         Self::deserialize(name).ok()
@@ -135,27 +135,27 @@ impl Step {
         self.facts().name
     }
 
-    /// One line for people.
+    /// One line for the reader.
     pub const fn title(self) -> &'static str {
         self.facts().title
     }
 
-    /// It can be done again by itself.
+    /// Whether the step can be repeated by itself.
     pub const fn is_repeatable(self) -> bool {
         !self.is_atomic()
     }
 
-    /// It is part of the one transaction that makes a tenant appear at once or not at all.
+    /// Whether the step is part of the one transaction that makes a tenant appear completely or not at all.
     pub const fn is_atomic(self) -> bool {
         matches!(self.facts().nature, Nature::Atomic)
     }
 
-    /// It takes away what nothing brings back.
+    /// Whether the step removes something for good.
     pub const fn is_final(self) -> bool {
         self.left().is_some()
     }
 
-    /// What is still there where an operation stops at this step; `None` for a step with a way back.
+    /// What still exists if an operation stops at this step; `None` for a step that can be undone.
     pub const fn left(self) -> Option<&'static str> {
         match self.facts().nature {
             Nature::Final { left } => Some(left),

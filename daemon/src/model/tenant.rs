@@ -1,6 +1,6 @@
-//! The states of a tenant: from where an operation may begin, where the tenant is meanwhile, and where it ends.
+//! The states of a tenant: from which an operation may begin, which one the tenant has meanwhile, and which one at the end.
 //!
-//! Pure, and the only place that decides it: the live run and recovery both ask here.
+//! Pure, and the only place that decides this: both the live run and recovery use it.
 
 use tenantry_protocol::operation::{Operation, OperationState};
 use tenantry_protocol::tenant::TenantState;
@@ -12,14 +12,14 @@ use super::operation::Kind;
 /// How a kind of operation takes hold of a tenant.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Beginning {
-    /// What it may begin from.
+    /// The states from which the operation may begin.
     pub from: &'static [TenantStage],
-    /// The state while it runs; none where the tenant stays what it is until the end.
+    /// The state while the operation runs; none if the tenant keeps its state until the end.
     pub during: Option<TenantState>,
 }
 
-/// What an operation of this kind needs and does at its beginning. A provision makes its tenant, so it begins from
-/// nothing.
+/// The states that an operation of this kind requires and sets at its beginning. A provision creates its tenant, so no
+/// state is required.
 pub fn beginning(kind: Kind) -> Beginning {
     use TenantStage::{Active, NeedsAttention, Retiring, Suspended};
     let (from, during): (&[TenantStage], _) = match kind {
@@ -40,8 +40,8 @@ pub fn beginning(kind: Kind) -> Beginning {
     Beginning { from, during }
 }
 
-/// Where the tenant is once the operation ended, or while it unwinds; `before` is where it was when the operation
-/// began, `purge_after` when a retirement's grace ends.
+/// The tenant's state after the operation has ended, or while it is being undone. `before` is the state before the
+/// operation, and `purge_after` the end of a retirement's grace period.
 pub fn after(
     kind: Kind,
     operation: &Operation,
@@ -64,7 +64,7 @@ pub fn after(
         (state, Kind::Provision { .. }) => TenantState::RolledBack {
             reason: state.failure().map_or_else(|| state.name().to_owned(), |failure| failure.summary()),
         },
-        // An operation on a tenant that stood before: taken back, it stands where it stood.
+        // An operation on an existing tenant: once it is undone, the tenant returns to its previous state.
         (OperationState::Unwinding { .. }, kind) => beginning(kind).during.unwrap_or_else(|| before.clone()),
         _ => before.clone(),
     }

@@ -1,8 +1,8 @@
 //! Places on a target: how many operations run there at once, and how many of the server's locks they take together.
 //!
-//! Both queues are fair: who asked first runs first. A tenant has one operation at a time, so no tenant can crowd out the
-//! others. Locks are reserved by what a build is expected to take, from its number of tables; one that is seen to take more
-//! reserves more, or is ended.
+//! Both queues are fair: the operation that asked first runs first. A tenant has one operation at a time, so no tenant
+//! can crowd out the others. A build reserves the locks that it is expected to take, estimated from its number of tables.
+//! A build that is seen to take more either reserves more or is ended.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -13,13 +13,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::postgres::preparation;
 use crate::postgres::target::Target;
 
-/// Locks that a build takes for each table it creates, indexes, keys and sequences among them; measured on 40 tables.
+/// Locks that a build takes for each table it creates, including its indexes, keys and sequences; measured on 40 tables.
 const LOCKS_PER_TABLE: i64 = 13;
-/// Locks of a build with no table at all: roles, schema, default privileges.
+/// Locks of a build without tables: roles, schema, default privileges.
 const LOCKS_OF_A_BUILD: i64 = 36;
-/// Of a server's locks, the share that operations may take together, in percent: tenants need some too.
+/// The share of a server's locks that operations may take together, in percent. The tenants need some of them too.
 const SHARE: i64 = 75;
-/// Locks that one transaction of a removal takes: 40 tables at about 10 each, and the roles.
+/// Locks that one transaction of a removal takes: about 10 for each of 40 tables, and those of the roles.
 const LOCKS_OF_A_REMOVAL: i64 = 450;
 
 /// The places on all targets.
@@ -31,7 +31,7 @@ pub(super) struct Places {
 #[derive(Debug)]
 struct TargetPlace {
     operations: Arc<Semaphore>,
-    /// Known once the target was reached.
+    /// Known once the target has been reached.
     locks: OnceLock<Budget>,
 }
 
@@ -42,34 +42,34 @@ struct Budget {
     server: i64,
 }
 
-/// A place that is taken, until it is dropped.
+/// A place on a target, which is taken until this value is dropped.
 #[derive(Debug)]
 pub(super) struct TakenPlace {
     _operation: OwnedSemaphorePermit,
     place: Arc<TargetPlace>,
-    /// None where the target could not be reached.
+    /// `None` if the target could not be reached.
     pub(super) room: Option<ReservedLocks>,
 }
 
-/// What an operation has reserved of its server's locks.
+/// The share of its server's locks that an operation has reserved.
 #[derive(Debug)]
 pub(super) struct ReservedLocks {
     budget: Arc<Semaphore>,
     reserved: OwnedSemaphorePermit,
-    /// What operations may take together.
+    /// The number of locks that all operations may take together.
     pub(super) all: u32,
-    /// What the server has.
+    /// The number of locks that the server has.
     pub(super) server: i64,
 }
 
-/// Whether what an operation was seen to hold is within what there is.
+/// Whether the locks that an operation was seen to hold fit within the budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fit {
-    /// It is reserved.
+    /// The locks are reserved.
     Reserved,
-    /// Others have reserved the rest.
+    /// Other operations have reserved the rest.
     Crowded,
-    /// It is more than there is for all together.
+    /// The operation holds more than all operations may take together.
     TooMany,
 }
 
@@ -81,8 +81,8 @@ impl Places {
         Self { targets: targets.iter().map(|target| (target.name().clone(), place())).collect() }
     }
 
-    /// Waits for a place for an operation that takes about `locks` at a time. `None` for a target that left the
-    /// configuration: its operations find that out by themselves.
+    /// Waits for a place for an operation that takes about `locks` locks at a time. Returns `None` for a target that was
+    /// removed from the configuration; its operations find that out themselves.
     pub(super) async fn take(&self, target: &Target, locks: i64) -> Option<TakenPlace> {
         let place = Arc::clone(self.targets.get(target.name())?);
         let operation = Arc::clone(&place.operations).acquire_owned().await.ok()?;
@@ -92,7 +92,7 @@ impl Places {
 }
 
 impl TakenPlace {
-    /// Reserves what could not be reserved before, because the target was out of reach.
+    /// Reserves locks that could not be reserved earlier because the target was out of reach.
     pub(super) async fn reserve(&self, target: &Target, locks: i64) -> Option<ReservedLocks> {
         self.place.reserve(target, locks).await
     }
@@ -101,13 +101,14 @@ impl TakenPlace {
 impl TargetPlace {
     async fn reserve(&self, target: &Target, locks: i64) -> Option<ReservedLocks> {
         let Budget { permits, all, server } = self.locks(target).await?;
-        // More than there is means alone, not never: preflight has refused what cannot work at all.
+        // An operation that wants more than the whole budget runs alone; preflight has already refused what cannot work
+        // at all.
         let share = u32::try_from(locks).unwrap_or(u32::MAX).min(all);
         let reserved = Arc::clone(&permits).acquire_many_owned(share).await.ok()?;
         Some(ReservedLocks { budget: permits, reserved, all, server })
     }
 
-    /// The budget and its size; `None` while the target cannot be reached, which the operation then meets by itself.
+    /// The budget and its size. `None` while the target cannot be reached, a fault that the operation then meets itself.
     async fn locks(&self, target: &Target) -> Option<Budget> {
         if self.locks.get().is_none() {
             let ready = preparation::ready(target).await.ok()?;
@@ -121,8 +122,8 @@ impl TargetPlace {
 }
 
 impl ReservedLocks {
-    /// Reserves what the operation holds, if that is more than it had reserved; some more than that, where there is any, so
-    /// that it need not ask at each step.
+    /// Reserves what the operation holds, if that is more than it had reserved. Reserves a little more where there is
+    /// room, so that the operation does not have to ask at each step.
     pub(super) fn fit(&mut self, held: u32) -> Fit {
         let reserved = self.reserved();
         if held <= reserved {
@@ -141,7 +142,7 @@ impl ReservedLocks {
         Fit::Crowded
     }
 
-    /// Gives back what it reserved, and waits for twice of what it was seen to hold.
+    /// Returns its reservation, and waits for twice the number of locks that the operation was seen to hold.
     pub(super) async fn wait_for(&mut self, held: u32) {
         drop(self.reserved.split(self.reserved.num_permits()));
         let share = held.saturating_mul(2).min(self.all);
@@ -151,7 +152,7 @@ impl ReservedLocks {
         }
     }
 
-    /// How many more than `held` it could hold.
+    /// How many locks beyond `held` the operation could still take.
     pub(super) fn left(&self, held: u32) -> u32 {
         let free = u32::try_from(self.budget.available_permits()).unwrap_or(u32::MAX);
         self.reserved().saturating_add(free).min(self.all).saturating_sub(held)
@@ -162,12 +163,12 @@ impl ReservedLocks {
     }
 }
 
-/// What a build of so many tables takes.
+/// The locks that a build of this many tables takes.
 pub(super) fn locks_of_a_build(tables: u32) -> i64 {
     LOCKS_OF_A_BUILD + LOCKS_PER_TABLE * i64::from(tables)
 }
 
-/// What any other operation takes at most.
+/// The most locks that any other operation takes.
 pub(super) const fn locks_of_a_change() -> i64 {
     LOCKS_OF_A_REMOVAL
 }

@@ -1,20 +1,20 @@
-//! What an operation on a tenant that stands was asked, as it is stored for a daemon that takes it up.
+//! The arguments of an operation on an existing tenant, stored for a daemon that takes the operation over.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Persisted with the operation: fields are added, never changed.
+/// Persisted with the operation: fields may be added, but never changed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OperationArguments {
-    /// What the tenant is to be like after an update, whole.
+    /// The complete fields that the tenant has after an update.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub update: Option<Update>,
-    /// How long a retired tenant can be taken back, in seconds.
+    /// How long a retired tenant can be restored, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grace_s: Option<u64>,
-    /// The login role that a change of secrets opens or closes. Never its secret.
+    /// The login role that a change of secrets opens or closes. Its secret is never stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login: Option<String>,
 }

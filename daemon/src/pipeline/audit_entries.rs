@@ -1,7 +1,7 @@
-//! What the audit trail says of operations: the names of their events, and the facts that belong to each kind.
+//! What the audit trail records about operations: the names of their events, and the facts that belong to each kind.
 //!
-//! Facts name nobody: what names a customer or a person stands in the fields that the payload only commits to. Never a
-//! secret.
+//! Facts name nobody: the names of customers and persons are in the fields that the payload only commits to. Secrets are
+//! never recorded.
 
 use tenantry_protocol::isolation::IsolationReport;
 use tenantry_protocol::name::{BlueprintName, BlueprintVersion};
@@ -13,12 +13,12 @@ use crate::model::operation::{Archiving, Kind, Seeding};
 use super::arguments::OperationArguments;
 use super::job::Asked;
 
-/// Which operation an event is of, and whose.
+/// The operation that an event belongs to, with its actor.
 pub(super) struct About<'a> {
     pub(super) operation: &'a Operation,
     pub(super) kind: Kind,
     pub(super) actor: &'a Actor,
-    /// What the tenant is made of.
+    /// The blueprint and version that the tenant is built from.
     pub(super) blueprint: (&'a BlueprintName, BlueprintVersion),
 }
 
@@ -29,18 +29,18 @@ pub(super) enum Phase {
     End,
 }
 
-/// What the daemon that took an operation up decided about it.
+/// What a daemon decided when it took an operation over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Recovered {
     pub(super) decision: Decision,
-    /// The build was committed, as far as the marker was asked for that.
+    /// Whether the build was committed, in the cases where the marker was asked for that.
     pub(super) is_committed: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Decision {
     CarriedOn,
-    /// Its build is void, and made anew.
+    /// The build is void, and the tenant is built again.
     BuiltAgain,
     Undone,
 }
@@ -69,7 +69,7 @@ const fn actions(kind: OperationKind) -> [&'static str; 3] {
     }
 }
 
-/// Before any effect: who asked for what.
+/// Recorded before any effect: who asked for what.
 pub(super) fn intent(
     about: &About<'_>,
     asked: &Asked<'_>,
@@ -87,7 +87,7 @@ pub(super) fn intent(
     entry
 }
 
-/// A verdict that turned bad, an event of its own beside the end of its operation.
+/// A verdict that turned bad, which is an event of its own in addition to the end of its operation.
 pub(super) fn broken(about: &About<'_>, report: &IsolationReport) -> Entry {
     Entry {
         action: "isolation.broken",
@@ -98,7 +98,7 @@ pub(super) fn broken(about: &About<'_>, report: &IsolationReport) -> Entry {
     }
 }
 
-/// What a daemon decided about an operation that another one, or a task that is gone, had begun.
+/// What a daemon decided about an operation that was begun by another daemon, or by a task that no longer exists.
 pub(super) fn recovered(about: &About<'_>, recovered: Recovered, epoch: i64) -> Entry {
     let decision = match recovered.decision {
         Decision::CarriedOn => "carried_on",
@@ -119,7 +119,7 @@ pub(super) fn recovered(about: &About<'_>, recovered: Recovered, epoch: i64) -> 
     entry
 }
 
-/// The detail is why it failed, or which login it is about.
+/// The detail says why the operation failed, or which login it is about.
 pub(super) fn of(
     about: &About<'_>,
     phase: Phase,

@@ -1,4 +1,4 @@
-//! Trying again: jittered, growing pauses until a deadline.
+//! Retries: jittered, growing pauses until a deadline.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How much longer to try.
 #[derive(Debug)]
 pub(super) struct Patience {
-    /// None: for ever.
+    /// `None` means without a limit.
     deadline: Option<Instant>,
     pause: Duration,
 }
@@ -24,7 +24,7 @@ impl Patience {
         Self { deadline: None, pause: FIRST_PAUSE }
     }
 
-    /// Waits a while; false, at once, when the time is over.
+    /// Waits before the next attempt. Returns false at once when the time is over.
     pub(super) async fn pause(&mut self) -> bool {
         let pause = self.pause.mul_f64(rand::random_range(0.5..1.5));
         if self.deadline.is_some_and(|deadline| Instant::now() + pause >= deadline) {
@@ -35,7 +35,7 @@ impl Patience {
         true
     }
 
-    /// Waits if the database did not answer and there is time; otherwise gives the error back.
+    /// Waits if the database did not answer and there is time left. Otherwise returns the error.
     pub(super) async fn outlast(&mut self, error: Error) -> Result<()> {
         if error.is_unreachable() && self.pause().await { Ok(()) } else { Err(error) }
     }

@@ -1,19 +1,19 @@
-//! How long operations may take before they are undone, and how many run at once.
+//! How long operations may take before they are undone, and how many of them run at once.
 
 use std::time::Duration;
 
 use crate::model::operation::{Kind, Step};
 
-/// A new secret is in an answer that somebody waits for: one that comes when the caller has gone helps nobody.
+/// The caller waits for the answer with the new secret. An answer that arrives after the caller has left helps nobody.
 const A_SECRET: Duration = Duration::from_secs(8);
-/// Somebody waits for this too, and longer: sessions have to end.
+/// A caller waits for this too, but longer, because sessions have to end.
 const A_FINISH: Duration = Duration::from_secs(50);
 
-/// What an engine may use.
+/// The limits of an engine.
 #[derive(Debug, Clone, Copy)]
 pub struct EngineOptions {
     pub budget: Duration,
-    /// How much longer an operation may take that makes an archive.
+    /// The additional time for an operation that makes an archive.
     pub archive_budget: Duration,
     pub operations_per_target: usize,
 }

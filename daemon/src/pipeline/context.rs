@@ -29,66 +29,66 @@ use super::warden::Warden;
 /// A step needs the transaction that the step `roles` opens.
 pub(super) const NOT_OPEN: StepError = StepError::OutOfOrder { lacks: "an open transaction" };
 
-/// A provision on its way.
+/// A running provision.
 pub(super) struct ProvisionRun {
     pub(super) mark: Mark,
     pub(super) tenant: NewTenant,
     pub(super) blueprint: Arc<Blueprint>,
     pub(super) target: Arc<Target>,
     pub(super) home: Home,
-    /// Known once the target was reached, which is part of the first step.
+    /// Known once the target has been reached, which is part of the first step.
     pub(super) ready: Option<Arc<Ready>>,
-    /// The shared tables that it joins, once they are known to be there; none for a tenancy without.
+    /// The shared tables that the tenant joins, once they are known to exist; none for a tenancy without shared tables.
     pub(super) pool: Option<PlacementName>,
     /// The open transaction, between its first step and its last.
     pub(super) build: Option<Build>,
-    /// Lets the probe in while it attacks; made anew for each run, kept nowhere.
+    /// The password of the probe during the attack. It is generated for each run and stored nowhere.
     pub(super) probe: Password,
-    /// The build was committed by another daemon, or by an attempt whose secret is gone.
+    /// The build was committed by another daemon, or by an attempt whose secret is lost.
     pub(super) is_inherited: bool,
     pub(super) report: Option<IsolationReport>,
     pub(super) seed: Seeding,
-    /// Its place on the target, from the queue on.
+    /// The operation's place on the target, once it has left the queue.
     pub(super) place: Option<TakenPlace>,
-    /// Sees to the locks of its builds; none where the target was not reached yet.
+    /// Watches the locks of the builds; none if the target has not been reached yet.
     pub(super) warden: Option<Warden>,
 }
 
-/// A change of a tenant that stands: from a suspension to its removal.
+/// A running change of an existing tenant, anything from a suspension to a removal.
 pub(super) struct ChangeRun {
     pub(super) trail: Arc<Trail>,
     pub(super) target: Arc<Target>,
     pub(super) home: Home,
-    /// The marker that stands for the tenant says what is ours.
+    /// The marker that stands for the tenant; it says which objects are ours.
     pub(super) mark: Mark,
     pub(super) kind: Kind,
-    /// As it was before.
+    /// The tenant as it was before the operation.
     pub(super) tenant: Tenant,
     pub(super) before: TenantState,
     pub(super) arguments: OperationArguments,
-    /// Of the secret that is to be set. A daemon that takes the operation up has none, and cannot set it.
+    /// Of the secret that is to be set. A daemon that takes the operation over has none, and cannot set the secret.
     pub(super) secret: Option<Verifier>,
     pub(super) report: Option<IsolationReport>,
 }
 
-/// An operation on its way.
+/// A running operation.
 pub(super) enum Run {
     Provision(Box<ProvisionRun>),
     Change(Box<ChangeRun>),
 }
 
 impl Run {
-    /// Gives an open transaction up, so that nothing of it lingers while the operation unwinds.
+    /// Abandons an open transaction, so that nothing of it remains while the operation is undone.
     pub(super) async fn abandon(&mut self) {
         if let Self::Provision(run) = self {
             run.abandon().await;
         }
     }
 
-    /// Whether the build was committed; if not, it never will be. Whoever held its marker holds it no more.
+    /// Whether the build was committed; if not, it never will be. A process that still held its marker has lost it.
     pub(super) async fn settle(&mut self) -> Result<Settled, StepError> {
         self.abandon().await;
-        // The bookkeeping may not be there yet, if the daemon before came no further.
+        // The bookkeeping may not exist yet, if the previous daemon did not get that far.
         preparation::ready(self.target()).await?;
         let settled = match self {
             Self::Provision(run) => run.settle().await?,
@@ -102,7 +102,7 @@ impl Run {
         Ok(settled)
     }
 
-    /// Whether something of the tenant may be gone already, as its marker says: a removal that was begun has no way back.
+    /// Whether parts of the tenant may already be gone, according to its marker. A removal that has begun cannot be undone.
     pub(super) async fn is_being_removed(&self) -> Result<bool, StepError> {
         let Self::Change(run) = self else { return Ok(false) };
         if !run.kind.removes() {
@@ -110,11 +110,11 @@ impl Run {
         }
         let ready = preparation::ready(&run.target).await?;
         let (removal, settled) = Removal::begin(run.site(), &ready, run.mark, run.placement()).await?;
-        // Nothing was ever there, so nothing goes.
+        // If nothing was ever committed, nothing is being removed.
         Ok(settled == Settled::Committed && removal.is_begun().await?)
     }
 
-    /// Another build of the same tenant, under a marker of its own: the old one is void for ever.
+    /// Starts another build of the same tenant under a new marker; the old marker is void for good.
     pub(super) fn rebuild(&mut self) -> Option<(TenantId, OperationId)> {
         let Self::Provision(run) = self else { return None };
         run.mark.build = OperationId::generate();
@@ -129,7 +129,7 @@ impl Run {
         }
     }
 
-    /// What the tenant is made of.
+    /// The blueprint and version that the tenant is built from.
     pub(super) fn made_of(&self) -> (&BlueprintName, BlueprintVersion) {
         match self {
             Self::Provision(run) => run.tenant.made_of(),
@@ -137,7 +137,7 @@ impl Run {
         }
     }
 
-    /// Where the tenant was before the operation.
+    /// The tenant's state before the operation.
     pub(super) fn before(&self) -> TenantState {
         match self {
             Self::Provision(_) => TenantState::Provisioning,
@@ -152,8 +152,8 @@ impl Run {
         }
     }
 
-    /// The server's locks that it takes at a time, about. `None` for what is over in a moment and takes none worth a
-    /// place in the queue: whoever waits for a secret, or for a verdict, does not wait for the builds of others.
+    /// The approximate number of the server's locks that the operation takes at a time. `None` for an operation that is
+    /// short and takes few locks: a caller who waits for a secret or a verdict must not wait for other builds.
     pub(super) fn locks(&self) -> Option<i64> {
         match self {
             Self::Provision(run) => Some(admission::locks_of_a_build(run.blueprint.tables)),
@@ -162,7 +162,7 @@ impl Run {
         }
     }
 
-    /// Takes the place that it waited for; gives it back where nothing within the operation has a use for it.
+    /// Takes the place that the operation waited for. Returns the place if nothing within the operation uses it.
     pub(super) fn occupy(&mut self, taken: Option<TakenPlace>) -> Option<TakenPlace> {
         let Self::Provision(run) = self else { return taken };
         run.place = taken;
@@ -170,8 +170,8 @@ impl Run {
         None
     }
 
-    /// Waits for room for another build, of which the one before held `held` locks where it was ended for that. Nothing of
-    /// it may be open.
+    /// Waits for room for another build. `held` is the number of locks that the previous build held, if it was ended for
+    /// them. No transaction of the previous build may be open.
     pub(super) async fn make_room(&mut self, held: Option<u32>) {
         let locks = self.locks().unwrap_or_default();
         let Self::Provision(run) = self else { return };
@@ -238,12 +238,12 @@ impl ProvisionRun {
         self.home.on(&self.target)
     }
 
-    /// The marker that stands for the tenant, whatever becomes of this build.
+    /// The marker that stands for the tenant, even if this build fails.
     pub(super) const fn standing(&self) -> Mark {
         self.home.standing(self.mark)
     }
 
-    /// Whose markers these are.
+    /// The owner of these markers.
     pub(super) const fn owner(&self) -> Owner {
         Owner::Tenant(self.tenant.id)
     }
@@ -253,7 +253,7 @@ impl ProvisionRun {
         self.build.as_mut().ok_or(NOT_OPEN)
     }
 
-    /// The open transaction of the build, to be closed.
+    /// The open transaction of the build, which the caller is to close.
     pub(super) fn take_build(&mut self) -> Result<Build, StepError> {
         self.build.take().ok_or(NOT_OPEN)
     }
@@ -277,7 +277,7 @@ impl ChangeRun {
         &self.tenant.placement
     }
 
-    /// The login roles whose secrets the tenant has.
+    /// The login roles for which the tenant has secrets.
     pub(super) fn issued_roles(&self) -> Vec<String> {
         let issued = self.tenant.credentials.iter();
         issued

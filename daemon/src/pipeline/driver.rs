@@ -1,7 +1,7 @@
-//! One operation on its way: runs a step, tries it again where that makes sense, and undoes what has to be undone.
+//! Drives one operation: runs each step, repeats it where that makes sense, and undoes what has to be undone.
 //!
-//! Invariant: whatever happens in a step (an error, a panic, the end of its time, a cancel) comes out as an event of
-//! the model. A build whose transaction failed is settled by its marker before anything else happens.
+//! Invariant: whatever happens in a step (an error, a panic, a timeout, a cancel) becomes an event of the model. If the
+//! transaction of a build fails, its marker decides the outcome before anything else happens.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -23,11 +23,11 @@ use super::steps::{self, Attempt};
 use super::tracker::Tracker;
 use crate::model::audit_chain::Actor;
 
-/// An undo gets at least this long, however much of the budget is gone.
+/// An undo gets at least this much time, however little of the budget is left.
 const LEAST_UNDO_TIME: Duration = Duration::from_secs(30);
-/// Attempts of an undo that may fail with an error of which nobody knows whether it passes.
+/// Attempts of an undo that fails with an error that may or may not be temporary.
 const MOST_DOUBTS: u32 = 5;
-/// Builds of one operation after an error that passes; a server that is away is waited for until the budget ends.
+/// Builds of one operation after a temporary error. A server that is unreachable is waited for until the budget ends.
 const MOST_BUILDS: u32 = 5;
 
 pub(super) struct Drive {
@@ -37,15 +37,15 @@ pub(super) struct Drive {
     pub(super) tracker: Arc<Tracker>,
     /// What happened since the journal was last written.
     pub(super) journal: Vec<Event>,
-    /// When its budget ends; waiting for a place in the queue does not count.
+    /// The end of the budget; the time that the operation waits in the queue does not count.
     pub(super) deadline: Instant,
     pub(super) builds: u32,
-    /// What was decided when it was taken up, until that is on record.
+    /// The decision made when the operation was taken over, until it is on record.
     pub(super) recovered: Option<Recovered>,
 }
 
 impl Drive {
-    /// What the trail says it is; `operation` is its picture to be recorded.
+    /// How the trail describes it; `operation` is the state to be recorded.
     pub(super) fn about<'a>(&'a self, operation: &'a Operation) -> About<'a> {
         let (kind, actor) = (self.progress.kind(), &self.actor);
         About { operation, kind, actor, blueprint: self.run.made_of() }
@@ -58,14 +58,14 @@ impl Drive {
         Ok(())
     }
 
-    /// Shows the steps that turned out to be behind it as done.
+    /// Shows the steps that turned out to be complete as done.
     pub(super) fn show_passed(&self) {
         if let Progress::Forward { done, .. } = self.progress {
             self.tracker.passed(done);
         }
     }
 
-    /// Runs a step to its end, good or bad.
+    /// Runs a step until it succeeds or fails.
     pub(super) async fn step(&mut self, step: Step) -> Event {
         let begin = Instant::now();
         let tracker = Arc::clone(&self.tracker);
@@ -96,8 +96,8 @@ impl Drive {
         Event::StepFailed { step, failure }
     }
 
-    /// After an error of a build that passes: what the marker says, and another build if there is none. `None` if the
-    /// operation has no time for it.
+    /// Handles a temporary error of a build: asks the marker, and starts another build if the first was not committed.
+    /// Returns `None` if the operation has no time left for that.
     async fn build_again(&mut self, step: Step, error: &StepError) -> Option<Event> {
         self.builds += 1;
         if self.builds >= MOST_BUILDS && !error.is_unreachable() {
@@ -116,12 +116,12 @@ impl Drive {
         None
     }
 
-    /// After an error of a build that passes: waits until there is room for another one. False if that did not come to pass
-    /// in the operation's time, or somebody asked for its end.
+    /// Waits, after a temporary error of a build, until there is room for another one. Returns false if there was no room
+    /// within the operation's time, or if the operation was cancelled.
     async fn make_room(&mut self, error: &StepError) -> bool {
         let held = error.crowded();
         if held.is_some() {
-            // What it holds is what others wait for.
+            // Other operations wait for the locks that this build holds.
             self.run.abandon().await;
         }
         let (tracker, left) = (Arc::clone(&self.tracker), self.time_left());
@@ -131,13 +131,13 @@ impl Drive {
         }
     }
 
-    /// What to do first about an operation that another daemon began.
+    /// The first event for an operation that another daemon began.
     pub(super) async fn take_up(&mut self) -> Event {
         let is_build = matches!(self.run, Run::Provision(_));
         let mut patience = Patience::lasting(self.time_left().max(LEAST_UNDO_TIME));
         if !is_build || !matches!(self.progress, Progress::Forward { .. }) {
-            // What comes next asks the marker itself, as often as it takes; this only spares it the wait for the daemon
-            // before.
+            // The steps that follow ask the marker themselves, as often as needed. Asking it here only spares them the
+            // wait for the previous daemon.
             if let Err(error) = self.run.settle().await {
                 self.tracker.log(format!("the marker cannot be asked yet: {error}"));
             }
@@ -152,8 +152,8 @@ impl Drive {
         }
     }
 
-    /// Whether what was taken up is a removal that has begun. Where nobody can say, it begins anew, and its steps meet
-    /// whatever is the matter.
+    /// Whether the operation taken over is a removal that has begun. If that cannot be determined, the removal starts over,
+    /// and its steps meet the problem themselves.
     async fn is_being_removed(&self, patience: &mut Patience) -> bool {
         if !matches!(self.progress, Progress::Forward { .. }) {
             return false;
@@ -170,7 +170,7 @@ impl Drive {
         }
     }
 
-    /// Undoes until it is undone, the time for it is over, or it is clear that no attempt will do.
+    /// Repeats the undo until it succeeds, its time is over, or no further attempt can succeed.
     pub(super) async fn undo(&mut self) -> Event {
         let mut patience = Patience::lasting(self.time_left().max(LEAST_UNDO_TIME));
         let mut doubts = 0;
@@ -195,11 +195,11 @@ impl Drive {
         }
     }
 
-    /// One step within the budget. A step that can be done again is tried again after a passing fault.
+    /// Runs one step within the budget. A repeatable step is tried again after a temporary fault.
     async fn attempt(&mut self, step: Step) -> Result<(), StepError> {
         let mut patience = Patience::lasting(self.time_left());
         let tracker = Arc::clone(&self.tracker);
-        // A commit that is given up half-way may have happened; what is being dropped cannot be brought back.
+        // A commit that is cancelled may still have happened, and data that is being dropped cannot be brought back.
         let can_be_given_up = step != Step::Commit && !step.is_final();
         loop {
             let left = self.time_left();
@@ -224,8 +224,8 @@ impl Drive {
         }
     }
 
-    /// What an operation that was taken up gets at least. A change that stands half-way is carried on, however long no
-    /// daemon ran.
+    /// The least time for an operation that was taken over. An interrupted change is carried on even if no daemon ran for
+    /// a long time.
     pub(super) const fn least_time(&self) -> Duration {
         match self.run {
             Run::Provision(_) => Duration::ZERO,
@@ -233,7 +233,7 @@ impl Drive {
         }
     }
 
-    /// Why an operation that was taken up is not carried on.
+    /// Why an operation that was taken over is not carried on.
     pub(super) fn too_late(&self) -> Option<Failure> {
         self.time_left().is_zero().then(|| Failure {
             step: "recovery".to_owned(),
@@ -243,7 +243,7 @@ impl Drive {
         })
     }
 
-    /// What is recorded of an operation that has ended.
+    /// The state that is recorded for an operation that has ended.
     pub(super) fn final_state(&self) -> OperationState {
         match &self.progress {
             Progress::RolledBack { failure, .. } => OperationState::RolledBack { failure: failure.clone() },
@@ -257,7 +257,8 @@ impl Drive {
         }
     }
 
-    /// What leads out of a need for a person. A secret is asked for anew, since its answer carries it.
+    /// The command for the person who has to act. A new secret has to be requested, because only its answer carries the
+    /// secret.
     fn next_command(&self) -> String {
         let operation = self.tracker.snapshot();
         let again = self.progress.kind().command_of_secrets(&operation.slug);

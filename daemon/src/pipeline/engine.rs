@@ -1,8 +1,8 @@
 //! Runs operations: each in a tracked task of its own, step by step as [`crate::model::operation`] decides.
 //!
-//! Invariants: nothing here is cancelled by a caller that goes away; every end is recorded, or the operation stays
-//! unfinished in the registry and is taken up again, here or by the next daemon; a panic in a step is a failure of that
-//! step. A daemon that lost the fence lets go of everything at once.
+//! Invariants: a caller that disconnects cancels nothing. Every end is recorded; otherwise the operation stays unfinished
+//! in the registry and is taken over, by this daemon or the next one. A panic in a step is a failure of that step. A daemon
+//! that lost the fence stops all its operations at once.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -38,12 +38,12 @@ use super::job::{ChangeJob, ProvisionJob};
 use super::record::{self, Intent, OperationOutcome};
 use super::tracker::{Cancelling, Claim, Live, millis, waiting_steps};
 
-/// How long a caller who waits for a decision is kept for the undo.
+/// How long a caller who waits for an outcome also waits for the undo.
 const COURTESY: Duration = Duration::from_secs(1);
-/// The picture of an operation, from its start on.
+/// The state of an operation as it changes, from its start on.
 type Progressing = watch::Receiver<Operation>;
 
-/// An operation that is about to run here.
+/// An operation that is about to run in this process.
 pub(super) struct PendingRun {
     pub(super) claim: Claim,
     pub(super) run: Run,
@@ -62,7 +62,7 @@ pub struct Engine {
     tasks: TaskTracker,
     places: Arc<Places>,
     options: EngineOptions,
-    /// Cancelled when the fence is lost; a new one with each hold on it.
+    /// Cancelled when the fence is lost; each time the fence is acquired, there is a new one.
     term: Arc<RwLock<CancellationToken>>,
 }
 
@@ -94,7 +94,7 @@ impl Engine {
         &self.control
     }
 
-    /// Tasks that a shutdown waits for.
+    /// The tasks that a shutdown waits for.
     pub const fn tasks(&self) -> &TaskTracker {
         &self.tasks
     }
@@ -103,12 +103,12 @@ impl Engine {
         &self.options
     }
 
-    /// The live picture of a running operation.
+    /// The current state of a running operation.
     pub fn live(&self, id: OperationId) -> Option<Operation> {
         self.live.get(id).map(|tracker| tracker.snapshot())
     }
 
-    /// Waits until the operation does not run here any more, and its end is on record.
+    /// Waits until the operation no longer runs here and its end is on record.
     pub async fn ended(&self, id: OperationId) {
         if let Some(tracker) = self.live.get(id) {
             let mut progress = tracker.subscribe();
@@ -121,13 +121,13 @@ impl Engine {
         self.live.len()
     }
 
-    /// Another daemon has the fence: what runs here is its now, and no step of it is done here any more.
+    /// Another daemon has the fence: it now owns the operations that run here, so no further step of them runs here.
     pub fn let_go(&self) {
         let mut term = self.term.write().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *term).cancel();
     }
 
-    /// Whether a cancel would be heard now.
+    /// Whether a cancel would take effect now.
     pub fn can_cancel(&self, id: OperationId) -> Cancelling {
         self.live.can_cancel(id)
     }
@@ -159,19 +159,19 @@ impl Engine {
         Ok(started)
     }
 
-    /// Records the intent and starts the change; `None` if the tenant is in no state for it. Call it from a task that
-    /// nobody cancels.
+    /// Records the intent and starts the change. Returns `None` if the tenant's state does not allow it. Call it from a
+    /// task that nobody cancels.
     pub async fn change(&self, job: ChangeJob<'_>) -> postgres::Result<Option<Operation>> {
         let started = self.start_change(job).await?;
         Ok(started.map(|progress| progress.borrow().clone()))
     }
 
-    /// As [`Self::change`], and waits: the operation as it ended, or as it is while its undo takes longer than a moment. One
-    /// that is left to be taken up is neither; it comes back as it was last seen.
+    /// Like [`Self::change`], but waits. Returns the operation as it ended, or as it stands if its undo takes longer than
+    /// a moment. An operation that is left to be taken over is returned as it was last seen.
     pub async fn change_and_wait(&self, job: ChangeJob<'_>) -> postgres::Result<Option<Operation>> {
         let Some(mut progress) = self.start_change(job).await? else { return Ok(None) };
         let _ = progress.wait_for(|o| o.state.is_final() || o.state.failure().is_some()).await;
-        // An undo that is quick is over when the caller hears of the failure, and in the way of nothing that is asked next.
+        // After a short wait, a quick undo has finished and does not block the caller's next request.
         let _ =
             tokio::time::timeout(COURTESY, progress.wait_for(|operation| operation.state.is_final())).await;
         Ok(Some(progress.borrow().clone()))
@@ -228,7 +228,7 @@ impl Engine {
         }
     }
 
-    /// From before an operation is on record, so that nobody else here takes it for a stranded one.
+    /// Claims an operation before it is on record, so that no other task here takes it for a stranded one.
     pub(super) fn claim(&self, id: OperationId) -> postgres::Result<Claim> {
         self.live.claim(id).ok_or(postgres::Error::Busy)
     }
@@ -238,7 +238,7 @@ impl Engine {
         self.spawn(work, false)
     }
 
-    /// Runs it; an inherited one is carried on, because its daemon or its task is gone.
+    /// Runs the operation. An inherited one is carried on, because its daemon or its task no longer exists.
     pub(super) fn spawn(&self, work: PendingRun, is_inherited: bool) -> Progressing {
         let PendingRun { claim, run, progress, operation, actor } = work;
         let budget = Duration::from_millis(operation.budget_ms);
@@ -259,15 +259,15 @@ impl Engine {
         let (engine, id) = (self.clone(), drive.tracker.snapshot().id);
         let term = self.term.read().unwrap_or_else(PoisonError::into_inner).clone();
         let picture = drive.tracker.snapshot();
-        // An error's level, so that no level of the log is without these names.
+        // At error level, so that these names appear at every log level.
         let span = tracing::error_span!("operation", operation = %id, tenant = %picture.tenant_id, kind = picture.kind.name());
         let running = async move {
-            // Given back however this ends.
+            // Released however this ends.
             let _claim = claim;
             let work = async {
                 let taken = engine.wait_for_place(&drive).await;
                 let _place = drive.run.occupy(taken);
-                // An inherited one has had its time in the queue: its budget runs from when it was asked for.
+                // An inherited operation has already waited in the queue: its budget runs from the time of the request.
                 let left =
                     if is_inherited { drive.least_time().max(budget.saturating_sub(used)) } else { budget };
                 drive.deadline = Instant::now() + left;
@@ -278,7 +278,7 @@ impl Engine {
                 () = term.cancelled() => Err(postgres::Error::Fenced),
             };
             if let Err(error) = ended {
-                // The registry still says that it is unfinished; the daemon that has the fence takes it up.
+                // The registry still says that it is unfinished; the daemon that has the fence takes it over.
                 tracing::error!(error = %error.explain(), "an operation is left to be taken up again");
             }
         };
@@ -320,7 +320,7 @@ impl Engine {
         }
     }
 
-    /// Writes what happened to the journal, with what was decided about an operation that was taken up.
+    /// Writes the latest events to the journal, with the decision about an operation that was taken over.
     pub(super) async fn journal(
         &self,
         drive: &mut Drive,
@@ -335,7 +335,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Applies an event, and records what must be on record before anything follows it.
+    /// Applies an event, and records what must be on record before the next step.
     pub(super) async fn note(&self, drive: &mut Drive, event: Event) -> postgres::Result<()> {
         let is_rebuilt = event == Event::Rebuilt;
         let is_settled = matches!(event, Event::TakenUp { .. });
@@ -357,7 +357,7 @@ impl Engine {
     }
 
     async fn finish(&self, drive: &mut Drive) -> postgres::Result<()> {
-        // The picture is final only once it is recorded; until then the record gets it from here.
+        // The live state becomes final only once it is recorded; until then, the final state is built here.
         let mut operation = drive.tracker.snapshot();
         operation.duration_ms = Some(millis(drive.tracker.elapsed()));
         operation.state = drive.final_state();
@@ -367,7 +367,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Writes where the operation is, and tells watchers.
+    /// Records the operation's state, and tells watchers.
     async fn record(&self, drive: &Drive, operation: &Operation, is_end: bool) -> postgres::Result<()> {
         let outcome = OperationOutcome {
             about: drive.about(operation),

@@ -1,7 +1,7 @@
 //! The ring of recent events that `watch` polls.
 //!
-//! Bounded: whoever falls behind is told to read the state anew. Cursors begin at the start time in microseconds, so
-//! that a cursor of an earlier run of the daemon is always too old, never wrong.
+//! The ring is bounded: a watcher that falls behind is told to read the state again. Cursors begin at the start time in
+//! microseconds, so a cursor from an earlier run of the daemon is always too old and never wrong.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -13,18 +13,19 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// Events kept. A provision of 12 files makes about 40.
+/// The number of events kept. A provision of 12 files makes about 40.
 const CAPACITY: usize = 4_096;
-/// Events in one answer: with their operations about 1 MiB, far below a frame. Fewer where they say more.
+/// Events in one answer. With their operations they are about 1 MiB, far below the limit of a frame. Large events reduce
+/// the number.
 const PAGE: usize = 256;
 
-/// What happened lately, in order.
+/// Recent events, in order.
 #[derive(Debug)]
 pub struct Events {
     ring: Mutex<VecDeque<Event>>,
-    /// The newest cursor; waiting watchers are woken by it.
+    /// The newest cursor; a change wakes the waiting watchers.
     newest: watch::Sender<u64>,
-    /// Nothing more will come; nobody waits any longer.
+    /// Cancelled when no more events will come, so that nobody waits any longer.
     closed: CancellationToken,
 }
 
@@ -56,7 +57,7 @@ impl Events {
         self.newest.send_replace(cursor);
     }
 
-    /// Events after `cursor` that `wanted` accepts, or nothing new after `wait`. Without a cursor: from now on.
+    /// Events after `cursor` that `wanted` accepts, or none after `wait`. Without a cursor, only events from now on.
     pub async fn after(
         &self,
         cursor: Option<u64>,
@@ -90,9 +91,9 @@ impl Events {
         let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         let newest = *self.newest.borrow();
         let oldest = ring.front().map_or(newest + 1, |event| event.cursor);
-        // A cursor from the future is one of another daemon, whose clock was ahead.
+        // A cursor from the future came from another daemon whose clock was ahead.
         let resync = from + 1 < oldest || from > newest;
-        // Cursors rise: with many watchers at the end of the ring, looking through all of it for each adds up.
+        // Cursors rise, so a binary search suffices. With many watchers at the end of the ring, full scans would add up.
         let mut events: Vec<Event> = ring
             .range(ring.partition_point(|event| event.cursor <= from)..)
             .filter(|event| wanted(&event.body))

@@ -1,4 +1,4 @@
-//! What the engine is asked to do: a tenant to be made, or a change of one that stands.
+//! The requests to the engine: a tenant to create, or a change of an existing tenant.
 
 use std::sync::Arc;
 
@@ -16,17 +16,17 @@ use crate::postgres::target::Target;
 use super::arguments::OperationArguments;
 use crate::model::audit_chain::Actor;
 
-/// What belongs to the request that an operation came with; nothing, for the daemon's own.
+/// The request that an operation came with; empty for the daemon's own operations.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Asked<'a> {
     pub key: Option<IdempotencyKey<'a>>,
     /// SHA-256 of the request.
     pub request: Option<Link>,
-    /// The operation that is tried again.
+    /// The operation that is retried.
     pub retry_of: Option<OperationId>,
 }
 
-/// A tenant to be made; everything in it was checked.
+/// A tenant to be created; everything in it has been checked.
 #[derive(Debug)]
 pub struct ProvisionJob<'a> {
     pub actor: Actor,
@@ -38,7 +38,7 @@ pub struct ProvisionJob<'a> {
     pub asked: Asked<'a>,
 }
 
-/// A change of a tenant that stands, up to its removal.
+/// A change of an existing tenant, up to its removal.
 #[derive(Debug)]
 pub struct ChangeJob<'a> {
     pub actor: Actor,
@@ -48,7 +48,7 @@ pub struct ChangeJob<'a> {
     /// The key of the marker of the tenant's build.
     pub build: OperationId,
     pub arguments: OperationArguments,
-    /// Of the secret that is to be set, where one is; kept nowhere else.
+    /// Of the secret that is to be set, if any; it is stored nowhere else.
     pub secret: Option<Verifier>,
     pub asked: Asked<'a>,
 }

@@ -1,7 +1,7 @@
 //! The pipeline: plan, preflight, build, verify, activate, and the way back.
 //!
-//! Invariants: an intent is on record before any effect; a tenant appears at once or not at all; an operation runs in a
-//! task of its own, never inside a request. What comes next is decided by [`crate::model::operation`], nowhere else.
+//! Invariants: an intent is on record before any effect; a tenant appears completely or not at all; an operation runs in
+//! a task of its own, never inside a request. Only [`crate::model::operation`] decides what comes next.
 
 mod admission;
 mod arguments;

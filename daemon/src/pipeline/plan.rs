@@ -1,4 +1,4 @@
-//! Makes the plan of a provision: the steps with the very templates that run, the findings, and the hash.
+//! Makes the plan of a provision: its steps with the same templates that run, the findings, and the hash.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::model::plan_hash;
 use super::plan_sql::Recipe;
 use super::steps::{self, Spec};
 
-/// What a plan is made from; everything in it was checked.
+/// What a plan is made from; everything in it has been checked.
 #[derive(Debug)]
 pub struct Ingredients<'a> {
     pub slug: &'a Slug,

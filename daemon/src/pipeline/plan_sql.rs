@@ -1,4 +1,4 @@
-//! What a plan shows of a step: the very texts that run.
+//! The SQL that a plan shows for a step: the same text that runs.
 
 use tenantry_protocol::plan::PlanSql;
 

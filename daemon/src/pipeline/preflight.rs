@@ -1,6 +1,6 @@
-//! Looks before anything is done: room, versions, extensions, lints, with numbers.
+//! Checks the target before anything is done: room, versions, extensions and lints, with numbers.
 //!
-//! An error finding refuses the operation; nothing here changes anything.
+//! A finding of severity error refuses the operation. Nothing here changes anything.
 
 use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::plan::{Finding, Severity};
@@ -13,12 +13,13 @@ use crate::postgres::target::{Ready, Target};
 use crate::postgres::tenancy::database::{databases, template};
 use crate::postgres::tenant_ddl::LoginLimits;
 
-/// Connections that a build and its probe use at once.
+/// The number of connections that a build and its probe use at once.
 const CONNECTIONS_OF_A_BUILD: i64 = 2;
-/// The same where the tenant's database is another one than the target's: both are worked in.
+/// The same for a tenant with a database of its own, where the build works in that database and in the target's.
 const CONNECTIONS_OF_A_DATABASE: i64 = 4;
 
-/// What stands for and against building `blueprint` on `target` for a tenant with those limits; `tenants` live on it already.
+/// Findings for and against building `blueprint` on `target` for a tenant with those limits, with `tenants` tenants
+/// already there.
 pub async fn findings(
     target: &Target,
     blueprint: &Blueprint,
@@ -80,7 +81,7 @@ pub async fn findings(
     Ok(findings)
 }
 
-/// What a tenant with a database of its own needs beside that.
+/// What a tenant with a database of its own needs in addition.
 async fn databases(target: &Target, ready: &Ready, blueprint: &Blueprint) -> Result<Vec<Finding>> {
     if !databases::may_create(target).await? {
         let message = format!(
@@ -97,7 +98,7 @@ async fn databases(target: &Target, ready: &Ready, blueprint: &Blueprint) -> Res
     if let Some(problem) = unlike {
         return Ok(vec![finding(Severity::Error, "missing_template", problem)]);
     }
-    // The template is made for the first tenant, and for whoever wants to know what is in it.
+    // The template is created for the first tenant, or when a caller has to know its contents.
     if blueprint.extensions.is_empty() {
         return Ok(Vec::new());
     }

@@ -1,5 +1,5 @@
-//! The control database's side of an operation: intent before any effect, and the outcome in one transaction with the
-//! tenant's state, the journal and the audit event.
+//! The control database's side of an operation: it records the intent before any effect, and the outcome in one
+//! transaction with the tenant's state, the journal and the audit event.
 
 use std::time::Duration;
 
@@ -32,29 +32,29 @@ pub(super) struct Intent<'a> {
     pub(super) asked: Asked<'a>,
 }
 
-/// What came of an intent.
+/// The result of recording an intent.
 #[derive(Debug)]
 pub(super) struct RecordedIntent {
-    /// The audit event's.
+    /// The sequence number of the audit event.
     pub(super) seq: i64,
-    /// Where the tenant was.
+    /// The tenant's state before the operation.
     pub(super) before: TenantState,
 }
 
-/// How long a request waits for the answer to a COMMIT that was lost.
+/// How long a request waits to learn the outcome of a COMMIT whose answer was lost.
 const INTENT_TIME: Duration = Duration::from_secs(10);
 
-/// What came of an attempt to write an intent.
+/// The result of an attempt to write an intent.
 enum IntentAttempt {
     Done(RecordedIntent),
-    /// The tenant is in no state for it.
+    /// The tenant's state does not allow the operation.
     Unfit,
-    /// Nobody answered the COMMIT: it may have happened, or happen yet.
+    /// Nobody answered the COMMIT: it may have happened, or may happen yet.
     Lost(Error),
 }
 
-/// T0: the intent and its audit event, with the new tenant or with the hold on the one that stands. `None` if that one is
-/// in no state for the operation.
+/// T0: records the intent and its audit event, with the new tenant or with the hold on the existing one. Returns `None`
+/// if the existing tenant's state does not allow the operation.
 pub(super) async fn intent(
     trail: &Trail,
     intent: &Intent<'_>,
@@ -64,7 +64,7 @@ pub(super) async fn intent(
     loop {
         match attempt(trail, intent, new).await {
             Ok(IntentAttempt::Done(recorded)) => return Ok(Some(recorded)),
-            // A second attempt waits for the first one's rows, and then runs into them.
+            // A second attempt waits for the first one's rows, and then conflicts with them.
             Ok(IntentAttempt::Unfit) => return Ok(lost.found(trail, intent).await),
             Ok(IntentAttempt::Lost(error)) => lost.wait(error).await?,
             Err(error) => match lost.found(trail, intent).await {
@@ -118,8 +118,8 @@ async fn attempt(trail: &Trail, intent: &Intent<'_>, new: Option<&NewTenant>) ->
     }
 }
 
-/// Where the tenant stood: one that needs attention because of the very operation that is tried again stands, once that
-/// has worked or is undone, where it stood before that operation.
+/// The tenant's state before the operation. If the tenant needs attention because of the operation that is being retried,
+/// this is its state before that operation: it returns to it once the retry has worked or is undone.
 async fn stood_before(tx: &mut AuditedTx<'_>, intent: &Intent<'_>, now: TenantState) -> Result<TenantState> {
     let (TenantState::NeedsAttention { next_command, .. }, Some(earlier)) = (&now, intent.asked.retry_of)
     else {
@@ -130,7 +130,7 @@ async fn stood_before(tx: &mut AuditedTx<'_>, intent: &Intent<'_>, now: TenantSt
     Ok(before.filter(|before| from.contains(&before.stage())).unwrap_or(now))
 }
 
-/// Whether an earlier attempt's COMMIT was lost, and how much longer to find out.
+/// Whether the answer to an earlier attempt's COMMIT was lost, and how much longer to look for its outcome.
 #[derive(Default)]
 struct Lost {
     patience: Option<Patience>,
@@ -142,7 +142,7 @@ impl Lost {
         self.patience.get_or_insert_with(|| Patience::lasting(INTENT_TIME)).outlast(error).await
     }
 
-    /// After an error: on, if a COMMIT is still in doubt and it was only the server that did not answer.
+    /// Continues after an error if a COMMIT is still in doubt and the error is only that the server did not answer.
     async fn go_on(&mut self, error: Error) -> Result<()> {
         match &mut self.patience {
             Some(patience) => patience.outlast(error).await,
@@ -150,7 +150,7 @@ impl Lost {
         }
     }
 
-    /// The lost COMMIT happened: the intent is there.
+    /// The record of the intent, if the lost COMMIT happened after all.
     async fn found(&self, trail: &Trail, intent: &Intent<'_>) -> Option<RecordedIntent> {
         self.patience.as_ref()?;
         let seq = recorded(trail, intent.about.operation).await?;
@@ -159,7 +159,7 @@ impl Lost {
     }
 }
 
-/// The audit trail's newest event, if the operation is on record in the very state that it is in here.
+/// The audit trail's newest event, if the recorded state of the operation is the one given here.
 async fn recorded(trail: &Trail, operation: &Operation) -> Option<i64> {
     let stored = operations::by_id(trail.control().pool(), operation.id).await.ok()??;
     if stored.state.name() == operation.state.name() { trail.anchor_head().await.ok() } else { None }
@@ -168,18 +168,18 @@ async fn recorded(trail: &Trail, operation: &Operation) -> Option<i64> {
 /// How an operation went on or ended; its own state says which.
 pub(super) struct OperationOutcome<'a> {
     pub(super) about: About<'a>,
-    /// Where the tenant was before the operation.
+    /// The tenant's state before the operation.
     pub(super) before: &'a TenantState,
     pub(super) arguments: Option<&'a OperationArguments>,
     /// What happened since the journal was last written.
     pub(super) journal: &'a [Event],
     pub(super) report: Option<&'a IsolationReport>,
-    /// What was decided about it when it was taken up, if that is not on record yet.
+    /// The decision made when the operation was taken over, if it is not on record yet.
     pub(super) recovered: Option<Recovered>,
 }
 
-/// Records that an operation is being undone, or its outcome (T3). Tries for as long as it takes: given up, the
-/// operation would be nobody's until the next start. A later daemon ends that.
+/// Records that an operation is being undone, or its outcome (T3). Retries without a limit: otherwise no daemon would own
+/// the operation until the next start. A later daemon ends the retries.
 pub(super) async fn outcome(trail: &Trail, outcome: &OperationOutcome<'_>) -> Result<i64> {
     let mut patience = Patience::endless();
     let mut is_first = true;
@@ -188,7 +188,7 @@ pub(super) async fn outcome(trail: &Trail, outcome: &OperationOutcome<'_>) -> Re
             Ok(seq) => return Ok(seq),
             Err(error) => error,
         };
-        // An attempt whose COMMIT was lost may have been the last that was needed.
+        // An attempt whose answer to COMMIT was lost may have succeeded.
         if let Some(seq) = recorded(trail, outcome.about.operation).await {
             return Ok(seq);
         }
@@ -202,8 +202,8 @@ pub(super) async fn outcome(trail: &Trail, outcome: &OperationOutcome<'_>) -> Re
     }
 }
 
-/// Records that an operation was taken up, or that its tenant is built again as `build`; gives the audit event's `seq`, if
-/// that was a decision of a recovery.
+/// Records that an operation was taken over, or that its tenant is built again as `build`. Returns the `seq` of the audit
+/// event if there was a recovery decision.
 pub(super) async fn journal(
     trail: &Trail,
     about: &About<'_>,
@@ -234,7 +234,7 @@ pub(super) async fn journal(
         match write.await {
             Ok(seq) => return Ok(seq),
             Err(error) if !Error::is_passing(&error) => return Err(error),
-            // Written twice, these events say the same.
+            // These events may be written twice without harm: they say the same.
             Err(_) => _ = patience.pause().await,
         }
     }
@@ -294,7 +294,7 @@ async fn record_verdict(
     Ok(())
 }
 
-/// Which login the tenant works with from now on.
+/// Records which login the tenant uses from now on.
 async fn record_login(
     tx: &mut AuditedTx<'_>,
     operation: &Operation,

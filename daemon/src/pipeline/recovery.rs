@@ -1,7 +1,7 @@
-//! What the daemon that has the fence does about operations that nobody runs: it takes each up where the journal and the
-//! marker say that it is, and carries it on or undoes it. The same engine does it, by the same transitions.
+//! How the daemon that has the fence handles operations that nobody runs. It takes each one over at the point that the
+//! journal and the marker show, and carries it on or undoes it. The same engine does this, with the same transitions.
 //!
-//! At the beginning of a term these are another daemon's; later, those whose task here ended without an end.
+//! At the beginning of a term these are another daemon's operations; later, those whose task here stopped without an end.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -27,11 +27,11 @@ use super::driver::Drive;
 use super::engine::{Engine, PendingRun, illegal};
 use super::tracker::waiting_steps;
 
-/// More than one daemon ever has in flight.
+/// More operations than one daemon ever runs at once.
 const MOST: i64 = 10_000;
 
-/// Takes up everything unfinished that nobody here runs, each in a task of its own, and gives their number. What cannot be
-/// taken up is left, and named in the log: once, if `known` is the same each time.
+/// Takes over each unfinished operation that nobody here runs, in a task of its own, and returns their number. An operation
+/// that cannot be taken over is left as it is and named in the log, once as long as the caller passes the same `known`.
 pub async fn recover(
     engine: &Engine,
     targets: &[Arc<Target>],
@@ -67,7 +67,7 @@ pub async fn recover(
 }
 
 impl Engine {
-    /// Finds out how far the daemon before came, and goes on from there.
+    /// Finds out how far the previous daemon got, and goes on from there.
     pub(super) async fn take_over(&self, drive: &mut Drive) -> Result<()> {
         let event = drive.take_up().await;
         let is_void = event == Event::TakenUp { committed: false };
@@ -92,7 +92,7 @@ impl Engine {
     }
 }
 
-/// False if somebody has it, or had it until now.
+/// Returns false if another task has the operation, or had it until now.
 async fn take_up(engine: &Engine, operation: &Operation, target: Arc<Target>) -> Result<bool> {
     let Ok(claim) = engine.claim(operation.id) else { return Ok(false) };
     let pool = engine.control().pool();
@@ -139,7 +139,7 @@ async fn take_up(engine: &Engine, operation: &Operation, target: Arc<Target>) ->
                 .map_err(|error| corrupt("the operation's arguments", error.to_string()))?;
             let before = state_before.unwrap_or_else(|| tenant.state.clone());
             let trail = Arc::clone(engine.trail());
-            // A secret that was made for it was in the memory of the daemon before, and nowhere else.
+            // A secret that was made for it existed only in the memory of the previous daemon.
             let secret = None;
             let home = Home::new(&target, tenant.tenancy, &tenant.placement, tenant.id);
             let mark = home.standing(mark);

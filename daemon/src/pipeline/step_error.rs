@@ -1,4 +1,4 @@
-//! What a step can fail with, and what the operator is told about it.
+//! How a step can fail, and what the operator is told about it.
 
 use tenantry_protocol::brief::{self, LONGEST_ACCOUNT};
 use tenantry_protocol::isolation::IsolationReport;
@@ -16,10 +16,10 @@ pub(super) enum StepError {
     /// A statement of a migration or seed file was refused. Lines and statements count from 1.
     #[error("{}", server.message)]
     Migration { file: String, line: Option<u32>, statement: Option<u32>, server: Box<ServerError> },
-    /// A file tried to reach beyond its bounds, or left something that would have.
+    /// A file tried to reach beyond its bounds, or left an object that would have.
     #[error("{problem}")]
     Unsafe { file: String, problem: String },
-    /// Its locks were more than there are for it.
+    /// The file's locks exceeded the number available to the build.
     #[error("{crossed}")]
     Locks { file: String, crossed: Crossed },
     /// The shared tables would not keep tenants apart.
@@ -32,17 +32,17 @@ pub(super) enum StepError {
     Database(#[from] postgres::Error),
     #[error("something of the tenant is left: {}", .0.join(", "))]
     Leftovers(Vec<String>),
-    /// A statement outside the transaction waited, or worked, until the operation's time was over.
+    /// A statement outside the transaction waited, or ran, until the operation's time was over.
     #[error("the statement did not end in the operation's time{}", waited(waited_for.as_ref()))]
     OutOfTime { file: String, line: u32, waited_for: Option<Blocker> },
     #[error("the operation's time budget of {budget_ms} ms is used up")]
     Budget { budget_ms: u64 },
     #[error("cancelled by {by}")]
     Cancelled { by: String },
-    /// The daemon that made the secret is gone, or let go of the operation, and nobody else knows the secret.
+    /// The daemon that made the secret is gone, or lost the operation, and nobody else knows the secret.
     #[error("interrupted: the secret was never returned; ask again with `{command}`")]
     SecretLost { command: String },
-    /// A bug in the order of the steps, answered like any failure.
+    /// A bug in the order of the steps, handled like any failure.
     #[error("the step ran without {lacks}")]
     OutOfOrder { lacks: &'static str },
     /// A bug; the panic's text is in the log.
@@ -57,19 +57,19 @@ impl From<crate::fault::Broken> for StepError {
     }
 }
 
-/// What trying again can do about an error of an undo.
+/// What a retry can do about an error of an undo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outlook {
-    /// It passes: a server that is away, a lock that is not free.
+    /// The error is temporary: the server is unreachable, or a lock is not free.
     Passing,
-    /// Nobody knows; a few attempts will tell.
+    /// Unknown; a few attempts will tell.
     Open,
-    /// It is the same at each attempt, until a person changes something.
+    /// The error recurs at each attempt, until a person changes something.
     ForGood,
 }
 
 impl StepError {
-    /// What becomes of the error when the work is tried again.
+    /// What happens to the error when the work is tried again.
     pub(super) fn outlook(&self) -> Outlook {
         match self {
             error if error.is_passing() => Outlook::Passing,
@@ -80,18 +80,18 @@ impl StepError {
         }
     }
 
-    /// It can be gone when the step is done again.
+    /// Whether the error can disappear when the step is repeated.
     pub(super) fn is_passing(&self) -> bool {
         match self {
             Self::Database(error) => error.is_passing(),
-            // Two builds that got in each other's way, not the file's own doing.
+            // Two builds conflicted; the file is not at fault.
             Self::Migration { server, .. } => server.is_any(&["40001", "40P01", "55P03"]),
             Self::Locks { crossed, .. } => crossed.is_passing(),
             _ => false,
         }
     }
 
-    /// The locks that a build held which there was no room for at the time.
+    /// The number of locks that a build held when there was no room for them.
     pub(super) fn crowded(&self) -> Option<u32> {
         match self {
             Self::Locks { crossed, .. } if crossed.is_passing() => Some(crossed.held),
@@ -99,7 +99,7 @@ impl StepError {
         }
     }
 
-    /// The server is away, or this daemon's hold on the control database is.
+    /// The server is unreachable, or this daemon's lease on the control database has lapsed.
     pub(super) const fn is_unreachable(&self) -> bool {
         matches!(self, Self::Database(postgres::Error::Unreachable { .. } | postgres::Error::LeaseLapsed))
     }
@@ -178,13 +178,13 @@ impl StepError {
 }
 
 impl StepError {
-    /// What it names can be many: problems of a pool, leftovers.
+    /// The list in the message can be long: problems of a pool, or leftovers.
     fn account(&self) -> String {
         brief::cut(&self.to_string(), LONGEST_ACCOUNT)
     }
 }
 
-/// What to do where the server had no room for it.
+/// What to do if the server had no room.
 fn no_room(server: &ServerError) -> Option<String> {
     const DISK_FULL: &str = "53100";
     server.is(DISK_FULL).then(|| "the server's disk is full: make room on it, and try again".to_owned())

@@ -1,6 +1,6 @@
-//! The live picture of one operation: what `operation` and `watch` show while it runs.
+//! The live state of one operation: what `operation` and `watch` show while it runs.
 //!
-//! A picture only: what the operation does next is never read from here.
+//! It is for display only: it never decides what the operation does next.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,14 +17,14 @@ use crate::model::operation::{Kind, Step};
 
 use super::events::Events;
 
-/// One running operation's picture; every change of it is an event.
+/// The state of one running operation; every change of it is an event.
 #[derive(Debug)]
 pub(super) struct Tracker {
-    /// Whoever waits for the end hears of it here, and of a task that ended without one too.
+    /// Tells waiting callers of the end, and also of a task that stopped without one.
     operation: watch::Sender<Operation>,
     begin: Instant,
     events: Arc<Events>,
-    /// Who asked for its end.
+    /// Who cancelled the operation.
     cancel: watch::Sender<Option<String>>,
 }
 
@@ -32,22 +32,22 @@ pub(super) struct Tracker {
 #[derive(Debug, Default)]
 pub(super) struct Live {
     trackers: Mutex<HashMap<OperationId, Arc<Tracker>>>,
-    /// Those that somebody here sees to, from before they are on record.
+    /// The operations that a task of this process has claimed, from before they are on record.
     claimed: Mutex<HashSet<OperationId>>,
 }
 
-/// What came of a cancel.
+/// The result of a cancel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cancelling {
     Asked,
-    /// It does not run here.
+    /// The operation does not run here.
     NotRunning,
-    /// Data is being dropped: there is no way back.
+    /// Data is being dropped, which cannot be undone.
     TooLate,
 }
 
-/// The right to run an operation in this process. However its holder ends, by a panic too, the operation is free again
-/// for whoever looks after unfinished ones.
+/// The right to run an operation in this process. However its holder ends, even by a panic, recovery can claim the
+/// operation again.
 #[derive(Debug)]
 pub(super) struct Claim {
     live: Arc<Live>,
@@ -62,7 +62,7 @@ impl Drop for Claim {
 }
 
 impl Live {
-    /// `None` if somebody has it.
+    /// Returns `None` if another task has claimed the operation.
     pub(super) fn claim(self: &Arc<Self>, id: OperationId) -> Option<Claim> {
         let is_free = self.claimed.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
         is_free.then(|| Claim { live: Arc::clone(self), id })
@@ -126,12 +126,12 @@ impl Tracker {
         self.operation.borrow().clone()
     }
 
-    /// Every change of the picture, until nobody runs the operation any more.
+    /// Every change of the state, until the operation no longer runs.
     pub(super) fn subscribe(&self) -> watch::Receiver<Operation> {
         self.operation.subscribe()
     }
 
-    /// Asks for the operation's end; the first who does is named.
+    /// Cancels the operation; only the first caller is named.
     pub(super) fn cancel(&self, by: String) {
         self.cancel.send_if_modified(|cancelled| {
             let is_first = cancelled.is_none();
@@ -144,7 +144,7 @@ impl Tracker {
         self.cancel.borrow().clone()
     }
 
-    /// Waits until somebody asks for the operation's end.
+    /// Waits until somebody cancels the operation.
     pub(super) async fn wait_for_cancel(&self) -> String {
         let mut cancel = self.cancel.subscribe();
         let by = cancel.wait_for(Option::is_some).await.ok().and_then(|by| by.clone());
@@ -155,7 +155,7 @@ impl Tracker {
         }
     }
 
-    /// What runs now, or ran last, has no way back.
+    /// Whether the current or last step cannot be undone.
     pub(super) fn is_past_return(&self) -> bool {
         let operation = self.snapshot();
         let begun = |step: &StepProgress| step.status != StepStatus::Waiting;
@@ -163,7 +163,7 @@ impl Tracker {
         operation.state.is_final() || operation.steps.iter().any(|step| begun(step) && is_final(step))
     }
 
-    /// The first `done` steps turned out to be behind it.
+    /// Marks the first `done` steps as complete.
     pub(super) fn passed(&self, done: usize) {
         self.change(|operation| {
             for step in operation.steps.iter_mut().take(done) {
@@ -172,7 +172,7 @@ impl Tracker {
         });
     }
 
-    /// Another build begins: no step is done any more.
+    /// Another build begins: no step counts as done any more.
     pub(super) fn rewound(&self, kind: Kind) {
         self.change(|operation| operation.steps = waiting_steps(kind));
     }
@@ -185,7 +185,7 @@ impl Tracker {
         self.change(|operation| operation.state = state);
     }
 
-    /// The end, exactly as it was recorded.
+    /// Sets the final state exactly as it was recorded.
     pub(super) fn ended(&self, recorded: Operation) {
         self.change(|operation| *operation = recorded);
     }
@@ -215,7 +215,7 @@ impl Tracker {
         });
     }
 
-    /// Everything that was done is no more.
+    /// Marks all completed steps as undone.
     pub(super) fn undone(&self) {
         self.change(|operation| {
             for step in &mut operation.steps {
@@ -226,7 +226,7 @@ impl Tracker {
         });
     }
 
-    /// A line for the log pane; one line, whatever is in it.
+    /// Adds a line to the log pane; the result is always one line, whatever the text contains.
     pub(super) fn log(&self, line: String) {
         let operation_id = self.operation.borrow().id;
         let line = brief::cut(&escaped(&line), LONGEST_ACCOUNT);

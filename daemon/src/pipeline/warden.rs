@@ -1,7 +1,7 @@
-//! Watches how many of its server's locks a build really takes: what its files will do is not known from their text.
+//! Watches how many of its server's locks a build really takes, because the text of its files does not tell.
 //!
-//! Invariants: a build that holds more than it reserved reserves more, or is ended before others run out of locks; it is asked
-//! nothing itself, and one that is over in a moment is never looked at.
+//! Invariants: a build that holds more than it reserved either reserves more or is ended before others run out of locks.
+//! The build itself is not asked, and a build that is over in a moment is never checked.
 
 use std::time::Duration;
 
@@ -13,41 +13,42 @@ use crate::postgres::target::lookout::BuildSession;
 
 use super::admission::{Fit, ReservedLocks};
 
-/// Between two looks, at most.
+/// The longest pause between two counts.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
-/// And at least: each look copies the server's table of locks.
+/// The shortest pause: each count copies the server's lock table.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
-/// A build whose locks nobody could count for so long is given up: it could have taken thousands by now.
+/// A build whose locks could not be counted for this long is ended: it could have taken thousands by now.
 const BLIND: Duration = Duration::from_secs(2);
-/// Locks that a build takes in a millisecond, at most: three times what a loop that creates tables takes where nothing else
-/// runs.
+/// The most locks that a build takes in a millisecond: three times the rate of a loop that creates tables on an otherwise
+/// idle server.
 const LOCKS_PER_MS: u32 = 30;
 
-/// What an operation's builds have of their server's locks, and when to look at them.
+/// The server's locks that an operation's builds hold, and when to count them next.
 #[derive(Debug)]
 pub(super) struct Warden {
     pub(super) room: ReservedLocks,
     next_look: Option<Instant>,
-    /// What it held when it was last counted.
+    /// The number of locks held at the last count.
     held: u32,
-    /// From when on it could not be counted.
+    /// Since when the locks could not be counted.
     blind_since: Option<Instant>,
 }
 
-/// A build that holds more locks than there are for it, and was ended.
+/// A build that held more locks than it may, and was ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Crossed {
     pub(super) held: u32,
-    /// None where nobody could look.
+    /// `None` if the locks could not be counted.
     fit: Option<Fit>,
-    /// What operations may take together.
+    /// The number of locks that all operations may take together.
     all: u32,
-    /// What the server has.
+    /// The number of locks that the server has.
     server: i64,
 }
 
 impl Crossed {
-    /// There is enough once others are done, or it is within bounds and nobody could see that.
+    /// Whether a retry can help: other operations will release their locks, or the build was within bounds but could not
+    /// be counted.
     pub(super) fn is_passing(self) -> bool {
         self.fit != Some(Fit::TooMany)
     }
@@ -98,8 +99,8 @@ impl Warden {
         Self { room, next_look: None, held: 0, blind_since: None }
     }
 
-    /// Does `work`, which the build does in `session`, with an eye on its locks. Gives the work up, and ends the session, once
-    /// there are too many.
+    /// Runs `work`, which the build does in `session`, while its locks are watched. Cancels the work and ends the session
+    /// once there are too many.
     pub(super) async fn watch<T>(
         &mut self,
         target: &Target,
@@ -112,15 +113,15 @@ impl Warden {
             crossed = self.look(target, session) => crossed,
         };
         if let Err(error) = target.lookout().end(session).await {
-            // Whoever gives the build up tries the same again.
+            // The code that abandons the build tries the same again.
             tracing::warn!(error = %error.explain(), "a build with too many locks could not be ended");
         }
         Err(crossed)
     }
 
-    /// Looks until the build holds too much.
+    /// Counts until the build holds too much.
     async fn look(&mut self, target: &Target, session: &BuildSession) -> Crossed {
-        // A time that is long over was another build's.
+        // A time in the distant past belongs to an earlier build.
         if self.next_look.is_some_and(|at| at + LONGEST_PAUSE < Instant::now()) {
             (self.next_look, self.held, self.blind_since) = (None, 0, None);
         }
@@ -130,7 +131,7 @@ impl Warden {
             match target.lookout().locks(session).await {
                 Ok(held) => (self.held, self.blind_since) = (held, None),
                 Err(error) => {
-                    // A server that is away ends the build by itself. One that has no connection left does not.
+                    // If the server is away, the build ends anyway. If it only has no connection left, the build goes on.
                     tracing::debug!(error = %error.explain(), "the build's locks could not be counted");
                     if self.blind_since.get_or_insert(at).elapsed() >= BLIND {
                         return self.crossed(None);
@@ -153,7 +154,7 @@ impl Warden {
     }
 }
 
-/// How long a build cannot take `left` more locks.
+/// The time within which a build cannot take `left` more locks.
 fn pause(left: u32) -> Duration {
     Duration::from_millis(u64::from(left / LOCKS_PER_MS)).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
 }

@@ -1,4 +1,4 @@
-//! Logins of a tenant on its target: the application's secret, and the probe's.
+//! The logins of a tenant on its target: the application's, with its secret, and the probe's.
 
 use std::time::Duration;
 
@@ -15,19 +15,19 @@ use crate::postgres::target::sessions;
 use crate::postgres::target::{Ready, Target};
 use crate::postgres::tenancy::shared::pools::{self, Door};
 
-/// How long a session that said goodbye may take to be gone.
+/// How long a closed session may take to disappear.
 const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Whether a secret could be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Issue {
     Done,
-    /// The tenant is being removed, or was.
+    /// The tenant is being removed, or was removed.
     NotActive,
 }
 
-/// Sets a new secret on a login role and opens it, while the marker says that the tenant is active. The marker is held
-/// meanwhile, so that a removal closes the login after this, or this does not open it any more.
+/// Sets a new secret on a login role and opens the login, while the marker says that the tenant is active. The marker is held
+/// meanwhile, so that a removal either closes the login after this or keeps this from opening it.
 pub async fn issue(target: &Target, mark: Mark, role: &str, verifier: &Verifier) -> Result<Issue> {
     let mut connection = target.acquire().await?;
     let mut tx = connection.begin().await.map_err(doing("begin to set the secret"))?;
@@ -40,7 +40,7 @@ pub async fn issue(target: &Target, mark: Mark, role: &str, verifier: &Verifier)
     Ok(Issue::Done)
 }
 
-/// Closes a login and ends its sessions; gives their number.
+/// Closes a login and ends its sessions. Returns the number of sessions.
 pub async fn close_slot(target: &Target, ready: &Ready, mark: Mark, role: &str) -> Result<u64> {
     let mut connection = target.acquire().await?;
     let mut tx = connection.begin().await.map_err(doing("begin to close the login"))?;
@@ -52,7 +52,7 @@ pub async fn close_slot(target: &Target, ready: &Ready, mark: Mark, role: &str) 
     sessions::end(&mut connection, ready, mark, &roles).await
 }
 
-/// Lets the probe in with a new secret: the daemon that made it may not be this one.
+/// Opens the probe's login with a new secret, because another daemon may have made the probe.
 pub async fn open_probe(
     target: &Target,
     mark: Mark,
@@ -68,7 +68,7 @@ pub async fn open_probe(
     tx.commit().await.map_err(doing("commit the probe's login"))
 }
 
-/// The probe of a tenant that stands is locked out again, and its sessions are over.
+/// Closes the probe's login of a standing tenant again, and makes sure that its sessions have ended.
 pub async fn close_probe(
     target: &Target,
     ready: &Ready,
@@ -82,15 +82,15 @@ pub async fn close_probe(
     execute(&mut tx, sql, "lock the probe out").await?;
     tx.commit().await.map_err(doing("commit the probe's end"))?;
     let roles = [tenant_ddl::probe_role(placement)];
-    // It has said goodbye. Only a daemon that died in the middle of an attack leaves one to be ended, for which this one
-    // has to join the role: more than it should need on a server where something is wrong.
+    // The probe has closed its session. Only a daemon that died during an attack leaves one to be ended. To end it, this
+    // daemon has to join the role, which is more than it should need on a server where something is wrong.
     if sessions::are_gone(&mut connection, &roles, GOODBYE).await? {
         return Ok(());
     }
     sessions::end(&mut connection, ready, mark, &roles).await.map(|_| ())
 }
 
-/// The tenant is verified: its marker says active, and the probe can no longer log in.
+/// The tenant is verified: sets its marker to active, and closes the probe's login.
 pub async fn activate(target: &Target, mark: Mark, placement: &PlacementName) -> Result<()> {
     let mut connection = target.acquire().await?;
     let mut tx = connection.begin().await.map_err(doing("begin to activate"))?;
@@ -101,7 +101,7 @@ pub async fn activate(target: &Target, mark: Mark, placement: &PlacementName) ->
     tx.commit().await.map_err(doing("commit the activation"))
 }
 
-/// The tenant's issued logins work again, with the secrets that they had.
+/// Opens the tenant's issued logins again, with the same secrets as before.
 pub async fn open_logins(
     target: &Target,
     mark: Mark,
@@ -126,7 +126,7 @@ pub async fn open_logins(
     tx.commit().await.map_err(doing("commit the opening of the logins"))
 }
 
-/// What the settings say, on the tenant's login roles.
+/// Applies the limits from the settings to the tenant's login roles.
 pub async fn limit(
     target: &Target,
     mark: Mark,

@@ -1,14 +1,15 @@
-//! What objects stand on, and what stands on them, as the server itself keeps book of it.
+//! What objects depend on, and what depends on them, as recorded by the server itself.
 //!
-//! Nothing here evaluates what it reads of: a definition is somebody's code. Nor is every dependency true: who may make an
-//! object can write the number of another into an expression (`'16999'::regnamespace`), without a right on that, and the server
-//! then keeps book of a dependency. So what is in a schema is read from the object itself, and what others have on an object
-//! counts against nobody but them.
+//! Nothing here evaluates what it reads, because a definition is somebody's code. Also, not every dependency is real. Anyone
+//! who may make an object can write the number of another object into an expression (`'16999'::regnamespace`) without any
+//! right on it, and the server then records a dependency. So membership of a schema is read from the object itself, and
+//! objects of others that depend on an object count only against those others.
 
-/// A CTE over another, `home (oid)`: `inside (classid, objid)`, the objects that are in that schema. The dependencies on it are
-/// indexed, where a scan of the catalog would take longer with every tenant; of what can hold an expression, the object says
-/// where it is. Rules, defaults, constraints, policies and triggers are in no schema, an administrator's publication is nobody's
-/// way in, and default privileges belong to whose objects they are for: anybody may have some for any schema.
+/// A CTE over another one, `home (oid)`, which is a schema. `inside (classid, objid)` are the objects in it. They are found by
+/// their dependencies on the schema, which are indexed; a scan of the catalog would take longer with every tenant. An object
+/// that can contain an expression must also name the schema itself. Rules, defaults, constraints, policies and triggers are in
+/// no schema. An administrator's publication gives nobody access. Default privileges belong to the role that they are for, and
+/// any role may have some for any schema.
 pub const INSIDE: &str = "
     inside as materialized (
         select d.classid, d.objid from home
@@ -22,13 +23,14 @@ pub const INSIDE: &str = "
               'pg_trigger'::regclass, 'pg_publication_rel'::regclass, 'pg_publication_namespace'::regclass,
               'pg_default_acl'::regclass))";
 
-/// CTEs over another, `root (classid, objid)`, which names objects. `part` are these and all that goes with them when they go:
-/// defaults, constraints, triggers, rules, indexes, the types of rows and arrays. `elsewhere` is what a part stands on though
-/// it is no part itself, as rows of `pg_depend`. PostgreSQL's own objects, those of extensions that are not a tenant's,
-/// and the daemon's functions in `tenantry_ext` are left out: whoever owns anything else could change it under the part.
+/// CTEs over another one, `root (classid, objid)`, which names objects. `part` contains them and everything that is dropped
+/// with them: defaults, constraints, triggers, rules, indexes, and the types of rows and arrays. `elsewhere` contains rows
+/// of `pg_depend` for what a part depends on without being a part itself. PostgreSQL's own objects, those of extensions
+/// that do not belong to a tenant, and the daemon's functions in `tenantry_ext` are left out. The owner of anything else
+/// could change it beneath the part.
 ///
-/// They need `with recursive`. PostgreSQL's own objects have numbers below 16384, the first that it gives to others; among
-/// those is the schema `public`, whose number is lower.
+/// They need `with recursive`. PostgreSQL's own objects have numbers below 16384, the first number for other objects. The
+/// schema `public` counts among the others, although its number is lower.
 pub const ELSEWHERE: &str = "
     part (classid, objid) as (
         select classid, objid from root
@@ -57,8 +59,9 @@ pub const ELSEWHERE: &str = "
         from part p join pg_inherits i on p.classid = 'pg_class'::regclass and i.inhparent = p.objid
         where (p.classid, i.inhrelid) not in (select classid, objid from part))";
 
-/// A CTE over `part`: `leaning`, dependencies of others' objects on a part, with `placement`, whose schema that is in, and
-/// `is_certain` for what no expression can feign: a foreign key, and a column of that type. Others can have any number of them.
+/// A CTE over `part`. `leaning` contains dependencies of others' objects on a part. `placement` is the schema of
+/// such an object, and `is_certain` marks what no expression can fake: a foreign key, or a column of that type.
+/// Others can have any number of them.
 pub const LEANING: &str = "
     leaning as (
         select d.classid, d.objid, d.objsubid, d.refclassid, d.refobjid,

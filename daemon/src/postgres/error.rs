@@ -1,4 +1,4 @@
-//! The layer's one error, and what PostgreSQL said.
+//! The only error type of this layer, and what PostgreSQL reported.
 
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition, PgSeverity};
 use tenantry_protocol::id::OperationId;
@@ -15,13 +15,13 @@ pub enum Error {
     /// The server answered with an error that has no variant of its own.
     #[error("{doing}")]
     Query { doing: &'static str, source: sqlx::Error },
-    /// Another daemon took a later epoch; this one must not write any more.
+    /// Another daemon took a later epoch, and this one must not write any more.
     #[error("another daemon has taken over the control database")]
     Fenced,
-    /// No sign of life got through for as long as one is good: until one does, another daemon may take over.
+    /// No sign of life succeeded for as long as one is valid. Until one does, another daemon may take over.
     #[error("the control database was out of reach for longer than this daemon's lease")]
     LeaseLapsed,
-    /// An operation on this tenant runs already.
+    /// An operation on this tenant is already running.
     #[error("another operation on this tenant is running")]
     Busy,
     #[error("a living tenant has this name")]
@@ -32,28 +32,28 @@ pub enum Error {
     KeyTaken,
     #[error("this version of the blueprint exists already")]
     VersionExists,
-    /// The marker of this operation exists: its build was committed, or declared void.
+    /// The marker of this operation exists: its build was committed, or it was declared void.
     #[error("the operation's marker exists already")]
     MarkerExists,
-    /// Somebody else has built the pool meanwhile.
+    /// Another build has made the pool meanwhile.
     #[error("the pool exists already")]
     PoolExists,
-    /// The audit trail is not what this daemon wrote: nothing is changed on top of it.
+    /// The audit trail is not what this daemon wrote, so nothing is changed on top of it.
     #[error("{0}")]
     Distrusted(String),
-    /// The audit trail's anchor file cannot be written: nothing is changed until it can.
+    /// The audit trail's anchor file cannot be written, and nothing is changed until it can.
     #[error("the audit trail's anchor cannot be written, and without it nothing is changed: {0}")]
     Unanchored(String),
-    /// What is stored cannot be read back.
+    /// Stored data cannot be read back.
     #[error("{what} in the control database is not readable: {why}")]
     Corrupt { what: &'static str, why: String },
-    /// A privilege or a state that the work needs is missing; the sentence says which and what to do.
+    /// A privilege or a state that the work needs is missing. The sentence says which one, and what to do.
     #[error("{0}")]
     Refused(String),
-    /// What was told to end is still there. It may yet go; the sentence says what it is.
+    /// Something that was told to end is still there, but it may still end. The sentence says what it is.
     #[error("{0}")]
     Lingering(String),
-    /// The target knows nothing of a build that the registry has as committed.
+    /// The target has no record of a build that the registry has as committed.
     #[error(
         "the target has no marker of the tenant's build {build}: it was restored to an earlier time, or is another server \
          than before. Bring it back and try again; a tenant that is gone for good is rolled back with --discard-data"
@@ -73,18 +73,18 @@ impl From<crate::fault::Broken> for Error {
     }
 }
 
-/// Characters of a server's text that are kept: a migration can raise an error of any length, and its text goes into
-/// the registry, into every list and to every watcher.
+/// How many characters of a server's text are kept. A migration can raise an error of any length, and its text goes into the
+/// registry, into every list and to every watcher.
 const LONGEST_TEXT: usize = 2_000;
 
-/// The server's own words about an error, each cut to a bounded length.
+/// The server's own report of an error, with each part cut to a limited length.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerError {
-    /// Whatever it says, it decides nothing by itself: see [`ServerError::is`].
+    /// This value decides nothing by itself; see [`ServerError::is`].
     pub sqlstate: String,
     /// Who chose the SQLSTATE.
     pub origin: Origin,
-    /// On one line: a migration can raise an error of any text.
+    /// On one line, because a migration can raise an error with any text.
     pub message: String,
     /// Character position of a syntax error in the statement itself, from 1.
     pub position: Option<usize>,
@@ -92,63 +92,63 @@ pub struct ServerError {
     pub inner_position: Option<usize>,
     /// The statement that `inner_position` is in.
     pub inner_query: Option<String>,
-    /// The call stack in the server; names the statement that a function executed.
+    /// The call stack in the server. It names the statement that a function executed.
     pub context: Option<String>,
 }
 
-/// Who gave an error its SQLSTATE, the name of its constraint, and its message.
+/// Who gave an error its SQLSTATE, its constraint name, and its message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// The server, about what it found.
+    /// The server, about something that it found.
     Server,
-    /// A statement or function, which can say what it likes.
+    /// A statement or a function, which can report anything.
     Raised,
 }
 
-/// Where the server passes on what code in a procedural language chose to say: files of its source.
+/// Source files in which the server passes on errors that were raised by code in a procedural language.
 const OF_LANGUAGES: [&str; 6] =
     ["pl_exec.c", "pltcl.c", "plperl.c", "plpy_elog.c", "plpy_plpymodule.c", "plv8.cc"];
-/// The same for what another server said.
+/// Routines in which the server passes on the errors of another server.
 const OF_SERVERS: [&str; 2] = ["dblink_res_error", "pgfdw_report_error"];
 
 impl ServerError {
-    /// The server itself says so: what is decided by an SQLSTATE is decided by this. A migration that raises an error of its
-    /// own with that code is believed to have failed, and nothing else.
+    /// Whether the server itself reported this SQLSTATE. Every decision that depends on an SQLSTATE uses this. A migration
+    /// that raises its own error with that code counts as failed, and nothing else follows from it.
     pub fn is(&self, sqlstate: &str) -> bool {
         self.origin == Origin::Server && self.sqlstate == sqlstate
     }
 
-    /// The same for the codes that begin so.
+    /// The same for all codes with this prefix.
     fn is_of_class(&self, class: &str) -> bool {
         self.origin == Origin::Server && self.sqlstate.starts_with(class)
     }
 
-    /// Two changed the same row of the catalog, and this one came second.
+    /// Two transactions changed the same row of the catalog, and this one came second.
     pub fn is_concurrent_update(&self) -> bool {
         self.is("XX000") && self.message.starts_with("tuple concurrently ")
     }
 
-    /// The same for one of several.
+    /// The same for any of several codes.
     pub fn is_any(&self, sqlstates: &[&str]) -> bool {
         sqlstates.iter().any(|sqlstate| self.is(sqlstate))
     }
 }
 
-/// Who the error is from. What came through something that leaves the place in the source out is taken for the server's.
+/// The origin of an error. If something on the way omits the place in the source, the error counts as the server's.
 pub fn origin(error: &PgDatabaseError) -> Origin {
-    // Builds outside their source tree name the whole path.
+    // A build outside the source tree reports the whole path.
     let file = error.file().and_then(|file| file.rsplit('/').next());
     let is_raised = file.is_some_and(|file| OF_LANGUAGES.contains(&file))
         || error.routine().is_some_and(|routine| OF_SERVERS.contains(&routine));
     if is_raised { Origin::Raised } else { Origin::Server }
 }
 
-/// For `map_err`: names what was being done.
+/// For `map_err`: names the action that failed.
 pub fn doing(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Error {
     move |source| Error::from_sqlx(doing, source)
 }
 
-/// For `map_err` where a tenant's own statement ran: its constraints and codes are its own, whatever their names.
+/// For `map_err` after a tenant's own statement. Its constraints and codes are its own, whatever their names are.
 pub fn doing_for_a_tenant(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Error {
     move |source| match &source {
         sqlx::Error::Database(error) if !ends_the_session(error.as_ref()) => Error::Query { doing, source },
@@ -181,7 +181,7 @@ impl Error {
         }
     }
 
-    /// What the server said, if it was the server.
+    /// What the server reported, if the error is from the server.
     pub fn server(&self) -> Option<ServerError> {
         let (Self::Query { source, .. } | Self::Unreachable { source, .. }) = self else { return None };
         let error = source.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
@@ -208,7 +208,8 @@ impl Error {
         matches!(self, Self::Unreachable { .. })
     }
 
-    /// A lost connection, a lock that was not free, a race between two transactions, a full disk: later it can work.
+    /// A lost connection, a lock that was not free, a race between two transactions, or a full disk. A later attempt can
+    /// succeed.
     pub fn is_passing(&self) -> bool {
         let passing = |server: &ServerError| {
             server.is_any(&["40001", "40P01", "55P03", "55006", "25006", "53100"])
@@ -219,8 +220,8 @@ impl Error {
             || self.server().as_ref().is_some_and(passing)
     }
 
-    /// Trying again meets the same, until somebody changes something: a state that the work cannot begin from, or a right
-    /// that is missing.
+    /// Another attempt fails in the same way until somebody changes something: the work cannot begin from this
+    /// state, or a right is missing.
     pub fn is_for_good(&self) -> bool {
         const NO_PRIVILEGE: &str = "42501";
         match self {
@@ -230,14 +231,14 @@ impl Error {
         }
     }
 
-    /// The server does not let the daemon in. Whoever changes a password does so in two places, one after the other: it passes,
-    /// and then what was begun goes on by itself.
+    /// The server refuses the daemon's login. A password is changed in two places, one after the other, so this error is
+    /// temporary. Work that was begun then continues by itself.
     pub fn is_locked_out(&self) -> bool {
         const NO_AUTHORIZATION: &str = "28";
         self.server().is_some_and(|server| server.is_of_class(NO_AUTHORIZATION))
     }
 
-    /// One line with the whole chain of causes, for a person; the server's message rather than the driver's.
+    /// One readable line with the whole chain of causes. It contains the server's message rather than the driver's.
     pub fn explain(&self) -> String {
         match (self, self.server()) {
             (_, Some(server)) => format!("{self}: {} ({})", server.message, server.sqlstate),
@@ -260,7 +261,7 @@ fn ends_the_session(error: &dyn sqlx::error::DatabaseError) -> bool {
         .is_some_and(|error| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic))
 }
 
-/// What the server said; where the message only says that something depends on it, also what.
+/// The server's message. If it only says that something depends on an object, the details are added.
 fn with_detail(error: &PgDatabaseError) -> String {
     const DEPENDENTS_EXIST: &str = "2BP01";
     match error.detail().filter(|_| error.code() == DEPENDENTS_EXIST) {
@@ -276,7 +277,7 @@ fn beginning(text: &str) -> String {
     }
 }
 
-/// The outermost call stands last in the server's account of its calls.
+/// The end of a text, because the outermost call comes last in the server's list of calls.
 fn end(text: &str) -> String {
     match text.char_indices().nth_back(LONGEST_TEXT) {
         Some((at, _)) => text[at..].to_owned(),
@@ -284,7 +285,7 @@ fn end(text: &str) -> String {
     }
 }
 
-/// The server goes down, starts up, or has no room for another connection.
+/// The server is shutting down, is starting up, or has no room for another connection.
 fn is_shutdown(sqlstate: Option<&str>) -> bool {
     sqlstate
         .is_some_and(|code| code.starts_with("08") || matches!(code, "57P01" | "57P02" | "57P03" | "53300"))

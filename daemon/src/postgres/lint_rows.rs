@@ -1,16 +1,16 @@
-//! Runs a lint of the catalog, whose rows a tenant can make any number of: of each no more is described, counted and fetched
-//! than is kept.
+//! Runs a lint of the catalog. A tenant can create any number of its rows, so each step (describing, counting, fetching)
+//! handles no more rows than are kept.
 
 use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 use tenantry_protocol::isolation::{LONGEST_EVIDENCE, MOST_OF_A_LINT};
 
-/// Rows that are counted, however many there are.
+/// At most this many rows are counted.
 const MOST_COUNTED: usize = 1_000;
 
-/// What one lint found: the first texts, and how many more there are of the first [`MOST_COUNTED`].
+/// The findings of one lint: the first texts, and how many more there are among the first [`MOST_COUNTED`].
 pub type LintRows = (Vec<String>, u32);
 
-/// Runs queries that give a text for each thing they find, over the CTEs in `shared`, as one statement.
+/// Runs queries that return one text for each finding, over the CTEs in `shared`, as one statement.
 pub async fn found(
     connection: &mut PgConnection,
     shared: &str,
@@ -28,7 +28,7 @@ pub async fn found(
     for row in sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(connection).await? {
         let number = usize::try_from(row.try_get::<i32, _>(0)?).unwrap_or(usize::MAX);
         let counted = row.try_get::<i64, _>(2)?.unsigned_abs();
-        // The numbers are those that were put into the statement.
+        // The number is one of those that were put into the statement.
         let Some((texts, more)) = found.get_mut(number) else { continue };
         texts.push(row.try_get(1)?);
         *more = u32::try_from(counted.saturating_sub(texts.len() as u64)).unwrap_or(u32::MAX);

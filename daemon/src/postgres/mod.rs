@@ -1,7 +1,7 @@
-//! All SQL but the probes': the control database, the targets, and what is built and dropped on them.
+//! All SQL except that of the probes: for the control database, the targets, and what is built and dropped on them.
 //!
-//! Invariant: values reach SQL as parameters or through [`quote`], never by formatting. Errors leave here as
-//! [`Error`], with the constraint that was violated turned into a variant.
+//! Invariant: values reach SQL as parameters or through [`quote`], never by formatting. Errors leave this module as [`Error`],
+//! which has variants for violated constraints.
 
 pub mod archive;
 pub mod audit;

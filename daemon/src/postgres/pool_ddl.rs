@@ -1,14 +1,15 @@
-//! The statements that make a pool, and a tenant in it, as templates: what a plan shows is what runs.
+//! The statements that make a pool, and a tenant in it, as templates. What a plan shows is what runs.
 //!
-//! A pool is a placement `p` of its own, with the owner role `p` and the application role `p_app`; its tables are there
-//! once for all of its tenants. A tenant `t` in it has the roles of any tenant and no schema: what it may do it may do as
-//! a member of `p_app`, and which rows it has is decided by what `tenantry.pool_member` says of its roles.
+//! A pool is a placement `p` of its own, with the owner role `p` and the application role `p_app`. Its tables exist once for
+//! all of its tenants. A tenant `t` in it has the roles of any tenant, but no schema. It has its rights as a member of
+//! `p_app`, and the rows in `tenantry.pool_member` about its roles decide which rows it has.
 
 /// The policy that the daemon puts on each table of a pool.
 pub const POLICY: &str = "tenantry_tenant";
 
-/// The provisioner's membership of the owner lasts as long as the transaction. Where the server knows the difference, tenants
-/// have the rights of the roles that they share and cannot act as them: what one made as such a role would be nobody's.
+/// The provisioner's membership of the owner lasts as long as the transaction. If the server can tell the two apart,
+/// tenants have the rights of the roles that they share but cannot act as them, because an object made as such a role
+/// could belong to any of them.
 pub const POOL_ROLES: &str = "\
 create role {placement} nologin;
 create role {placement}_app nologin in role {group};
@@ -20,8 +21,8 @@ end $tenantry$;
 grant {placement} to {provisioner};
 ";
 
-/// Row-level security on every table, also for the owner, with one policy that asks for whom the querying role stands. In
-/// a sub-select the server asks once for a query, and looks tenant_id up in an index.
+/// Row-level security on every table, also for the owner, with one policy that asks which tenant the querying role stands for.
+/// In a sub-select, the server asks once per query and looks tenant_id up in an index.
 pub const COVER: &str = "\
 do $tenantry$
 declare
@@ -39,12 +40,13 @@ end
 $tenantry$;
 ";
 
-/// What the daemon asks as the pool's owner. The two functions are the owner's and stand in a schema that it cannot enter, so
-/// that it can neither replace nor alter them, whatever comes to run in its name. The first fails with 55006 where deferred
-/// triggers of the pool's tables are pending, and changes nothing; the second tells what the pool's canary has.
+/// Functions that the daemon calls with the rights of the pool's owner. They belong to the owner but are in a schema
+/// that it cannot enter, so that it can neither replace nor alter them, whatever runs in its name. The first one
+/// fails with 55006 if deferred triggers of the pool's tables are pending, and changes nothing. The second one
+/// describes the rows of the pool's canary.
 ///
-/// A function's new owner needs CREATE on its schema for that moment. The lock lets one pool at a time change the schema's
-/// rights, which would fail for the second of two.
+/// The new owner of a function needs CREATE on the schema at that moment. The lock lets one pool at a time change the schema's
+/// rights, because the second of two simultaneous changes would fail.
 pub const POOL_FUNCTIONS: &str = "\
 select from tenantry.target_identity for no key update;
 create or replace function tenantry.{placement}_at_rest() returns void language plpgsql security definer
@@ -86,26 +88,26 @@ revoke all on function tenantry.{placement}_at_rest(), tenantry.{placement}_pict
 grant execute on function tenantry.{placement}_at_rest(), tenantry.{placement}_picture() to {provisioner};
 ";
 
-/// A built pool needs no default privileges: nothing is created in it any more, and any of its tenants could take them away
-/// with DROP OWNED, which asks nobody for a right on them.
+/// A built pool needs no default privileges, because nothing is created in it any more. Besides, any of its tenants could
+/// remove them with DROP OWNED, which needs no right on them.
 pub const CLOSE_POOL: &str = "\
 alter default privileges for role {placement} in schema {placement} revoke all on tables from {placement}_app;
 alter default privileges for role {placement} in schema {placement} revoke all on sequences from {placement}_app;
 alter default privileges for role {placement} in schema {placement} revoke all on functions from {placement}_app;
 ";
 
-/// Of a pool that an earlier release built: its functions stood where the owner could replace them.
+/// For a pool that an earlier release built: its functions were in a schema where the owner could replace them.
 pub const FORGET_FUNCTIONS: &str = "\
 grant {placement} to {provisioner};
 drop function if exists {placement}.tenantry_at_rest(), {placement}.tenantry_picture() cascade;
 revoke all on schema {placement} from {provisioner};
 ";
 
-/// Ends what [`FORGET_FUNCTIONS`] began.
+/// Revokes the membership that [`FORGET_FUNCTIONS`] granted.
 pub const LEAVE_POOL: &str = "revoke {placement} from {provisioner};\n";
 
-/// A tenant's roles; the first one runs its seed, and removes its rows at the end. The tables are others' too: a session that
-/// holds a lock on them ends by itself, unless it said otherwise.
+/// A tenant's roles. The role without a suffix runs the tenant's seed, and removes its rows at the end. The tables are shared
+/// with others, so a session that holds a lock on them ends by itself, unless it has changed its timeouts.
 pub const SHARED_ROLES: &str = "\
 create role {placement}_app nologin in role {pool}_app;
 do $tenantry$ begin
@@ -128,15 +130,15 @@ alter role {placement}_b set idle_in_transaction_session_timeout = '1min';
 grant {placement} to {provisioner};
 ";
 
-/// For whom the roles stand. The archiver's is there from the beginning, though the role is not.
+/// The tenant that the roles stand for. The archiver's row is there from the beginning, although its role is not.
 pub const JOIN: &str = "\
 insert into tenantry.pool_member (role, placement, pool, tenant_id)
 select ($1 || suffix)::name, $1, $2, $3 from unnest(array['', '_app', '_a', '_b', '_probe', '_dump']) as suffix";
 
-/// A schema for a function that runs something as the tenant; it is gone before the transaction ends.
+/// A schema for a function that runs something as the tenant. It is gone before the transaction ends.
 pub const HAND: &str = "create schema {placement} authorization {placement};\n";
 
-/// What [`HAND`] made goes, and with it the provisioner's membership.
+/// Drops what [`HAND`] made, and revokes the provisioner's membership.
 pub const SHARED_SEAL: &str = "\
 drop schema if exists {placement} cascade;
 revoke {placement} from {provisioner};
@@ -167,11 +169,11 @@ reset role;
 set local transaction_read_only = on;
 ";
 
-/// What the archiver of a tenant in a pool may read: what its application may, and no other tenant's rows.
+/// What the archiver of a tenant in a pool may read: everything that the tenant's application may, and no other tenant's rows.
 pub const SHARED_DUMP_ROLE: &str = "\
 grant {placement}_app to {placement}_dump;
 alter role {placement}_dump login connection limit 4 password {verifier};
 ";
 
-/// Fails with 55006 where deferred triggers of the shared tables are pending.
+/// Fails with 55006 if deferred triggers of the shared tables are pending.
 pub const SETTLE: &str = "select tenantry.{pool}_at_rest();\n";

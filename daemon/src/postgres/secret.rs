@@ -1,4 +1,4 @@
-//! Passwords and their SCRAM verifiers: made here, shown once, stored and logged nowhere.
+//! Passwords and their SCRAM verifiers: made here, shown once, and neither stored nor logged anywhere.
 
 use std::fmt;
 
@@ -11,25 +11,26 @@ use sha2::{Digest as _, Sha256};
 #[derive(Clone)]
 pub struct Password(String);
 
-/// What a server keeps of a password (`SCRAM-SHA-256$…`). Not the password, yet worth hiding: it can be attacked offline.
+/// What a server stores for a password (`SCRAM-SHA-256$…`). It is not the password, but it must be
+/// hidden: it can be attacked offline.
 #[derive(Clone)]
 pub struct Verifier(String);
 
 impl Password {
-    /// 32 characters of 62: 190 bits.
+    /// 32 characters out of 62, which gives 190 bits.
     pub fn generate() -> Self {
         let text = rand::rng().sample_iter(rand::distr::Alphanumeric).take(32).map(char::from).collect();
         Self(text)
     }
 
-    /// What `create role … password` takes, with a salt of its own.
+    /// What `create role … password` takes, with its own salt.
     pub fn verifier(&self) -> Verifier {
         Verifier(postgres_protocol::password::scram_sha_256(self.0.as_bytes()))
     }
 
-    /// The same for a login that lasts as long as one step, with a single iteration (RFC 5802). Iterations make a weak
-    /// password dear to guess, and this one has 190 random bits; 4,096 of them cost both ends of each login and each
-    /// `alter role` 3 ms.
+    /// The same for a login that lasts as long as one step, with a single iteration (RFC 5802). Iterations make it
+    /// expensive to guess a weak password, but this one has 190 random bits. 4,096 iterations would cost both ends 3 ms at
+    /// each login and each `alter role`.
     pub fn brief_verifier(&self) -> Verifier {
         let salt: [u8; 16] = rand::random();
         let salted = hmac(self.0.as_bytes(), &[&salt, &1_u32.to_be_bytes()]);
@@ -39,7 +40,7 @@ impl Password {
         Verifier(format!("SCRAM-SHA-256$1:{salt}${stored}:{server}"))
     }
 
-    /// The text itself, for a login or for the one answer that carries it.
+    /// The text itself, to log in, or for the one answer that contains it.
     pub fn expose(&self) -> &str {
         &self.0
     }

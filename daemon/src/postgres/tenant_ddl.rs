@@ -1,11 +1,11 @@
-//! The statements that make a tenant's roles and schema, as templates: what a plan shows is what runs.
+//! The statements that make a tenant's roles and schema, as templates. What a plan shows is what runs.
 //!
-//! Roles of a placement `p`: `p` owns the schema and cannot log in; `p_app` holds the application's rights; `p_a` and
-//! `p_b` are the two login slots; `p_probe` logs in only while the isolation is attacked. `p_dump` is there only while an
-//! archive is made.
+//! Roles of a placement `p`: `p` owns the schema and cannot log in. `p_app` holds the application's rights. `p_a`
+//! and `p_b` are the two login slots. `p_probe` logs in only while the isolation is attacked. `p_dump` exists
+//! only while an archive is made.
 //!
-//! A tenant with a database of its own has the same schema in it, and its roles are in no group: their right to connect
-//! is to that database alone.
+//! A tenant with a database of its own has the same schema in it. Its roles are in no group, because they may
+//! connect to that database only.
 
 use std::collections::BTreeMap;
 
@@ -14,17 +14,17 @@ use tenantry_protocol::name::PlacementName;
 
 use crate::model::blueprint::{CONNECTION_LIMIT, TEMP_FILE_LIMIT};
 
-/// The suffixes of a placement's roles besides the owner, members before what they are members of.
+/// The suffixes of a placement's roles, without the owner. Members come before the roles that they are members of.
 pub const ROLE_SUFFIXES: [&str; 5] = ["_dump", "_a", "_b", "_probe", "_app"];
-/// Of these, the ones that can log in.
+/// The suffixes of those that can log in.
 pub const LOGIN_SUFFIXES: [&str; 4] = ["_dump", "_a", "_b", "_probe"];
 
-/// What bounds a tenant's logins.
+/// The limits of a tenant's logins.
 #[derive(Debug, Clone, Copy)]
 pub struct LoginLimits {
-    /// -1 is none.
+    /// -1 means no limit.
     pub connections: i64,
-    /// For each connection; a tenant from before there was this setting has none.
+    /// For each connection; none for a tenant that was made before this setting existed.
     pub temp_files_mb: Option<i64>,
 }
 
@@ -37,8 +37,8 @@ impl LoginLimits {
     }
 }
 
-/// The provisioner's membership of the owner lasts as long as the transaction: a standing one slows every later build.
-/// From 16 on nobody acts as the group, whose objects would be nobody's.
+/// The provisioner's membership of the owner lasts as long as the transaction, because a permanent one slows every later
+/// build. From version 16 on nobody can act as the group, because objects of the group would belong to no tenant.
 pub const ROLES: &str = "\
 create role {placement} nologin;
 create role {placement}_app nologin in role {group};
@@ -55,7 +55,7 @@ alter role {placement}_b set search_path = {placement}, tenantry_ext;
 grant {placement} to {provisioner};
 ";
 
-/// The same where the placement is a database of its own, whose owner's role was made with the reservation.
+/// The same for a placement that is a database of its own. The owner's role was made with the reservation.
 pub const ROLES_OF_DATABASE: &str = "\
 create role {placement}_app nologin;
 grant connect on database {placement} to {placement}_app;
@@ -75,22 +75,22 @@ pub const fn roles(tenancy: Tenancy) -> &'static str {
     }
 }
 
-/// Goes with the reservation of a placement that gets a database of its own.
+/// Makes the owner's role, together with the reservation of a placement that gets a database of its own.
 pub const RESERVE: &str = "create role {placement} nologin;\n";
 
-/// Lets the provisioner make a database for the owner, or run a file in a transaction of its own, which [`SEAL`] ends.
+/// Lets the provisioner make a database for the owner, or run a file in a separate transaction, which [`SEAL`] ends.
 pub const JOIN_OWNER: &str = "grant {placement} to {provisioner};\n";
 
-/// From here on no database can be made for the owner.
+/// From here on, no database can be made for the owner.
 pub const LEAVE_OWNER: &str = "revoke {placement} from {provisioner};\n";
 
-/// For the owner, so that one that comes late is refused for want of the membership; closed until all rights are set.
+/// Made for the owner, so that a late statement is refused for lack of the membership. Closed until all rights are set.
 pub const CREATE_DATABASE: &str = "\
 create database {placement} owner {placement} template {template} strategy wal_log allow_connections false;
 ";
 
-/// The database is the provisioner's from here on: its tenant can neither drop nor alter it. An ACL is not copied from the
-/// template.
+/// From here on the database belongs to the provisioner, so its tenant can neither drop nor alter it. The ACL
+/// of the template is not copied.
 pub const OPEN_DATABASE: &str = "\
 alter database {placement} owner to {provisioner};
 revoke all on database {placement} from public;
@@ -98,7 +98,7 @@ alter database {placement} with allow_connections true;
 revoke {placement} from {provisioner};
 ";
 
-/// Before the drop, whoever owns the database so far.
+/// Runs before the drop, whichever role owns the database so far.
 pub const CLOSE_DATABASE: &str = "\
 alter database {placement} owner to {provisioner};
 alter database {placement} with allow_connections false;
@@ -106,9 +106,9 @@ alter database {placement} with allow_connections false;
 
 pub const DROP_DATABASE: &str = "drop database if exists {placement};\n";
 
-/// Rights come by default privileges that are set before anything is created: `grant … on all tables` gets slower with
-/// every tenant on the server. The application never gets TRUNCATE, TRIGGER, REFERENCES or CREATE. EXECUTE is taken
-/// from PUBLIC by the global form; the form `in schema` would do nothing.
+/// Rights come from default privileges that are set before anything is created, because `grant … on all tables` gets slower
+/// with every tenant on the server. The application never gets TRUNCATE, TRIGGER, REFERENCES or CREATE. EXECUTE is revoked
+/// from PUBLIC by the global form, because the form `in schema` would have no effect.
 pub const SCHEMA: &str = "\
 create schema {placement} authorization {placement};
 grant usage on schema {placement} to {placement}_app;
@@ -118,10 +118,11 @@ alter default privileges for role {placement} in schema {placement} grant usage,
 alter default privileges for role {placement} in schema {placement} grant execute on functions to {placement}_app;
 ";
 
-/// What runs a migration file. Inside a SECURITY DEFINER function RESET ROLE, SET SESSION AUTHORIZATION and COMMIT are
-/// refused, so the file's code has no way to the provisioner, whose session this is. It belongs to the owner, so a file
-/// could have replaced it: the last statement tells which one this is, and where the next file finds another it is made
-/// anew. Its name is no other tenant's: the server looks a name up among all functions that have it, dropped ones too.
+/// The function that runs a migration file. Inside a SECURITY DEFINER function, RESET ROLE, SET SESSION AUTHORIZATION and
+/// COMMIT are refused, so the file's code cannot reach the provisioner, whose session this is. The function belongs to
+/// the owner, so a file could have replaced it. The last statement returns its version, and it is made again if the
+/// version differs before the next file. No other tenant has its name, because the server searches all functions of a
+/// name, including dropped ones.
 pub const RUNNER: &str = "\
 set local role {placement};
 drop function if exists {placement}.{placement}_run(text[]);
@@ -141,8 +142,8 @@ reset role;
 select tenantry.runner_version('{placement}');
 ";
 
-/// Gives the constraints of the files before back what they were declared with. A name that is also another constraint's,
-/// which cannot be deferred, leaves only the way to defer all that can.
+/// Restores the declared deferral of the constraints of earlier files. If a name also belongs to another constraint that
+/// cannot be deferred, the only way is to defer all constraints that can be.
 pub const DEFER: &str = "\
 do $tenantry$
 declare
@@ -162,14 +163,14 @@ end
 $tenantry$;
 ";
 
-/// Ends the build: the runner goes, and with it the provisioner's membership.
+/// Ends the build: drops the runner and revokes the provisioner's membership.
 pub const SEAL: &str = "\
 drop function if exists {placement}.{placement}_run(text[]);
 revoke {placement} from {provisioner};
 ";
 
-/// Opens the owner's own login, for statements that can be in no transaction. CONNECT comes with the group. What the owner set
-/// for its next login is forgotten.
+/// Opens the owner's own login, for statements that cannot run in a transaction. CONNECT comes with the group. Settings that
+/// the owner made for its next login are discarded.
 pub const OPEN_OWNER: &str = "\
 alter role {placement} reset all;
 alter role {placement} login connection limit 1 password {verifier};
@@ -182,13 +183,13 @@ do $tenantry$ begin
 end $tenantry$;
 ";
 
-/// The owner is as it was before.
+/// Restores the owner to its previous state.
 pub const CLOSE_OWNER: &str = "\
 alter role {placement} nologin connection limit -1 password null;
 revoke {group} from {placement};
 ";
 
-/// Makes a role a login with a new secret.
+/// Lets a role log in, with a new secret.
 pub const ISSUE: &str = "alter role {role} login password {verifier};\n";
 
 /// How many connections each of the two login slots may have.
@@ -197,9 +198,9 @@ alter role {placement}_a connection limit {connection_limit};
 alter role {placement}_b connection limit {connection_limit};
 ";
 
-/// How much each connection may have in temporary files. Who may set it at all is for the server's administrator to say,
-/// who may do so at any time: so it is asked where it is set. For the role and not for one database, as a tenant's logins
-/// have only one, and so it goes with the role.
+/// How much each connection may use for temporary files. The server's administrator decides who may set this at all, and can
+/// change that at any time, so the right is checked where the limit is set. It is set for the role and not for one database,
+/// because a tenant's logins have only one. So it is dropped with the role.
 pub const TEMP_FILES: &str = "\
 do $tenantry$
 begin
@@ -225,10 +226,10 @@ end
 $tenantry$;
 ";
 
-/// The probe logs in only while it attacks.
+/// Closes the probe's login, because the probe logs in only while it attacks.
 pub const CLOSE_PROBE: &str = "alter role {placement}_probe nologin password null;\n";
 
-/// The canary's rows may be read by the provisioner, which takes the victim's fingerprint.
+/// Lets the provisioner read the canary's rows, to take the victim's fingerprint.
 pub const CANARY_FINGERPRINT: &str = "\
 grant usage on schema {placement} to {provisioner};
 grant select on {placement}.record, {placement}.event, {placement}.ticket to {provisioner};
@@ -237,25 +238,25 @@ grant select on {placement}.record, {placement}.event, {placement}.ticket to {pr
 /// Closes a login slot and forgets its secret.
 pub const CLOSE_SLOT: &str = "alter role {role} nologin password null;\n";
 
-/// The login role that a tenant's first secret is for.
+/// The login role that gets a tenant's first secret.
 pub fn first_slot(placement: &PlacementName) -> String {
     format!("{placement}_a")
 }
 
-/// Of the two login slots, the one that `role` is not.
+/// The login slot other than `role`.
 pub fn other_slot(placement: &PlacementName, role: &str) -> String {
     let first = first_slot(placement);
     if role == first { format!("{placement}_b") } else { first }
 }
 
-/// The role that a tenant is archived as: it may read everything that is the tenant's, and nothing else. Reading can run
-/// code of the tenant's, which then reaches no further than the tenant itself.
+/// The role that a tenant is archived as. It may read everything that belongs to the tenant, and nothing else. Reading can run
+/// the tenant's code, which then reaches no further than the tenant itself.
 pub const DUMP_ROLE: &str = "\
 grant {placement}, {placement}_a, {placement}_b to {placement}_dump;
 alter role {placement}_dump login connection limit 4 password {verifier};
 ";
 
-/// The role that archives, between two uses.
+/// The archiving role between two uses.
 pub const CREATE_DUMP_ROLE: &str = "create role {placement}_dump nologin;\n";
 
 /// The role that holds the application's rights.

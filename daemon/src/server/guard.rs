@@ -1,6 +1,6 @@
-//! Stands between the wire and tarpc: clamps deadlines, closes connections that say nothing, and counts the open ones.
+//! Between the wire and tarpc: clamps deadlines, closes silent connections, and counts the open ones.
 //!
-//! Deadlines are clamped here because tarpc's own hooks run too late: a far deadline panics its timer.
+//! Deadlines are clamped here because tarpc's own hooks run too late: a distant deadline panics its timer.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -15,20 +15,20 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// No request lives longer; the longest long poll is 30 s.
 const LONGEST_REQUEST: Duration = Duration::from_secs(60);
-/// How soon after connecting the first request must be there.
+/// The time after connecting within which the first request must arrive.
 const FIRST_REQUEST: Duration = Duration::from_secs(10);
 /// How long a connection may be silent. A console polls at least every 30 s.
 const LONGEST_SILENCE: Duration = Duration::from_secs(600);
 
-/// Connections of one user at a time; root and the daemon's own user among them.
+/// Connections of one user at a time; this includes root and the daemon's own user.
 const CONNECTIONS_PER_UID: usize = 64;
 const CONNECTIONS: usize = 256;
 
-/// A transport whose deadlines are near and whose silence is bounded.
+/// A transport with near deadlines and bounded silence.
 pub(super) struct Guarded<T> {
     inner: T,
     silence: Pin<Box<Sleep>>,
-    /// From then on no request is taken; those before it are answered.
+    /// From then on no request is accepted; earlier ones are still answered.
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Connections {
     open: Mutex<HashMap<u32, usize>>,
 }
 
-/// A connection's place; given back when it is dropped.
+/// A connection's place; released when it is dropped.
 #[derive(Debug)]
 pub(super) struct ConnectionPlace {
     connections: Arc<Connections>,
@@ -105,12 +105,12 @@ where
 }
 
 impl Connections {
-    /// A place for one more connection of `uid`; none if it, or everybody together, has enough.
+    /// A place for one more connection of `uid`; none if that user, or all users together, have reached the limit.
     pub(super) fn enter(connections: &Arc<Self>, uid: u32) -> Option<ConnectionPlace> {
         let mut open = connections.open.lock().unwrap_or_else(PoisonError::into_inner);
         let total: usize = open.values().sum();
         let own = open.entry(uid).or_insert(0);
-        // Root always finds a place among everybody's: it is who ends a flood.
+        // The common limit does not apply to root, which is the user that can end a flood.
         if (total >= CONNECTIONS && uid != 0) || *own >= CONNECTIONS_PER_UID {
             return None;
         }

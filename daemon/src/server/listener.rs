@@ -1,7 +1,7 @@
-//! The control socket: made safely, accepted in a loop of our own, one task for each connection.
+//! The control socket: created safely, accepting in a loop of our own.
 //!
-//! Order of making: lock → unlink what a dead daemon left → bind → chmod → listen. One task for each connection, so that
-//! what a peer provokes in the RPC library ends with its own connection.
+//! Order of creation: lock → unlink what a dead daemon left → bind → chmod → listen. Each connection has a task of its
+//! own, so that a failure that a peer provokes in the RPC library ends only its own connection.
 
 use std::fs::{self, OpenOptions, Permissions, TryLockError};
 use std::io;
@@ -29,9 +29,9 @@ use super::guard::{Connections, Guarded};
 use super::peer;
 use super::rpc::RpcSession;
 
-/// Requests of one connection at a time; 20,000 unread ones took 1 GB without a bound.
+/// Requests of one connection at a time; without a limit, 20,000 unread requests took 1 GB.
 const REQUESTS_PER_CONNECTION: usize = 32;
-/// A pause after a failed accept: out of file descriptors, mostly, which others must give back.
+/// The pause after a failed accept: usually there are no file descriptors left, and others must release some.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long open requests may take to be answered when the daemon stops.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -40,7 +40,7 @@ const DRAIN: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Listener {
     listener: UnixListener,
-    /// Where it is, and the lock beside it; taken away when it is dropped. None for a socket that the service manager made and keeps.
+    /// The path of the socket and the lock beside it, removed on drop. `None` for a socket that the service manager owns.
     _own: Option<Own>,
 }
 
@@ -63,7 +63,7 @@ pub enum ListenerError {
 }
 
 impl Listener {
-    /// The socket that the service manager passed, else a new one at `path`.
+    /// The socket that the service manager passed, or else a new one at `path`.
     pub fn open(path: &Path) -> Result<Self, ListenerError> {
         let passed = listenfd::ListenFd::from_env().take_unix_listener(0).map_err(ListenerError::Passed)?;
         if let Some(listener) = passed {
@@ -82,7 +82,7 @@ impl Listener {
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create(true).truncate(false);
         let lock = private_path::open(&path.with_extension("lock"), options).map_err(make)?;
-        // One of an earlier release is open to be read, and who can open it can lock it.
+        // The lock file of an earlier release is readable by others, and a process that can open it can lock it.
         lock.set_permissions(Permissions::from_mode(0o600)).map_err(make)?;
         let lock = FileLock::take(lock).map_err(|(_, error)| match error {
             TryLockError::WouldBlock => ListenerError::InUse { path: path.to_owned() },
@@ -94,7 +94,7 @@ impl Listener {
         Ok(Self { listener, _own: Some(Own { path: path.to_owned(), _lock: lock }) })
     }
 
-    /// Serves until `stop`; then lets open requests finish, and takes the socket away.
+    /// Serves until `stop`; then lets open requests finish, and removes the socket.
     pub async fn serve(self, app: Arc<App>, stop: CancellationToken) {
         let tasks = TaskTracker::new();
         let connections = Arc::new(Connections::default());
@@ -118,12 +118,12 @@ impl Listener {
 
 impl Drop for Own {
     fn drop(&mut self) {
-        // The lock's file stays: removing it would let two daemons hold locks on different files of one name.
+        // The lock file stays: removing it would let two daemons hold locks on different files of the same name.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-/// A socket at `path` belongs to a dead daemon, since we hold the lock. Anything else there is not ours to remove.
+/// Since we hold the lock, a socket at `path` belongs to a dead daemon. Anything else there is not ours to remove.
 fn remove_stale(path: &Path) -> Result<(), ListenerError> {
     use std::os::unix::fs::FileTypeExt as _;
     match fs::symlink_metadata(path) {
@@ -157,7 +157,7 @@ fn admit(
     let (app, stop) = (Arc::clone(app), stop.clone());
     tasks.spawn(async move {
         let _place = place;
-        // The account is looked up aside: a directory service that is slow must not hold up others.
+        // The account is looked up in another thread: a slow directory service must not delay others.
         let peer = tokio::task::spawn_blocking(move || peer::identify(credentials)).await;
         match peer.map_err(io::Error::other).flatten() {
             Ok(peer) => serve_connection(stream, RpcSession::new(app, peer), stop).await,
@@ -166,18 +166,19 @@ fn admit(
     });
 }
 
-/// Answers until the peer goes, or until what was asked before `stop` is answered.
+/// Answers until the peer disconnects, or until all requests from before `stop` are answered.
 async fn serve_connection(stream: UnixStream, session: RpcSession, stop: CancellationToken) {
     let framed = LengthDelimitedCodec::builder().max_frame_length(MAX_FRAME_BYTES).new_framed(stream);
     let codec = JsonCodec::<ClientMessage<TenantryRequest>, Response<TenantryResponse>>::with(too_large);
     let transport = Guarded::new(tarpc::serde_transport::new(framed, codec), stop);
     let config = Config { pending_response_buffer: REQUESTS_PER_CONNECTION };
     let channel = BaseChannel::new(config, transport).max_concurrent_requests(REQUESTS_PER_CONNECTION);
-    // The answers run in this task: they end with the connection, and mutations have tasks of their own.
+    // The answers run in this task and end with the connection; mutations have tasks of their own.
     channel.execute(session.serve()).for_each_concurrent(REQUESTS_PER_CONNECTION, |answer| answer).await;
 }
 
-/// Answers are bounded where they are made. Should one not be, whoever asked is told, and the connection goes on.
+/// The size of answers is limited where they are made. If one is too large after all, the caller gets an error, and the
+/// connection continues.
 fn too_large(answer: &Response<TenantryResponse>) -> Response<TenantryResponse> {
     tracing::error!("an answer was larger than a frame may be, and was not sent");
     let detail = format!("its answer is larger than the {} MiB of a frame", MAX_FRAME_BYTES / (1024 * 1024));

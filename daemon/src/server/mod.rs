@@ -1,6 +1,6 @@
 //! The socket: accepting, guarding, and handing requests to the commands.
 //!
-//! Invariant: nothing a peer sends, and no way in which it goes away, hurts another connection or the daemon.
+//! Invariant: nothing that a peer sends, and no way in which it disconnects, harms another connection or the daemon.
 
 mod guard;
 mod listener;

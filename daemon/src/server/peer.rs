@@ -1,4 +1,4 @@
-//! Who is at the other end of a connection, as the kernel says.
+//! The peer at the other end of a connection, as the kernel identifies it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -8,8 +8,8 @@ use tokio::net::unix::UCred;
 
 use crate::commands::Caller;
 
-/// The peer with these credentials: uid by the kernel, groups by its account (the credentials hold only one group).
-/// Blocks while the account is looked up.
+/// The peer with these credentials: the uid from the kernel, the groups from its account (the credentials hold only one
+/// group). Blocks while the account is looked up.
 pub(super) fn identify(credentials: UCred) -> io::Result<Caller> {
     let (uid, gid) = (credentials.uid(), credentials.gid());
     let account = User::from_uid(Uid::from_raw(uid)).map_err(io::Error::from)?;

@@ -1,7 +1,7 @@
-//! The service on one connection: `hello` first. Every other call is authorised here, before anything is read, and handed to the
-//! command of its name.
+//! The service on one connection; `hello` comes first. Every other call is authorised here, before anything is read, and
+//! handed to the command of its name.
 //!
-//! A panic in a command becomes an answer; without that the caller would wait for its deadline.
+//! A panic in a command becomes an answer; otherwise the caller would wait for its deadline.
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -18,7 +18,7 @@ use tenantry_protocol::with_methods;
 
 use crate::commands::{self, App, Caller};
 
-/// Claims that are kept of a client, and the longest of them in characters.
+/// The number of claims that are kept of a client, and the longest of them in characters.
 const MOST_CLAIMS: usize = 16;
 const LONGEST_CLAIM: usize = 200;
 
@@ -26,9 +26,9 @@ const LONGEST_CLAIM: usize = 200;
 #[derive(Debug, Clone)]
 pub(super) struct RpcSession {
     app: Arc<App>,
-    /// As the kernel says, before the client said anything.
+    /// The peer as the kernel identifies it, without the client's claims.
     peer: Arc<Caller>,
-    /// With the client's claims, from `hello` on.
+    /// The caller with the client's claims, known from `hello` on.
     greeted: Arc<OnceLock<Caller>>,
 }
 
@@ -40,7 +40,7 @@ impl RpcSession {
     async fn greet(&self, request: HelloRequest) -> Result<HelloResponse, ApiError> {
         let caller = Caller { claimed: clean_claims(&request.client.claimed), ..(*self.peer).clone() };
         let answer = contained(commands::hello(&self.app, &caller, request).boxed()).await?;
-        // A second hello changes nothing: the first one said who is calling.
+        // A second hello changes nothing: the first one identified the caller.
         let _ = self.greeted.set(caller);
         Ok(answer)
     }
@@ -58,8 +58,8 @@ impl RpcSession {
     }
 }
 
-/// A command's answer, or `internal` if it panicked; the panic's text is in the log. Boxed, since the service's one future holds
-/// those of all commands, and would fill a worker's stack.
+/// A command's answer, or `internal` if it panicked; the panic's text is in the log. Boxed, because the service's one
+/// future holds those of all commands, which would fill a worker's stack.
 async fn contained<T>(work: BoxFuture<'_, Result<T, ApiError>>) -> Result<T, ApiError> {
     match AssertUnwindSafe(work).catch_unwind().await {
         Ok(result) => result,
@@ -70,7 +70,7 @@ async fn contained<T>(work: BoxFuture<'_, Result<T, ApiError>>) -> Result<T, Api
     }
 }
 
-/// What a client claims, cut to a bounded size and freed of characters that act on a terminal.
+/// What a client claims, limited in size and without characters that control a terminal.
 fn clean_claims(claims: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let clean = |text: &str| text.chars().filter(|c| !c.is_control()).take(LONGEST_CLAIM).collect::<String>();
     claims.iter().take(MOST_CLAIMS).map(|(key, value)| (clean(key), clean(value))).collect()

@@ -20,7 +20,7 @@ pub struct AuditEvent {
     #[serde(with = "time::serde::rfc3339")]
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub at: OffsetDateTime,
-    /// Who the kernel says it was: `ops1 (uid 1003)`; `tenantryd` for what the daemon does of itself.
+    /// The account that the kernel reports: `ops1 (uid 1003)`; `tenantryd` for what the daemon does on its own.
     pub actor: String,
     /// The kernel's number of the actor's account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,19 +48,19 @@ pub struct AuditEvent {
     /// Why it failed, or what exactly was done; absent if there is nothing to say, or if it was redacted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// SHA-256 of what was asked, as 64 hexadecimal digits: the same request gives the same digest.
+    /// SHA-256 of the request, as 64 hexadecimal digits: the same request gives the same digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<String>,
-    /// What belongs to this action, for example `grade`, `plan_hash`, `needs`, `key`.
+    /// Facts about this action, for example `grade`, `plan_hash`, `needs`, `key`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub facts: BTreeMap<String, String>,
-    /// Personal values that are gone by a redaction: `actor`, `slug`, `detail`, `claimed`.
+    /// Personal values that a redaction removed: `actor`, `slug`, `detail`, `claimed`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub redacted: Vec<String>,
-    /// Whether hash and values are what this row's bytes say; `audit_verify` looks at the whole chain.
+    /// Whether hash and values match this row's bytes; `audit_verify` checks the whole chain.
     #[serde(default = "yes")]
     pub intact: bool,
-    /// SHA-256 links to the event before and of this one, as 64 hexadecimal digits.
+    /// SHA-256 links of the previous event and of this one, as 64 hexadecimal digits.
     pub prev_hash: String,
     pub hash: String,
 }
@@ -69,19 +69,19 @@ fn yes() -> bool {
     true
 }
 
-/// Which events; each field that is there must match.
+/// Selects events; every field that is present must match.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct AuditFilter {
     /// About the tenants that have or had this name.
     #[serde(default)]
     pub slug: Option<String>,
-    /// About this very tenant.
+    /// About exactly this tenant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant_id: Option<String>,
     /// An account's name (`ops1`) or number (`1003`); `tenantryd` for the daemon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
-    /// An action (`provision`), or with a `*` at its end all that begin so (`credentials.*`).
+    /// An action (`provision`), or with a `*` at its end all actions with this beginning (`credentials.*`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
     /// `ok`, `failed`, `denied`, or `intent` for those without one.
@@ -118,15 +118,15 @@ pub struct AuditRequest {
 pub struct AuditResponse {
     /// Newest first.
     pub events: Vec<AuditEvent>,
-    /// Present if the search paused before the page was full: everything from this `seq` on was looked at. Ask again
-    /// with `before` at this value for what is older.
+    /// Present if the search paused before the page was full: everything from this `seq` on was searched. Ask again with
+    /// `before` at this value for older events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub searched_to: Option<i64>,
     #[serde(default)]
     pub trail: TrailStatus,
 }
 
-/// What is known of the whole trail without reading it.
+/// What is known about the whole trail without reading it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct TrailStatus {
     /// The newest event; 0 in an empty trail.
@@ -144,12 +144,12 @@ pub struct TrailStatus {
     /// The newest event whose hash is in the anchor file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anchored_to: Option<i64>,
-    /// What is wrong, and what to do; while it stands nothing is changed.
+    /// What is wrong, and what to do about it. Until it is settled, nothing is changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<AuditBreak>,
 }
 
-/// Where a trail is not what it was, and how.
+/// Where a trail differs from what it was, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditBreak {
     /// The first event that is affected.
@@ -166,11 +166,11 @@ pub enum BreakKind {
     Edited,
     /// The event is missing among others that are there.
     Removed,
-    /// Another event stands in its place, and this one elsewhere.
+    /// Another event is in its place, and this one is elsewhere.
     Reordered,
-    /// The trail ends before events that are known to have been: cut off, or restored from an older copy.
+    /// The trail ends before events that are known to have existed: cut off, or restored from an older copy.
     Cut,
-    /// From here on everything was made anew, with hashes that fit.
+    /// Everything from here on was replaced, with hashes that fit.
     Rewritten,
     /// An event or a signature that this installation never made.
     Forged,
@@ -203,19 +203,19 @@ pub struct AuditAnchor {
 /// Starts a verification of the whole trail, or joins the one that runs.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct AuditVerifyRequest {
-    /// Anchors from a copy that is kept elsewhere, at most 50,000: they are held against the trail as well.
+    /// Anchors from a copy that is kept elsewhere, at most 50,000; the trail is checked against them as well.
     #[serde(default)]
     pub anchors: Vec<AuditAnchor>,
-    /// The trail that they are of, as the first line of their file says; one of another trail is refused.
+    /// The trail that they belong to, as in the first line of their file; anchors of another trail are refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trail: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct AuditVerificationRequest {
-    /// As `audit_verify` gave it.
+    /// The id that `audit_verify` returned.
     pub id: String,
-    /// How long to wait for an end, in ms, at most 30,000; none to see at once how far it is.
+    /// How long to wait for the end, in ms, at most 30,000; with 0 the answer comes at once.
     #[serde(default)]
     pub wait_ms: u64,
 }
@@ -266,12 +266,12 @@ pub struct AuditVerdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ExportFormat {
-    /// A line of JSON an event, with what a verification needs: [`crate::chain::export`].
+    /// One line of JSON for each event, with what a verification needs: [`crate::chain::export`].
     #[default]
     Jsonl,
     /// Safe to open in a spreadsheet; not verifiable.
     Csv,
-    /// A line an event after the Open Cybersecurity Schema Framework; not verifiable.
+    /// One line for each event, in the Open Cybersecurity Schema Framework; not verifiable.
     Ocsf,
     #[serde(other)]
     Other,
@@ -298,26 +298,26 @@ pub struct AuditExportReadRequest {
     pub id: String,
 }
 
-/// The next part of an export. Parts follow each other without a gap; none is given twice.
+/// The next part of an export. Parts follow each other without a gap; none is returned twice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditExportPart {
     /// At most about 1 MiB.
     pub text: String,
     /// Events written so far.
     pub events: u64,
-    /// Up to where the trail was looked at, of `to_seq`.
+    /// The event up to which the trail was searched, of `to_seq`.
     pub searched_to: i64,
     pub to_seq: i64,
     /// Whether this was the last part.
     pub is_last: bool,
 }
 
-/// Says that a loss is known: the trail was restored from an older copy on purpose.
+/// Acknowledges a loss: the trail was restored from an older copy on purpose.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct AuditAcknowledgeRequest {
-    /// The first lost event, as the trouble names it: proof that it was read.
+    /// The first lost event, as the trouble names it; this proves that the message was read.
     pub seq: i64,
-    /// Why, for the trail.
+    /// The reason, recorded in the trail.
     #[serde(default)]
     pub reason: Option<String>,
 }

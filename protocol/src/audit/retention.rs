@@ -1,16 +1,16 @@
-//! What is kept of the trail, and how long: redaction, holds, segments, pruning.
+//! How much of the trail is kept, and for how long: redaction, holds, segments, pruning.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-/// Removes what names a person or a customer from events, which stay in the chain.
+/// Removes the names of a person or a customer from events, which stay in the chain.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct AuditRedactRequest {
-    /// The name of a removed tenant: names and free text of all its events.
+    /// The name of a removed tenant. Names and free text are removed from all its events.
     #[serde(default)]
     pub slug: Option<String>,
-    /// An account's name: as an actor, in all events.
+    /// The name of an account. It is removed as the actor of all events.
     #[serde(default)]
     pub actor: Option<String>,
     /// The same name again.
@@ -64,7 +64,7 @@ pub struct AuditSegment {
     /// Whether it is full and its end is signed.
     pub is_sealed: bool,
     pub is_pruned: bool,
-    /// When its newest event was; absent for an empty one and for one that was pruned.
+    /// The time of its newest event; absent if the segment is empty or was pruned.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub newest_at: Option<OffsetDateTime>,
@@ -95,6 +95,6 @@ pub struct AuditPruned {
     /// What was dropped, or would be.
     pub segments: Vec<AuditSegment>,
     pub events: u64,
-    /// What was not, and why, a sentence each.
+    /// What was not dropped, and why, one sentence each.
     pub kept: Vec<String>,
 }

@@ -1,8 +1,8 @@
 //! The lines of a verifiable export. A contract.
 //!
-//! JSON, a line each: a header; then events in the order of `seq`, each checkpoint after the event it is of; then the
-//! end. Without a filter the events are a chain without gaps, which anybody can follow; with one, each event shows its
-//! own link, and that none is missing is vouched for by the signature of the end.
+//! JSON, one object a line: a header; then the events in the order of `seq`, each checkpoint after its event; then the
+//! end. Without a filter the events are a chain without gaps, which anybody can follow. With a filter, each event shows
+//! its own link, and the signature of the end vouches that none is missing.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ pub enum ExportLine {
 pub struct Header {
     pub version: u32,
     pub trail: Uuid,
-    /// What the first event follows: 0 and zeros, or the last event that was pruned, with its signature.
+    /// The point that the first event follows: 0 and zeros, or the last pruned event, with its signature.
     pub from: Point,
     /// The newest event when the export began, as it was signed.
     pub head: Signed,
@@ -60,9 +60,9 @@ pub struct EventLine {
     pub seq: i64,
     pub prev_hash: String,
     pub hash: String,
-    /// The very bytes that are hashed.
+    /// The exact bytes that are hashed.
     pub payload: String,
-    /// The values that the payload commits to, but for those that were redacted.
+    /// The values that the payload commits to, except those that were redacted.
     #[serde(default)]
     pub values: BTreeMap<String, Value>,
 }
@@ -74,11 +74,11 @@ pub struct Value {
     pub salt: String,
 }
 
-/// The last line: it is what tells a whole export from one that was cut.
+/// The last line, which tells a complete export from one that was cut.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
     pub events: u64,
-    /// Of all bytes before this line.
+    /// Digest of all bytes before this line.
     pub sha256: String,
     pub key: String,
     pub signature: String,

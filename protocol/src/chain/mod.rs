@@ -1,7 +1,7 @@
 //! The audit chain's arithmetic: links, salted commitments, signatures. A contract.
 //!
-//! Pure, so that appending, verifying online and verifying an export offline are the same few lines. A change of what is
-//! hashed or signed needs a new domain string.
+//! Pure functions, so that appending, online verification and offline verification of an export share the same few lines.
+//! A change of what is hashed or signed needs a new domain string.
 
 pub mod export;
 pub mod verify;
@@ -19,10 +19,10 @@ const EXPORT_DOMAIN: &[u8] = b"tenantry.audit.export.v1\0";
 /// A SHA-256 link of the chain.
 pub type Link = [u8; 32];
 
-/// What the first event follows.
+/// The hash that the first event follows.
 pub const BEGINNING: Link = [0; 32];
 
-/// The actions that say which key signs from the next event on; the new public key is the fact `key`.
+/// The actions that name the key that signs from the next event on; the new public key is the fact `key`.
 pub const KEY_ACTIONS: [&str; 2] = ["audit.begin", "audit.key_change"];
 /// The action that acknowledges a loss; its facts are `from`, `to` and `hash`.
 pub const ACKNOWLEDGE_ACTION: &str = "audit.acknowledge";
@@ -41,17 +41,17 @@ pub fn link(seq: i64, prev: &Link, payload: &[u8]) -> Link {
         .into()
 }
 
-/// SHA-256 over salt and value: what a payload holds in place of a personal value.
+/// SHA-256 over salt and value; the payload contains it in place of a personal value.
 pub fn commitment(salt: &[u8], value: impl AsRef<[u8]>) -> Link {
     Sha256::new().chain_update(salt).chain_update(value).finalize().into()
 }
 
-/// What a signature at an event says: this trail has this hash there. Nothing before it can be another, then.
+/// The statement that is signed at an event: this trail has this hash there. It fixes all earlier events as well.
 pub fn checkpoint(trail: Uuid, seq: i64, hash: &Link) -> Vec<u8> {
     [CHECKPOINT_DOMAIN, trail.as_bytes(), &seq.to_be_bytes(), hash].concat()
 }
 
-/// What the signature at the end of an export says of everything before it.
+/// The statement that the signature at the end of an export makes about everything before it.
 pub fn export_statement(trail: Uuid, sha256: &Link) -> Vec<u8> {
     [EXPORT_DOMAIN, trail.as_bytes(), sha256].concat()
 }
@@ -79,7 +79,7 @@ impl PublicKey {
         self.0.to_public_key_pem(LineEnding::LF).unwrap_or_default()
     }
 
-    /// The 32 bytes in hexadecimal, as events name a key.
+    /// Reads the 32 bytes in hexadecimal, the form in which events name a key.
     pub fn from_hex(text: &str) -> Result<Self, NoKey> {
         let bytes = data_encoding::HEXLOWER.decode(text.as_bytes()).map_err(|_| NoKey)?;
         let bytes = <[u8; 32]>::try_from(bytes).map_err(|_| NoKey)?;

@@ -1,4 +1,4 @@
-//! Tenants: what a customer is, and the requests that change one.
+//! Tenants: the data of a tenant, and the requests that change it.
 
 pub mod state;
 
@@ -199,7 +199,7 @@ pub struct RollbackPreviewRequest {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RollbackPreview {
     pub tenant: Tenant,
-    /// Tables that would go: those in the tenant's schema, where a partitioned one is one table; none of a pool's.
+    /// Tables that would be dropped: those in the tenant's schema, a partitioned table counted once; none of a pool.
     pub tables: u64,
     pub rows: RowCount,
     /// Tables with their indexes and their out-of-line values; absent if a lock on one of them was not free.

@@ -1,4 +1,4 @@
-//! Where a tenant is in its life.
+//! The states in a tenant's life.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,8 +16,8 @@ pub enum TenantState {
     RolledBack {
         reason: String,
     },
-    /// Its logins are closed and it is archived; until `purge_after` it can be taken back with `resume`. Without the
-    /// date, the retirement itself is still running.
+    /// Its logins are closed and it is archived; `resume` can restore it until `purge_after`. Without the date, the
+    /// retirement itself is still running.
     Retiring {
         #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
         #[schemars(with = "Option<String>", extend("format" = "date-time"))]
@@ -41,7 +41,7 @@ impl TenantState {
         self.stage().name()
     }
 
-    /// The state without what belongs to it.
+    /// The state without its details.
     pub const fn stage(&self) -> TenantStage {
         match self {
             Self::Provisioning => TenantStage::Provisioning,
@@ -57,7 +57,7 @@ impl TenantState {
     }
 }
 
-/// A [`TenantState`] without what belongs to it: for lists, filters and transitions.
+/// A [`TenantState`] without its details: for lists, filters and transitions.
 ///
 /// ```
 /// use tenantry_protocol::tenant::state::TenantStage;
@@ -75,12 +75,12 @@ pub enum TenantStage {
     Retiring,
     Retired,
     NeedsAttention,
-    /// One that this build does not know.
+    /// A state that this build does not know.
     Other,
 }
 
 impl TenantStage {
-    /// Those that a tenant can be listed by, in the order of a tenant's life.
+    /// The states that tenants can be listed by, in the order of a tenant's life.
     pub const ALL: [Self; 8] = [
         Self::Provisioning,
         Self::Active,
@@ -112,17 +112,17 @@ impl TenantStage {
         Self::ALL.map(Self::name)
     }
 
-    /// The one of that name; none if there is no such state.
+    /// The state with this name; `None` if there is no such state.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|stage| stage.name() == name)
     }
 
-    /// Nothing of it is left on its target, and its name is free.
+    /// Whether nothing of the tenant is left on its target, and its name is free.
     pub const fn is_over(self) -> bool {
         matches!(self, Self::RolledBack | Self::Retired)
     }
 
-    /// It has objects on its target that nobody is changing: there is something to verify.
+    /// Whether the tenant has objects on its target that nobody is changing, so that there is something to verify.
     pub const fn stands(self) -> bool {
         matches!(self, Self::Active | Self::Suspended)
     }

@@ -1,5 +1,6 @@
-//! What one tenant makes any number of stays its own trouble: whoever it gives it to is verified, shown, changed and removed
-//! as before, and no report, event or page grows with it. `make isolation` does the same with 200,000 objects.
+//! However many objects one tenant makes, they stay its own problem. The tenant that it gives them to is verified, shown,
+//! changed and removed as before, and no report, event or page grows with them. `make isolation` does the same with 200,000
+//! objects.
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _};
@@ -10,7 +11,7 @@ use tenantry_protocol::operation::OperationsRequest;
 
 const OBJECTS: u32 = 1_500;
 
-/// Large objects given to all roles of the victim, and what is made later in each schema that there is.
+/// Large objects, and everything that is made later in each existing schema, given to all roles of the victim.
 fn flood(victim: &Provisioned, objects: u32) -> String {
     let all = ["", "_app", "_a", "_b", "_probe"]
         .map(|role| format!("{}{role}", victim.tenant.placement))
@@ -112,7 +113,7 @@ async fn what_the_tenants_group_was_given_does_not_fill_the_check_of_a_target() 
     );
 }
 
-/// What was stored before there were bounds.
+/// Records that were stored before there were bounds.
 #[tokio::test]
 async fn records_larger_than_an_answer_are_shown_cut_and_no_page_is_lost() {
     let env = Env::new().await;
@@ -147,12 +148,12 @@ async fn records_larger_than_an_answer_are_shown_cut_and_no_page_is_lost() {
     assert_eq!(listed["operations"].as_array().unwrap().len(), 190);
     assert!(listed["operations"][0]["state"]["failure"]["message"].as_str().unwrap().ends_with('…'));
 
-    // One page holds fewer than was asked, and says where it ended.
+    // One page holds fewer events than were requested, and says where it ended.
     let request = AuditRequest { limit: Some(500), ..AuditRequest::default() };
     let page = env.rpc().await.audit(rpc::context(), request).await.unwrap().unwrap();
     assert_eq!(page.searched_to, page.events.last().map(|event| event.seq));
     assert!(page.events.len() < 8, "{}", page.events.len());
-    // The command asks on, and loses none.
+    // The command continues, and loses none.
     let listed = env.tenantry(&["audit", "list", "--limit", "500", "--json"]).await.assert_status(0);
     let events = listed.json()["events"].as_array().unwrap().clone();
     let count: i64 = sqlx::query_scalar(AssertSqlSafe("select count(*) from control.audit_event"))

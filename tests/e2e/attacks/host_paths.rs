@@ -1,4 +1,4 @@
-//! The daemon's own places on the machine: what others could change, it does not use.
+//! The daemon's own places on the machine: it does not use what others could change.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
@@ -11,14 +11,14 @@ use tenantry_harness::{Cluster, Env, eventually};
 
 const NOBODY: u32 = 65_534;
 
-/// An installation whose daemon was not started yet.
+/// An installation whose daemon has not been started yet.
 async fn prepared() -> Env {
     let env = Env::prepare(Cluster::shared()).await;
     env.write_config("", &[("local", env.target_url())]);
     env
 }
 
-/// What it says when it does not start.
+/// What the daemon says when it refuses to start.
 async fn refusal(env: &Env) -> String {
     let config = env.config_path();
     let ended = Daemon::try_start(&["--config", config.to_str().unwrap()], &env.dir).await;
@@ -67,7 +67,7 @@ async fn a_state_directory_that_others_can_change_is_refused_with_the_command_th
         assert!(said.contains("(uid 65534)") && said.contains(&mends), "{said}");
         chown(&state, Some(0), None).unwrap();
     }
-    // One on the way there is as good as the directory itself.
+    // A directory on the way there matters as much as the directory itself.
     set_mode(&env.dir, 0o777);
     let said = refusal(&env).await;
     assert!(said.contains(&format!("`chmod go-w {}`", env.dir.display())), "{said}");
@@ -141,7 +141,7 @@ async fn programs_that_others_can_change_are_not_run() {
         fs::write(programs.join(name), format!("#!/bin/sh\ntouch {}\n", marker.display())).unwrap();
         set_mode(&programs.join(name), 0o777);
     }
-    // The private cluster's user has to get there.
+    // The private cluster's user has to be able to reach it.
     let scratch = Scratch::new();
     let (state, embedded) = (scratch.join("embedded"), env.dir.join("embedded.toml"));
     let lines = format!(

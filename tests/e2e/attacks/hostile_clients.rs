@@ -1,4 +1,4 @@
-//! Peers on the socket that do not behave: whatever they do, the daemon goes on serving others.
+//! Badly behaved peers on the socket: whatever they do, the daemon continues to serve others.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use tenantry_harness::rpc::{RawSocket, context, envelope};
 use tenantry_harness::{Env, eventually};
 use tenantry_protocol::session::HealthRequest;
 
-/// Somebody else's call is answered, by the same process as before.
+/// Another client's call is answered, by the same process as before.
 async fn assert_serves_others(env: &Env) {
     let client = env.rpc().await;
-    // A busy machine may take longer than the health call waits for the database.
+    // On a busy machine this may take longer than the health call waits for the database.
     eventually("the control database is reachable", async || {
         let health = client.health(context(), HealthRequest {}).await.unwrap().unwrap();
         assert_eq!(health.daemon.pid, env.daemon().announcement.pid);
@@ -77,7 +77,7 @@ async fn an_impossible_deadline_hurts_nobody_else() {
         let mut message = envelope(7, "Health", &json!({}));
         message["Request"]["context"]["deadline"] = json!({"secs": secs, "nanos": nanos});
         raw.send_json(&message).await;
-        // An answer, or the end of this connection; a deadline that has passed is allowed to be neither.
+        // Waits for an answer, or for the end of this connection; a deadline that has passed may get neither.
         if secs > 0 {
             raw.receive().await;
         }
@@ -124,7 +124,7 @@ async fn a_peer_that_never_reads_costs_bounded_memory() {
                 .await;
         }
     };
-    // The daemon stops reading from it; how far the flood gets does not matter.
+    // The daemon stops reading from it; how much of the flood gets through does not matter.
     let _ = tokio::time::timeout(Duration::from_secs(2), flood).await;
     assert_serves_others(&env).await;
     let status = std::fs::read_to_string(format!("/proc/{}/status", env.daemon().announcement.pid)).unwrap();
@@ -184,7 +184,7 @@ async fn a_client_that_goes_away_in_the_middle_of_a_provision_does_not_stop_it()
     drop(raw);
     env.wait_for_operation(&id, "succeeded").await;
 
-    // One that does not even wait for the answer.
+    // A client that does not even wait for the answer.
     let mut raw = env.raw_socket().await;
     raw.send_request(1, "Provision", &json!({"slug": "globex", "blueprint": "projects"})).await;
     drop(raw);

@@ -1,5 +1,5 @@
-//! A migration words its errors itself. Wherever they are written, they are a part of a line of ours: they begin none, and a
-//! terminal obeys nothing in them.
+//! A migration words its own errors. Wherever they are written, they are part of one of our lines: they never begin one,
+//! and a terminal obeys nothing in them.
 
 use tenantry_harness::cli::Output;
 use tenantry_harness::{Cluster, Env, Folder};
@@ -10,7 +10,8 @@ use crate::console::screens::{CTRL_S, ENTER, Keys};
 const FORGED: &str = "2026-11-28T00:00:00.000000Z ERROR tenantryd";
 const TITLE: &str = "owned";
 
-/// A blueprint whose migration raises an error that clears the screen, names the window, forges a line, and turns it around.
+/// A blueprint whose migration raises an error that clears the screen, sets the window title, forges a line, and reverses
+/// the text.
 pub(crate) fn hostile(env: &Env) -> Folder {
     let message = format!(
         "boom\\x1b[2J\\x1b]0;{TITLE}\\x07\\r\\n{FORGED}: all tenants are gone\\u009b31m\\u0085\\u202e\\u2028the end"
@@ -32,7 +33,7 @@ fn assert_harmless(what: &str, text: &str) {
     assert_eq!(forged, None, "{what} has a line that a migration wrote\n{text}");
 }
 
-/// Provisions a tenant that fails; gives the operation's id.
+/// Provisions a tenant that fails; returns the operation's id.
 async fn fail(env: &Env) -> (String, Output) {
     env.add_blueprint(hostile(env).path()).await;
     let output = env.tenantry(&["tenant", "create", "acme", "--blueprint", "hostile"]).await.assert_status(1);

@@ -1,4 +1,4 @@
-//! Tenants, blueprints, clients and other users of the machine who want what is not theirs.
+//! Tenants, blueprints, clients and other users of the machine that try to get what is not theirs.
 
 mod flood;
 mod host_paths;

@@ -1,5 +1,5 @@
-//! Secrets that came in everywhere they can, searched for everywhere they could have got to, after a whole life of a tenant
-//! and its failures, with the log at its most talkative.
+//! Secrets are entered everywhere they can be, and then searched for everywhere they could have ended up, after the whole
+//! life of a tenant and its failures, with the log at its most verbose.
 
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -17,18 +17,18 @@ const VARIABLE: &str = "planted-variable-v93k";
 const KEY: &str = "planted-key-password-w55t";
 const IN_SQL: &str = "planted-in-sql-j20d";
 
-/// A text that may turn up, and where else it was found.
+/// A text in which a secret might turn up, and where it is from.
 struct Place {
     name: String,
     content: String,
 }
 
-/// An installation whose passwords are this test's own: one in a URL, the others in files.
+/// An installation whose passwords belong to this test: one is in a URL, the others are in files.
 struct Planted {
     env: Env,
     daemon: Daemon,
     outputs: Vec<String>,
-    /// What the daemons before wrote to their logs.
+    /// What the earlier daemons wrote to their logs.
     logs: Vec<String>,
     issued: Vec<String>,
 }
@@ -74,7 +74,7 @@ impl Planted {
         Daemon::start_with(&["--config", env.config_path().to_str().unwrap()], &env.dir, &variables).await
     }
 
-    /// Starts another daemon, with another form of the log, that knows this password of the target's.
+    /// Starts another daemon, with another log format, that knows this password for the target.
     async fn restart(self, format: &str, target: &str) -> Self {
         let Self { env, daemon, outputs, mut logs, issued } = self;
         logs.push(daemon.stop().await.log);
@@ -90,7 +90,7 @@ impl Planted {
         output
     }
 
-    /// An answer that a secret is in, which this one call may show.
+    /// An answer that contains a secret, which only this call may show.
     async fn secret(&mut self, arguments: &[&str]) {
         let answer = self.tenantry(arguments).await.assert_status(0).json();
         self.outputs.pop();
@@ -119,7 +119,7 @@ impl Planted {
     }
 }
 
-/// Every table of a database that is not the system's, as text.
+/// Every table of a database, except the system's, as text.
 async fn tables(session: &mut PgConnection) -> Vec<(String, String)> {
     sqlx::query_as(
         "select format('%I.%I', schemaname, tablename),
@@ -131,7 +131,7 @@ async fn tables(session: &mut PgConnection) -> Vec<(String, String)> {
     .unwrap()
 }
 
-/// All files but the key that signs.
+/// All files except the signing key.
 fn files(dir: &Path, add: &mut impl FnMut(&str, String)) {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -163,7 +163,7 @@ async fn no_planted_secret_is_anywhere_but_where_it_was_put() {
     planted.tenantry(&["blueprint", "add", folder.path()]).await;
     planted.tenantry(&["tenant", "create", "leaky", "--blueprint", "leaky"]).await;
 
-    // The next daemon logs in the other form, and is not let in by the target at first.
+    // The next daemon logs in the other format, and the target refuses its first password.
     let mut planted = planted.restart("json", "planted-wrong-n77a").await;
     let status = planted.tenantry(&["status", "--json"]).await.json();
     assert_eq!(status["health"]["targets"][0]["reachable"], false, "{status}");
@@ -214,11 +214,11 @@ async fn no_planted_secret_is_anywhere_but_where_it_was_put() {
     }
 }
 
-/// Where a text belongs: a key stands in the registry under its name, and a blueprint's file is kept as it is.
+/// Where a text belongs: a key is in the registry under its name, and a blueprint's file is kept unchanged.
 fn is_home(secret: &str, place: &str) -> bool {
     match secret {
         KEY => place == "control: control.idempotency_key",
-        // The server logs a statement that it refuses; the file is what it is.
+        // The server logs a statement that it refuses; the file is kept unchanged.
         IN_SQL => place == "control: control.blueprint_file" || place == "the server's log",
         _ => false,
     }

@@ -1,4 +1,4 @@
-//! Tenants take all connections that a server has, and the daemon still answers, suspends them, and reads the trail.
+//! Tenants take all connections of a server, and the daemon still answers, suspends them, and reads the trail.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What `target check` finds open on a server: each with the statement that closes it, which is run here as it stands.
+//! What `target check` finds open on a server: each finding has the statement that closes it, which is run here verbatim.
 
 use std::collections::BTreeSet;
 
@@ -13,13 +13,13 @@ async fn check(env: &Env) -> Vec<Finding> {
     serde_json::from_value(checked["targets"][0]["findings"].clone()).unwrap()
 }
 
-/// Those that are not as they should be, by code.
+/// The codes of the findings that are not in order.
 fn open(findings: &[Finding]) -> BTreeSet<&str> {
     let open = findings.iter().filter(|finding| finding.severity != Severity::Ok);
     open.map(|finding| finding.code.as_str()).collect()
 }
 
-/// The database to connect to, and the statement that the finding gives.
+/// The database to connect to, and the statement that the finding names.
 fn remedy<'a>(env: &'a Env, finding: &'a Finding) -> (&'a str, &'a str) {
     let (_, told) =
         finding.message.split_once(STATEMENT).unwrap_or_else(|| panic!("no statement: {finding:?}"));
@@ -43,7 +43,7 @@ async fn what_stands_open_is_told_with_the_statement_that_closes_it(version: Ver
         .in_databases();
     env.add_blueprint(databases.path()).await;
     let acme = env.provision("acme").await.tenant.placement;
-    // As the server's package makes it; there is no template yet.
+    // As the server's package sets it up; there is no template yet.
     let newer = (version == Version::V18).then_some("reserved_connections");
     let expected = ["public_database", "public_functions"].into_iter().chain(newer);
     assert_eq!(open(&check(&env).await), expected.collect());
@@ -51,7 +51,7 @@ async fn what_stands_open_is_told_with_the_statement_that_closes_it(version: Ver
     let mut target = env.target().await;
     let template = "select datname::text from pg_database where datname like 'tenantry\\_template\\_%'";
     let template: String = sqlx::query_scalar(template).fetch_one(&mut target).await.unwrap();
-    // As people make it since.
+    // As administrators leave it later.
     let owned = format!(
         "grant create on schema public to public; alter role {acme}_b connection limit -1;
          alter default privileges for role {acme} grant execute on functions to public"
@@ -85,7 +85,7 @@ async fn what_stands_open_is_told_with_the_statement_that_closes_it(version: Ver
     }
     let closed = check(&env).await;
     assert_eq!(open(&closed), BTreeSet::new(), "{closed:#?}");
-    // A database that is made from now on is closed, and one from before says what it lacks.
+    // A database that is made from now on is closed, and the report of an earlier one says what it lacks.
     env.provision_of("initech", "databases").await;
     assert_eq!(grade(&env, "initech").await, Grade::A);
     assert_eq!(grade(&env, "acme").await, Grade::A);
@@ -102,7 +102,7 @@ async fn what_stands_open_is_told_with_the_statement_that_closes_it_on_postgresq
     what_stands_open_is_told_with_the_statement_that_closes_it(Version::V18).await;
 }
 
-/// Said for one schema, the server takes the words and does nothing.
+/// For a single schema, the server accepts the statement and does nothing.
 #[tokio::test]
 async fn default_privileges_that_hold_for_one_schema_alone_are_no_closed_door() {
     let env = Env::on(Cluster::private(Version::Packaged)).await;

@@ -1,7 +1,7 @@
-//! Folders of migrations as seven tools have them: each makes the same tenant, or says with file and line why not.
+//! Folders of migrations as seven tools have them: each makes the same tenant, or says with file and line why it does not.
 //!
-//! The folders beside this file are written in each tool's own manner, with its odd corners: byte order marks, line ends
-//! of another system, quotes that hide semicolons, ways down that must not run.
+//! The folders beside this file are written in each tool's own style, with its odd corners: byte order marks, line ends of
+//! another system, quotes that hide semicolons, down migrations that must not run.
 
 use sqlx::Connection;
 use tenantry_harness::binaries::project_dir;
@@ -11,7 +11,7 @@ use tenantry_protocol::blueprint::{BlueprintUpload, UploadedFile};
 
 const TOOLS: [&str; 7] = ["flyway", "sqlx", "dbmate", "goose", "golang-migrate", "diesel", "numbered"];
 
-/// Everything a schema is made of, and its rows; `$1` is the schema, whose name is left out.
+/// Everything that a schema consists of, and its rows; `$1` is the schema, whose name is left out.
 const CONTENT: &str = "
     select format('column %s.%s %s default=%s null=%s', relname, attname, format_type(atttypid, atttypmod),
             pg_get_expr(adbin, adrelid), not attnotnull) as line
@@ -30,7 +30,7 @@ const ROWS: &str = "select (select jsonb_agg(to_jsonb(c) order by c.id) from cus
     || (select jsonb_agg(to_jsonb(o) - 'changed_at' || jsonb_build_object('touched', o.changed_at is not null)) from orders o)
     || (select jsonb_agg(to_jsonb(v)) from order_counts v)";
 
-/// The catalog's account of the tenant and its rows.
+/// The tenant's entries in the catalog, and its rows.
 async fn content(env: &Env, made: &Provisioned) -> Vec<String> {
     let placement = made.tenant.placement.as_str();
     let mut connection = env.target().await;
@@ -78,7 +78,7 @@ async fn a_folder_of_each_of_seven_tools_makes_the_same_tenant() {
     }
 }
 
-/// A folder of these files with a manifest, below the test's own.
+/// A folder of these files with a manifest, below the test's own folder.
 fn folder(env: &Env, name: &str, files: &[(&str, &str)]) -> String {
     let dir = env.dir.join(name);
     std::fs::create_dir(&dir).unwrap();

@@ -1,4 +1,4 @@
-//! What a tenant is made of: the folders of other tools, and files that run outside the transaction.
+//! What tenants are made from: the folders of other tools, and files that run outside the transaction.
 
 mod conventions;
 mod outside;

@@ -1,5 +1,5 @@
-//! Files that can be in no transaction: what they do, what is left when they fail, and that a daemon that dies in the
-//! middle leaves them to the next.
+//! Files that cannot run in a transaction: what they do, what is left when they fail, and that a daemon that dies in the
+//! middle leaves them to the next one.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ const ITEMS: &str = "create table item (id int primary key, code int not null);
 const INDEX: &str = "create unique index concurrently item_code on item (code);";
 const CONSTRAINT: &str = "alter table item add constraint item_code_unique unique using index item_code;";
 
-/// Of three files the middle one outside.
+/// Three files; the middle one runs outside the transaction.
 fn folder(env: &Env) -> Folder {
     Folder::new(&env.dir, "apart", "1.0")
         .migration("items", ITEMS)
@@ -25,13 +25,13 @@ fn folder(env: &Env) -> Folder {
         .seed("insert into item values (1000, 1000);")
 }
 
-/// Everything of a tenant in the catalog, its own name left out.
+/// Everything of a tenant in the catalog, without its own name.
 async fn shape(env: &Env, placement: &str) -> BTreeSet<String> {
     let lines = Snapshot::take(env).await.into_lines().into_iter().filter(|line| line.contains(placement));
     let mut shape: BTreeSet<String> = lines
         .map(|line| {
             let line = line.replace(placement, "P");
-            // Of a password only whether there is one.
+            // Of a password, only whether there is one.
             match line.split_once(" pw=") {
                 Some((before, "")) => format!("{before} without a password"),
                 Some((before, _)) => format!("{before} with a password"),
@@ -55,7 +55,7 @@ async fn shape(env: &Env, placement: &str) -> BTreeSet<String> {
     shape
 }
 
-/// The owner is as every tenant's: no login, no password, no membership.
+/// The owner is like every tenant's: no login, no password, no membership.
 async fn assert_owner_is_closed(env: &Env, placement: &str) {
     let mut target = env.target().await;
     let open: Vec<String> = sqlx::query_scalar(
@@ -72,7 +72,7 @@ async fn assert_owner_is_closed(env: &Env, placement: &str) {
     assert!(open.is_empty(), "{open:#?}");
 }
 
-/// Somebody's transaction that has seen the database, which an index that is built concurrently waits for.
+/// A transaction that has seen the database; an index that is built concurrently waits for it.
 async fn snapshot(env: &Env) -> (PgConnection, i32) {
     let mut session = env.target().await;
     sqlx::raw_sql("begin isolation level repeatable read; select 1").execute(&mut session).await.unwrap();
@@ -80,7 +80,7 @@ async fn snapshot(env: &Env) -> (PgConnection, i32) {
     (session, pid)
 }
 
-/// Starts a provision whose index waits for somebody, and gives the operation's id once it does.
+/// Starts a provision whose index waits for a transaction, and returns the operation's id once it waits.
 async fn waiting_for_an_index(env: &Env) -> String {
     let create = ["tenant", "create", "acme", "--blueprint", "apart", "--no-wait", "--json"];
     let started: Value = env.tenantry(&create).await.assert_status(0).json();
@@ -221,7 +221,7 @@ async fn an_index_that_a_killed_daemon_left_half_made_is_made_by_the_next() {
     let id = waiting_for_an_index(&env).await;
     env.take_daemon().kill().await;
     env.start_daemon().await;
-    // It drops what was left, and its own index waits for the same transaction.
+    // The next daemon drops what was left, and its own index waits for the same transaction.
     eventually("the next daemon takes it up", async || {
         (status(&env.operation(&id).await, "outside") == StepStatus::Running).then_some(())
     })
@@ -267,7 +267,7 @@ async fn an_index_that_waits_too_long_says_for_whom() {
 #[tokio::test]
 async fn eight_at_once_wait_for_each_other_and_all_end() {
     let env = Env::new().await;
-    // Over an expression each waits for the others' snapshots too.
+    // An index over an expression also waits for the others' snapshots.
     let folder = Folder::new(&env.dir, "apart", "1.0")
         .migration("items", ITEMS)
         .outside(
@@ -305,8 +305,8 @@ async fn what_may_not_stand_there_is_named_with_its_line_and_what_to_write() {
     }
 }
 
-/// An expression whose code tries to leave the owner's rights, and keeps what came of each attempt. Only the outer
-/// function has to say that it changes nothing.
+/// An expression whose code tries to leave the owner's rights, and records the result of each attempt. Only the outer
+/// function has to be declared immutable.
 const TRAP: &str = "
     create table loot (attempt text, outcome text);
     create function spring() returns void language plpgsql volatile as $$
@@ -360,7 +360,7 @@ async fn code_that_an_index_runs_has_nobody_to_get_back_to_and_leaves_no_way_in(
     target.close().await.unwrap();
     assert_eq!(loot.len(), 12, "each was tried, with one outcome: {loot:#?}");
     for (attempt, outcome) in &loot {
-        // The password is its own, and forgotten with the login.
+        // The password is the login's own, and is forgotten with the login.
         let own = attempt.contains("password");
         assert!(own || !outcome.starts_with("done"), "{attempt}: {outcome}");
     }

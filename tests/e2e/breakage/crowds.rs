@@ -1,4 +1,4 @@
-//! Many operations at once on one target: all are served, and a daemon that dies among them loses none.
+//! Many operations at once on one target: all are served, and a daemon that dies meanwhile loses none.
 
 use futures::future::join_all;
 use tenantry_harness::rpc::context;
@@ -7,7 +7,7 @@ use tenantry_protocol::TenantryClient;
 use tenantry_protocol::operation::{Operation, OperationState, OperationsRequest};
 use tenantry_protocol::tenant::{ProvisionRequest, RollbackRequest};
 
-/// What one connection may have in flight.
+/// The most calls that one connection may have in flight.
 const A_CONNECTION: usize = 32;
 
 async fn add_small_blueprint(env: &Env) {
@@ -23,7 +23,7 @@ async fn add_small_blueprint(env: &Env) {
     env.add_blueprint(folder.path()).await;
 }
 
-/// Asks for that many tenants at once, and gives the operations.
+/// Requests that many tenants at once, and returns the operations.
 async fn provision_many(env: &Env, count: usize) -> Vec<Operation> {
     let mut clients: Vec<TenantryClient> = Vec::new();
     for _ in 0..count.div_ceil(A_CONNECTION) {
@@ -95,7 +95,7 @@ async fn a_daemon_told_to_stop_finishes_what_is_in_flight() {
     provision_many(&env, 16).await;
     let ended = env.take_daemon().terminate().await;
     assert!(ended.status.success(), "{}", ended.log);
-    // Ended by the daemon that was stopping: the next one finds nothing to take up.
+    // The daemon that was stopping ended them, so the next one finds nothing to take up.
     env.start_daemon().await;
     assert_all_succeeded(&all_ended(&env, 16).await);
     assert!(!env.daemon().log().contains("taking up an unfinished operation"), "{}", env.daemon().log());
@@ -112,7 +112,7 @@ async fn provisions_outlast_a_server_that_crashes_under_them() {
     assert_eq!(placements(&env).await, 16);
 }
 
-/// How many tenants' schemas stand on the target, each with its two tables.
+/// How many tenants' schemas exist on the target, each with its two tables.
 async fn placements(env: &Env) -> i64 {
     let mut target = env.target().await;
     let sql = "select count(*) from tenantry.placement p join pg_namespace n on n.nspname = p.placement

@@ -5,8 +5,8 @@ use tenantry_harness::torture::request::Scenario;
 use tenantry_harness::torture::script::{Cut, Fault, Moment, Rule};
 use tenantry_harness::{Cluster, Version, binaries};
 
-/// Nothing of it, or all of it, whatever these rules break.
-/// Gives the operation's end.
+/// The operation is there as a whole or not at all, whatever these rules break.
+/// Returns the operation's end.
 async fn stands(arena: &mut Arena, scenario: Scenario, daemons: usize, rules: Vec<Rule>) -> String {
     let count = rules.len();
     let trial = Trial { scenario, rules, daemons, company: 0 };
@@ -50,7 +50,7 @@ async fn what_runs_outside_the_transaction_is_all_there_or_not_at_all_wherever_i
         stands(&mut arena, Scenario::ProvisionOutside, 1, vec![after("outside.statement", fault)]).await;
     }
     stands(&mut arena, Scenario::ProvisionOutside, 2, vec![after("outside.statement", Fault::Stop)]).await;
-    // Behind the intent, the build and the login: a statement's record.
+    // After the commits of the intent, the build and the login: the record of a statement.
     stands(&mut arena, Scenario::ProvisionOutside, 1, vec![Rule::Commit { skip: 9, cut: Cut::Late }]).await;
 }
 
@@ -95,7 +95,7 @@ async fn a_tenants_own_database_is_whole_or_gone_however_its_making_breaks() {
     }
     let stopped = vec![after("create_database.made", Fault::Stop)];
     stands(&mut arena, Scenario::ProvisionDatabase, 2, stopped).await;
-    // Of the reservation, the opening and the build.
+    // The commits of the reservation, the opening and the build.
     for (skip, cut) in [(1, Cut::Late), (3, Cut::Answer), (4, Cut::Late)] {
         stands(&mut arena, Scenario::ProvisionDatabase, 1, vec![Rule::Commit { skip, cut }]).await;
     }
@@ -128,7 +128,7 @@ async fn an_undo_that_is_refused_asks_for_a_person_at_once_and_the_command_that_
     }
     let rules = vec![after("verify", Fault::Refuse), after("undo.settle", Fault::Refuse)];
     assert_eq!(stands(&mut arena, Scenario::Provision, 1, rules).await, "needs_attention");
-    // What nobody can tell is tried again, and may work.
+    // A step whose outcome is unknown is tried again, and may succeed.
     let rules = vec![after("verify", Fault::Refuse), after("undo.settle", Fault::Panic)];
     assert_eq!(stands(&mut arena, Scenario::Provision, 1, rules).await, "rolled_back");
 }
@@ -157,7 +157,7 @@ async fn a_daemon_stopped_in_the_middle_and_resumed_after_another_took_over_chan
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_commit_that_is_cut_anywhere_happened_or_not_and_the_operation_knows() {
     let mut arena = arena().await;
-    // Of a provision: the intent, the build, the activation, the outcome.
+    // The commits of a provision: the intent, the build, the activation, the outcome.
     for (skip, cut) in (0..4).zip([Cut::Late, Cut::Answer, Cut::Before, Cut::After]) {
         stands(&mut arena, Scenario::Provision, 1, vec![Rule::Commit { skip, cut }]).await;
     }
@@ -169,7 +169,7 @@ async fn an_operation_or_a_take_over_that_panicked_is_taken_up_by_the_same_daemo
     for place in ["intent", "outcome"] {
         stands(&mut arena, Scenario::Provision, 1, vec![after(place, Fault::Panic)]).await;
     }
-    // One that panics while it takes over stands by, and takes over again.
+    // A daemon that panics while it takes over stands by, and takes over again.
     let takes_over =
         Rule::At { place: Some("anchor"), moment: Some(Moment::Before), skip: 0, fault: Fault::Panic };
     let end = stands(&mut arena, Scenario::Provision, 2, vec![after("seed", Fault::Kill), takes_over]).await;

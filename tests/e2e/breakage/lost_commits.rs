@@ -1,11 +1,11 @@
-//! The answer to a COMMIT in the control database is lost: what was committed is found out, and goes on.
+//! The answer to a COMMIT in the control database is lost: the daemon finds out what was committed and goes on.
 
 use tenantry_harness::rpc::context;
 use tenantry_harness::{Cluster, Env, Folder, Version, eventually};
 use tenantry_protocol::tenant::{ProvisionRequest, RollbackRequest};
 use tenantry_protocol::watch::{EventBody, WatchRequest};
 
-/// Commits wait for a standby where the server is told that it has one.
+/// Commits wait for a standby if the server is told that it has one.
 async fn prepare() -> Env {
     Env::on(Cluster::private(Version::Packaged)).await
 }
@@ -15,7 +15,7 @@ async fn demand_a_standby(env: &Env, names: &str) {
     env.cluster.execute("postgres", "select pg_reload_conf()".to_owned()).await;
 }
 
-/// Cuts the next commit's connection when the commit has happened and its answer is still to come.
+/// Cuts the connection of the next commit when the commit has happened and its answer has not been sent.
 async fn lose_the_next_commit(env: &Env) {
     lose_the_next_commit_of(env, &env.control_role).await;
 }
@@ -100,7 +100,7 @@ async fn commits_are_durable_whatever_is_set_for_the_daemons_roles_and_databases
             .await;
     }
     env.start_daemon().await;
-    // A commit that nobody makes durable would not wait for a standby either.
+    // A commit that is not made durable would not wait for a standby either.
     demand_a_standby(&env, "nobody").await;
     lose_the_next_commit_of(&env, &env.control_role).await;
     let folder = Folder::new(&env.dir, "slow", "1.0").migration(

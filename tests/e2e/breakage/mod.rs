@@ -1,4 +1,4 @@
-//! What holds when something breaks: the daemon, a server, a connection, a disk; and when many come at once.
+//! What holds when something breaks (the daemon, a server, a connection, a disk), and when many requests come at once.
 
 mod crowds;
 mod faults;

@@ -1,4 +1,4 @@
-//! The control database goes away or to somebody else, and what the daemon says meanwhile.
+//! The control database is unreachable or another daemon has it, and what the daemon says meanwhile.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -11,9 +11,9 @@ use tenantry_harness::{Cluster, Env, Folder, Version, eventually};
 
 const CREATE: [&str; 5] = ["tenant", "create", "acme", "--blueprint", "projects"];
 
-/// The server can no longer be reached where the daemon looks, and its sessions there are ended.
+/// Hides the server from where the daemon looks for it, and ends its sessions there.
 async fn hide_server(env: &Env) -> PathBuf {
-    // A connection that is just being opened would come to be behind the end of all others.
+    // A connection that is just being opened would outlive the end of all the others.
     let mut superuser = env.cluster.superuser("postgres").await;
     let kept =
         "select count(*) >= 5 from pg_stat_activity where application_name = 'tenantryd' and datname = $1";
@@ -28,7 +28,7 @@ async fn hide_server(env: &Env) -> PathBuf {
     let (there, away) = (env.cluster.socket_dir(), env.cluster.socket_dir().with_extension("away"));
     std::fs::rename(&there, &away).unwrap();
     let mut superuser = env.cluster.options("postgres").socket(&away).connect().await.unwrap();
-    // One that is just being opened has no name yet.
+    // A connection that is just being opened has no name yet.
     let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity
                where backend_type = 'client backend' and pid <> pg_backend_pid()";
     eventually("nobody is connected any more", async || {
@@ -67,7 +67,7 @@ async fn a_provision_outlasts_a_server_that_is_away_for_half_a_minute() {
         .migration("one", "create table note (id int primary key); select pg_sleep(1);");
     env.add_blueprint(folder.path()).await;
     let create = ["tenant", "create", "acme", "--blueprint", "slow", "--json"];
-    // Whoever waits for it goes on waiting, and is told the end.
+    // A client that waits for the operation keeps waiting, and is told its end.
     let (client, ()) = tokio::join!(env.tenantry(&create), async {
         let mut target = env.target().await;
         eventually("the migration runs", async || {
@@ -109,7 +109,7 @@ async fn a_second_daemon_stands_by_and_takes_over_when_the_first_is_gone() {
         "{status}"
     );
     at(&socket, &env, &CREATE).await.assert_status(3).assert_says(&["stands by"]);
-    // Reads are answered by both, and the first one works on.
+    // Both daemons answer reads, and the first one works on.
     let listed = at(&socket, &env, &["tenant", "list", "--all", "--json"]).await.assert_status(0).json();
     assert_eq!(listed["total"], 0, "{listed}");
     env.provision("acme").await;
@@ -174,7 +174,7 @@ async fn a_daemon_stopped_within_an_open_build_holds_nobody_up() {
         (shown["state"]["name"] == "succeeded").then_some(())
     })
     .await;
-    // The lease, and the build once more, are part of it; the transaction that was left open would take a minute to end.
+    // This includes the lease and building once more; the transaction that was left open would take a minute to end.
     assert!(begin.elapsed() < Duration::from_millis(500 + 5_000), "it took {:?}", begin.elapsed());
     first.signal(Signal::SIGCONT);
     assert!(second.stop().await.status.success());

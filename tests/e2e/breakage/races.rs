@@ -1,4 +1,4 @@
-//! Two who ask at once: the same key gives one operation, and what a rollback closed stays closed.
+//! Two requests at once: the same key gives one operation, and what a rollback closed stays closed.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use tokio::net::UnixListener;
 
 const AT_ONCE: usize = 12;
 
-/// All were answered with the same operation, which one of them started.
+/// All requests were answered with the same operation, which one of them started.
 fn assert_one_operation(answers: &[OperationStarted]) -> String {
     let id = answers[0].operation.id;
     assert!(answers.iter().all(|answer| answer.operation.id == id), "{answers:?}");
@@ -77,7 +77,7 @@ async fn secrets_asked_for_at_once_are_all_issued_and_the_last_one_works() {
 async fn a_secret_asked_for_during_a_rollback_opens_nothing_again() {
     let env = Env::new().await;
     let made = env.provision("acme").await;
-    // As a rollback leaves it for the moment between its first step and its last.
+    // The state in which a rollback leaves it between its first step and its last.
     let mut target = env.target().await;
     let marker = "update tenantry.placement set state = 'removing' where placement = $1";
     sqlx::query(marker).bind(made.tenant.placement.as_str()).execute(&mut target).await.unwrap();
@@ -98,7 +98,7 @@ async fn status_is_quick_while_others_wait_for_a_target_that_is_mute() {
     env.take_daemon().stop().await;
     let mute: PathBuf = env.dir.join("m");
     std::fs::create_dir(&mute).unwrap();
-    // Takes connections and never says a word.
+    // Accepts connections and never answers.
     let _listener = UnixListener::bind(mute.join(".s.PGSQL.5432")).unwrap();
     let host = mute.to_str().unwrap().replace('/', "%2F");
     env.write_config(
@@ -127,6 +127,6 @@ async fn status_is_quick_while_others_wait_for_a_target_that_is_mute() {
     let (plans, slowest) = tokio::join!(plans, quick);
     assert!(plans.into_iter().all(|plan| plan.unwrap().is_err()), "there is no plan for a mute target");
     assert!(slowest < Duration::from_secs(2), "health took {slowest:?}");
-    // Those who wait, wait together and not one after the other.
+    // The plans wait together and not one after the other.
     assert!(begin.elapsed() < Duration::from_secs(15), "plans took {:?}", begin.elapsed());
 }

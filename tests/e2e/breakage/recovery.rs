@@ -8,7 +8,7 @@ use tenantry_harness::{Cluster, Env, Folder, eventually, rpc};
 use tenantry_protocol::operation::StepStatus;
 use tenantry_protocol::watch::WatchRequest;
 
-/// Starts a provision of `acme` that waits inside its migration, and gives the operation's id once it waits there.
+/// Starts a provision of `acme` that waits inside its migration, and returns the operation's id once it waits there.
 async fn stuck_in_a_migration(env: &Env) -> String {
     let folder = Folder::new(&env.dir, "slow", "1.0")
         .migration("first", "create table first (id bigint primary key);")

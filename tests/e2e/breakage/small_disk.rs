@@ -1,4 +1,4 @@
-//! A private cluster whose disk fills while it works, and has room again.
+//! A private cluster whose disk fills while it works, and then has room again.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -40,14 +40,14 @@ impl Small {
         PathBuf::from(format!("/proc/{}/root{disk}", self.daemon.announcement.pid))
     }
 
-    /// Leaves that many MiB.
+    /// Fills the disk and leaves that many MiB free.
     fn fill(&self, leave_mib: u64) {
         let disk = nix::sys::statvfs::statvfs(&self.disk()).unwrap();
         let free = disk.blocks_available() * disk.fragment_size();
         let mut ballast = File::create(self.disk().join("ballast")).unwrap();
         let block = vec![0; 1 << 16];
         let mut left = free.saturating_sub(leave_mib << 20);
-        // The last write of a disk that is to be full fails.
+        // On a disk that is to be full, the last write fails.
         while left > 0 && ballast.write_all(&block[..block.len().min(left as usize)]).is_ok() {
             left = left.saturating_sub(block.len() as u64);
         }
@@ -67,14 +67,14 @@ impl Small {
         options.connect().await.unwrap()
     }
 
-    /// So that a table is what finds no room next, and not the log of changes: that a server does not survive.
+    /// Makes a table run out of room first, and not the write-ahead log, since a server does not survive that.
     async fn begin_a_file_of_the_log(&self) {
         let switch =
             "select pg_switch_wal(); select pg_logical_emit_message(true, '', 'the first in the new file')";
         sqlx::raw_sql(switch).execute(&mut self.superuser().await).await.unwrap();
     }
 
-    /// Tenants whose roles stand on the target: the canary is one.
+    /// Tenants whose roles exist on the target; the canary counts as one.
     async fn placements(&self) -> i64 {
         let sql = "select count(distinct left(rolname, 15)) from pg_roles where rolname like 't\\_%'";
         sqlx::query_scalar(sql).fetch_one(&mut self.superuser().await).await.unwrap()
@@ -124,8 +124,8 @@ async fn a_server_that_ends_for_lack_of_room_comes_back_with_it_and_the_provisio
     })
     .await;
     small.fill(0);
-    // The log of what changes fills its file and finds no room for the next: such a server gives up, and recovers, and
-    // finds no room for that either.
+    // The write-ahead log fills its file and finds no room for the next one: the server stops, recovers, and finds no room
+    // for that either.
     const FILL_THE_LOG: &str =
         "select count(pg_logical_emit_message(false, '', repeat('x', 100000))) from generate_series(1, 400)";
     sqlx::query(FILL_THE_LOG).execute(&mut superuser).await.expect_err("there is no room for that");

@@ -1,12 +1,12 @@
-//! Operations that cannot end as they should: what the operator is left with, and that the named next step works.
+//! Operations that cannot end as they should: what is left to the operator, and that the next step they name works.
 
 use sqlx::{Connection as _, PgConnection};
 use tenantry_harness::{Cluster, Env, Provisioned, eventually};
 
-/// Short, so that the wait for a lock that is not given is too.
+/// Short limits, so that the wait for a lock that is never granted is short too.
 const IMPATIENT: &str = "[limits]\noperation_budget_ms = 2000\nlock_timeout_ms = 200\n";
 
-/// A session of an administrator that holds on to a tenant's table until it is closed.
+/// An administrator's session that holds a lock on a tenant's table until it is closed.
 async fn hold_a_table(env: &Env, made: &Provisioned) -> PgConnection {
     let mut session = env.target().await;
     let hold = format!("begin; lock table {}.users in access share mode", made.tenant.placement);
@@ -34,7 +34,7 @@ async fn a_rollback_that_cannot_finish_says_what_is_left_and_the_command_it_name
     env.assert_clean_slate(&made.tenant.placement).await;
 }
 
-/// Rolls `acme` back until the removal waits for a table, kills the daemon, and gives the operation's id.
+/// Rolls `acme` back until the removal waits for a table, kills the daemon, and returns the operation's id.
 async fn leave_a_rollback(env: &mut Env, made: &Provisioned) -> String {
     let holder = hold_a_table(env, made).await;
     let rollback =
@@ -105,7 +105,7 @@ async fn what_was_left_on_a_target_that_is_not_configured_waits_until_it_is() {
     assert_gone(&env, &id, &made).await;
 }
 
-/// As a target is that was restored to a time before the tenant: without a word of it.
+/// Leaves the target as if it had been restored to a time before the tenant: with no trace of it.
 async fn forget(env: &Env, made: &Provisioned) {
     let placement = &made.tenant.placement;
     let mut target = env.target().await;
@@ -125,10 +125,10 @@ async fn a_tenant_that_its_target_has_forgotten_ends_each_operation_at_once_and_
     let env = Env::new().await;
     let made = env.provision("acme").await;
     forget(&env, &made).await;
-    // Each waits less for the client than an undo is tried for whose failure may pass.
+    // Each takes less time than an undo is retried when its failure may pass.
     let verified = env.tenantry(&["tenant", "verify", "acme", "--json"]).await.assert_status(6);
     verified.assert_says(&["has no marker", "restored", "--discard-data", "the login of the probe"]);
-    // The tenant itself is what it was, and answers.
+    // The tenant itself is unchanged, and answers.
     let issued = env.tenantry(&["tenant", "credentials", "acme", "issue"]).await.assert_status(5);
     issued.assert_says(&["has no marker"]);
     let suspended = env.tenantry(&["tenant", "suspend", "acme", "--json"]).await.assert_status(6);

@@ -1,4 +1,4 @@
-//! The audit trail in a pseudo terminal: looked for, looked at, verified and taken away as a file, by keys alone.
+//! The audit trail in a pseudo terminal: searched, read, verified and exported to a file, by keys alone.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -46,7 +46,7 @@ async fn the_trail_is_searched_read_verified_and_exported_by_keys_alone() {
     assert!(text.contains("\"type\":\"header\"") && text.contains("\"type\":\"end\""), "{text}");
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
 
-    // What happens now is seen without another key, once nothing narrows it; the export itself is in it.
+    // Once nothing narrows the list, new events appear without another key; the export itself is among them.
     let all = keys.press(ESCAPE, "audit.export");
     assert!(all.contains("globex"), "{all}");
     env.rollback("globex").await;

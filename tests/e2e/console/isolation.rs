@@ -1,4 +1,4 @@
-//! Isolation in the console, in a pseudo terminal: verified by key, read as a report, and seen at a glance for all tenants.
+//! Isolation in the console, in a pseudo terminal: verified by key, read as a report, and shown at a glance for all tenants.
 
 use sqlx::AssertSqlSafe;
 use tenantry_harness::Env;
@@ -6,13 +6,13 @@ use tenantry_protocol::name::PlacementName;
 
 use crate::console::screens::{ENTER, ESCAPE, Keys};
 
-/// A hole as an administrator makes one in a hurry.
+/// A hole of the kind that an administrator makes in a hurry.
 async fn open_to_everybody(env: &Env, placement: &PlacementName) {
     let sql = format!("grant select on all tables in schema {placement} to public");
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut env.target().await).await.unwrap();
 }
 
-/// The grade in the row of that tenant.
+/// The grade in the row of the tenant.
 fn grade_of(screen: &str, slug: &str) -> Option<String> {
     let row = screen.lines().find(|line| line.contains(slug) && line.contains("projects"))?;
     row.split_whitespace().find(|word| matches!(*word, "A" | "B" | "F")).map(str::to_owned)
@@ -65,7 +65,7 @@ async fn all_are_verified_in_one_go_and_the_worst_is_first() {
     keys.press(ENTER, "lint foreign_grants");
     keys.press(ESCAPE, "3 standing");
     keys.press(ESCAPE, "LAST OPERATION");
-    // Marks: only those, and their grade is a column to sort by.
+    // With marks, only the marked tenants are verified; the grade is a column to sort by.
     keys.press(" ", "1 marked");
     keys.press(" ", "2 marked");
     keys.press("v", "2 verified");

@@ -1,5 +1,5 @@
-//! Lists, marks and the dialogs that remove, in a pseudo terminal: what one sees is what is there, and what goes is what
-//! was named.
+//! Lists, marks and the dialogs that remove, in a pseudo terminal: the screen shows what is there, and only what was named
+//! is removed.
 
 use sqlx::{Connection as _, Executor as _};
 use tenantry_harness::{Env, Folder};
@@ -27,7 +27,7 @@ async fn the_dialog_counts_what_goes_with_the_tenant() {
     for effect in [small.tenant.placement.as_str(), "kB", "1 session will be cut", " active", &login.role] {
         assert!(shown.contains(effect), "{effect} is not named\n{shown}");
     }
-    // What was typed, and where, is still there at any size.
+    // The typed text and its place survive at any size.
     keys.type_text("sma", "back: sma");
     keys.console.resize(10, 40);
     let narrow = keys.console.wait_for_screen("the question", |screen| {
@@ -36,7 +36,7 @@ async fn the_dialog_counts_what_goes_with_the_tenant() {
     assert!(narrow.contains("Cancel"), "{narrow}");
     keys.type_text("ll", "Roll back: ctrl-x");
     keys.console.resize(24, 80);
-    // A key that comes before the question is there again at this size is not for it.
+    // A key that comes before the question has reappeared at this size is not meant for it.
     keys.console.wait_for_text("An archive is made and read back first");
     keys.press(CTRL_X, "rollback of small: done");
     env.assert_clean_slate(&small.tenant.placement).await;
@@ -59,7 +59,7 @@ async fn marked_tenants_are_rolled_back_together_and_no_other() {
     keys.press("/", "filter:");
     keys.type_text("init", "2 marked, 2 not shown");
     keys.press(ESCAPE, "globex");
-    // One burst: what was typed before the dialog can be seen is not for it.
+    // One burst: keys typed before the dialog is visible are not meant for it.
     keys.console.type_keys(&format!("Rroll back 2 tenants{CTRL_X}"));
     let asked = keys.console.wait_for_text("Together 50 tables");
     assert!(asked.contains("acme") && asked.contains("globex") && !asked.contains("initech"), "{asked}");

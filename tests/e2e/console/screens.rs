@@ -10,7 +10,7 @@ pub(crate) const ESCAPE: &str = "\u{1b}";
 pub(crate) const ENTER: &str = "\r";
 pub(crate) const CTRL_S: &str = "\u{13}";
 pub(crate) const CTRL_X: &str = "\u{18}";
-/// From a cold start to a tenant that is there, without the text that is typed.
+/// From a cold start to an existing tenant, without the text that is typed.
 const KEYS_TO_A_TENANT: usize = 12;
 
 pub(crate) fn open(env: &Env) -> Console {
@@ -52,7 +52,7 @@ async fn a_tenant_is_provisioned_by_keys_alone() {
     assert_eq!(env.tenant("acme-gmbh").await.tenant.display_name, "Acme GmbH");
 }
 
-/// Enter goes on from each field; the plan's hash is only on the last page.
+/// Enter moves on from each field; the plan's hash is only on the last page.
 fn advance_to_the_plan(console: &mut Console) {
     for _ in 0..12 {
         let screen = console.wait_for_text("new tenant");
@@ -133,7 +133,7 @@ async fn without_a_terminal_it_names_the_subcommands() {
     env.tenantry(&[]).await.assert_status(2).assert_says(&["tenantry"]);
 }
 
-/// Presses keys and waits for what they lead to; counts them.
+/// Presses keys, waits for what they lead to, and counts them.
 pub(crate) struct Keys {
     pub(crate) console: Console,
     pressed: usize,
@@ -158,7 +158,7 @@ impl Keys {
     }
 }
 
-/// What the screen says after a word at the beginning of a line.
+/// The text on the screen that follows a word at the beginning of a line.
 fn fact(screen: &str, name: &str) -> String {
     let line = screen.lines().find_map(|line| line.trim_start().strip_prefix(name));
     line.unwrap_or_else(|| panic!("no {name} in\n{screen}")).trim().to_owned()
@@ -301,7 +301,8 @@ async fn a_provision_that_died_with_the_daemon_is_shown_and_can_be_retried() {
     let stale = keys.console.wait_for_text("✗ lost");
     assert!(stale.contains("acme"), "what was there stays\n{stale}");
     env.start_daemon().await;
-    // The next daemon builds it again; given up, it is none of the living any more, but whoever saw it run is told.
+    // The next daemon builds it again. Once cancelled, it is not a living tenant any more, but an operator who saw it run
+    // is told.
     keys.console.wait_for_text("◐ provisioning");
     let listed = env.tenantry(&["operation", "list", "--json"]).await.assert_status(0).json();
     let id = listed["operations"][0]["id"].as_str().expect("the operation");

@@ -1,4 +1,4 @@
-//! Who may do what: users whom the configuration names, those whom it does not, and what the audit trail keeps of it.
+//! Who may do what: users that the configuration names, users that it does not, and what the audit trail records of both.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -40,7 +40,7 @@ impl Shared {
         Daemon::start(&["--config", config.to_str().unwrap(), "--socket", &socket], &env.dir).await
     }
 
-    /// Ends the daemon in order, and starts the next.
+    /// Ends the daemon in order, and starts the next one.
     async fn restart(self) -> Self {
         let Self { env, scratch, daemon } = self;
         daemon.stop().await;
@@ -48,21 +48,21 @@ impl Shared {
         Self { env, scratch, daemon }
     }
 
-    /// Events of that action, newest first.
+    /// Events with that action, newest first.
     pub(crate) async fn events(&self, action: &str) -> Vec<Value> {
         let trail = self.tenantry(&["audit", "list", "--json"]).await.assert_status(0).json();
         let events = trail["events"].as_array().unwrap().iter();
         events.filter(|event| event["action"] == action).cloned().collect()
     }
 
-    /// The client as the user whom the tests run as.
+    /// The client, run by the user who runs the tests.
     pub(crate) async fn tenantry(&self, arguments: &[&str]) -> Output {
         let mut all = vec!["--socket", self.daemon.socket().to_str().unwrap()];
         all.extend(arguments);
         run(tenantry_command(&all, &self.env.dir)).await
     }
 
-    /// The client as somebody else, whom only a group lets through to the socket.
+    /// The client, run by another user, who reaches the socket only through a group.
     pub(crate) async fn tenantry_of_somebody(&self, arguments: &[&str]) -> Output {
         let mut command = as_somebody(&self.scratch.join("tenantry"));
         command.args(["--socket", self.daemon.socket().to_str().unwrap()]).args(arguments);
@@ -74,7 +74,7 @@ impl Shared {
     }
 }
 
-/// Becoming another user takes root, or sudo.
+/// Becoming another user requires root or sudo.
 fn as_somebody(program: &Path) -> Command {
     let group = nix::unistd::getegid();
     let mut words = vec!["setpriv".to_owned(), format!("--reuid={SOMEBODY}"), format!("--regid={group}")];
@@ -113,7 +113,7 @@ async fn a_viewer_looks_and_changes_nothing() {
     assert_eq!(listed["total"], 0, "{listed}");
 }
 
-/// Denies `somebody` each method that needs more than `role`, before anything is read, and finds each denial on record.
+/// Denies `somebody` each method that requires more than `role`, before anything is read, and finds each denial on record.
 async fn each_higher_method_is_denied(role: Role, list: &str) {
     let shared = Shared::start(&format!("[access]\n{list} = [\"{SOMEBODY}\"]\n")).await;
     let higher: Vec<&Method> = METHODS.iter().filter(|method| method.role > role).collect();
@@ -122,7 +122,7 @@ async fn each_higher_method_is_denied(role: Role, list: &str) {
         let path = binaries::project_dir().join(format!("tests/golden/{}.request.json", method.name));
         let frame: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         let message = frame["Request"]["message"].as_object().unwrap().values().next().unwrap();
-        // What it names is not there: whoever looked first would say so.
+        // What it names does not exist: a daemon that looked it up first would say so.
         let denied =
             shared.tenantry_of_somebody(&["rpc", method.name, &message["request"].to_string()]).await;
         denied.assert_status(4).assert_says(&[method.action, SOMEBODY]);
@@ -194,7 +194,7 @@ async fn a_verification_that_repeats_its_verdict_is_counted_and_the_count_is_on_
     let recorded = shared.events("audit.verify").await.len();
     let shared = shared.restart().await;
     let events = shared.events("audit.verify").await;
-    // The first, and one for each ten seconds that it took, as a number or with one.
+    // The first verification is recorded, and then one event for each ten seconds it took, which is a count or carries one.
     assert!(recorded < 6, "{recorded} events of {ASKED} verifications");
     let number =
         |event: &Value, fact: &str| event["facts"][fact].as_str().and_then(|n| n.parse::<u64>().ok());

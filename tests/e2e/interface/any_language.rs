@@ -1,4 +1,4 @@
-//! What docs/automation.md promises other languages: its own script, run as it stands there.
+//! What docs/automation.md promises to other languages: its own script, run verbatim.
 
 use std::process::Stdio;
 
@@ -7,7 +7,7 @@ use tenantry_harness::Env;
 use tenantry_harness::binaries::project_dir;
 use tokio::process::Command;
 
-/// The document's block of that language.
+/// The document's code block in that language.
 fn block(language: &str) -> String {
     let document = std::fs::read_to_string(project_dir().join("docs/automation.md")).unwrap();
     let (_, after) = document.split_once(&format!("```{language}\n")).expect("the document has such a block");

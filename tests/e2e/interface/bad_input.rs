@@ -113,12 +113,12 @@ async fn no_daemon_is_said_with_the_socket_and_the_next_step() {
     let socket = dir.join("none.sock");
     let arguments = ["--socket", socket.to_str().unwrap(), "status"];
     run(tenantry_command(&arguments, &dir)).await.assert_status(3).assert_says(&["none.sock", "tenantryd"]);
-    // A socket file that nobody listens on any more.
+    // A socket file that nothing listens on any more.
     drop(UnixListener::bind(&socket).unwrap());
     run(tenantry_command(&arguments, &dir)).await.assert_status(3).assert_says(&["none.sock", "tenantryd"]);
 }
 
-/// A peer that answers every frame with `answer`, with the id of the request it answers.
+/// A peer that answers every frame with `answer`, which gets the id of the request.
 async fn fake_daemon(listener: UnixListener, answer: impl Fn(u64) -> Vec<u8>) {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     loop {

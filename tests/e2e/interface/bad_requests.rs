@@ -1,4 +1,4 @@
-//! Requests that only a caller of the socket can make: each is refused with the field it is wrong in.
+//! Requests that only a direct caller of the socket can make: each is refused with the name of the wrong field.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
-//! The documents of `--json` and the answers of every method, against the schemas that `tenantry schema` prints.
+//! The documents of `--json` and the answers of every method, checked against the schemas that `tenantry schema` prints.
 //!
-//! Schemas are generated from the types and leave room for fields of later releases; here they are closed first, so
-//! that a field which no schema has is found. The schemas themselves are frozen in `tests/golden/schema`;
-//! `TENANTRY_BLESS=1` writes them anew.
+//! Schemas are generated from the types and leave room for fields of later releases. Here they are closed first, so that a
+//! field without a schema is found. The schemas themselves are frozen in `tests/golden/schema`; `TENANTRY_BLESS=1` writes
+//! them again.
 
 mod the_trail;
 
@@ -17,7 +17,7 @@ use tenantry_harness::wait::within;
 use tenantry_harness::{Env, Folder, Output};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-/// The parts of a schema's document that are schemas.
+/// The parts of a schema's document that are schemas themselves.
 const PARTS: [&str; 3] = ["request", "response", "document"];
 
 /// What `tenantry schema` prints for each name that it lists. It needs no daemon.
@@ -67,7 +67,7 @@ fn file_name(name: &str) -> String {
     format!("{}.json", name.replace(" --", "-").replace(' ', "-"))
 }
 
-/// An object may have no property but those that are named.
+/// Allows an object only the properties that are named.
 fn close(schema: &mut Value) {
     if let Value::Object(map) = schema {
         if map.contains_key("properties") && !map.contains_key("additionalProperties") {
@@ -79,7 +79,7 @@ fn close(schema: &mut Value) {
     }
 }
 
-/// The schemas, closed, and which of them something was held against.
+/// The closed schemas, and those that nothing has been checked against yet.
 struct Checks {
     validators: BTreeMap<(String, &'static str), jsonschema::Validator>,
     unseen: Vec<(String, &'static str)>,
@@ -112,7 +112,7 @@ impl Checks {
         self.unseen.retain(|unseen| *unseen != key);
     }
 
-    /// Runs a command whose document is of that name.
+    /// Runs a command whose document has that name.
     async fn command(&mut self, env: &Env, name: &str, arguments: &[&str], status: i32) -> Output {
         let output = env.tenantry(&[arguments, &["--json"]].concat()).await.assert_status(status);
         if name == "operation watch" {
@@ -126,7 +126,7 @@ impl Checks {
         output
     }
 
-    /// Calls a method with a request that fits its schema, and looks at the answer.
+    /// Calls a method with a request that fits its schema, and checks the answer.
     async fn method(&mut self, env: &Env, method: &str, request: Value) -> Value {
         self.hold(method, "request", &request);
         let answer = env.tenantry(&["rpc", method, &request.to_string()]).await.assert_status(0).json();
@@ -134,7 +134,7 @@ impl Checks {
         answer
     }
 
-    /// Calls a method that starts an operation, and waits until that is in the state; its id.
+    /// Calls a method that starts an operation, waits until the operation is in `state`, and returns its id.
     async fn operation(&mut self, env: &Env, method: &str, request: Value, state: &str) -> String {
         let started = self.method(env, method, request).await;
         let id = started["operation"]["id"].as_str().unwrap().to_owned();
@@ -143,10 +143,10 @@ impl Checks {
     }
 }
 
-/// Documents that need something else than a daemon that is well; `audit acknowledge` needs a trail that lost events.
+/// Documents that need something other than a healthy daemon; `audit acknowledge` needs a trail that lost events.
 const ELSEWHERE: [&str; 3] = ["demo", "audit list --follow", "audit acknowledge"];
 
-/// What is done with a tenant that stands, and changes it.
+/// Commands that change an existing tenant, with the names of their documents.
 const CHANGES: [(&str, &str); 9] = [
     ("tenant credentials rotate", "tenant credentials acme rotate"),
     ("tenant credentials finish", "tenant credentials acme finish"),
@@ -181,7 +181,7 @@ async fn every_command_prints_what_its_schema_says() {
         ("tenant list", "tenant list --all", 0),
         ("tenant show", "tenant show acme", 0),
         ("tenant credentials issue", "tenant credentials acme issue --idempotency-key one", 0),
-        // The same again: its secret was given once.
+        // The same key again: its secret was given only once.
         ("tenant credentials issue", "tenant credentials acme issue --idempotency-key one", 0),
         ("blueprint list", "blueprint list", 0),
         ("blueprint show", "blueprint show projects", 0),
@@ -192,7 +192,7 @@ async fn every_command_prints_what_its_schema_says() {
         ("target list", "target list", 0),
         ("target show", "target show local", 0),
         ("target check", "target check", 0),
-        // The failed operation, in the error and wherever else it is shown.
+        // The failed operation, in the error and everywhere else that it is shown.
         ("error", "tenant create initech --blueprint broken", 1),
         ("tenant show", "tenant show initech", 0),
         ("error", "tenant create Initech --blueprint projects", 2),
@@ -219,7 +219,7 @@ async fn every_command_prints_what_its_schema_says() {
     let failed = env.tenant("initech").await.operations[0].id.to_string();
     checks.command(&env, "operation show", &["operation", "show", &failed], 0).await;
     checks.command(&env, "operation watch", &["operation", "watch", &failed], 1).await;
-    // What failed fails again; as an operation it is accepted like any other.
+    // What failed will fail again, but as an operation it is accepted like any other.
     checks.command(&env, "operation retry", &["operation", "retry", &failed, "--no-wait"], 0).await;
     let slow = Folder::new(&env.dir, "slow", "1.0").migration("wait", "select pg_sleep(600);");
     env.add_blueprint(slow.path()).await;
@@ -249,7 +249,7 @@ async fn every_method_takes_and_answers_what_its_schema_says() {
         { "path": "blueprint.toml", "content": "name = \"tiny\"\nversion = \"1.0\"\ntitle = \"Tiny\"\ntenancy = \"schema\"\n" },
         { "path": "V1__only.sql", "content": "create table only_one (id bigint primary key);\n" },
     ]});
-    // Its answer came when the connection was opened; the request is the client's own.
+    // The client makes this request itself when it opens the connection, and has the answer since then.
     let client = json!({ "name": "tests", "version": "1.0", "claimed": {} });
     checks.hold("hello", "request", &json!({ "protocol_version": 1, "client": client }));
     let hello = env.tenantry(&["rpc", "hello"]).await.assert_status(0).json();
@@ -312,7 +312,7 @@ async fn watching_everything_goes_on_when_the_daemon_comes_back() {
     let mut watch = command.spawn().unwrap();
     let mut events = BufReader::new(watch.stdout.take().unwrap()).lines();
     let mut notes = BufReader::new(watch.stderr.take().unwrap()).lines();
-    // Until it follows, events pass it by: each tenant is another chance.
+    // It misses events until it follows; each tenant is another chance.
     let mut number = 0;
     let first = loop {
         number += 1;

@@ -1,7 +1,7 @@
-//! The wire, frozen: each method's request as the exact bytes any language may send, and its answer with what changes
-//! from run to run put aside. A difference here is a change of the contract.
+//! The wire protocol, frozen: each method's request as the exact bytes that any language may send, and its answer without
+//! what changes from run to run. A difference here is a change of the contract.
 //!
-//! `TENANTRY_BLESS=1` writes the answers anew; requests are never written by a program.
+//! `TENANTRY_BLESS=1` writes the answers again; no program ever writes the requests.
 
 mod mask;
 
@@ -26,7 +26,7 @@ fn request_frame(method: &str) -> String {
     text.trim_end().to_owned()
 }
 
-/// In an order in which each finds what it needs: `provision` before `tenant`, `rollback` last.
+/// Ordered so that each finds what it needs: `provision` before `tenant`, `rollback` last.
 const METHODS: [&str; 38] = [
     "hello",
     "health",
@@ -70,9 +70,9 @@ const METHODS: [&str; 38] = [
 
 #[tokio::test]
 async fn every_golden_request_is_answered_as_it_always_was() {
-    // What a target's check finds depends on every database of its cluster.
+    // The findings of a target's check depend on every database of its cluster.
     let env = Env::on(Cluster::private(Version::Packaged)).await;
-    // A target that is still being prepared is not reachable yet, and the trail is verified beside the first requests.
+    // A target that is still being prepared is not reachable yet, and the trail is verified during the first requests.
     eventually("the target answers, and the trail is verified", async || {
         let health = &env.tenantry(&["status", "--json"]).await.json()["health"];
         let is_verified = health["control"]["trail"]["verified_to"].is_number();
@@ -83,12 +83,12 @@ async fn every_golden_request_is_answered_as_it_always_was() {
     let mut different = Vec::new();
     let mut operation = String::new();
     for method in METHODS {
-        // The only part that no file can know.
+        // The operation's id is the only part that no file can know.
         let request = request_frame(method).replace("00000000-0000-0000-0000-000000000000", &operation);
         raw.send_frame(request.as_bytes()).await;
         let answer = raw.receive().await.unwrap_or_else(|| panic!("{method} is answered"));
         let started = answer["message"]["Ok"].as_object().and_then(|ok| ok.values().next());
-        // The next call finds what this one began at its end.
+        // The operation that this call started must have ended before the next call.
         if let Some(id) = started.and_then(|answer| answer["Ok"]["operation"]["id"].as_str()) {
             env.wait_for_operation(id, "succeeded").await;
             if method == "provision" {
@@ -101,7 +101,7 @@ async fn every_golden_request_is_answered_as_it_always_was() {
     assert!(different.is_empty(), "{}", different.join("\n"));
 }
 
-/// The difference from the file, or `None`. With `TENANTRY_BLESS` it writes the file.
+/// The difference from the file, or `None`. With `TENANTRY_BLESS`, it writes the file.
 fn compare(method: &str, answer: &Value) -> Option<String> {
     let path = golden_dir().join(format!("{method}.response.json"));
     let text = format!("{answer:#}\n");

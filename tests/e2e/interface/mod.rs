@@ -1,4 +1,4 @@
-//! What callers see: the wire, the documents of `--json`, exit statuses, and who may call what.
+//! What callers see: the wire protocol, the documents of `--json`, exit statuses, and who may call what.
 
 pub(crate) mod access;
 mod any_language;

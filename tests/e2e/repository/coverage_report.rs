@@ -1,4 +1,4 @@
-//! What `make coverage` says of figures that are known: a report that is wrong would be believed.
+//! What `make coverage` reports for known figures: a wrong report would be believed.
 
 use std::path::Path;
 use std::process::Output;
@@ -6,7 +6,7 @@ use std::process::Output;
 use serde_json::Value;
 use tenantry_harness::binaries::project_dir;
 
-/// A project of two files: one with its unit tests at the end, one that is hardly run.
+/// A project of two files: one has its unit tests at the end, the other hardly runs.
 fn project(dir: &Path, reasons: &str) {
     let source = dir.join("daemon/src");
     std::fs::create_dir_all(&source).unwrap();

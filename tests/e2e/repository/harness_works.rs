@@ -1,4 +1,4 @@
-//! The harness itself: a test that cannot fail proves nothing, so what the others lean on is tried here.
+//! The harness itself: a test that cannot fail proves nothing, so what the others depend on is tested here.
 
 use sqlx::Connection;
 use tenantry_harness::{Cluster, Version};

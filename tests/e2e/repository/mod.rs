@@ -1,4 +1,4 @@
-//! What the source must be like, and the harness itself.
+//! The rules for the source, and the harness itself.
 
 mod coverage_report;
 mod harness_works;

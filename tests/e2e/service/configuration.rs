@@ -14,7 +14,7 @@ async fn check(config: &Path, home: &Path) -> Output {
     run(command).await
 }
 
-/// The URL of a server that nobody runs.
+/// The URL of a server that does not run.
 fn closed_url(env: &Env) -> String {
     let dir = env.dir.join("closed");
     std::fs::create_dir_all(&dir).unwrap();

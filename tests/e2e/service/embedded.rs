@@ -1,6 +1,6 @@
 //! The daemon with a cluster of its own: made, used, left behind by a crash, found again, removed.
 //!
-//! As whichever user runs the tests; as root the cluster runs as an unprivileged user.
+//! Runs as any user; if the tests run as root, the cluster runs as an unprivileged user.
 
 use std::process::Stdio;
 
@@ -51,7 +51,7 @@ async fn an_interrupted_demo_leaves_nothing() {
         scratch.processes().iter().any(|line| line.contains("tenantryd")).then_some(())
     })
     .await;
-    // Killed, so that it cannot tidy up: its daemon notices by the end of its input.
+    // Killed, so that it cannot clean up: its daemon notices the end of its input.
     child.kill().await.unwrap();
     assert_nothing_runs(&scratch).await;
     eventually("the daemon removed its folder", async || {
@@ -89,7 +89,7 @@ async fn tenants_outlive_a_daemon_that_was_killed() {
     let made = Provisioned::from(&tenantry(&daemon, &scratch, &create).await.assert_status(0).json());
     daemon.kill().await;
 
-    // The cluster is still there, and so is the socket's file.
+    // The cluster and the socket's file still exist.
     let daemon = Daemon::start(&arguments, &log_dir).await;
     let show =
         tenantry(&daemon, &scratch, &["tenant", "show", "acme", "--json"]).await.assert_status(0).json();
@@ -101,7 +101,7 @@ async fn tenants_outlive_a_daemon_that_was_killed() {
     assert!(ended.status.success(), "{}\n{}", ended.status, ended.log);
     assert_nothing_runs(&scratch).await;
 
-    // And once more from a clean stop.
+    // The same once more, after a clean stop.
     let daemon = Daemon::start(&arguments, &log_dir).await;
     let list = tenantry(&daemon, &scratch, &["tenant", "list", "--json"]).await.assert_status(0).json();
     assert_eq!(list["total"], 2, "{list}");

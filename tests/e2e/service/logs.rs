@@ -1,4 +1,4 @@
-//! The log's lines carry the ids that the registry and the trail have: of the operation, of its tenant, of the event.
+//! The log's lines carry the ids that the registry and the trail have: of the operation, its tenant and the event.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
@@ -15,7 +15,7 @@ use tokio::net::{UnixDatagram, UnixListener};
 
 use crate::attacks::log_injection;
 
-/// Ids by which a line is found.
+/// The ids by which a line is found.
 fn ids(fields: &Value) -> Option<(String, String)> {
     let text = |name: &str| fields[name].as_str().map(str::to_owned);
     text("operation").zip(text("tenant"))
@@ -60,7 +60,7 @@ async fn the_lines_of_an_operation_name_it_and_those_of_an_event_its_number() {
     }
 }
 
-/// An entry as systemd's journal gets it: `NAME=value` lines, or a name, eight bytes of length, and the value.
+/// An entry as systemd's journal receives it: `NAME=value` lines, or a name, eight bytes of length, and the value.
 fn entry(mut bytes: &[u8]) -> BTreeMap<String, String> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut fields = BTreeMap::new();
@@ -86,7 +86,7 @@ async fn the_journal_gets_the_same_ids_as_fields() {
     let place = scratch.make_dir("journal");
     let journal = UnixDatagram::bind(place.join("socket")).unwrap();
     std::fs::set_permissions(place.join("socket"), std::fs::Permissions::from_mode(0o666)).unwrap();
-    // The daemon alone sees this socket where systemd's is.
+    // Only the daemon sees this socket in the place of systemd's.
     let mount = format!(
         "mount -t tmpfs tmpfs /run && mkdir /run/systemd && ln -s {} /run/systemd/journal",
         place.display()
@@ -148,7 +148,7 @@ async fn a_journal_that_is_asked_for_and_not_there_is_a_sentence() {
     assert!(ended.log.contains("log.journald can't stand beside log.dir"), "{}", ended.log);
 }
 
-/// Answers a daemon's fault points: a panic where an operation migrates, and nothing anywhere else.
+/// Answers a daemon's fault points: panics where an operation migrates, and does nothing elsewhere.
 async fn panic_at_the_migrations(points: UnixListener) {
     while let Ok((stream, _)) = points.accept().await {
         let (mut stream, mut question) = (BufReader::new(stream), String::new());

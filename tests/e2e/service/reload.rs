@@ -1,5 +1,5 @@
-//! SIGHUP: the daemon reads its configuration again. What can change does, what cannot is named, and a file that is wrong
-//! changes nothing; each is in the trail.
+//! SIGHUP: the daemon reads its configuration again. What can change changes, what cannot is named, and a wrong file
+//! changes nothing; each reload is in the trail.
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -7,7 +7,7 @@ use tenantry_harness::eventually;
 
 use crate::interface::access::{SOMEBODY, Shared};
 
-/// Writes the configuration, has it read, and waits until that is on record.
+/// Writes the configuration, has the daemon read it, and waits until that is on record.
 async fn reload(shared: &Shared, lines: &str) -> Value {
     let before = shared.events("config.reload").await.len();
     shared.env.write_config(lines, &[("local", shared.env.target_url())]);
@@ -73,7 +73,7 @@ async fn what_takes_a_restart_is_named_and_the_log_gets_its_new_level_at_once() 
     let shared = Shared::start("[log]\nlevel = \"error\"\n").await;
     let lines = "[log]\nlevel = \"info\"\n[limits]\nlease_ms = 2500\nretire_grace_s = 7\n";
     for _ in 0..2 {
-        // Each time, for as long as it is so.
+        // It is named at each reload, as long as a restart is needed.
         let read = reload(&shared, lines).await;
         assert_eq!(read["facts"]["restart"], "limits.lease_ms", "{read}");
     }

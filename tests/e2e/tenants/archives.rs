@@ -1,4 +1,4 @@
-//! Archives: what a removed tenant had can be brought back, and a tenant of which none can be made stays as it is.
+//! Archives: the data of a removed tenant can be restored, and a tenant that cannot be archived stays as it is.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ fn json_of(arguments: &[&'static str]) -> Vec<&'static str> {
     [arguments, &["--json"]].concat()
 }
 
-/// A directory with these scripts in place of pg_dump and pg_restore; `REAL` in them is the real programs' directory.
+/// A directory with these scripts in place of pg_dump and pg_restore; `REAL` in them stands for the real programs' directory.
 fn fake_programs(env: &Env, pg_dump: &str) -> PathBuf {
     let dir = env.dir.join("bin");
     std::fs::create_dir(&dir).unwrap();
@@ -40,7 +40,7 @@ async fn with_pg_dump(script: &str) -> (Env, Provisioned) {
     (env, made)
 }
 
-/// The tenant works as before, and nothing of an archive is left: no login, no half of a file.
+/// The tenant works as before, and nothing of an archive is left: no login, no partial file.
 async fn assert_as_before(env: &Env, made: &Provisioned) {
     assert_eq!(env.tenant("acme").await.tenant.state.name(), "active");
     env.psql(&made.credentials, "select count(*) from users").await.assert_status(0);
@@ -51,7 +51,7 @@ async fn assert_as_before(env: &Env, made: &Provisioned) {
     assert_eq!(files, 0, "nothing is in the archives' directory");
 }
 
-/// Restores an archive into a new database, and gives the rows of its tables by name.
+/// Restores an archive into a new database, and returns the number of rows of each table.
 async fn restore(env: &Env, archive: &Path, schema: &str) -> Vec<(String, i64)> {
     let database = format!("restored_{}", env.cluster.next_number());
     env.cluster.execute("postgres", format!("create database {database} template template0")).await;
@@ -142,7 +142,7 @@ async fn a_directory_that_cannot_be_written_to_is_refused_before_anything_is_don
 
 #[tokio::test]
 async fn a_disk_that_fills_during_the_archive_leaves_the_tenant_as_it_was() {
-    // The real program, at the end of its room: no file may be larger than 4 kB.
+    // The real program without enough room: no file may be larger than 4 kB.
     let (env, made) = with_pg_dump("[ \"$1\" = --version ] || ulimit -f 8; exec REAL/pg_dump \"$@\"").await;
     let failed = env.tenantry(&ROLLBACK).await.assert_status(1);
     failed.assert_says(&["in step archive", "pg_dump failed", "acme is as it was before"]);
@@ -180,7 +180,7 @@ async fn rows_that_their_owner_cannot_read_are_told_apart_from_none() {
     assert_as_before(&env, &made).await;
 }
 
-/// A `pg_dump` that waits until it is ended.
+/// A `pg_dump` that waits until it is killed.
 const HANGS: &str = "[ \"$1\" = --version ] && exec REAL/pg_dump --version; exec sleep 600";
 
 async fn hanging_rollback(env: &Env) -> String {
@@ -220,11 +220,11 @@ async fn an_archive_that_a_killed_daemon_left_is_made_anew_by_the_next() {
 #[tokio::test]
 async fn a_removal_that_goes_on_does_not_replace_a_good_archive() {
     let mut env = Env::new().await;
-    // More tables than go in one batch; the last of them is held, so that the others are gone when the removal gives up.
+    // More tables than fit in one batch. The last one is locked, so that the others are gone when the removal stops trying.
     let many = "do $$ begin for n in 1..41 loop execute format('create table t%s (id int primary key)', n); end loop; end $$;";
     env.add_blueprint(Folder::new(&env.dir, "many", "1.0").migration("one", many).path()).await;
     let made = env.provision_of("acme", "many").await;
-    // Short, so that the wait for a lock that is not given is too.
+    // Short limits, so that the wait for a lock that is never granted is short too.
     env.restart_with(
         "[limits]\noperation_budget_ms = 1000\nlock_timeout_ms = 200\n[archive]\ntimeout_ms = 8000\n",
     )

@@ -1,4 +1,4 @@
-//! A migration fails: the operator sees where and why, and nothing is left.
+//! A migration fails: the operator sees where and why, and nothing is left behind.
 
 use serde_json::Value;
 use tenantry_harness::{Env, Folder};
@@ -10,7 +10,7 @@ const GOOD: [&str; 4] = [
     "create function touch() returns int language sql as 'select 1';",
 ];
 
-/// Four good migrations and then this one.
+/// Four good migrations, and then this one.
 fn with_fifth(env: &Env, version: &str, sql: &str) -> Folder {
     let good = GOOD.iter().enumerate();
     let folder = Folder::new(&env.dir, "broken", version);
@@ -18,7 +18,7 @@ fn with_fifth(env: &Env, version: &str, sql: &str) -> Folder {
         .migration("fifth", sql)
 }
 
-/// Provisions `acme` from the blueprint, which must fail, and gives the failure and the tenant as the daemon has them.
+/// Provisions `acme` from the blueprint, which must fail, and returns the failure and the tenant as the daemon reports them.
 async fn fails(env: &Env, folder: &Folder, says: &[&str]) -> Value {
     env.add_blueprint(folder.path()).await;
     let output = env.tenantry(&["tenant", "create", "acme", "--blueprint", "broken", "--json"]).await;
@@ -131,7 +131,8 @@ async fn a_migration_cannot_pretend_that_the_server_is_down() {
     assert_eq!(failure["file"], "V5__fifth.sql");
 }
 
-/// With the SQLSTATE of a full disk it would be told to make room, with that of a deadlock be built five times.
+/// The SQLSTATE of a full disk would make the failure advise to make room; that of a deadlock would repeat the build five
+/// times.
 #[tokio::test]
 async fn an_sqlstate_that_a_migration_chose_decides_nothing() {
     for (sqlstate, not_said) in

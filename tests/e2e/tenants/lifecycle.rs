@@ -31,7 +31,7 @@ async fn connection_limits(env: &Env, made: &Provisioned) -> Vec<i32> {
     limits
 }
 
-/// A session of the tenant's application, and whether it still lives.
+/// A session of the tenant's application.
 async fn session(env: &Env, login: &Credentials) -> sqlx::PgConnection {
     let options = env.cluster.options(&login.database).username(&login.role);
     sqlx::PgConnection::connect_with(&options.password(login.password.as_deref().unwrap())).await.unwrap()
@@ -119,10 +119,10 @@ async fn an_update_is_seen_on_the_roles_and_refused_beyond_the_blueprints_bounds
 async fn an_update_that_fails_leaves_everything_as_it_was() {
     let mut env = Env::new().await;
     let made = env.provision("acme").await;
-    // Short, so that the wait for a lock that is not given is too.
+    // Short limits, so that the wait for a lock that is never granted is short too.
     env.restart_with("[limits]\noperation_budget_ms = 1500\nlock_timeout_ms = 200\n").await;
     let before = connection_limits(&env, &made).await;
-    // An administrator holds the tenant's marker; the undo gets through once it is let go.
+    // An administrator locks the tenant's marker; the undo succeeds once that lock is released.
     let mut holder = env.target().await;
     sqlx::raw_sql("begin; select from tenantry.placement where kind = 'tenant' for update")
         .execute(&mut holder)
@@ -215,7 +215,7 @@ async fn without_a_grace_a_retired_tenant_goes_at_once() {
     assert!(env.tenant("acme").await.archives.is_empty());
 }
 
-/// Starts a provision that waits in its migration; gives the operation's id once it waits there.
+/// Starts a provision that waits in its migration; returns the operation's id once it waits there.
 async fn slow_provision(env: &Env) -> String {
     let folder = Folder::new(&env.dir, "slow", "1.0")
         .migration("first", "create table first (id bigint primary key);")

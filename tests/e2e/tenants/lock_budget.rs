@@ -1,11 +1,11 @@
-//! Builds that take more of the server's locks than their text says: watched, bounded, and nobody else's loss.
+//! Builds that take more of the server's locks than their text shows: they are watched and bounded, and cost others nothing.
 
 use std::sync::Arc;
 
 use sqlx::Connection as _;
 use tenantry_harness::{Cluster, Env, Folder, Version, eventually};
 
-/// A server of 3,000 locks, of which operations may take 2,250 together.
+/// A server with 3,000 locks, of which operations may take 2,250 together.
 async fn small_server() -> Arc<Cluster> {
     let cluster = Cluster::private(Version::Packaged);
     cluster.execute("postgres", "alter system set max_locks_per_transaction = 10".to_owned()).await;
@@ -14,7 +14,7 @@ async fn small_server() -> Arc<Cluster> {
     cluster
 }
 
-/// Tables that no look at the text can count, at three locks each.
+/// Tables that cannot be counted from the text, at three locks each.
 fn tables(count: u32, columns: &str) -> String {
     format!("for i in 1..{count} loop execute format('create table t%s ({columns})', i); end loop;")
 }
@@ -23,11 +23,11 @@ fn block(statements: &str) -> String {
     format!("do $$ begin {statements} end $$;")
 }
 
-/// Holds what it has until there is a role of that name.
+/// Holds its locks until the role `gate` exists.
 const AT_THE_GATE: &str =
     "while not exists (select from pg_roles where rolname = 'gate') loop perform pg_sleep(0.02); end loop;";
 
-/// Nobody ran out of locks.
+/// No session ran out of locks.
 fn assert_had_enough(cluster: &Cluster) {
     let log = cluster.server_log();
     let lines: Vec<&str> = log.lines().filter(|line| line.contains("out of shared memory")).collect();
@@ -60,7 +60,7 @@ async fn a_build_that_takes_more_locks_than_there_are_is_ended_and_others_go_thr
 #[tokio::test]
 async fn builds_that_have_no_room_beside_each_other_are_made_one_after_the_other() {
     let env = Env::on(small_server().await).await;
-    // 1,500 locks each, and none is given back before the other has been given up.
+    // Each takes 1,500 locks, and releases none until the other build has been cancelled.
     let held = format!("{} {AT_THE_GATE}", tables(500, "id int primary key"));
     let many = Folder::new(&env.dir, "many", "1.0").migration("all", &block(&held));
     env.add_blueprint(many.path()).await;

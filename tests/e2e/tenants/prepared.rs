@@ -1,5 +1,5 @@
-//! A transaction that a tenant prepared outlives its session and its login, with all locks and rows that it holds. Where a
-//! server allows any, they go with the tenant's sessions, and keep nobody from being removed.
+//! A prepared transaction of a tenant outlives its session and its login, with all the locks and rows that it holds. On a
+//! server that allows prepared transactions, they are ended with the tenant's sessions, and block no removal.
 
 use tenantry_harness::{Cluster, Env, Folder, Version};
 
@@ -32,7 +32,7 @@ async fn go_with_the_tenant(version: Version) {
         env.psql(&tenant.credentials, &as_application).await.assert_status(0);
         made.push(tenant);
     }
-    // A neighbour's, which holds a role of another.
+    // A neighbour's prepared transaction, which holds a role of another tenant.
     let neighbour = env.provision_of("neighbour", "plain").await;
     let holds = format!(
         "begin; alter default privileges grant select on tables to {}_app; prepare transaction 'neighbour'",

@@ -1,7 +1,7 @@
-//! The blueprint `projects` as its application uses it: queries, triggers, reports over the seed, and its own rules.
+//! The blueprint `projects` as its application uses it: queries, triggers, reports on the seed data, and its own rules.
 //!
-//! Everything runs with the credentials that were issued, as the application's role and not as the owner. Each test
-//! has a tenant of its own.
+//! Everything runs with the issued credentials, as the application's role and not as the owner. Each test has a tenant of
+//! its own.
 
 use serde_json::Value;
 use tenantry_harness::{Cluster, Env, Output, Provisioned, Version, eventually};
@@ -126,7 +126,7 @@ async fn a_change_moves_updated_at_and_is_recorded_with_its_author_and_both_valu
         "the new assignee watches: {entry}"
     );
 
-    // What changes nothing is no news.
+    // An update that changes nothing is not recorded.
     change(&env, &made, "update tasks set priority = 4 where title = 'Confirmations by mail'").await;
     let count = "select count(*) from activity a join tasks t on t.id = a.task_id
                   where t.title = 'Confirmations by mail' and a.action = 'task.changed'";
@@ -172,7 +172,7 @@ async fn dependencies_are_never_doubled_circular_or_across_projects() {
     let made = seeded(&env).await;
     let (mail, pay, ship) =
         ("Confirmations by mail", "Payment by card and by invoice", "Shipping costs by weight and country");
-    // The seed has: mail waits for pay, pay waits for ship.
+    // In the seed data, mail waits for pay, and pay waits for ship.
     refused(&env, &made, &dependency(ship, mail), &["23514", "directly or through others"]).await;
     refused(&env, &made, &dependency(ship, pay), &["23514", "task_dependencies_no_cycle"]).await;
     refused(&env, &made, &dependency(ship, ship), &["23514", "task_dependencies_not_itself"]).await;
@@ -212,7 +212,7 @@ async fn two_halves_of_a_circle_at_once_do_not_close_it() {
     second.assert_status(1).assert_says(&["23514", "task_dependencies_no_cycle"]);
 }
 
-/// What holds between the views and the tables: each query gives one row with `holds`.
+/// What must hold between the views and the tables: each query returns one row with `holds`.
 const AGREEMENTS: &[(&str, &str)] = &[
     (
         "the open tasks of all people, and those of nobody, are all that are open",

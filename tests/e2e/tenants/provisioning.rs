@@ -1,4 +1,4 @@
-//! A tenant comes into being: its roles and privileges, its login, its name, its plan.
+//! A tenant is made: its roles and privileges, its login, its name, its plan.
 
 use std::collections::BTreeMap;
 
@@ -106,7 +106,7 @@ async fn a_tenant_is_refused_on_every_table_of_every_other_tenant() {
     for (attacker, victim) in [(&acme, &globex), (&globex, &acme)] {
         let relations = relations_of(&env, victim).await;
         assert!(relations.len() >= 12, "the blueprint has its tables: {relations:?}");
-        // One session for all of them: each attempt must end with 42501, or this says which didn't.
+        // One session for all of them: each attempt must end with 42501, otherwise the script names the one that did not.
         let attempts: Vec<String> = relations
             .iter()
             .map(|name| format!("select from {name}"))
@@ -165,7 +165,7 @@ async fn a_rollback_cuts_sessions_and_leaves_nothing() {
     let env = Env::new().await;
     let made = env.provision("acme").await;
     let neighbour = env.provision("globex").await;
-    // Holds a lock on its tables, which the removal would wait behind.
+    // Holds a lock on the tenant's tables, which the removal would have to wait for.
     let sql =
         "begin; insert into users (email, display_name) values ('a@example.test', 'A'); select pg_sleep(600)";
     let (session, ()) = tokio::join!(env.psql(&made.credentials, sql), async {
@@ -209,7 +209,7 @@ async fn an_approved_plan_runs_only_while_it_is_the_same() {
     };
     let wrong = "0".repeat(64);
     env.tenantry(&create(&wrong, &[])).await.assert_status(5).assert_says(&["plan"]);
-    // The right hash, but of another request.
+    // The hash is right, but belongs to another request.
     env.tenantry(&create(&hash, &["--set", "connection_limit=7"])).await.assert_status(5);
     env.tenantry(&create(&hash, &["--label", "tier=gold"])).await.assert_status(5);
     assert_eq!(

@@ -1,5 +1,5 @@
-//! A tenant can always be removed: nothing that it, or another tenant, leaves behind holds the removal up. Only what an
-//! administrator made of its objects in another tenant's schema does, and is named.
+//! A tenant can always be removed: nothing that it or another tenant leaves behind blocks the removal. Only what an
+//! administrator made from its objects in another tenant's schema does, and it is named.
 
 use sqlx::{AssertSqlSafe, Executor as _};
 use tenantry_harness::{Cluster, Env, Folder, Version};
@@ -8,7 +8,7 @@ use tenantry_protocol::tenant::Credentials;
 
 use crate::attacks::tenancy_shared::{pool, seen};
 
-/// A tenant grants rights to its neighbour, whose roles then have entries in privileges that are not its own.
+/// A tenant grants rights to its neighbour, whose roles then have entries in the privileges of another's objects.
 async fn a_neighbours_gifts_do_not_hold_up_a_removal(version: Version) {
     let cluster = if version == Version::Packaged { Cluster::shared() } else { Cluster::private(version) };
     let env = Env::on(cluster).await;
@@ -20,7 +20,7 @@ async fn a_neighbours_gifts_do_not_hold_up_a_removal(version: Version) {
     );
     env.add_blueprint(folder.path()).await;
     let giver = env.provision_of("giver", "giver").await;
-    // A blueprint that did so itself would not be provisioned.
+    // A blueprint that did this itself would not be provisioned.
     let gift = format!(
         "set role {1}; set search_path = {1};
          do $$ begin
@@ -34,7 +34,7 @@ async fn a_neighbours_gifts_do_not_hold_up_a_removal(version: Version) {
         leaving.tenant.placement, giver.tenant.placement
     );
     env.cluster.execute(&env.target_db, gift).await;
-    // A login can give things away too.
+    // A login can give away rights too.
     let by_login = format!(
         "alter default privileges grant select on tables to {0}_a;
          do $$ begin execute format('grant select on large object %s to {0}_app', lo_create(0)); end $$;",
@@ -44,7 +44,7 @@ async fn a_neighbours_gifts_do_not_hold_up_a_removal(version: Version) {
 
     env.rollback("leaving").await;
     env.assert_clean_slate(&leaving.tenant.placement).await;
-    // The giver kept what it has, and goes as completely.
+    // The giver kept what it has, and is removed just as completely.
     env.psql(&giver.credentials, "select * from gift").await.assert_status(0);
     env.rollback("giver").await;
     env.assert_clean_slate(&giver.tenant.placement).await;
@@ -107,7 +107,8 @@ async fn what_other_tenants_have_on_its_objects_does_not_go_with_it() {
     }
 }
 
-/// Gives the tenant's roles something again and again, and keeps them locked meanwhile; the archive's login too, once it is there.
+/// Grants something to the tenant's roles again and again, and so keeps them locked; also to the archive's login, once it
+/// exists.
 async fn a_persistent_neighbour(env: &Env, login: &Credentials, tenant: &PlacementName) {
     let gives = format!(
         "do $$ begin for i in 1..20 loop
@@ -119,7 +120,7 @@ async fn a_persistent_neighbour(env: &Env, login: &Credentials, tenant: &Placeme
          end loop; end $$"
     );
     loop {
-        // It is ended whenever it is in the way, and comes back.
+        // The session is ended whenever it is in the way, and comes back.
         env.psql(login, &gives).await;
     }
 }
@@ -159,7 +160,7 @@ async fn a_neighbour_who_comes_back_does_not_hold_up_a_removal_on_postgresql_18(
     a_neighbour_who_comes_back_does_not_hold_up_a_removal(Version::V18).await;
 }
 
-/// What a neighbour commits, and what it then leaves open: neither needs a right of the tenant's.
+/// What a neighbour commits, and what it then leaves open: neither needs a right from the tenant.
 const LEFT_OPEN: [[&str; 2]; 2] = [
     [
         "alter default privileges in schema {tenant} grant select on tables to public",

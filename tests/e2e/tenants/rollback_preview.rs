@@ -1,5 +1,5 @@
-//! What a rollback would remove is told as it is: the numbers agree with what a superuser sees, and looking changes nothing
-//! and runs nothing of the tenant's where that could do harm.
+//! The preview of a rollback is accurate: its numbers agree with what a superuser sees. Reading it changes nothing, and
+//! runs none of the tenant's code where that could do harm.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ async fn preview(env: &Env, slug: &str) -> RollbackPreview {
     env.rpc().await.rollback_preview(context(), request).await.unwrap().unwrap()
 }
 
-/// One number from the target, as a superuser sees it.
+/// A number from the target, as a superuser sees it.
 async fn number(env: &Env, sql: String) -> u64 {
     let mut superuser = env.target().await;
     let number: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&mut superuser).await.unwrap();
@@ -24,7 +24,7 @@ async fn number(env: &Env, sql: String) -> u64 {
 }
 
 async fn what_is_told_agrees_with_the_server(version: Version) {
-    // A picture of the whole cluster is compared.
+    // The test compares snapshots of the whole cluster.
     let env = Env::on(Cluster::private(version)).await;
     let create = ["tenant", "create", "acme", "--blueprint", "projects", "--seed", "--json"];
     env.tenantry(&create).await.assert_status(0);
@@ -67,7 +67,7 @@ async fn what_is_told_agrees_with_postgresql_18() {
     what_is_told_agrees_with_the_server(Version::V18).await;
 }
 
-/// A table that is locked holds up nobody who only asks.
+/// A locked table does not delay anybody who only asks.
 #[tokio::test]
 async fn what_cannot_be_read_in_time_is_an_estimate_or_left_out() {
     let env = Env::new().await;
@@ -88,8 +88,8 @@ async fn what_cannot_be_read_in_time_is_an_estimate_or_left_out() {
     assert_eq!(preview(&env, "small").await.rows, RowCount::Exact { rows: 7 });
 }
 
-/// The planner evaluates the constant parts of an index's expression even for `count(*)`: this one is the tenant's code.
-/// It reaches for the provisioner, writes, and then outlives its own cancellation.
+/// The planner evaluates the constant parts of an index's expression even for `count(*)`: here they are the tenant's code.
+/// It tries to become the provisioner, writes, and then outlives its own cancellation.
 const SPY: &str = "
     create table bait (id int primary key);
     create function deed() returns int volatile language plpgsql as $$

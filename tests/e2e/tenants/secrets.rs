@@ -1,5 +1,5 @@
-//! A daemon dies in the middle of a change of secrets: the trail has its end all the same, nobody has a login that is not
-//! on record, and whoever asks again gets a secret that works.
+//! A daemon dies in the middle of a change of secrets: the change still has its end in the trail, nobody has a login that
+//! is not on record, and a client that asks again gets a secret that works.
 
 use sqlx::{Connection as _, PgConnection};
 use tenantry_harness::rpc::context;
@@ -10,7 +10,7 @@ use tenantry_protocol::tenant::Credentials;
 const HOLD_MARKER: &str = "begin; select from tenantry.placement where kind = 'tenant' for update";
 const HOLD_TRAIL: &str = "begin; select from control.audit_head for update";
 
-/// A session of an administrator that holds what the daemon needs next, until it is closed.
+/// An administrator's session that holds what the daemon needs next, until it is closed.
 async fn hold(mut session: PgConnection, what: &'static str) -> PgConnection {
     sqlx::raw_sql(what).execute(&mut session).await.unwrap();
     session
@@ -28,12 +28,12 @@ async fn wait_for_waiter(env: &Env, holder: &mut PgConnection) {
     .await;
 }
 
-/// Asks for `action`, lets it come to its effect or past it, kills the daemon there, and starts the next.
+/// Requests `action`, kills the daemon just before or just after its effect, and starts the next one.
 async fn kill_during(env: &mut Env, action: &str, is_past_effect: bool) {
     let mut marker = hold(env.target().await, HOLD_MARKER).await;
     let ask = ["tenant", "credentials", "acme", action, "--json"];
     let asking = async {
-        // Nobody gets an answer.
+        // The client gets no answer.
         let output = env.tenantry(&ask).await;
         assert_ne!(output.status, 0, "{output}");
     };
@@ -50,12 +50,12 @@ async fn kill_during(env: &mut Env, action: &str, is_past_effect: bool) {
     };
     tokio::join!(asking, killing);
     env.take_daemon().kill().await;
-    // What it held on to ends with the connections that it left.
+    // The locks of the killed daemon end with its connections.
     drop(trail);
     env.start_daemon().await;
 }
 
-/// Waits until the newest change of that kind has its end in the trail, and gives what its operation says of a failure.
+/// Waits until the newest change of that kind has its end in the trail, and returns its operation's failure message.
 async fn wait_for_end(env: &Env, action: &str, outcome: &str) -> String {
     let id = eventually("the trail has its end", async || {
         let request = AuditRequest { limit: Some(500), ..AuditRequest::default() };
@@ -123,7 +123,7 @@ async fn a_rotation_that_a_killed_daemon_was_finishing_is_finished_by_the_next()
         let issued = env.tenant("acme").await.tenant.credentials.expect("credentials");
         assert!(issued.role.ends_with("_b") && issued.previous_role.is_none(), "{issued:?}");
         if !is_past_effect {
-            // Back to the login of before, for the second time.
+            // Goes back to the first login, so that the second round starts like the first.
             env.tenantry(&["tenant", "credentials", "acme", "rotate"]).await.assert_status(0);
             env.tenantry(&["tenant", "credentials", "acme", "finish"]).await.assert_status(0);
             env.tenantry(&["tenant", "credentials", "acme", "rotate"]).await.assert_status(0);
@@ -137,7 +137,7 @@ async fn a_key_whose_change_came_to_nothing_says_so_and_is_not_used_again() {
     env.provision("acme").await;
     let marker = hold(env.target().await, HOLD_MARKER).await;
     let issue = ["tenant", "credentials", "acme", "issue", "--idempotency-key", "once"];
-    // The marker is not given: its time is over after a while.
+    // The marker's lock is never granted, so the operation runs out of time.
     env.restart_with("[limits]\noperation_budget_ms = 1000\nlock_timeout_ms = 200\n").await;
     let first = env.tenantry(&issue).await;
     assert_ne!(first.status, 0, "{first}");

@@ -1,5 +1,5 @@
-//! The bound on a tenant's temporary files: set where an administrator lets the daemon, told of where not, and no tenant's
-//! to lift.
+//! The bound on a tenant's temporary files: set if an administrator lets the daemon set it, reported if not, and no tenant
+//! can lift it.
 
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
@@ -7,7 +7,7 @@ use tenantry_harness::{Cluster, Env, Folder, Output, Provisioned, Version};
 use tenantry_protocol::tenant::Credentials;
 
 const GRANT: &str = "grant set on parameter temp_file_limit to ";
-/// Some 30 MB, with whatever `work_mem` a tenant gives itself.
+/// Some 30 MB, whatever `work_mem` a tenant gives itself.
 const SPILLS: &str = "set work_mem = '64kB'; select count(*) from generate_series(1, 2000000)";
 
 async fn create(env: &Env, slug: &str, blueprint: &str, setting: &str) -> Provisioned {
@@ -56,7 +56,7 @@ async fn no_tenant_lifts_the_bound_of_its_temporary_files(version: Version) {
         ] {
             env.psql(login, lift).await.assert_status(1).assert_says(&["42501"]);
         }
-        // It may take back what is its own to set, and no more.
+        // The tenant may reset its own settings, and no more.
         env.psql(login, "alter role current_user reset all; discard all; reset all").await;
         assert_eq!(limit(&env, login).await, "16MB", "{slug}");
         let start = PgConnectOptions::new()
@@ -68,7 +68,7 @@ async fn no_tenant_lifts_the_bound_of_its_temporary_files(version: Version) {
             .options([("temp_file_limit", "-1")]);
         let refused = start.connect().await.unwrap_err();
         assert_eq!(refused.as_database_error().unwrap().code().as_deref(), Some("42501"), "{refused}");
-        // The other login has the same one, and an update is for both.
+        // The other login has the same bound, and an update changes both.
         env.tenantry(&["tenant", "update", slug, "--set", "temp_file_limit_mb=200"]).await.assert_status(0);
         env.psql(login, SPILLS).await.assert_status(0);
         let rotated =
@@ -102,7 +102,7 @@ async fn where_the_bound_cannot_be_set_plan_and_check_give_the_statement_that_an
     let mend = told.stdout.lines().find_map(|line| Some(&line[line.find(GRANT)?..])).expect("a statement");
     env.cluster.execute("postgres", mend.to_owned()).await;
 
-    // From now on; who is there already is named.
+    // The bound applies from now on; existing tenants without it are named.
     let globex = env.provision("globex").await;
     assert_eq!(limit(&env, &globex.credentials).await, "1GB");
     let told = check(&env).await;

@@ -1,5 +1,4 @@
-//! Looking something up in the trail: each filter finds its events and no others, page by page, and what is not what it
-//! was is marked.
+//! Searching the trail: each filter finds its events and no others, page by page, and events that were changed are marked.
 
 use tenantry_harness::rpc::context;
 use tenantry_harness::trail::generate::{
@@ -13,7 +12,7 @@ async fn ask(env: &Env, request: AuditRequest) -> Result<AuditResponse, ApiError
     env.rpc().await.audit(context(), request).await.unwrap()
 }
 
-/// Everything that a filter finds, newest first, in pages of `limit`.
+/// Everything that a filter finds, newest first, in pages of `limit` events.
 async fn all(env: &Env, filter: &AuditFilter, limit: u32) -> Vec<AuditEvent> {
     let (mut events, mut before) = (Vec::<AuditEvent>::new(), None);
     loop {
@@ -32,7 +31,7 @@ fn at(us: i64) -> time::OffsetDateTime {
     time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(us) * 1_000).unwrap()
 }
 
-/// Filters, each with what it should find.
+/// Filters, each with the events that it should find.
 type Case = (AuditFilter, Box<dyn Fn(&AuditEvent) -> bool>);
 
 fn cases(some: &AuditEvent, made: Generated) -> Vec<Case> {
@@ -67,7 +66,7 @@ fn cases(some: &AuditEvent, made: Generated) -> Vec<Case> {
         case(AuditFilter { outcome: text("failed"), ..none() }, |e| e.outcome.as_deref() == Some("failed")),
         case(AuditFilter { outcome: text("denied"), ..none() }, |e| e.outcome.as_deref() == Some("denied")),
         case(AuditFilter { outcome: text("intent"), ..none() }, |e| e.outcome.is_none()),
-        // What was there before was recorded now, which is later than what is made out to be years old.
+        // The events before the generated ones were recorded now, later than those, which claim to be years old.
         case(AuditFilter { since: Some(since), ..none() }, move |e| e.at >= since && e.seq >= made.from),
         case(AuditFilter { until: Some(until), ..none() }, move |e| e.at < until),
         case(AuditFilter { since: Some(since), until: Some(until), ..none() }, move |e| {

@@ -1,5 +1,5 @@
-//! The trail's commands where no daemon is needed: what people get wrong, said in a sentence that says what to do; and
-//! exports, checked by whoever holds the key.
+//! The trail's commands without a daemon: mistakes are answered with a sentence that says what to do, and exports are
+//! checked by a person who holds the key.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use tenantry_harness::cli::{run, tenantry_command};
 use tenantry_harness::scratch::Scratch;
 use tenantry_harness::{Env, Output};
 
-/// Nobody's home, and no daemon anywhere.
+/// A home without a daemon.
 struct Alone(Scratch);
 
 impl Alone {

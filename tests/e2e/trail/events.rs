@@ -1,4 +1,5 @@
-//! The trail is complete: whatever the daemon can be asked to change leaves its events, and so does what it decides itself.
+//! The trail is complete: every change that the daemon can be asked for leaves its events, and so does what it decides
+//! itself.
 
 use serde_json::{Value, json};
 use tenantry_harness::rpc::context;
@@ -7,7 +8,7 @@ use tenantry_protocol::audit::{AuditEvent, AuditRequest};
 use tenantry_protocol::methods::Effect;
 use tenantry_protocol::service::METHODS;
 
-/// In the place of the operation that was begun last.
+/// Stands for the operation that was started last.
 const LAST: &str = "the last operation";
 
 /// A call, and what it leaves in the trail.
@@ -21,7 +22,7 @@ fn call(method: &'static str, request: Value, events: &'static [&'static str]) -
     Call { method, request, events }
 }
 
-/// In an order in which each finds what it needs.
+/// Ordered so that each finds what it needs.
 fn mutations() -> Vec<Call> {
     let acme = || json!({ "slug": "acme" });
     let confirmed = json!({ "slug": "acme", "confirm": "acme", "discard_data": true });
@@ -62,7 +63,7 @@ fn mutations() -> Vec<Call> {
         call("audit_hold", json!({ "name": "lawsuit", "reason": "a letter" }), &["audit.hold"]),
         call("audit_release", json!({ "name": "lawsuit" }), &["audit.release"]),
         call("audit_redact", json!({ "slug": "acme", "confirm": "acme" }), &["audit.redact"]),
-        // There is no trouble here and no old event: what they leave where there is, is their own tests' to say.
+        // There is no trouble here and no old event; the events of these two are tested elsewhere.
         call("audit_acknowledge", json!({ "seq": 1 }), &[]),
         call("audit_prune", json!({ "before": "2020-01-01T00:00:00Z" }), &[]),
     ]

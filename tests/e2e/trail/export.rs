@@ -1,4 +1,4 @@
-//! Exports: whole or by filter, in parts, each on record; what stands in a file can be held against the trail's key.
+//! Exports: whole or filtered, in parts, each on record; the content of a file can be checked against the trail's key.
 
 use sha2::{Digest as _, Sha256};
 use tenantry_harness::Env;
@@ -21,7 +21,7 @@ async fn read(env: &Env, id: &str) -> Result<AuditExportPart, ApiError> {
     env.rpc().await.audit_export_read(context(), AuditExportReadRequest { id: id.into() }).await.unwrap()
 }
 
-/// All of it, and the last part's account.
+/// The whole text, and the last part with its totals.
 pub(crate) async fn export(
     env: &Env,
     filter: AuditFilter,
@@ -65,7 +65,7 @@ fn assert_signed(signed: &Signed, trail: Uuid, key: &PublicKey) {
     assert!(key.has_signed(&statement, &bytes(&signed.signature)), "{signed:?}");
 }
 
-/// Reads it as an auditor would: each link, each value, each signature.
+/// Reads the export as an auditor would: each link, each value, each signature.
 pub(crate) fn verified(text: &str, key: &PublicKey) -> Verifiable {
     let last = text.trim_end().rfind('\n').unwrap() + 1;
     let mut lines = text[..last].lines().map(|line| serde_json::from_str::<ExportLine>(line).unwrap());

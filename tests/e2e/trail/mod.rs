@@ -1,4 +1,4 @@
-//! The audit trail: what is recorded, found, exported, kept, and noticed when it was changed.
+//! The audit trail: what is recorded, found, exported and kept, and how changes to it are noticed.
 
 mod browse;
 mod commands;

@@ -1,4 +1,4 @@
-//! The audit trail: every mutation is in it twice, before and after, and what is in it stays as it was.
+//! The audit trail: every mutation is in it twice, before and after, and its records stay as they were.
 
 use tenantry_harness::rpc::context;
 use tenantry_harness::{Env, Folder};
@@ -67,7 +67,7 @@ async fn every_event_is_linked_to_the_one_before_without_gaps() {
         assert_eq!(pair[1].prev_hash, pair[0].hash);
         assert_eq!(pair[1].hash.len(), 64);
     }
-    // By another path: PostgreSQL itself computes what a row's hash must be, from the bytes that are stored.
+    // A second way: PostgreSQL itself computes each row's hash from the stored bytes.
     let recomputed: Vec<(i64, bool)> = sqlx::query_as(
         "select seq, hash = sha256(convert_to('tenantry.audit.v1', 'UTF8') || '\\x00'::bytea || int8send(seq) || prev_hash
              || int8send(octet_length(payload)) || payload)

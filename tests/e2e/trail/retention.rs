@@ -1,4 +1,4 @@
-//! What is kept of the trail: holds, pruning of whole segments, redaction. The chain still verifies after each.
+//! What is kept of the trail: holds, pruning of whole segments, redaction. The chain still verifies after each of them.
 
 use tenantry_harness::rpc::context;
 use tenantry_harness::trail::generate;
@@ -49,7 +49,7 @@ async fn newest(env: &Env) -> AuditEvent {
     events(env, AuditFilter::default()).await.remove(0)
 }
 
-/// The tables of the control schema that hold the text somewhere.
+/// The tables of the control schema that contain the text.
 async fn tables_with(env: &Env, text: &str) -> Vec<String> {
     sqlx::query_scalar(
         "select table_name::text from information_schema.tables t
@@ -63,7 +63,7 @@ async fn tables_with(env: &Env, text: &str) -> Vec<String> {
     .unwrap()
 }
 
-/// Not by itself, and not by calling the functions that run as the owner otherwise than the rules have it.
+/// The runtime role drops nothing: neither directly, nor by calling the functions that run as the owner against their rules.
 async fn assert_the_runtime_role_drops_nothing(env: &Env) {
     use sqlx::{ConnectOptions, Executor};
 
@@ -99,14 +99,14 @@ async fn old_segments_are_pruned_whole_and_what_stays_still_verifies() {
     let shown: Vec<_> = listed.iter().map(|s| (s.from_seq, s.to_seq, s.is_sealed, s.is_pruned)).collect();
     assert_eq!(shown, [(1, SEGMENT, true, false), (SEGMENT + 1, 2 * SEGMENT, false, false)]);
 
-    // It is read in several ranges.
+    // The trail is read in several ranges.
     let whole = verdict(&env, Vec::new()).await;
     assert_eq!((whole.broken, whole.from_seq), (None, 1));
     assert!(whole.to_seq >= SEGMENT + 700);
 
     assert_the_runtime_role_drops_nothing(&env).await;
 
-    // A hold on a tenant that has events there keeps all of it; a dry run changes nothing.
+    // A hold on a tenant with events in a segment keeps all of it; a dry run changes nothing.
     hold(&env, "case-7", Some("generated-7"), "letter of the court").await.unwrap();
     let kept = prune(&env, 31, false).await.unwrap();
     assert!(kept.segments.is_empty() && kept.kept[0].contains("case-7"), "{kept:?}");
@@ -115,7 +115,7 @@ async fn old_segments_are_pruned_whole_and_what_stays_still_verifies() {
     assert_eq!((dry.segments.len(), dry.events), (1, 100_000), "{dry:?}");
     assert!(!segments(&env).await.segments[0].is_pruned);
 
-    // The daemon verifies the trail that it finds at its start, and what is being read is not dropped.
+    // The daemon verifies the trail that it finds at its start, and a segment that is being read is not dropped.
     let pruned = eventually("the oldest segment is pruned", async || {
         let pruned = prune(&env, 31, false).await.unwrap();
         let is_read = pruned.kept.first().is_some_and(|why| why.contains("being read"));
@@ -150,10 +150,10 @@ async fn old_segments_are_pruned_whole_and_what_stays_still_verifies() {
     let exported = verified(&text, &public_key(&env).await);
     assert_eq!((exported.header.from.seq, exported.header.from.hash), (SEGMENT, event.facts["hash"].clone()));
     assert_eq!(exported.checkpoints[0].seq, SEGMENT);
-    // What was pruned is neither found nor missed.
+    // Pruned events are neither found nor missed.
     let gone = AuditFilter { action: Some(generate::RARE_ACTION.into()), ..AuditFilter::default() };
     assert!(events(&env, gone).await.is_empty() && made.from < SEGMENT);
-    // And the trail goes on.
+    // The trail continues.
     env.provision("acme").await;
     env.take_daemon().stop().await;
     env.start_daemon().await;

@@ -1,4 +1,4 @@
-//! The limits that this project has set itself: a proof ends with a line for each.
+//! The limits that this project has set itself: a proof ends with one line for each.
 
 /// A value beside its limit.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ impl Bar {
     }
 }
 
-/// `bar NAME VALUE LIMIT ok|short`, a line each, and whether all are met.
+/// Prints `bar NAME VALUE LIMIT ok|short`, one line each; returns whether all are met.
 pub fn print(bars: &[Bar]) -> bool {
     for Bar { name, value, limit, is_met } in bars {
         let value = (value * 1_000.0).round() / 1_000.0;

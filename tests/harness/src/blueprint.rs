@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::binaries::project_dir;
 
-/// A folder with a manifest and migrations, numbered in the order they are added.
+/// A folder with a manifest and migrations, which are numbered in the order in which they are added.
 #[derive(Debug)]
 pub struct Folder {
     dir: PathBuf,
@@ -12,7 +12,7 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// A blueprint of that name and version with no migration yet.
+    /// A blueprint of that name and version, without a migration yet.
     pub fn new(parent: &Path, name: &str, version: &str) -> Self {
         let dir = parent.join(format!("{name}-{version}"));
         std::fs::create_dir(&dir).unwrap();
@@ -39,7 +39,7 @@ impl Folder {
         this.say("name = \"projects\"", "name = \"projects-in-databases\"").in_databases()
     }
 
-    /// Needs an extension.
+    /// The blueprint needs an extension.
     pub fn extension(self, name: &str) -> Self {
         self.say("tenancy =", &format!("extensions = [\"{name}\"]\ntenancy ="))
     }
@@ -78,7 +78,7 @@ impl Folder {
         this
     }
 
-    /// Adds a file of data that is loaded where it is asked for, after the migrations.
+    /// Adds a file of data that is loaded on request, after the migrations.
     pub fn seed(self, sql: &str) -> Self {
         std::fs::create_dir(self.dir.join("seed")).unwrap();
         std::fs::write(self.dir.join("seed/data.sql"), sql).unwrap();
@@ -88,7 +88,7 @@ impl Folder {
         self
     }
 
-    /// Adds a number that a tenant can be given.
+    /// Adds a numeric setting that a tenant can be given.
     pub fn setting(self, name: &str, default: i64) -> Self {
         let manifest = self.dir.join("blueprint.toml");
         let setting =

@@ -1,6 +1,6 @@
-//! The system catalog as a superuser sees it: is anything left of a tenant, has anything changed.
+//! The system catalog as a superuser sees it: whether anything is left of a tenant, and whether anything has changed.
 //!
-//! A snapshot holds one line per object with its owner, privileges and definition, so that a difference reads as a sentence.
+//! A snapshot holds one line per object with its owner, privileges and definition, so that a difference is readable.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use tenantry_protocol::name::PlacementName;
 
 use super::Env;
 
-/// What of a placement is in the catalog of its target and of its cluster; one row each.
+/// Everything of a placement in the catalogs of its target and its cluster; one row each.
 const TRACES: &str = "
     select 'role ' || rolname from pg_authid where starts_with(rolname, $1)
     union all select 'schema ' || nspname from pg_namespace where starts_with(nspname, $1)
@@ -26,7 +26,7 @@ const TRACES: &str = "
     union all select 'replication slot ' || slot_name from pg_replication_slots
     union all select 'publication ' || pubname from pg_publication";
 
-/// References to roles that are gone: what a removal forgot can only be seen this way.
+/// References to roles that no longer exist: only this shows what a removal forgot.
 const ORPHANS: &str = "
     select 'membership without role' from pg_auth_members m
         where not exists (select from pg_authid where oid = m.roleid) or not exists (select from pg_authid where oid = m.member)
@@ -37,7 +37,7 @@ const ORPHANS: &str = "
     union all select 'object in a schema that is gone: ' || relname from pg_class c
         where not exists (select from pg_namespace where oid = c.relnamespace)";
 
-/// What the roles of the cluster are and may do, and what its databases are.
+/// The roles of the cluster with their attributes, and its databases.
 const CLUSTER: &str = "
     select format('role %s super=%s inherit=%s createrole=%s createdb=%s login=%s repl=%s bypassrls=%s limit=%s until=%s pw=%s',
             rolname, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication, rolbypassrls,
@@ -53,7 +53,7 @@ const CLUSTER: &str = "
     union all select format('parameter %s %s', parname, paracl) from pg_parameter_acl
     union all select format('file setting %s = %s', name, setting) from pg_file_settings";
 
-/// What is in one database: objects with owner, privileges and definition.
+/// The content of one database: objects with their owner, privileges and definition.
 const DATABASE: &str = "
     select format('schema %s owner=%s acl=%s', nspname, nspowner::regrole, nspacl) from pg_namespace
         where nspname !~ '^pg_(toast_)?temp_'
@@ -80,7 +80,7 @@ const DATABASE: &str = "
     union all select format('policy %s on %s', polname, polrelid::regclass) from pg_policy
     union all select format('publication %s owner=%s', pubname, pubowner::regrole) from pg_publication";
 
-/// Whether a row of the system's own objects was written since: cheaper than to look at thousands of definitions.
+/// Whether a row of the system's own objects was written since: cheaper than comparing thousands of definitions.
 const SYSTEM: &str = "
     select 'system functions ' || sum(hashtext(oid || ':' || xmin)) from pg_proc where oid < 16384
     union all select 'system relations ' || sum(hashtext(oid || ':' || xmin)) from pg_class where oid < 16384
@@ -91,7 +91,7 @@ async fn rows(connection: &mut PgConnection, sql: &'static str) -> BTreeSet<Stri
     sqlx::query_scalar::<_, String>(sql).fetch_all(connection).await.unwrap().into_iter().collect()
 }
 
-/// Everything about a cluster's roles and one database, a line each.
+/// Everything about a cluster's roles and one database, one line each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot(BTreeSet<String>);
 
@@ -104,8 +104,8 @@ impl Snapshot {
         Self(lines)
     }
 
-    /// As [`Snapshot::take`], where of the system's own objects it is enough that something of them changed; with what
-    /// refers to roles that are gone.
+    /// Like [`Snapshot::take`], but of the system's own objects it only records whether any changed; it includes references
+    /// to roles that no longer exist.
     pub async fn take_quickly(env: &Env) -> Self {
         let own = DATABASE
             .replace("from pg_proc", "from pg_proc where oid >= 16384")
@@ -122,7 +122,7 @@ impl Snapshot {
         self.0
     }
 
-    /// What differs, as lines that begin with - (gone) or + (new); empty if nothing does.
+    /// The differences, as lines that begin with - (gone) or + (new); empty if there are none.
     pub fn difference(&self, later: &Self) -> Vec<String> {
         let gone = self.0.difference(&later.0).map(|line| format!("- {line}"));
         let new = later.0.difference(&self.0).map(|line| format!("+ {line}"));
@@ -131,7 +131,8 @@ impl Snapshot {
 }
 
 impl Env {
-    /// Nothing is left of that placement: no role, membership, schema, default privilege, setting, session or lock.
+    /// Asserts that nothing is left of that placement: no role, membership, schema, default privilege, setting, session or
+    /// lock.
     #[track_caller]
     pub fn assert_clean_slate(&self, placement: &PlacementName) -> impl Future<Output = ()> {
         let caller = std::panic::Location::caller();
@@ -141,7 +142,7 @@ impl Env {
         }
     }
 
-    /// What is there of that placement.
+    /// Everything that exists of that placement.
     pub async fn traces(&self, placement: &PlacementName) -> BTreeSet<String> {
         let mut connection = self.target().await;
         let found =

@@ -1,4 +1,4 @@
-//! Running a program to its end and looking at what it said.
+//! Running a program to its end and checking its output.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -10,7 +10,7 @@ use tokio::process::Command;
 use super::binaries;
 use super::wait::within;
 
-/// What a program that ended left.
+/// What a program left when it ended.
 #[derive(Debug, Clone)]
 pub struct Output {
     /// The command line, for messages.
@@ -35,13 +35,13 @@ impl Output {
         self
     }
 
-    /// Its standard error has each of these texts.
+    /// Asserts that its standard error contains each of these texts.
     #[track_caller]
     pub fn assert_says(self, texts: &[&str]) -> Self {
         for text in texts {
             assert!(self.stderr.contains(text), "'{text}' is not in its standard error\n{self}");
         }
-        // What people read is sentences, not the debug form of a type or a trace.
+        // People read sentences, not the debug form of a type or a trace.
         for ugly in ["Err(", "Some(", "panicked", "RUST_BACKTRACE", "Backtrace"] {
             assert!(!self.stderr.contains(ugly), "'{ugly}' is in its standard error\n{self}");
         }
@@ -56,7 +56,7 @@ impl std::fmt::Display for Output {
     }
 }
 
-/// `tenantry` with nothing of this user's environment that it would look at.
+/// `tenantry` without any of this user's environment that it would read.
 pub fn tenantry_command<S: AsRef<OsStr>>(arguments: &[S], home: &Path) -> Command {
     let mut command = Command::new(binaries::tenantry());
     command.args(arguments).env("HOME", home);
@@ -66,7 +66,7 @@ pub fn tenantry_command<S: AsRef<OsStr>>(arguments: &[S], home: &Path) -> Comman
     command
 }
 
-/// Runs it without input until it ends.
+/// Runs the program without input until it ends.
 pub async fn run(mut command: Command) -> Output {
     let shown = format!("{:?}", command.as_std());
     let output = within(&shown, command.stdin(Stdio::null()).kill_on_drop(true).output())

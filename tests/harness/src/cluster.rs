@@ -1,7 +1,7 @@
-//! A private PostgreSQL cluster: socket only, without fsync, in a temporary folder with a short path.
+//! A private PostgreSQL cluster: reached only by its socket, without fsync, in a temporary folder with a short path.
 //!
-//! Tests that can share one take [`Cluster::shared`]; one that looks at the whole cluster, or stops it, takes its own.
-//! The superuser is let in by the kernel's word (peer), everybody else by password, as in production.
+//! Tests that can share a cluster use [`Cluster::shared`]; a test that looks at the whole cluster, or stops it, uses its
+//! own. The superuser is admitted by peer authentication, everybody else by password, as in production.
 
 mod original;
 
@@ -25,7 +25,7 @@ pub const SUPERUSER: &str = "harness";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
-    /// What the system's packages have: 15 on Debian 12.
+    /// The version of the system's packages: 15 on Debian 12.
     Packaged,
     V18,
 }
@@ -35,7 +35,7 @@ pub struct Cluster {
     base: PathBuf,
     bin: PathBuf,
     next: AtomicU32,
-    /// Last: ends the server and removes `base`.
+    /// Dropped last: ends the server and removes `base`.
     _reaper: Reaper,
 }
 
@@ -84,7 +84,7 @@ impl Cluster {
             .arg(&log));
     }
 
-    /// Ends the server as a crash would. Only on a cluster of the test's own.
+    /// Ends the server as a crash would. Only for a cluster of the test's own.
     pub fn crash(&self) {
         let data = self.base.join("data");
         run(self
@@ -114,7 +114,7 @@ impl Cluster {
         dir
     }
 
-    /// A number that no other call on this cluster gets.
+    /// A number that no other call on this cluster returns.
     pub fn next_number(&self) -> u32 {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
@@ -123,7 +123,7 @@ impl Cluster {
         std::fs::read_to_string(self.base.join("data/server.log")).unwrap_or_default()
     }
 
-    /// How to reach a database of this cluster; nothing of it comes from the environment.
+    /// How to reach a database of this cluster; none of it comes from the environment.
     pub fn options(&self, database: &str) -> PgConnectOptions {
         PgConnectOptions::new_without_pgpass()
             .socket(self.socket_dir())
@@ -148,7 +148,7 @@ impl Cluster {
     }
 }
 
-/// Whom the server runs as where the tests run as root; `None` where it runs as the same user as the tests.
+/// The user that the server runs as if the tests run as root; `None` if it runs as the same user as the tests.
 pub fn server_user() -> Option<User> {
     Uid::effective().is_root().then(|| {
         User::from_name("postgres")

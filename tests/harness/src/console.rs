@@ -1,4 +1,4 @@
-//! The console in a pseudo terminal: keys in, the screen as a terminal would show it out.
+//! The console in a pseudo terminal: it takes keys, and gives the screen as a terminal would show it.
 
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
@@ -18,7 +18,7 @@ pub struct Console {
     terminal: Arc<Terminal>,
 }
 
-/// What the reader thread fills and the test looks at.
+/// What the reader thread fills and the test reads.
 struct Terminal {
     state: Mutex<ConsoleState>,
     changed: Condvar,
@@ -53,7 +53,7 @@ impl Console {
         }
         command.cwd("/");
         let child = pty.slave.spawn_command(command).unwrap();
-        // Our copy of the slave must go, or the end of the program would not end the reader.
+        // Our copy of the slave must be closed; otherwise the end of the program would not end the reader.
         drop(pty.slave);
         let (rows, columns) = (NonZeroU16::new(24).unwrap(), NonZeroU16::new(80).unwrap());
         let terminal = Arc::new(Terminal {
@@ -84,13 +84,13 @@ impl Console {
         Self { child, master: pty.master, keys, terminal }
     }
 
-    /// Types; `\r` is enter, `\u{1b}` escape, `\u{13}` ctrl-s.
+    /// Types keys; `\r` is enter, `\u{1b}` escape, `\u{13}` ctrl-s.
     pub fn type_keys(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
         self.keys.flush().unwrap();
     }
 
-    /// Waits until the screen's text is as wanted, and gives it; panics with the last screen if that never comes.
+    /// Waits until the screen's text is as wanted, and returns it; panics with the last screen if that never happens.
     #[track_caller]
     pub fn wait_for_screen(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
         let deadline = Instant::now() + PATIENCE;
@@ -116,7 +116,7 @@ impl Console {
         self.wait_for_screen(&format!("'{text}'"), |screen| screen.contains(text))
     }
 
-    /// The whole screen once it shows the text and the frame that does is complete.
+    /// The whole screen once it shows the text and the frame with that text is complete.
     #[track_caller]
     pub fn wait_for_frame(&self, text: &str) -> vt100::Screen {
         let deadline = Instant::now() + PATIENCE;
@@ -138,7 +138,7 @@ impl Console {
         self.master.resize(size(rows, cols)).unwrap();
     }
 
-    /// Waits until the program has ended and everything it wrote was read; gives its status and all bytes.
+    /// Waits until the program has ended and all its output was read; returns its status and all bytes.
     pub fn wait_for_end(mut self) -> (ExitStatus, Vec<u8>) {
         let deadline = Instant::now() + PATIENCE;
         let mut state = self.terminal.state.lock().unwrap();
@@ -152,7 +152,7 @@ impl Console {
         (self.child.wait().unwrap(), bytes)
     }
 
-    /// Whether the program has the alternate screen, and whether the cursor is hidden.
+    /// Whether the program uses the alternate screen, and whether the cursor is hidden.
     pub fn modes(&self) -> (bool, bool) {
         let state = self.terminal.state.lock().unwrap();
         (state.parser.screen().alternate_screen(), state.parser.screen().hide_cursor())
@@ -161,7 +161,7 @@ impl Console {
 
 impl Drop for Console {
     fn drop(&mut self) {
-        // Only one that still runs: the number of one that ended may be another process's by now.
+        // Only a process that still runs is killed: the pid of an ended one may belong to another process by now.
         if matches!(self.child.try_wait(), Ok(None)) {
             let _ = self.child.kill();
             let _ = self.child.wait();

@@ -1,4 +1,4 @@
-//! A running `tenantryd`, started as a client would start it: it announces its socket and ends with its input.
+//! A running `tenantryd`, started as a client would start it: it announces its socket, and ends when its input does.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -29,17 +29,17 @@ pub struct Ended {
 }
 
 impl Daemon {
-    /// Starts it and waits until it is ready; panics with its log if it isn't.
+    /// Starts the daemon and waits until it is ready; panics with its log if it does not become ready.
     pub async fn start(arguments: &[&str], dir: &Path) -> Self {
         Self::start_with(arguments, dir, &[]).await
     }
 
-    /// Starts it; `Err` if it ends before it is ready.
+    /// Starts the daemon; `Err` if it ends before it is ready.
     pub async fn try_start(arguments: &[&str], dir: &Path) -> Result<Self, Ended> {
         Self::launch(&binaries::tenantryd(), arguments, dir, &[]).await
     }
 
-    /// Starts it with more variables in its environment.
+    /// Starts the daemon with more variables in its environment.
     pub async fn start_with(arguments: &[&str], dir: &Path, variables: &[(&str, &str)]) -> Self {
         match Self::launch(&binaries::tenantryd(), arguments, dir, variables).await {
             Ok(daemon) => daemon,
@@ -57,7 +57,7 @@ impl Daemon {
         Self::run(Command::new(program), arguments, dir, variables).await
     }
 
-    /// The same by a command that becomes the daemon.
+    /// Like [`Self::launch`], with a command that becomes the daemon.
     pub async fn run(
         mut command: Command,
         arguments: &[&str],
@@ -96,25 +96,25 @@ impl Daemon {
         }
     }
 
-    /// Closes its input, which tells it to end, and waits until it has.
+    /// Closes the daemon's input, which tells it to end, and waits until it has.
     pub async fn stop(mut self) -> Ended {
         drop(self.stdin.take());
         self.ended().await
     }
 
-    /// Ends it as a crash would.
+    /// Ends the daemon as a crash would.
     pub async fn kill(mut self) -> Ended {
         kill(self.pid(), Signal::SIGKILL).unwrap();
         self.ended().await
     }
 
-    /// Asks it to end as systemd would.
+    /// Asks the daemon to end as systemd would.
     pub async fn terminate(mut self) -> Ended {
         kill(self.pid(), Signal::SIGTERM).unwrap();
         self.ended().await
     }
 
-    /// How it ended, if it has.
+    /// The exit status, if the daemon has ended.
     pub fn has_ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
     }
@@ -136,7 +136,7 @@ impl Daemon {
         &self.announcement.socket
     }
 
-    /// What it wrote to its standard error so far.
+    /// What the daemon has written to its standard error so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }

@@ -1,6 +1,6 @@
-//! Removes what a test process leaves, even if it is killed: a shell that waits for the end of its input.
+//! Removes what a test process leaves behind, even if it is killed: a shell that waits for the end of its input.
 //!
-//! The write end of that input is held by the test process alone (close-on-exec), so the kernel closes it in any case.
+//! Only the test process holds the write end of that input (close-on-exec), so the kernel closes it in any case.
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -30,7 +30,7 @@ impl Reaper {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            // Ctrl-C in the terminal is for the tests; the reaper tidies up after them.
+            // Ctrl-C in the terminal is meant for the tests; the reaper cleans up after them.
             .process_group(0)
             .spawn()
             .expect("sh can be run");

@@ -1,4 +1,4 @@
-//! The socket without the client: typed calls through tarpc, and raw frames for peers that do not behave.
+//! The socket without the client: typed calls through tarpc, and raw frames for badly behaved peers.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -27,7 +27,7 @@ pub fn over(stream: UnixStream) -> TenantryClient {
     TenantryClient::new(tarpc::client::Config::default(), transport).spawn()
 }
 
-/// Connected, and `hello` said.
+/// Connected, and `hello` was sent.
 pub async fn client(socket: &Path) -> TenantryClient {
     let client = connect(socket).await;
     client
@@ -47,14 +47,14 @@ pub fn hello(protocol_version: u32) -> HelloRequest {
     HelloRequest { protocol_version, client }
 }
 
-/// A deadline that no call of a test needs.
+/// A deadline that no call of a test reaches.
 pub fn context() -> Context {
     let mut context = tarpc::context::current();
     context.deadline = Instant::now() + Duration::from_secs(60);
     context
 }
 
-/// A connection that sends what it is told to, frame or not.
+/// A connection that sends any bytes, whether or not they are a frame.
 #[derive(Debug)]
 pub struct RawSocket {
     reader: RawReader,
@@ -72,7 +72,7 @@ impl RawSocket {
         UnixStream::connect(socket).await.expect("the daemon listens").into()
     }
 
-    /// Connected, and `hello` said, as request 0.
+    /// Connected, and `hello` was sent, as request 0.
     pub async fn introduced(socket: &Path) -> Self {
         let mut raw = Self::connect(socket).await;
         raw.send_request(0, "Hello", &hello_json(PROTOCOL_VERSION)).await;
@@ -108,7 +108,7 @@ impl RawSocket {
         self.reader.receive().await
     }
 
-    /// No more input follows; the answer can still be read.
+    /// Ends the input; the answer can still be read.
     pub async fn half_close(&mut self) {
         let _ = self.writer.0.shutdown().await;
     }
@@ -135,7 +135,7 @@ impl RawReader {
 }
 
 impl RawWriter {
-    /// Sends bytes as they are. A peer that closed the connection already is no failure: that is what tests look for.
+    /// Sends bytes as they are. A peer that has closed the connection already is not a failure, since tests look for that.
     async fn send_bytes(&mut self, bytes: &[u8]) {
         let _ = self.0.write_all(bytes).await;
     }

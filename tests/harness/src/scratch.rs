@@ -1,4 +1,4 @@
-//! Temporary folders: where they are, one of a test without a cluster, and what still runs that has to do with it.
+//! Temporary folders: where they are, a folder for a test without a cluster, and which processes still use it.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use super::reaper::Reaper;
 
 /// Where temporary folders are made: in `TENANTRY_TEST_ROOT`, or in `/tmp`. Not in `TMPDIR`, which can be too long for a
-/// socket. What is measured is measured on a disk, whatever the tests are run on.
+/// socket. Measurements use a disk, whatever the tests run on.
 pub fn root() -> PathBuf {
     std::env::var_os("TENANTRY_TEST_ROOT").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from)
 }
 
-/// A folder that every user can pass through, with a short path; gone when the test or its process is.
+/// A folder that every user can pass through, with a short path; removed with the test or its process.
 #[derive(Debug)]
 pub struct Scratch {
     path: PathBuf,
@@ -56,7 +56,7 @@ impl Scratch {
             if !name.to_str().is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_digit())) {
                 continue;
             }
-            // One that ends meanwhile, or belongs to another user, cannot be read.
+            // A process that ends meanwhile, or belongs to another user, cannot be read.
             let read = |file| std::fs::read(entry.path().join(file)).unwrap_or_default();
             let show = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).replace('\0', " ");
             let (command, environment) = (show(read("cmdline")), show(read("environ")));

@@ -1,5 +1,5 @@
-//! A file system of a few megabytes for one program, which it alone sees (a mount namespace), so that nothing stays
-//! mounted. Mounting takes root, or a user namespace where the system allows them, or sudo.
+//! A file system of a few megabytes for one program, which it alone sees (in a mount namespace), so that nothing stays
+//! mounted. Mounting requires root, a user namespace if the system allows them, or sudo.
 
 use std::path::Path;
 
@@ -8,14 +8,14 @@ use tokio::process::Command;
 use super::cli::run;
 use super::scratch::Scratch;
 
-/// Runs `program`, with the arguments that are added, on a disk of this size at the scratch's `disk`.
+/// Runs `program`, with any arguments that are added, on a disk of this size at the scratch's `disk`.
 pub async fn command(scratch: &Scratch, size: &str, program: &Path) -> Command {
     scratch.make_dir("disk");
     let mount = format!("mount -t tmpfs -o size={size},mode=1777 tmpfs {}", scratch.text("disk"));
     mounting(&mount, &scratch.text(""), program).await
 }
 
-/// Runs `program`, with the arguments that are added, after `mount` in a mount namespace of its own.
+/// Runs `program`, with any arguments that are added, after `mount` in a mount namespace of its own.
 pub async fn mounting(mount: &str, home: &str, program: &Path) -> Command {
     let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
     let program = format!("{} \"$@\"", program.display());

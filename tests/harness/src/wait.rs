@@ -1,11 +1,11 @@
-//! Waiting for a condition, with a deadline that says what did not come.
+//! Waiting for a condition, with a deadline that names what did not happen.
 
 use std::time::{Duration, Instant};
 
-/// How long anything may take before the test gives up: far more than it needs, so that a busy machine is no failure.
+/// How long anything may take before the test fails: far more than it needs, so that a busy machine does not fail it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Asks again and again until there is an answer; panics with `what` when [`PATIENCE`] is over.
+/// Asks again and again until there is an answer; panics with `what` after [`PATIENCE`].
 pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -17,7 +17,7 @@ pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) 
     }
 }
 
-/// Fails the test, with `what`, if the future isn't done in time.
+/// Fails the test, with `what`, if the future is not done in time.
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     match tokio::time::timeout(PATIENCE, future).await {
         Ok(value) => value,

@@ -1,7 +1,7 @@
-//! Asking for a change of a tenant that stands, and waiting for its end: what all such commands share.
+//! Asks for a change of an existing tenant and waits for its end: what all such commands share.
 //!
-//! Invariant: the answer to "was it accepted?" is never lost to a lost connection: each request carries an idempotency
-//! key, ours if none was given, and is sent again with it.
+//! Invariant: a lost connection never loses the answer to "was it accepted?". Each request carries an idempotency key, one
+//! of ours if the caller gave none, and is sent again with it.
 
 use tenantry_protocol::archive::Archive;
 use tenantry_protocol::isolation::VerifyIsolationRequest;
@@ -28,7 +28,7 @@ pub(super) enum Change {
     Verify(VerifyIsolationRequest),
 }
 
-/// A change that succeeded, and the tenant after it.
+/// A change that succeeded, and the tenant afterwards.
 pub(super) struct Done {
     pub(super) operation: Operation,
     pub(super) detail: TenantDetail,
@@ -59,7 +59,7 @@ impl Change {
     }
 }
 
-/// Sends it, waits unless told otherwise, and prints; `said` is the line for people after a success.
+/// Sends the change, waits unless told otherwise, and prints; `said` is the readable line after a success.
 pub(in crate::cli) async fn run(
     context: &Context,
     mut change: Change,
@@ -83,7 +83,7 @@ pub(in crate::cli) async fn run(
     context.output.lines(&said(&done))
 }
 
-/// Waits for its end; gives the tenant as it is then.
+/// Waits for the end of the operation and returns the tenant as it is then.
 pub(super) async fn finish(
     context: &Context,
     follower: Follower,
@@ -94,7 +94,7 @@ pub(super) async fn finish(
     Ok(Done { operation, detail })
 }
 
-/// Takes a place in the events first, then starts the operation; over a lost connection with the same key again.
+/// Takes a place in the stream of events, then starts the operation; after a lost connection it sends the same key again.
 pub(super) async fn begin(
     client: &Client,
     change: &mut Change,
@@ -113,7 +113,7 @@ pub(super) async fn begin(
     }
 }
 
-/// What is said of an operation that nobody waits for.
+/// What is printed about an operation that nobody waits for.
 pub(super) fn accepted(context: &Context, operation: &Operation) -> Result<(), CliError> {
     if context.output.is_json() {
         let accepted = TenantChanged { tenant: None, operation, duration_ms: None, archive: None };
@@ -128,7 +128,7 @@ pub(super) fn accepted(context: &Context, operation: &Operation) -> Result<(), C
 }
 
 impl Done {
-    /// The archive that this very operation made.
+    /// The archive that this operation made.
     pub(super) fn archive(&self) -> Option<&Archive> {
         self.detail.archives.iter().find(|archive| archive.operation_id == self.operation.id)
     }

@@ -1,5 +1,5 @@
-//! `completions`: the script that makes a shell complete our commands, made from the grammar itself.
-//! Asks nobody; names of tenants are not completed, since a key press must not wait for a daemon.
+//! `completions`: the script that makes a shell complete our commands, generated from the grammar itself. It contacts no
+//! daemon. Tenant names are not completed, since a key press must not wait for a daemon.
 
 use clap::CommandFactory;
 use clap_complete::Shell;

@@ -1,4 +1,4 @@
-//! Why a command ended otherwise than well: the sentence, the exit status, and the JSON document.
+//! Why a command did not succeed: the sentence, the exit status, and the JSON document.
 //!
 //! Invariant: printed once, by `cli::run`, and nowhere else.
 
@@ -30,11 +30,11 @@ pub(crate) enum CliError {
     #[error("{0}")]
     Findings(String),
 
-    /// The state that was asked for has been printed as a document; it is not a good one.
+    /// The state that was asked for has been printed as a document, and it is not a good one.
     #[error("{0}")]
     Unhealthy(String),
 
-    /// As [`CliError::Findings`], where a person has to look.
+    /// Like [`CliError::Findings`], but a person has to look.
     #[error("{0}")]
     Attention(String),
 
@@ -47,7 +47,7 @@ pub(crate) enum CliError {
     #[error("the terminal cannot be used: {0}")]
     Console(#[from] UiError),
 
-    /// Whoever read our output has what they wanted.
+    /// The reader of our output has what they wanted.
     #[error("the reader of the output is gone")]
     ReaderGone,
 
@@ -119,11 +119,11 @@ pub(crate) fn failure_sentence(operation: &Operation) -> String {
         }
         None => {}
     }
-    // Each is one line of ours, whatever a migration's error has in it.
+    // Each is one line of ours, whatever the error of a migration contains.
     lines.iter().map(|line| text::line(line)).collect::<Vec<_>>().join("\n  ")
 }
 
-/// What an operation that was taken back left behind.
+/// What an operation that was undone left behind.
 pub(crate) fn undone(operation: &Operation) -> String {
     match operation.kind {
         OperationKind::Provision => format!("undone: nothing is left on {}", operation.target),

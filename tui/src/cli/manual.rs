@@ -1,5 +1,5 @@
-//! `man`: the manual pages, made from the grammar itself, so that they cannot say what the commands don't do.
-//! Pages go to standard output or into a folder that exists; a page that is there already is written anew.
+//! `man`: the manual pages, generated from the grammar itself, so that they describe only what the commands do. Pages go to
+//! standard output or into an existing folder; a page that is there already is overwritten.
 
 use std::path::Path;
 

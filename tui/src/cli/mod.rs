@@ -1,4 +1,4 @@
-//! The scripted surface: one file per subcommand, each a function from its arguments to an exit status.
+//! The scripted interface: one file for each subcommand, each a function from its arguments to an exit status.
 //!
 //! Invariant: every ending goes through [`run`], which prints an error once and turns it into the exit status.
 //! Nothing here draws screens.
@@ -37,12 +37,12 @@ use output::{Format, Output, Progress};
 use crate::client::{self, Client};
 use crate::ui;
 
-/// What every command has at hand.
+/// What every command has available.
 #[derive(Debug)]
 pub(crate) struct Context {
     output: Output,
     socket: PathBuf,
-    /// The operation that is being waited for, so that an interruption can say how it goes on.
+    /// The operation that is being waited for, so that an interruption can say how it continues.
     waiting_for: Mutex<Option<Operation>>,
 }
 
@@ -77,7 +77,7 @@ impl Context {
     }
 }
 
-/// Parses the command line, runs it, reports, and gives the exit status.
+/// Parses the command line, runs it, reports, and returns the exit status.
 pub(crate) async fn run(words: Vec<OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(&words) {
         Ok(arguments) => arguments,
@@ -90,7 +90,7 @@ pub(crate) async fn run(words: Vec<OsString>) -> ExitCode {
     }
 }
 
-/// The machinery itself could not be started.
+/// The runtime itself could not be started.
 pub(crate) fn no_runtime(error: &io::Error) -> ExitCode {
     let output = Output { format: Format::People, progress: Progress::Quiet };
     report(output, &CliError::Bug(format!("its runtime cannot be started: {error}")))
@@ -109,11 +109,11 @@ async fn execute(arguments: Arguments, output: Output) -> Result<(), CliError> {
         return Box::pin(console(socket)).await;
     };
     if matches!(command, Command::Demo) {
-        // It has a daemon to put away: it minds interruptions itself.
+        // The demo has a daemon to stop, so it handles interruptions itself.
         return Box::pin(demo::run(output)).await;
     }
     match &command {
-        // These are about the command line itself and need no daemon, nor a place where one would be.
+        // These are about the command line itself and need neither a daemon nor its socket.
         Command::Completions { shell } => return completions::run(*shell),
         Command::Man { directory } => return manual::run(directory.as_deref()),
         Command::Schema { name } => return schema::run(output, name),
@@ -121,7 +121,7 @@ async fn execute(arguments: Arguments, output: Output) -> Result<(), CliError> {
             if let Audit::Verify(verify) = &**audit
                 && let Some(export) = &verify.file
             {
-                // Neither does an export: whoever checks one need not have a daemon at all.
+                // Neither does an export: a person who checks one may not have a daemon at all.
                 return tokio::select! {
                     result = audit::offline::run(output, verify, export) => result,
                     _ = tokio::signal::ctrl_c() => Err(CliError::Interrupted("interrupted".to_owned())),
@@ -168,7 +168,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<(), CliError> {
     }
 }
 
-/// No command: the console, where there is a terminal to show it on.
+/// No command: opens the console, if there is a terminal to show it on.
 async fn console(socket: PathBuf) -> Result<(), CliError> {
     if !has_screen() {
         return Err(CliError::Invalid {
@@ -202,7 +202,7 @@ fn has_screen() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal() && !dumb
 }
 
-/// Wrong words on the command line, or a question about it (`--help`, `--version`).
+/// The command line is wrong, or asks about itself (`--help`, `--version`).
 fn usage(words: &[OsString], error: &clap::Error) -> ExitCode {
     let text = error.render().to_string();
     let json = words.iter().any(|word| word == "--json");
@@ -231,7 +231,7 @@ fn report(output: Output, error: &CliError) -> ExitCode {
     if !matches!(error, CliError::ReaderGone) {
         output::complain(&error.to_string());
         if let Some(document) = output::document::failed(error).filter(|_| output.is_json()) {
-            // If that fails too, the exit status still tells.
+            // If that fails too, the exit status still says so.
             let _ = output.document(&document);
         }
     }

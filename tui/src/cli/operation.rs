@@ -1,6 +1,6 @@
 //! `operation list | show | watch | cancel | retry`.
 //!
-//! `watch ID` ends with the operation and with its exit status; `watch` alone follows everything until interrupted.
+//! `watch ID` ends with the operation and takes its exit status; `watch` alone follows everything until interrupted.
 
 use tenantry_protocol::operation::{
     CancelRequest, Operation as Done, OperationState, OperationsRequest, OperationsResponse, RetryRequest,
@@ -18,7 +18,7 @@ use super::output::progress;
 use crate::client::{ClientError, Follower, reconnect};
 use crate::format;
 
-/// Operations of a list without a limit.
+/// Operations in a list if no limit is given.
 const USUAL: u32 = 50;
 
 pub(super) const HEADER: [&str; 7] =
@@ -51,7 +51,7 @@ pub(in crate::cli) async fn run(context: &Context, command: Operation) -> Result
     }
 }
 
-/// As many operations as were asked for, over as many answers as it takes: one holds as much as fits it.
+/// As many operations as were asked for. One answer holds only as many as fit, so this may take several.
 async fn list(context: &Context, mut request: OperationsRequest) -> Result<OperationsResponse, CliError> {
     let client = context.client().await?;
     let limit = request.limit.unwrap_or(USUAL);
@@ -127,13 +127,13 @@ async fn watch_one(context: &Context, id: String) -> Result<(), CliError> {
     outcome?;
     match finished.state {
         OperationState::Succeeded => Ok(()),
-        // The last line says it all; only the sentence and the status are left to give.
+        // The last line says it all; only the sentence and the exit status remain.
         OperationState::NeedsAttention { .. } => Err(CliError::Attention(failure_sentence(&finished))),
         _ => Err(CliError::Findings(failure_sentence(&finished))),
     }
 }
 
-/// Asks for the end, and waits for it. That the operation is undone is what was asked for, so it is a success here.
+/// Asks for the operation to be cancelled and waits for that. The undo is what was asked for, so it counts as success.
 async fn cancel(context: &Context, id: String, no_wait: bool) -> Result<(), CliError> {
     let client = context.client().await?;
     let follower = Follower::begin(&client).await?;
@@ -172,7 +172,7 @@ async fn cancel(context: &Context, id: String, no_wait: bool) -> Result<(), CliE
     }
 }
 
-/// Everything from now on, over lost connections too, until someone interrupts it.
+/// Everything from now on, also across lost connections, until someone interrupts it.
 async fn watch_all(context: &Context) -> Result<(), CliError> {
     let mut client = context.client().await?;
     let mut cursor = Some(client.watch(WatchRequest::default()).await?.cursor);

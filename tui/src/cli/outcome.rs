@@ -1,4 +1,4 @@
-//! What a change made of a tenant, in sentences.
+//! The result of a change to a tenant, in sentences.
 
 use tenantry_protocol::archive::Archive;
 use tenantry_protocol::operation::{Operation, OperationKind};
@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::change::Done;
 use crate::format;
 
-/// How it stands with the tenant now, and what can be done next.
+/// The state of the tenant now, and what can be done next.
 pub(in crate::cli) fn outcome(done: &Done) -> String {
     let Operation { kind, slug, target, .. } = &done.operation;
     let time = done.time();
@@ -54,7 +54,7 @@ fn retired(done: &Done) -> String {
     }
 }
 
-/// Where the data is now, and how to have it back.
+/// Where the data is now, and how to get it back.
 pub(super) fn archived(archive: &Archive) -> String {
     format!(
         "  archive   {}\n            {}, {}, {}, sha256 {}\n  to read   pg_restore --no-owner --no-privileges --dbname=… {0}",

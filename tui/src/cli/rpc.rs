@@ -31,7 +31,7 @@ pub(in crate::cli) async fn run(context: &Context, rpc: Rpc) -> Result<(), CliEr
         ));
     };
     if method == "hello" {
-        // Said already, with who we are: a second one would tell nothing else.
+        // The hello was already sent, with our identity: a second one would answer the same.
         return context.output.document(context.client().await?.hello());
     }
     let request = request_of(method, request)?;
@@ -76,7 +76,7 @@ fn request_of(method: &str, value: Value) -> Result<TenantryRequest, CliError> {
     Ok(request)
 }
 
-/// `issue_credentials` is `IssueCredentials` there.
+/// `issue_credentials` is `IssueCredentials` on the wire.
 fn on_the_wire(method: &str) -> String {
     let capital = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
     method.split('_').filter(|word| !word.is_empty()).map(capital).collect()
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn every_method_with_a_schema_can_be_called() {
         for method in methods() {
-            // What a field must hold is the method's own; that the method has it is what is asked here.
+            // What a field must hold is up to the method; this only checks that the method exists.
             let missing = request_of(method.method, json!({})).map_err(|error| error.to_string());
             assert!(
                 missing.as_ref().map_or_else(|text| text.contains("missing field"), |_| true),

@@ -1,5 +1,5 @@
-//! `schema [NAME]`: the JSON Schema of a method's request and answer, or of the document that a command prints.
-//! Made from the types themselves; asks no daemon, so it tells what this release knows.
+//! `schema [NAME]`: the JSON Schema of a method's request and answer, or of the document that a command prints. It is
+//! generated from the types themselves without asking a daemon, so it describes what this release knows.
 
 use tenantry_protocol::schema::methods;
 
@@ -66,7 +66,7 @@ mod tests {
     use super::super::args::Arguments;
     use super::*;
 
-    /// What these print is no document of ours: a method's answer, a shell's script, a page.
+    /// What these print is not a document of ours: a method's answer, a shell's script, a page.
     const WITHOUT: [&str; 4] = ["rpc", "completions", "man", "help"];
 
     fn leaves(command: &clap::Command, words: &str, found: &mut BTreeSet<String>) {

@@ -1,5 +1,6 @@
-//! `status`: how the daemon, its control database and the targets are. A problem that it reports is its exit status too.
-//! Always prints what it knows before it complains, so that a broken part does not hide the others.
+//! `status`: the state of the daemon, its control database and the targets. A problem that it reports also sets its exit
+//! status.
+//! It prints what it knows before it complains, so that a broken part does not hide the others.
 
 use tenantry_protocol::session::Health;
 use tenantry_protocol::{ApiError, ErrorCode};
@@ -28,7 +29,7 @@ pub(in crate::cli) async fn run(context: &Context) -> Result<(), CliError> {
     }
     match &health.control.problem {
         Some(problem) if !health.control.reachable => Err(if context.output.is_json() {
-            // The document is printed; only the sentence and the status are left to give.
+            // The document is printed; only the sentence and the exit status remain.
             CliError::Unhealthy(text::line(problem))
         } else {
             ClientError::Api(ApiError::new(ErrorCode::Unavailable, problem.clone())).into()

@@ -1,5 +1,5 @@
 //! `target list | show | check`: the databases where tenants live. A check that finds errors ends with status 1.
-//! Listing never connects; only `check` asks the daemon to try the target.
+//! Listing never connects; only `check` asks the daemon to connect to the target.
 
 use tenantry_protocol::plan::Severity;
 use tenantry_protocol::target::{Target as Found, TargetsRequest};

@@ -1,6 +1,6 @@
-//! Any call, as data: for `rpc`, which knows methods by their names only.
+//! Any call, as data: for `rpc`, which knows methods only by their names.
 //!
-//! Invariant: what goes through here is a request of the protocol like any other; nothing is sent that its types refuse.
+//! Invariant: what passes through here is a request of the protocol like any other; nothing is sent that its types refuse.
 
 use serde_json::Value;
 use tenantry_protocol::{ApiError, ErrorCode, TenantryRequest, TenantryResponse};
@@ -8,7 +8,7 @@ use tenantry_protocol::{ApiError, ErrorCode, TenantryRequest, TenantryResponse};
 use super::{Client, ClientError, LONG_CALL, settle, within};
 
 impl Client {
-    /// The answer in the form in which it travels. `method` is for messages.
+    /// The answer in its wire format. `method` is for messages.
     pub(crate) async fn call(
         &self,
         method: &'static str,
@@ -19,7 +19,7 @@ impl Client {
     }
 }
 
-/// `{"Tenants": {"Ok": …}}` without its two shells.
+/// `{"Tenants": {"Ok": …}}` without its two outer layers.
 fn opened(response: &TenantryResponse) -> Result<Value, ApiError> {
     let shell = serde_json::to_value(response).ok();
     let inner = shell.as_ref().and_then(Value::as_object).and_then(|shell| shell.values().next());

@@ -1,6 +1,6 @@
 //! The calls about the audit trail: reading, verifying, exporting, keys, retention.
 //!
-//! Invariant: one call each, with the patience that it needs; what to do with an answer is the caller's business.
+//! Invariant: each function makes one call, with the deadline that it needs; what to do with an answer is up to the caller.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ impl Client {
 
     pub(crate) async fn audit_export_read(&self, id: String) -> Result<AuditExportPart, ClientError> {
         let request = AuditExportReadRequest { id };
-        // Not a line of ours, but a text of several.
+        // Not a single line, but a text of several.
         settle("audit_export_read", LONG_CALL, self.rpc.audit_export_read(within(LONG_CALL), request).await)
     }
 
@@ -57,13 +57,13 @@ impl Client {
     }
 
     pub(crate) async fn audit_key(&self) -> Result<AuditKey, ClientError> {
-        // Not a line of ours, but a text of several.
+        // Not a single line, but a text of several.
         settle("audit_key", CALL, self.rpc.audit_key(within(CALL), AuditKeyRequest {}).await)
     }
 
     pub(crate) async fn audit_rotate_key(&self) -> Result<AuditKey, ClientError> {
         let request = AuditRotateKeyRequest {};
-        // Not a line of ours, but a text of several.
+        // Not a single line, but a text of several.
         settle("audit_rotate_key", LONG_CALL, self.rpc.audit_rotate_key(within(LONG_CALL), request).await)
     }
 

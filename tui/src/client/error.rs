@@ -1,6 +1,6 @@
 //! What can go wrong between this program and the daemon, each as a sentence with the next step.
 //!
-//! Invariant: every variant knows its exit status and its stable code. Sources are not printed twice.
+//! Invariant: every variant has its exit status and its stable code. Sources are not printed twice.
 
 use std::io;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
-//! An export of the trail on its way into a file, part by part: for the command line and the console.
+//! Writes an export of the trail to a file, part by part: for the command line and the console.
 //!
-//! Invariant: under the file's own name stands a whole export or nothing. Until the end it is written beside it, to
-//! `FILE.part`, which goes when the writer goes. Never more than one part is in memory.
+//! Invariant: under the file's own name there is a whole export or nothing. Until its end, the export is written to
+//! `FILE.part` beside it, which is removed when the writer is dropped. Never more than one part is in memory.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -13,7 +13,7 @@ use tenantry_protocol::audit::{AuditExportPart, AuditExportRequest};
 
 use super::{Client, ClientError};
 
-/// What may be done to a file that is there already.
+/// What may be done to a file that exists already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Overwrite {
     Never,
@@ -31,14 +31,14 @@ pub(crate) enum ExportError {
 /// How an export ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Exported {
-    /// Absolute where that can be known.
+    /// An absolute path, if that can be determined.
     pub(crate) file: PathBuf,
     pub(crate) events: u64,
     pub(crate) to_seq: i64,
     pub(crate) bytes: u64,
 }
 
-/// Asks for an export and writes it to `path`; `heard` is told of each part once it is written.
+/// Asks for an export and writes it to `path`; `heard` is called for each part once it is written.
 pub(crate) async fn export_to(
     client: &Client,
     request: AuditExportRequest,
@@ -46,7 +46,7 @@ pub(crate) async fn export_to(
     overwrite: Overwrite,
     heard: &mut (dyn FnMut(&AuditExportPart) + Send),
 ) -> Result<Exported, ExportError> {
-    // Before the daemon is asked: an export is an event of the trail, and a bad path should cost none.
+    // Opened before the daemon is asked: an export is an event of the trail, and a bad path should not cost one.
     let mut file = ExportFile::open(path, overwrite)?;
     let export = client.audit_export(request).await?;
     loop {
@@ -63,12 +63,12 @@ pub(crate) async fn export_to(
     }
 }
 
-/// A new file that only its owner can read, under a name of its own until it is whole.
+/// A new file that only its owner can read, under a temporary name until it is whole.
 #[derive(Debug)]
 struct ExportFile {
     path: PathBuf,
     part: PathBuf,
-    /// Shared with the thread that writes, so that dropping this removes the part at once.
+    /// Shared with the thread that writes, so that dropping this removes the partial file at once.
     file: Arc<File>,
     overwrite: Overwrite,
     bytes: u64,
@@ -90,7 +90,7 @@ impl ExportFile {
         part_name.push(".part");
         let part = path.with_file_name(part_name);
         if overwrite == Overwrite::Asked {
-            // What is left of an export that was killed. That there is none is the usual case.
+            // Removes what an export that was killed left behind. Usually there is nothing.
             let _ = std::fs::remove_file(&part);
         }
         let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part);
@@ -109,7 +109,7 @@ impl ExportFile {
         Ok(Self { path: path.to_owned(), part, file, overwrite, bytes: 0, is_kept: false })
     }
 
-    /// Gives the part back without copying it.
+    /// Returns the part without copying it.
     async fn write(&mut self, part: AuditExportPart) -> Result<AuditExportPart, ExportError> {
         let file = self.file.clone();
         self.bytes += part.text.len() as u64;
@@ -120,7 +120,7 @@ impl ExportFile {
         written.await.map_err(|error| self.no_room(&error))
     }
 
-    /// Everything is on the disk before the name is.
+    /// All bytes are on the disk before the file gets its name.
     async fn finish(mut self) -> Result<PathBuf, ExportError> {
         let file = self.file.clone();
         blocking(move || file.sync_all()).await.map_err(|error| self.no_room(&error))?;
@@ -135,12 +135,12 @@ impl ExportFile {
         self.is_kept = true;
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or_else(|| Path::new(".")).to_owned();
-        // Some file systems cannot do this for a folder; the file itself is on the disk.
+        // Some file systems cannot sync a folder; the file itself is on the disk.
         let _ = blocking(move || File::open(folder)?.sync_all()).await;
         Ok(std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone()))
     }
 
-    /// A link refuses a name that was taken meanwhile, as a rename does not. Where there are no links, the rename must do.
+    /// Unlike a rename, a link refuses a name that was taken meanwhile. On file systems without links, the rename must do.
     fn name_if_free(&self) -> io::Result<()> {
         match std::fs::hard_link(&self.part, &self.path) {
             Ok(()) => std::fs::remove_file(&self.part),
@@ -163,7 +163,7 @@ impl ExportFile {
 impl Drop for ExportFile {
     fn drop(&mut self) {
         if !self.is_kept {
-            // It is ours (made with create_new) and not whole: of no use to anybody.
+            // It is ours (made with create_new) and not whole, so nobody needs it.
             let _ = std::fs::remove_file(&self.part);
         }
     }
@@ -177,7 +177,7 @@ fn taken() -> String {
     "it exists already, and is not overwritten; name a new file".to_owned()
 }
 
-/// On a thread of its own: a slow disk must not stop the console.
+/// Runs on a thread of its own: a slow disk must not block the console.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
@@ -228,7 +228,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("trail.csv");
         let open = |overwrite| ExportFile::open(&path, overwrite);
-        // One that appears while it is written is not lost either.
+        // A file that appears during the export is not lost either.
         let mut late = open(Overwrite::Never).unwrap();
         late.write(part("new")).await.unwrap();
         std::fs::write(&path, "old").unwrap();

@@ -1,7 +1,7 @@
-//! Following one operation to its end, over lost events and lost connections.
+//! Follows one operation to its end, across lost events and lost connections.
 //!
-//! Invariant: what [`Follower::finish`] returns is final. It never ends an operation; giving up is the caller's
-//! business, and the operation goes on in the daemon.
+//! Invariant: what [`Follower::finish`] returns is final. It never ends an operation. Only the caller decides to stop
+//! waiting, and the operation then goes on in the daemon.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use tokio::time::{Instant, sleep};
 
 use super::{Client, ClientError};
 
-/// One long poll. When it passes without news the operation is read anew, so that nothing hangs on one event.
+/// The length of one long poll. If it passes without news, the operation is read again, so that nothing depends on one event.
 const POLL_MS: u64 = 5_000;
 const BACKOFF_FIRST: Duration = Duration::from_millis(100);
 const BACKOFF_LAST: Duration = Duration::from_secs(3);
 
-/// A place in the daemon's stream of events, taken before the operation is asked for.
+/// A place in the daemon's stream of events, taken before the operation is requested.
 #[derive(Debug)]
 pub(crate) struct Follower {
     client: Client,
@@ -26,19 +26,19 @@ pub(crate) struct Follower {
 }
 
 impl Follower {
-    /// Takes the place: what happens from now on will be seen.
+    /// Takes the place: every event from now on will be seen.
     pub(crate) async fn begin(client: &Client) -> Result<Self, ClientError> {
         let now = client.watch(WatchRequest::default()).await?;
         Ok(Self { client: client.clone(), cursor: now.cursor })
     }
 
-    /// The connection that is in use now; another one than at the beginning if that was lost.
+    /// The connection that is in use now, which is a new one if the first was lost.
     pub(crate) const fn client(&self) -> &Client {
         &self.client
     }
 
-    /// Waits until `operation` is final. `news` hears every event of it, and one in their shape for each
-    /// re-reading.
+    /// Waits until `operation` is final. `news` is called with every event of it, and with one of the same shape each time
+    /// the operation is read again.
     pub(crate) async fn finish(
         &mut self,
         mut operation: Operation,
@@ -68,7 +68,7 @@ impl Follower {
         Ok(operation)
     }
 
-    /// The next events of the operation; a re-reading of it if there were none, or if some were lost.
+    /// The next events of the operation. If there were none, or if some were lost, the operation is read again.
     async fn next(&mut self, id: OperationId) -> Result<Vec<Event>, ClientError> {
         let request =
             WatchRequest { cursor: Some(self.cursor), operation: Some(id.to_string()), wait_ms: POLL_MS };
@@ -90,7 +90,7 @@ impl Follower {
     }
 }
 
-/// Tries again for as long as `patience` lasts, then the first error is the answer; without patience's end for ever.
+/// Tries again until `patience` has passed, then returns the first error; without a `patience` it tries for ever.
 pub(crate) async fn reconnect(
     client: &Client,
     patience: Option<Duration>,
@@ -112,7 +112,7 @@ pub(crate) async fn reconnect(
     }
 }
 
-/// The event belongs to this operation.
+/// Whether the event belongs to this operation.
 fn is_of(body: &EventBody, id: OperationId) -> bool {
     match body {
         EventBody::Operation { operation } => operation.id == id,

@@ -1,6 +1,6 @@
-//! Where the daemon's socket is, and whether its server is one to trust with a request.
+//! Where the daemon's socket is, and whether its server can be trusted with a request.
 //!
-//! Invariant: nothing is sent to a server that another ordinary user put in our way.
+//! Invariant: nothing is sent to a server that another unprivileged user put in its place.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -13,7 +13,7 @@ use tenantry_protocol::endpoint::{
 
 use super::error::ClientError;
 
-/// `--socket`, else the environment's, else the user's own daemon if there is one, else the machine's.
+/// `--socket`, else the socket in the environment, else the user's own daemon if there is one, else the system's.
 pub(crate) fn socket(named: Option<&Path>) -> Result<PathBuf, ClientError> {
     let socket = match named {
         Some(path) => path.to_owned(),
@@ -37,11 +37,12 @@ fn default_socket() -> Result<PathBuf, ClientError> {
     let projects = ProjectDirs::from("", "", "tenantry").ok_or(ClientError::NoHome)?;
     let xdg = std::env::var_os("XDG_RUNTIME_DIR").filter(|value| !value.is_empty()).map(PathBuf::from);
     let own = user_runtime_dir(xdg.as_deref(), projects.data_local_dir()).join(SOCKET_FILE);
-    // Named in the error if neither is there: the one that the user could start.
+    // If neither exists, the error names the socket of the daemon that the user could start.
     Ok(if own.exists() || !system.exists() { own } else { system })
 }
 
-/// Root and ourselves are trusted; in the machine's directory, which only root fills, also the socket's owner.
+/// Root and our own user are trusted. In the system's directory, which only root can write to, the socket's owner is
+/// trusted too.
 pub(crate) fn trust(socket: &Path, server_uid: u32) -> Result<(), ClientError> {
     let owner = || fs::symlink_metadata(socket).map(|file| file.uid()).ok();
     let trusted = server_uid == 0

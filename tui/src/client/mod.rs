@@ -1,6 +1,6 @@
-//! The one way to the daemon: a connection over its Unix socket, used by the commands and by the console alike.
+//! The only way to the daemon: a connection over its Unix socket, used by the commands and by the console alike.
 //!
-//! Invariant: a [`Client`] that exists has said hello and was understood; each call has a deadline.
+//! Invariant: an existing [`Client`] has sent hello and was understood; each call has a deadline.
 //! Knows nothing of terminals.
 
 mod any;
@@ -50,12 +50,12 @@ pub(crate) use locate::socket;
 
 /// How long a call may take, unless it says otherwise.
 const CALL: Duration = Duration::from_secs(10);
-/// Calls that open databases or read a whole blueprint.
+/// For calls that open databases or read a whole blueprint.
 const LONG_CALL: Duration = Duration::from_secs(60);
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long the hello may take. A daemon listens from its start on, and answers when its databases do: the first start
-/// makes a private cluster, which takes a second, and ten on a machine that is busy.
+/// How long the hello may take. A daemon listens from its start and answers when its databases do. The first start makes a
+/// private cluster, which takes a second, or ten on a busy machine.
 const HELLO: Duration = Duration::from_secs(20);
 
 /// A connection to a daemon that has answered hello. Clones share the connection.
@@ -68,12 +68,12 @@ pub(crate) struct Client {
     strings: Strings,
 }
 
-/// What becomes of the strings of an answer.
+/// What is done with the strings of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Strings {
-    /// They go into a document, which has its own way of writing them.
+    /// They go into a document, which has its own way of escaping them.
     AsTheyCame,
-    /// They go into lines for people, and each is a part of one.
+    /// They go into readable lines, and each is a part of one line.
     Lines,
 }
 
@@ -107,7 +107,7 @@ impl Client {
         })
     }
 
-    /// The same connection, for what people read: no string that it gives can begin a line, or do worse to a terminal.
+    /// The same connection for readable output: no string that it returns can begin a line, or do worse to a terminal.
     pub(crate) fn for_people(self) -> Self {
         Self { hello: text::wire(self.hello), strings: Strings::Lines, ..self }
     }
@@ -286,7 +286,7 @@ async fn open(socket: &Path) -> Result<UnixStream, ClientError> {
     }
 }
 
-/// Tells a daemon of another version from something that is no daemon at all.
+/// Distinguishes a daemon of another version from a server that is not a Tenantry daemon.
 fn understood(
     socket: &Path,
     answer: Result<Result<HelloResponse, ApiError>, RpcError>,
@@ -322,7 +322,7 @@ fn settle<T>(
 ) -> Result<T, ClientError> {
     match answer {
         Ok(Ok(value)) => Ok(value),
-        // A sentence for people, wherever it ends up.
+        // A readable sentence, wherever it is shown.
         Ok(Err(error)) => Err(ClientError::Api(text::wire(error))),
         Err(RpcError::DeadlineExceeded) => Err(ClientError::Deadline { method, seconds: limit.as_secs() }),
         Err(RpcError::Server(error)) if error.kind == io::ErrorKind::InvalidData => {
@@ -341,7 +341,7 @@ fn settle<T>(
     }
 }
 
-/// Who we say we are. The daemon records it as claimed; what it trusts, it asks the kernel.
+/// Who we say we are. The daemon records this as claimed; for what it trusts, it asks the kernel.
 fn client_info() -> ClientInfo {
     let mut claimed = BTreeMap::new();
     for (name, key) in [("SSH_CONNECTION", "ssh_connection"), ("SUDO_USER", "sudo_user")] {

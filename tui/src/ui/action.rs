@@ -1,4 +1,4 @@
-//! What an operator can want of the console; the keymap says which key means which, and when.
+//! What an operator can do in the console; the keymap says which key does it, and when.
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {

@@ -1,6 +1,6 @@
-//! The commands of the palette: every action by name, and the tenants that an action can be about.
+//! The commands of the palette: every action by name, and the tenants that an action can apply to.
 //!
-//! Invariant: what is listed is what would work now. The palette itself removes nothing; it opens the dialog that may.
+//! Invariant: every listed command would work now. The palette itself removes nothing; it opens the dialog that may.
 
 use tenantry_protocol::id::TenantId;
 use tenantry_protocol::tenant::{Tenant, TenantState};
@@ -10,27 +10,27 @@ use super::keymap;
 use super::state::palette::{PaletteEntry, Run};
 use super::state::{State, fuzzy, tenants, verdict};
 
-/// Tenants that are offered at most; whoever has more types more.
+/// At most this many tenants are offered; a longer search text finds the others.
 const MAX_TENANTS: usize = 200;
 
-/// A command that is there on every screen.
+/// A command that is available on every screen.
 struct PaletteCommand {
     name: &'static str,
     meaning: &'static str,
-    /// The key's action where a screen has one for it.
+    /// The action of the key, on screens that have a key for it.
     action: Option<Action>,
     argument: Argument,
 }
 
 enum Argument {
     None(Run),
-    /// Of these tenants, and what to do with the one that is chosen.
+    /// Which tenants fit, and what to do with the chosen one.
     Tenant(fn(&Tenant) -> bool, fn(TenantId) -> Run),
-    /// As above, or all of them, by this word.
+    /// Like [`Self::Tenant`], or all tenants, by this word.
     TenantOrAll(&'static str, Run, fn(&Tenant) -> bool, fn(TenantId) -> Run),
-    /// As above; without a word it runs as it is.
+    /// Like [`Self::Tenant`]; without a word the command runs as it is.
     TenantOrNone(Run, fn(&Tenant) -> bool, fn(TenantId) -> Run),
-    /// Any text; nothing is a text too.
+    /// Any text, which may be empty.
     Text(&'static str, fn(String) -> Run),
 }
 
@@ -132,7 +132,7 @@ const COMMANDS: &[PaletteCommand] = &[
     },
 ];
 
-/// What fits the text, the likeliest first.
+/// The entries that fit the text, the likeliest first.
 pub(super) fn matching(state: &State, text: &str) -> Vec<PaletteEntry> {
     let asked = text.split_once(' ').and_then(|(name, rest)| {
         let command = COMMANDS.iter().find(|command| command.name == name)?;
@@ -145,12 +145,12 @@ pub(super) fn matching(state: &State, text: &str) -> Vec<PaletteEntry> {
     let names: Vec<String> = all.iter().map(|entry| format!("{} {}", entry.name, entry.meaning)).collect();
     let mut found: Vec<PaletteEntry> =
         fuzzy::search(text, &names).into_iter().map(|at| all[at].clone()).collect();
-    // A name that begins as was typed is what is meant, whatever else matches well.
+    // A name that begins with what was typed is meant, whatever else matches well.
     found.sort_by_key(|entry| !entry.name.starts_with(text.trim()));
     found
 }
 
-/// The commands, then what else this screen's keys do.
+/// The commands, then everything else that the keys of this screen do.
 fn everything(state: &State) -> Vec<PaletteEntry> {
     let mode = keymap::screen_mode(state);
     let key = |action: Option<Action>| {
@@ -163,7 +163,7 @@ fn everything(state: &State) -> Vec<PaletteEntry> {
         .filter(|binding| !binding.is_movement())
         .filter(|binding| !COMMANDS.iter().any(|command| command.action == Some(binding.action)))
         .filter(|binding| {
-            // Two keys for one thing are one entry.
+            // Two keys for one action are one entry.
             let known = seen.contains(&binding.action);
             seen.push(binding.action);
             !known
@@ -181,7 +181,7 @@ fn everything(state: &State) -> Vec<PaletteEntry> {
         key: key(command.action),
         run: match &command.argument {
             Argument::None(run) => run.clone(),
-            // Where the word may be left out, the command runs as it is.
+            // If the word may be left out, the command runs as it is.
             Argument::Text(_, run) => run(String::new()),
             Argument::TenantOrNone(run, ..) => run.clone(),
             Argument::Tenant(..) | Argument::TenantOrAll(..) => Run::Ask(command.name),
@@ -209,7 +209,7 @@ fn with_argument(state: &State, command: &PaletteCommand, rest: &str) -> Vec<Pal
         Argument::TenantOrAll(meaning, all, fits, run) => {
             let mut entries = tenants_named(state, command, rest, *fits, *run);
             if "all".starts_with(rest.trim()) {
-                // One letter is rather a tenant's.
+                // A single letter more likely belongs to a tenant's name.
                 let at = usize::from(rest.trim() != "all").min(entries.len());
                 entries.insert(at, entry("all", (*meaning).to_owned(), all.clone()));
             }
@@ -218,7 +218,7 @@ fn with_argument(state: &State, command: &PaletteCommand, rest: &str) -> Vec<Pal
     }
 }
 
-/// Those of the tenants that fit, by what was typed of their names.
+/// The tenants that fit, searched by the typed part of their names.
 fn tenants_named(
     state: &State,
     command: &PaletteCommand,
@@ -228,7 +228,7 @@ fn tenants_named(
 ) -> Vec<PaletteEntry> {
     let here = state.tenant_at_hand().map(|tenant| tenant.id);
     let mut offered: Vec<&Tenant> = state.tenants.rows().iter().filter(|tenant| fits(tenant)).collect();
-    // The one that the screen is about comes first: usually it is meant.
+    // The tenant that the screen is about comes first: usually it is meant.
     offered.sort_by_key(|tenant| Some(tenant.id) != here);
     let names: Vec<String> =
         offered.iter().map(|tenant| format!("{} {}", tenant.slug, tenant.display_name)).collect();

@@ -1,7 +1,7 @@
 //! What can happen to the console, and what it can ask to be done.
 //!
-//! Invariant: everything that changes the state is an [`Event`], everything that touches the world an [`Effect`].
-//! What comes from the daemon has been made harmless for a terminal before it is put into an event.
+//! Invariant: everything that changes the state is an [`Event`], and everything with an outside effect is an [`Effect`].
+//! Data from the daemon has been made harmless for a terminal before it is put into an event.
 
 use crossterm::event::KeyEvent;
 use tenantry_protocol::ApiError;
@@ -31,7 +31,7 @@ pub(crate) enum Event {
     Resize(u16, u16),
     /// The time, for ages and elapsed times.
     Tick(OffsetDateTime),
-    /// An order to end, from a signal or from a terminal that is gone.
+    /// A request to end, from a signal or because the terminal is gone.
     Terminate,
     Connected(Box<HelloResponse>),
     Lost(String),
@@ -40,7 +40,7 @@ pub(crate) enum Event {
     Blueprints(Vec<Blueprint>),
     Targets(Vec<Target>),
     Watched(WatchResponse),
-    /// One operation as it is now, read for itself.
+    /// One operation in its present state, read on its own.
     Operation(Box<Operation>),
     Planned {
         ticket: Ticket,
@@ -48,7 +48,7 @@ pub(crate) enum Event {
         key: String,
         result: Result<Box<Plan>, ApiError>,
     },
-    /// The answer to whatever began an operation.
+    /// The answer to a request that starts an operation.
     Started {
         ticket: Ticket,
         result: Result<Box<Operation>, ApiError>,
@@ -57,7 +57,7 @@ pub(crate) enum Event {
         ticket: Ticket,
         result: Result<Credentials, ApiError>,
     },
-    /// One tenant, read for itself by its id.
+    /// One tenant, read on its own by its id.
     Detail {
         id: String,
         result: Result<Box<TenantDetail>, ApiError>,
@@ -67,31 +67,31 @@ pub(crate) enum Event {
         id: TenantId,
         result: Result<Box<RollbackPreview>, ApiError>,
     },
-    /// What became of the wish to cancel: the operation as it is now.
+    /// The answer to a request to cancel: the operation in its present state.
     Cancelling(Result<Box<Operation>, ApiError>),
     /// The newest operations on all tenants.
     Operations(Result<Vec<Operation>, ApiError>),
-    /// A page of the audit trail; `before` as it was asked for.
+    /// A page of the audit trail; `before` is what was asked for.
     Audit {
         ticket: Ticket,
         before: Option<i64>,
         result: Result<Box<AuditResponse>, ApiError>,
     },
-    /// How the trail stands.
+    /// The state of the trail.
     Trail(TrailStatus),
-    /// How far a verification of the trail is, or what it found.
+    /// The progress of a verification of the trail, or its findings.
     Verification {
         ticket: Ticket,
         result: Result<Box<AuditVerification>, ApiError>,
     },
-    /// How far an export is.
+    /// The progress of an export.
     Exporting {
         ticket: Ticket,
         progress: ExportProgress,
     },
     Exported {
         ticket: Ticket,
-        /// What was written and where, as a sentence; or why it was not.
+        /// What was written and where, as a sentence; or why it was not written.
         result: Result<String, String>,
     },
 }
@@ -99,36 +99,36 @@ pub(crate) enum Event {
 #[derive(Debug, PartialEq)]
 pub(crate) enum Effect {
     Quit,
-    /// Give the terminal back until the shell resumes us.
+    /// Give the terminal back until the shell resumes this process.
     Suspend,
-    /// Keys that were typed before the dialog that just opened are not for it.
+    /// Keys that were typed before the new dialog opened are not meant for it.
     DropInput,
     LoadTenants,
     /// By tenant id.
     LoadDetail(String),
-    /// The newest events that match; only those before a number, if one is given.
+    /// The newest events that match, or only those before a number, if one is given.
     LoadAudit {
         ticket: Ticket,
         query: Box<AuditFilter>,
         before: Option<i64>,
         pace: Pace,
     },
-    /// How the trail stands.
+    /// Load the state of the trail.
     LoadTrail,
-    /// Begin to verify the trail.
+    /// Start a verification of the trail.
     VerifyTrail(Ticket),
-    /// See how far that is; by the daemon's id.
+    /// Load the progress of a verification, by the daemon's id.
     Verification {
         ticket: Ticket,
         id: String,
     },
-    /// Write an export to a file of that name.
+    /// Write an export to a file with that name.
     Export {
         ticket: Ticket,
         request: Box<AuditExportRequest>,
         path: String,
     },
-    /// Give up the export that runs.
+    /// Cancel the export that is running.
     StopExport,
     LoadOperation(OperationId),
     LoadOperations,
@@ -141,7 +141,7 @@ pub(crate) enum Effect {
         ticket: Ticket,
         request: Box<ProvisionRequest>,
     },
-    /// The idempotency key is added by whoever performs it.
+    /// The runner adds the idempotency key.
     Rollback {
         ticket: Ticket,
         request: RollbackRequest,
@@ -159,25 +159,25 @@ pub(crate) enum Effect {
         ticket: Ticket,
         id: TenantId,
     },
-    /// Attack it with the whole battery.
+    /// Attack the tenant with the whole battery.
     Verify {
         ticket: Ticket,
         id: TenantId,
     },
     Cancel(OperationId),
-    /// The same again, as a new operation.
+    /// The same operation again, as a new one.
     RetryOperation {
         ticket: Ticket,
         id: OperationId,
     },
-    /// Send to the terminal's clipboard.
+    /// Copy to the terminal's clipboard.
     Copy(String),
 }
 
-/// When something is asked of the daemon.
+/// When the daemon is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pace {
     Now,
-    /// After a rest: what comes in floods must not keep the daemon searching.
+    /// After a pause: a flood of events must not keep the daemon searching.
     Rested,
 }

@@ -1,14 +1,14 @@
 //! Making text fit columns: widths as a terminal counts them.
-//! Pure. Everything that has a column of its own goes through here, so that wide characters move nothing.
+//! Pure. Every text with a column of its own passes through here, so that wide characters shift nothing.
 
 use ratatui::text::Span;
 
-/// Columns that a text takes.
+/// The number of columns that a text takes.
 pub(crate) fn width(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { Span::raw(text).width() }
 }
 
-/// At most `columns` wide; what is left out is shown by an ellipsis.
+/// At most `columns` wide; an ellipsis replaces what is cut.
 pub(crate) fn cut(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();
@@ -37,7 +37,7 @@ pub(crate) fn cell(text: &str, columns: usize) -> String {
     cell
 }
 
-/// Words on lines of at most `columns`; a word that is wider is broken.
+/// Wraps words to lines of at most `columns`; a wider word is broken.
 pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(8);
     let mut lines = Vec::new();

@@ -1,6 +1,6 @@
-//! The connection behind the console: made, followed, lost, made again.
+//! The connection behind the console: it is made, followed, lost and made again.
 //!
-//! Invariant: a place in the daemon's events is taken before anything is read, so that nothing falls between. What
+//! Invariant: a place in the daemon's events is taken before anything is read, so that no event is missed in between. What
 //! arrives is made harmless for a terminal here.
 
 use std::path::PathBuf;
@@ -21,11 +21,11 @@ use crate::text;
 
 const PAUSE_FIRST: Duration = Duration::from_millis(250);
 const PAUSE_LAST: Duration = Duration::from_secs(5);
-/// One long poll for events.
+/// The length of one long poll for events.
 const POLL_MS: u64 = 25_000;
-/// How old the word on the audit trail may be.
+/// The greatest age of the trail's status.
 const LOOK: Duration = Duration::from_secs(20);
-/// Tenants a page.
+/// Tenants per page.
 const PAGE: u32 = 1_000;
 
 pub(super) type Events = mpsc::Sender<Event>;
@@ -54,7 +54,7 @@ pub(super) async fn keep(socket: PathBuf, events: Events, current: Current) {
     }
 }
 
-/// Follows one connection; `Ok` when nobody listens any more.
+/// Follows one connection; returns `Ok` when nobody listens any more.
 async fn follow(client: &Client, events: &Events, pause: &mut Duration) -> Result<(), ClientError> {
     let mut cursor = client.watch(WatchRequest::default()).await?.cursor;
     let session = Box::new(text::wire(client.hello().clone()));
@@ -69,7 +69,7 @@ async fn follow(client: &Client, events: &Events, pause: &mut Duration) -> Resul
         let news = client.watch(request).await?;
         cursor = news.cursor;
         if looked.elapsed() >= LOOK {
-            // Trouble is found by the daemon on its own, and is no event.
+            // The daemon finds trouble on its own and sends no event about it.
             looked = Instant::now();
             trail = load_trail(client, events, trail).await;
         }
@@ -84,7 +84,7 @@ async fn follow(client: &Client, events: &Events, pause: &mut Duration) -> Resul
     }
 }
 
-/// How the trail stands, if that is news. What cannot be read now is read later; it is no reason to be without the rest.
+/// Sends the state of the trail if it changed. If it cannot be read now, it is read later; the rest is still worth having.
 pub(super) async fn load_trail(
     client: &Client,
     events: &Events,

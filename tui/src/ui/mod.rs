@@ -1,7 +1,7 @@
 //! The console: `update(&mut State, Event) -> Vec<Effect>` and `view(&State, &mut Frame)`, joined by the runner.
 //!
-//! Invariant: only `runner`, `link` and `terminal` touch the world; state, update, keymap and view are pure.
-//! The first paint waits for nothing: being connected is a state like any other.
+//! Invariant: only `runner`, `link` and `terminal` have outside effects; state, update, keymap and view are pure. The first
+//! paint waits for nothing: being connected is a state like any other.
 
 mod action;
 mod commands;

@@ -1,6 +1,6 @@
-//! Joins the pure console to the world: one ordered channel of events in, effects out, a frame when something changed.
+//! Joins the pure console to the outside: one ordered channel of events in, effects out, a frame when something changed.
 //!
-//! Invariant: nothing is waited for between a key and its frame. Every task ends with the console.
+//! Invariant: nothing blocks between a key and its frame. Every task ends with the console.
 
 mod trail;
 
@@ -31,25 +31,25 @@ use super::view::view;
 use crate::client::{Client, ClientError};
 use crate::text;
 
-/// Events that wait to be handled; whoever sends more waits.
+/// The length of the event queue; a sender waits while it is full.
 const QUEUE: usize = 1_024;
-/// Events between two frames at most, so that a flood cannot keep the screen from being drawn.
+/// At most this many events are handled between two frames, so that a flood cannot keep the screen from being drawn.
 const BATCH: usize = 512;
-/// No key for so long: nothing that was typed ahead is left.
+/// After this long without a key, nothing that was typed ahead is left.
 const SILENCE: Duration = Duration::from_millis(30);
-/// Somebody who never stops typing sees the dialog nevertheless.
+/// A person who never stops typing still sees the dialog.
 const STALE_AT_MOST: Duration = Duration::from_millis(500);
 
-/// What a console that was left leaves behind.
+/// What a console leaves behind when it is closed.
 #[derive(Debug)]
 pub(crate) struct Left {
-    /// Operations that go on without it.
+    /// Operations that continue without it.
     pub(crate) operations: Vec<Operation>,
-    /// An export that does not.
+    /// An export that does not continue.
     pub(crate) export: Option<String>,
 }
 
-/// Shows the console until it is left.
+/// Shows the console until the operator leaves it.
 pub(crate) async fn run(socket: PathBuf) -> Result<Left, UiError> {
     let (events, inbox) = mpsc::channel(QUEUE);
     let (current, client) = watch::channel(None);
@@ -80,18 +80,18 @@ struct Runner {
     client: watch::Receiver<Option<Client>>,
     tasks: JoinSet<()>,
     input: Input,
-    /// The export that was begun last.
+    /// The export that was started last.
     export: Option<AbortHandle>,
 }
 
-/// Whether keys that are waiting may be for what is on the screen.
+/// Whether waiting keys may be meant for what is on the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Input {
     Fresh,
     Stale,
 }
 
-/// Whether the console goes on.
+/// Whether the console continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flow {
     Go,
@@ -129,7 +129,7 @@ impl Runner {
                 next = if go_on { self.inbox.try_recv().ok() } else { None };
             }
             if self.state.dirty {
-                // What is drawn shows the time of drawing.
+                // The frame shows the time at which it is drawn.
                 update(&mut self.state, Event::Tick(OffsetDateTime::now_utc()));
             }
             // Finished effects are not kept.
@@ -147,7 +147,7 @@ impl Runner {
                 }
                 Effect::Copy(text) => self.screen.copy(&text)?,
                 Effect::DropInput => self.input = Input::Stale,
-                // Dropping it removes what was written.
+                // Dropping the task removes what was written.
                 Effect::StopExport => drop(self.export.take().map(|task| task.abort())),
                 other => {
                     let client = self.client.borrow().clone();
@@ -162,11 +162,12 @@ impl Runner {
         Ok(Flow::Go)
     }
 
-    /// Forgets what was typed before the dialog that just opened can be seen. Everything else is handled as it comes.
+    /// Discards keys that were typed before the new dialog is visible. Everything else is handled as it comes.
     async fn drop_input(&mut self) -> Result<Flow, UiError> {
         let until = Instant::now() + STALE_AT_MOST;
         self.input = Input::Fresh;
-        // Keys lie in three places: our queue, the reader's, the terminal's. A moment without any means that all are empty.
+        // Keys lie in three queues: ours, the reader's, and the terminal's. A moment without a key means that all three are
+        // empty.
         while let Ok(Some(event)) = timeout_at(until.min(Instant::now() + SILENCE), self.inbox.recv()).await {
             let stale = matches!(event, Event::Key(_) | Event::Paste(_));
             if !stale && self.handle(event)? == Flow::Stop {
@@ -180,7 +181,7 @@ impl Runner {
     }
 }
 
-/// Does what an effect asks for and sends the answer back. A console that is gone needs none.
+/// Performs an effect and sends the answer back. A console that is gone needs no answer.
 async fn perform(effect: Effect, client: Option<Client>, events: Events) {
     let Some(client) = client else {
         let error = ApiError::new(
@@ -239,7 +240,7 @@ async fn perform(effect: Effect, client: Option<Client>, events: Events) {
     }
 }
 
-/// Changes of a tenant that stands, and of operations that run or ran.
+/// Changes of existing tenants, and of operations that run or ran.
 async fn change(effect: Effect, client: &Client) -> Option<Event> {
     match effect {
         Effect::SuspendTenant { ticket, id } => {
@@ -267,13 +268,13 @@ async fn change(effect: Effect, client: &Client) -> Option<Event> {
     }
 }
 
-/// The answer to whatever begins an operation.
+/// The answer to a request that starts an operation.
 fn begun(ticket: Ticket, result: Result<OperationStarted, ClientError>) -> Event {
     let result = clean(result).map(|started| Box::new(text::wire(started.operation)));
     Event::Started { ticket, result }
 }
 
-/// The answer of a daemon that cannot be asked.
+/// The answer when the daemon cannot be asked.
 fn refused(effect: Effect, error: ApiError) -> Option<Event> {
     match effect {
         Effect::Plan { ticket, .. } => Some(Event::Planned { ticket, key: fresh_key(), result: Err(error) }),
@@ -312,7 +313,7 @@ fn clean<T>(result: Result<T, ClientError>) -> Result<T, ApiError> {
 
 async fn read_keys(events: Events) {
     let mut stream = EventStream::new();
-    // An error or the end means that the terminal is gone: going on would spin.
+    // An error or the end means that the terminal is gone: continuing would spin.
     while let Some(Ok(event)) = stream.next().await {
         let event = match event {
             TerminalEvent::Key(key) if key.kind != KeyEventKind::Release => Event::Key(key),

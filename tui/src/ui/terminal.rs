@@ -1,7 +1,7 @@
-//! The terminal: taking it, drawing frames on it, and giving it back whatever happens.
+//! The terminal: taking it over, drawing frames on it, and giving it back in every case.
 //!
-//! Invariant: a frame is one write, inside synchronised-update marks. Dropping the [`TerminalScreen`] gives the terminal back,
-//! and so does a panic.
+//! Invariant: a frame is one write, inside synchronised-update marks. Dropping the [`TerminalScreen`] gives the terminal
+//! back, and so does a panic.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, Once, PoisonError};
@@ -51,7 +51,7 @@ pub(super) struct TerminalScreen {
 impl TerminalScreen {
     pub(super) fn enter() -> Result<Self, UiError> {
         restore_on_panic();
-        // The theme decides about colours; crossterm's own reading of NO_COLOR would take the reversed rows too.
+        // The theme decides about colours; crossterm's own handling of NO_COLOR would disable the reversed rows too.
         crossterm::style::force_color_output(true);
         take().map_err(UiError::Enter)?;
         let pending = Pending::default();
@@ -77,12 +77,12 @@ impl TerminalScreen {
         write(&bytes)
     }
 
-    /// Puts a text on the clipboard of whoever sits at the terminal, over SSH too (OSC 52).
+    /// Copies a text to the clipboard of the operator's terminal, also over SSH (OSC 52).
     pub(super) fn copy(&mut self, text: &str) -> Result<(), UiError> {
         write(format!("\x1b]52;c;{}\x07", BASE64.encode(text.as_bytes())).as_bytes())
     }
 
-    /// Gives the terminal back and stops this process until it is resumed; then draws everything anew.
+    /// Gives the terminal back, stops this process until it is resumed, then draws everything again.
     pub(super) fn suspend(&mut self) -> Result<(), UiError> {
         give_back();
         let stopped = nix::sys::signal::raise(nix::sys::signal::Signal::SIGTSTP);
@@ -108,7 +108,7 @@ fn take() -> io::Result<()> {
     execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, Hide, Clear(ClearType::All))
 }
 
-/// Best effort: a terminal that is gone needs nothing back.
+/// Best effort: a terminal that is gone needs no restoring.
 fn give_back() {
     let _ = execute!(io::stdout(), DisableBracketedPaste, LeaveAlternateScreen, Show);
     let _ = disable_raw_mode();

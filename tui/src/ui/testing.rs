@@ -1,5 +1,5 @@
 //! Wire values for the console's tests.
-//! Made up, but each one is a value that the daemon could send; nothing here talks to one.
+//! They are made up, but a daemon could send each of them; nothing here talks to a daemon.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
@@ -51,7 +51,7 @@ pub(crate) fn tenant(slug: &str) -> Tenant {
     }
 }
 
-/// A tenant of that grade, verified in full an hour ago; or never.
+/// A tenant of that grade, fully verified an hour ago; `None` means never verified.
 pub(crate) fn graded(slug: &str, grade: Option<Grade>) -> Tenant {
     let at = now() - time::Duration::hours(1);
     Tenant { isolation: grade.map(|grade| IsolationBadge { grade, depth: Depth::Full, at }), ..tenant(slug) }
@@ -236,7 +236,7 @@ pub(crate) fn preview(tenant: &Tenant) -> RollbackPreview {
     }
 }
 
-/// Answers each reading of effects that was asked for, until no more are.
+/// Answers each request for effects, until there are no more.
 pub(crate) fn answer_previews(state: &mut State, mut effects: Vec<Effect>) {
     while let Some(id) = effects.iter().find_map(|effect| match effect {
         Effect::LoadPreview(id) => Some(*id),
@@ -278,7 +278,7 @@ pub(crate) fn ctrl(state: &mut State, c: char) -> Vec<Effect> {
     update(state, Event::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL)))
 }
 
-/// Types each character; the effects of the last one.
+/// Types each character; returns the effects of the last one.
 pub(crate) fn type_text(state: &mut State, text: &str) -> Vec<Effect> {
     let mut effects = Vec::new();
     for c in text.chars() {
@@ -293,7 +293,7 @@ pub(crate) fn audit_page(events: Vec<AuditEvent>) -> AuditResponse {
     AuditResponse { events, searched_to: None, trail: TrailStatus { head_seq, ..TrailStatus::default() } }
 }
 
-/// A verification that found everything as it was.
+/// A verification that found everything unchanged.
 pub(crate) fn verdict() -> AuditVerdict {
     AuditVerdict {
         broken: None,

@@ -1,5 +1,5 @@
-//! `audit_export`, `audit_export_read`: the trail in parts, for a file of the caller's. Recorded in the trail before
-//! anything is read, and again when the last part was given or nobody read on.
+//! `audit_export`, `audit_export_read`: the trail in parts, for a file of the caller. An export is recorded in the trail
+//! before anything is read, and again when the last part was returned or the caller stopped reading.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -80,7 +80,7 @@ pub async fn audit_export_read(
                 return Err(error);
             }
         };
-        // Without its record nobody gets the last part; it can be asked for again.
+        // Nobody gets the last part unless the end is on record; the caller can ask for it again.
         if part.is_last {
             task.end_export(id, &next, Outcome::Ok).await?;
         }
@@ -99,7 +99,7 @@ async fn watch_over(app: Arc<App>, id: Uuid, session: Arc<ExportSession>) {
             tokio::time::sleep(IDLE - idle).await;
             continue;
         }
-        // A part that is being made is not idle.
+        // An export is not idle while a part is being made.
         let progress = session.progress.lock().await;
         if session.last_read().elapsed() >= IDLE {
             if let Err(error) = app.end_export(id, &progress, Outcome::Failed).await {
@@ -120,7 +120,8 @@ impl App {
         Ok(())
     }
 
-    /// Records how the export ended and takes it away; nothing if that was done already. `progress` is held meanwhile.
+    /// Records how the export ended and removes it. Does nothing if that was done already. The caller holds `progress`
+    /// meanwhile.
     async fn end_export(
         &self,
         id: Uuid,
@@ -145,7 +146,7 @@ impl App {
     }
 }
 
-/// The tenant's name stands in its own field, so that a redaction of the name finds it.
+/// The tenant's name is in a field of its own, so that a redaction of the name finds it.
 fn entry(action: &'static str, actor: &Actor, format: ExportFormat, filter: &AuditFilter) -> Entry {
     let format = match format {
         ExportFormat::Jsonl => "jsonl",
@@ -162,7 +163,7 @@ fn entry(action: &'static str, actor: &Actor, format: ExportFormat, filter: &Aud
     }
 }
 
-/// The filter on one line, but for the tenant's name.
+/// The filter on one line, without the tenant's name.
 fn described(filter: &AuditFilter) -> Option<String> {
     let AuditFilter { slug: _, tenant_id, actor, action, outcome, since, until, operation_id, text } = filter;
     let fields = [

@@ -1,6 +1,6 @@
-//! Exports that are being read: few at once, each its opener's own, gone when nobody reads on.
+//! The open exports. There are only a few at once; each belongs to the caller who opened it, and ends when nobody reads on.
 //!
-//! A session holds no transaction and no connection between two parts, and no more of the trail than one page.
+//! Between two parts, a session holds no transaction, no connection, and no more of the trail than one page.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,22 +25,23 @@ use crate::postgres::audit::stream::Checkpoint;
 
 use crate::commands::errors;
 
-/// Open at once.
+/// The number of exports that may be open at once.
 const MOST: usize = 4;
-/// How long one waits for its reader.
+/// How long an export waits for its reader.
 pub(super) const IDLE: Duration = Duration::from_secs(60);
 /// A part's size, in bytes, up to one line more.
 const PART: usize = 1024 * 1024;
-/// No part is larger: a longer line goes on in the next one. Six times as many bytes, as JSON may need, still fit a frame.
+/// No part is larger: a longer line continues in the next one. JSON may need six times as many bytes, which still fit a
+/// frame.
 const LARGEST: usize = PART + PART / 4;
-/// How long a part may be looked for where little matches, before it is given as it is.
+/// How long to search for matching events before a part is returned as it is.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The open exports.
 #[derive(Debug, Default)]
 pub(in crate::commands) struct Exports(Mutex<HashMap<Uuid, Arc<ExportSession>>>);
 
-/// What an export is of.
+/// The request for an export.
 #[derive(Debug)]
 pub(super) struct ExportOrder {
     pub(in crate::commands) actor: Actor,
@@ -57,18 +58,18 @@ pub(super) struct ExportOrder {
 pub(super) struct ExportSession {
     pub(super) order: ExportOrder,
     last_read: Mutex<Instant>,
-    /// Held while a part is made.
+    /// Locked while a part is made.
     pub(super) progress: tokio::sync::Mutex<ExportProgress>,
 }
 
-/// How far it is.
+/// How far the export has come.
 #[derive(Debug, Clone)]
 pub(super) struct ExportProgress {
     /// `None` before the first part.
     at: Option<i64>,
     pub(super) events: u64,
     digest: Sha256,
-    /// What had no room in the last part.
+    /// The text that did not fit into the last part.
     rest: String,
 }
 
@@ -89,13 +90,13 @@ impl Exports {
         Ok((id, session))
     }
 
-    /// Whether there is room for another, before anything is recorded of it.
+    /// Checks that there is room for another export, before anything about it is recorded.
     pub(super) fn check_room(&self) -> Result<(), ApiError> {
         let open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if open.len() < MOST { Ok(()) } else { Err(full()) }
     }
 
-    /// The caller's own export of this id.
+    /// The caller's own export with this id.
     pub(super) fn find(&self, id: &str, uid: u32) -> Result<(Uuid, Arc<ExportSession>), ApiError> {
         let open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let found = Uuid::parse_str(id).ok().and_then(|id| Some((id, Arc::clone(open.get(&id)?))));
@@ -124,7 +125,7 @@ fn full() -> ApiError {
 }
 
 impl ExportSession {
-    /// When it was last read from.
+    /// When the export was last read.
     pub(super) fn last_read(&self) -> Instant {
         *self.last_read.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -133,7 +134,7 @@ impl ExportSession {
         *self.last_read.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
-    /// The next part, and how far the export is when it was given.
+    /// The next part, and the progress of the export after it.
     pub(super) async fn next_part(
         &self,
         trail: &Trail,
@@ -166,7 +167,7 @@ impl ExportSession {
         Ok((part, next))
     }
 
-    /// Where to begin, and what stands there.
+    /// Writes the beginning of the export, and returns the event number after which it begins.
     async fn begin(&self, trail: &Trail, text: &mut String) -> Result<i64, ApiError> {
         let order = &self.order;
         *text = audit_lines::heading(order.format).map_err(|error| unwritable(&error))?;
@@ -200,7 +201,7 @@ impl ExportSession {
         })
     }
 
-    /// Adds a page's lines, as far as they fit; gives where it stopped.
+    /// Adds a page's lines, as far as they fit, and returns where it stopped.
     fn write(&self, page: Page, after: i64, text: &mut String, events: &mut u64) -> Result<i64, ApiError> {
         let mut checkpoints = page.checkpoints.into_iter().peekable();
         let mut at = after;
@@ -222,7 +223,7 @@ impl ExportSession {
         Ok(page.searched_to)
     }
 
-    /// Nothing may lie between the events of an export of the whole trail.
+    /// In an export of the whole trail no event may be missing.
     fn check_whole(&self, last: i64, to: i64) -> Result<(), ApiError> {
         if self.order.filter.is_some() || last >= to.min(self.order.head.seq) {
             return Ok(());
@@ -249,13 +250,13 @@ impl ExportSession {
 }
 
 impl ExportProgress {
-    /// SHA-256 of what was given so far, but for the line that says it.
+    /// SHA-256 of everything returned so far, except the line that contains it.
     pub(super) fn sha256(&self) -> String {
         hex(&self.digest.clone().finalize())
     }
 }
 
-/// What goes beyond the largest part, taken off at a character's end.
+/// Cuts off what exceeds the largest part, at a character boundary.
 fn split(text: &mut String) -> String {
     let mut at = LARGEST.min(text.len());
     while !text.is_char_boundary(at) {

@@ -1,4 +1,5 @@
-//! `audit_key`, `audit_rotate_key`, `audit_acknowledge`: what the trail is signed with, and a loss that is known.
+//! `audit_key`, `audit_rotate_key`, `audit_acknowledge`: the key that signs the trail, and the acknowledgement of a known
+//! loss.
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use crate::postgres::audit::{facts, search};
 
 use crate::commands::{App, Caller, errors};
 
-/// Characters of a reason.
+/// The number of characters of a reason.
 const LONGEST_REASON: usize = 500;
 
 pub async fn audit_key(app: &Arc<App>, _: &Caller, _: AuditKeyRequest) -> Result<AuditKey, ApiError> {

@@ -1,4 +1,4 @@
-//! The audit trail: read, exported, verified, kept within its retention, and what it is signed with.
+//! The audit trail: reading, export, verification, retention, and the key that signs it.
 
 pub(super) mod export;
 pub(super) mod exports;

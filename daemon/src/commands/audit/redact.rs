@@ -1,5 +1,5 @@
-//! `audit_redact`: takes the name of a customer that is gone, or of a person, out of the trail and the registry. The
-//! events stay, and the chain still verifies.
+//! `audit_redact`: removes the name of a former customer, or of a person, from the trail and the registry. The events
+//! stay, and the chain still verifies.
 
 use std::sync::Arc;
 
@@ -17,9 +17,9 @@ use crate::postgres::audit::redaction::{self, Gone};
 use crate::commands::operations::list::parse_slug;
 use crate::commands::{App, Caller, errors};
 
-/// The daemon is nobody.
+/// The daemon is not a person.
 const DAEMON: &str = "tenantryd";
-/// Whose name goes.
+/// The owner of the name to be removed.
 enum Whose {
     Tenant(String),
     Actor(String),

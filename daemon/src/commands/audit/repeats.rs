@@ -1,8 +1,8 @@
-//! Events that repeat, on their way to the audit trail: the first of a caller at once, those that follow within a while as one
-//! number, so that a flood of them is a few events and none goes uncounted.
+//! Repeated events, on their way to the audit trail. The first event of a caller is recorded at once, and those that
+//! follow within a short time as one number. A flood of events becomes a few events, and none goes uncounted.
 //!
-//! Denials are such, and verifications with an unchanged verdict: what anybody with the least role can ask for again and
-//! again must not fill a trail that is kept for years.
+//! This applies to denials, and to verifications with an unchanged verdict: requests that anybody with the lowest role
+//! can repeat must not fill a trail that is kept for years.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,23 +17,24 @@ use crate::commands::App;
 
 /// Repetitions by the same caller within this time are one audit event.
 const INTERVAL: Duration = Duration::from_secs(10);
-/// Pairs of caller and what repeats that are told apart; beyond that repetitions are only counted.
+/// The number of distinct pairs of caller and event kind; beyond it repetitions are only counted.
 const MOST_PAIRS: usize = 1_024;
 
-/// What is recorded once and then counted.
+/// A kind of event that is recorded once and then counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::commands) enum RepeatKind {
     Denied(&'static str),
     Verified,
-    /// With anchors of the caller's own, which agreed.
+    /// A verification with anchors of the caller, which agreed.
     AnchorsAgreed,
-    /// The same, and they did not: where, is the caller's to choose, and no news of the trail.
+    /// The same, but the anchors differed. The caller chose them, so the place of the difference says nothing about the
+    /// trail.
     AnchorsDiffered,
-    /// Of the callers that are not told apart.
+    /// Events of the callers that are not told apart.
     OfOthers(Others),
 }
 
-/// What callers beyond those that are told apart did.
+/// What the callers did that are not told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::commands) enum Others {
     Denied,
@@ -41,21 +42,22 @@ pub(in crate::commands) enum Others {
     FoundItBroken,
 }
 
-/// What came of it: another outcome is no repetition. None where nothing can change.
+/// The outcome of a verification; a different outcome does not count as a repetition. `None` for kinds whose outcome
+/// cannot change.
 pub(super) type RepeatedOutcome = Option<(i64, BreakKind)>;
 
-/// What was not recorded yet.
+/// The repetitions that are not recorded yet.
 #[derive(Debug, Default)]
 pub(in crate::commands) struct Repeats {
     known: Mutex<KnownRepeat>,
-    /// Something waits to be recorded.
+    /// Notified when there is something to record.
     pending: Notify,
 }
 
 #[derive(Debug, Default)]
 struct KnownRepeat {
     pairs: HashMap<(u32, RepeatKind), Pair>,
-    /// Of callers beyond those that are told apart.
+    /// The counts of callers that are not told apart.
     others: HashMap<Others, u64>,
 }
 
@@ -69,17 +71,17 @@ struct Pair {
 
 /// Repetitions that are recorded as a number.
 struct Counted {
-    /// The daemon, for all those that are not told apart.
+    /// The daemon, for all callers that are not told apart.
     actor: Actor,
     what: RepeatKind,
     found: RepeatedOutcome,
     count: u64,
 }
 
-/// Which repetitions are recorded as numbers.
+/// Which repetitions are to be recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Due {
-    /// Those whose time is over.
+    /// Those whose interval is over.
     Now,
     All,
 }
@@ -89,7 +91,7 @@ impl Repeats {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many went unrecorded before this one, if this one is to be recorded at once.
+    /// Counts an event. If it is to be recorded at once, returns how many went unrecorded before it.
     pub(in crate::commands) fn count(
         &self,
         actor: &Actor,
@@ -120,7 +122,7 @@ impl Repeats {
         None
     }
 
-    /// Takes what is to be recorded now, and forgets who repeated nothing lately.
+    /// Takes the repetitions that are to be recorded now, and forgets callers that repeated nothing lately.
     fn take(&self, due: Due) -> Vec<Counted> {
         let (mut known, now) = (self.lock(), Instant::now());
         let mut taken = Vec::new();
@@ -142,7 +144,7 @@ impl Repeats {
         taken
     }
 
-    /// What could not be recorded stays counted.
+    /// Counts repetitions again that could not be recorded.
     pub(in crate::commands) fn put_back(
         &self,
         actor: &Actor,
@@ -160,7 +162,7 @@ impl Repeats {
 }
 
 impl App {
-    /// Records what no later repetition would: never ends by itself.
+    /// Records repetitions that no later event would record; never returns by itself.
     pub async fn record_repeats_in_turn(self: &Arc<Self>) {
         loop {
             self.repeats.pending.notified().await;
@@ -170,7 +172,7 @@ impl App {
         }
     }
 
-    /// Records everything that is only counted so far, at the daemon's end.
+    /// Records everything that is only counted so far, when the daemon stops.
     pub async fn record_last_repeats(&self) {
         self.record_counted(Due::All).await;
     }
@@ -193,7 +195,7 @@ impl App {
     }
 }
 
-/// What is left of it where it is not told apart.
+/// The kind under which an event is counted if its caller is not told apart.
 const fn others(what: RepeatKind, found: RepeatedOutcome) -> Others {
     match (what, found) {
         (RepeatKind::OfOthers(others), _) => others,
@@ -272,7 +274,7 @@ mod tests {
         let taken = repeats.take(Due::Now);
         let denied = RepeatKind::OfOthers(Others::Denied);
         assert_eq!((taken.len(), taken[0].count, taken[0].what), (1, 10, denied));
-        // What came of it is not lost with who it was.
+        // The outcome stays known even if the caller does not.
         let cut = Some((7, BreakKind::Cut));
         for (what, found) in
             [(RepeatKind::Verified, None), (RepeatKind::Verified, cut), (RepeatKind::AnchorsDiffered, None)]

@@ -1,5 +1,5 @@
-//! What `audit` and `audit_export` are asked for, field by field: a filter that cannot match anything is a mistake, and
-//! the answer says which.
+//! Checks the filters of `audit` and `audit_export`, field by field. A filter that cannot match anything is a mistake,
+//! and the answer says which field is wrong.
 
 use tenantry_protocol::audit::AuditFilter;
 use tenantry_protocol::error::ApiError;
@@ -12,7 +12,7 @@ use crate::commands::operations::list::parse_slug;
 use crate::commands::operations::show::parse_id;
 
 const OUTCOMES: [&str; 4] = ["ok", "failed", "denied", "intent"];
-/// Characters of an account's name, an action, a text to look for.
+/// The number of characters of an account's name, an action, or a text to search for.
 const LONGEST: usize = 200;
 
 pub(super) fn parse(filter: &AuditFilter) -> Result<EventFilter, ApiError> {
@@ -44,7 +44,7 @@ fn tenant_id(id: &str) -> Result<Uuid, ApiError> {
     })
 }
 
-/// A name, or a number.
+/// An account's name, or its number.
 fn actor(name: &str) -> Result<ActorFilter, ApiError> {
     let name = plain("actor", name)?;
     if name.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -85,7 +85,7 @@ fn outcome(outcome: &str) -> Result<String, ApiError> {
     Err(ApiError::invalid("outcome", message))
 }
 
-/// In microseconds since 1970.
+/// The times, in microseconds since 1970.
 fn times(
     since: Option<OffsetDateTime>,
     until: Option<OffsetDateTime>,
@@ -105,7 +105,7 @@ fn text(text: &str) -> Result<String, ApiError> {
     plain("text", text).map(str::to_owned)
 }
 
-/// Something on one line, of a sensible length.
+/// A text on one line, of a limited length.
 fn plain<'a>(field: &str, text: &'a str) -> Result<&'a str, ApiError> {
     let trimmed = text.trim();
     let problem = if trimmed.is_empty() {

@@ -1,4 +1,4 @@
-//! `audit_segments`, `audit_hold`, `audit_release`, `audit_prune`: what is kept of the trail, and how long.
+//! `audit_segments`, `audit_hold`, `audit_release`, `audit_prune`: which parts of the trail are kept, and for how long.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::postgres::audit::segments::{self, Segment};
 use crate::commands::operations::list::parse_slug;
 use crate::commands::{App, Caller, errors};
 
-/// Events younger than this stay, whoever asks; the database holds to it as well.
+/// Younger events always stay; the database enforces this as well.
 const LEAST_AGE: Duration = Duration::days(30);
 const LONGEST_NAME: usize = 40;
 const LONGEST_REASON: usize = 500;
@@ -127,7 +127,7 @@ impl App {
         Ok(released)
     }
 
-    /// Oldest first: where one has to stay, all after it stay too, since the trail has one beginning.
+    /// Prunes the oldest first. If a segment has to stay, all later ones stay too, since the trail has only one beginning.
     async fn prune(&self, actor: &Actor, request: AuditPruneRequest) -> Result<AuditPruned, ApiError> {
         let mut done = AuditPruned { segments: Vec::new(), events: 0, kept: Vec::new() };
         let segments = segments::segments(self.control.pool()).await.map_err(errors::control)?;
@@ -149,7 +149,7 @@ impl App {
         Ok(done)
     }
 
-    /// The database has the last word, and its reason.
+    /// The database decides, and gives the reason for a refusal.
     async fn prune_one(
         &self,
         actor: &Actor,
@@ -175,7 +175,7 @@ impl App {
     }
 }
 
-/// Why a segment is not pruned, as far as can be told without reading it.
+/// Why a segment is not pruned, as far as this is known without reading it.
 fn why_kept(segment: &AuditSegment, before: OffsetDateTime) -> Option<String> {
     if !segment.held_by.is_empty() {
         return Some(format!("held by {}: `tenantry audit release` ends a hold", segment.held_by.join(", ")));

@@ -1,4 +1,4 @@
-//! `audit_verify`, `audit_verification`: whether the trail is what it was. The daemon asks itself, too, on schedule.
+//! `audit_verify`, `audit_verification`: whether the trail is unchanged. The daemon also verifies it on schedule.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,13 +17,13 @@ use crate::postgres;
 use super::repeats::RepeatKind;
 use crate::commands::{App, Caller, errors};
 
-/// Anchors of one request.
+/// The number of anchors in one request.
 const MOST_ANCHORS: usize = 50_000;
-/// Verifications whose verdict is kept.
+/// The number of verifications whose verdict is kept.
 const KEPT: usize = 8;
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// A verification that was asked for. The verdict stays readable for a while.
+/// A requested verification. Its verdict stays readable for a while.
 #[derive(Debug, Clone)]
 pub(in crate::commands) struct Job {
     id: String,
@@ -32,10 +32,11 @@ pub(in crate::commands) struct Job {
     state: watch::Receiver<State>,
 }
 
-/// Who asked for it while it was running already, and how often; none once they are recorded.
+/// The callers who requested the verification while it was running, with their numbers of requests; `None` once these are
+/// recorded.
 type Joined = Mutex<Option<Vec<(Actor, u64)>>>;
 
-/// How far it is, and what came of it.
+/// The progress, and finally the verdict or an error.
 type State = Result<AuditVerification, ApiError>;
 
 pub async fn audit_verify(
@@ -51,7 +52,7 @@ pub async fn audit_verify(
         return Err(ApiError::invalid("trail", message));
     }
     let mut jobs = app.verifications.lock().unwrap_or_else(PoisonError::into_inner);
-    // One of each kind at once: who brings anchors keeps nobody from the verification that all others share.
+    // One of each kind at once: a caller with anchors of its own does not delay the verification that all others share.
     let has_own_anchors = !anchors.is_empty();
     let running =
         jobs.iter().filter(|job| is_running(job)).find(|job| job.has_own_anchors == has_own_anchors);
@@ -99,7 +100,7 @@ pub async fn audit_verify(
 }
 
 impl Job {
-    /// False where it is over by now.
+    /// Returns false if the verification is already over.
     fn is_joined_by(&self, actor: Actor) -> bool {
         let mut joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(joined) = joined.as_mut() else { return false };
@@ -156,7 +157,8 @@ fn anchors(request: &AuditVerifyRequest) -> Result<Vec<Anchor>, ApiError> {
     request.anchors.iter().map(parse).collect()
 }
 
-/// Verifies, and records what came of it: what is found again by the same caller within a while is counted.
+/// Verifies the trail and records the verdict. If the same caller gets the same verdict again within a while, it is only
+/// counted.
 async fn verify(
     app: &App,
     anchors: Vec<Anchor>,
@@ -168,7 +170,7 @@ async fn verify(
     if let Some(found) = &verdict.broken {
         tracing::error!(seq = found.seq, kind = found.kind.name(), "{}", found.message);
     }
-    // The daemon asks itself so often that only an answer of note is an event.
+    // The daemon verifies so often that only a verdict of interest becomes an event.
     if verdict.broken.is_none() && actor == Actor::daemon(app.own_uid) {
         return Ok(verdict);
     }
@@ -176,7 +178,7 @@ async fn verify(
     Ok(verdict)
 }
 
-/// The verdict is given whether or not it can be recorded: a broken trail may take no more.
+/// The verdict is returned even if it cannot be recorded, because a broken trail may not accept new events.
 async fn record(app: &App, verdict: &AuditVerdict, has_anchors: bool, actor: Actor) {
     let (what, found) = match &verdict.broken {
         found if !has_anchors => (RepeatKind::Verified, found.as_ref().map(|found| (found.seq, found.kind))),
@@ -229,5 +231,5 @@ pub async fn verify_trail_in_turn(app: &App) {
 }
 
 const AFTER_ERROR: Duration = Duration::from_secs(60);
-/// Until the next look at the settings, where it is not wanted.
+/// The pause before the settings are read again, if verification is off.
 const UNWANTED: Duration = Duration::from_secs(3_600);

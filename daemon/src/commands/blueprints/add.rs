@@ -1,4 +1,4 @@
-//! `blueprint_add`: stores a folder as a new version. A version that is there already never changes.
+//! `blueprint_add`: stores a folder as a new version. An existing version never changes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use crate::postgres::control::blueprints;
 use super::check::source_files;
 use crate::commands::{App, Caller, errors};
 
-/// What storing a version came to.
+/// The result of storing a version.
 enum Addition {
     Added,
-    /// Exactly this was there.
+    /// The same version was already stored.
     Known,
 }
 
@@ -40,7 +40,7 @@ pub async fn blueprint_add(
     Ok(report(parsed, matches!(stored, Addition::Added)))
 }
 
-/// Stores the built-in blueprints that are missing. One that differs from its stored version is left as it is stored.
+/// Stores the built-in blueprints that are missing. If one differs from its stored version, the stored version stays.
 pub(in crate::commands) async fn add_built_in(app: &App) -> Result<(), ApiError> {
     let actor = Actor::daemon(app.own_uid);
     for files in blueprint::built_in() {
@@ -70,13 +70,13 @@ async fn store(app: &App, blueprint: &Blueprint, actor: &Actor) -> Result<Additi
             app.events.publish(EventBody::Audit { seq });
             Ok(Addition::Added)
         }
-        // Somebody else was quicker.
+        // Another caller was faster.
         Err(Error::VersionExists) => known(app, blueprint, &checksum).await?.ok_or_else(errors::internal),
         Err(error) => Err(errors::control(error)),
     }
 }
 
-/// The version as it is stored: the same, or a conflict that names the files that differ.
+/// Compares with the stored version: it is either the same, or a conflict that names the files that differ.
 async fn known(app: &App, blueprint: &Blueprint, checksum: &str) -> Result<Option<Addition>, ApiError> {
     let pool = app.control.pool();
     let (name, version) = (&blueprint.name, blueprint.version);

@@ -22,7 +22,7 @@ pub(in crate::commands) struct CatalogEntry {
     pub(super) added_at: OffsetDateTime,
 }
 
-/// The parsed versions. Their number is small: somebody typed each of them in.
+/// The parsed versions. Their number is small, because somebody wrote each of them.
 #[derive(Debug, Default)]
 pub(in crate::commands) struct Catalog {
     parsed: Mutex<HashMap<(BlueprintName, BlueprintVersion), Arc<CatalogEntry>>>,

@@ -1,4 +1,4 @@
-//! `blueprints`: the stored versions, with their SQL where it is asked for.
+//! `blueprints`: the stored versions, with their SQL if requested.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ pub async fn blueprints(
     let version = request.version.as_deref().map(BlueprintVersion::parse).transpose();
     let version = version.map_err(|error| ApiError::invalid("version", error.to_string()))?;
     let sql = if request.with_sql { SqlText::Included } else { SqlText::Omitted };
-    // A name that nobody stored, or a version, is an error here; a list of nothing would say less.
+    // An unknown name or version is an error here, because an empty list would say less.
     let newest = app.blueprint(&name, version).await?;
     let mut entries = vec![newest];
     if version.is_none() && !request.with_sql {

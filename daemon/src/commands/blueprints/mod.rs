@@ -1,4 +1,4 @@
-//! Blueprints: checked, stored, shown, and kept at hand.
+//! Blueprints: checked, stored, shown, and cached.
 
 pub(super) mod add;
 pub(super) mod catalog;

@@ -1,9 +1,9 @@
 //! `issue_credentials`, `rotate_credentials` and `finish_rotation`: a tenant's secrets and its two login slots.
 //!
 //! Each is an operation of the pipeline like any other: intent, effect and outcome are on record, a daemon that takes it
-//! up closes what nobody works with, and the trail has its end whatever breaks. What is its own is that somebody waits
-//! for its answer: a secret is made here, goes to the server as a verifier, and is in the answer of the call that asked
-//! for it; it is stored and logged nowhere, so a call that was cut short is asked again.
+//! over closes a login that nobody works with, and the trail records the end whatever fails. The difference is that a
+//! caller waits for the answer. A secret is made here, sent to the server as a verifier, and returned only in the answer
+//! to the call that requested it. It is never stored or logged, so after an interrupted call the caller has to ask again.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ use crate::postgres::tenant_ddl;
 use crate::commands::idempotency::Ask;
 use crate::commands::{App, Caller, errors};
 
-/// A change of secrets that was asked for.
+/// A requested change of secrets.
 struct SecretChange {
     kind: Kind,
     actor: Actor,
@@ -66,7 +66,7 @@ async fn secret(
     app.detached(async move {
         let _turn = task.secrets.wait(id).await;
         task.let_verification_end(id).await;
-        // Read anew: whoever had the turn before may have changed it.
+        // Read again: the previous holder of the turn may have changed the tenant.
         let tenant = task.find_tenant(&id.to_string()).await?;
         let target = Arc::clone(task.target(tenant.target.as_str())?);
         if let Some(earlier) = task.replay(&asked.ask).await? {
@@ -97,7 +97,7 @@ pub async fn finish_rotation(
     app.detached(async move {
         let _turn = task.secrets.wait(id).await;
         task.let_verification_end(id).await;
-        // Read anew: whoever had the turn before may have changed it.
+        // Read again: the previous holder of the turn may have changed the tenant.
         let tenant = task.find_tenant(&id.to_string()).await?;
         let target = Arc::clone(task.target(tenant.target.as_str())?);
         let role = current(&tenant);
@@ -114,7 +114,7 @@ pub async fn finish_rotation(
     .await
 }
 
-/// What an earlier call with the same key did.
+/// The result of an earlier call with the same key.
 async fn replayed(app: &App, earlier: OperationId) -> Result<Operation, ApiError> {
     let operation = app.find_operation(earlier).await?;
     let refuse = |message| Err(ApiError::new(ErrorCode::Conflict, message).on_field("idempotency_key"));
@@ -140,7 +140,7 @@ fn current(tenant: &Tenant) -> String {
     issued.unwrap_or_else(|| tenant_ddl::first_slot(&tenant.placement))
 }
 
-/// The login role that is opened or closed.
+/// The login role that is to be opened or closed.
 fn login(kind: Kind, tenant: &Tenant) -> Result<String, ApiError> {
     if tenant.state != TenantState::Active {
         return Err(not_active(tenant));
@@ -175,7 +175,7 @@ fn not_active(tenant: &Tenant) -> ApiError {
     ApiError::new(ErrorCode::Precondition, message)
 }
 
-/// Runs the operation, and waits until it succeeded.
+/// Runs the operation, and waits until it has succeeded.
 async fn run(
     app: &App,
     asked: SecretChange,
@@ -203,7 +203,7 @@ async fn run(
     }
 }
 
-/// What the caller hears of an operation that did not succeed, or whose daemon let go of it.
+/// The answer to the caller if the operation did not succeed, or if its daemon lost it.
 fn failed(operation: &Operation) -> ApiError {
     let Some(failure) = operation.state.failure() else {
         let message = "the operation was interrupted, and its secret is with nobody: ask again; `tenantry operation list` \
@@ -211,7 +211,7 @@ fn failed(operation: &Operation) -> ApiError {
         return ApiError::new(ErrorCode::Unavailable, message);
     };
     let code = if failure.sqlstate.is_some() || failure.hint.is_some() {
-        // The server's own doing, or its absence.
+        // The server refused, or could not be reached.
         ErrorCode::Unavailable
     } else {
         ErrorCode::Precondition

@@ -1,7 +1,7 @@
-//! One at a time for each tenant: two changes of one secret at once would answer with a secret that the other one
-//! replaced, and a key that is sent twice would not find what the first call is about to record.
+//! One change of secrets at a time for each tenant. Two changes of one secret at once would return a secret that the
+//! other one replaced, and a key that is sent twice would not find what the first call is about to record.
 //!
-//! Within this process only; between daemons stands the fence of the control database.
+//! This works within one process only; between daemons there is the fence of the control database.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tenantry_protocol::id::TenantId;
 use tokio::sync::OwnedMutexGuard;
 
-/// The tenants that somebody holds or waits for.
+/// The tenants whose turn a call holds or waits for.
 #[derive(Debug, Default)]
 pub(in crate::commands) struct Turns {
     tenants: Mutex<HashMap<TenantId, Weak<tokio::sync::Mutex<()>>>>,

@@ -42,7 +42,7 @@ pub async fn cancel(app: &Arc<App>, caller: &Caller, request: CancelRequest) -> 
     }
 }
 
-/// Who asked is on record before it has an effect. The operation's own end says what came of it.
+/// The request is on record before it has an effect. The operation's own end shows whether it succeeded.
 async fn record_and_cancel(
     app: &App,
     actor: Actor,

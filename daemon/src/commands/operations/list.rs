@@ -1,4 +1,4 @@
-//! `operations`: the newest operations, live while they run.
+//! `operations`: the newest operations; those that run are shown live.
 
 use std::sync::Arc;
 
@@ -37,14 +37,14 @@ pub async fn operations(
     Ok(OperationsResponse { operations, next })
 }
 
-/// A filter's slug.
+/// The slug in a filter.
 pub(in crate::commands) fn parse_slug(text: &str) -> Result<String, ApiError> {
     let slug = Slug::parse(text).map_err(|error| ApiError::invalid("slug", error.to_string()))?;
     Ok(slug.to_string())
 }
 
 impl App {
-    /// The same operations, those that run as they are at this moment.
+    /// The same operations, with the current state of those that run.
     pub(in crate::commands) fn with_live(&self, stored: Vec<Operation>) -> Vec<Operation> {
         stored.into_iter().map(|operation| self.engine.live(operation.id).unwrap_or(operation)).collect()
     }

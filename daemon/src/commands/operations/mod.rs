@@ -1,4 +1,4 @@
-//! Operations: shown, cancelled, and done again.
+//! Operations: shown, cancelled, and retried.
 
 pub(super) mod cancel;
 pub(super) mod list;

@@ -1,4 +1,4 @@
-//! `retry`: does again what an operation that was undone, cancelled or left for a person was meant to do.
+//! `retry`: repeats an operation that was undone, cancelled or left for a person.
 //!
 //! A new operation with a new id; the old one keeps its history.
 
@@ -28,14 +28,14 @@ pub async fn retry(
     }
     let id = super::show::parse_id("operation", &request.operation)?;
     let ask = ask.again(id);
-    // So that an unknown one is named as everywhere.
+    // Makes sure that an unknown operation gets the usual error.
     app.find_operation(id).await?;
     let stored = operations::stored(app.control.pool(), id).await.map_err(errors::control)?;
     let Some(stored) = stored else { return Err(errors::internal()) };
     let kind = kind_of(&stored)?;
     let tenant = tenants::by_id(app.control.pool(), stored.operation.tenant_id).await;
     let Some(tenant) = tenant.map_err(errors::control)? else { return Err(errors::internal()) };
-    // Its answer would have carried the secret, and a retry's answer has no place for one.
+    // The first answer would have carried the secret, and the answer to a retry has no field for one.
     if let Some(command) = kind.command_of_secrets(&tenant.slug) {
         let message = format!("secrets are asked for anew, not retried: `{command}`");
         return Err(ApiError::new(ErrorCode::Precondition, message).on_field("operation"));
@@ -46,7 +46,7 @@ pub async fn retry(
         {
             Box::pin(provision::provision_again(app, caller, again(&tenant, seed), ask)).await
         }
-        // What is left of a build that could not be undone can only go.
+        // The remains of a build that could not be undone can only be removed.
         Kind::Provision { .. } => {
             let kind = Kind::Rollback { archive: crate::model::operation::Archiving::Without };
             Box::pin(begin(app, caller, tenant, kind, serde_json::Value::Null, ask)).await
@@ -72,7 +72,7 @@ fn kind_of(stored: &StoredOperation) -> Result<Kind, ApiError> {
     }
 }
 
-/// What the tenant was made from, in the very version.
+/// A request for the tenant from the same blueprint version.
 fn again(tenant: &Tenant, seed: Seeding) -> ProvisionRequest {
     ProvisionRequest {
         slug: tenant.slug.to_string(),

@@ -1,4 +1,4 @@
-//! `operation`: one operation, live while it runs.
+//! `operation`: one operation; shown live while it runs.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ pub async fn operation(app: &Arc<App>, _: &Caller, request: OperationRequest) ->
     app.find_operation(parse_id("id", &request.id)?).await
 }
 
-/// An operation's id, as a request names it.
+/// An operation's id, as it is written in a request.
 pub(in crate::commands) fn parse_id(field: &str, text: &str) -> Result<OperationId, ApiError> {
     text.parse().map_err(|_| {
         let message =

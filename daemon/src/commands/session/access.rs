@@ -1,6 +1,6 @@
-//! The policy: which role a caller has now, and whether it is enough.
+//! The policy: which role a caller has now, and whether it is sufficient.
 //!
-//! It is asked at each request, so that a change of the configuration holds from the next one on.
+//! The policy is read at each request, so that a change of the configuration applies from the next request on.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::postgres;
 use crate::commands::{App, Caller};
 
 impl App {
-    /// The caller's role at this moment; `None` for everyone whom nobody named.
+    /// The caller's role at this moment; `None` for everyone whom the configuration does not name.
     pub(super) fn role_of(&self, caller: &Caller) -> Option<Role> {
         if caller.uid == 0 || caller.uid == self.own_uid {
             return Some(Role::Admin);
@@ -22,7 +22,7 @@ impl App {
         self.settings().access.role_of(caller.uid, &caller.gids)
     }
 
-    /// Who the caller is, for the record.
+    /// The caller as an actor, for the record.
     pub(in crate::commands) fn actor(&self, caller: &Caller) -> Actor {
         Actor {
             uid: caller.uid,
@@ -32,7 +32,7 @@ impl App {
         }
     }
 
-    /// Lets the caller through if its role is the method's or higher, and records a denial.
+    /// Admits the caller if its role is the method's or higher, and records a denial.
     pub(crate) async fn authorise(
         self: &Arc<Self>,
         caller: &Caller,
@@ -48,7 +48,7 @@ impl App {
         }
     }
 
-    /// An audit event that belongs to no other change.
+    /// Records an audit event that belongs to no other change.
     pub(in crate::commands) async fn record_alone(&self, entry: &Entry) -> postgres::Result<i64> {
         let mut tx = self.trail.begin().await?;
         let seq = tx.record(entry).await?;

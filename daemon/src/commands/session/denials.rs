@@ -11,7 +11,8 @@ use crate::commands::audit::repeats::RepeatKind;
 use crate::commands::{App, Caller};
 
 impl App {
-    /// In a task of its own, as all that is recorded of denials: a caller that hangs up is denied all the same.
+    /// Runs in a task of its own, as all recording of denials does, so that a denial is recorded even if the caller hangs
+    /// up.
     pub(super) async fn record_denial(self: &Arc<Self>, caller: &Caller, needed: Role, action: &'static str) {
         tracing::warn!(uid = caller.uid, action, "denied");
         let (actor, what) = (self.actor(caller), RepeatKind::Denied(action));
@@ -23,7 +24,8 @@ impl App {
         }
         let app = Arc::clone(self);
         let record = async move {
-            // The answer is "denied" whether or not it can be recorded: nothing happens that would need a trail.
+            // The answer is "denied" even if it cannot be recorded: a denied request has no effect that would need a
+            // record.
             if let Err(error) = app.record_alone(&entry).await {
                 tracing::error!(error = %error.explain(), "a denial could not be recorded");
                 app.repeats.put_back(&entry.actor, what, None, unrecorded + 1);

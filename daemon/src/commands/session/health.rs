@@ -1,4 +1,4 @@
-//! `health`: what runs, what answers, and how quickly. Must answer in milliseconds, whatever is down.
+//! `health`: what runs, what answers, and how quickly. It must answer within milliseconds, whatever is down.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,9 +16,9 @@ use crate::postgres::target::Target;
 
 use crate::commands::{App, Caller};
 
-/// A target that does not answer within this time is reported as not reachable; status promises 200 ms.
+/// A target that does not answer within this time is reported as unreachable; status promises 200 ms.
 const PATIENCE: Duration = Duration::from_millis(150);
-/// Without the control database nothing works, so a busy machine must not be taken for a broken one.
+/// Nothing works without the control database, so a busy machine must not be taken for a broken one.
 const CONTROL_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Tenants by state and target.
@@ -49,7 +49,7 @@ pub async fn health(app: &Arc<App>, _: &Caller, _request: HealthRequest) -> Resu
     })
 }
 
-/// One round trip to a target, or why there was none.
+/// The time of one round trip to a target, or why it failed.
 pub(in crate::commands) async fn ping(target: &Target) -> Result<Duration, String> {
     match tokio::time::timeout(PATIENCE, target.ping()).await {
         Ok(Ok(duration)) => Ok(duration),
@@ -74,7 +74,8 @@ pub(in crate::commands) fn target_health(
     }
 }
 
-/// The newest event. An end that this daemon does not know is looked at, for whoever asks next if it takes long.
+/// The newest event. If this daemon does not know the trail's end, it reads it; if that takes long, only a later request
+/// sees the result.
 async fn newest_event(app: &App) -> postgres::Result<i64> {
     let (seq, is_known) = app.trail.glance().await?;
     if !is_known {

@@ -1,4 +1,4 @@
-//! What every connection has to do with: who calls, what they may, how the daemon is, and what happens.
+//! What every connection uses: the caller, its rights, the daemon's health, and events.
 
 pub(super) mod access;
 pub(super) mod caller;

@@ -1,4 +1,4 @@
-//! Whether an archive is made of a tenant, and whether it can be: found out before the operation begins.
+//! Whether an archive of a tenant is to be made, and whether that is possible: determined before the operation begins.
 
 use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::operation::OperationState;
@@ -13,8 +13,8 @@ use crate::postgres::preparation;
 use crate::commands::{App, errors};
 
 impl App {
-    /// The kind of operation with the archive that the tenant needs: none for one that was never active. Refused if one is
-    /// needed and could not be made.
+    /// The kind of operation with the archive that the tenant needs: none for a tenant that was never active. Refuses the
+    /// request if an archive is needed and cannot be made.
     pub(in crate::commands) async fn prepare_archive(
         &self,
         kind: Kind,
@@ -40,7 +40,7 @@ impl App {
         }
     }
 
-    /// The end of the provisioning that made the tenant; nothing if it never was active.
+    /// The end of the provisioning that created the tenant; `None` if the tenant was never active.
     pub(super) async fn active_since(&self, tenant: &Tenant) -> Result<Option<OffsetDateTime>, ApiError> {
         let pool = self.control.pool();
         let Some(id) = operations::provision_of(pool, tenant.id).await.map_err(errors::control)? else {

@@ -1,4 +1,4 @@
-//! What all changes of a tenant that stands have in common: the policy, the key, the state, and the start.
+//! What all changes of an existing tenant have in common: the policy, the key, the state, and the start.
 
 use std::sync::Arc;
 
@@ -16,17 +16,17 @@ use crate::postgres::control::tenants;
 use crate::commands::idempotency::Ask;
 use crate::commands::{App, Caller, errors};
 
-/// A change that was asked for, before anything about it was checked.
+/// A requested change, before anything about it has been checked.
 pub(super) struct TenantChange<'a, Request> {
-    /// The RPC's name, which is also the policy's.
+    /// The RPC's name, which the policy uses as well.
     pub(super) method: &'static str,
     pub(super) slug: &'a str,
     pub(super) key: Option<&'a str>,
-    /// What must be the same when the key is used again.
+    /// The part that must be the same when the key is used again.
     pub(super) same: &'a Request,
 }
 
-/// Checks and starts a change. `decide` looks at the tenant and says what is to be done, or why it is not.
+/// Checks and starts a change. `decide` looks at the tenant and returns what is to be done, or why the change is refused.
 pub(super) async fn change<Request: Serialize + Sync>(
     app: &Arc<App>,
     caller: &Caller,
@@ -112,7 +112,7 @@ pub(in crate::commands) async fn start(
         Err(Error::KeyTaken) => errors::internal(),
         Err(error) => return Err(errors::control(error)),
     };
-    // With the same key, sent twice at once, the other one's operation is ours too.
+    // With the same key, sent twice at once, the operation of the other request is also the answer to this one.
     app.replayed(&ask).await?.ok_or(refusal)
 }
 

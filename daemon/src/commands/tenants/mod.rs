@@ -1,4 +1,4 @@
-//! Tenants: made, changed, shown, verified, and removed.
+//! Tenants: created, changed, shown, verified, and removed.
 
 pub(super) mod archive;
 pub(super) mod change;

@@ -1,4 +1,4 @@
-//! `provision`: starts the making of a tenant and answers at once.
+//! `provision`: starts the creation of a tenant and answers at once.
 
 use std::sync::Arc;
 
@@ -24,14 +24,14 @@ pub async fn provision(
 ) -> Result<OperationStarted, ApiError> {
     let same = ProvisionRequest { idempotency_key: None, ..request.clone() };
     let ask = Ask::new(caller, "provision", request.idempotency_key.as_deref(), &same)?;
-    // A key that was used leads to its operation whatever has become of the name, the blueprint or the target since.
+    // A key that was used leads to its operation, even if the name, the blueprint or the target has changed since.
     if let Some(started) = app.replayed(&ask).await? {
         return Ok(started);
     }
     provision_again(app, caller, request, ask).await
 }
 
-/// Provisions under a key that was looked at already.
+/// Provisions under a key that has already been looked up.
 pub(in crate::commands) async fn provision_again(
     app: &Arc<App>,
     caller: &Caller,
@@ -54,7 +54,7 @@ async fn prepare(app: &App, request: &ProvisionRequest) -> Result<(Resolved, Pla
     Ok((resolved, plan))
 }
 
-/// The plan is the approved one, and nothing stands against it.
+/// Checks that the plan is the approved one, and that no finding refuses it.
 fn check_plan(plan: &Plan, approved: Option<&str>) -> Result<(), ApiError> {
     if let Some(approved) = approved
         && !plan_hash::is_approved(&plan.hash, approved)
@@ -113,7 +113,8 @@ async fn start(
     };
     match app.engine.provision(job).await {
         Ok(operation) => Ok(OperationStarted { operation, replayed: false }),
-        // Two asked at once. With the same key the other one's operation is ours too.
+        // Two requests came at once. If they have the same key, the operation of the other one is also the answer to this
+        // one.
         Err(Error::SlugTaken | Error::KeyTaken) => match app.replayed(&ask).await? {
             Some(started) => Ok(started),
             None => Err(taken(&slug, "new")),
@@ -123,7 +124,7 @@ async fn start(
 }
 
 impl App {
-    /// The operation that the key led to before, as an answer.
+    /// The operation that the key led to earlier, as an answer.
     pub(in crate::commands) async fn replayed(
         &self,
         ask: &Ask,

@@ -1,7 +1,7 @@
-//! The daemon's own operation: a retired tenant is removed when its grace is over.
+//! The daemon's own operation: removes a retired tenant when its grace period is over.
 //!
-//! Runs only in the daemon that holds the control database, from its registry alone, so that a restart forgets nothing.
-//! It sleeps until the next grace ends or another tenant is retired.
+//! Runs only in the daemon that holds the control database, and only from its registry, so that a restart forgets
+//! nothing. It sleeps until the next grace period ends or another tenant is retired.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,15 +21,15 @@ use super::change;
 use crate::commands::idempotency::Ask;
 use crate::commands::{App, errors};
 
-/// The longest sleep: somebody may set the clock meanwhile.
+/// The longest sleep: somebody may set the clock in the meantime.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3_600);
-/// Until a tenant is tried again whose purge could not begin, or was cancelled: its operator may want it back.
+/// The pause after a purge that could not begin or was cancelled: the operator may want the tenant back.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// Until the next look when a database did not answer: that is over sooner than an operator changes their mind.
+/// The pause when a database did not answer: that is over sooner than an operator changes their mind.
 const UNAVAILABLE_PAUSE: Duration = Duration::from_secs(1);
 
-/// Begins purges as they come due; never ends by itself.
+/// Begins purges as they come due; never returns by itself.
 pub async fn purge_when_due(app: &Arc<App>) {
     let mut cursor = app.events.after(None, Duration::ZERO, |_| true).await.cursor;
     let mut tried = HashMap::new();
@@ -43,17 +43,17 @@ pub async fn purge_when_due(app: &Arc<App>) {
         };
         cursor = app.events.after(Some(cursor), sleep, is_retired).await.cursor;
     }
-    // The daemon stops: what comes due now is for the next one.
+    // The daemon is stopping: purges that come due now are left to the next one.
     std::future::pending().await
 }
 
-/// Begins what is due; gives how long nothing else will be.
+/// Begins the purges that are due, and returns the time until the next.
 async fn begin_due(app: &Arc<App>, tried: &mut HashMap<TenantId, Instant>) -> Result<Duration, ApiError> {
     tried.retain(|_, at| at.elapsed() < PAUSE);
     let now = OffsetDateTime::now_utc();
     let mut sleep = LONGEST_SLEEP;
     for (id, purge_after) in tenants::to_purge(app.control.pool()).await.map_err(errors::control)? {
-        // In the order in which they come due.
+        // They are in the order in which they come due.
         if purge_after > now {
             sleep = sleep.min(Duration::try_from(purge_after - now).unwrap_or_default());
             break;
@@ -62,7 +62,8 @@ async fn begin_due(app: &Arc<App>, tried: &mut HashMap<TenantId, Instant>) -> Re
             continue;
         }
         match begin(app, id).await {
-            // The control database, which all the others need as well: a purge begins there, whatever its target is.
+            // The control database is unavailable, which all the others need as well: every purge begins there, on any
+            // target.
             Err(error) if error.code == ErrorCode::Unavailable => {
                 tracing::warn!(tenant = %id, %error, "a purge that is due cannot begin yet");
                 return Ok(UNAVAILABLE_PAUSE);

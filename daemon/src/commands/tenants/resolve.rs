@@ -1,4 +1,4 @@
-//! From the words of a provision request to what they mean: names parsed, blueprint and target found, settings in range.
+//! Turns the words of a provision request into their meaning: names parsed, blueprint and target found, settings in range.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,9 +21,9 @@ use crate::commands::{App, errors};
 const LONGEST_DISPLAY_NAME: usize = 200;
 const MOST_LABELS: usize = 64;
 const LONGEST_LABEL: usize = 255;
-/// All labels of a tenant together, in bytes: a page of 1,000 tenants must fit a frame.
+/// The size of all labels of a tenant together, in bytes: a page of 1,000 tenants must fit a frame.
 const MOST_LABEL_BYTES: usize = 4_096;
-/// A request that makes sense.
+/// A valid request.
 #[derive(Debug)]
 pub(super) struct Resolved {
     pub(super) slug: Slug,
@@ -61,7 +61,7 @@ impl App {
         })
     }
 
-    /// The plan for it, after a look at the target.
+    /// The plan for the request, after a look at the target.
     pub(super) async fn plan_of(&self, resolved: &Resolved) -> Result<Plan, ApiError> {
         self.check_free(&resolved.slug).await?;
         let name = resolved.target.name();
@@ -86,7 +86,7 @@ impl App {
         }))
     }
 
-    /// The name is not a living tenant's. The registry's own index has the last word when two ask at once.
+    /// Checks that no living tenant has the name. If two requests come at once, the registry's index decides.
     pub(super) async fn check_free(&self, slug: &Slug) -> Result<(), ApiError> {
         let holder = tenants::by_slug(self.control.pool(), slug.as_str()).await.map_err(errors::control)?;
         match holder {

@@ -1,4 +1,5 @@
-//! `retire`: the planned end of a tenant. Its logins are closed and it is archived; after a grace it is removed.
+//! `retire`: the planned end of a tenant. Its logins are closed and its data is archived; it is removed after a grace
+//! period.
 
 use std::sync::Arc;
 

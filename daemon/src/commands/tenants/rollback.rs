@@ -27,7 +27,7 @@ pub async fn rollback(
     .await
 }
 
-/// An archive is made unless its maker says that the data may go.
+/// An archive is made unless the request says that the data may go.
 pub(super) const fn archiving(discard_data: bool) -> Archiving {
     if discard_data { Archiving::Without } else { Archiving::With }
 }

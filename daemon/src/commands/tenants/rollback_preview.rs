@@ -1,6 +1,6 @@
-//! `rollback_preview`: what a rollback would remove now, for whoever is about to confirm one.
+//! `rollback_preview`: what a rollback would remove now, for an operator who is about to confirm one.
 //!
-//! Invariant: it refuses what `rollback` would refuse for the tenant's state, and changes nothing.
+//! Invariant: it refuses what `rollback` would refuse in the tenant's state, and changes nothing.
 
 use std::sync::Arc;
 

@@ -23,7 +23,7 @@ pub async fn tenant(app: &Arc<App>, _: &Caller, request: TenantRequest) -> Resul
     let stored = operations::page(pool, &filter, OPERATIONS).await.map_err(errors::control)?;
     let isolation = reports::newest(pool, tenant.id).await.map_err(errors::control)?;
     let archives = archives::of_tenant(pool, tenant.id).await.map_err(errors::control)?;
-    // The newest; `operations` pages through all.
+    // Only the newest; `operations` pages through all.
     let mut operations = app.with_live(stored);
     brief::fit(&mut operations, PAGE_BYTES);
     Ok(TenantDetail { tenant, operations, isolation, archives })
@@ -35,7 +35,8 @@ impl App {
         let pool = self.control.pool();
         let found = match Uuid::parse_str(slug_or_id) {
             Ok(id) => tenants::by_id(pool, TenantId::from_uuid(id)).await,
-            // What is no name was never given to anybody; the database would refuse some of it.
+            // A text that is not a valid name never belonged to a tenant, and the database would refuse some of these
+            // texts.
             Err(_) => match Slug::parse(slug_or_id) {
                 Ok(slug) => tenants::by_slug(pool, slug.as_str()).await,
                 Err(_) => Ok(None),

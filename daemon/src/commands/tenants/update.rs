@@ -22,7 +22,7 @@ pub async fn update_tenant(
     if request.display_name.is_none() && request.labels.is_empty() && request.settings.is_empty() {
         return Err(ApiError::invalid("display_name", "say what is to change: a name, labels or settings"));
     }
-    // What may be set is the blueprint's to say; the tenant is looked at again when the change begins.
+    // The blueprint determines what may be set; the tenant is read again when the change begins.
     let tenant = app.find_tenant(&request.slug).await?;
     let entry = app.blueprint(&tenant.blueprint, Some(tenant.version)).await?;
     let asked = TenantChange { method: "update_tenant", slug: &request.slug, key, same: &same };

@@ -1,8 +1,8 @@
-//! `verify_isolation`: the whole battery against a tenant that stands, as an operation; and the daemon's own round over
-//! all tenants.
+//! `verify_isolation`: runs the whole battery against an existing tenant, as an operation; also the daemon's own round
+//! over all tenants.
 //!
 //! The round is paced: it begins one verification at a time, spread over the time in which each tenant is to be verified
-//! once, so that it never gets in an operator's way. It goes by the registry alone, so that a restart forgets nothing.
+//! once, so that it never delays an operator. It uses only the registry, so that a restart forgets nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,14 +23,14 @@ use super::change::{self, TenantChange, change};
 use crate::commands::idempotency::Ask;
 use crate::commands::{App, Caller, errors};
 
-/// The longest pause: tenants come and go meanwhile.
+/// The longest pause: tenants come and go in the meantime.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// Until the next look at the settings, where it is not wanted.
+/// The pause before the settings are read again, if verification is off.
 const UNWANTED: Duration = Duration::from_secs(3_600);
-/// The shortest one: about what a verification takes.
+/// The shortest pause: about the time that a verification takes.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// How long a change waits for a verification that is running.
+/// How long a change waits for a running verification.
 const COURTESY: Duration = Duration::from_secs(10);
 
 pub async fn verify_isolation(
@@ -48,9 +48,9 @@ pub async fn verify_isolation(
     change(app, caller, asked, |_| Ok((Kind::Verify, OperationArguments::default()))).await
 }
 
-/// Verifies every tenant once in the time that the configuration says; never ends by itself.
+/// Verifies every tenant once in the configured time; never returns by itself.
 pub async fn verify_in_turn(app: &Arc<App>) {
-    // A daemon that starts has other things to do first.
+    // A daemon that is starting has other things to do first.
     let mut wait = app.settings().verify_every.map_or(UNWANTED, |every| pause(every, 1));
     while !app.events.is_closed() {
         app.sleep_unless_changed(wait).await;
@@ -63,13 +63,13 @@ pub async fn verify_in_turn(app: &Arc<App>) {
             }),
         };
     }
-    // The daemon stops.
+    // The daemon is stopping.
     std::future::pending().await
 }
 
 impl App {
-    /// Waits for a verification of the tenant that is running: it is over in a moment, and who asks for a change need not
-    /// know of the daemon's rounds.
+    /// Waits for a running verification of the tenant. It is over in a moment, and a caller who requests a change does
+    /// not need to know about the daemon's rounds.
     pub(in crate::commands) async fn let_verification_end(&self, id: TenantId) {
         let filter = OperationFilter { tenant: Some(id), unfinished: true, ..OperationFilter::default() };
         let running = operations::page(self.control.pool(), &filter, 1).await.unwrap_or_default();
@@ -79,7 +79,7 @@ impl App {
     }
 }
 
-/// Begins the verification that is due, if one is; gives how long to wait before the next.
+/// Begins the verification that is due, if there is one, and returns how long to wait before the next.
 async fn next(app: &Arc<App>, every: Duration) -> Result<Duration, ApiError> {
     let before = OffsetDateTime::now_utc() - every;
     let (due, tenants) = tenants::to_verify(app.control.pool(), before).await.map_err(errors::control)?;
@@ -92,7 +92,7 @@ async fn next(app: &Arc<App>, every: Duration) -> Result<Duration, ApiError> {
     Ok(pause(every, tenants))
 }
 
-/// So that all tenants have had their turn when the time is over, with some to spare.
+/// The pause after which all tenants are verified within the time, with some time to spare.
 fn pause(every: Duration, tenants: u64) -> Duration {
     let share = every / 2 / u32::try_from(tenants.max(1)).unwrap_or(u32::MAX);
     share.clamp(SHORTEST_PAUSE, LONGEST_PAUSE)

@@ -1,5 +1,5 @@
-//! What holds of the display name, labels and settings of a request, whatever they are: taken or refused by the rules that
-//! are told, with a refusal that is safe to print. For the property tests and the fuzz target.
+//! Invariants for any display name, labels and settings of a request: they are accepted or refused by the documented
+//! rules, and a refusal is safe to print. For the property tests and the fuzz target.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ pub fn labels_keep_to_their_grammar(labels: &BTreeMap<String, String>) {
     assert_eq!(checked.is_ok(), fits && labels.len() <= 64 && bytes <= 4_096, "{labels:?}");
 }
 
-/// Every setting that is known has a value in its range, and nothing else has one.
+/// Every known setting has a value in its range, and no other setting has one.
 pub fn settings_keep_to_their_ranges(known: &BTreeMap<String, Setting>, asked: &BTreeMap<String, i64>) {
     match settings(known, asked) {
         Ok(settings) => {

@@ -1,4 +1,4 @@
-//! Who gets into the private cluster, and what each of its roles may do there.
+//! Who can connect to the private cluster, and what each of its roles may do there.
 
 use super::*;
 
@@ -65,7 +65,7 @@ async fn what_one_tenant_could_use_against_all_is_closed() {
                 (proname ~ '^pg_(try_)?advisory' or proname in ('pg_logical_emit_message', 'lo_creat', 'lo_create', \
                  'lo_from_bytea'))";
     assert_eq!(text(cluster.provisioner_options(), open).await.unwrap(), "0");
-    // A tenant's own database is made of template1.
+    // A tenant's own database is made from template1.
     execute(cluster.provisioner_options(), "create database own").await.unwrap();
     assert_eq!(text(cluster.provisioner_options().database("own"), open).await.unwrap(), "0");
     let lock = "select pg_advisory_xact_lock(1)::text || pg_try_advisory_lock(2)::text";
@@ -81,7 +81,7 @@ async fn what_one_tenant_could_use_against_all_is_closed() {
     cluster.stop().await.unwrap();
 }
 
-/// A cluster of an earlier build has databases of tenants that were made before.
+/// The cluster of an earlier build has tenants' databases that were made before.
 #[tokio::test]
 async fn what_is_open_in_a_tenants_own_database_is_closed_at_the_next_start() {
     let place = Place::new();
@@ -112,7 +112,7 @@ async fn a_failing_statement_is_not_written_to_the_log() {
     assert!(!log.contains("create role"), "{log}");
 }
 
-/// A loopback address that nobody listens on at the moment.
+/// A loopback address that nobody listens on at present.
 fn free_address() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }

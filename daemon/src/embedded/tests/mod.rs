@@ -1,5 +1,5 @@
-//! The private cluster against real PostgreSQL, through everything that can happen to it. They run as root (the
-//! server then as `postgres`) and as an ordinary user.
+//! Tests of the private cluster with real PostgreSQL, in everything that can happen to it. They run as root (the server then
+//! runs as `postgres`) and as an ordinary user.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// A directory for one cluster; what still runs in it ends with it.
+/// A directory for one cluster. Processes that still run in it end when it is dropped.
 struct Place {
     dir: TempDir,
 }
@@ -64,7 +64,7 @@ impl Drop for Place {
         for pid in postmaster::processes(&self.data()) {
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
-        // The directory can only go when nobody writes to it any more.
+        // The directory can be removed only when nobody writes to it any more.
         while !postmaster::processes(&self.data()).is_empty() {
             std::thread::yield_now();
         }
@@ -145,7 +145,7 @@ async fn a_killed_postmaster_is_recovered_from() {
     let place = Place::new();
     let cluster = place.start().await;
     execute(cluster.provisioner_options(), "create table kept as select 'yes' as value").await.unwrap();
-    // A backend that does not notice its postmaster's end holds the shared memory.
+    // A backend that does not notice the end of its postmaster keeps the shared memory.
     let mut busy = PgConnection::connect_with(&cluster.provisioner_options()).await.unwrap();
     let busy = tokio::spawn(async move { sqlx::raw_sql("select pg_sleep(600)").execute(&mut busy).await });
     let pid = pid_of(&cluster);
@@ -165,7 +165,7 @@ async fn a_server_that_ends_by_itself_is_started_again_whoever_started_it() {
     let place = Place::new();
     let cluster = place.start().await;
     drop(cluster);
-    // Taken up, it is not our child; the one that replaces it is.
+    // After the takeover, the server is not a child process. Its replacement is one.
     let cluster = place.start().await;
     for _ in 0..2 {
         let pid = pid_of(&cluster);
@@ -187,7 +187,8 @@ async fn a_server_that_ends_by_itself_is_started_again_whoever_started_it() {
 async fn stale_pid_files_are_survived() {
     let place = Place::new();
     place.start().await.stop().await.unwrap();
-    // This very process lives, but is no server; then a number that nobody has; then no number.
+    // First the number of this test process, which is not a server, then a number that no process has,
+    // then text that is not a number.
     for pid in [std::process::id().to_string(), "4194300".to_owned(), "garbage".to_owned()] {
         let text = format!("{pid}\n{}\n1\n5432\n/x\n\n  1 2\nready   \n", place.data().display());
         fs::write(place.data().join("postmaster.pid"), text).unwrap();
@@ -279,7 +280,7 @@ async fn a_server_that_can_not_start_says_why() {
 
 #[tokio::test]
 async fn a_full_disk_is_said_and_nothing_is_left() {
-    // Only root can make a small file system; an ordinary user's run checks the same words by the error alone.
+    // Only root can make a small file system. As an ordinary user, the same words are checked by the error alone.
     let place = Place::new();
     let small = place.dir.path().join("small");
     fs::create_dir(&small).unwrap();
@@ -297,7 +298,7 @@ async fn a_full_disk_is_said_and_nothing_is_left() {
         ClusterOptions { data_dir: home.join("data"), socket_dir: home.join("run"), ..place.options() };
     let error = place.refused(options.clone()).await;
     let left = fs::read_dir(&small).unwrap().count();
-    // Where the file system does not say how little is left, initdb itself meets the wall.
+    // If the file system does not tell how little space is left, initdb itself runs out of it.
     let layout = Layout::prepare(&options).unwrap();
     let binaries = Binaries::find(None, None, &options.os_user).await.unwrap();
     let made = initdb::make_partial(&layout, &binaries, &options.os_user, Durability::Fleeting).await;

@@ -1,5 +1,5 @@
-//! Objects of the tenant's that stand on somebody else's: a reference, a type, a default, a trigger's function, whatever the
-//! server keeps book of.
+//! Objects of the tenant that depend on other owners' objects: through a reference, a type, a default, a trigger's
+//! function, or any other dependency that the server records.
 
 use super::Lint;
 

@@ -1,4 +1,4 @@
-//! What others get on the objects that the tenant creates next, and functions that PUBLIC could call.
+//! Rights of others on the objects that the tenant will create, and functions that PUBLIC could call.
 
 use super::Lint;
 

@@ -1,5 +1,5 @@
-//! Rights on the tenant's objects that somebody else holds: on its schema's, and on the large objects of its logins. That
-//! every type is PUBLIC's to use is the server's default.
+//! Rights of others on the tenant's objects: on those of its schema, and on the large objects of its logins. By the
+//! server's default PUBLIC may use every type, so that is not reported.
 
 use super::Lint;
 

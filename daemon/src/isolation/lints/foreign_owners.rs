@@ -1,4 +1,4 @@
-//! Objects in the tenant's schema that belong to somebody else.
+//! Objects in the tenant's schema that have another owner.
 
 use super::Lint;
 

@@ -1,8 +1,9 @@
-//! Rights of the tenant's roles on what is neither the tenant's nor another tenant's.
+//! Rights of the tenant's roles on objects that belong neither to the tenant nor to another tenant.
 //!
-//! What another tenant gave is that tenant's finding, and here a gift (see `gifts`): any login may give its large objects and
-//! default privileges to any role, and decides with that over nobody's grade but its own. Of these two there can be any number,
-//! so that they are looked for among the objects of others than tenants.
+//! A right that another tenant granted is a finding of that tenant, and here only a gift (see `gifts`). Any login may
+//! grant rights on its large objects, and default privileges, to any role, and affects only its own tenant's grade by
+//! that. There can be any number of these two kinds, so they are looked for among the objects of owners that are not
+//! tenants.
 
 use super::Lint;
 

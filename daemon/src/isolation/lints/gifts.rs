@@ -1,9 +1,9 @@
-//! What other tenants gave the tenant's roles: rights on objects of theirs, and on those that they make later. Nothing
-//! against the tenant that got it; the giver's own report has it as a finding.
+//! Rights that other tenants granted to the tenant's roles, on their objects and on those that they make later. A gift is
+//! not held against the tenant that received it; it is a finding in the giver's own report.
 
 use super::Lint;
 
-/// A sample is looked at: the receiver need only know from whom something came.
+/// Only a sample is read: the receiver needs to know only who granted something.
 pub(super) const LINT: Lint = Lint {
     name: "gifts",
     meaning: "another tenant gave this one's roles rights of its own",

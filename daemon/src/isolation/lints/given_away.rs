@@ -1,16 +1,17 @@
-//! What a blueprint gave away: the privileges of everything that the owner has are compared with what they may be, cheaply
-//! enough for each provisioning.
+//! Rights that a blueprint gave away: compares the privileges of everything that the owner has with the allowed ones,
+//! cheaply enough for each provisioning.
 //!
-//! An allow-list: the owner has what it likes, and the tenant's other roles read, write and call, without the right to hand
-//! that on. Whoever else stands in the privileges of an object, or of objects that are made later, is a finding.
+//! The lint is an allow-list: the owner may have any right, and the tenant's other roles may read, write and call,
+//! without grant option. Any other grantee of an existing object, or of objects that are made later, is a finding.
 
 use super::Lint;
 
 pub(super) const LINT: Lint = Lint {
     name: "given_away",
     meaning: "somebody else may use the tenant's objects",
-    // A privilege's text is `grantee=letters/grantor`, PUBLIC being nobody's name: a `*` behind a letter is the right to
-    // hand it on. Every type is PUBLIC's to use by the server's own default, of which only the schema's lack keeps others.
+    // A privilege's text is `grantee=letters/grantor`, with an empty grantee for PUBLIC; a `*` after a letter is the
+    // grant option. By the server's default PUBLIC may use every type; only the lack of rights on the schema keeps others
+    // from doing so.
     sql: r"
 with acls as (
     select classid, objid, 0 as part, case classid

@@ -1,4 +1,4 @@
-//! Memberships from the tenant's roles outwards, and from others inwards.
+//! Memberships of the tenant's roles in other roles, and of other roles in the tenant's.
 
 use super::Lint;
 

@@ -1,10 +1,10 @@
-//! The catalog lints, one file each: what the catalog must not show of a tenant, whether or not an attack has used it yet.
+//! The catalog lints, one file each: what the catalog must not show of a tenant, even if no attack has used it yet.
 //!
-//! A lint is one query, which the daemon's role runs; `{own}` in it stands for the tenant's placement, `{home}` for
-//! the one whose schema its tables are in: its own, or that of a pool. It gives a text for each thing it finds, and may ask
-//! what all of them ask: see [`SHARED`]. What a role owns or may use is read from the shared dependencies, which are indexed:
-//! a scan of the catalog would make each verification slower with every tenant that is there. A tenant can make any number of
-//! some things, so that no more of a lint is described, fetched or counted than is kept.
+//! A lint is one query, which the daemon's role runs. In it `{own}` stands for the tenant's placement, and `{home}` for
+//! the placement whose schema holds its tables: its own, or that of a pool. A lint returns one text for each finding, and
+//! may use the CTEs in [`SHARED`]. What a role owns or may use is read from the shared dependencies, which are indexed: a
+//! scan of the catalog would make each verification slower with every tenant. A tenant can make any number of some
+//! objects, so no more of a lint's results are described, fetched or counted than are kept.
 
 use tenantry_protocol::isolation::Depth;
 
@@ -23,20 +23,20 @@ mod role_settings;
 mod stray_objects;
 mod user_mappings;
 
-/// Something that the catalog must not show.
+/// A condition that the catalog must not show.
 #[derive(Debug, Clone, Copy)]
 pub struct Lint {
     /// Stable name, in reports.
     pub name: &'static str,
-    /// What it means where it is found.
+    /// What a finding means.
     pub meaning: &'static str,
     pub sql: &'static str,
 }
 
-/// What lints have in common, as CTEs: `ours`, the tenant's roles; `held`, what they own and may use, but for the large objects
-/// that they may use, which others can give them by the million; `owned`, what belongs to the tenant itself; `root`, the same
-/// for [`crate::postgres::dependencies::ELSEWHERE`], whose CTEs come after these. Once for all lints, and so in one statement:
-/// where somebody made very much, each reading of it takes a while.
+/// What the lints have in common, as CTEs. `ours`: the tenant's roles. `held`: what these roles own and may use, without
+/// the large objects that they may use, which others can grant to them by the million. `owned`: what belongs to the
+/// tenant itself. `root`: the same for [`crate::postgres::dependencies::ELSEWHERE`], whose CTEs come after these. They
+/// are in one statement with all lints, because reading them takes long where a tenant has very many objects.
 pub const SHARED: &str = r"
 ours as materialized (select oid, rolname from pg_roles
     where rolname in ('{own}', '{own}_app', '{own}_a', '{own}_b', '{own}_probe', '{own}_dump')),
@@ -49,10 +49,10 @@ held as materialized (select e.*, r.rolname from entries e join ours r on r.oid 
 owned as materialized (select classid, objid from held where deptype = 'o' and rolname = '{own}' and dbid <> 0),
 root as (select classid, objid from owned where classid <> 'pg_largeobject'::regclass)";
 
-/// What is told of a tenant beside its findings, and is nothing against it.
+/// What is reported about a tenant in addition to its findings, and is not held against it.
 pub const GIFTS: &Lint = &gifts::LINT;
 
-/// Of a battery of this depth.
+/// The lints of a battery of this depth.
 pub const fn of(depth: Depth) -> &'static [&'static Lint] {
     match depth {
         Depth::Full => LINTS,

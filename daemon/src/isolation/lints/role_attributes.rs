@@ -1,4 +1,4 @@
-//! Attributes of the tenant's roles that no tenant has.
+//! Attributes that a tenant's roles must not have.
 
 use super::Lint;
 

@@ -1,4 +1,4 @@
-//! Settings of the tenant's roles that change who they are or what they call, or take a bound away.
+//! Settings of the tenant's roles that change who they are or what they call, or remove a limit.
 
 use super::Lint;
 

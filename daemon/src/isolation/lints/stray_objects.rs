@@ -1,4 +1,4 @@
-//! Objects of the tenant's roles outside of its schema, and any of its logins.
+//! Objects of the tenant's roles outside its schema, and all objects that its logins own.
 
 use super::Lint;
 

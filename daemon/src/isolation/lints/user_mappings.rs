@@ -1,4 +1,4 @@
-//! Logins at other servers that are kept for the tenant, or for everybody.
+//! User mappings, the logins at other servers, that exist for the tenant or for PUBLIC.
 
 use super::Lint;
 

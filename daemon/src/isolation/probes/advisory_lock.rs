@@ -1,4 +1,4 @@
-//! Takes advisory locks, of which one session can hold as many as the server has room for.
+//! Takes advisory locks; one session can hold as many as the server has room for.
 
 use super::{Depth, Probe, Scope, sees};
 

@@ -1,4 +1,4 @@
-//! Reads and changes what the daemon keeps on the target.
+//! Reads and changes the daemon's bookkeeping on the target.
 
 use super::{Depth, Probe, Scope, refused};
 

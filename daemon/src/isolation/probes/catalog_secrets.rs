@@ -1,4 +1,4 @@
-//! Reads what the catalog keeps from all but superusers: verifiers, connections, rules of access.
+//! Reads what the catalog hides from everyone except superusers: verifiers, connections, access rules.
 
 use super::{Depth, Probe, Scope, refused};
 

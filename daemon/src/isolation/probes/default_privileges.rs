@@ -1,4 +1,4 @@
-//! Decides who gets rights on what another tenant creates next.
+//! Changes who gets rights on the objects that another tenant will create.
 
 use super::{Depth, Probe, Scope, refused};
 

@@ -1,4 +1,4 @@
-//! Makes a trigger on everybody's schema changes.
+//! Creates a trigger that fires on every tenant's schema changes.
 
 use super::{Depth, Probe, Scope, refused};
 

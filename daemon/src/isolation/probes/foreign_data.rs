@@ -1,4 +1,4 @@
-//! Uses a foreign server or makes one.
+//! Uses a foreign server or creates one.
 
 use super::{Depth, Probe, Scope, sees};
 

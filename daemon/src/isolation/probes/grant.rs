@@ -1,4 +1,4 @@
-//! May grant rights on another tenant's table.
+//! Checks for the right to grant rights on another tenant's table.
 
 use super::{Depth, Probe, Scope, sees};
 
@@ -7,7 +7,7 @@ pub(super) const PROBE: Probe = Probe {
     meaning: "a tenant opens another tenant's data",
     depth: Depth::Full,
     scope: Scope::Neighbour,
-    // A GRANT that gives nothing is a warning, and succeeds: so the catalog is asked.
+    // A GRANT that grants nothing raises only a warning and succeeds, so the catalog is read instead.
     attacks: &[
         sees(
             "select coalesce(bool_or(has_table_privilege(oid, 'SELECT WITH GRANT OPTION')), false)::text from pg_class where relnamespace = to_regnamespace('{victim}') and relkind = 'r'",

@@ -1,4 +1,4 @@
-//! Reads and writes another tenant's large objects, which stand outside any schema.
+//! Reads and writes another tenant's large objects, which are outside any schema.
 
 use super::{Attack, Depth, Probe, Scope, refused, refused_with};
 
@@ -19,7 +19,7 @@ pub(super) const PROBE: Probe = Probe {
     remedy: None,
 };
 
-/// Where nobody can make large objects the victim has none, and what is attacked is one that there never is: 42704
+/// If nobody can make large objects, the victim has none, and the attack is on one that never exists: 42704
 /// (undefined_object).
 const fn attack(sql: &'static str) -> Attack {
     refused_with(&["42501", "42704"], sql)

@@ -1,4 +1,4 @@
-//! Makes large objects: outside of every schema, without end, and to be given to anybody's roles.
+//! Creates large objects, which are outside every schema, have no limit, and can be granted to any role.
 
 use super::{Depth, Probe, Scope, sees};
 

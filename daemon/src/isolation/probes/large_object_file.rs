@@ -1,4 +1,4 @@
-//! Reads and writes the server's files by large objects.
+//! Reads and writes the server's files through large objects.
 
 use super::{Depth, Probe, Scope, refused};
 

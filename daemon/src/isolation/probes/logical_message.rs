@@ -1,4 +1,4 @@
-//! Writes messages into the server's log of changes.
+//! Writes messages into the server's write-ahead log.
 
 use super::{Depth, Probe, Scope, sees};
 

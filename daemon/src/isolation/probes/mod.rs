@@ -1,7 +1,7 @@
-//! The probes, one file each: what is tried, and how it must end.
+//! The probes, one file each: what an attack tries, and how it must end.
 //!
 //! In an attack `{victim}` stands for the victim's placement, `{own}` for the attacker's, `{pool}` for that of the shared
-//! tables, `{neighbour}` for a tenant who has rows there, `{provisioner}` for the daemon's role.
+//! tables, `{neighbour}` for a tenant that has rows there, and `{provisioner}` for the daemon's role.
 
 mod activity;
 mod advisory_lock;
@@ -88,30 +88,30 @@ mod write;
 use tenantry_protocol::blueprint::Tenancy;
 pub use tenantry_protocol::isolation::Depth;
 
-/// One kind of attack, in as many ways as there are to try it.
+/// One kind of attack, in all its variants.
 #[derive(Debug, Clone, Copy)]
 pub struct Probe {
     /// Stable name, in reports.
     pub name: &'static str,
-    /// What it would mean if it succeeded.
+    /// What a successful attack would mean.
     pub meaning: &'static str,
-    /// The least battery that it is part of.
+    /// The smallest battery that includes the probe.
     pub depth: Depth,
     pub scope: Scope,
-    /// Each of them must be held off.
+    /// Every one of them must be held off.
     pub attacks: &'static [Attack],
-    /// What an administrator would run to close it, where the daemon's role may not.
+    /// What an administrator would run to close the hole, if the daemon's role may not.
     pub remedy: Option<&'static str>,
 }
 
-/// Where an attack makes sense.
+/// The tenancies in which an attack makes sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// The victim's schema is in the same database.
     Neighbour,
     /// The tenant has a schema.
     OwnSchema,
-    /// The tenant's tables are others' too.
+    /// The tenant shares its tables with others.
     Shared,
     Anywhere,
 }
@@ -127,10 +127,10 @@ impl Scope {
     }
 }
 
-/// A statement, or several, and what holding it off looks like.
+/// One or more statements, and the result that shows that they were held off.
 #[derive(Debug, Clone, Copy)]
 pub struct Attack {
-    /// What is set up for it in the same transaction; gives no rows.
+    /// What is set up for the attack in the same transaction; returns no rows.
     pub before: &'static str,
     pub sql: &'static str,
     pub holds: Holds,
@@ -141,19 +141,19 @@ pub struct Attack {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Times {
     Once,
-    /// For each shared table of the ground, which stands for `{table}`.
+    /// Once for each shared table of the ground, whose name replaces `{table}`.
     EachTable,
 }
 
 #[derive(Debug, Clone, Copy)]
 pub enum Holds {
-    /// The server refuses it, with one of these SQLSTATEs. Any other error has proved nothing.
+    /// The server refuses the attack with one of these SQLSTATEs. Any other error has proved nothing.
     Refused(&'static [&'static str]),
-    /// It may run, and its one value, a text, is this.
+    /// The attack may run, and the one text that it returns must be this.
     Sees(&'static str),
 }
 
-/// Before each attack.
+/// Sent before each attack.
 pub(super) const ANOTHER_TRANSACTION: &str = "rollback; begin; ";
 
 /// insufficient_privilege
@@ -179,7 +179,7 @@ const fn sees_in_each_table(sql: &'static str, answer: &'static str) -> Attack {
     Attack { before: "", sql, holds: Holds::Sees(answer), times: Times::EachTable }
 }
 
-/// All of them, those of the core first.
+/// All probes, those of the core first.
 pub const PROBES: &[&Probe] = &[
     &shared_read::PROBE,
     &shared_owner::PROBE,
@@ -264,7 +264,7 @@ pub const PROBES: &[&Probe] = &[
     &shared_statistics::PROBE,
 ];
 
-/// Those of a battery of this depth, as far as there is anything to attack in this tenancy.
+/// The probes of a battery of this depth that have something to attack in this tenancy.
 pub fn of(tenancy: Tenancy, depth: Depth) -> impl Iterator<Item = &'static Probe> {
     let wanted = move |probe: &&Probe| depth == Depth::Full || probe.depth == Depth::Core;
     PROBES.iter().copied().filter(wanted).filter(move |probe| probe.scope.fits(tenancy))

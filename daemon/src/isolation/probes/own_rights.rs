@@ -1,4 +1,4 @@
-//! Holds more on its own tables than an application needs.
+//! Checks for rights on its own tables that an application does not need.
 
 use super::{Depth, Probe, Scope, sees};
 

@@ -1,4 +1,4 @@
-//! Holds a right on a setting that is an administrator's.
+//! Checks for a right on a setting that is reserved for administrators.
 
 use super::{Depth, Probe, Scope, sees};
 

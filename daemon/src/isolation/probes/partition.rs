@@ -1,4 +1,5 @@
-//! Reads a partition of another tenant's table directly: rights on its parent do not reach there, and neither do its policies.
+//! Reads a partition of another tenant's table directly: neither the rights on its parent nor the parent's policies apply
+//! there.
 
 use super::{Depth, Probe, Scope, refused};
 

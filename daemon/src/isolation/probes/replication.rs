@@ -1,4 +1,4 @@
-//! Makes a replication slot, which keeps all changes, of all tenants.
+//! Creates a replication slot, which keeps all changes of all tenants.
 
 use super::{Depth, Probe, Scope, refused};
 

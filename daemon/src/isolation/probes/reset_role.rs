@@ -1,4 +1,4 @@
-//! Looks for a role behind its own, as a pooled session would have one.
+//! Looks for another role behind its own, as a pooled session would have.
 
 use super::{Depth, Probe, Scope, refused};
 

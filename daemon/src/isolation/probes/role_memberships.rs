@@ -1,4 +1,4 @@
-//! Holds a role that is more than a tenant's.
+//! Checks for a role that has more than a tenant's rights.
 
 use super::{Depth, Probe, Scope, sees};
 

@@ -1,4 +1,4 @@
-//! Uses the functions by which a server is run.
+//! Uses the functions that control the server.
 
 use super::{Depth, Probe, Scope, refused};
 

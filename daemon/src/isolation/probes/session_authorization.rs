@@ -1,4 +1,4 @@
-//! Becomes another tenant's owner by the session's authorization.
+//! Becomes another tenant's owner by SET SESSION AUTHORIZATION.
 
 use super::{Depth, Probe, Scope, refused};
 

@@ -1,4 +1,4 @@
-//! Becomes another tenant's owner, its rights, its logins.
+//! Becomes another tenant's owner, rights role or logins by SET ROLE.
 
 use super::{Depth, Probe, Scope, refused};
 

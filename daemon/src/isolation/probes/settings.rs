@@ -1,4 +1,4 @@
-//! Turns off triggers, foreign keys and the log for itself.
+//! Turns off triggers, foreign keys and logging for itself.
 
 use super::{Depth, Probe, Scope, refused};
 

@@ -1,4 +1,4 @@
-//! Says by settings that it is another tenant, as applications do that trust them.
+//! Claims in settings to be another tenant, as applications do that trust such settings.
 
 use super::shared_views::{READ_ALL, who_am_i};
 use super::{Depth, Probe, Scope, sees_after};

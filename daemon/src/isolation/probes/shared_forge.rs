@@ -1,4 +1,4 @@
-//! Writes rows in another tenant's name. Whatever refuses them, none must come in.
+//! Writes rows in another tenant's name. It does not matter what refuses them, as long as none is written.
 
 use super::{Depth, Probe, Scope, sees};
 

@@ -1,4 +1,4 @@
-//! Asks by unique and foreign keys which values other tenants have: an error, or ON CONFLICT, would tell.
+//! Uses unique and foreign keys to find out which values other tenants have: an error, or ON CONFLICT, would tell.
 
 use super::{Depth, Probe, Scope, sees};
 

@@ -1,4 +1,4 @@
-//! Holds rights on the shared tables that row-level security does not bound: TRUNCATE, TRIGGER, REFERENCES.
+//! Checks for rights on the shared tables that row-level security does not restrict: TRUNCATE, TRIGGER, REFERENCES.
 
 use super::{Depth, Probe, Scope, refused, sees};
 

@@ -2,8 +2,8 @@
 
 use super::{Depth, Probe, Scope, sees_after};
 
-/// Keeps who the tenant is where [`READ_ALL`] looks. It comes before whatever an attack changes: the answer comes out of a table
-/// with row-level security, too, and to be refused there would say nothing of the tenants' tables.
+/// Stores the tenant's identity where [`READ_ALL`] looks. It comes before the change that an attack makes: the identity
+/// is also read from a table with row-level security, and a refusal there would say nothing about the tenants' tables.
 macro_rules! who_am_i {
     () => {
         "do $$ begin perform set_config('tenantry.me', coalesce(tenantry_ext.tenantry_tenant()::text, ''), true); end $$; "
@@ -11,7 +11,7 @@ macro_rules! who_am_i {
 }
 pub(super) use who_am_i;
 
-/// Which of them show rows that are not the tenant's own.
+/// Lists the tables and views that show rows of other tenants.
 pub(super) const READ_ALL: &str = r#"do $$ declare one record; n bigint; seen text := ''; begin
     for one in select c.oid::regclass::text as name from pg_class c
                where c.relnamespace = '{pool}'::regnamespace and c.relkind in ('r', 'p', 'v', 'm') and exists (

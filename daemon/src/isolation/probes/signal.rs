@@ -1,4 +1,4 @@
-//! Cancels what others do.
+//! Cancels other users' statements.
 
 use super::{Depth, Probe, Scope, refused};
 

@@ -1,4 +1,4 @@
-//! Lifts its own limit of temporary files.
+//! Removes its own limit on temporary files.
 
 use super::{Depth, Probe, Scope, refused};
 

@@ -1,4 +1,4 @@
-//! Makes temporary objects, which stand before others on the search path of a careless function.
+//! Creates temporary objects, which come first on the search path of a careless function.
 
 use super::{Depth, Probe, Scope, refused};
 

@@ -1,4 +1,4 @@
-//! Empties another tenant's table, which row-level security would not stop.
+//! Empties another tenant's table, which row-level security would not prevent.
 
 use super::{Depth, Probe, Scope, refused};
 

@@ -1,6 +1,6 @@
-//! Events for a spreadsheet. A cell that a spreadsheet would take for a formula begins with an apostrophe, as its own
-//! users write it: a tenant's name or an error's text must not run on an auditor's machine. Nor does it break a line, or
-//! reach the terminal of whoever looks at the file: line ends and control characters are written out.
+//! Events for a spreadsheet. A cell that a spreadsheet would take for a formula begins with an apostrophe, as users of
+//! spreadsheets write it: a tenant's name or an error's text must not run on an auditor's machine. Line ends and control
+//! characters are escaped, so that a value cannot break a line or control the reader's terminal.
 
 use std::borrow::Cow;
 
@@ -64,7 +64,7 @@ pub(super) fn line(event: &AuditEvent) -> Result<String, LineError> {
     record(cells.map(|cell| harmless(cell).into()))
 }
 
-/// The cell, unless a spreadsheet would compute it or a terminal obey it.
+/// Makes a cell harmless that a spreadsheet would compute or a terminal obey.
 fn harmless(cell: String) -> String {
     let cell = escaped(&cell);
     if cell.starts_with(['=', '+', '-', '@']) { format!("'{cell}") } else { cell.into_owned() }

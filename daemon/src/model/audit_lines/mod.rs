@@ -1,7 +1,7 @@
-//! Events as the lines of an export: verifiable, for spreadsheets, for security tools.
+//! Events as the lines of an export: verifiable, for spreadsheets, or for security tools.
 //!
-//! Pure: an event in, a line out. What a verifiable line holds is [`tenantry_protocol::chain::export`]'s; the others are
-//! made for people and tools that read them, and prove nothing.
+//! Pure functions from an event to a line. [`tenantry_protocol::chain::export`] defines the verifiable lines; the others
+//! are for the people and tools that read them, and prove nothing.
 
 mod csv;
 mod ocsf;
@@ -13,7 +13,7 @@ use tenantry_protocol::text::escaped_json;
 
 use super::audit_reading::{self, StoredEvent};
 
-/// A line that cannot be written: a bug, since every event has one.
+/// A line that cannot be written, which is a bug: every event has a line.
 #[derive(Debug, thiserror::Error)]
 pub enum LineError {
     #[error("an event cannot be written as JSON")]
@@ -26,7 +26,7 @@ pub enum LineError {
     UnknownFormat,
 }
 
-/// What stands before the first event, but for the header of a verifiable export.
+/// The text before the first event, except the header of a verifiable export.
 pub fn heading(format: ExportFormat) -> Result<String, LineError> {
     match format {
         ExportFormat::Csv => csv::heading(),
@@ -44,7 +44,7 @@ pub fn event(format: ExportFormat, stored: &StoredEvent) -> Result<String, LineE
     }
 }
 
-/// JSON on a line of its own, harmless where somebody looks at the file.
+/// JSON on a line of its own, harmless when the file is displayed.
 pub fn line(value: &impl Serialize) -> Result<String, LineError> {
     let text = serde_json::to_string(value)?;
     Ok(escaped_json(&text).into_owned() + "\n")

@@ -1,6 +1,6 @@
-//! Events after the Open Cybersecurity Schema Framework: class API Activity (6003) of the version that is named in each.
+//! Events in the Open Cybersecurity Schema Framework: class API Activity (6003), in the version that each event names.
 //!
-//! What the schema has no place for, and what is only claimed, stands under `unmapped`.
+//! Values that the schema has no field for, and values that are only claimed, are under `unmapped`.
 
 use serde_json::{Map, Value, json};
 use tenantry_protocol::audit::AuditEvent;
@@ -10,7 +10,7 @@ const SCHEMA_VERSION: &str = "1.8.0";
 const CATEGORY: i64 = 6;
 const CLASS: i64 = 6_003;
 
-/// What the schema calls what was done.
+/// The schema's activity ids and names.
 const CREATE: (i64, &str) = (1, "Create");
 const READ: (i64, &str) = (2, "Read");
 const UPDATE: (i64, &str) = (3, "Update");
@@ -36,7 +36,7 @@ pub(super) fn event(event: &AuditEvent) -> Value {
         "metadata": metadata(event),
         "actor": { "user": user(event) },
         "api": api(event),
-        // Whoever asks is a process on the daemon's own machine; where it says that it came from is not proven.
+        // The caller is a process on the daemon's own machine; the origin that it claims is not proven.
         "src_endpoint": { "name": "unix-socket" },
         "unmapped": unmapped(event),
     }));
@@ -65,7 +65,7 @@ fn metadata(event: &AuditEvent) -> Map<String, Value> {
     metadata
 }
 
-/// A redacted name leaves the account's number.
+/// If the name is redacted, the account's uid remains.
 fn user(event: &AuditEvent) -> Map<String, Value> {
     let is_daemon = event.actor == "tenantryd";
     let kind = match (is_daemon, event.role.as_deref()) {
@@ -129,7 +129,7 @@ fn status(outcome: Option<&str>) -> (i64, &str) {
     }
 }
 
-/// Informational; medium for what failed or was denied; high for what breaks a promise.
+/// Informational; medium for an event that failed or was denied; high for one that breaks a promise.
 fn severity(event: &AuditEvent) -> i64 {
     match (event.action.as_str(), event.outcome.as_deref()) {
         ("isolation.broken" | "audit.broken", _) => 4,
@@ -180,7 +180,7 @@ mod tests {
         }
     }
 
-    /// Of the base event, the class and the objects in it, as the schema's version 1.8.0 requires them.
+    /// The fields of the base event, of the class and of its objects that version 1.8.0 of the schema requires.
     const REQUIRED: [&str; 14] = [
         "/activity_id",
         "/category_uid",

@@ -1,7 +1,7 @@
-//! The blueprints that come with the daemon, compiled into it.
+//! The blueprints that are compiled into the daemon.
 //!
-//! Invariant: each of them parses without a finding; a test holds it to that. They are ordinary blueprints: what is
-//! refused in an uploaded one is refused here.
+//! Invariant: each of them parses without a finding, which a test checks. They are ordinary blueprints: what is refused
+//! in an uploaded blueprint is refused here as well.
 
 use super::SourceFile;
 

@@ -1,9 +1,10 @@
-//! The checksum of a blueprint: what makes a stored version unchangeable. This encoding is a contract.
+//! The checksum of a blueprint, which makes a stored version immutable. This encoding is a contract.
 //!
 //! SHA-256 over, in this order: `frame("tenantry.blueprint.v1")`, the number of files as 8 bytes, and for each file
-//! `frame(path)` and `frame(content)`. `frame(x)` is the length of `x` in bytes, as 8 bytes, then `x` itself; numbers
-//! are big-endian, texts UTF-8, nothing is normalised. The files are the manifest, the migrations and the seed, sorted
-//! by the bytes of their paths; other files of the folder are not part of a blueprint. It must not depend on file order.
+//! `frame(path)` and `frame(content)`. `frame(x)` is the length of `x` in bytes, as 8 bytes, followed by `x` itself.
+//! Numbers are big-endian, texts are UTF-8, and nothing is normalised. The files are the manifest, the migrations and the
+//! seed, sorted by the bytes of their paths; other files of the folder are not part of a blueprint. The checksum must not
+//! depend on file order.
 
 use std::fmt;
 use std::str::FromStr;

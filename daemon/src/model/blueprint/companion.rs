@@ -1,6 +1,7 @@
-//! Files beside a migration in which its tool is told how to run it: diesel's `metadata.toml`, Flyway's `….sql.conf`.
+//! Files beside a migration that tell its tool how to run it: diesel's `metadata.toml`, Flyway's `….sql.conf`.
 //!
-//! Only whether the migration runs in a transaction is read. It must not decide what becomes of the migration.
+//! Only the setting is read that says whether the migration runs in a transaction. This module must not decide what
+//! happens to the migration.
 
 use super::SourceFile;
 use super::findings::{FileLine, Findings, shown};
@@ -9,7 +10,7 @@ use super::naming::Shape;
 const DIESEL_METADATA: &str = "metadata.toml";
 const FLYWAY_CONFIG: &str = ".sql.conf";
 
-/// The migration that a file of this path is about, and the shape that its name must have.
+/// The migration that a file with this path belongs to, and the shape that the migration's name must have.
 pub(super) fn subject(path: &str) -> Option<(String, Shape)> {
     if path.ends_with(FLYWAY_CONFIG) {
         return path.strip_suffix(".conf").map(|sql| (sql.to_owned(), Shape::Flyway));
@@ -18,7 +19,7 @@ pub(super) fn subject(path: &str) -> Option<(String, Shape)> {
     Some((format!("{folder}/up.sql"), Shape::Folder))
 }
 
-/// It says that its migration runs outside a transaction.
+/// Whether the file says that its migration runs outside a transaction.
 pub(super) fn takes_out(file: &SourceFile, shape: Shape, findings: &mut Findings) -> bool {
     if shape == Shape::Folder {
         let lines = file.content.lines().map(uncommented);
@@ -43,7 +44,7 @@ pub(super) fn takes_out(file: &SourceFile, shape: Shape, findings: &mut Findings
     takes_out
 }
 
-/// A line without its remark and its blanks.
+/// A line without its comment and its blanks.
 fn uncommented(line: &str) -> String {
     line.trim_start_matches('\u{feff}').split('#').next().unwrap_or("").split_whitespace().collect()
 }

@@ -1,7 +1,8 @@
-//! Which tool a folder of migrations was written for: seven are understood, and one folder follows one of them.
+//! The tool that a folder of migrations was written for. Seven tools are understood, and a folder follows one of them.
 //!
-//! Told by the names, and where several tools name alike by the markers in the files; or said in the manifest. A mix
-//! is never sorted out by guessing. It must not change what is in a file: the sections do.
+//! The manifest may name the convention. Otherwise the file names show it, or the markers in the files where several
+//! tools use the same names. A mix is never resolved by guessing. This module must not change the content of a file; the
+//! sections do that.
 
 use std::fmt;
 
@@ -19,7 +20,7 @@ pub(super) enum Convention {
     Numbered,
 }
 
-/// As `convention = "…"` in the manifest names them.
+/// The names of the conventions, as in `convention = "…"` in the manifest.
 pub(super) const CONVENTIONS: &[(&str, Convention)] = &[
     ("flyway", Convention::Flyway),
     ("sqlx", Convention::Sqlx),
@@ -44,7 +45,7 @@ impl Convention {
         }
     }
 
-    /// A file of this shape can be one of this convention.
+    /// Whether a file of this shape can belong to this convention.
     pub(super) const fn takes(self, shape: Shape) -> bool {
         matches!(
             (self, shape),
@@ -57,7 +58,7 @@ impl Convention {
         )
     }
 
-    /// How a file of this convention is taken out of the transaction, for messages.
+    /// How to take a file of this convention out of the transaction, for messages.
     pub(super) const fn how_to_take_out(self) -> &'static str {
         match self {
             Self::Flyway => {
@@ -71,13 +72,13 @@ impl Convention {
         }
     }
 
-    /// In such a folder `-- no-transaction` at a file's beginning is a directive.
+    /// Whether `-- no-transaction` at the beginning of a file is a directive in such a folder.
     pub(super) const fn knows_the_remark(self) -> bool {
-        // sqlx's folders can look like golang-migrate's.
+        // Folders of sqlx can look like those of golang-migrate.
         matches!(self, Self::Sqlx | Self::Numbered | Self::GolangMigrate)
     }
 
-    /// A name that fits, for messages.
+    /// A valid file name, for messages.
     pub(super) const fn example(self) -> &'static str {
         match self {
             Self::Flyway => "V1__title.sql",
@@ -97,7 +98,7 @@ impl fmt::Display for Convention {
     }
 }
 
-/// What is known of one migration before its folder's convention is.
+/// What is known about one migration before the convention of its folder is known.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Evidence<'a> {
     pub(super) path: &'a str,
@@ -105,14 +106,14 @@ pub(super) struct Evidence<'a> {
     pub(super) marker: Option<Marker>,
 }
 
-/// Two files of one folder that no convention has both.
+/// Two files of one folder that do not fit any single convention.
 #[derive(Debug)]
 pub(super) struct Mix<'a> {
     pub(super) first: (&'a str, &'static str),
     pub(super) second: (&'a str, &'static str),
 }
 
-/// The convention of all these files; `None` where there is none.
+/// The convention of all these files; `None` if there are no files.
 pub(super) fn detect<'a>(files: &[Evidence<'a>]) -> Result<Option<Convention>, Mix<'a>> {
     let mut certain: Option<(Evidence<'a>, Convention)> = None;
     for file in files {
@@ -125,7 +126,7 @@ pub(super) fn detect<'a>(files: &[Evidence<'a>]) -> Result<Option<Convention>, M
     }
     let any = |shape| files.iter().any(|file| file.shape == shape);
     let convention = match certain {
-        // sqlx knows pairs and single files, side by side too.
+        // sqlx accepts pairs and single files side by side.
         Some((_, Convention::GolangMigrate)) if any(Shape::Underscore) => Convention::Sqlx,
         Some((_, convention)) => convention,
         None if files.is_empty() => return Ok(None),
@@ -139,7 +140,7 @@ pub(super) fn detect<'a>(files: &[Evidence<'a>]) -> Result<Option<Convention>, M
     }
 }
 
-/// The one convention that a file can have by itself; plain numbered names are open.
+/// The one convention that a file can have, judged by itself; `None` for plain numbered names.
 fn certain_of(file: &Evidence<'_>) -> Option<Convention> {
     match (file.shape, file.marker.map(|marker| marker.sections)) {
         (Shape::Flyway, _) => Some(Convention::Flyway),
@@ -155,7 +156,7 @@ fn mix<'a>(first: &Evidence<'a>, second: &Evidence<'a>) -> Mix<'a> {
     Mix { first: (first.path, manner(first)), second: (second.path, manner(second)) }
 }
 
-/// How a file is written, for a person.
+/// How a file is written, for messages.
 fn manner(file: &Evidence<'_>) -> &'static str {
     match certain_of(file) {
         Some(Convention::Flyway) => "Flyway",

@@ -1,8 +1,8 @@
-//! Collects what is wrong with a folder, so that one look shows all of it and not only the first.
+//! Collects all faults of a folder, so that one check shows all of them and not only the first.
 //!
-//! Invariant: whatever a client named (paths, keys) is shown without control or bidirectional characters, and there is
-//! a bound to what one folder can give rise to; an error is never dropped for a warning. The codes are stable: they are
-//! part of a plan's hash.
+//! Invariant: text from a client (paths, keys) is shown without control or bidirectional characters. The number of
+//! findings from one folder is limited, and an error is never dropped in favour of a warning. The codes are stable: they
+//! are part of a plan's hash.
 
 use tenantry_protocol::plan::{Finding, Severity};
 
@@ -13,7 +13,7 @@ pub(super) struct FileLine<'a> {
     pub(super) line: u32,
 }
 
-/// Findings of each severity that are kept; the rest is counted.
+/// The number of findings of each severity that are kept; the rest are only counted.
 const MOST: usize = 300;
 
 #[derive(Debug, Default)]
@@ -80,13 +80,13 @@ impl Findings {
     }
 }
 
-/// A client's text as it may reach a terminal: escaped, and cut to a length that fits a line.
+/// A client's text made safe for a terminal: escaped, and cut to a length that fits a line.
 pub(super) fn shown(text: &str) -> String {
     const LONGEST: usize = 200;
     let mut shown = String::new();
     for c in text.chars().take(LONGEST) {
         match c {
-            // They need no escape outside of source code.
+            // These need no escape outside source code.
             '\'' | '"' => shown.push(c),
             _ => shown.extend(c.escape_debug()),
         }

@@ -1,7 +1,7 @@
 //! Sorts a folder's files into manifest, migrations and seed.
 //!
-//! Invariant: every path in the result is relative, plain and unique, and no two migrations have the same version.
-//! A path is only a name here: nothing is ever opened by it. It must not look at the SQL.
+//! Invariant: every path in the result is relative, plain and unique, and no two migrations have the same version. A path
+//! is only a name here: no file is ever opened with it. This module must not look at the SQL.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,10 +18,10 @@ use super::sections::{self, Sections};
 const MAX_FILES: usize = 1_000;
 const MAX_PATH_BYTES: usize = 200;
 
-/// The files of a folder by path, without those that have no place in a blueprint.
+/// The files of a folder by path, without those that do not belong to a blueprint.
 pub(super) type Files<'a> = BTreeMap<&'a str, &'a SourceFile>;
 
-/// A migration that is known by its name only.
+/// A migration of which only the name has been read.
 #[derive(Debug)]
 pub(super) struct Named<'a> {
     pub(super) file: &'a SourceFile,
@@ -29,13 +29,13 @@ pub(super) struct Named<'a> {
     pub(super) title: String,
     /// How the file is divided into up and down, if it is.
     pub(super) sections: Option<Sections>,
-    /// The tool that the folder was written for, where that is clear; none for the seed.
+    /// The tool that the folder was written for, if it is known; none for the seed.
     pub(super) convention: Option<Convention>,
     /// The file beside it that takes it out of the transaction.
     pub(super) marked_by: Option<&'a SourceFile>,
 }
 
-/// The files with good and unique paths; `None` if there are so many that reading them is refused.
+/// The files with valid and unique paths; `None` if there are too many of them to read.
 pub(super) fn accept<'a>(files: &'a [SourceFile], findings: &mut Findings) -> Option<Files<'a>> {
     let bytes: usize = files.iter().map(|file| file.content.len()).sum();
     if files.len() > MAX_FILES {
@@ -158,7 +158,7 @@ pub(super) fn migrations<'a>(
     in_order(found, convention, findings)
 }
 
-/// Takes migrations out of the transaction whose companions say so.
+/// Takes migrations out of the transaction if their companion files say so.
 fn mark<'a>(
     found: &mut [FoundFile<'a>],
     companions: BTreeMap<String, (&'a SourceFile, Shape)>,
@@ -177,7 +177,7 @@ fn mark<'a>(
     }
 }
 
-/// A migration before its place among the others is sure.
+/// A migration whose place among the others is not yet known.
 struct FoundFile<'a> {
     file: &'a SourceFile,
     evidence: Evidence<'a>,
@@ -187,7 +187,7 @@ struct FoundFile<'a> {
     marked_by: Option<&'a SourceFile>,
 }
 
-/// What the manifest says or the files show; a file that does not fit is an error.
+/// The convention that the manifest names or the files show; a file that does not fit is an error.
 fn convention(
     said: Option<Convention>,
     found: &[FoundFile<'_>],
@@ -243,7 +243,7 @@ fn in_order<'a>(
             findings.file_error("duplicate_version", path, message);
             continue;
         }
-        // In a mixed folder each file is read as it is written, so that the mix is the only thing said of it.
+        // In a mixed folder each file is read in its own convention, so that the mix is the only fault reported.
         let sections = match convention {
             Some(convention) => convention.sections(),
             None => evidence.marker.map(|marker| marker.sections).filter(|own| *own != Sections::SqlMigrate),
@@ -253,7 +253,7 @@ fn in_order<'a>(
     ordered.into_values().collect()
 }
 
-/// Files that undo: said once that they never run, and each that has nothing to undo.
+/// Reports once that undo files never run, and reports each undo file that has nothing to undo.
 fn undo_files(undo: &[(&str, Shape, MigrationOrder)], found: &[FoundFile<'_>], findings: &mut Findings) {
     if let Some((path, _, _)) = undo.first() {
         let message = match undo.len() {

@@ -1,7 +1,7 @@
-//! The manifest, `blueprint.toml`: what a blueprint is called and what it needs.
+//! The manifest, `blueprint.toml`: the name of a blueprint and what it needs.
 //!
-//! Every key is known or refused, and every fault is reported with its line, not only the first one. It must not
-//! look at any other file.
+//! An unknown key is refused. Every fault is reported with its line, not only the first one. This module must not look at
+//! any other file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Range, RangeInclusive};
@@ -17,13 +17,13 @@ use super::findings::{FileLine, Findings, shown};
 
 pub const MANIFEST: &str = "blueprint.toml";
 
-/// What a folder needs at least, to paste.
+/// The smallest manifest that a folder needs, to be pasted.
 pub(super) const MINIMAL: &str =
     "name = \"my-product\"\nversion = \"1.0\"\ntitle = \"My product\"\ntenancy = \"schema\"";
 
-/// How many connections each login role may have at once.
+/// The number of connections that each login role may have at once.
 pub const CONNECTION_LIMIT: &str = "connection_limit";
-/// How many megabytes of temporary files one connection may have at once.
+/// The size of the temporary files that one connection may have at once, in megabytes.
 pub const TEMP_FILE_LIMIT: &str = "temp_file_limit_mb";
 
 /// A setting that the pipeline itself understands: every blueprint has it.
@@ -36,7 +36,7 @@ struct KnownSetting {
 
 const KNOWN: [KnownSetting; 2] = [
     KnownSetting { name: CONNECTION_LIMIT, title: "Connections at once", default: 20, range: 1..=200 },
-    // With less than some megabytes ordinary sorts fail; the server itself counts to two terabytes.
+    // With less than a few megabytes ordinary sorts fail; the server itself allows up to two terabytes.
     KnownSetting {
         name: TEMP_FILE_LIMIT,
         title: "Temporary files of a connection, MB",
@@ -48,24 +48,24 @@ const KNOWN: [KnownSetting; 2] = [
 const KEYS: &str = "name, version, title, tenancy, convention, extensions, seed and [settings.NAME]";
 const SETTING_KEYS: &str = "title, default, min and max";
 const CODE: &str = "manifest";
-/// Enough to mend a file by; a file that is no TOML at all has one for each line.
+/// Enough errors to correct a file by. A file that is not TOML at all has one error for each line.
 const MOST_ERRORS: usize = 10;
 
-/// What could be read; `None` stands for a key that is missing or was found wrong.
+/// The keys that could be read; `None` stands for a key that is missing or invalid.
 #[derive(Debug, Default)]
 pub(super) struct Manifest {
     pub(super) name: Option<BlueprintName>,
     pub(super) version: Option<BlueprintVersion>,
     pub(super) title: Option<String>,
     pub(super) tenancy: Option<Tenancy>,
-    /// Said by the manifest; otherwise the files tell.
+    /// The convention that the manifest names; otherwise the files show it.
     pub(super) convention: Option<Convention>,
     pub(super) settings: BTreeMap<String, Setting>,
     pub(super) extensions: Vec<String>,
     pub(super) seed: Vec<Listed>,
 }
 
-/// A path in the manifest, and the line where it stands.
+/// A path in the manifest, and the line that lists it.
 #[derive(Debug)]
 pub(super) struct Listed {
     pub(super) path: String,
@@ -197,7 +197,7 @@ impl Reader<'_> {
         convention
     }
 
-    /// The texts of a list, each with its line; doubled ones are reported and left out.
+    /// The texts of a list, each with its line; duplicates are reported and left out.
     fn list(&mut self, key: &str, value: &ManifestEntry<'_>) -> Vec<(String, Range<usize>)> {
         let Some(entries) = value.get_ref().as_array() else {
             let found = value.get_ref().type_str();

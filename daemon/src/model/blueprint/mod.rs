@@ -1,8 +1,8 @@
-//! Blueprints: versioned, checksummed sets of migrations that a tenant is made of, parsed from a folder's files.
+//! Blueprints: versioned, checksummed sets of migrations that tenants are built from, parsed from a folder's files.
 //!
-//! Invariant: a [`Blueprint`] came from [`parse()`], so its migrations are in order and cut into statements, and the
-//! same files always give the same checksum. Whether it may be used is in the findings beside it: no error among them.
-//! Nothing here does I/O, waits or talks to PostgreSQL.
+//! Invariant: a [`Blueprint`] comes from [`parse()`], so its migrations are in order and cut into statements, and the
+//! same files always give the same checksum. It may be used only if there are no errors among the findings that come with
+//! it. Nothing here does I/O, waits or talks to PostgreSQL.
 
 mod built_in;
 mod checksum;
@@ -36,7 +36,7 @@ pub use parse::{Parsed, parse};
 pub use split::{Statement, statements};
 pub use split_error::{SplitError, SplitProblem};
 
-/// A file of a blueprint's folder, as a client uploads it or as it is built in.
+/// A file of a blueprint's folder, uploaded by a client or built in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFile {
     /// Path in the folder, with `/` between its parts.
@@ -56,15 +56,16 @@ pub struct Blueprint {
     pub version: BlueprintVersion,
     pub title: String,
     pub tenancy: Tenancy,
-    /// By name; [`CONNECTION_LIMIT`] and [`TEMP_FILE_LIMIT`] are always among them.
+    /// The settings by name; they always include [`CONNECTION_LIMIT`] and [`TEMP_FILE_LIMIT`].
     pub settings: BTreeMap<String, Setting>,
     /// Extensions that the target must have.
     pub extensions: Vec<String>,
-    /// In the order in which they run.
+    /// The migrations in the order in which they run.
     pub migrations: Vec<Migration>,
-    /// In the order of the manifest.
+    /// The seed files in the order of the manifest.
     pub seed: Vec<Migration>,
-    /// How many tables the migrations create, for the lock budget: read from the text, so a `do` block can hide some.
+    /// The number of tables that the migrations create, for the lock budget. It is read from the text, so a `do` block
+    /// can hide some.
     pub tables: u32,
     pub checksum: Checksum,
     /// The manifest's text.
@@ -80,22 +81,22 @@ pub struct Setting {
     pub max: i64,
 }
 
-/// A file of SQL: a migration, or a part of the seed.
+/// An SQL file: a migration, or a part of the seed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Migration {
     /// Path in the blueprint's folder.
     pub path: String,
-    /// As in the file's name; `None` for repeatable migrations and for the seed.
+    /// The version in the file's name; `None` for repeatable migrations and for the seed.
     pub version: Option<String>,
-    /// What the file's name says it does.
+    /// The title in the file's name.
     pub title: String,
-    /// Empty where the file could not be cut; a finding says why.
+    /// Empty if the file could not be cut into statements; a finding says why.
     pub statements: Vec<Statement>,
-    /// Of the content alone.
+    /// Checksum of the content alone.
     pub checksum: Checksum,
     pub bytes: u64,
     pub bounds: Bounds,
-    /// What runs: the whole file, or its way up where the file holds the way down as well.
+    /// The SQL that runs: the whole file, or only its way up if the file also contains the way down.
     pub sql: Arc<str>,
     /// The whole file.
     pub content: Arc<str>,
@@ -104,9 +105,9 @@ pub struct Migration {
 /// The transaction that a file runs in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Bounds {
-    /// One that holds all of the file: that of the build, or behind a file outside of it one of its own.
+    /// One transaction holds the whole file: that of the build, or a transaction of its own after a file that runs outside.
     Inside,
-    /// None: each statement runs by itself. With it the file beside it that says so, where that is where it is said.
+    /// No transaction: each statement runs by itself. `marked_by` is the file beside it that says so, if there is one.
     Outside { marked_by: Option<SourceFile> },
 }
 
@@ -118,19 +119,19 @@ pub enum SqlText {
 }
 
 impl Blueprint {
-    /// The files that the checksum covers; parsing them again gives this blueprint.
+    /// The files that the checksum covers; parsing them again returns this blueprint.
     pub fn source_files(&self) -> Vec<SourceFile> {
         let manifest = SourceFile { path: MANIFEST.to_owned(), content: self.manifest.to_string() };
         let sql = self.migrations.iter().chain(&self.seed);
         std::iter::once(manifest).chain(sql.flat_map(Migration::source_files)).collect()
     }
 
-    /// The migrations of the one transaction: all before the first that runs outside of it.
+    /// The migrations of the one transaction: all before the first that runs outside it.
     pub fn inside(&self) -> &[Migration] {
         &self.migrations[..self.first_outside()]
     }
 
-    /// Those that come after it: from the first that runs outside of it.
+    /// The migrations after that: from the first that runs outside the transaction.
     pub fn outside(&self) -> &[Migration] {
         &self.migrations[self.first_outside()..]
     }
@@ -162,7 +163,7 @@ impl Migration {
         matches!(self.bounds, Bounds::Outside { .. })
     }
 
-    /// The file, and the one beside it that says how it runs.
+    /// The file, and the file beside it that says how it runs.
     fn source_files(&self) -> impl Iterator<Item = SourceFile> {
         let file = SourceFile { path: self.path.clone(), content: self.content.to_string() };
         let companion = match &self.bounds {

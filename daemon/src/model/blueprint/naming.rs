@@ -1,9 +1,9 @@
-//! What a file's path says: its place in the order of migrations, and which tools name their files so.
+//! What a file's path tells: its place in the order of migrations, and which tools use such names.
 //!
 //! By number: Flyway's `V1__x.sql`, `V1_2__x.sql`, `V1.2__x.sql`; `0001_x.sql`, `1-x.sql` and `01.sql`; pairs such as
-//! `0001_x.up.sql`; diesel's folders, `2024-01-01-120000_x/up.sql`. By name, after them: Flyway's `R__x.sql`. Files that
-//! undo (`U1__x.sql`, `….down.sql`, `…/down.sql`) are told apart and never run.
-//! It must not look at a file's content, nor decide which tool a folder belongs to.
+//! `0001_x.up.sql`; diesel's folders, `2024-01-01-120000_x/up.sql`. After them by name: Flyway's `R__x.sql`. Files that
+//! undo (`U1__x.sql`, `….down.sql`, `…/down.sql`) are recognised and never run. This module must not look at a file's
+//! content, nor decide which tool a folder belongs to.
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Name {
@@ -18,9 +18,9 @@ pub(super) enum Name {
         shape: Shape,
         order: MigrationOrder,
     },
-    /// A migration's name that breaks its convention; what is wrong, for a person.
+    /// The name of a migration that breaks its convention; the text says what is wrong.
     Broken(&'static str),
-    /// No migration at all.
+    /// The file is not a migration.
     Unknown,
 }
 
@@ -43,9 +43,9 @@ pub(super) enum Shape {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum MigrationOrder {
     Versioned(Numbers),
-    /// By version as text, for tools that compare so: there 10 comes before 9.
+    /// By version as text, for tools that compare versions in this way: 10 comes before 9.
     Textual(String),
-    /// After all versioned ones, by title.
+    /// After all versioned migrations, by title.
     Repeatable(String),
 }
 
@@ -139,7 +139,7 @@ fn numbered(stem: &str) -> Name {
     Name::Migration { shape, order, version: Some(version.to_owned()), title: spaced(title) }
 }
 
-/// `up.sql` or `down.sql` in a folder that is a migration, whose version is what stands before the first underscore.
+/// `up.sql` or `down.sql` in the folder of a migration, whose version is the part before the first underscore.
 fn in_a_folder(folder: &str, stem: &str) -> Name {
     let (version, title) = folder.split_once('_').unwrap_or((folder, ""));
     let is_version = version.starts_with(|c: char| c.is_ascii_digit())
@@ -147,7 +147,7 @@ fn in_a_folder(folder: &str, stem: &str) -> Name {
     if !is_version {
         return Name::Unknown;
     }
-    // The hyphens of a date are there for people; the tool leaves them out.
+    // The hyphens only make a date readable; the tool ignores them.
     let order = MigrationOrder::Textual(version.replace('-', ""));
     let title = if title.is_empty() { version } else { title };
     match stem {

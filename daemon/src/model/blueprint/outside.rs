@@ -1,7 +1,8 @@
-//! Which files run outside the transaction: said in the way of each tool, or plain from what the file holds.
+//! Which files run outside the transaction: because the file says so in the way of its tool, or because of what it
+//! contains.
 //!
-//! Invariant: a file is outside only because its author said so or because it could not run otherwise. It must not judge
-//! the statements: the lints do.
+//! Invariant: a file runs outside only because its author said so or because it could not run otherwise. This module must
+//! not judge the statements; the lints do that.
 
 use super::Bounds;
 use super::convention::Convention;
@@ -11,17 +12,17 @@ use super::lint;
 use super::sections::Up;
 use super::split::{Piece, line_of};
 
-/// What of a blueprint a file belongs to.
+/// The part of a blueprint that a file belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     Migrations,
     Seed,
 }
 
-/// sqlx's way to say it.
+/// The directive of sqlx.
 const REMARK: &str = "-- no-transaction";
 
-/// The bounds of a file. `up` is the part of it that runs, where it is divided; `pieces` are its statements.
+/// The bounds of a file. `up` is the part of it that runs, if the file is divided; `pieces` are its statements.
 pub(super) fn bounds(
     named: &Named<'_>,
     part: Part,
@@ -67,12 +68,12 @@ pub(super) fn bounds(
     Bounds::Inside
 }
 
-/// golang-migrate hands a file to the server as it is, which makes no transaction for a single statement.
+/// golang-migrate sends a file to the server as it is, and the server opens no transaction block for a single statement.
 fn is_alone(pieces: &[Piece]) -> bool {
     matches!(pieces, [piece] if lint::is_only_for_outside(piece))
 }
 
-/// The line of the remark, where it stands above the first statement.
+/// The line of the directive, if it precedes the first statement.
 fn remark(content: &str) -> Option<u32> {
     let text = content.strip_prefix('\u{feff}').unwrap_or(content);
     let opening = text.lines().map(str::trim).take_while(|line| line.is_empty() || line.starts_with("--"));

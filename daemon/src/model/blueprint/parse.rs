@@ -1,7 +1,7 @@
-//! From a folder's files to a blueprint and everything that is wrong with it, in one pass.
+//! Turns a folder's files into a blueprint and a list of all faults, in one pass.
 //!
-//! Invariant: a fault never hides another: what can still be read is read and looked at. A blueprint is given even
-//! where errors were found, so that it can be shown; the errors stand against using it.
+//! Invariant: a fault never hides another: whatever can still be read is read and checked. A blueprint is returned even
+//! if errors were found, so that it can be shown; the errors prevent its use.
 
 use std::sync::Arc;
 
@@ -18,16 +18,16 @@ use super::sections::{self, Fault, Sections};
 use super::split;
 use super::{Blueprint, Bounds, Checksum, Migration, SourceFile};
 
-/// What a folder turned out to be.
+/// The result of parsing a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parsed {
-    /// `None` where there is no manifest that says at least name and version.
+    /// `None` if there is no manifest that gives at least name and version.
     pub blueprint: Option<Blueprint>,
     /// Errors first, then by file and line.
     pub findings: Vec<Finding>,
 }
 
-/// Reads a folder's files; their order does not matter. Every fault is a finding, with file and line where it has them.
+/// Reads a folder's files; their order does not matter. Every fault is a finding, with file and line if it has them.
 pub fn parse(files: &[SourceFile]) -> Parsed {
     let mut findings = Findings::default();
     let blueprint = read(files, &mut findings);
@@ -139,7 +139,7 @@ fn read_one(named: Named<'_>, part: Part, linter: &mut Linter, findings: &mut Fi
     migration(named, bounds, pieces.into_iter().map(|piece| piece.statement).collect(), sql)
 }
 
-/// Directives of a tool that the folder is not written for: they are comments, which the lints do not see.
+/// Warns of the directives of a tool that the folder is not written for: they are comments, so the lints do not see them.
 fn foreign_sections(file: &SourceFile, own: Option<Sections>, findings: &mut Findings) {
     if let Some(marker) = sections::markers(&file.content).find(|marker| Some(marker.sections) != own) {
         let message = format!(

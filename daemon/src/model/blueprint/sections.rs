@@ -1,8 +1,8 @@
-//! The part of a file that runs, where its tool keeps the way up and the way down in one file (dbmate, goose).
+//! The part of a file that runs, for tools that keep the way up and the way down in one file (dbmate, goose).
 //!
-//! Invariant: what is cut away is blanked, never removed, so positions and lines are those of the file; and a statement
-//! that is kept is the file's own, byte for byte. Directives count where the tool looks for them: at a line's beginning,
-//! in quotes and comments too. It must not judge the SQL.
+//! Invariant: text that is cut away is blanked, never removed, so positions and lines are those of the file. A statement
+//! that is kept equals the file's text, byte for byte. Directives count where the tool looks for them: at the beginning
+//! of a line, also in quotes and comments. This module must not judge the SQL.
 
 mod dbmate;
 mod goose;
@@ -12,12 +12,12 @@ use std::ops::Range;
 use super::split::{Piece, line_of};
 use super::token::Lexer;
 
-/// Whose directives divide a file.
+/// The tool whose directives divide a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sections {
     Dbmate,
     Goose,
-    /// Known so that its files are not taken for plain ones and run up and down.
+    /// Recognised only so that its files are not taken for plain ones, which would run both up and down.
     SqlMigrate,
 }
 
@@ -25,7 +25,7 @@ pub(super) enum Sections {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Marker {
     pub(super) sections: Sections,
-    /// From 1.
+    /// Counted from 1.
     pub(super) line: u32,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Marker {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fault {
     pub(super) code: &'static str,
-    /// From 1.
+    /// Counted from 1.
     pub(super) line: u32,
     pub(super) message: String,
 }
@@ -41,29 +41,29 @@ pub(super) struct Fault {
 /// The part of a file that runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Up {
-    /// As long as the file, with blanks for what does not run.
+    /// As long as the file, with blanks in place of the text that does not run.
     pub(super) masked: String,
-    /// Where the part stands in the file, in bytes.
+    /// The position of the part in the file, in bytes.
     pub(super) range: Range<usize>,
     /// The line of its directive, from 1.
     pub(super) line: u32,
-    /// Its tool is told to run it outside a transaction.
+    /// A directive tells the tool to run the file outside a transaction.
     pub(super) is_outside: bool,
-    /// Where directives stand within the part, in bytes: between statements, or the file is cut wrong.
+    /// The positions of directives within the part, in bytes. They must be between statements, or the file was cut wrong.
     boundaries: Vec<usize>,
 }
 
-/// What the lines of a file say, before anything is cut.
+/// The directives of a file, before anything is cut.
 #[derive(Debug, Default)]
 struct Reading {
     faults: Vec<Fault>,
     up: Option<Directive>,
     down: Option<Directive>,
-    /// Where a block of its own ends, which ends a statement as a semicolon would.
+    /// The ends of explicit statement blocks; each ends a statement as a semicolon would.
     ends: Vec<Directive>,
-    /// Where one begins.
+    /// The beginnings of these blocks.
     begins: Vec<Directive>,
-    /// The tool is told to run the file outside a transaction.
+    /// A directive tells the tool to run the file outside a transaction.
     is_outside: bool,
 }
 
@@ -71,9 +71,9 @@ struct Reading {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Directive {
     start: usize,
-    /// Behind the line's end.
+    /// The position after the line's end.
     end: usize,
-    /// From 1.
+    /// Counted from 1.
     line: u32,
 }
 
@@ -94,7 +94,7 @@ pub(super) fn markers(content: &str) -> impl Iterator<Item = Marker> {
     })
 }
 
-/// The part of the file that runs, or everything that is wrong with its directives.
+/// The part of the file that runs, or all faults of its directives.
 pub(super) fn up(sections: Sections, content: &str) -> Result<Up, Vec<Fault>> {
     let mut reading = match sections {
         Sections::Dbmate => dbmate::read(content),
@@ -130,7 +130,7 @@ pub(super) fn up(sections: Sections, content: &str) -> Result<Up, Vec<Fault>> {
 }
 
 impl Up {
-    /// A directive that stands inside a statement, by its position in the file: its tool cuts the statement in two there.
+    /// The position of a directive inside a statement: its tool would cut the statement in two there.
     pub(super) fn cuts(&self, pieces: &[Piece]) -> Option<usize> {
         self.boundaries.iter().copied().find(|at| {
             let before = pieces.partition_point(|piece| piece.statement.offset <= *at);
@@ -141,7 +141,7 @@ impl Up {
 }
 
 impl Sections {
-    /// The directive that the way up begins with.
+    /// The directive that begins the way up.
     const fn up(self) -> &'static str {
         match self {
             Self::Dbmate => "-- migrate:up",
@@ -198,7 +198,7 @@ enum Direction {
     Down,
 }
 
-/// The lines that are comments with two hyphens, and what stands behind these.
+/// The lines that are comments with two hyphens, and the text after the hyphens.
 fn comments(content: &str) -> impl Iterator<Item = (Directive, &str)> {
     let mut start = 0;
     let mut line = 1;
@@ -211,13 +211,13 @@ fn comments(content: &str) -> impl Iterator<Item = (Directive, &str)> {
     })
 }
 
-/// A directive is one for its tool only at the very beginning of a line.
+/// Whether the directive is indented; its tool accepts it only at the very beginning of a line.
 fn is_indented(content: &str, directive: Directive) -> bool {
     let text = &content[directive.start..directive.end];
     text.strip_prefix('\u{feff}').unwrap_or(text).starts_with(char::is_whitespace)
 }
 
-/// The line of the first thing that is neither blank nor a comment. Text that never ends counts as something.
+/// The line of the first thing that is neither blank nor a comment. Unterminated text counts too.
 fn first_statement(text: &str) -> Option<u32> {
     match Lexer::new(text).next() {
         Ok(token) => token.map(|token| line_of(text, token.start)),
@@ -241,7 +241,7 @@ fn mask(content: &str, keep: Range<usize>, ends: &[Directive]) -> String {
     masked
 }
 
-/// One blank for each byte; line ends stay.
+/// One blank for each byte; line ends remain.
 fn blank(masked: &mut String, text: &str) {
     masked
         .extend(text.bytes().map(|byte| if matches!(byte, b'\n' | b'\r') { char::from(byte) } else { ' ' }));

@@ -1,7 +1,7 @@
-//! Cuts a SQL file into its statements, so that each runs by itself and an error names its line.
+//! Cuts an SQL file into its statements, so that each runs by itself and an error names its line.
 //!
 //! Invariant: between two statements there is nothing but whitespace, comments and semicolons, and a statement's text
-//! is the file's own, byte for byte. It must not judge what a statement does: the lints and the server do.
+//! equals the file's, byte for byte. This module must not judge what a statement does; the lints and the server do that.
 
 use super::split_error::{SplitError, SplitProblem};
 use super::token::{Lexer, Token, TokenKind};
@@ -10,14 +10,14 @@ use super::token::{Lexer, Token, TokenKind};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
     pub text: String,
-    /// Line in the file, from 1, where the first token stands.
+    /// The line of the first token in the file, from 1.
     pub line: u32,
-    /// Where the first token stands in the file, in bytes.
+    /// The position of the first token in the file, in bytes.
     pub offset: usize,
 }
 
 impl Statement {
-    /// The line in the file, from 1, of a position that PostgreSQL reports: in characters, from 1, in this statement.
+    /// The line in the file, from 1, of a position that PostgreSQL reports (in characters of this statement, from 1).
     pub fn line_at(&self, position: usize) -> u32 {
         let before = position.saturating_sub(1);
         let offset = self.text.char_indices().nth(before).map_or(self.text.len(), |(offset, _)| offset);
@@ -87,14 +87,14 @@ impl OpenStatement {
         self.tokens.push(token);
     }
 
-    /// `begin atomic` counts in a routine only: elsewhere it can be a column and its label.
+    /// `begin atomic` counts only in a routine: elsewhere it can be a column and its label.
     fn opens_a_body(&self, sql: &str, token: Token) -> bool {
         let after_begin = self.tokens.last().is_some_and(|last| is_word(sql, *last, "begin"));
         after_begin && is_word(sql, token, "atomic") && self.is_routine(sql)
     }
 
-    /// By the grammar each statement of a body ends with a semicolon, so the body's own `end` is the one right after
-    /// a semicolon, and the `end` of a `case`, or one that is a label, never is.
+    /// In the grammar, each statement of a body ends with a semicolon. The body's own `end` is therefore the one directly
+    /// after a semicolon; the `end` of a `case`, or one that is a label, is never there.
     fn closes_a_body(&self, sql: &str, token: Token) -> bool {
         let at_statement_start = self
             .tokens
@@ -103,7 +103,7 @@ impl OpenStatement {
         at_statement_start && is_word(sql, token, "end")
     }
 
-    /// Holds for a routine that is created inside a body as well; the server refuses that in words of its own.
+    /// Also true for a routine that is created inside a body; the server refuses that with an error of its own.
     fn is_routine(&self, sql: &str) -> bool {
         let words = |wanted: &[&str]| {
             self.tokens.len() >= wanted.len()
@@ -118,7 +118,7 @@ impl OpenStatement {
 
 struct Cutter<'a> {
     sql: &'a str,
-    /// The line at `counted`, so that lines are counted once over the whole file.
+    /// The line at `counted`, so that lines are counted only once over the whole file.
     line: u32,
     counted: usize,
     pieces: Vec<Piece>,
@@ -131,7 +131,7 @@ impl Cutter<'_> {
         self.line += newlines(&self.sql.as_bytes()[self.counted..start]);
         self.counted = start;
         if copies_from_stdin(self.sql, &tokens) {
-            // What follows are rows, not SQL: nothing behind it could be read right.
+            // The lines that follow are rows, not SQL, so nothing after them could be read correctly.
             return Err(SplitError { line: self.line, problem: SplitProblem::CopyFromStdin });
         }
         for token in &mut tokens {
@@ -158,7 +158,7 @@ pub(super) fn line_of(sql: &str, offset: usize) -> u32 {
     1 + newlines(&sql.as_bytes()[..offset])
 }
 
-/// Line ends, where `\r\n` is one and a lone `\r` (which ends a comment for the server) is one too.
+/// Line ends. `\r\n` counts as one, and so does a lone `\r`, which ends a comment for the server.
 pub(super) fn newlines(bytes: &[u8]) -> u32 {
     let ends = bytes.iter().enumerate().filter(|(at, byte)| match byte {
         b'\n' => true,

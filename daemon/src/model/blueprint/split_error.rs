@@ -1,6 +1,6 @@
-//! Why a SQL file cannot be cut into its statements.
+//! Why an SQL file cannot be cut into its statements.
 
-/// Why a file cannot be cut into statements, and the line where that begins.
+/// Why a file cannot be cut into statements, and the line where the problem begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}")]
 pub struct SplitError {

@@ -1,7 +1,7 @@
-//! PostgreSQL's lexical rules, as far as cutting a file into statements and looking at its words needs them.
+//! PostgreSQL's lexical rules, as far as they are needed to cut a file into statements and to look at its words.
 //!
-//! Invariant: a token never begins or ends inside a quoted text, a comment or a character, so every boundary is a
-//! safe place to cut. Strings follow `standard_conforming_strings = on`. It must not know what a statement means.
+//! Invariant: a token never begins or ends inside a quoted text, a comment or a character, so every boundary is a safe
+//! place to cut. Strings follow `standard_conforming_strings = on`. This module must not know what a statement means.
 
 use super::split_error::SplitProblem;
 
@@ -30,7 +30,7 @@ pub(super) struct Token {
     pub(super) end: usize,
 }
 
-/// Something was opened at `offset` (in bytes) and never closed.
+/// A quote or comment that was opened at `offset` (in bytes) and never closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Unterminated {
     pub(super) offset: usize,
@@ -120,7 +120,7 @@ impl<'a> Lexer<'a> {
 
     fn word(&mut self, start: usize) -> Result<TokenKind, Unterminated> {
         self.skip_while(is_word_part);
-        // A prefix is a prefix only when the whole word is that letter: in `price'…'` the `e` means nothing.
+        // A letter is a prefix only if it is the whole word: in `price'…'` the `e` means nothing.
         let prefix = match &self.bytes[start..self.at] {
             [letter] => letter.to_ascii_lowercase(),
             _ => return Ok(TokenKind::Word),
@@ -140,7 +140,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// From the opening quote. A doubled quote needs no rule of its own: it closes one piece and opens the next.
+    /// Reads from the opening quote. A doubled quote needs no rule of its own: it closes one piece and opens the next.
     fn text(&mut self, offset: usize, escapes: Escapes) -> Result<TokenKind, Unterminated> {
         loop {
             self.at += 1;
@@ -159,7 +159,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// `'a'` newline `'b'` is one text, and the second piece keeps the escapes of the first. Stops at its quote.
+    /// `'a'` newline `'b'` is one text, and the second piece has the escapes of the first. Stops at its opening quote.
     fn continues_on_a_later_line(&mut self) -> bool {
         let end = self.at;
         let mut newline = false;
@@ -219,7 +219,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Takes `1.5e3`, `0xff` and `1_000` whole; what the server takes for junk after a number goes with it.
+    /// Takes `1.5e3`, `0xff` and `1_000` whole, together with what the server reports as trailing junk after a number.
     fn number(&mut self) -> TokenKind {
         loop {
             self.skip_while(|b| is_word_part(b) && b != b'$');
@@ -246,7 +246,7 @@ fn is_newline(byte: u8) -> bool {
     matches!(byte, b'\n' | b'\r')
 }
 
-/// Every byte of a character beyond ASCII counts as a letter, a no-break space too: so the server has it.
+/// As in the server, every byte of a character beyond ASCII counts as a letter, even of a no-break space.
 fn is_word_start(byte: u8) -> bool {
     byte.is_ascii_alphabetic() || byte == b'_' || byte >= 0x80
 }

@@ -1,8 +1,8 @@
-//! What an undo that gave up may have left on its target: the words for whoever has to see to it.
+//! What an undo that failed for good may have left on its target, in words for the operator.
 
 use super::Kind;
 
-/// What an undo that came to nothing may have left as the operation made it.
+/// What a failed undo may have left of the operation's changes.
 pub const fn of_undo(kind: Kind) -> &'static str {
     match kind {
         Kind::Provision { .. } => "roles and objects of the placement may be left on the target",
@@ -15,7 +15,7 @@ pub const fn of_undo(kind: Kind) -> &'static str {
             "a login that may be open, with a secret that nobody was given"
         }
         Kind::Verify => "the login of the probe, which may be open",
-        // They have no way back.
+        // These kinds cannot be undone.
         Kind::Purge | Kind::FinishRotation => "whatever the operation came to",
     }
 }

@@ -1,5 +1,5 @@
-//! Logs in as the tenant's probe and attacks the canary, for the two steps that verify a tenant: a new one, and one that
-//! stands.
+//! Logs in as the tenant's probe and attacks the canary. Two steps use it: the one that verifies a new tenant, and the
+//! one that verifies an existing tenant.
 
 use sqlx::Connection as _;
 use tenantry_protocol::blueprint::Tenancy;
@@ -20,17 +20,17 @@ use crate::postgres::tenancy::shared::pools;
 use crate::postgres::tenant_ddl;
 use crate::postgres::{self, canary};
 
-/// Shared tables that are read in each battery.
+/// The number of shared tables that are read in each battery.
 const LARGEST: i64 = 3;
 
-/// A tenant under attack, or rather the one that attacks.
+/// The tenant whose isolation is tested; its probe is the attacker.
 pub(super) struct Attacker<'a> {
     pub(super) site: Site<'a>,
     pub(super) ready: &'a Ready,
     pub(super) placement: &'a PlacementName,
     pub(super) tenancy: Tenancy,
     pub(super) depth: Depth,
-    /// Lets the probe in.
+    /// The password that the probe logs in with.
     pub(super) probe: &'a Password,
 }
 
@@ -40,16 +40,16 @@ struct Victim<'a> {
     /// Where the canary lives.
     site: Site<'a>,
     placement: &'a PlacementName,
-    /// Whose tables the attacker shares; its own placement where it shares none.
+    /// The pool whose tables the attacker shares; its own placement if it shares none.
     pool: &'a PlacementName,
-    /// Somebody else who has rows there.
+    /// Another tenant that has rows there.
     neighbour: Uuid,
     /// Some of the tables there.
     tables: &'a [String],
 }
 
 impl Attacker<'_> {
-    /// Whose tables it shares.
+    /// The pool whose tables the tenant shares.
     pub(super) async fn pool(&self) -> Result<Option<PlacementName>, StepError> {
         match self.tenancy {
             Tenancy::Shared => Ok(pools::of_placement(self.site.target, self.placement).await?),
@@ -65,7 +65,7 @@ impl Attacker<'_> {
         }
     }
 
-    /// The canary is in the same database.
+    /// Attacks a canary in the same database.
     async fn attack_beside(
         &self,
         pool: &PlacementName,
@@ -78,7 +78,7 @@ impl Attacker<'_> {
         self.attack_canary(victim, &[], tracker).await
     }
 
-    /// There is a canary's row in the shared tables, too.
+    /// Also attacks a canary's row in the shared tables.
     async fn attack_pool(&self, tracker: &Tracker) -> Result<IsolationReport, StepError> {
         let Some(pool) = self.pool().await? else {
             let why = format!("{} is in none", self.placement);
@@ -112,7 +112,7 @@ impl Attacker<'_> {
         self.attack_canary(victim, &elsewhere, tracker).await
     }
 
-    /// Through the catalog; `home` is whose schema the tenant's tables are in.
+    /// Looks through the catalog; `home` is the placement whose schema holds the tenant's tables.
     pub(super) async fn look(&self, home: &PlacementName) -> Result<Looked, StepError> {
         let mut connection = self.site.acquire().await?;
         let looked = isolation::look(&mut connection, self.placement, home, self.depth).await;
@@ -133,7 +133,7 @@ impl Attacker<'_> {
         })
     }
 
-    /// `elsewhere` is what else the tenant tries to get into.
+    /// `elsewhere` lists the other databases that the tenant tries to get into.
     async fn attack_canary(
         &self,
         victim: Victim<'_>,

@@ -1,6 +1,6 @@
-//! The steps, one file each, and [`spec`], which has them all. The steps of a build share its one transaction; the way back
-//! from any of them is the removal of the tenant, which asks the marker what there is to undo. Each of the others can be run
-//! again.
+//! The steps, one file each, and [`spec`], which lists them all. The steps of a build share its one transaction. All of
+//! them are undone by the removal of the tenant, which asks the marker what there is to undo. Every other step can be
+//! repeated.
 
 mod attack;
 mod build;
@@ -21,34 +21,34 @@ use super::plan_sql::Recipe;
 use super::step_error::StepError;
 use super::tracker::Tracker;
 
-/// A step at work.
+/// The future of a running step.
 pub(super) type StepFuture<'a> = BoxFuture<'a, Result<(), StepError>>;
 
 /// What each run of a step is given.
 #[derive(Clone, Copy)]
 pub(super) struct Attempt<'a> {
     pub(super) tracker: &'a Tracker,
-    /// The operation's time that is left.
+    /// The operation's remaining time.
     pub(super) left: Duration,
 }
 
-/// A step of the making of a tenant.
+/// A step that builds a tenant.
 pub(super) trait BuildStep: Sync {
-    /// What a plan shows of it.
+    /// The SQL that a plan shows for the step.
     fn sql(&self, of: Recipe<'_>) -> Vec<PlanSql>;
 
     fn run<'a>(&'a self, run: &'a mut ProvisionRun, attempt: Attempt<'a>) -> StepFuture<'a>;
 }
 
-/// A step of an operation on a tenant that stands.
+/// A step of an operation on an existing tenant.
 pub(super) trait ChangeStep: Sync {
     fn run<'a>(&'a self, run: &'a mut ChangeRun, attempt: Attempt<'a>) -> StepFuture<'a>;
 
-    /// Takes back what it did, as far as it went; can be done again.
+    /// Undoes what the step did, however far it got; can be repeated.
     fn undo<'a>(&'a self, run: &'a ChangeRun) -> StepFuture<'a>;
 }
 
-/// What a step is, by the kind of operation that has it.
+/// A step's implementation, by the kind of operation that it belongs to.
 pub(super) enum Spec {
     Build(&'static dyn BuildStep),
     Change(&'static dyn ChangeStep),
@@ -83,7 +83,7 @@ pub(super) fn spec(step: Step) -> Spec {
     }
 }
 
-/// For a step that has nothing to do, or to take back.
+/// For a step that has nothing to do or to undo.
 pub(super) fn nothing<'a>() -> StepFuture<'a> {
     Box::pin(std::future::ready(Ok(())))
 }
@@ -98,7 +98,7 @@ pub(super) async fn run(run: &mut Run, step: Step, attempt: Attempt<'_>) -> Resu
     }
 }
 
-/// Takes back whatever the operation may have done on its target; can be done again.
+/// Undoes whatever the operation may have done on its target; can be repeated.
 pub(super) async fn undo(run: &mut Run) -> Result<(), StepError> {
     run.abandon().await;
     match run {
@@ -112,7 +112,7 @@ pub(super) async fn undo(run: &mut Run) -> Result<(), StepError> {
     }
 }
 
-/// The last step first.
+/// Undoes the last step first.
 async fn undo_change(run: &ChangeRun) -> Result<(), StepError> {
     for step in run.kind.steps().into_iter().rev() {
         match spec(step) {

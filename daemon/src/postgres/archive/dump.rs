@@ -1,7 +1,7 @@
 //! Makes an archive of a placement with `pg_dump`, and reads it back with `pg_restore`.
 //!
-//! Invariants: the archive has its name only when it is whole, on disk and checked; half of one is removed. The secret
-//! travels in the program's environment, never among its arguments. A future that is dropped takes its program with it.
+//! Invariants: the archive gets its name only when it is complete, on disk and checked; half an archive is removed. The secret
+//! is passed in the program's environment, never among its arguments. When a future is dropped, its program ends with it.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read as _};
@@ -25,34 +25,34 @@ use crate::postgres::target::Archives;
 
 /// How long the dump waits for a table that somebody else has locked.
 const LOCK_WAIT: Duration = Duration::from_secs(60);
-/// What is kept of a program's complaint, in bytes.
+/// How much of a program's error output is kept, in bytes.
 const LONGEST_COMPLAINT: u64 = 2_000;
 
-/// An archive's place. Until it is whole it has another name.
+/// The place of an archive. Until the archive is complete, it has another name.
 #[derive(Debug)]
 pub struct ArchivePlace {
     pub path: PathBuf,
     partial: PathBuf,
 }
 
-/// What was made.
+/// The archive that was made.
 #[derive(Debug)]
 pub struct Made {
     pub size_bytes: u64,
-    /// Hexadecimal.
+    /// In hexadecimal.
     pub sha256: String,
 }
 
 impl Archives {
-    /// Finds the programs and makes the directory: what can be known before a tenant is touched.
+    /// Finds the programs and makes the directory. Problems with either are found before a tenant is touched.
     pub async fn prepare(&self, server_major: u32) -> Result<Programs> {
         let programs =
             Programs::find(self.bin_dir.as_deref(), self.cluster_bin_dir.as_deref(), server_major).await?;
         let made = private_path::make_directory(&self.dir);
-        // One that was there may be open to others.
+        // A directory that existed before may be open to others.
         let closed = made.and_then(|()| std::fs::set_permissions(&self.dir, Permissions::from_mode(0o700)));
         closed.map_err(|error| self.no_dir(&error))?;
-        // Asked for in earnest: a full or read-only disk is found now.
+        // A real file is created, so that a full or read-only disk is found now.
         tempfile::Builder::new().tempfile_in(&self.dir).map_err(|error| self.no_dir(&error))?;
         Ok(programs)
     }
@@ -65,7 +65,7 @@ impl Archives {
         ))
     }
 
-    /// The place of the archive of that name.
+    /// The place of the archive with this name.
     pub fn place(&self, name: &str) -> ArchivePlace {
         let path = self.dir.join(format!("{name}.dump"));
         ArchivePlace { partial: self.dir.join(format!(".{name}.partial")), path }
@@ -73,7 +73,7 @@ impl Archives {
 }
 
 impl ArchivePlace {
-    /// Removes what an attempt that was cut short left.
+    /// Removes what an interrupted attempt left.
     pub fn clear(&self) {
         if let Err(error) = std::fs::remove_file(&self.partial)
             && error.kind() != io::ErrorKind::NotFound
@@ -83,7 +83,7 @@ impl ArchivePlace {
     }
 }
 
-/// Dumps what `snapshot` sees, checks the file against that, and gives it its name.
+/// Dumps what `snapshot` sees, checks the file against it, and gives the file its name.
 pub async fn make(
     programs: &Programs,
     login: &Login,
@@ -111,7 +111,7 @@ pub async fn make(
     Ok(made)
 }
 
-/// Removes the partial file when an attempt ends, however it does. After a success there is none.
+/// Removes the partial file when an attempt ends, whether or not it succeeded. After a success there is no partial file.
 struct Half<'a>(&'a ArchivePlace);
 
 impl Drop for Half<'_> {
@@ -178,16 +178,16 @@ struct Counting {
 }
 
 enum ProgramTask {
-    /// Entries of the list: `219; 1259 16399 TABLE schema name owner`.
+    /// Entries of the list, such as `219; 1259 16399 TABLE schema name owner`.
     Tables { schema: String },
-    /// Lines between `COPY … FROM stdin;` and `\.`: each is a row, since a row's own line ends are escaped.
+    /// Lines between `COPY … FROM stdin;` and `\.`. Each is a row, because line breaks within a row are escaped.
     Rows(Within),
 }
 
 #[derive(PartialEq, Eq)]
 enum Within {
     Nothing,
-    /// A name in it can hold a line end.
+    /// A name in it can contain a line break.
     Statement,
     Data,
 }
@@ -224,7 +224,7 @@ impl Counting {
     }
 }
 
-/// A line, of which only as much is kept as is looked at: a row can have gigabytes. `None` at the end.
+/// Reads a line and keeps only its beginning and its end, because a row can have gigabytes. `None` at the end of the input.
 async fn beginning_and_end_of_line(input: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Vec<u8>>> {
     const KEPT: usize = 4_096;
     let mut line = Vec::new();
@@ -249,13 +249,13 @@ async fn beginning_and_end_of_line(input: &mut (impl AsyncBufRead + Unpin)) -> i
     }
 }
 
-/// Whether a file is what was recorded of it.
+/// Whether the file still has the checksum that was recorded for it.
 pub async fn is_intact(path: PathBuf, sha256: String) -> bool {
     let sealed = tokio::task::spawn_blocking(move || seal(&path));
     matches!(sealed.await, Ok(Ok(made)) if made.sha256 == sha256)
 }
 
-/// On disk for good, and its checksum.
+/// Makes sure that the file is on disk, and returns its size and checksum.
 fn seal(path: &Path) -> io::Result<Made> {
     let mut file = File::open(path)?;
     file.sync_all()?;
@@ -272,7 +272,7 @@ fn seal(path: &Path) -> io::Result<Made> {
     Ok(Made { size_bytes, sha256: data_encoding::HEXLOWER.encode(&digest.finalize()) })
 }
 
-/// With an environment of its own, and gone when its future is.
+/// A command with an environment of its own. The process is killed when its future is dropped.
 fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C.UTF-8");
@@ -280,7 +280,7 @@ fn command(program: &Path) -> Command {
     command
 }
 
-/// Waits for the program; an error with its own words if it failed.
+/// Waits for the program. If it failed, the error contains the program's own message.
 async fn ended(name: &str, mut child: Child) -> Result<()> {
     let complaint = complaint(child.stderr.take());
     let (status, complaint) = tokio::join!(child.wait(), complaint);
@@ -294,9 +294,9 @@ async fn ended(name: &str, mut child: Child) -> Result<()> {
 async fn complaint(stderr: Option<impl AsyncRead + Unpin>) -> String {
     let Some(mut stderr) = stderr else { return String::new() };
     let mut kept = Vec::new();
-    // Where it cannot be read there is nothing to show.
+    // If it cannot be read, there is nothing to show.
     let _ = (&mut stderr).take(LONGEST_COMPLAINT).read_to_end(&mut kept).await;
-    // The rest is read too, so that the program does not wait for a reader.
+    // The rest is read too, so that the program does not block on its output.
     let _ = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
     String::from_utf8_lossy(&kept).split_whitespace().collect::<Vec<_>>().join(" ")
 }

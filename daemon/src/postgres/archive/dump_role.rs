@@ -1,8 +1,8 @@
-//! The login that a tenant is archived through, and what it sees: how many tables and rows there are.
+//! The login that a tenant is archived through, and what the login sees: the number of tables and rows.
 //!
-//! Invariants: the login is the tenant's own and closed again whatever happens; rows are counted in the very snapshot
-//! that is dumped. The provisioner reads nothing of a tenant's: a view or an index can run the tenant's code, which here
-//! finds the tenant's own rights and no others.
+//! Invariants: the login belongs to the tenant and is closed again whatever happens. Rows are counted in the same snapshot
+//! that is dumped. The provisioner reads nothing of a tenant, because a view or an index can run the tenant's code. Under this
+//! login, such code has the tenant's own rights and no others.
 
 use sqlx::{Connection as _, PgConnection};
 use tenantry_protocol::name::PlacementName;
@@ -18,16 +18,16 @@ use crate::postgres::target::sessions;
 use crate::postgres::target::{Ready, Target};
 use crate::postgres::tenant_ddl;
 
-/// A session that keeps what it saw as it was, for a dump of the same.
+/// A session that holds its snapshot open, so that a dump sees the same data.
 #[derive(Debug)]
 pub struct DumpSnapshot {
     session: PgConnection,
     /// The schema that is dumped: the tenant's own, or its pool's.
     pub schema: PlacementName,
     pub rows_of: RowsOf,
-    /// For `pg_dump --snapshot`.
+    /// The snapshot's name for `pg_dump --snapshot`.
     pub id: String,
-    /// Partitions and partitioned tables too.
+    /// Includes partitions and partitioned tables.
     pub tables: u64,
     pub rows: u64,
 }
@@ -36,11 +36,11 @@ pub struct DumpSnapshot {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowsOf {
     Everybody,
-    /// Those that the policies show to the archiver.
+    /// The rows that the policies show to the archiver.
     TheTenant,
 }
 
-/// Makes the login, or opens the one that is there, with a new secret.
+/// Makes the login, or opens an existing one, with a new secret.
 pub async fn open(
     target: &Target,
     mark: Mark,
@@ -62,7 +62,7 @@ pub async fn open(
     Ok(password)
 }
 
-/// Closes the login, ends its sessions, and removes it. Can be done again.
+/// Closes the login, ends its sessions, and removes it. May be repeated.
 pub async fn close(target: &Target, ready: &Ready, mark: Mark, placement: &PlacementName) -> Result<()> {
     /// dependent_objects_still_exist, lock_not_available
     const IN_USE: [&str; 2] = ["2BP01", "55P03"];
@@ -81,7 +81,8 @@ pub async fn close(target: &Target, ready: &Ready, mark: Mark, placement: &Place
     marker::hold(&mut tx, mark).await?;
     match execute(&mut tx, render("drop role {role}", &values), "remove the archive's login").await {
         Ok(()) => tx.commit().await.map_err(doing("commit the removal of the archive's login")),
-        // Another tenant gave it something meanwhile, or is about to. Closed it is, and it goes with the tenant's other roles.
+        // Another tenant has granted it something meanwhile, or is about to. It is closed, and is removed
+        // with the tenant's other roles.
         Err(error) if error.server().is_some_and(|server| server.is_any(&IN_USE)) => {
             tracing::warn!(%role, error = %error.explain(), "the archive's login is closed, and stays");
             Ok(())
@@ -91,7 +92,7 @@ pub async fn close(target: &Target, ready: &Ready, mark: Mark, placement: &Place
 }
 
 impl DumpSnapshot {
-    /// Logs in as the tenant's archiver, looks at everything, and keeps the picture until this is closed.
+    /// Logs in as the tenant's archiver, counts everything, and keeps the snapshot until this is closed.
     pub async fn take(
         site: Site<'_>,
         placement: &PlacementName,
@@ -109,7 +110,7 @@ impl DumpSnapshot {
         .map_err(doing("begin to look at what is archived"))?;
         let (schema, rows_of) = pool.map_or((placement, RowsOf::Everybody), |pool| (pool, RowsOf::TheTenant));
         if rows_of == RowsOf::Everybody {
-            // Rows that a policy would hide are an error.
+            // With this setting, a query fails if a policy would hide rows from it.
             sqlx::raw_sql("set local row_security = off")
                 .execute(&mut session)
                 .await
@@ -144,7 +145,7 @@ impl DumpSnapshot {
         Ok(Self { session, schema: schema.clone(), rows_of, id, tables: found.len() as u64, rows })
     }
 
-    /// Whether the server still keeps it.
+    /// Whether the server still keeps the snapshot.
     pub async fn is_there(&mut self) -> Result<()> {
         sqlx::query("select 1")
             .execute(&mut self.session)
@@ -154,12 +155,12 @@ impl DumpSnapshot {
     }
 
     pub async fn close(self) {
-        // It was only read: a failed goodbye changes nothing.
+        // The session only read data, so a failed close changes nothing.
         self.session.close().await.ok();
     }
 }
 
-/// What a dump of the schema could not read.
+/// Refuses tables that a dump of the schema could not read.
 async fn refuse_forced_policies(session: &mut PgConnection, placement: &PlacementName) -> Result<()> {
     let forced: Vec<String> = sqlx::query_scalar(
         "select relname::text from pg_class
@@ -180,7 +181,7 @@ async fn refuse_forced_policies(session: &mut PgConnection, placement: &Placemen
     Ok(())
 }
 
-/// What a dump of the schema would silently leave out.
+/// Refuses large objects, which a dump of the schema would silently leave out.
 async fn refuse_large_objects(session: &mut PgConnection, placement: &PlacementName) -> Result<()> {
     let objects: i64 = sqlx::query_scalar(
         "select count(*) from pg_largeobject_metadata l join pg_roles r on r.oid = l.lomowner where r.rolname = any($1)",

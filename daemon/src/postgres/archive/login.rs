@@ -9,10 +9,10 @@ use crate::postgres::secret::Password;
 use crate::postgres::target::location::Site;
 use crate::postgres::tenant_ddl;
 
-/// Variables of the program's environment.
+/// Environment variables for the program.
 pub type Login = Vec<(&'static str, String)>;
 
-/// How PostgreSQL's own programs of that version log in as the tenant's archiver, over the same way as [`Site::login`].
+/// The login of PostgreSQL's own programs of this version as the tenant's archiver, by the same connection as [`Site::login`].
 pub fn libpq_login(
     site: Site<'_>,
     placement: &PlacementName,
@@ -43,7 +43,8 @@ pub fn libpq_login(
     login
 }
 
-/// The file of certificates; where none is named, the system's, which libpq knows by that word from 16 on.
+/// The file of certificates. If none is named, it is the system's file, which libpq knows by the word
+/// `system` from version 16 on.
 fn ssl_root(named: Option<&Path>, program_major: u32) -> Option<String> {
     const BUNDLES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
     match named {

@@ -1,6 +1,7 @@
-//! Finding `pg_dump` and `pg_restore`, of a version that can dump the server at hand.
+//! Finds `pg_dump` and `pg_restore` in a version that can dump the given server.
 //!
-//! Invariant: what is returned told its version. Nothing is downloaded or installed; a refusal names what to install.
+//! Invariant: programs that are returned have printed their version. Nothing is downloaded or installed. A
+//! refusal says what to install.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -12,15 +13,15 @@ use crate::private_path;
 
 use crate::postgres::error::{Error, Result};
 
-/// How long a program may take to tell its version.
+/// How long a program may take to print its version.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A pair of one version.
+/// The two programs, in one version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Programs {
     dir: PathBuf,
     pub major: u32,
-    /// As the program says it: `15.14`.
+    /// As the program prints it: `15.14`.
     pub version: String,
 }
 
@@ -33,8 +34,8 @@ impl Programs {
         self.dir.join("pg_restore")
     }
 
-    /// Of the named directory, or else of `beside` and what is installed, the nearest that can dump a server of version `major`: no
-    /// older one, since `pg_dump` refuses a newer server.
+    /// Searches the named directory, or else `beside` and the installed versions, for the nearest version that can dump a
+    /// server of version `major`. An older version will not do, because `pg_dump` refuses a newer server.
     pub async fn find(named: Option<&Path>, beside: Option<&Path>, major: u32) -> Result<Self> {
         if let Some(dir) = named {
             private_path::check_programs(dir, &["pg_dump", "pg_restore"])
@@ -87,7 +88,7 @@ async fn version_of(program: &Path) -> Option<String> {
     parse_version(&text).map(str::to_owned)
 }
 
-/// The directories where packages and people put PostgreSQL's programs.
+/// The directories where packages and administrators install PostgreSQL's programs.
 pub fn installed() -> Vec<PathBuf> {
     let mut dirs = Vec::new();
     for (parent, prefix) in [("/usr/lib/postgresql", ""), ("/usr", "pgsql-")] {

@@ -1,6 +1,6 @@
-//! The end of the audit chain: reading it, holding it, and adding an event to it, if it stands.
+//! The end of the audit chain: reading it, locking it, and appending an event to it, if it stands.
 //!
-//! Call [`lock_head`] last in a transaction: whoever holds the head keeps every other mutation waiting.
+//! Call [`lock_head`] last in a transaction, because every other change waits while the head is locked.
 
 use std::sync::LazyLock;
 
@@ -20,18 +20,18 @@ pub struct Head {
     /// 0 in an empty trail.
     pub seq: i64,
     pub hash: Link,
-    /// Absent until a daemon has begun to sign.
+    /// Absent until a daemon begins to sign.
     pub signature: Option<Signature>,
 }
 
-/// Of a key, over a place in the chain.
+/// The signature of a key over a place in the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signature {
     pub key: String,
     pub bytes: Vec<u8>,
 }
 
-/// An event with its place in the chain.
+/// An event and its place in the chain.
 #[derive(Debug)]
 pub struct NewEvent<'a> {
     pub seq: i64,
@@ -43,14 +43,15 @@ pub struct NewEvent<'a> {
     pub is_checkpoint: bool,
 }
 
-/// Events between looks at whether the next partition is there; less than a partition holds.
+/// How many events are appended between two checks that the next partition exists. A partition holds more than this.
 const PARTITION_CHECK: i64 = 1_000;
 
-/// Whether the trail stands at its end, as far as one look at its last rows can tell: the last event is that of the head,
-/// whole and with its own values, and nothing stands behind it. `seq`, `hash`, `key` and `signature` are the head's.
+/// The SQL condition that the trail stands at its end, as far as its last rows can tell. The last event must be the
+/// head's event, be complete and have its own values, and nothing may come after it. `seq`, `hash`, `key` and
+/// `signature` are those of the head.
 fn stands([seq, hash, key, signature]: [&str; 4]) -> String {
-    // By the newest row of each table, which an index gives whatever the parameters are: a plan that is made once for all
-    // of them never reads a whole table.
+    // Looks only at the newest row of each table. An index finds that row for all parameters, so that a generic
+    // plan never reads a whole table.
     format!(
         "coalesce((select max(seq) from control.audit_detail), 0) <= {seq}
          and not exists (
@@ -71,8 +72,8 @@ fn stands([seq, hash, key, signature]: [&str; 4]) -> String {
 /// `tenantry.audit.v1` and a zero byte, in hexadecimal.
 const LINK_DOMAIN: &str = "74656e616e7472792e61756469742e763100";
 
-/// The chain's end, and the number of the transaction that from now on is the only one that can move it. `None` where the
-/// head is not one row.
+/// Locks the chain's end. Also returns the id of this transaction, which is now the only one that can move the end. `None` if
+/// the head is not exactly one row.
 pub async fn lock_head(tx: &mut PgConnection) -> Result<Option<(Head, String)>> {
     let rows = sqlx::query(
         "select trail, seq, hash, key, signature, pg_current_xact_id()::text as xid from control.audit_head for update",
@@ -84,18 +85,18 @@ pub async fn lock_head(tx: &mut PgConnection) -> Result<Option<(Head, String)>> 
     Ok(Some((head_of(row)?, row.try_get("xid").map_err(doing("read the transaction's number"))?)))
 }
 
-/// The chain's end, without holding it; `None` where it is not one row.
+/// Reads the chain's end without locking it; `None` if the head is not exactly one row.
 pub async fn head(pool: &PgPool) -> Result<Option<Head>> {
     let mut connection = Box::pin(pool.acquire()).await.map_err(doing("read the audit trail's head"))?;
     Ok(only(heads_in(&mut connection).await?))
 }
 
-/// The head, where it is one.
+/// The head, if there is exactly one.
 pub fn only(mut heads: Vec<Head>) -> Option<Head> {
     heads.pop().filter(|_| heads.is_empty())
 }
 
-/// The head's rows, in a session's own snapshot: one, unless somebody has changed them.
+/// The head's rows as this session's snapshot shows them. There is one row, unless somebody has changed them.
 pub async fn heads_in(connection: &mut PgConnection) -> Result<Vec<Head>> {
     let rows = sqlx::query("select trail, seq, hash, key, signature from control.audit_head limit 2")
         .fetch_all(connection)
@@ -104,7 +105,7 @@ pub async fn heads_in(connection: &mut PgConnection) -> Result<Vec<Head>> {
     rows.iter().map(head_of).collect()
 }
 
-/// The head, and whether the trail stands at its end; `None` where it is not one row, or the end does not stand.
+/// The head of a trail that stands at its end; `None` if the head is not exactly one row, or if the end does not stand.
 pub async fn standing_head(executor: impl sqlx::PgExecutor<'_>) -> Result<Option<Head>> {
     static SQL: LazyLock<String> = LazyLock::new(|| {
         let of_head =
@@ -122,7 +123,7 @@ pub async fn standing_head(executor: impl sqlx::PgExecutor<'_>) -> Result<Option
     row.as_ref().map(head_of).transpose()
 }
 
-/// When an event was, in microseconds since 1970; absent if it is not there.
+/// The time of an event, in microseconds since 1970; absent if there is no such event.
 pub async fn time_of(pool: &PgPool, seq: i64) -> Result<Option<i64>> {
     sqlx::query_scalar("select at_us from control.audit_event where seq = $1")
         .bind(seq)
@@ -158,8 +159,8 @@ pub fn link_of(hash: &[u8]) -> Result<Link> {
         .map_err(|_| Error::Corrupt { what: "a hash of the audit trail", why: "not 32 bytes".into() })
 }
 
-/// Appends one event and moves the head, which must be locked and be `head`; does nothing, and says so, where the trail does
-/// not stand at its end.
+/// Appends one event and moves the head, which must be locked and equal to `head`. If the trail does not stand at its end,
+/// nothing is done and false is returned.
 pub async fn append(tx: &mut PgConnection, head: &Head, event: &NewEvent<'_>) -> Result<bool> {
     static SQL: LazyLock<String> = LazyLock::new(|| {
         let stands = stands(["($1::bigint - 1)", "$2::bytea", "$11::text", "$12::bytea"]);
@@ -174,7 +175,7 @@ pub async fn append(tx: &mut PgConnection, head: &Head, event: &NewEvent<'_>) ->
              update control.audit_head set seq = $1, hash = $4, key = $8, signature = $9 where exists (select from event)"
         )
     });
-    // Make room ahead of time: a full partition must never refuse a mutation.
+    // Partitions are made ahead of time, because a full partition must never refuse a change.
     if event.seq % PARTITION_CHECK == 1 {
         sqlx::query("select control.ensure_audit_partition($1)")
             .bind(event.seq + PARTITION_CHECK)

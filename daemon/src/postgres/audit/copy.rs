@@ -1,7 +1,7 @@
-//! The rows of a binary COPY of four fields that are never absent.
+//! The rows of a binary COPY with four fields that are never null.
 //!
-//! The server sends a row at a time, and such a row is handed on as it came: a trail is read at the speed of its hashes
-//! only if nothing is copied on the way. Rows that come otherwise, through a pooler, are put together first.
+//! The server sends one row at a time, and such a row is passed on as it arrived. A trail can be read as fast as it is hashed
+//! only if nothing is copied on the way. Rows that arrive otherwise, through a pooler, are assembled first.
 
 use std::ops::Range;
 
@@ -12,31 +12,31 @@ use sqlx::postgres::PgConnection;
 
 use crate::postgres::error::{Error, Result, doing};
 
-/// The server's beginning of a binary COPY: a signature, flags, and no extension.
+/// The header of a binary COPY: a signature, flags, and no extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const FIELDS: usize = 4;
 
 pub(super) struct Copied<'c> {
     stream: BoxStream<'c, Result<Bytes, sqlx::Error>>,
-    /// What came, and is not a whole row yet or more than one.
+    /// Data that has arrived and is not exactly one row: a part of a row, or more than one.
     rest: BytesMut,
     has_header: bool,
 }
 
-/// A row's bytes, and where its fields are in them.
+/// The bytes of a row, and the position of its fields in them.
 #[derive(Debug, Clone)]
 pub(super) struct Fields {
     row: Bytes,
     at: [Range<usize>; FIELDS],
 }
 
-/// What bytes begin with.
+/// What the data begins with.
 enum CopyStart {
-    /// Ends there.
+    /// A row that ends at this offset.
     Row(usize, [Range<usize>; FIELDS]),
     /// There are no more rows.
     Trailer,
-    /// Not all of it is there.
+    /// An incomplete row.
     Part,
 }
 
@@ -85,7 +85,8 @@ impl<'c> Copied<'c> {
         self.stream.next().await.transpose().map_err(doing("read the audit trail"))
     }
 
-    /// Lets go what is left. The server's last word is that it is done; unread, that would answer the next statement.
+    /// Discards the remaining data. The server's final message says that the COPY is complete; left unread, it
+    /// would answer the next statement.
     pub(super) async fn drain(&mut self) -> Result<()> {
         while self.part().await?.is_some() {}
         Ok(())
@@ -120,7 +121,7 @@ impl Fields {
         self.at.each_ref().map(|at| self.field(at))
     }
 
-    /// In bounds: the ranges are of these bytes.
+    /// Always in bounds, because the ranges refer to these bytes.
     fn field(&self, at: &Range<usize>) -> &[u8] {
         self.row.get(at.clone()).unwrap_or_default()
     }
@@ -161,7 +162,7 @@ mod tests {
     }
 
     async fn read(parts: Vec<Vec<u8>>) -> Result<Vec<(i64, String)>> {
-        // The server's last word, which is no row and must be heard all the same.
+        // The server's final message, which is not a row but must still be read.
         let is_over = Arc::new(AtomicBool::new(false));
         let last_word = stream::poll_fn({
             let is_over = Arc::clone(&is_over);

@@ -1,6 +1,6 @@
-//! A filter of the trail in terms of what its indexes know: ids, whole actions, whole actors' names, a range of `seq`.
+//! A filter of the trail in terms of its indexes: ids, whole actions, full names of actors, and a range of `seq`.
 //!
-//! The conditions stand here once, for whoever searches and whoever exports.
+//! The search and the export share these conditions.
 
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row as _};
@@ -10,17 +10,17 @@ use crate::model::audit_reading::{StoredEvent, StoredValue};
 
 use crate::postgres::error::{Result, doing};
 
-/// Which events; each field that is there must match.
+/// Which events are wanted. Each field that is present must match.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EventFilter {
-    /// About the tenants that have or had this name.
+    /// Events about the tenants that have or had this name.
     pub slug: Option<String>,
     pub tenant_id: Option<Uuid>,
     pub actor: Option<ActorFilter>,
     pub action: Option<ActionFilter>,
-    /// `intent` for the events without one.
+    /// `intent` selects the events without an outcome.
     pub outcome: Option<String>,
-    /// Microseconds since 1970: from, and before.
+    /// Microseconds since 1970: the first bound is included, and the second is not.
     pub since_us: Option<i64>,
     pub until_us: Option<i64>,
     pub operation_id: Option<Uuid>,
@@ -30,7 +30,7 @@ pub struct EventFilter {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ActorFilter {
     Uid(u32),
-    /// An account's name, or the whole of what an event shows.
+    /// An account's name, or the whole name as an event shows it.
     Name(String),
 }
 
@@ -40,25 +40,25 @@ pub enum ActionFilter {
     BeginsWith(String),
 }
 
-/// A filter in terms of what is indexed, and the range of `seq` that its times come to.
+/// A filter in terms of the indexed columns, and the range of `seq` for its times.
 #[derive(Debug, Clone)]
 pub struct Wanted {
     pub(super) tenants: Option<Vec<Uuid>>,
     pub(super) actions: Option<Vec<String>>,
     pub(super) actors: Option<Vec<String>>,
-    /// The numbers that go with them, if all have one: known without a look at the values.
+    /// The user ids of the actors, if all of them have one. They can be compared without reading the values.
     uids: Option<Vec<i64>>,
     pub(super) filter: EventFilter,
     pub(super) low: i64,
     pub(super) high: i64,
 }
 
-/// Of events and values that are read at once.
+/// The most bytes of events and values that are read at once.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
-/// Events around a time's place that may be a little out of order: what a transaction waited for the trail's head.
+/// How many events around the place of a time may be out of order. This covers a transaction's wait for the trail's head.
 const SLACK: i64 = 1_000;
 
-/// What an event must be. With the values as constants, which an unnamed statement plans with, `… is null or` falls away.
+/// The condition on an event. An unnamed statement is planned with the values as constants, which removes `… is null or`.
 pub(super) const CONDITIONS: &str = r#"
     e.seq >= $1 and e.seq < $2
     and ($3::uuid[] is null or e.tenant_id = any($3))
@@ -76,7 +76,7 @@ pub(super) const CONDITIONS: &str = r#"
         where d.seq = e.seq and d.seq >= $1 and d.seq < $2 and d.field in ('actor', 'slug', 'detail')
           and strpos(lower(d.value), lower($11)) > 0))"#;
 
-/// `None` if nothing up to `top` can match.
+/// Resolves a filter; `None` if no event up to `top` can match.
 pub async fn resolve(
     connection: &mut PgConnection,
     filter: &EventFilter,
@@ -142,7 +142,7 @@ pub async fn tenants_named(connection: &mut PgConnection, slug: &str) -> Result<
         .map_err(doing("look for the tenants of this name"))
 }
 
-/// All actions of the trail that begin so, each found by one step in the index.
+/// All actions of the trail with this prefix. Each one takes one step in the index.
 async fn actions_like(connection: &mut PgConnection, prefix: &str) -> Result<Vec<String>> {
     sqlx::query_scalar(
         r#"with recursive known(action) as (
@@ -158,7 +158,7 @@ async fn actions_like(connection: &mut PgConnection, prefix: &str) -> Result<Vec
     .map_err(doing("look for the actions that begin so"))
 }
 
-/// The actors as events show them: `name (uid …)` for each number that the account had, or the name alone.
+/// The actors as events show them: `name (uid …)` for each user id that the account has had, or the name alone.
 pub async fn actors_named(connection: &mut PgConnection, name: &str) -> Result<Vec<String>> {
     sqlx::query_scalar(
         r#"with recursive known(value) as (
@@ -180,8 +180,8 @@ pub async fn actors_named(connection: &mut PgConnection, name: &str) -> Result<V
     .map_err(doing("look for the actors of this name"))
 }
 
-/// The first event up to `top` that is not older than `at_us`, or the one after `top`: by halving, since times follow `seq`
-/// but for a little. What was pruned was older.
+/// The first event up to `top` that is not older than `at_us`, or the place after `top`. This is a binary search, because
+/// times follow `seq` except for small differences. A pruned event counts as older.
 async fn first_since(connection: &mut PgConnection, at_us: i64, top: i64) -> Result<i64> {
     sqlx::query_scalar(
         "with recursive search(low, high) as (
@@ -201,7 +201,7 @@ async fn first_since(connection: &mut PgConnection, at_us: i64, top: i64) -> Res
     .map_err(doing("find the time's place in the audit trail"))
 }
 
-/// The events that a statement with [`CONDITIONS`] gives.
+/// The events that a statement with [`CONDITIONS`] returns.
 pub(super) async fn rows(
     connection: &mut PgConnection,
     sql: String,
@@ -211,7 +211,7 @@ pub(super) async fn rows(
 ) -> Result<Vec<StoredEvent>> {
     let filter = &wanted.filter;
     let rows = sqlx::query(AssertSqlSafe(sql))
-        // Unnamed, so that it is planned for these very values: see CONDITIONS.
+        // Unnamed, so that it is planned for these very values; see CONDITIONS.
         .persistent(false)
         .bind(low)
         .bind(high)
@@ -241,8 +241,8 @@ fn stored(row: &PgRow) -> Result<StoredEvent, sqlx::Error> {
     })
 }
 
-/// Reads what stands beside the events, and ends the list where they would take more than [`MOST_BYTES`]; true if that left
-/// any out. One stays, however much it has to say.
+/// Reads the values stored beside the events, and cuts the list where they would take more than [`MOST_BYTES`]. Returns true
+/// if events were cut off. At least one event stays, whatever its size.
 pub async fn add_values(connection: &mut PgConnection, events: &mut Vec<StoredEvent>) -> Result<bool> {
     let kept = fitting(connection, events).await?;
     let is_cut = kept < events.len();
@@ -264,7 +264,7 @@ pub async fn add_values(connection: &mut PgConnection, events: &mut Vec<StoredEv
     Ok(is_cut)
 }
 
-/// How many of the events can be read at once. The server knows the values' sizes without reading them.
+/// How many of the events can be read at once. The server knows the sizes of the values without reading them.
 async fn fitting(connection: &mut PgConnection, events: &[StoredEvent]) -> Result<usize> {
     let seqs: Vec<i64> = events.iter().map(|event| event.seq).collect();
     let sizes: Vec<(i64, i64)> = sqlx::query_as(

@@ -1,4 +1,4 @@
-//! The audit trail in the control database: appending to it, reading it in all ways, and what may be taken from it.
+//! The audit trail in the control database: appending to it, reading it in every way, and removing what may be removed.
 
 pub mod append;
 mod copy;

@@ -1,5 +1,5 @@
-//! The trail in the order of `seq`, a page at a time: for an export, which takes as long as its reader does and holds no
-//! transaction meanwhile.
+//! The trail in the order of `seq`, a page at a time. This is for an export, which takes as long as its reader, and must not
+//! hold a transaction open meanwhile.
 
 use sqlx::{PgConnection, PgPool};
 use tenantry_protocol::chain;
@@ -10,31 +10,31 @@ use super::filter::{self, CONDITIONS, Wanted};
 use super::stream::Checkpoint;
 use crate::postgres::error::{Result, doing};
 
-/// Events looked at by one statement, where few of them match.
+/// How many events one statement looks at, if few of them match.
 const MOST_LOOKED_AT: i64 = 50_000;
-/// Rows of a page, if its bytes are not too many before.
+/// The number of rows of a page, unless their bytes reach the limit first.
 const PAGE: usize = 1_000;
 
-/// What the first event follows.
+/// The place that the first event follows.
 #[derive(Debug, Clone)]
 pub struct PageStart {
     pub seq: i64,
     pub hash: Vec<u8>,
-    /// Where something was pruned, the signature of the last event that was.
+    /// The signature of the last pruned event, if events were pruned.
     pub signed: Option<Checkpoint>,
 }
 
-/// Part of the events that match.
+/// A part of the matching events.
 #[derive(Debug)]
 pub struct Page {
     pub events: Vec<StoredEvent>,
-    /// Of events among them.
+    /// The checkpoints of these events.
     pub checkpoints: Vec<Checkpoint>,
-    /// Everything up to here was looked at.
+    /// All events up to this one have been searched.
     pub searched_to: i64,
 }
 
-/// What matches after `after`.
+/// The matching events after `after`.
 pub async fn next(pool: &PgPool, wanted: &Wanted, after: i64) -> Result<Page> {
     let mut connection = Box::pin(pool.acquire()).await.map_err(doing("read the audit trail"))?;
     let low = wanted.low.max(after + 1);
@@ -46,7 +46,7 @@ pub async fn next(pool: &PgPool, wanted: &Wanted, after: i64) -> Result<Page> {
     let mut events = filter::rows(&mut connection, sql, wanted, (low, high), PAGE).await?;
     let searched_to = match events.last() {
         Some(last) if events.len() == PAGE => last.seq,
-        // Nothing that is wanted comes after.
+        // There is no wanted event after this.
         _ if high == wanted.high => i64::MAX,
         _ => high - 1,
     };
@@ -72,7 +72,7 @@ fn checkpoint((seq, hash, key, signature): (i64, Vec<u8>, String, Vec<u8>)) -> C
     Checkpoint { seq, hash, key, signature }
 }
 
-/// What the oldest event follows.
+/// The place that the oldest event follows.
 pub async fn beginning(pool: &PgPool) -> Result<PageStart> {
     let row: Option<(i64, Vec<u8>, String, Vec<u8>)> = sqlx::query_as(
         "select seq, hash, key, signature from control.audit_checkpoint

@@ -1,6 +1,6 @@
-//! Redaction: personal values are deleted beside the events, and the same names in the registry give way to neutral ones.
+//! Redaction: personal values beside the events are deleted, and the same names in the registry are replaced by neutral ones.
 //!
-//! The events stay, and the chain still verifies: it holds commitments only.
+//! The events stay and the chain still verifies, because it contains only commitments.
 
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -8,14 +8,14 @@ use uuid::Uuid;
 
 use crate::postgres::error::{Result, doing};
 
-/// What went.
+/// What was deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gone {
     pub events: i64,
     pub values: i64,
 }
 
-/// The tenants that have or had a name, and their states; held as they are until the transaction ends.
+/// The tenants that have or had a name, with their states. Their rows are locked until the transaction ends.
 pub async fn tenants_named(tx: &mut PgConnection, slug: &str) -> Result<Vec<(Uuid, String)>> {
     sqlx::query_as("select id, state from control.tenant where slug = $1 order by id for update")
         .bind(slug)
@@ -24,7 +24,7 @@ pub async fn tenants_named(tx: &mut PgConnection, slug: &str) -> Result<Vec<(Uui
         .map_err(doing("look for the tenants of this name"))
 }
 
-/// The holds that keep the names of a tenant.
+/// The holds that protect the names of a tenant.
 pub async fn holds_on_tenant(tx: &mut PgConnection, slug: &str) -> Result<Vec<String>> {
     sqlx::query_scalar(
         "select name from control.audit_hold where released_at is null and (slug is null or slug = $1) order by name",
@@ -35,7 +35,7 @@ pub async fn holds_on_tenant(tx: &mut PgConnection, slug: &str) -> Result<Vec<St
     .map_err(doing("look for holds"))
 }
 
-/// The holds that keep an event of these actors.
+/// The holds that protect an event of these actors.
 pub async fn holds_on_actors(tx: &mut PgConnection, actors: &[String]) -> Result<Vec<String>> {
     sqlx::query_scalar(
         r#"select h.name from control.audit_hold h
@@ -52,7 +52,7 @@ pub async fn holds_on_actors(tx: &mut PgConnection, actors: &[String]) -> Result
     .map_err(doing("look for holds"))
 }
 
-/// Names and free text of all events of these tenants, and their name where something else names it in its own field.
+/// Deletes the names and free text in all events of these tenants, and their name in other events that have it in a field.
 pub async fn redact_tenants(tx: &mut PgConnection, tenants: &[Uuid], slug: &str) -> Result<Gone> {
     let of_events: (i64, i64) = sqlx::query_as(
         "with gone as (
@@ -82,7 +82,8 @@ pub async fn redact_tenants(tx: &mut PgConnection, tenants: &[Uuid], slug: &str)
     Ok(Gone { events: of_events.0 + elsewhere.0, values: of_events.1 + elsewhere.1 })
 }
 
-/// The tenants' rows and operations: neutral names, no labels, no arguments, the name in no sentence.
+/// Gives the tenants neutral names, clears their labels and the arguments of their operations, and
+/// removes the name from sentences.
 pub async fn rename_tenants(tx: &mut PgConnection, tenants: &[Uuid], slug: &str) -> Result<()> {
     sqlx::query(
         "with freed as (
@@ -119,7 +120,7 @@ pub async fn rename_tenants(tx: &mut PgConnection, tenants: &[Uuid], slug: &str)
     Ok(())
 }
 
-/// Puts `redacted` for the name in sentences. A text without a space is a code or an id, whatever it looks like.
+/// Replaces the name by `redacted` in sentences. A text without a space is a code or an id, and stays.
 fn take_out(value: &mut Value, name: &str) {
     match value {
         Value::String(text) if text.contains(' ') => *text = text.replace(name, "redacted"),
@@ -129,7 +130,7 @@ fn take_out(value: &mut Value, name: &str) {
     }
 }
 
-/// Name and claimed origin of these actors, in all events.
+/// Deletes the name and the claimed origin of these actors in all events.
 pub async fn redact_actors(tx: &mut PgConnection, actors: &[String]) -> Result<Gone> {
     let (events, values): (i64, i64) = sqlx::query_as(
         r#"with gone as (
@@ -146,7 +147,7 @@ pub async fn redact_actors(tx: &mut PgConnection, actors: &[String]) -> Result<G
     Ok(Gone { events, values })
 }
 
-/// Where the registry names them: operations that ended, and holds.
+/// Removes the actors' names from the registry: from finished operations, and from holds.
 pub async fn rename_actors(tx: &mut PgConnection, actors: &[String]) -> Result<()> {
     sqlx::query(
         "with held as (update control.audit_hold set placed_by = '(redacted)' where placed_by = any($1))

@@ -1,7 +1,7 @@
-//! Searching the trail: newest first, a bounded piece of work at a time.
+//! Searches the trail, newest events first, with a limited amount of work at a time.
 //!
-//! The trail is looked at in windows of growing size, so that neither a value that is everywhere nor one that is nowhere
-//! makes the planner read what nobody asked for: it walks the primary key, or another index, within one window at most.
+//! The search looks at the trail in windows of growing size, so that no value, whether it occurs everywhere or nowhere, makes
+//! the planner read much more than was asked for. It walks the primary key or another index within one window at most.
 
 use std::time::{Duration, Instant};
 
@@ -19,21 +19,22 @@ use crate::postgres::error::{Result, doing};
 #[derive(Debug)]
 pub struct FoundEvents {
     pub events: Vec<AuditEvent>,
-    /// Where the search paused, if it did before the page was full: no time was left, or no room in an answer.
+    /// Where the search paused before the page was full, because there was no time left or no room in the answer.
     pub searched_to: Option<i64>,
-    /// The newest event of all.
+    /// The newest event of the trail.
     pub head_seq: i64,
 }
 
-/// How long one request may search; with what surrounds it, that is well within the 50 ms that a page may take.
+/// How long one request may search. Together with its overhead, this is well within the 50 ms that a page may take.
 const PATIENCE: Duration = Duration::from_millis(20);
 const FIRST_WINDOW: i64 = 4_096;
 const GROWTH: i64 = 8;
-/// Of the time that is left, as much as a window is planned for: the next one can hold more than the one before.
+/// The part of the remaining time that a window is planned for, because the next window can contain more than the previous
+/// one.
 const CAUTION: f64 = 0.8;
 /// A window smaller than this is not worth its round trip.
 const LEAST_WINDOW: i64 = 512;
-/// Each of several keys by itself: for a list of them no index gives the order of `seq`, and the limit would be lost.
+/// Searches for each key separately. For a list of keys no index gives the order of `seq`, and the limit would have no effect.
 const OF_EACH_TENANT: &str = "from unnest($3) k(key) cross join lateral (
     select e.seq, e.prev_hash, e.payload, e.hash from control.audit_event e where e.tenant_id = k.key and";
 const OF_EACH_ACTION: &str = "from unnest($4) k(key) cross join lateral (
@@ -83,7 +84,7 @@ pub async fn page(
     Ok(found)
 }
 
-/// The event, whose values are cut where one alone would fill a page. They were whole when they were checked.
+/// Cuts the values of an event if one of them alone would fill a page. They were complete when they were checked.
 fn shown(mut event: AuditEvent) -> AuditEvent {
     let others = [&mut event.slug, &mut event.detail, &mut event.claimed].into_iter().flatten();
     for value in others.chain([&mut event.actor]) {
@@ -92,7 +93,7 @@ fn shown(mut event: AuditEvent) -> AuditEvent {
     event
 }
 
-/// The size of the window after one of `size` that took `took`; `None` if no time is left for one.
+/// The size of the next window, after a window of `size` took `took`; `None` if there is no time left for one.
 fn next_window(size: i64, took: Duration, left: Duration) -> Option<i64> {
     let fits = size as f64 * left.as_secs_f64() * CAUTION / took.as_secs_f64().max(1e-6);
     let next = (fits as i64).min(size.saturating_mul(GROWTH));
@@ -100,7 +101,8 @@ fn next_window(size: i64, took: Duration, left: Duration) -> Option<i64> {
 }
 
 impl Wanted {
-    /// Without a condition on the events themselves, the page is full as soon as there are enough.
+    /// Without a condition on the events themselves, the first window takes all: the page is full as
+    /// soon as there are enough events.
     fn first_window(&self) -> i64 {
         let EventFilter {
             since_us: _,
@@ -123,7 +125,7 @@ impl Wanted {
         if is_open { i64::MAX } else { FIRST_WINDOW }
     }
 
-    /// Where to find them. An operation's events are few, and so is what is left of a tenant's; then by whoever it was.
+    /// The index to search by. The events of an operation are few, and so are those of a tenant. The actor comes next.
     fn driver(&self) -> &'static str {
         match (&self.filter.operation_id, &self.tenants, &self.actors, &self.actions) {
             (Some(_), ..) => OF_ALL,

@@ -1,4 +1,4 @@
-//! Segments of the trail, the holds that keep them, and pruning, which the database checks itself.
+//! Segments of the trail, the holds that protect them, and pruning, which the database checks itself.
 
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgPool, Row as _};
@@ -7,16 +7,16 @@ use time::OffsetDateTime;
 
 use crate::postgres::error::{Error, Result, doing};
 
-/// A segment, with what its pruning is recorded with.
+/// A segment, and what is recorded when it is pruned.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Segment {
     pub number: i64,
     pub wire: AuditSegment,
-    /// Of its last event, as it was signed.
+    /// The hash of its last event, as it was signed.
     pub hash: Option<Vec<u8>>,
 }
 
-/// All of them, oldest first, those that were pruned too.
+/// All segments, oldest first, including pruned ones.
 pub async fn segments(pool: &PgPool) -> Result<Vec<Segment>> {
     let rows = sqlx::query(
         "select s.number, s.from_seq, s.to_seq, s.pruned_at is not null as is_pruned,
@@ -51,7 +51,7 @@ fn segment(row: &PgRow) -> Result<Segment, sqlx::Error> {
     Ok(Segment { number: row.try_get("number")?, wire, hash })
 }
 
-/// The holds that stand, oldest first.
+/// The active holds, oldest first.
 pub async fn holds(pool: &PgPool) -> Result<Vec<AuditHold>> {
     let rows = sqlx::query(
         "select name, slug, reason, placed_by, placed_at from control.audit_hold
@@ -63,7 +63,7 @@ pub async fn holds(pool: &PgPool) -> Result<Vec<AuditHold>> {
     rows.iter().map(hold).collect::<Result<_, sqlx::Error>>().map_err(doing("read a hold on the audit trail"))
 }
 
-/// `None` if a hold of this name stands.
+/// Places a hold; `None` if there is an active hold with this name.
 pub async fn place_hold(
     tx: &mut PgConnection,
     name: &str,
@@ -86,7 +86,7 @@ pub async fn place_hold(
     row.as_ref().map(hold).transpose().map_err(doing("read a hold on the audit trail"))
 }
 
-/// `None` if no hold of this name stands.
+/// Releases a hold; `None` if there is no active hold with this name.
 pub async fn release_hold(tx: &mut PgConnection, name: &str) -> Result<Option<AuditHold>> {
     let row = sqlx::query(
         "update control.audit_hold set released_at = now() where name = $1 and released_at is null
@@ -109,9 +109,10 @@ fn hold(row: &PgRow) -> Result<AuditHold, sqlx::Error> {
     })
 }
 
-/// Drops the oldest segment and gives the number of values that went with it. [`Error::Refused`] says why not.
+/// Drops the oldest segment and returns the number of values that were dropped with it.
+/// [`Error::Refused`] says why this failed.
 pub async fn prune(tx: &mut PgConnection, number: i64, before: OffsetDateTime) -> Result<i64> {
-    // Raised by our own function, which is the one that is called.
+    // Raised by `control.prune_audit_segment` itself.
     const REFUSED: &str = "55000";
     const LOCKED: &str = "55P03";
     let pruned = sqlx::query_scalar("select control.prune_audit_segment($1, $2)")

@@ -1,7 +1,7 @@
-//! The audit trail as a stream, in the order of `seq`, as it is at one moment: for whoever reads all of it.
+//! The audit trail as a stream, in the order of `seq`, as it is at one moment. This is for callers that read all of it.
 //!
-//! By COPY in its binary form, which is several times as fast as rows; in ranges, so that no statement runs for long.
-//! Memory does not grow with the trail.
+//! It uses COPY in binary format, which is several times as fast as rows. It reads ranges, so that no statement runs for a
+//! long time and memory does not grow with the trail.
 
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection as _, Executor as _};
@@ -12,33 +12,33 @@ use super::copy::{Copied, Fields};
 use crate::postgres::control::Control;
 use crate::postgres::error::{Result, doing};
 
-/// Events of one statement.
+/// The number of events that one statement reads.
 pub const RANGE: i64 = 20_000;
 
-/// One moment of the trail.
+/// A snapshot of the trail.
 #[derive(Debug)]
 pub struct TrailSnapshot {
     events: PgConnection,
     values: PgConnection,
     pub end: TrailEnd,
-    /// The event before the oldest one that was not pruned, and its hash.
+    /// The event before the oldest one that was not pruned, and the hash of that event.
     pub start: (i64, Vec<u8>),
 }
 
-/// What stands at the end.
+/// The state of the trail's end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrailEnd {
-    /// One, unless somebody has changed it.
+    /// One head, unless somebody has changed it.
     pub heads: Vec<Head>,
-    /// The last event that is there, whatever the head says.
+    /// The last event that exists, whatever the head says.
     pub last: i64,
-    /// The last event that a value is stored of.
+    /// The last event for which a value is stored.
     pub values_to: i64,
-    /// The last checkpoint, wherever it is; none without one.
+    /// The last checkpoint, wherever it is; none if there is no checkpoint.
     pub signed_to: Option<i64>,
 }
 
-/// A signature that stays.
+/// A signature that is kept.
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
     pub seq: i64,
@@ -77,7 +77,7 @@ impl TrailSnapshot {
         Ok(Self { events, values, end: TrailEnd { heads, last, values_to, signed_to }, start })
     }
 
-    /// Signatures within `after < seq <= to`, in order.
+    /// The signatures within `after < seq <= to`, in order.
     pub async fn checkpoints(&mut self, after: i64, to: i64) -> Result<Vec<Checkpoint>> {
         let rows: Vec<(i64, Vec<u8>, String, Vec<u8>)> = sqlx::query_as(
             "select seq, hash, key, signature from control.audit_checkpoint where seq > $1 and seq <= $2 order by seq",
@@ -91,7 +91,7 @@ impl TrailSnapshot {
         Ok(rows.into_iter().map(of).collect())
     }
 
-    /// The first signature after `seq`, however far it is.
+    /// The first signature after `seq`, at any distance.
     pub async fn checkpoint_beyond(&mut self, seq: i64) -> Result<Option<Checkpoint>> {
         let row: Option<(i64, Vec<u8>, String, Vec<u8>)> = sqlx::query_as(
             "select seq, hash, key, signature from control.audit_checkpoint where seq > $1 order by seq limit 1",
@@ -103,12 +103,12 @@ impl TrailSnapshot {
         Ok(row.map(|(seq, hash, key, signature)| Checkpoint { seq, hash, key, signature }))
     }
 
-    /// Whether an event could be appended to what there is.
+    /// Whether an event could be appended to the trail in this state.
     pub async fn stands(&mut self) -> Result<bool> {
         Ok(append::standing_head(&mut self.events).await?.is_some())
     }
 
-    /// The events and values of the next range after `after`, and where it ends.
+    /// The events and values of the next range after `after`, and the end of that range.
     pub async fn range(&mut self, after: i64) -> Result<(Range<'_>, i64)> {
         let to = after.saturating_add(RANGE).min(self.end.last);
         let events = format!(
@@ -124,7 +124,7 @@ impl TrailSnapshot {
         Ok((Range { events, values, event: None, waiting: None }, to))
     }
 
-    /// The place before the next event after `seq`, or the last one.
+    /// The place before the next event after `seq`; the last event if there is none.
     pub async fn place_before_next(&mut self, seq: i64) -> Result<i64> {
         let next: Option<i64> = sqlx::query_scalar("select min(seq) from control.audit_event where seq > $1")
             .bind(seq)
@@ -134,7 +134,7 @@ impl TrailSnapshot {
         Ok(next.map_or(self.end.last, |next| next - 1))
     }
 
-    /// What the event at `seq` says that it follows, if it is there.
+    /// The hash that the event at `seq` claims to follow, if there is such an event.
     pub async fn prev_hash(&mut self, seq: i64) -> Result<Option<Vec<u8>>> {
         sqlx::query_scalar("select prev_hash from control.audit_event where seq = $1")
             .bind(seq)
@@ -143,7 +143,7 @@ impl TrailSnapshot {
             .map_err(doing("read an audit event"))
     }
 
-    /// A goodbye that fails changes nothing.
+    /// A failed close changes nothing.
     pub async fn close(self) {
         self.events.close().await.ok();
         self.values.close().await.ok();
@@ -162,13 +162,13 @@ async fn begin(connection: &mut PgConnection, sql: &str) -> Result<()> {
 pub struct Range<'c> {
     events: Copied<'c>,
     values: Copied<'c>,
-    /// The event that was read last.
+    /// The event that was read most recently.
     event: Option<Fields>,
-    /// A value that was read, and is of a later event.
+    /// A value that was already read and belongs to a later event.
     waiting: Option<EventValue>,
 }
 
-/// Of one event.
+/// A value of an event.
 #[derive(Debug, Clone)]
 pub struct EventValue {
     seq: i64,
@@ -195,7 +195,7 @@ impl Range<'_> {
         values.clear();
         self.event = self.events.next().await?;
         let Some(event) = &self.event else {
-            // Values of events that are not there are nobody's, and still on their way.
+            // The remaining values belong to no event, but they must still be read.
             self.values.drain().await?;
             return Ok(None);
         };

@@ -1,20 +1,20 @@
-//! What the files of a build may not leave behind: work that COMMIT would do as the provisioner, and writes to what belongs to
-//! somebody else.
+//! What the files of a build must not leave behind: work that COMMIT would do as the provisioner, and
+//! writes to objects of other owners.
 
 use super::runner::{Build, FileError};
 use crate::postgres::error::{Error, Result, doing};
 use crate::postgres::pool_ddl;
 use crate::postgres::quote::{Value, render};
 
-/// What the server says of a table with pending events.
+/// What the server reports for a table with pending trigger events.
 const PENDING: &str = "55006";
 
 impl Build {
-    /// The runner makes all deferred triggers fire within its bounds, but a trigger can defer again and queue more,
-    /// which before PostgreSQL 18 would fire at COMMIT, as the provisioner. The server refuses to alter a table with
-    /// pending events; a change of owner to the same owner changes nothing else. All tables are looked at that have a trigger: an
-    /// event stays deferred though its constraint is made not deferrable. There are many, so that one message asks for all, and
-    /// that after the last file; what is still pending then, no later file's end has made to fire.
+    /// The runner makes all deferred triggers fire within its bounds. But a trigger can defer again and queue more events,
+    /// which before PostgreSQL 18 would fire at COMMIT, as the provisioner. The server refuses to alter a table with pending
+    /// events, and a change to the same owner changes nothing else. All tables with a trigger are checked, because an event
+    /// stays deferred even after its constraint is made not deferrable. They can be many, so one message checks all of them
+    /// after the last file. Events that are still pending then were not fired by the end of any later file.
     pub async fn check_deferred_triggers(&mut self) -> Result<(), FileError> {
         let tables = std::mem::take(&mut self.restless);
         if tables.is_empty() {
@@ -35,7 +35,7 @@ impl Build {
         })
     }
 
-    /// The same for the tables of a pool, which are others' too: its owner looks, and locks nobody out.
+    /// The same for the tables of a pool, which are in use by others: the pool's owner checks them, and nobody is locked out.
     pub(super) async fn check_pool_at_rest(&mut self) -> Result<(), FileError> {
         let Some(pool) = &self.pool else { return Ok(()) };
         let sql = render(pool_ddl::SETTLE, &[("pool", Value::Placement(pool))]);
@@ -49,8 +49,9 @@ impl Build {
         })
     }
 
-    /// Nothing of anybody else's was written to. A trigger on such a table could have put work off, which before PostgreSQL 18
-    /// would run at COMMIT, as the provisioner; and only the locks tell of it, as the text of a file can hide everything.
+    /// Checks that no file has written to anything of another owner. A trigger on such a table could have deferred
+    /// work, which before PostgreSQL 18 would run at COMMIT, as the provisioner. Only the locks show this, because the
+    /// text of a file can hide anything.
     pub(super) async fn check_writes(&mut self) -> Result<()> {
         let home = self.pool.as_ref().unwrap_or(&self.placement);
         let foreign: Vec<String> = sqlx::query_scalar(

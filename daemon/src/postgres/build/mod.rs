@@ -1,4 +1,4 @@
-//! Building a tenant in one transaction, and what belongs to it: its runner, and what runs outside of it.
+//! Builds a tenant in one transaction: the runner of its files, and what runs outside of the transaction.
 
 mod bounds;
 pub mod outside_journal;

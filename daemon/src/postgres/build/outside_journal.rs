@@ -1,7 +1,7 @@
-//! The journal of what runs outside the transaction: each statement is on record before it runs and when it has run.
+//! The journal of statements outside the transaction: each one is recorded before it runs, and again when it has run.
 //!
-//! Invariant: every entry is made under the marker, at the fence of the daemon that makes it. An entry whose COMMIT was
-//! lost is waited for by the next one, since both hold the marker.
+//! Invariant: every entry is made under the marker, at the fence of the daemon that makes it. The next entry waits for one
+//! whose COMMIT was lost, because both hold the marker.
 
 use sqlx::{Connection as _, PgConnection};
 use tenantry_protocol::name::PlacementName;
@@ -15,22 +15,22 @@ use crate::postgres::target::marker::{self, HistoryRow, Mark};
 pub struct JournalEntry<'a> {
     pub mark: Mark,
     pub placement: &'a PlacementName,
-    /// The file's, as in the history.
+    /// The position of the file, as in the history.
     pub position: i32,
-    /// From 0 within the file.
+    /// Counted from 0 within the file.
     pub statement: i32,
 }
 
-/// What is known of a statement that is about to run.
+/// What the journal says about a statement that is about to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatementStanding {
     New,
-    /// It was begun before, and nobody knows how far it came.
+    /// The statement was begun before, and nobody knows how far it came.
     Begun,
     Done,
 }
 
-/// Puts it on record that the statement runs now, and says what was on record before.
+/// Records that the statement runs now, and returns what was recorded before.
 pub async fn begin(site: Site<'_>, entry: JournalEntry<'_>) -> Result<StatementStanding> {
     let mut connection = site.acquire().await?;
     let mut tx = connection.begin().await.map_err(doing("begin to note a statement"))?;
@@ -66,7 +66,7 @@ pub async fn begin(site: Site<'_>, entry: JournalEntry<'_>) -> Result<StatementS
     Ok(standing)
 }
 
-/// Puts it on record that the statement has run.
+/// Records that the statement has run.
 pub async fn done(site: Site<'_>, entry: JournalEntry<'_>) -> Result<()> {
     let mut connection = site.acquire().await?;
     let mut tx = connection.begin().await.map_err(doing("begin to note a statement's end"))?;
@@ -84,7 +84,7 @@ pub async fn done(site: Site<'_>, entry: JournalEntry<'_>) -> Result<()> {
     tx.commit().await.map_err(doing("commit the statement's end"))
 }
 
-/// All statements of a file have run: its row in the history takes the place of theirs.
+/// Records that all statements of a file have run: a row in the history replaces their entries.
 pub async fn file_done(
     site: Site<'_>,
     mark: Mark,
@@ -106,18 +106,18 @@ pub async fn file_done(
     tx.commit().await.map_err(doing("commit the file's end"))
 }
 
-/// A file that is in the history is done for good: its login was closed before.
+/// A file in the history is finished for good, because its login was closed before.
 pub async fn is_file_done(site: Site<'_>, placement: &PlacementName, position: i32) -> Result<bool> {
     let mut connection = site.acquire().await?;
     is_applied(&mut connection, placement, position).await
 }
 
-/// Takes hold of the marker of a tenant that is still being made.
+/// Locks the marker of a tenant that is still being made.
 pub(super) async fn hold_building(connection: &mut PgConnection, mark: Mark) -> Result<()> {
     marker::hold(connection, mark).await?.require_building()
 }
 
-/// The file is in the placement's history.
+/// Whether the file is in the placement's history.
 pub(super) async fn is_applied(
     connection: &mut PgConnection,
     placement: &PlacementName,

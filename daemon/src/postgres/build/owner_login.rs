@@ -1,8 +1,8 @@
-//! A real login as a tenant's owner: for statements that can be in no transaction and so in no function either, and for the
-//! removal of its rows from a pool, where triggers of the blueprint's run.
+//! A real login as a tenant's owner. It is for statements that cannot run in a transaction, and thus in no function either,
+//! and for removing the tenant's rows from a pool, where triggers of the blueprint run.
 //!
-//! Invariants: the session's user is the owner, so there is no other role to get back to; the login is open only while a
-//! file or a removal needs it, with a secret that is kept nowhere; closing it ends its sessions, whoever opened them.
+//! Invariants: the session's user is the owner, so that there is no other role to return to. The login is open only while a
+//! file or a removal needs it, with a secret that is not stored anywhere. Closing the login ends all of its sessions.
 
 use std::time::Duration;
 
@@ -24,39 +24,39 @@ use crate::postgres::tenant_ddl;
 #[derive(Debug)]
 pub struct OwnerSession {
     connection: PgConnection,
-    /// The server's process for it.
+    /// The server process of the session.
     pub backend: i32,
 }
 
 /// What the owner logs in for.
 #[derive(Debug, Clone, Copy)]
 pub enum Purpose<'a> {
-    /// A file's statements outside of its transaction.
+    /// To run statements of a file outside of its transaction.
     Outside,
-    /// The removal of its rows from that pool.
+    /// To remove the tenant's rows from this pool.
     Leaving(&'a PlacementName),
 }
 
-/// What of a tenant's indexes is not valid and can go.
+/// Invalid indexes of a tenant that can be dropped.
 #[derive(Debug, Clone, Copy)]
 pub enum Invalid<'a> {
-    /// The one of this name.
+    /// The index with this name.
     Named(&'a str),
-    /// Those that REINDEX CONCURRENTLY made or meant to replace.
+    /// The indexes that REINDEX CONCURRENTLY made or was to replace.
     OfReindex,
 }
 
-/// Somebody whom a statement waits for.
+/// A session that a statement waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blocker {
     pub pid: i32,
     pub role: Option<String>,
     pub application: Option<String>,
-    /// When its transaction began; the server does not tell everyone.
+    /// When its transaction began. The server does not show this to every role.
     pub since: Option<String>,
 }
 
-/// Opens the owner's login with a new secret and logs in. A session that stands from before is ended first.
+/// Opens the owner's login with a new secret and logs in. An earlier session is ended first.
 pub async fn open(
     site: Site<'_>,
     ready: &Ready,
@@ -87,13 +87,13 @@ pub async fn open(
         tx.commit().await.map_err(doing("commit the owner's login"))?;
     }
     let (home, lock_timeout, application) = match purpose {
-        // What it waits for may take as long as the operation; each statement has its own limit.
+        // The statement may wait as long as the operation lasts; each statement has its own limit.
         Purpose::Outside => (placement, Duration::ZERO, "tenantry-outside"),
-        // Others use the tables too, and wait behind whoever waits for a lock on them.
+        // Others use the tables too, and they queue behind a session that waits for a lock on them.
         Purpose::Leaving(pool) => (pool, site.target.options().lock_timeout, "tenantry-removal"),
     };
     let settings = [
-        // What is set for a login comes after these.
+        // These settings override what is set for a login.
         ("role", "none".to_owned()),
         ("default_transaction_read_only", "off".to_owned()),
         ("search_path", format!("{home}, tenantry_ext, pg_temp")),
@@ -112,7 +112,7 @@ pub async fn open(
     Ok(OwnerSession { connection, backend })
 }
 
-/// Closes the owner's login, forgets its secret and ends its sessions; nothing where there is nothing to close.
+/// Closes the owner's login, forgets its secret and ends its sessions. Does nothing if there is nothing to close.
 pub async fn close(site: Site<'_>, ready: &Ready, mark: Mark, placement: &PlacementName) -> Result<()> {
     let mut connection = site.acquire().await?;
     let is_open: Option<bool> = sqlx::query_scalar("select rolcanlogin from pg_roles where rolname = $1")
@@ -134,7 +134,7 @@ pub async fn close(site: Site<'_>, ready: &Ready, mark: Mark, placement: &Placem
     Ok(())
 }
 
-/// The owner is logged in, which it is only while a file runs outside the transaction.
+/// Whether the owner is logged in. This happens only while a file runs outside the transaction.
 pub(in crate::postgres) async fn has_session(
     connection: &mut PgConnection,
     placement: &PlacementName,
@@ -146,7 +146,7 @@ pub(in crate::postgres) async fn has_session(
         .map_err(doing("look for the owner's session"))
 }
 
-/// Whom the server's process waits for, the one with the oldest transaction first.
+/// The session that the server process waits for. If there are several, it is the one with the oldest transaction.
 pub async fn blocker(site: Site<'_>, backend: i32) -> Result<Option<Blocker>> {
     let mut connection = site.acquire().await?;
     type Row = (i32, Option<String>, Option<String>, Option<String>);
@@ -164,10 +164,10 @@ pub async fn blocker(site: Site<'_>, backend: i32) -> Result<Option<Blocker>> {
 }
 
 impl OwnerSession {
-    /// Runs one statement by itself, for as long as `limit` at most.
+    /// Runs one statement by itself, for at most `limit`.
     pub async fn execute(&mut self, statement: &str, limit: Duration) -> Result<()> {
         self.limit(limit).await?;
-        // In a message that the server takes a single statement in, whatever the text holds.
+        // In a kind of message in which the server accepts only a single statement, whatever the text contains.
         sqlx::query(sqlx::AssertSqlSafe(statement.to_owned()))
             .persistent(false)
             .execute(&mut self.connection)
@@ -176,7 +176,7 @@ impl OwnerSession {
             .map_err(doing_for_a_tenant("run a statement outside the transaction"))
     }
 
-    /// Drops indexes that an earlier attempt left behind half-made.
+    /// Drops the half-made indexes that an earlier attempt left.
     pub async fn drop_invalid(
         &mut self,
         site: Site<'_>,
@@ -193,12 +193,12 @@ impl OwnerSession {
         Ok(found.len())
     }
 
-    /// For statements of other modules.
+    /// The connection, for statements of other modules.
     pub(in crate::postgres) const fn connection(&mut self) -> &mut PgConnection {
         &mut self.connection
     }
 
-    /// Says goodbye; the server may take a moment longer.
+    /// Closes the session. The server may take a moment longer.
     pub async fn end(self) {
         self.connection.close().await.ok();
     }
@@ -219,7 +219,7 @@ async fn invalid_indexes(
         Invalid::OfReindex => None,
     };
     let mut connection = site.acquire().await?;
-    // The indexes of a table's TOAST have a schema of the server's.
+    // The indexes of a TOAST table are in a schema of the server.
     sqlx::query_as(
         "select n.nspname::text, c.relname::text
          from pg_index i join pg_class c on c.oid = i.indexrelid join pg_namespace n on n.oid = c.relnamespace

@@ -1,8 +1,8 @@
-//! The one transaction in which a tenant comes to be.
+//! The one transaction in which a tenant is made.
 //!
-//! Invariants: no byte of a migration executes where RESET ROLE, SET SESSION AUTHORIZATION or COMMIT reaches the
-//! provisioner, and nothing that a migration left behind runs at COMMIT. Role statements and migrations go in messages
-//! of their own; COMMIT goes alone. A build that is dropped takes its connection with it.
+//! Invariants: no byte of a migration executes where RESET ROLE, SET SESSION AUTHORIZATION or COMMIT reaches the provisioner,
+//! and nothing that a migration left behind runs at COMMIT. Role statements and migrations are sent in separate messages, and
+//! COMMIT is sent alone. If a build is dropped, its connection is dropped with it.
 
 use std::time::{Duration, Instant};
 
@@ -27,20 +27,20 @@ pub struct Build {
     pub(in crate::postgres) connection: TargetConnection,
     pub(in crate::postgres) placement: PlacementName,
     pub(in crate::postgres) provisioner: String,
-    /// The statements that make the roles, and who lets them connect.
+    /// The statements that make the roles. `group` is the role whose members may connect.
     roles: &'static str,
     pub(in crate::postgres) group: String,
-    /// The pool whose tables the tenant shares; none where it has its own.
+    /// The pool whose tables the tenant shares; none if the tenant has its own tables.
     pub(in crate::postgres) pool: Option<PlacementName>,
     pub(in crate::postgres) deferral: Deferral,
-    /// The transaction's id: a file that ends the transaction is noticed by it.
+    /// The transaction's id. It reveals a file that ends the transaction.
     xid: String,
-    /// The server's process for this connection.
+    /// The server process of this connection.
     pub(in crate::postgres) backend: i32,
     files: i32,
-    /// The function that runs the files, as it was made; none before the first, and where a file changed it.
+    /// The version of the function that runs the files; none before the first file, and after a file has changed the function.
     runner: Option<String>,
-    /// The tables with triggers that were not looked at since the last file: events of theirs may be pending.
+    /// The tables with triggers that were not checked since the last file. They may have pending events.
     pub(super) restless: Vec<String>,
 }
 
@@ -48,15 +48,15 @@ pub struct Build {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::postgres) enum Deferral {
     AsDeclared,
-    /// At once: the end of the file before said so, and the server keeps to it until the transaction ends.
+    /// At once. The end of the previous file set this, and the server keeps it until the transaction ends.
     Lost,
 }
 
-/// A migration or seed file, as it is executed.
+/// A migration or seed file, in the form in which it is executed.
 #[derive(Debug, Clone, Copy)]
 pub struct File<'a> {
     pub path: &'a str,
-    /// SHA-256, hexadecimal.
+    /// SHA-256 in hexadecimal.
     pub checksum: &'a str,
     pub statements: &'a [String],
 }
@@ -64,11 +64,11 @@ pub struct File<'a> {
 /// Why a file could not be applied.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// The server refused a statement of the file. `statement` counts from 0; `position` is in characters from 1 within
-    /// that statement, where the server gave one.
+    /// The server refused a statement of the file. `statement` counts from 0. `position` counts characters from 1 within that
+    /// statement, if the server gave a position.
     #[error("{}", server.message)]
     Statement { statement: Option<usize>, position: Option<usize>, server: ServerError },
-    /// The file left something that would have run at COMMIT, outside its bounds.
+    /// The file left something behind that would have run at COMMIT, outside its bounds.
     #[error("{0}")]
     Unsafe(String),
     #[error(transparent)]
@@ -104,8 +104,8 @@ impl Build {
         })
     }
 
-    /// Opens a transaction for one more file of a tenant that was committed before its last file; `None` if that file is
-    /// in the history already.
+    /// Opens a transaction for one more file of a tenant that was committed before its last file. `None` if that
+    /// file is already in the history.
     pub async fn reopen(
         site: Site<'_>,
         ready: &Ready,
@@ -118,7 +118,7 @@ impl Build {
             .execute(&mut *connection)
             .await
             .map_err(doing("begin the file's transaction"))?;
-        // An earlier transaction of this file, whose COMMIT was lost, is waited for here.
+        // This waits for an earlier transaction of the file whose COMMIT was lost.
         outside_journal::hold_building(&mut connection, mark).await?;
         if outside_journal::is_applied(&mut connection, placement, position).await? {
             execute(&mut connection, "rollback".to_owned(), "leave the file's transaction").await?;
@@ -153,7 +153,8 @@ impl Build {
         self.make_roles(template, &self.placement.clone(), limits, probe).await
     }
 
-    /// By the template; `pool` is whose tables the tenant shares, and its own placement where it shares none.
+    /// Makes the roles by the template. `pool` is the placement whose tables the tenant shares, or its own
+    /// placement if it shares none.
     pub(in crate::postgres) async fn make_roles(
         &mut self,
         template: &str,
@@ -182,7 +183,7 @@ impl Build {
         self.execute(sql, "create the tenant's schema").await
     }
 
-    /// Applies one file as the owner, checks that it stayed within its bounds, and writes its history.
+    /// Applies one file as the owner, checks that it stayed within its bounds, and writes its row in the history.
     pub async fn apply(&mut self, file: File<'_>) -> Result<Duration, FileError> {
         let begin = Instant::now();
         if self.runner.is_none() {
@@ -193,7 +194,7 @@ impl Build {
             let sql = render(tenant_ddl::DEFER, &[("home", Value::Placement(home))]);
             self.execute(sql, "defer what is declared so").await?;
         }
-        // The number comes back in the server's account of an error, and names the statement.
+        // The server repeats the number when it reports an error, and so identifies the statement.
         let numbered: Vec<String> = file
             .statements
             .iter()
@@ -221,7 +222,7 @@ impl Build {
         Ok(duration)
     }
 
-    /// Lets the provisioner read the canary, whose fingerprint it takes.
+    /// Lets the provisioner read the canary, to take its fingerprint.
     pub async fn open_canary(&mut self) -> Result<()> {
         let values = [
             ("placement", Value::Placement(&self.placement)),
@@ -231,10 +232,10 @@ impl Build {
             .await
     }
 
-    /// Takes the provisioner's membership back and commits. An error here says nothing about the outcome: ask the marker.
+    /// Revokes the provisioner's membership and commits. An error here says nothing about the outcome; the marker does.
     pub async fn commit(mut self, site: Site<'_>) -> Result<()> {
         self.check_writes().await?;
-        // Whoever applied the files has done so before, with the file's name.
+        // The caller has already done this after the last file, to report an error with the name of that file.
         self.check_deferred_triggers().await.map_err(|error| match error {
             FileError::Database(error) => error,
             other => Error::Refused(other.to_string()),
@@ -250,13 +251,13 @@ impl Build {
         Ok(())
     }
 
-    /// For whoever looks at it from beside.
+    /// The identity of this session, to look at it from another connection.
     pub fn session(&self) -> BuildSession {
         BuildSession { backend: self.backend, xid: self.xid.clone() }
     }
 
-    /// Gives the transaction up, and its connection with it. A statement that still runs would go on, with all its
-    /// locks, until the server next writes to the connection: so its process is ended too.
+    /// Abandons the transaction and its connection. A statement that is still running would go on and keep all its locks until
+    /// the server next writes to the connection. So its server process is ended, too.
     pub async fn abandon(self, site: Site<'_>) {
         let session = self.session();
         drop(self.connection.detach());
@@ -266,7 +267,7 @@ impl Build {
         }
     }
 
-    /// The function that runs the files, new; gives its version.
+    /// Makes a new function to run the files, and returns its version.
     async fn make_runner(&mut self) -> Result<String> {
         let home = self.pool.as_ref().unwrap_or(&self.placement);
         let values = [("placement", Value::Placement(&self.placement)), ("home", Value::Placement(home))];
@@ -275,10 +276,10 @@ impl Build {
         made.and_then(|row| row.try_get(0)).map_err(doing("make the runner"))
     }
 
-    /// After a file: everything that it could have left for COMMIT is gone, and the session is the provisioner's again.
+    /// Cleans up after a file: nothing is left for COMMIT, and the session is the provisioner's again.
     async fn close_file(&mut self, row: HistoryRow<'_>) -> Result<(), FileError> {
-        // A cursor WITH HOLD runs its query at COMMIT, as the provisioner; settings would outlive the file; a
-        // notification would come to this session.
+        // A cursor WITH HOLD runs its query at COMMIT, as the provisioner. Settings would outlive the file, and notifications
+        // would arrive in this session.
         self.execute("close all; reset all; unlisten *;".to_owned(), "clean up after the migration").await?;
         let closed =
             marker::close_file(&mut self.connection, &self.provisioner, &self.placement, &self.xid, row)
@@ -295,7 +296,7 @@ impl Build {
             (_, _, false) => "the migration dropped or gave away the tenant's own schema",
             (true, true, true) => {
                 self.restless = closed.triggered_tables;
-                // Where something can be put off, it is told of the file that did it.
+                // If work can be deferred at all, this reports the file that did it.
                 if closed.any_deferrable {
                     self.check_deferred_triggers().await?;
                 }
@@ -310,7 +311,7 @@ impl Build {
     }
 }
 
-/// The open transaction's id, and the server's process that runs it.
+/// The id of the open transaction, and the server process that runs it.
 async fn identify(connection: &mut PgConnection) -> Result<(String, i32)> {
     sqlx::query_as("select (pg_current_xact_id()::xid)::text, pg_backend_pid()")
         .persistent(false)
@@ -323,14 +324,14 @@ fn prefix(number: usize) -> String {
     format!("/*{number}*/")
 }
 
-/// Finds the statement that failed: the server quotes it, with the number that we put before it.
+/// Finds the statement that failed. The server quotes it with the number that was put before it.
 fn file_error(error: Error) -> FileError {
     let Some(server) = error.server() else { return FileError::Database(error) };
     if error.is_unreachable() {
         return FileError::Database(error);
     }
     let statement = server.inner_query.as_deref().and_then(number_of).or_else(|| {
-        // The outermost call stands last in the context; what a trigger or function ran stands before it.
+        // The outermost call comes last in the context, after what a trigger or function ran.
         let context = server.context.as_deref()?;
         number_of(&context[context.rfind("SQL statement \"/*")? + "SQL statement \"".len()..])
     });

@@ -1,6 +1,6 @@
-//! The canary of tenants with databases of their own: a database of nobody's, made as theirs are.
+//! The canary of tenants with databases of their own: a database that belongs to no tenant and is made as theirs are.
 //!
-//! Invariant: what a making that was cut short left is removed first, so that there is one, and it is whole.
+//! Invariant: remains of an interrupted attempt are removed first, so that there is one canary, and it is complete.
 
 use tenantry_protocol::id::OperationId;
 use tenantry_protocol::name::PlacementName;
@@ -15,7 +15,7 @@ use crate::postgres::target::marker::{Mark, MarkerState, Owner};
 use crate::postgres::target::{Ready, Target};
 use crate::postgres::tenancy::database::databases;
 
-/// The canary, made if it is missing or of before. Whoever calls this has the turn to make one.
+/// The canary, made if it is missing or outdated. The caller must have the turn to make one.
 pub async fn ensure(target: &Target, ready: &Ready, template: &str) -> Result<CanaryDatabase> {
     let found: Option<(Uuid, String, String)> = {
         let mut connection = target.acquire().await?;
@@ -44,7 +44,7 @@ pub async fn ensure(target: &Target, ready: &Ready, template: &str) -> Result<Ca
     make(target, ready, template).await
 }
 
-/// No epoch fences it: it is nobody's.
+/// No epoch fences the canary, because it belongs to no tenant.
 const fn mark(build: OperationId) -> Mark {
     Mark { build, fence: 0 }
 }

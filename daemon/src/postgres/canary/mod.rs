@@ -1,4 +1,4 @@
-//! The canary: a tenant of nobody's on every target, so that even the first customer's probes have a victim.
+//! The canary: a tenant on every target that belongs to no customer, so that even the first customer's probes have a victim.
 
 pub mod database;
 
@@ -23,13 +23,13 @@ use super::tenant_ddl::{self, LoginLimits};
 
 const FILE: &str = "canary.sql";
 const SQL: &str = include_str!("../../../../migrations/canary.sql");
-/// Raised whenever [`SQL`] changes: a canary of before is replaced. Stands in the history as the file's checksum.
+/// Raised whenever [`SQL`] changes, and then older canaries are replaced. The history stores it as the file's checksum.
 const VERSION: &str = "built in, version 3";
 
-/// Made once for a target, by whichever daemon comes first: no epoch fences it.
+/// The canary is made once for a target, by the daemon that comes first, so no epoch fences it.
 const UNFENCED: i64 = 0;
 
-/// The canary's placement, made if it is missing or of before.
+/// The canary's placement, made if it is missing or outdated.
 pub async fn ensure(target: &Target, ready: &Ready) -> Result<PlacementName> {
     let found: Option<(String, Uuid, String)> = {
         let mut connection = target.acquire().await?;
@@ -50,7 +50,7 @@ pub async fn ensure(target: &Target, ready: &Ready) -> Result<PlacementName> {
     make(target, ready).await
 }
 
-/// It was made from what canaries are made of now.
+/// Whether the canary was made from the current SQL.
 pub(super) async fn is_current(site: Site<'_>, placement: &PlacementName) -> Result<bool> {
     let mut connection = site.acquire().await?;
     sqlx::query_scalar(
@@ -76,12 +76,12 @@ async fn remove(target: &Target, ready: &Ready, build: OperationId, name: &Place
     Ok(())
 }
 
-/// Everything that an attack of the core could change of the canary, as one text: rows, columns, owners, privileges.
+/// Everything about the canary that an attack of the core could change, as one text: rows, columns, owners and privileges.
 pub async fn fingerprint(site: Site<'_>, canary: &PlacementName) -> Result<String> {
     picture(site, canary, &core_fingerprint()).await
 }
 
-/// The same, with what the other attacks could change: roles, their settings and members, large objects.
+/// The same, and what the other attacks could change: roles with their settings and members, and large objects.
 pub async fn whole_fingerprint(site: Site<'_>, canary: &PlacementName) -> Result<String> {
     Ok(picture(site, canary, &core_fingerprint()).await? + &picture(site, canary, ROLES_FINGERPRINT).await?)
 }
@@ -101,7 +101,7 @@ fn core_fingerprint() -> String {
     format!("with home (oid) as (select oid from pg_namespace where nspname = $1), {INSIDE}, {FINGERPRINT}")
 }
 
-/// Over [`INSIDE`].
+/// Needs [`INSIDE`].
 const FINGERPRINT: &str = "
     relations as materialized (
         select c.* from inside i join pg_class c on c.oid = i.objid where i.classid = 'pg_class'::regclass)
@@ -117,7 +117,7 @@ const FINGERPRINT: &str = "
         n.nspowner, n.nspacl)
     from pg_namespace n where n.nspname = $1";
 
-/// Takes longer to plan than the core has time for.
+/// A separate query, because it takes longer to plan than the core has time for.
 const ROLES_FINGERPRINT: &str = "
     select concat_ws('|',
         (select string_agg(concat_ws(':', r.rolname, r.rolcanlogin, r.rolsuper, r.rolconnlimit, s.setconfig), ',' order by r.rolname)
@@ -136,7 +136,7 @@ async fn make(target: &Target, ready: &Ready) -> Result<PlacementName> {
     Ok(ready.canary.clone())
 }
 
-/// The canary's roles and rows, as a tenant's are made.
+/// Makes the canary's roles and rows in the way a tenant's are made.
 pub(super) async fn build(
     site: Site<'_>,
     ready: &Ready,
@@ -159,7 +159,7 @@ pub(super) async fn build(
     build.commit(site).await
 }
 
-/// Its marker says that it is whole, and nobody logs in as it.
+/// Marks the canary as complete and closes its login.
 pub(super) async fn activate(target: &Target, mark: Mark, placement: &PlacementName) -> Result<()> {
     let mut connection = target.acquire().await?;
     let close = quote::render(tenant_ddl::CLOSE_PROBE, &[("placement", quote::Value::Placement(placement))]);

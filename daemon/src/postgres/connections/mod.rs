@@ -1,9 +1,9 @@
-//! How connections are kept, and waited for, and how a statement runs on one.
+//! How connections are kept and waited for, and how a statement runs on one.
 
 pub(in crate::postgres) mod execute;
 pub(in crate::postgres) mod kept;
 pub(in crate::postgres) mod queue;
 
-/// What is on record survives a crash of the server, whatever its administrator set for it, the role or the database:
-/// recovery relies on each word of it. As a start-up parameter, so that a migration's RESET ALL brings it back.
+/// Committed data survives a crash of the server, whatever the administrator set for the server, the role or the database.
+/// Recovery relies on every record. This is a start-up parameter, so that a migration's RESET ALL restores it.
 pub(in crate::postgres) const DURABLE: (&str, &str) = ("synchronous_commit", "on");

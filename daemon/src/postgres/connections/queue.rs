@@ -1,6 +1,6 @@
-//! A queue for something scarce: a place in it is given up when the queue stands still, not when it is long.
+//! A queue for a scarce resource. A caller leaves it when the queue stands still, not when it is long.
 //!
-//! A pool's own limit can't tell a server that does not answer from one that is busy with a crowd.
+//! A pool's own limit cannot distinguish a server that does not answer from one that is busy with many callers.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-/// Whoever waits as long as this would have to ask again in any case: no client waits for its answer longer.
+/// The longest wait. No client waits longer for its answer, so a caller would have to ask again in any case.
 pub(in crate::postgres) const LONGEST: Duration = Duration::from_secs(20);
 
-/// Counts those who got what they waited for.
+/// Counts the callers that got what they waited for.
 #[derive(Debug)]
 pub(in crate::postgres) struct Queue {
     served: AtomicU64,
@@ -25,7 +25,7 @@ impl Default for Queue {
 }
 
 impl Queue {
-    /// Waits for `turn`, at most [`LONGEST`], and gives up once nobody in this queue was served for the time of `standstill`.
+    /// Waits for `turn`, at most [`LONGEST`], and stops once no caller in this queue was served for the time of `standstill`.
     pub(in crate::postgres) async fn wait<T>(
         &self,
         standstill: Duration,
@@ -61,7 +61,7 @@ mod tests {
 
     const STANDSTILL: Duration = Duration::from_millis(500);
 
-    /// Served after so many milliseconds.
+    /// A turn that comes after this many milliseconds.
     async fn turn(after: u64) -> Result<(), sqlx::Error> {
         sleep(Duration::from_millis(after)).await;
         Ok(())

@@ -1,4 +1,4 @@
-//! Archives in the registry: where each is, and what was found in it when it was read back.
+//! Archives in the registry: the place of each, and what was found in it when it was read back.
 
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgPool};
@@ -8,7 +8,7 @@ use tenantry_protocol::id::{OperationId, TenantId};
 use super::tenants::read;
 use crate::postgres::error::{Result, doing};
 
-/// Records an archive. The operation that is taken up by another daemon makes its archive anew, under the same name.
+/// Records an archive. If another daemon takes over the operation, it makes the archive again under the same name.
 pub async fn record(tx: &mut PgConnection, tenant: TenantId, archive: &Archive) -> Result<()> {
     let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     sqlx::query(

@@ -52,7 +52,7 @@ pub async fn insert(
     .map_err(doing("store the blueprint's files"))
 }
 
-/// All versions, or those of one blueprint; by name, the newest first.
+/// All versions, or those of one blueprint, ordered by name and then from new to old.
 pub async fn versions(pool: &PgPool, name: Option<&str>) -> Result<Vec<StoredVersion>> {
     let rows = sqlx::query(
         "select blueprint, major, minor, checksum, added_at from control.blueprint_version

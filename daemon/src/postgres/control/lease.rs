@@ -1,7 +1,7 @@
-//! Who may write to the control database: one daemon at a time, for as long as its signs of life come.
+//! The lease of the control database: one daemon at a time may write, for as long as it gives signs of life.
 //!
-//! The epoch is the fence: taking it waits for the transactions of the daemon before and refuses all its later ones.
-//! The lease only decides when another daemon tries: taking it too early would be rude, never wrong.
+//! The epoch is the fence. Taking it waits for open transactions of the previous daemon and refuses all later ones. The lease
+//! only decides when another daemon tries to take it. Taking it too early would be impolite, but never wrong.
 
 use std::fs;
 use std::sync::{PoisonError, RwLock};
@@ -12,16 +12,16 @@ use sqlx::{Connection as _, PgConnection};
 
 use crate::postgres::error::{Error, Result, doing};
 
-/// A daemon's process, as others see it.
+/// A daemon's process, as other daemons see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
-    /// For people: `pid 4711 on db1`.
+    /// For display: `pid 4711 on db1`.
     pub name: String,
-    /// For other daemons on the same machine: boot, process namespace, process and its start.
+    /// For other daemons on the same machine: the boot id, the process namespace, the process id and the start time.
     process: String,
 }
 
-/// What came of an attempt to take the fence.
+/// The result of an attempt to take the fence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Takeover {
     Mine,
@@ -39,18 +39,18 @@ pub struct Lease {
 
 #[derive(Debug, Default, Clone)]
 struct Held {
-    /// 0 if never.
+    /// 0 if this daemon never had one.
     epoch: i64,
-    /// Until when the last sign of life is good, on this machine's clock; none once another daemon has the fence.
+    /// Until when the last sign of life is valid, on this machine's clock; none once another daemon has the fence.
     good_until: Option<Duration>,
-    /// Who has it instead, as far as known.
+    /// The daemon that has the fence instead, if known.
     other: Option<String>,
-    /// Who had it before this one; nobody, in a new control database.
+    /// The daemon that had the fence before this one; none in a new control database.
     before: Option<String>,
 }
 
 impl Holder {
-    /// This process.
+    /// The holder for this process.
     pub fn of_this_process(host: &str) -> Self {
         let pid = std::process::id();
         Self { name: format!("pid {pid} on {host}"), process: process_identity(pid).unwrap_or_default() }
@@ -73,17 +73,17 @@ impl Lease {
         self.read().epoch
     }
 
-    /// Who has the fence in this one's place.
+    /// The daemon that has the fence instead of this one.
     pub fn other(&self) -> Option<String> {
         self.read().other
     }
 
-    /// Who had the fence before this one.
+    /// The daemon that had the fence before this one.
     pub fn before(&self) -> Option<String> {
         self.read().before
     }
 
-    /// Takes the fence if nobody has it, or whoever has it is dead or silent for longer than its lease.
+    /// Takes the fence if nobody has it, or if its holder is dead or has been silent for longer than its lease.
     pub async fn take(
         &self,
         connection: &mut PgConnection,
@@ -124,7 +124,8 @@ impl Lease {
             .await
             .map_err(doing("give the first sign of life"))?;
         tx.commit().await.map_err(doing("commit the taking of the fence"))?;
-        // From before the statements: the lease is shorter here than there, whatever the network took.
+        // The time before the statements counts. So the lease is shorter here than in the database,
+        // however long the network took.
         self.write(|held| {
             let before = Some(name).filter(|name| !name.is_empty());
             *held = Held { epoch, good_until: Some(begin + lease), other: None, before };
@@ -132,7 +133,7 @@ impl Lease {
         Ok(Takeover::Mine)
     }
 
-    /// A sign of life. [`Error::Fenced`] once another daemon has the fence.
+    /// Gives a sign of life. Returns [`Error::Fenced`] once another daemon has the fence.
     pub async fn beat(&self, connection: &mut PgConnection, lease: Duration) -> Result<()> {
         let begin = now();
         let epoch = self.last_epoch();
@@ -157,7 +158,7 @@ impl Lease {
         Err(Error::Fenced)
     }
 
-    /// Gives the fence up, so that nobody waits for the lease.
+    /// Releases the fence, so that nobody has to wait for the lease to end.
     pub async fn release(&self, connection: &mut PgConnection) -> Result<()> {
         let epoch = self.last_epoch();
         self.write(|held| held.good_until = None);
@@ -178,12 +179,12 @@ impl Lease {
     }
 }
 
-/// Time since the machine was started, sleep included: a laptop that slept knows that its lease is over.
+/// Time since the machine was started, including sleep: a laptop knows after a sleep that its lease is over.
 fn now() -> Duration {
     clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::MAX, Duration::from)
 }
 
-/// Whether a daemon that called itself this is on this machine and no longer alive.
+/// Whether the daemon with this identity was on this machine and is no longer alive.
 fn is_dead(process: &str) -> bool {
     let Some(pid) = process.split(' ').nth(2).and_then(|pid| pid.parse().ok()) else { return false };
     let here = |identity: &str| identity.split(' ').take(2).map(str::to_owned).collect::<Vec<_>>();
@@ -191,12 +192,12 @@ fn is_dead(process: &str) -> bool {
     here(&own) == here(process) && process_identity(pid).as_deref() != Some(process)
 }
 
-/// Boot, process namespace, process id and its start in ticks; `None` for a process that is not there.
+/// The boot id, process namespace, process id and start time in ticks; `None` if there is no such process.
 fn process_identity(pid: u32) -> Option<String> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name before it is in parentheses and can hold anything. A zombie has ended.
+    // The name before this is in parentheses and can contain anything. A zombie counts as ended.
     let mut fields = stat.rsplit_once(") ")?.1.split(' ');
     let state = fields.next()?;
     let started = fields.nth(18)?;

@@ -1,7 +1,7 @@
-//! The control database: opening it, and the fence that every writing transaction passes.
+//! The control database: opening it, and the fence that every writing transaction has to pass.
 //!
-//! Invariant: whoever writes holds the epoch row FOR SHARE at the epoch this daemon took. A later daemon's takeover
-//! waits for such a transaction and fails every later one with [`Error::Fenced`].
+//! Invariant: every writing transaction holds the epoch row FOR SHARE, at the epoch that this daemon took. The takeover by a
+//! later daemon waits for such a transaction and fails every later one with [`Error::Fenced`].
 
 pub mod archives;
 pub mod blueprints;
@@ -31,13 +31,13 @@ use super::schema;
 /// How long a request waits for a free connection, or for the server to answer at all.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 const CONNECTIONS: u32 = 8;
-/// Writing transactions at once. They wait for each other at the trail's end; the rest of the connections stays with those
-/// who read.
+/// The number of writing transactions at a time. They wait for each other at the trail's end, and the other
+/// connections remain for readers.
 const WRITERS: usize = 4;
-/// A transaction of ours that waits for us: a busy machine can keep us from it for a while.
+/// The least timeout for idle transactions, because a busy machine can keep the daemon from its own transaction for a while.
 const LEAST_IDLE_TIME: Duration = Duration::from_secs(3);
 
-/// Where the control database is. Without an owner of its own the runtime role owns the schema too.
+/// Where the control database is. If there is no separate owner, the runtime role owns the schema, too.
 #[derive(Clone)]
 pub struct ControlOptions {
     pub runtime: PgConnectOptions,
@@ -48,13 +48,13 @@ pub struct ControlOptions {
 #[derive(Debug)]
 pub struct Control {
     pool: PgPool,
-    /// Whoever may write.
+    /// The places for writing transactions.
     writers: Arc<Semaphore>,
-    /// For its places.
+    /// The queue for these places.
     queue: Queue,
     runtime: PgConnectOptions,
     holder: Holder,
-    /// How long a sign of life is good for.
+    /// How long a sign of life is valid.
     lease_time: Duration,
     lease: Lease,
 }
@@ -76,8 +76,8 @@ impl std::fmt::Debug for ControlOptions {
 }
 
 impl Control {
-    /// Brings the schema up to date and lets the runtime role use it. What can be read can be read from now on; to
-    /// write takes the fence.
+    /// Brings the schema up to date and lets the runtime role use it. From then on the database can be
+    /// read. Writing needs the fence.
     pub async fn open(options: ControlOptions, holder: Holder, lease_time: Duration) -> Result<Self> {
         let owner = options.owner.as_ref().unwrap_or(&options.runtime);
         let mut connection = Box::pin(PgConnection::connect_with(owner))
@@ -92,7 +92,7 @@ impl Control {
                 .await
                 .map_err(doing("let the runtime role use the control schema"))?;
         }
-        // A failed goodbye on a connection that has done its work changes nothing.
+        // The connection has done its work, so a failed close changes nothing.
         connection.close().await.ok();
         let runtime = bounded(options.runtime, lease_time);
         let pool = kept::options(CONNECTIONS)
@@ -105,7 +105,7 @@ impl Control {
         Ok(Self { pool, writers, queue, runtime, holder, lease_time, lease: Lease::default() })
     }
 
-    /// A connection of its own for the lease: behind a busy pool its signs of life would come too late.
+    /// A separate connection for the lease: behind a busy pool, its signs of life would come too late.
     pub async fn connect(&self) -> Result<PgConnection> {
         let connect = Box::pin(PgConnection::connect_with(&self.runtime));
         match tokio::time::timeout(ACQUIRE_TIMEOUT, connect).await {
@@ -114,12 +114,12 @@ impl Control {
         }
     }
 
-    /// Tries to become the daemon that writes.
+    /// Tries to become the daemon that may write.
     pub async fn take(&self, connection: &mut PgConnection) -> Result<Takeover> {
         self.lease.take(connection, &self.holder, self.lease_time).await
     }
 
-    /// A sign of life, at most as long in coming as it is good for.
+    /// Gives a sign of life. It may take at most as long as it is valid.
     pub async fn beat(&self, connection: &mut PgConnection) -> Result<()> {
         match tokio::time::timeout(self.lease_time, self.lease.beat(connection, self.lease_time)).await {
             Ok(result) => result,
@@ -131,7 +131,7 @@ impl Control {
         self.lease.release(connection).await
     }
 
-    /// How often to give a sign of life, or to look for the other's.
+    /// How often to give a sign of life, or to look for that of another daemon.
     pub fn beat_every(&self) -> Duration {
         self.lease_time / 4
     }
@@ -141,17 +141,17 @@ impl Control {
         self.lease.epoch()
     }
 
-    /// Who had the control database before this daemon.
+    /// The daemon that held the control database before this one.
     pub fn held_before_by(&self) -> Option<String> {
         self.lease.before()
     }
 
-    /// Who holds the fence in this daemon's place.
+    /// The daemon that holds the fence instead of this one.
     pub fn standing_by_for(&self) -> Option<String> {
         self.lease.other()
     }
 
-    /// Connects and looks, and changes nothing: the server's version.
+    /// Connects and returns the server's version, without changing anything.
     pub async fn probe(options: &ControlOptions) -> Result<String> {
         let mut version = String::new();
         for role in options.owner.iter().chain([&options.runtime]) {
@@ -171,14 +171,14 @@ impl Control {
         self.lease.last_epoch()
     }
 
-    /// For reads, which need no fence.
+    /// The pool for reads, which need no fence.
     pub const fn pool(&self) -> &PgPool {
         &self.pool
     }
 
-    /// A transaction that may write.
+    /// Begins a transaction that may write.
     pub async fn begin(&self) -> Result<ControlTx> {
-        // Nobody queues who may not write.
+        // A daemon that may not write must not wait in the queue.
         self.lease.epoch()?;
         let place = Arc::clone(&self.writers).acquire_owned().map_err(|_| sqlx::Error::PoolClosed);
         let place = self.queue.wait(ACQUIRE_TIMEOUT, place).await.map_err(doing("begin a transaction"))?;
@@ -192,7 +192,7 @@ impl Control {
         if mine.is_some() { Ok(ControlTx { tx, _place: place }) } else { Err(Error::Fenced) }
     }
 
-    /// One round trip.
+    /// Makes one round trip to the server.
     pub async fn ping(&self) -> Result<()> {
         sqlx::query("select 1")
             .execute(&self.pool)
@@ -202,7 +202,7 @@ impl Control {
     }
 
     pub async fn close(&self) {
-        // Bounded: a connection that hangs must not hold up the daemon's end.
+        // With a time limit, because a connection that hangs must not delay the daemon's exit.
         let _ = tokio::time::timeout(ACQUIRE_TIMEOUT, self.pool.close()).await;
     }
 }
@@ -227,21 +227,21 @@ impl DerefMut for ControlTx {
     }
 }
 
-/// Nothing waits for ever: not for somebody who holds the trail's head, and a stopped daemon's transaction does not
-/// hold up the one that takes over.
+/// Limits every wait: nothing waits forever for a session that holds the trail's head, and the transaction of a stopped daemon
+/// does not delay the daemon that takes over.
 fn bounded(runtime: PgConnectOptions, lease_time: Duration) -> PgConnectOptions {
     let idle = format!("{}ms", lease_time.max(LEAST_IDLE_TIME).as_millis());
     runtime.application_name("tenantryd").options([
         ("lock_timeout", "10s"),
         ("statement_timeout", "30s"),
         ("idle_in_transaction_session_timeout", idle.as_str()),
-        // To compile takes longer than any statement of ours runs.
+        // Compilation takes longer than any of the daemon's statements runs.
         ("jit", "off"),
         DURABLE,
     ])
 }
 
-/// What the daemon's runtime role may do where it does not own the schema. The audit trail: add, and read.
+/// The rights of the daemon's runtime role if it does not own the schema. It may append to the audit trail and read it.
 const RUNTIME_GRANTS: &str = "\
 grant usage on schema control to {runtime};
 grant select on all tables in schema control to {runtime};

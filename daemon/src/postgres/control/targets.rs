@@ -1,11 +1,11 @@
-//! Targets in the registry: what tenants refer to. Connections stay in the configuration.
+//! Targets in the registry, which tenants refer to. Their connections stay in the configuration.
 
 use sqlx::PgConnection;
 use tenantry_protocol::name::TargetName;
 
 use crate::postgres::error::{Result, doing};
 
-/// Notes a target of the configuration, new or known.
+/// Records a target of the configuration, whether it is new or known.
 pub async fn upsert(
     tx: &mut PgConnection,
     name: &TargetName,

@@ -1,6 +1,6 @@
-//! Reads a target's privileges and limits back: a refused REVOKE or GRANT is only a warning when it happens.
+//! Reads the privileges and limits of a target back, because a refused REVOKE or GRANT only causes a warning when it happens.
 //!
-//! Each finding says what an administrator would run. Nothing is changed here.
+//! Each finding says what an administrator should run. Nothing is changed here.
 
 use sqlx::{Connection as _, PgConnection, Row as _};
 use tenantry_protocol::plan::Finding;
@@ -12,31 +12,32 @@ use crate::postgres::quote::identifier;
 use crate::postgres::target::{Ready, Target, prepared_transactions};
 use crate::postgres::tenancy::database::template;
 
-/// What a target has room for, and whether it can be kept for all.
+/// What a target has room for, and whether this room can be kept for all tenants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServerRoom {
-    /// By others than this daemon's pool.
+    /// Connections in use, without those of this daemon's pool.
     pub connections_used: i64,
     pub connections_max: i64,
-    /// Of those, what a tenant's session does not get.
+    /// The part of `connections_max` that a tenant's session cannot get.
     pub connections_reserved: i64,
     /// `max_locks_per_transaction × (max_connections + max_prepared_transactions)`
     pub locks_max: i64,
     pub temp_files: TempFiles,
 }
 
-/// Whether the temporary files of tenants can be bounded.
+/// Whether the temporary files of tenants can be limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TempFiles {
     Bounded,
-    /// `temp_file_limit` is an administrator's to set, who did not let the provisioner.
+    /// Only an administrator can set `temp_file_limit`, and has not allowed the provisioner to do so.
     Unbounded,
 }
 
 /// Connections and locks, as the server counts them.
 pub async fn room(connection: &mut PgConnection) -> Result<ServerRoom> {
     let row = sqlx::query(
-        // What kind of session another's is, is not shown to the provisioner; that it has a user and a database is.
+        // The provisioner does not see the type of another role's session. It does see whether the
+        // session has a user and a database.
         "select (select count(*) from pg_stat_activity
                  where usesysid is not null and datid is not null
                    and coalesce(backend_type, 'client backend') = 'client backend'
@@ -65,7 +66,7 @@ pub async fn room(connection: &mut PgConnection) -> Result<ServerRoom> {
     })
 }
 
-/// That an administrator has not let the provisioner bound the tenants' temporary files.
+/// The finding that an administrator has not allowed the provisioner to limit the tenants' temporary files.
 pub fn unbounded_temp_files(ready: &Ready) -> Finding {
     let message = format!(
         "nothing bounds the temporary files of a tenant's statements, which can fill the disk; an administrator runs: \
@@ -75,7 +76,7 @@ pub fn unbounded_temp_files(ready: &Ready) -> Finding {
     Finding::warning("unbounded_temp_files", message)
 }
 
-/// Which of `wanted` extensions the target does not have.
+/// The extensions among `wanted` that the target does not have.
 pub async fn missing_extensions(connection: &mut PgConnection, wanted: &[String]) -> Result<Vec<String>> {
     sqlx::query_scalar(
         "select name from unnest($1::text[]) as wanted(name)
@@ -118,7 +119,7 @@ pub async fn findings(target: &Target, ready: &Ready) -> Result<Vec<Finding>> {
     Ok(findings)
 }
 
-/// Whether they can be bounded, and whether those of the tenants that are there are.
+/// Whether temporary files can be limited, and whether those of the existing tenants are limited.
 async fn temp_files(
     connection: &mut PgConnection,
     ready: &Ready,
@@ -127,7 +128,7 @@ async fn temp_files(
     if temp_files == TempFiles::Unbounded {
         return Ok(vec![unbounded_temp_files(ready)]);
     }
-    // Made before there was the setting, or before the administrator let it be set.
+    // Tenants that were made before the setting existed, or before the administrator allowed it.
     let without: Vec<String> = sqlx::query_scalar(
         "select p.placement from tenantry.placement p
          where p.kind = 'tenant' and p.state in ('active', 'suspended') and exists (
@@ -155,9 +156,10 @@ async fn temp_files(
     Ok(vec![Finding::warning("temp_files", message)])
 }
 
-/// The tenants' group is there for CONNECT and nothing else: what it has, all tenants have.
+/// The tenants' group exists for CONNECT and nothing else, because all tenants have its rights.
 async fn group_rights(connection: &mut PgConnection, ready: &Ready) -> Result<Vec<Finding>> {
-    // A tenant can give all others any number of its large objects, by their group. That is its own finding.
+    // Through their group, a tenant can grant all others rights on any number of its large objects. That is
+    // a finding about that tenant.
     let more: Vec<String> = sqlx::query_scalar(
         "select pg_describe_object(classid, objid, objsubid) from (
              select * from pg_shdepend
@@ -181,7 +183,7 @@ async fn group_rights(connection: &mut PgConnection, ready: &Ready) -> Result<Ve
     Ok(more.iter().map(finding).collect())
 }
 
-/// What looks like a tenant, and belongs to none that the bookkeeping knows.
+/// Schemas that look like a tenant's, but belong to no tenant in the bookkeeping.
 async fn strangers(connection: &mut PgConnection) -> Result<Vec<Finding>> {
     let strange: Vec<String> = sqlx::query_scalar(
         "select nspname::text from pg_namespace n

@@ -1,7 +1,7 @@
-//! How many connections a server has promised to its tenants, against how many it has.
+//! How many connections a server has promised to its tenants, compared with how many it has.
 //!
-//! Each tenant's logins have a limit; nothing bounds what all of them take together. Where they can take everything, only
-//! what the daemon holds already, or what the server reserves, keeps it able to act.
+//! Each tenant's logins have a limit, but nothing limits what all of them take together. If they can take everything, the
+//! daemon can act only with connections that it already holds, or that the server reserves.
 
 use sqlx::PgConnection;
 use tenantry_protocol::plan::Finding;
@@ -12,29 +12,29 @@ use crate::postgres::error::{Result, doing};
 use crate::postgres::quote::identifier;
 use crate::postgres::target::Ready;
 
-/// The first version that reserves connections for others than superusers.
+/// The first version that can reserve connections for roles other than superusers.
 const RESERVES_FROM: i32 = 160_000;
-/// What is enough for the daemon where an administrator has to choose: what it keeps of a target and of the registry.
+/// The number of reserved connections that is enough for the daemon: those that it keeps to a target and to the registry.
 const ENOUGH: i64 = 10;
-/// Logins that a sentence names.
+/// How many logins a sentence names.
 const MOST_SHOWN: usize = 5;
 
 /// The connections of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commitment {
-    /// What the logins of this target's tenants that are open may take together.
+    /// How many connections the open logins of this target's tenants may take together.
     promised: i64,
-    /// How many logins that is.
+    /// How many open logins there are.
     logins: i64,
-    /// Those of them that somebody took the limit from, in order: each may take everything.
+    /// The logins among them that somebody removed the limit from, in order. Each may take every connection.
     unlimited: Vec<String>,
     /// `max_connections`
     most: i64,
-    /// Of those, what only superusers get, and members of `pg_use_reserved_connections`.
+    /// The part of `most` that only superusers and members of `pg_use_reserved_connections` get.
     reserved: i64,
-    /// The second of the two.
+    /// The part of `reserved` for the members of `pg_use_reserved_connections`.
     set_aside: i64,
-    /// The provisioner gets them.
+    /// Whether the provisioner gets these.
     may_use: bool,
 }
 
@@ -67,12 +67,13 @@ pub async fn look(connection: &mut PgConnection) -> Result<Commitment> {
 }
 
 impl Commitment {
-    /// What is there for tenants, and for everybody else who is no superuser.
+    /// The connections for tenants, and for everybody else who is not a superuser.
     const fn room(&self) -> i64 {
         self.most - self.reserved
     }
 
-    /// That the tenants may take more than there is, once one more has been promised `more`; none if they may not.
+    /// The finding that tenants may take more connections than there are, once another one was promised
+    /// `more`; none if they may not.
     pub fn overcommitted(&self, more: i64) -> Option<Finding> {
         let promised = self.promised + more.max(0);
         (promised > self.room() || !self.unlimited.is_empty()).then(|| {
@@ -91,7 +92,7 @@ impl Commitment {
         })
     }
 
-    /// Which logins have no limit, as part of a sentence.
+    /// Names the logins without a limit, as part of a sentence.
     fn without_limit(&self) -> String {
         if self.unlimited.is_empty() {
             return String::new();
@@ -101,7 +102,7 @@ impl Commitment {
         format!("; nothing limits {shown}{others}, counted as all of max_connections each")
     }
 
-    /// What `target check` says of it.
+    /// What `target check` says about the connections.
     pub fn findings(&self, ready: &Ready) -> Vec<Finding> {
         let promised = self.overcommitted(0).unwrap_or_else(|| {
             let message = format!(

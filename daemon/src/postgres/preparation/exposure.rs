@@ -1,6 +1,6 @@
-//! What of a target's server stands open to everybody, read back: databases, functions, schemas, what tenants make next.
+//! What is open to everybody on a target's server, read back: databases, functions, schemas, and what tenants will make later.
 //!
-//! Each finding has the very statement that closes it, which an administrator runs as it stands. Nothing is changed here.
+//! Each finding contains the exact statement that closes it, for an administrator to run. Nothing is changed here.
 
 use sqlx::PgConnection;
 use tenantry_protocol::plan::{Finding, Severity};
@@ -9,24 +9,24 @@ use crate::postgres::error::{Result, doing};
 use crate::postgres::quote::identifier;
 use crate::postgres::target::Ready;
 
-/// Of many, the statements for so many are told; the next check tells the next.
+/// At most this many statements are reported. The next check reports the next ones.
 pub(super) const MOST: usize = 20;
 
-/// Functions that the server lets everybody call, and with which one tenant acts against all: which door of [`RISKS`] such a
-/// function of `pg_catalog` is, else null.
+/// For a function of `pg_catalog` that the server lets everybody call and that one tenant can use against all others, this is
+/// the door of [`RISKS`] that it opens, else null.
 pub const DOOR: &str = "\
 (case when proname like 'pg\\_advisory\\_%' or proname like 'pg\\_try\\_advisory\\_%' then 'locks'
       when proname = 'pg_logical_emit_message' then 'messages'
       when proname in ('lo_creat', 'lo_create', 'lo_from_bytea') then 'large_objects' end)";
 
-/// What tenants can do where a door is open.
+/// What tenants can do while a door is open.
 const RISKS: [(&str, &str); 3] = [
     ("locks", "take advisory locks until the server's lock table is full"),
     ("messages", "write messages into its write-ahead log"),
     ("large_objects", "make large objects without end and give them to others' roles"),
 ];
 
-/// In the target's own database.
+/// The findings in the target's own database.
 pub(in crate::postgres) async fn look(connection: &mut PgConnection, ready: &Ready) -> Result<Vec<Finding>> {
     let mut findings = databases(connection).await?;
     findings.extend(group_connects(connection, ready).await?);
@@ -37,7 +37,7 @@ pub(in crate::postgres) async fn look(connection: &mut PgConnection, ready: &Rea
     Ok(findings)
 }
 
-/// In what tenants' own databases are made from.
+/// The findings in the template of tenants' own databases.
 pub(super) async fn look_into_template(
     connection: &mut PgConnection,
     template: &str,
@@ -76,7 +76,7 @@ async fn databases(connection: &mut PgConnection) -> Result<Vec<Finding>> {
     Ok(open.iter().map(finding).collect())
 }
 
-/// What a tenant could do with it.
+/// What a tenant could do with these privileges.
 fn risk(database: &str, privileges: &str) -> &'static str {
     match database {
         "template1" if privileges.contains("CONNECT") => {
@@ -131,7 +131,7 @@ async fn functions(connection: &mut PgConnection, database: &str, code: &str) ->
     } else {
         let risks = RISKS.iter().filter(|(door, _)| doors.iter().any(|open| open == door));
         let risks = risks.map(|(_, risk)| *risk).collect::<Vec<_>>().join(", and ");
-        // A database that was made is like its template no longer.
+        // A database that was already made does not follow its template any more.
         let before = match code {
             "template_functions" => {
                 " (and so in every database that was made from it: what follows goes for each of them, too)"
@@ -148,7 +148,7 @@ async fn functions(connection: &mut PgConnection, database: &str, code: &str) ->
     })
 }
 
-/// Where everybody may create objects, everybody's search path may find them.
+/// If everybody may create objects in a schema, everybody's search path may find them.
 async fn schemas(connection: &mut PgConnection, database: &str, code: &str) -> Result<Vec<Finding>> {
     let open: Vec<String> = sqlx::query_scalar(
         "select nspname::text from pg_namespace n
@@ -172,8 +172,8 @@ async fn schemas(connection: &mut PgConnection, database: &str, code: &str) -> R
     Ok(open.iter().map(finding).collect())
 }
 
-/// A function can be called by everybody from the moment it is made, unless its owner's default privileges say otherwise for
-/// all schemas: said for one schema, the server takes the words and does nothing.
+/// Everybody can call a function from the moment it is made, unless its owner's default privileges say otherwise for all
+/// schemas. If they do so for one schema, the server accepts the statement, and it has no effect.
 async fn future_functions(connection: &mut PgConnection, database: &str) -> Result<Vec<Finding>> {
     let open: Vec<String> = sqlx::query_scalar(
         "select p.placement from tenantry.placement p
@@ -203,7 +203,7 @@ async fn future_functions(connection: &mut PgConnection, database: &str) -> Resu
     Ok(open.iter().take(MOST).map(finding).collect())
 }
 
-/// One tenant could take all connections that the server has.
+/// Without a limit, one tenant could take all connections of the server.
 async fn unlimited_logins(connection: &mut PgConnection) -> Result<Vec<Finding>> {
     let open: Vec<String> = sqlx::query_scalar(
         "select r.rolname::text from tenantry.placement p

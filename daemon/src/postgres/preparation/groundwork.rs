@@ -1,7 +1,7 @@
-//! What tenants with databases of their own need on a target: the template, and the canary database that they attack. Made
-//! when the first of them needs it.
+//! What tenants with databases of their own need on a target: the template, and the canary database that they attack. It is
+//! made when the first such tenant needs it.
 //!
-//! Invariant: a row of the target's is locked meanwhile, so that two daemons do not make it at once.
+//! Invariant: a row of the target is locked meanwhile, so that two daemons cannot make it at the same time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::postgres::target::databases::Groundwork;
 use crate::postgres::target::{Ready, Target};
 use crate::postgres::tenancy::database::template;
 
-/// How long to wait for somebody else's attempt to make it.
+/// How long to wait for another caller's attempt to make it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The template and the canary, made if they are missing.
@@ -25,7 +25,7 @@ pub async fn groundwork(target: &Target, ready: &Ready) -> Result<Arc<Groundwork
     target.groundwork().get_or_find(PATIENCE, "prepare for databases", make).await
 }
 
-/// Which of `wanted` extensions the template does not have, and its name.
+/// The name of the template, and the extensions among `wanted` that it does not have.
 pub async fn missing_extensions(
     target: &Target,
     ready: &Ready,
@@ -39,7 +39,7 @@ pub async fn missing_extensions(
 }
 
 async fn make(target: &Target, ready: &Ready) -> Result<Groundwork> {
-    // One of its own: what is made meanwhile takes its connections from the pool, which may be small.
+    // A separate connection, because the work takes its connections from the pool, which may be small.
     let mut connection = target.connect_to(target.database()).await?;
     let mut turn = connection.begin().await.map_err(doing("begin to prepare for databases"))?;
     execute(

@@ -1,5 +1,5 @@
-//! Makes a target ready for tenants, and reads back what it is: our bookkeeping, the group of all tenants, the canary, and
-//! the privileges and limits that an administrator gave.
+//! Makes a target ready for tenants and reads its state back: the daemon's bookkeeping, the group of all tenants, the canary,
+//! and the privileges and limits that an administrator set.
 //!
 //! Invariant: the provisioner is never a superuser. A target whose role is one is refused.
 
@@ -20,16 +20,16 @@ use super::target::{ACQUIRE_TIMEOUT, Ready, Target};
 use super::tenancy::shared::pools;
 use super::{canary, schema};
 
-/// The oldest server that Tenantry works on.
+/// The oldest server version that Tenantry works with.
 pub const MINIMUM_VERSION_NUM: i32 = 150_000;
 
-/// The target made ready: reached, found fit, with our bookkeeping, the group and the canary. Made once, kept after.
-/// Whoever waits for somebody else's attempt waits no longer than for one of its own.
+/// The prepared target: reached, found suitable, and with the bookkeeping, the group and the canary. It is prepared once and
+/// then kept. A caller waits for another caller's attempt no longer than for its own.
 pub async fn ready(target: &Target) -> Result<Arc<Ready>> {
     target.readiness().get_or_find(ACQUIRE_TIMEOUT, "prepare the target", Box::pin(prepare(target))).await
 }
 
-/// Connects and looks, and changes nothing: what it is, if it will do.
+/// Connects without changing anything, and describes the target, if it is suitable.
 pub async fn look(target: &Target) -> Result<String> {
     let mut connection = target.acquire().await?;
     let (version, _, role, database) = identify(&mut connection).await?;
@@ -40,7 +40,7 @@ async fn prepare(target: &Target) -> Result<Ready> {
     let mut connection = target.acquire().await?;
     let result = Box::pin(prepare_on(target, &mut connection)).await;
     if result.is_err() {
-        // An error in the middle leaves it in no known state.
+        // An error halfway leaves the connection in an unknown state.
         connection.close().await.ok();
     }
     result
@@ -67,7 +67,7 @@ async fn prepare_on(target: &Target, connection: &mut PgConnection) -> Result<Re
     Ok(ready)
 }
 
-/// Version, role and database, if they will do.
+/// The version, role and database, if they are suitable.
 async fn identify(connection: &mut PgConnection) -> Result<(String, i32, String, String)> {
     let (version, version_num, role, database, is_superuser, may_create_roles): (String, i32, String, String, bool, bool) =
         sqlx::query_as(
@@ -104,7 +104,7 @@ async fn find_group(connection: &mut PgConnection) -> Result<Option<String>> {
 }
 
 async fn make_group(connection: &mut PgConnection, database: &str) -> Result<String> {
-    // The random part of a placement name: groups belong to a cluster, which can hold several targets.
+    // The random part of a placement name is used, because groups belong to a cluster, which can contain several targets.
     let random = PlacementName::from_random(rand::random());
     let group = format!("tenantry_g_{}", random.as_str().trim_start_matches("t_"));
     let sql =
@@ -123,7 +123,7 @@ async fn make_group(connection: &mut PgConnection, database: &str) -> Result<Str
     Ok(group)
 }
 
-/// A refused REVOKE is only a warning; the check of a target reads the privileges back.
+/// A refused REVOKE only causes a warning. The check of a target reads the privileges back.
 const GROUP: &str = "\
 create role {group} nologin;
 grant connect on database {database} to {group};

@@ -1,5 +1,5 @@
-//! Whom a target trusts beyond its tenants, read back: members of the daemon's role, pools that break the rules of now, and
-//! what was made in the name of roles that tenants share.
+//! Who a target trusts in addition to its tenants, read back: members of the daemon's role, pools that break the current
+//! rules, and what was made in the name of roles that tenants share.
 
 use sqlx::PgConnection;
 use tenantry_protocol::name::PlacementName;
@@ -11,11 +11,11 @@ use crate::postgres::target::Ready;
 use crate::postgres::tenancy::shared::pool_rules::{self, Stage};
 use crate::postgres::tenancy::shared::shared_names;
 
-/// Members that are named, pools that are held to the rules, and broken rules that are told of each.
+/// How many members are named, how many pools are checked, and how many broken rules are reported for each pool.
 const MOST: usize = 20;
 const SENTENCES: usize = 3;
 
-/// Everything about it.
+/// All findings about trust.
 pub(in crate::postgres) async fn look(connection: &mut PgConnection, ready: &Ready) -> Result<Vec<Finding>> {
     let mut findings = members(connection, ready).await?;
     findings.extend(pools(connection).await?);
@@ -23,7 +23,7 @@ pub(in crate::postgres) async fn look(connection: &mut PgConnection, ready: &Rea
     Ok(findings)
 }
 
-/// Whoever can become the daemon's role has everything that it has.
+/// Any role that can become the daemon's role has all of its rights.
 async fn members(connection: &mut PgConnection, ready: &Ready) -> Result<Vec<Finding>> {
     let members: Vec<String> = sqlx::query_scalar(
         "select r.rolname::text from pg_auth_members m join pg_roles r on r.oid = m.member

@@ -1,5 +1,5 @@
-//! What holds of a value that becomes part of SQL text, whatever it is: the server reads it back as it was, and it is no
-//! more than a value. For the property tests and the fuzz target.
+//! Properties of every value that becomes part of SQL text: the server reads it back unchanged, and it is never more than a
+//! value. The property tests and the fuzz target use them.
 
 use super::{Value, identifier, literal, render};
 
@@ -14,13 +14,13 @@ pub fn no_value_opens_another_hole(name: &str) {
     assert_eq!(render("x {a} y {b}", &values), format!("x {quoted} y 1"));
 }
 
-/// What the server makes of a quoted identifier.
+/// Reads a quoted identifier as the server does.
 fn read_identifier(quoted: &str) -> Option<String> {
     let inner = quoted.strip_prefix('"')?.strip_suffix('"')?;
     (!inner.replace("\"\"", "").contains('"')).then(|| inner.replace("\"\"", "\""))
 }
 
-/// What the server makes of a literal, with or without escapes.
+/// Reads a literal as the server does, with or without escapes.
 fn read_literal(quoted: &str) -> Option<String> {
     let (is_escaped, rest) = match quoted.strip_prefix(" E") {
         Some(rest) => (true, rest),
@@ -32,7 +32,7 @@ fn read_literal(quoted: &str) -> Option<String> {
         match c {
             '\'' if inner.next()? != '\'' => return None,
             '\\' if is_escaped && inner.next()? != '\\' => return None,
-            // Left to a setting of the session.
+            // Its meaning would depend on a setting of the session.
             '\\' if !is_escaped => return None,
             c => text.push(c),
         }

@@ -1,29 +1,29 @@
-//! The one place where values become part of SQL text: quoting, and templates of statements that take no parameters
-//! (roles, schemas, grants).
+//! The one place where values become part of SQL text: it quotes them, and fills templates of statements that take no
+//! parameters (roles, schemas, grants).
 //!
-//! A template is static text with `{name}` holes, and is what a plan shows. A hole takes a typed [`Value`]; there is
-//! none for SQL.
+//! A template is static text with `{name}` holes, and a plan shows it in this form. A hole takes a typed [`Value`].
+//! SQL itself is not such a value.
 
 use tenantry_protocol::name::PlacementName;
 use uuid::Uuid;
 
 use super::secret::Verifier;
 
-/// What may stand in a template's hole.
+/// A value for a hole of a template.
 #[derive(Debug, Clone, Copy)]
 pub enum Value<'a> {
-    /// The opaque name, or the beginning of one (`{placement}_app`); its grammar needs no quotes.
+    /// The opaque name, or the beginning of one (`{placement}_app`). Its grammar needs no quotes.
     Placement(&'a PlacementName),
-    /// Any other role, schema or database; quoted.
+    /// Any other role, schema or database, which is quoted.
     Identifier(&'a str),
     Number(i64),
-    /// Whose grammar needs no quotes either; within a literal.
+    /// Used within a literal. Its grammar needs no quotes either.
     Tenant(Uuid),
     /// A SCRAM verifier, as a literal.
     Verifier(&'a Verifier),
 }
 
-/// `template` with its holes filled. A hole without a value stays, and fails loudly as SQL.
+/// Fills the holes of `template`. A hole without a value stays, and the SQL then fails with an error.
 pub fn render(template: &str, values: &[(&str, Value<'_>)]) -> String {
     let mut sql = String::with_capacity(template.len() + 64);
     let mut rest = template;
@@ -59,7 +59,7 @@ pub fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// A single-quoted literal, right whatever `standard_conforming_strings` is.
+/// A single-quoted literal, which is correct with any setting of `standard_conforming_strings`.
 pub fn literal(text: &str) -> String {
     let quoted = text.replace('\'', "''");
     if text.contains('\\') { format!(" E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }

@@ -1,9 +1,9 @@
-//! What a tenant's logins can make, or be given, any number of: large objects, default privileges, and rights on those of
-//! others. They stand outside of every schema, and go in batches before the roles do, so that no flood of them holds a
-//! removal up.
+//! Things that a tenant's logins can make or receive in any number: large objects, default privileges, and rights on
+//! those of others. They are outside of every schema, and are removed in batches before the roles, so that a flood of
+//! them cannot delay a removal.
 //!
-//! Invariant: a batch holds the marker and takes few locks, and takes away nothing that DROP OWNED would not: that comes
-//! after, and finds what a batch could not do. No code of anybody's runs here.
+//! Invariant: a batch holds the marker, takes few locks, and removes nothing that DROP OWNED would keep. DROP OWNED runs
+//! afterwards and finds what a batch could not do. No code of any role runs here.
 
 use std::collections::BTreeSet;
 
@@ -15,14 +15,14 @@ use crate::postgres::quote::identifier;
 use crate::postgres::target::Ready;
 use crate::postgres::target::marker::{self, Mark};
 
-/// Statements of one transaction: about two locks each, of the 6,400 that a default server has.
+/// Statements in one transaction. Each takes about two locks, of the 6,400 that a default server has.
 const A_BATCH: usize = 500;
-/// Statements that are listed at once: some megabytes.
+/// Statements that are listed at a time, which take a few megabytes.
 const LISTED: i64 = 20_000;
-/// Lists that are gone through: others can give more while these are taken away, and DROP OWNED finds what is left.
+/// How many lists are worked through. Others can grant more in the meantime, and DROP OWNED finds what is left.
 const MOST_LISTS: usize = 100;
 
-/// The roles whose belongings they are, of the tenant that `mark` stands for.
+/// The roles whose belongings are removed. They are roles of the tenant that `mark` stands for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Belongings<'a> {
     pub(super) ready: &'a Ready,
@@ -30,11 +30,11 @@ pub(super) struct Belongings<'a> {
     pub(super) roles: &'a [String],
 }
 
-/// The role that must be joined, and what is then run.
+/// The role that must be joined, and the statement that is then run.
 type Relief = (String, String);
 
 impl Belongings<'_> {
-    /// In the target's own database.
+    /// Clears the belongings in the target's own database.
     pub(super) async fn clear(&self, connection: &mut PgConnection) -> Result<()> {
         let mut before = None;
         for _ in 0..MOST_LISTS {
@@ -50,7 +50,7 @@ impl Belongings<'_> {
         Ok(())
     }
 
-    /// In the database of another tenant, where `there` leads. The marker is on the target.
+    /// Clears the belongings in the database of another tenant, which `there` is connected to. The marker is on the target.
     pub(super) async fn clear_elsewhere(
         &self,
         connection: &mut PgConnection,
@@ -72,7 +72,7 @@ impl Belongings<'_> {
         Ok(())
     }
 
-    /// Some of what there is to do; none if that is nothing, or if it is what was to be done `before` and could not be.
+    /// Some of the work to do; none if there is none, or if it is the same work as `before`, which could not be done.
     async fn listed(
         &self,
         connection: &mut PgConnection,
@@ -98,7 +98,7 @@ impl Belongings<'_> {
         sql.join(";\n")
     }
 
-    /// What the server refuses (another tenant took its own away meanwhile) is left to DROP OWNED.
+    /// What the server refuses (because another tenant has removed its own things meanwhile) is left to DROP OWNED.
     fn is_done(&self, batch: Result<()>) -> Result<bool> {
         match batch {
             Ok(()) => Ok(true),
@@ -112,8 +112,7 @@ impl Belongings<'_> {
     }
 }
 
-/// Default privileges that hold for one schema are rows of their own, one for each schema that there is; the few that hold
-/// for all schemas are left.
+/// Default privileges for single schemas are separate rows, one for each schema. The few that hold for all schemas are left.
 const TAKINGS: &str = "
     with ours as materialized (select oid, rolname from pg_roles where rolname = any($1)),
     names as materialized (select string_agg(quote_ident(rolname), ', ') as ours from ours),

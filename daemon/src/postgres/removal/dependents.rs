@@ -1,8 +1,9 @@
-//! What others have on the objects that are to be dropped, and what `cascade` would take with them.
+//! Objects of others that depend on the objects to be dropped, and that `cascade` would drop with them.
 //!
-//! Invariant: no column, foreign key or shared table of another tenant's goes with a tenant; that asks for a person. Nobody can
-//! keep a tenant from being removed by it: what an object can feign to stand on goes, unless its owner could have used it. So
-//! does what an administrator made on a tenant's tables. The log names what went.
+//! Invariant: no column, foreign key or shared table of another tenant is dropped with a tenant; such a case needs a
+//! person. Nobody can use this to prevent a tenant's removal: an object whose dependency can be faked is dropped, unless
+//! its owner could have used what it depends on. Objects that an administrator made on a tenant's tables are dropped, too.
+//! The log names what was dropped.
 
 use std::sync::LazyLock;
 
@@ -12,10 +13,10 @@ use tenantry_protocol::name::PlacementName;
 use crate::postgres::dependencies::{ELSEWHERE, INSIDE, LEANING};
 use crate::postgres::error::{Error, Result, doing};
 
-/// How many are named.
+/// How many objects are named.
 const MOST: usize = 5;
 
-/// [`Error::Refused`] where another tenant would lose something.
+/// Returns [`Error::Refused`] if another tenant would lose something.
 pub(super) async fn spare(connection: &mut PgConnection, placement: &PlacementName) -> Result<()> {
     static FOUND: LazyLock<String> = LazyLock::new(|| {
         format!(

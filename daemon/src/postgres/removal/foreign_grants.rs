@@ -1,7 +1,7 @@
-//! Rights that other tenants gave a tenant's roles on things of theirs. Any tenant can, to any role of the cluster, and
-//! only the giver's member can take such a right back, without which the roles could not be dropped.
+//! Rights that other tenants granted to a tenant's roles on their own objects. Any tenant can grant them, to any role of the
+//! cluster. Only a member of the granting role can revoke such a right, and until then the roles cannot be dropped.
 //!
-//! Invariant: what is taken back is what the roles were given; nothing of the giver's is changed.
+//! Invariant: only what the roles were granted is revoked. Nothing that belongs to the granting tenant is changed.
 
 use sqlx::{Connection as _, PgConnection};
 
@@ -14,8 +14,8 @@ use crate::postgres::target::marker;
 use crate::postgres::target::settlement;
 use crate::postgres::target::{Ready, Target};
 
-/// Takes back what was given in the databases of tenants that have their own. Dropping the roles takes back what was given
-/// in the target's.
+/// Revokes what was granted in the databases of tenants that have their own. What was granted in the target's database is
+/// revoked when the roles are dropped.
 pub(super) async fn return_elsewhere(
     connection: &mut PgConnection,
     target: &Target,
@@ -39,7 +39,7 @@ pub(super) async fn return_elsewhere(
         let backend = settlement::backend(&mut there).await?;
         let clearing = belongings.clear_elsewhere(connection, &mut there);
         yielding::while_others_yield(target, ready, backend, clearing).await?;
-        // The fence is the tenant's own, which is on the target.
+        // The fence belongs to the tenant itself, whose marker is on the target.
         let mut tx = connection.begin().await.map_err(doing("begin to give rights back"))?;
         marker::hold(&mut tx, mark).await?;
         let returning = return_here(&mut there, ready, roles);
@@ -65,7 +65,7 @@ async fn return_here(connection: &mut PgConnection, ready: &Ready, roles: &[Stri
     tx.commit().await.map_err(doing("commit the return of rights"))
 }
 
-/// The tenants' roles that gave `roles` rights in this database.
+/// The roles of tenants that granted `roles` rights in this database.
 pub(super) async fn givers(connection: &mut PgConnection, roles: &[String]) -> Result<Vec<String>> {
     sqlx::query_scalar(
         "select giver.rolname::text

@@ -1,6 +1,7 @@
-//! Taking a tenant off its target: logins closed, sessions ended, objects and roles dropped, and a look at what is left.
+//! Removes a tenant from its target: closes its logins, ends its sessions, drops its objects and roles, and looks for what is
+//! left.
 //!
-//! Invariants: only what the marker proves to be ours is touched; every piece can be done again; no single transaction
+//! Invariants: only what the marker proves to be the daemon's is touched. Every step may be repeated. No single transaction
 //! takes more locks than a default server has room for. Dropping runs none of the tenant's code.
 
 mod belongings;
@@ -31,24 +32,25 @@ use super::tenancy::shared::pools::{self, Door};
 use super::tenancy::shared::{shared_names, tenant_rows};
 use super::tenant_ddl;
 
-/// Tables dropped in one transaction: about 10 locks each, so that a batch stays far below the 6,400 of a default server.
+/// Tables dropped in one transaction. Each takes about 10 locks, so that a batch stays far below the 6,400 of a default
+/// server.
 const TABLES_A_BATCH: i64 = 40;
-/// For how long the drop of the roles is begun anew where others were quicker.
+/// How long the drop of the roles is repeated if others were faster.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The placement to be removed: what the marker `mark` proves to be ours.
+/// The placement to be removed. The marker `mark` proves that it is the daemon's.
 #[derive(Debug)]
 pub struct Removal<'a> {
     site: Site<'a>,
     ready: &'a Ready,
     mark: Mark,
     placement: &'a PlacementName,
-    /// Whose tables it shares.
+    /// The pool whose tables the placement shares.
     pool: Option<PlacementName>,
 }
 
 impl<'a> Removal<'a> {
-    /// Settles the build first: an open one is waited for, and a late one can never come.
+    /// Settles the build first. This waits for an open build, and makes sure that no late one can follow.
     pub async fn begin(
         site: Site<'a>,
         ready: &'a Ready,
@@ -60,17 +62,18 @@ impl<'a> Removal<'a> {
         Ok((Self { site, ready, mark, placement, pool }, settled))
     }
 
-    /// Nobody logs in any more.
+    /// Closes the tenant's logins.
     pub async fn close_logins(&self) -> Result<()> {
         let mut connection = self.site.target.acquire().await?;
         let mut tx = connection.begin().await.map_err(doing("begin to close the logins"))?;
-        // The marker first: whoever opens a login holds it, so a login is closed after it was opened, or never opened.
+        // The marker comes first. Opening a login holds the marker too, so a login is closed after it
+        // was opened, or is never opened.
         let state = marker::hold(&mut tx, self.mark).await?;
         if !state.is_going() {
             marker::set_state(&mut tx, self.mark.build, MarkerState::Suspended).await?;
         }
         let mut roles = existing(&mut tx, &tenant_ddl::login_roles(self.placement)).await?;
-        // Open only where a file that runs outside the transaction was cut short.
+        // The owner's login is open only if a file that runs outside the transaction was interrupted.
         if can_log_in(&mut tx, self.placement).await? {
             roles.push(self.placement.to_string());
         }
@@ -82,7 +85,7 @@ impl<'a> Removal<'a> {
         tx.commit().await.map_err(doing("commit the closing of the logins"))
     }
 
-    /// Ends the tenant's sessions and waits until they are gone; gives their number. What they prepared goes with them.
+    /// Ends the tenant's sessions and waits until they are gone. Returns their number. Also rolls back what they prepared.
     pub async fn end_sessions(&self) -> Result<u64> {
         let mut connection = self.site.target.acquire().await?;
         let mut roles = existing(&mut connection, &tenant_ddl::login_roles(self.placement)).await?;
@@ -90,7 +93,8 @@ impl<'a> Removal<'a> {
             roles.push(self.placement.to_string());
         }
         let ended = sessions::end(&mut connection, self.ready, self.mark, &roles).await?;
-        // They outlive their sessions. Those of roles that all share can be the tenant's, and nobody else answers for them.
+        // Prepared transactions outlive their sessions. Those of shared roles can be the tenant's, and nobody
+        // else is responsible for them.
         let mut roles = tenant_ddl::all_roles(self.placement);
         roles.extend(shared_names::roles(self.ready, self.pool.as_ref()));
         let left = prepared_transactions::of_roles(&mut connection, &roles).await?;
@@ -108,7 +112,7 @@ impl<'a> Removal<'a> {
         Ok(ended)
     }
 
-    /// Drops the tenant's database, or its schema; of a pool, removes the tenant's rows.
+    /// Drops the tenant's database or its schema. In a pool, removes the tenant's rows.
     pub async fn drop_objects(&self) -> Result<()> {
         if self.site.is_own_database() {
             return databases::drop_database(self.site.target, self.ready, self.mark, self.placement).await;
@@ -121,7 +125,7 @@ impl<'a> Removal<'a> {
         if is_there { shared.remove().await.map(drop) } else { Ok(()) }
     }
 
-    /// Tables first and in batches.
+    /// Drops the tables first, in batches.
     async fn drop_schema(&self) -> Result<()> {
         let mut connection = self.site.target.acquire().await?;
         dependents::spare(&mut connection, self.placement).await?;
@@ -173,12 +177,12 @@ impl<'a> Removal<'a> {
         Ok(())
     }
 
-    /// Drops the roles with what still hangs on them (default privileges, large objects), and closes the books. Other tenants
-    /// can give them something again and again: whoever keeps the drop waiting loses its session.
+    /// Drops the roles together with what depends on them (default privileges, large objects), and closes the bookkeeping.
+    /// Other tenants can grant them something again and again, so a session that keeps the drop waiting is ended.
     pub async fn drop_roles(&self) -> Result<()> {
         let Self { site, ready, mark, .. } = *self;
         let target = site.target;
-        // What was made in the name of a role that all share could have been given to these.
+        // Something that was made in the name of a shared role could have been granted to these roles.
         Box::pin(shared_names::take_away(target, ready, self.pool.as_ref())).await?;
         let mut connection = target.acquire().await?;
         let roles = existing(&mut connection, &tenant_ddl::all_roles(self.placement)).await?;
@@ -191,7 +195,7 @@ impl<'a> Removal<'a> {
         loop {
             let dropping = Box::pin(self.drop_free_roles(&mut connection));
             match yielding::while_others_yield(target, ready, backend, dropping).await {
-                // Somebody was quicker by a hair.
+                // Another session was slightly faster.
                 Err(error) if was_overtaken(&error) => {
                     let givers = foreign_grants::givers(&mut connection, &roles).await?;
                     if Instant::now() > deadline {
@@ -214,7 +218,8 @@ impl<'a> Removal<'a> {
         }
         if !roles.is_empty() {
             let list = roles.iter().map(|role| identifier(role)).collect::<Vec<_>>().join(", ");
-            // In one message: between the two somebody could give a role something, which then could not be dropped.
+            // In one message: between the two statements, somebody could grant a role something, and the role could not be
+            // dropped.
             let sql = format!("drop owned by {list} cascade; drop role {list}");
             execute(&mut tx, sql, "drop the tenant's roles, and what hangs on them").await?;
         }
@@ -236,7 +241,7 @@ impl<'a> Removal<'a> {
         tx.commit().await.map_err(doing("commit the drop of the tenant's roles"))
     }
 
-    /// What of the placement the catalog still shows; empty when it is gone.
+    /// What the catalog still shows of the placement; empty once it is gone.
     pub async fn leftovers(&self) -> Result<Vec<String>> {
         let mut connection = self.site.target.acquire().await?;
         sqlx::query_scalar(
@@ -254,7 +259,7 @@ impl<'a> Removal<'a> {
         .map_err(doing("look for what is left"))
     }
 
-    /// Some of its data may be gone already: nothing may be opened or archived any more.
+    /// Whether the removal has begun. Some of the data may be gone then, so nothing may be opened or archived any more.
     pub async fn is_begun(&self) -> Result<bool> {
         let mut connection = self.site.target.acquire().await?;
         let mut tx = connection.begin().await.map_err(doing("begin to look at the marker"))?;
@@ -270,14 +275,14 @@ impl<'a> Removal<'a> {
     }
 }
 
-/// Somebody gave a role something between the look at what hangs on it and its drop, or was about to.
+/// Somebody granted a role something, or was about to, between the look at what depends on it and its drop.
 fn was_overtaken(error: &Error) -> bool {
     /// dependent_objects_still_exist, lock_not_available, deadlock_detected
     const OVERTAKEN: [&str; 3] = ["2BP01", "55P03", "40P01"];
     error.server().is_some_and(|server| server.is_any(&OVERTAKEN) || server.is_concurrent_update())
 }
 
-/// Names the tenants, for a person.
+/// A readable error that names the tenants.
 fn overtaken(error: Error, givers: &[String]) -> Error {
     let tenants = tenants_of(givers);
     if tenants.is_empty() {

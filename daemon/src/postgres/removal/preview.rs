@@ -1,10 +1,10 @@
-//! What a removal would take: tables, rows, size, roles and sessions of a placement, read from its target.
+//! What a removal would take: the tables, rows, size, roles and sessions of a placement, read from its target.
 //!
-//! Invariants: everything that is written for counting is rolled back, and no expression of the tenant's is evaluated
-//! where RESET ROLE reaches the provisioner. Counting needs SELECT, which only the owner has; and even a bare `count(*)`
-//! makes the planner evaluate the constant parts of index expressions, which are the tenant's functions. So it runs as a
-//! migration does, inside a SECURITY DEFINER function of the owner, in a transaction that is read-only by then.
-//! Where that fails or takes too long the server's statistics answer.
+//! Invariants: everything that is written for counting is rolled back, and no expression of the tenant is evaluated where
+//! RESET ROLE reaches the provisioner. Counting needs SELECT, which only the owner has. Even a bare `count(*)` makes the
+//! planner evaluate the constant parts of index expressions, which are the tenant's functions. So the count runs as a
+//! migration does, inside a SECURITY DEFINER function of the owner, in a transaction that is read-only by then. If that fails
+//! or takes too long, the server's statistics are used.
 
 use std::time::Duration;
 
@@ -22,14 +22,14 @@ use crate::postgres::tenancy::database::databases;
 use crate::postgres::tenancy::shared::{pools, tenant_rows};
 use crate::postgres::tenant_ddl;
 
-/// Longer than this nobody who has a dialog open waits for a number; the estimate is there at once.
+/// Nobody with an open dialog waits longer than this for a number, and the estimate is available at once.
 const LIMITS: &str = "set local statement_timeout = '1s'; set local lock_timeout = '100ms'";
 
-/// For the whole count; longer than the server's own limit for one statement.
+/// The limit for the whole count. It is longer than the server's own limit for one statement.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Of ordinary tables and partitions alone: a view's or a foreign table's rows are not the tenant's to lose. Policies
-/// either do not apply to the owner or, where they are forced, end the count with an error.
+/// Counts only ordinary tables and partitions, because the rows of a view or a foreign table are not lost with the tenant.
+/// Policies do not apply to the owner, or end the count with an error if they are forced.
 const COUNTER: &str = "\
 grant {placement} to {provisioner};
 set local role {placement};
@@ -54,7 +54,7 @@ reset role;
 set local transaction_read_only = on;
 ";
 
-/// What is there.
+/// What the placement has on its target.
 #[derive(Debug)]
 pub struct Inventory {
     pub tables: u64,
@@ -63,7 +63,7 @@ pub struct Inventory {
     pub size_bytes: Option<u64>,
     pub roles: Vec<String>,
     pub sessions: u64,
-    /// Whose tables the rows are in; those stay, and none of them is counted.
+    /// The pool whose tables contain the rows. Those tables stay, and none of them is counted.
     pub pool: Option<PlacementName>,
 }
 
@@ -75,7 +75,7 @@ pub async fn look(site: Site<'_>, ready: &Ready, placement: &PlacementName) -> R
     }
     let pool = pools::of_placement(site.target, placement).await?;
     let mut connection = site.acquire().await?;
-    // For want of a better number the rows of all its tenants.
+    // If there is no better number, this is the number for all tenants of the pool.
     let (mut tables, estimate) = tables(&mut connection, pool.as_ref().unwrap_or(placement)).await?;
     if pool.is_some() {
         tables = 0;
@@ -88,7 +88,7 @@ pub async fn look(site: Site<'_>, ready: &Ready, placement: &PlacementName) -> R
     let counted = match timeout(PATIENCE, counting).await {
         Ok(counted) => unless_refused(counted, "count")?,
         Err(_) => {
-            // Code that catches its own cancellation: a server whose client is gone ends it for good.
+            // The tenant's code catches its own cancellation. The server ends it for good once its client is gone.
             drop(connection.detach());
             None
         }
@@ -100,7 +100,7 @@ pub async fn look(site: Site<'_>, ready: &Ready, placement: &PlacementName) -> R
     Ok(Inventory { tables, rows, size_bytes, roles, sessions, pool })
 }
 
-/// The roles that are there, and the number of their sessions.
+/// The existing roles, and the number of their sessions.
 async fn roles(target: &Target, placement: &PlacementName) -> Result<(Vec<String>, u64)> {
     let mut connection = target.acquire().await?;
     let roles: Vec<String> =
@@ -117,8 +117,8 @@ async fn roles(target: &Target, placement: &PlacementName) -> Result<(Vec<String
     Ok((roles, sessions.unsigned_abs()))
 }
 
-/// Number of tables, and how many rows the server thinks are in them. Both kinds of statistics can lag behind, and one
-/// is lost in a crash: the larger one frightens sooner.
+/// The number of tables, and the server's estimate of their rows. Both kinds of statistics can lag behind, and one is lost in
+/// a crash. The larger number is used, because it warns sooner.
 async fn tables(connection: &mut PgConnection, placement: &PlacementName) -> Result<(u64, u64)> {
     let (tables, rows): (i64, f64) = sqlx::query_as(
         "select count(*) filter (where c.relkind in ('r', 'p') and not c.relispartition),
@@ -177,7 +177,7 @@ async fn count(
     rows
 }
 
-/// What the server answered with an error is not known; a server that is gone is an error.
+/// If the server answers with an error, the number is unknown. If the server is gone, that is an error.
 fn unless_refused(result: Result<i64>, what: &'static str) -> Result<Option<u64>> {
     match result {
         Ok(value) => Ok(Some(value.unsigned_abs())),

@@ -1,8 +1,8 @@
-//! Others who keep a removal waiting: any tenant can give a leaving tenant's roles something, or name its objects, and then leave
-//! the transaction open, or prepare it.
+//! Others who keep a removal waiting. Any tenant can grant something to the roles of a leaving tenant, or refer to its
+//! objects, and then leave the transaction open or prepare it.
 //!
-//! Invariants: only sessions and prepared transactions of tenants are ended, and only such as a removal waits for, or such as
-//! gave its roles something and overtook it. The daemon's own operations are waited for.
+//! Invariants: only sessions and prepared transactions of tenants are ended, and only if a removal waits for them, or if they
+//! granted its roles something and overtook it. The daemon's own operations are waited for.
 
 use std::time::Duration;
 
@@ -13,18 +13,18 @@ use crate::postgres::error::{Result, doing};
 use crate::postgres::target::prepared_transactions;
 use crate::postgres::target::{Ready, Target};
 
-/// How long others are waited for before they are made to yield, and how often is looked for more of them.
+/// How long others are waited for before they have to yield, and how often to look for more of them.
 const COURTESY: Duration = Duration::from_millis(200);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Does some work on a server's process `backend`, and ends whomever of other tenants it waits for.
+/// Does some work in the server process `backend`, and ends the sessions and transactions of other tenants that it waits for.
 pub(super) async fn while_others_yield<T>(
     target: &Target,
     ready: &Ready,
     backend: i32,
     work: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    // Boxed: pinned in place it would be held twice.
+    // Boxed: a future that is pinned in place would be stored twice.
     let mut work = Box::pin(work);
     let mut patience = COURTESY;
     loop {
@@ -34,7 +34,7 @@ pub(super) async fn while_others_yield<T>(
         }
         match end_blockers(target, ready, backend).await {
             Ok(ended) => tell(&ended),
-            // The wait has an end of its own.
+            // The wait has its own time limit.
             Err(error) => {
                 tracing::warn!(error = %error.explain(), "whoever keeps a removal waiting could not be ended");
             }
@@ -42,7 +42,8 @@ pub(super) async fn while_others_yield<T>(
     }
 }
 
-/// Ends the sessions of `tenants`, placements whose logins gave a leaving tenant something and were quicker than its removal.
+/// Ends the sessions of `tenants`, placements whose logins granted a leaving tenant something and were faster than its
+/// removal.
 pub(super) async fn end_givers(target: &Target, ready: &Ready, tenants: &[String]) -> Result<()> {
     let mut connection = target.acquire().await?;
     let busy: Vec<(i32, String)> = sqlx::query_as(
@@ -85,7 +86,7 @@ async fn end(
     let mut ended = Vec::new();
     for (pid, role) in sessions {
         let mut tx = connection.begin().await.map_err(doing("begin to end a session"))?;
-        // What is being dropped may have joined the same role, in a transaction that waits.
+        // The drop in progress may have joined the same role, in a transaction that waits.
         execute(&mut tx, "set local lock_timeout = '100ms'".to_owned(), "bound a wait").await?;
         // Without the membership the server refuses to end another role's session.
         execute(&mut tx, ready.join(&role), "join a login role").await?;

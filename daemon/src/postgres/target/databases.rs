@@ -1,4 +1,4 @@
-//! What a target has for tenants with databases of their own, once the first of them needed it.
+//! What a target has for tenants with databases of their own, once the first of them has needed it.
 
 use tenantry_protocol::name::PlacementName;
 
@@ -7,12 +7,12 @@ use super::location::{Home, Site};
 
 #[derive(Debug)]
 pub struct Groundwork {
-    /// The database that each of theirs is copied from.
+    /// The database that each of their databases is copied from.
     pub template: String,
     pub canary: CanaryDatabase,
 }
 
-/// The database of nobody that such tenants attack, and the way to it.
+/// The database that such tenants attack, which belongs to no tenant, and how to reach it.
 #[derive(Debug)]
 pub struct CanaryDatabase {
     pub placement: PlacementName,
@@ -20,7 +20,7 @@ pub struct CanaryDatabase {
 }
 
 impl CanaryDatabase {
-    /// Where the provisioner looks whether it has changed.
+    /// Where the provisioner checks whether the canary has changed.
     pub const fn site<'a>(&'a self, target: &'a Target) -> Site<'a> {
         self.home.on(target)
     }

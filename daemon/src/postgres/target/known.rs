@@ -1,4 +1,4 @@
-//! What is found out once, and kept until it is forgotten.
+//! A value that is found out once and kept until it is forgotten.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::postgres::error::{Result, doing};
 #[derive(Debug)]
 pub(in crate::postgres) struct Known<T> {
     value: RwLock<Option<Arc<T>>>,
-    /// Held while it is found out, which can take as long as a connection to a server that is mute.
+    /// Held while the value is found out. This can take as long as a connection to a server that does not answer.
     turn: Mutex<()>,
 }
 
@@ -25,8 +25,8 @@ impl<T> Known<T> {
         self.value.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What is known, or what `find` finds out. Waits at most `patience` for somebody else's attempt; `what` is said where
-    /// that was not enough.
+    /// Returns the known value, or the one that `find` finds out. Waits at most `patience` for another caller's attempt.
+    /// `what` appears in the error if that was not enough.
     pub(in crate::postgres) async fn get_or_find(
         &self,
         patience: Duration,

@@ -1,8 +1,8 @@
-//! Where a tenant's objects live: in the target's own database, or in one of the tenant's own. Everything that looks into
-//! a tenant, builds it or logs in as it goes through here.
+//! Where a tenant's objects live: in the target's own database, or in a database of the tenant's own. All code that looks into
+//! a tenant, builds it or logs in as it uses this module.
 //!
-//! What is the cluster's (roles, sessions, memberships, databases) is changed over the target's own connections, whatever
-//! the tenancy, under the marker that [`Home::standing`] names.
+//! What belongs to the cluster (roles, sessions, memberships, databases) is changed over the target's own connections,
+//! whatever the tenancy is, under the marker that [`Home::standing`] names.
 
 use sqlx::postgres::{PgConnectOptions, PgPool};
 use sqlx::{Connection as _, PgConnection};
@@ -16,19 +16,20 @@ use crate::postgres::error::{Result, doing};
 use crate::postgres::secret::Password;
 use crate::postgres::tenant_ddl;
 
-/// Connections to a tenant's own database at once: the build's, and one beside it that looks at what it waits for.
+/// Connections to a tenant's own database at a time: that of the build, and one that looks at what the build waits for.
 const CONNECTIONS: u32 = 3;
 
 /// The database of a placement.
 #[derive(Debug, Clone)]
 pub enum Home {
-    /// The target's.
+    /// The target's database.
     Target,
-    /// Its own, with the placement's name. The pool is as long-lived as the operation; nobody connects before somebody asks.
+    /// Its own database, with the placement's name. The pool lives as long as the operation, and
+    /// connects only when it is used.
     Database { placement: PlacementName, reservation: OperationId, pool: PgPool },
 }
 
-/// A home on its target.
+/// The home of a placement on its target.
 #[derive(Debug, Clone, Copy)]
 pub struct Site<'a> {
     pub target: &'a Target,
@@ -57,8 +58,9 @@ impl Home {
         Self::Database { placement: placement.clone(), reservation, pool }
     }
 
-    /// The marker, on the target, that whoever changes the placement holds: of the build, or where the build's own is within
-    /// a database that comes and goes, of the reservation, which stays whatever becomes of the builds.
+    /// The marker on the target that every change of the placement holds. Normally it is the marker of the build. If
+    /// that marker is within a database, which comes and goes, it is the marker of the reservation, which stays
+    /// whatever becomes of the builds.
     pub const fn standing(&self, mark: Mark) -> Mark {
         match self {
             Self::Target => mark,
@@ -86,7 +88,7 @@ impl Site<'_> {
     pub async fn take_back(&self, connection: TargetConnection, backend: i32) {
         match self.home {
             Home::Target => self.target.take_back(connection, backend).await,
-            // Its pool is as short-lived as the operation.
+            // The pool lives only as long as the operation.
             Home::Database { .. } => drop(connection),
         }
     }
@@ -98,7 +100,7 @@ impl Site<'_> {
         }
     }
 
-    /// The database is the tenant's own.
+    /// Whether the database is the tenant's own.
     pub const fn is_own_database(&self) -> bool {
         matches!(self.home, Home::Database { .. })
     }
@@ -119,17 +121,17 @@ impl Site<'_> {
         }
     }
 
-    /// A session as one of a tenant's own roles, over the way that the tenant's application takes.
+    /// A session as one of a tenant's own roles, by the same connection as the tenant's application.
     pub async fn login(&self, role: &str, password: &Password) -> Result<PgConnection> {
         self.login_with(role, password, "tenantry-probe", []).await
     }
 
-    /// The same to another database of the server.
+    /// The same for another database of the server.
     pub async fn login_to(&self, database: &str, role: &str, password: &Password) -> Result<PgConnection> {
         self.enter(database, role, password, "tenantry-probe", []).await
     }
 
-    /// The same under that name, with settings that the role's own do not change.
+    /// The same with this application name, and with settings that the role's own settings do not override.
     pub async fn login_with<const N: usize>(
         &self,
         role: &str,

@@ -1,7 +1,7 @@
-//! A look, from beside, at the locks that a session holds, and the end of one that holds too many.
+//! Looks at the locks that a session holds, from another connection, and ends a session that holds too many.
 //!
-//! The session itself is asked nothing. Looks have a connection of their own, so that none waits for a place in the pool
-//! behind the very builds that it is to look at.
+//! The session itself is not asked anything. Looks have their own connection, so that they do not wait for a place in the pool
+//! behind the very builds that they look at.
 
 use std::time::Duration;
 
@@ -13,23 +13,23 @@ use crate::postgres::error::{Result, doing};
 /// A session in a transaction.
 #[derive(Debug, Clone)]
 pub struct BuildSession {
-    /// The server's process for it.
+    /// The server process of the session.
     pub(in crate::postgres) backend: i32,
     /// The transaction's id.
     pub(in crate::postgres) xid: String,
 }
 
-/// Where looks come from: a connection of their own that is kept open, whoever takes the rest.
+/// The source of looks: a separate connection that is kept open, even if all others are taken.
 #[derive(Debug)]
 pub struct Lookout(PgPool);
 
-/// One, and room for another to take its place.
+/// One connection, and room for another to replace it.
 const CONNECTIONS: u32 = 2;
-/// A look that takes longer says nothing of now.
+/// A look that takes longer says nothing about the present.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Lookout {
-    /// Connects when it is first needed.
+    /// Connects when a look is first needed.
     pub(super) fn new(connection: PgConnectOptions) -> Self {
         Self(kept::options(CONNECTIONS).acquire_timeout(PATIENCE).connect_lazy_with(connection))
     }
@@ -52,7 +52,8 @@ impl Lookout {
         Ok(u32::try_from(held).unwrap_or(u32::MAX))
     }
 
-    /// Ends the session, if it is still in that transaction. A migration could catch a cancel, and go on.
+    /// Ends the session if it is still in that transaction. A cancel would not do, because a migration could catch it and go
+    /// on.
     pub async fn end(&self, session: &BuildSession) -> Result<()> {
         sqlx::query(
             "select pg_terminate_backend(pid) from pg_stat_activity where pid = $1 and backend_xid::text = $2",

@@ -1,6 +1,6 @@
-//! The marker of a build on its target: fence and witness.
+//! The marker of a build on its target. It is the fence and the witness of the build.
 //!
-//! A build's first statement inserts it. [`super::settlement`] finds out by it what became of a build.
+//! The first statement of a build inserts it. [`super::settlement`] uses it to find out what became of the build.
 
 use sqlx::PgConnection;
 use tenantry_protocol::id::{OperationId, TenantId};
@@ -9,18 +9,18 @@ use uuid::Uuid;
 
 use crate::postgres::error::{Error, Result, doing};
 
-/// Whose build a marker stands for.
+/// The owner of the build that a marker stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
     Tenant(TenantId),
     Canary,
-    /// The reservation of the canary that has a database of its own.
+    /// The reservation of the canary with a database of its own.
     CanaryDatabase,
-    /// Of many tenants' tables.
+    /// The tables of many tenants.
     Pool,
 }
 
-/// The build that a placement comes from, and the epoch under which it is changed.
+/// The build that made a placement, and the epoch under which the placement is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
     /// The key of the marker.
@@ -29,7 +29,7 @@ pub struct Mark {
     pub fence: i64,
 }
 
-/// Where a placement is, as its marker says.
+/// The state of a placement, according to its marker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MarkerState {
     Building,
@@ -45,7 +45,7 @@ impl MarkerState {
     const ALL: [Self; 6] =
         [Self::Building, Self::Active, Self::Suspended, Self::Removing, Self::Removed, Self::Void];
 
-    /// As the bookkeeping has it.
+    /// The name in the bookkeeping.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Building => "building",
@@ -57,12 +57,12 @@ impl MarkerState {
         }
     }
 
-    /// Some of it may be gone.
+    /// Whether parts of the placement may be gone.
     pub const fn is_going(self) -> bool {
         matches!(self, Self::Removing | Self::Removed)
     }
 
-    /// Refused unless it is still being made.
+    /// Refuses unless the placement is still being made.
     pub fn require_building(self) -> Result<()> {
         if self == Self::Building {
             return Ok(());
@@ -80,7 +80,7 @@ impl MarkerState {
 }
 
 impl Owner {
-    /// Kind and tenant of the marker.
+    /// The kind and the tenant in the marker's row.
     fn row(self) -> (&'static str, Option<Uuid>) {
         match self {
             Self::Tenant(id) => ("tenant", Some(id.as_uuid())),
@@ -91,7 +91,7 @@ impl Owner {
     }
 }
 
-/// The marker; must be the first statement of the build's transaction.
+/// Inserts the marker. This must be the first statement of the build's transaction.
 pub async fn insert_marker(
     connection: &mut PgConnection,
     mark: Mark,
@@ -115,7 +115,8 @@ pub async fn insert_marker(
     .map_err(doing("insert the marker"))
 }
 
-/// As [`hold`], of a marker that may not be there yet, and then is: a reservation, which no one transaction stands for.
+/// Like [`hold`], but makes the marker if it is missing. This is for a reservation, which does not stand for a single
+/// transaction.
 pub(in crate::postgres) async fn claim(
     connection: &mut PgConnection,
     mark: Mark,
@@ -141,12 +142,12 @@ pub(in crate::postgres) async fn claim(
     match held {
         Some((state, true)) => MarkerState::parse(&state),
         Some((_, false)) => Err(Error::Fenced),
-        // Its operation was given up meanwhile.
+        // The operation was abandoned meanwhile.
         None => Err(Error::MarkerExists),
     }
 }
 
-/// Moves a marker on; the row must be there.
+/// Moves a marker to another state. The row must exist.
 pub async fn set_state(
     connection: &mut PgConnection,
     operation: OperationId,
@@ -162,8 +163,8 @@ pub async fn set_state(
     if changed.rows_affected() == 1 { Ok(()) } else { Err(Error::Unmarked { build: operation }) }
 }
 
-/// Takes hold of a placement that stands until the transaction ends, and raises its fence; the first statement of each
-/// change. Gives the marker's state. [`Error::Fenced`] if a later daemon changed it, [`Error::Unmarked`] if there is none.
+/// Locks a standing placement until the transaction ends, and raises its fence. This is the first statement of each change.
+/// Returns the marker's state, [`Error::Fenced`] if a later daemon changed it, or [`Error::Unmarked`] if there is no marker.
 pub async fn hold(connection: &mut PgConnection, mark: Mark) -> Result<MarkerState> {
     let held: Option<(String, bool)> = sqlx::query_as(
         "update tenantry.placement set fence = greatest(fence, $2)
@@ -191,7 +192,7 @@ pub struct HistoryRow<'a> {
     pub duration_us: i64,
 }
 
-/// The history of a file that no build applied; a build's is written by [`close_file`].
+/// Writes the history of a file that no build applied. For a build, [`close_file`] writes it.
 pub async fn insert_history(
     connection: &mut PgConnection,
     placement: &PlacementName,
@@ -213,24 +214,25 @@ pub async fn insert_history(
     .map_err(doing("write the migration's history"))
 }
 
-/// Where the session stands after a file.
+/// The state of the session after a file.
 #[derive(Debug)]
 pub struct Closed {
-    /// The session is the provisioner's, in the build's transaction.
+    /// The session has the provisioner's role and is in the build's transaction.
     pub within_bounds: bool,
     /// The transaction can still write.
     pub writable: bool,
-    /// The tenant's schema is there, and its owner's.
+    /// The tenant's schema exists and belongs to its owner.
     pub schema_stands: bool,
     /// The tables with triggers, as the server quotes them.
     pub triggered_tables: Vec<String>,
-    /// One of those triggers is deferrable.
+    /// At least one of those triggers is deferrable.
     pub any_deferrable: bool,
-    /// Which function runs the files now, as [`crate::postgres::tenant_ddl::RUNNER`] tells it; none if it was dropped.
+    /// The current version of the function that runs the files, as [`crate::postgres::tenant_ddl::RUNNER`] returns it; none
+    /// if the function was dropped.
     pub runner: Option<String>,
 }
 
-/// Looks where the session stands after a file, and writes the file's history where it can be written.
+/// Checks the state of the session after a file, and writes the file's history if it can be written.
 pub async fn close_file(
     connection: &mut PgConnection,
     provisioner: &str,

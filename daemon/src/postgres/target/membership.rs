@@ -1,4 +1,5 @@
-//! The daemon's membership of a tenant's role, for as long as the server asks for it: to drop, to end a session, to alter.
+//! The daemon's membership of a tenant's role. It lasts as long as the server requires it: to drop, to end a session, or to
+//! alter.
 
 use super::Ready;
 use crate::postgres::quote::{Value, render};
@@ -9,7 +10,7 @@ impl Ready {
         self.membership("grant {role} to {provisioner}", role)
     }
 
-    /// The statement by which it leaves again.
+    /// The statement by which the daemon's role leaves `role`.
     pub(in crate::postgres) fn leave(&self, role: &str) -> String {
         self.membership("revoke {role} from {provisioner}", role)
     }

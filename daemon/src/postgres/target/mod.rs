@@ -1,7 +1,7 @@
-//! A target database: the pool of the provisioner's connections to it, and what is known of it. What makes a target ready
-//! for tenants stands above, in [`super::preparation`].
+//! A target database: the pool of the provisioner's connections to it, and what is known about it. The code that makes a
+//! target ready for tenants is in [`super::preparation`].
 //!
-//! Invariant: a connection goes back to the pool only after DISCARD ALL; on any doubt it is closed.
+//! Invariant: a connection goes back to the pool only after DISCARD ALL. If there is any doubt, it is closed.
 
 pub mod databases;
 mod known;
@@ -31,15 +31,15 @@ use super::connections::queue::{self, Queue};
 use super::connections::{DURABLE, kept};
 use super::error::{Result, doing};
 
-/// How long whoever wants a connection waits while nobody gets one, and for the server to answer at all.
+/// How long a caller waits while nobody gets a connection, and how long the server may take to answer at all.
 pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a connection to a tenant's own database is kept that nobody needs.
+/// How long an unused connection to a tenant's own database is kept.
 const IDLE_TIME: Duration = Duration::from_secs(300);
-/// A server process keeps every function that it ever compiled, and walks their plans at each change of the catalog: a
-/// hundred builds later the same build takes twice as long. A new process costs a few ms.
+/// A server process keeps every function that it has ever compiled, and goes through their plans at each change of the
+/// catalog. After a hundred builds, the same build takes twice as long. A new process costs a few ms.
 const BUILDS_PER_CONNECTION: u32 = 8;
 
-/// What the configuration says of a target.
+/// The configuration of a target.
 #[derive(Clone)]
 pub struct TargetOptions {
     pub name: TargetName,
@@ -49,7 +49,7 @@ pub struct TargetOptions {
     pub max_connections: u32,
     pub lock_timeout: Duration,
     pub statement_timeout: Duration,
-    /// The certificates that vouch for the server; none for the system's.
+    /// The certificates that vouch for the server; none to use the system's.
     pub ssl_root: Option<PathBuf>,
     /// How archives of its tenants are made.
     pub archives: Arc<Archives>,
@@ -59,52 +59,52 @@ pub struct TargetOptions {
 #[derive(Debug, Clone)]
 pub struct Archives {
     pub dir: PathBuf,
-    /// Of `pg_dump` and `pg_restore`; none for the nearest that are installed.
+    /// The directory of `pg_dump` and `pg_restore`; none for the nearest installed version.
     pub bin_dir: Option<PathBuf>,
-    /// Of the private cluster's programs; these may be among them.
+    /// The directory of the private cluster's programs, which may include these two.
     pub cluster_bin_dir: Option<PathBuf>,
-    /// How long making and checking one may take.
+    /// How long it may take to make and check an archive.
     pub timeout: Duration,
 }
 
-/// A target; connects when it is first needed, so that one that is down hurts nobody else.
+/// A target. It connects when it is first needed, so that a target that is down does not affect others.
 pub struct Target {
     options: TargetOptions,
     pool: PgPool,
-    /// For its connections.
+    /// The queue for its connections.
     queue: Queue,
     lookout: Lookout,
     ready: Known<Ready>,
     groundwork: Known<Groundwork>,
-    /// Builds so far, by server process.
+    /// The number of builds so far, by server process.
     worn: Mutex<HashMap<i32, u32>>,
 }
 
-/// What holds for a target that was reached and prepared.
+/// What is known about a target that was reached and prepared.
 #[derive(Debug, Clone)]
 pub struct Ready {
-    /// As the server says it: `15.20`.
+    /// As the server reports it: `15.20`.
     pub server_version: String,
     pub version_num: i32,
-    /// The daemon's role here.
+    /// The daemon's role on this target.
     pub provisioner: String,
     pub database: String,
-    /// Holds CONNECT on this database for its tenants.
+    /// The role that holds CONNECT on this database for its tenants.
     pub group: String,
     /// The tenant that probes attack.
     pub canary: PlacementName,
-    /// Locks that all sessions of the server can hold together.
+    /// The number of locks that all sessions of the server can hold together.
     pub locks_max: i64,
 }
 
 impl Ready {
-    /// `15` of `15.20`.
+    /// `15` for `15.20`.
     pub fn major(&self) -> u32 {
         self.version_num.unsigned_abs() / 10_000
     }
 }
 
-/// A connection of the provisioner. Dropped, it is cleaned or closed.
+/// A connection of the provisioner. When it is dropped, it is cleaned or closed.
 pub type TargetConnection = PoolConnection<Postgres>;
 
 impl std::fmt::Debug for TargetOptions {
@@ -144,13 +144,13 @@ impl Target {
         &self.options.name
     }
 
-    /// Where it is, without credentials.
+    /// The target's address, without credentials.
     pub fn address(&self) -> String {
         let (host, port) = self.endpoint();
         format!("{host}:{port}/{}", self.database())
     }
 
-    /// Host name or socket directory, and port.
+    /// The host name or socket directory, and the port.
     pub fn endpoint(&self) -> (String, u16) {
         let connection = &self.options.connection;
         let host = connection
@@ -163,38 +163,38 @@ impl Target {
         self.options.connection.get_database().unwrap_or("postgres")
     }
 
-    /// What is known of it without asking it, or waiting for anybody who does.
+    /// What is known about the target, without asking it or waiting for a caller that does.
     pub fn known(&self) -> Option<Arc<Ready>> {
         self.ready.get()
     }
 
-    /// Forgets what is known, so that the next use looks again: somebody may have changed the server.
+    /// Forgets what is known, so that the next use looks again. Somebody may have changed the server.
     pub fn forget(&self) {
         self.groundwork.forget();
         self.ready.forget();
     }
 
-    /// What was found on it, or made, before its first tenant.
+    /// What was found or made on the target before its first tenant.
     pub(super) const fn readiness(&self) -> &Known<Ready> {
         &self.ready
     }
 
-    /// What was made on it for tenants with databases of their own.
+    /// What was made on the target for tenants with databases of their own.
     pub(super) const fn groundwork(&self) -> &Known<Groundwork> {
         &self.groundwork
     }
 
-    /// A tenant whose objects live in this database.
+    /// The site of a tenant whose objects live in this database.
     pub const fn site(&self) -> Site<'_> {
         Home::Target.on(self)
     }
 
-    /// Where to look at a build from.
+    /// The lookout from which a build is observed.
     pub const fn lookout(&self) -> &Lookout {
         &self.lookout
     }
 
-    /// Connections of the provisioner to another database of the same server; none is made before it is asked for.
+    /// A pool of the provisioner's connections to another database of the same server. It connects only when it is used.
     pub fn pool_of(&self, database: &str, connections: u32) -> PgPool {
         let options = PgPoolOptions::new()
             .max_connections(connections)
@@ -203,13 +203,13 @@ impl Target {
         pool(options, provisioning(&self.options).database(database))
     }
 
-    /// One connection of the provisioner to another database of the same server.
+    /// A single connection of the provisioner to another database of the same server.
     pub async fn connect_to(&self, database: &str) -> Result<PgConnection> {
         let options = provisioning(&self.options).database(database);
         Box::pin(PgConnection::connect_with(&options)).await.map_err(doing("connect to another database"))
     }
 
-    /// Keeps the least connections open from now on, so that sessions of tenants cannot take their places.
+    /// Keeps the minimum of connections open from now on, so that sessions of tenants cannot take their places.
     pub fn keep_open(&self) {
         tokio::spawn(kept::keep(&self.pool, kept::LEAST));
         self.lookout.keep_open();
@@ -219,20 +219,20 @@ impl Target {
         self.queue.wait(ACQUIRE_TIMEOUT, self.pool.acquire()).await.map_err(doing("connect to the target"))
     }
 
-    /// Takes back a connection on which a build was committed: for the next use, or worn out, and then replaced.
+    /// Takes back a connection on which a build was committed. It is used again, or is replaced if it is worn out.
     pub async fn take_back(&self, connection: TargetConnection, backend: i32) {
         if !self.is_worn(backend) {
             return;
         }
         let pool = self.pool.clone();
-        // Aside: whoever committed the build need not wait for another connection to be opened.
+        // In the background, so that the caller need not wait for another connection to be opened.
         tokio::spawn(async move { kept::replace(&pool, kept::LEAST, connection).await });
     }
 
-    /// Counts a build of this server process, and says whether it was its last.
+    /// Counts a build of this server process, and says whether it was the last one.
     fn is_worn(&self, backend: i32) -> bool {
         let mut worn = self.worn.lock().unwrap_or_else(PoisonError::into_inner);
-        // Processes that ended otherwise are never heard of again.
+        // Nothing is ever heard again of processes that ended in another way.
         if worn.len() > 16 * self.options.max_connections as usize {
             worn.clear();
         }
@@ -243,7 +243,7 @@ impl Target {
         builds >= BUILDS_PER_CONNECTION
     }
 
-    /// One round trip, over a connection that is already open where there is one.
+    /// Makes one round trip, over an open connection if there is one.
     pub async fn ping(&self) -> Result<Duration> {
         let begin = Instant::now();
         self.pool.execute("select 1").await.map_err(doing("ask the target"))?;
@@ -256,9 +256,9 @@ impl Target {
     }
 }
 
-/// How the provisioner connects.
+/// The options with which the provisioner connects.
 fn provisioning(options: &TargetOptions) -> PgConnectOptions {
-    // As start-up parameters, so that a migration's RESET ALL brings these back, and not the server's defaults.
+    // These are start-up parameters, so that a migration's RESET ALL restores them, and not the server's defaults.
     options.connection.clone().application_name("tenantryd").statement_cache_capacity(0).options([
         ("search_path", "pg_catalog, pg_temp".to_owned()),
         ("lock_timeout", format!("{}ms", options.lock_timeout.as_millis())),
@@ -266,9 +266,9 @@ fn provisioning(options: &TargetOptions) -> PgConnectOptions {
         ("idle_in_transaction_session_timeout", "60s".to_owned()),
         (DURABLE.0, DURABLE.1.to_owned()),
         ("client_min_messages", "warning".to_owned()),
-        // Where a tenant made very much, the server would compile for seconds what reads the catalog.
+        // If a tenant has made very many objects, the server would spend seconds on compiling queries of the catalog.
         ("jit", "off".to_owned()),
-        // A statement whose daemon is gone ends by itself, and with it the transaction that recovery waits for.
+        // If its daemon is gone, a statement ends by itself, and with it the transaction that recovery waits for.
         ("client_connection_check_interval", "1s".to_owned()),
     ])
 }
@@ -277,7 +277,7 @@ fn pool(options: PgPoolOptions, connection: PgConnectOptions) -> PgPool {
     options
         .test_before_acquire(true)
         .after_release(|connection, _| {
-            // Fails inside a transaction, which then ends with its connection.
+            // This fails inside a transaction, which then ends with its connection.
             Box::pin(async move { Ok(connection.execute("discard all").await.is_ok()) })
         })
         .connect_lazy_with(connection)

@@ -1,7 +1,8 @@
-//! Transactions that somebody prepared and left: they outlive their session, and even their role's login, with every lock and
-//! row that they hold. Only servers whose `max_prepared_transactions` is above 0 have any.
+//! Transactions that somebody prepared and then left. They outlive their session, and even their role's login, with every lock
+//! and row that they hold. Only servers whose `max_prepared_transactions` is above 0 have any.
 //!
-//! Invariant: what is rolled back belongs to a role that is joined for it, as the server asks, and left again.
+//! Invariant: to roll a transaction back, the daemon joins the role that owns it, as the server
+//! requires, and then leaves the role.
 
 use sqlx::{Connection as _, PgConnection};
 use tenantry_protocol::plan::Finding;
@@ -11,12 +12,12 @@ use crate::postgres::connections::execute::execute;
 use crate::postgres::error::{Result, doing};
 use crate::postgres::quote::identifier;
 
-/// One of them.
+/// A prepared transaction.
 #[derive(Debug, Clone)]
 pub struct Prepared {
     pub owner: String,
     database: String,
-    /// The statement that undoes it.
+    /// The statement that rolls it back.
     undo: String,
 }
 
@@ -26,7 +27,7 @@ impl From<(String, String, String)> for Prepared {
     }
 }
 
-/// Those of `roles`, wherever they were prepared.
+/// The prepared transactions of `roles`, in any database.
 pub async fn of_roles(connection: &mut PgConnection, roles: &[String]) -> Result<Vec<Prepared>> {
     let found: Vec<(String, String, String)> = sqlx::query_as(
         "select owner::text, database::text, format('rollback prepared %L', gid) as undo
@@ -39,7 +40,7 @@ pub async fn of_roles(connection: &mut PgConnection, roles: &[String]) -> Result
     Ok(found.into_iter().map(Prepared::from).collect())
 }
 
-/// Those that a server's process waits for, of tenants or of roles that they share.
+/// The prepared transactions that a server process waits for. They belong to tenants, or to roles that tenants share.
 pub async fn blocking(connection: &mut PgConnection, backend: i32) -> Result<Vec<Prepared>> {
     let found: Vec<(String, String, String)> = sqlx::query_as(
         "select distinct x.owner::text, x.database::text, format('rollback prepared %L', x.gid) as undo
@@ -60,7 +61,7 @@ pub async fn blocking(connection: &mut PgConnection, backend: i32) -> Result<Vec
     Ok(found.into_iter().map(Prepared::from).collect())
 }
 
-/// Undoes them. Nothing of anybody's runs in that. One that is gone by now, or that its owner is about to end, is left.
+/// Rolls them back. This runs nobody's code. A transaction that is gone by now, or that its owner is about to end, is skipped.
 pub async fn roll_back(target: &Target, ready: &Ready, prepared: &[Prepared]) -> Result<()> {
     /// undefined_object, object_not_in_prerequisite_state
     const ENDED: [&str; 2] = ["42704", "55000"];
@@ -83,7 +84,7 @@ async fn roll_back_one(
     there: &mut PgConnection,
 ) -> Result<()> {
     let mut connection = target.acquire().await?;
-    // The statement can be in no transaction, so that the membership is committed for its time.
+    // The statement cannot run in a transaction, so the membership is committed while it runs.
     execute(&mut connection, ready.join(&one.owner), "join a role").await?;
     let become_owner = format!("set role {}", identifier(&one.owner));
     let undone = async {
@@ -95,7 +96,7 @@ async fn roll_back_one(
     undone
 }
 
-/// Whether anybody can leave some.
+/// Whether any role can leave prepared transactions behind.
 pub(in crate::postgres) async fn look(connection: &mut PgConnection) -> Result<Finding> {
     let (most, left): (i32, i64) = sqlx::query_as(
         "select current_setting('max_prepared_transactions')::int, count(*)

@@ -10,11 +10,11 @@ use super::marker::{self, Mark};
 use crate::postgres::connections::execute::execute;
 use crate::postgres::error::{Error, Result, doing};
 
-/// How long ended sessions may take to be gone.
+/// How long ended sessions may take to disappear.
 const TIMEOUT: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// Ends all sessions of `roles`, which must be closed already, and waits until they are gone; gives their number.
+/// Ends all sessions of `roles`, which must be closed already, and waits until they are gone. Returns their number.
 pub async fn end(connection: &mut PgConnection, ready: &Ready, mark: Mark, roles: &[String]) -> Result<u64> {
     let mut tx = connection.begin().await.map_err(doing("begin to end the sessions"))?;
     marker::hold(&mut tx, mark).await?;
@@ -39,7 +39,7 @@ pub async fn end(connection: &mut PgConnection, ready: &Ready, mark: Mark, roles
     Err(Error::Lingering(format!("sessions of {} do not end", roles.join(", "))))
 }
 
-/// Waits until the roles have no session; false if that takes longer than `patience`.
+/// Waits until the roles have no session. Returns false if this takes longer than `patience`.
 pub async fn are_gone(connection: &mut PgConnection, roles: &[String], patience: Duration) -> Result<bool> {
     let deadline = Instant::now() + patience;
     loop {

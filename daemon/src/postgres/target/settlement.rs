@@ -1,7 +1,7 @@
-//! What became of a build whose end nobody saw.
+//! Finds out what became of a build whose end nobody saw.
 //!
-//! A tombstone under the same operation waits for an open build and then tells whether it was committed; once it stands, a
-//! late build fails on it.
+//! A tombstone with the same operation waits for an open build, and then shows whether the build was committed. Once the
+//! tombstone stands, a late build fails on it.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::Target;
 use super::location::Site;
 use crate::postgres::error::{Error, Result, doing};
 
-/// How long whoever takes over waits for a transaction that is about to end by itself.
+/// How long a daemon that takes over waits for a transaction that is about to end by itself.
 const COURTESY: Duration = Duration::from_millis(300);
 
 /// What became of a build.
@@ -21,25 +21,26 @@ const COURTESY: Duration = Duration::from_millis(300);
 pub enum Settled {
     /// It was never committed, and never will be.
     Void,
-    /// It was committed: whatever it made is there.
+    /// It was committed, and everything that it made is there.
     Committed,
 }
 
-/// Finds out what became of a build, and makes sure that it stays so.
+/// Finds out what became of a build, and makes sure that this does not change.
 pub async fn settle(target: &Target, operation: OperationId, placement: &PlacementName) -> Result<Settled> {
     let mut connection = target.acquire().await?;
     bury(&mut connection, operation, placement).await
 }
 
-/// As [`settle`], for a daemon that takes over: whoever of ours still holds the marker in an open transaction works for
-/// nobody any more, and would be waited for as long as its daemon is stopped. It is ended after a moment.
+/// Like [`settle`], for a daemon that takes over. A session of the previous daemon that still holds the marker
+/// in an open transaction does useless work, and the wait for it would last as long as its daemon is stopped.
+/// So it is ended after a moment.
 pub async fn displace(site: Site<'_>, operation: OperationId, placement: &PlacementName) -> Result<Settled> {
     let mut connection = site.acquire().await?;
     let waiting = backend(&mut connection).await?;
     displacing(site.target, waiting, operation, bury(&mut connection, operation, placement)).await
 }
 
-/// The server's process for the connection.
+/// The server process of the connection.
 pub(in crate::postgres) async fn backend(connection: &mut PgConnection) -> Result<i32> {
     sqlx::query_scalar("select pg_backend_pid()")
         .fetch_one(connection)
@@ -47,14 +48,14 @@ pub(in crate::postgres) async fn backend(connection: &mut PgConnection) -> Resul
         .map_err(doing("identify the session"))
 }
 
-/// Does `work`, which the process `waiting` does, and ends whoever of ours keeps it waiting for the marker `build`.
+/// Does `work` in the process `waiting`, and ends sessions of this daemon's role that keep it waiting for the marker `build`.
 pub(in crate::postgres) async fn displacing<T>(
     target: &Target,
     waiting: i32,
     build: OperationId,
     work: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    // Boxed: pinned in place it would be held twice.
+    // Boxed: a future that is pinned in place would be stored twice.
     let mut work = Box::pin(work);
     loop {
         tokio::select! {
@@ -66,7 +67,7 @@ pub(in crate::postgres) async fn displacing<T>(
             Ok(ended) => {
                 tracing::warn!(%build, ended, "ended the sessions of a daemon that holds on to its work");
             }
-            // The wait has an end of its own.
+            // The wait has its own time limit.
             Err(error) => {
                 tracing::warn!(%build, error = %error.explain(), "a holder could not be ended")
             }
@@ -74,8 +75,8 @@ pub(in crate::postgres) async fn displacing<T>(
     }
 }
 
-/// Ends the sessions of this daemon's role whose transaction the session `waiting` waits for; gives their number. Which
-/// they are is the server's own word: they hold the very transaction id.
+/// Ends the sessions of this daemon's role whose transaction the session `waiting` waits for. Returns their number. The server
+/// itself identifies them: they hold the very transaction id.
 async fn end_holders(target: &Target, waiting: i32) -> Result<i64> {
     let mut connection = target.acquire().await?;
     sqlx::query_scalar(
@@ -92,8 +93,8 @@ async fn end_holders(target: &Target, waiting: i32) -> Result<i64> {
     .map_err(doing("end whoever holds the marker"))
 }
 
-/// Ends the sessions of this daemon's role that do nothing and keep the session `waiting` from going on: those of a daemon
-/// that was stopped in the middle of its work. One that lives never rests that long within a build.
+/// Ends the idle sessions of this daemon's role that block the session `waiting`. They belong to a daemon that was stopped in
+/// the middle of its work. A living daemon is never idle that long within a build.
 pub(in crate::postgres) async fn end_idle_holders(target: &Target, waiting: i32) -> Result<i64> {
     let mut connection = target.acquire().await?;
     sqlx::query_scalar(

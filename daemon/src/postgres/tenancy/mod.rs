@@ -1,4 +1,4 @@
-//! What tenancies have of their own: shared tables, and databases for one tenant.
+//! What is specific to the tenancies: shared tables, and databases of one tenant each.
 
 pub mod database;
 pub mod shared;

@@ -1,50 +1,50 @@
-//! A break, and how it is told: what was found, where, and what to do next.
+//! A break, and its description: what was found, where, and what to do next.
 //!
-//! Kind and place are the verdict. What is wrong with the head only makes the sentence say what really is.
+//! Kind and place are the verdict. What is wrong with the head only makes the sentence more precise.
 
 use uuid::Uuid;
 
 use crate::audit::{AuditBreak, BreakKind};
 
-/// Where a trail is not what it was.
+/// Where a trail differs from what it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Break {
-    /// The first event that is affected, as near as can be told.
+    /// The first event that is affected, as precisely as can be determined.
     pub seq: i64,
-    /// It is at most this one.
+    /// The first affected event is at most this one.
     pub at_most: i64,
     pub kind: BreakKind,
-    /// Why, where the break is at the trail's end.
+    /// The reason, if the break is at the trail's end.
     pub fault: Option<HeadFault>,
 }
 
-/// What is wrong with the head: the row that says where the trail ends, and holds the newest signature.
+/// What is wrong with the head: the row that marks the end of the trail and holds the newest signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HeadFault {
-    /// There is none.
+    /// There is no head.
     Gone,
     Several,
-    /// It names another trail, whose signatures say nothing here.
+    /// The head names another trail, whose signatures prove nothing here.
     OtherTrail(Uuid),
-    /// It is of an event that is not there.
+    /// The head belongs to an event that does not exist.
     Ahead(i64),
-    /// There are events after it.
+    /// There are events after the head.
     Behind(i64),
-    /// The event that it is of has another hash.
+    /// The head's event has another hash.
     OtherHash,
     Unsigned,
-    /// Signed with a key that is not trusted.
+    /// The head is signed with a key that is not trusted.
     OtherKey(String),
-    /// It names a key that is trusted, and that key did not sign it.
+    /// The head names a trusted key, but that key did not sign it.
     WrongSignature(String),
-    /// Beside it, values are stored of an event that nobody recorded.
+    /// Values are stored for an event that nobody recorded.
     StrayValues,
 }
 
 const RESTORE: &str = "Keep the control database as it is for an investigation, find out who could write to it, and restore it from a backup";
 
 impl Break {
-    /// At one event.
+    /// A break at one event.
     pub const fn at(seq: i64, kind: BreakKind) -> Self {
         Self::between(seq, seq, kind)
     }
@@ -58,7 +58,7 @@ impl Break {
         Self { fault, ..self }
     }
 
-    /// For a person: what was found, and what to do next.
+    /// Tells the reader what was found, and what to do next.
     pub fn sentence(&self) -> String {
         if let Some(fault) = &self.fault {
             return self.fault_sentence(fault);

@@ -1,4 +1,4 @@
-//! What somebody outside the rows says of a place in the chain, and what follows when it is not so.
+//! Claims about a place in the chain from outside its rows, and what follows if a claim does not hold.
 
 use super::{Break, Dispute, HeadFault, Verifier};
 use crate::audit::BreakKind;
@@ -6,21 +6,21 @@ use crate::chain::{Link, PublicKey, checkpoint};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {
-    /// Written down by the daemon itself when it was so.
+    /// Written down by the daemon itself at that time.
     Anchor { seq: i64, hash: Link },
-    /// The same in a copy that is kept elsewhere: it can be of before a loss that was acknowledged.
+    /// The same in a copy that is kept elsewhere; it may predate a loss that was acknowledged.
     Kept { seq: i64, hash: Link },
-    /// Stored beside the trail, and worth what its signature is worth.
+    /// Stored beside the trail, and worth as much as its signature.
     Checkpoint { seq: i64, hash: Link, key: String, signature: Vec<u8> },
-    /// As a checkpoint, at the trail's end.
+    /// Like a checkpoint, at the trail's end.
     Head { seq: i64, hash: Link, key: String, signature: Vec<u8> },
 }
 
-/// What a signature is worth.
+/// How much a signature proves.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Worth {
     Proof,
-    /// By a key that the trail names, before the first one that is trusted.
+    /// By a key that the trail names, before the first trusted key.
     Hearsay,
     Nothing,
 }
@@ -46,7 +46,7 @@ impl Claim {
 }
 
 impl Verifier {
-    /// Those about the event that was just read.
+    /// Judges the claims about the event that was just read.
     pub(super) fn hear_claims(&mut self) {
         while self.claims.front().is_some_and(|claim| claim.seq() <= self.seq) {
             if let Some(claim) = self.claims.pop_front() {
@@ -55,7 +55,7 @@ impl Verifier {
         }
     }
 
-    /// A claim that comes right after the event that it is of.
+    /// Judges a claim that comes directly after its event.
     pub(super) fn hear_late(&mut self, claim: &Claim) {
         if claim.seq() == self.seq && !self.is_decided() {
             self.hear(claim);
@@ -75,13 +75,14 @@ impl Verifier {
                 (Worth::Proof, true) => {
                     self.good = seq;
                     self.signed_to = Some(seq);
-                    // The key before has signed the event that names the next.
+                    // The previous key has signed the event that names the next one.
                     if let Some((_, key)) = self.next_key.take_if(|(named_at, _)| *named_at <= seq) {
                         self.trusted.push(key);
                     }
                     return;
                 }
-                // The last word of a key is the event that names the next: where that one is trusted, it is its word.
+                // The last event that a key signs names the next key. If the next key is trusted, this signature counts
+                // as well.
                 (Worth::Hearsay, true) if self.hands_over(seq) => {
                     self.good = seq;
                     self.signed_to = Some(seq);
@@ -89,11 +90,11 @@ impl Verifier {
                 }
                 (Worth::Hearsay, true) => return,
                 (Worth::Proof | Worth::Hearsay, false) => self.rewritten(seq),
-                // Nobody's word for the end: what else is known of it says how.
+                // Nothing vouches for the end; what else is known about it tells the fault.
                 (Worth::Nothing, _) if let Claim::Head { key, .. } = claim => {
                     return self.accuse_head(self.fault_of(key, agrees));
                 }
-                // Its key may be named further on, by the event that hands over to the next.
+                // Its key may be named later, by the event that hands over to the next key.
                 (Worth::Nothing, true) if self.unproven.len() < MOST_DISPUTES => {
                     return self.unproven.push(claim.clone());
                 }
@@ -103,23 +104,23 @@ impl Verifier {
         let is_excused = match claim {
             Claim::Anchor { .. } => false,
             Claim::Kept { .. } => self.is_acknowledged(seq),
-            // Stored beside the trail: what came after the acknowledgement is not of before the loss.
+            // Stored beside the trail: a claim about an event after the acknowledgement cannot predate the loss.
             _ => self.acknowledged.iter().any(|loss| loss.said_at > seq && loss.covers(seq)),
         };
         if !is_excused {
-            // More of the same is said by the first, unless an acknowledgement is to cover all of it.
+            // The first dispute stands for the others, unless an acknowledgement has to cover all of them.
             let is_final = matches!(claim, Claim::Anchor { .. });
             self.disputes.push(Dispute { found: dispute, is_final });
             self.disputes.truncate(MOST_DISPUTES);
         }
     }
 
-    /// Signatures that nobody named a key for.
+    /// The first signature whose key was never named.
     pub(super) fn unproven(&self) -> Option<Break> {
         self.unproven.first().map(|claim| Break::at(claim.seq(), BreakKind::Forged))
     }
 
-    /// A key was named: what it signed is hearsay by now.
+    /// Judges the unproven signatures again after a key was named: those of that key are hearsay now.
     pub(super) fn prove_again(&mut self) {
         let unproven = std::mem::take(&mut self.unproven);
         self.unproven = unproven.into_iter().filter(|claim| self.worth(claim) == Worth::Nothing).collect();
@@ -171,5 +172,5 @@ impl Verifier {
     }
 }
 
-/// Disputes that are remembered; the first is the one that is told.
+/// The number of disputes that are remembered; only the first is reported.
 const MOST_DISPUTES: usize = 1_000;

@@ -1,7 +1,7 @@
 //! Verifies an export, line by line, without a daemon and without keeping it in memory.
 //!
-//! Without a filter the events are followed as a chain; with one, each shows its own link, and the signature at the end
-//! vouches that none is missing. An export that does not end as it should was cut.
+//! Without a filter the events are followed as a chain. With a filter, each event shows its own link, and the signature
+//! at the end vouches that none is missing. An export without a proper end was cut.
 
 use std::collections::VecDeque;
 
@@ -16,11 +16,11 @@ use crate::chain::{Link, PublicKey, export_statement, link};
 #[derive(Debug)]
 pub struct ExportVerifier {
     key: PublicKey,
-    /// Of a copy that is kept elsewhere, in the order of `seq`.
+    /// From a copy that is kept elsewhere, in the order of `seq`.
     anchors: VecDeque<(i64, Link)>,
     digest: Sha256,
     lines: u64,
-    /// From the header on.
+    /// Known from the header on.
     body: Option<Body>,
     end: Option<End>,
     found: Option<AuditBreak>,
@@ -36,7 +36,7 @@ struct Body {
     redacted: u64,
 }
 
-/// What came of an export.
+/// The result of verifying an export.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExportVerdict {
     pub broken: Option<AuditBreak>,
@@ -51,7 +51,7 @@ pub struct ExportVerdict {
     pub acknowledged: Vec<Loss>,
 }
 
-/// It cannot be verified at all.
+/// The file cannot be verified at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExportError {
     #[error("it is empty")]
@@ -79,7 +79,7 @@ impl ExportVerifier {
         }
     }
 
-    /// The next line, without its line feed.
+    /// Reads the next line, without its line feed.
     pub fn line(&mut self, text: &str) -> Result<(), ExportError> {
         self.lines += 1;
         let line = serde_json::from_str::<ExportLine>(text);
@@ -128,10 +128,10 @@ impl ExportVerifier {
         Ok(())
     }
 
-    /// The verdict, after the last line.
+    /// Returns the verdict, after the last line.
     pub fn finish(self) -> Result<ExportVerdict, ExportError> {
         let Some(mut body) = self.body else { return Err(ExportError::Empty) };
-        // Of an event that is not there: what its signature is worth says whether the end was cut off.
+        // The head is of an event that does not exist: its signature decides whether the end was cut off.
         if body.head.seq > body.last && body.header.filter.is_none() {
             body.verifier.expect(body.head_claim());
         }
@@ -159,7 +159,7 @@ impl ExportVerifier {
     }
 }
 
-/// What the end says against the lines before it.
+/// Compares the end with the lines before it.
 fn end_of(
     header: &Header,
     end: Option<&End>,
@@ -252,7 +252,7 @@ impl Body {
         Claim::Head { seq, hash: link_of(&hash).unwrap_or_default(), key, signature }
     }
 
-    /// After the event that it is of.
+    /// Judges a checkpoint, which follows its event.
     fn checkpoint(&mut self, signed: &Signed) {
         if self.header.filter.is_none()
             && let Some(hash) = link_of(&signed.hash)

@@ -1,7 +1,7 @@
-//! The verifier: reads a trail from its beginning to its end, once, and names the first place where it is not what it was.
+//! The verifier: reads a trail once, from beginning to end, and names the first place where it differs from what it was.
 //!
-//! It holds what it reads against claims: hashes that were written down elsewhere (anchors) and hashes that were signed
-//! (checkpoints, and the head). Memory does not grow with the trail. It believes nobody but the keys that it was given.
+//! It compares the trail with claims: hashes that were written down elsewhere (anchors) and hashes that were signed
+//! (checkpoints, and the head). Memory does not grow with the trail. It trusts only the keys that it was given.
 
 mod broken;
 mod claim;
@@ -33,42 +33,42 @@ pub struct Row<'a> {
     pub hash: &'a [u8],
 }
 
-/// A loss that an administrator acknowledged, in the trail itself.
+/// A loss that an administrator acknowledged in the trail itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loss {
-    /// The event that says so.
+    /// The event that acknowledges it.
     pub said_at: i64,
     pub from: i64,
     pub to: i64,
 }
 
-/// What came of it.
+/// The result of a verification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
     pub broken: Option<Break>,
     /// The last event, and its hash.
     pub to_seq: i64,
     pub hash: Link,
-    /// Up to where a key that is trusted has signed.
+    /// The event up to which a trusted key has signed.
     pub signed_to: Option<i64>,
     pub anchored_to: Option<i64>,
     pub acknowledged: Vec<Loss>,
 }
 
-/// Feed it claims and rows in the order of `seq`, each claim before the row that it is of; then ask for the end.
+/// Takes claims and rows in the order of `seq`, each claim before its row, and finally returns the verdict.
 #[derive(Debug, Clone)]
 pub struct Verifier {
     trail: Uuid,
-    /// The last event that fits, and the hash of the one before it.
+    /// The last event that fits, its hash, and the hash of the one before it.
     seq: i64,
     hash: Link,
     before: Link,
-    /// What the first event follows.
+    /// The event before the first one.
     start: i64,
     trusted: Vec<PublicKey>,
-    /// Named by the trail itself; no proof.
+    /// Keys that the trail itself names; they prove nothing.
     named: Vec<PublicKey>,
-    /// Valid from the moment that the key before signed this place.
+    /// Valid once the previous key has signed this place.
     next_key: Option<(i64, PublicKey)>,
     claims: VecDeque<Claim>,
     /// The newest place that a claim agrees with.
@@ -76,11 +76,11 @@ pub struct Verifier {
     signed_to: Option<i64>,
     anchored_to: Option<i64>,
     acknowledged: Vec<Loss>,
-    /// What claims say against the chain; an acknowledgement further on may settle it.
+    /// The contradictions between claims and the chain; a later acknowledgement may settle them.
     disputes: Vec<Dispute>,
-    /// Signatures that fit, by a key that nobody has named yet.
+    /// Signatures that fit, by a key that has not been named yet.
     unproven: Vec<Claim>,
-    /// What is wrong with the head, apart from what the chain and other claims say.
+    /// What is wrong with the head, apart from what the chain and other claims show.
     head_fault: Option<HeadFault>,
     /// For a trail that does not begin at its first event: whether that must be explained, and the newest pruning.
     must_be_whole: bool,
@@ -88,23 +88,23 @@ pub struct Verifier {
     state: State,
 }
 
-/// What a claim says against the chain.
+/// A claim that contradicts the chain.
 #[derive(Debug, Clone)]
 struct Dispute {
     found: Break,
-    /// No acknowledgement settles it.
+    /// No acknowledgement can settle it.
     is_final: bool,
 }
 
 #[derive(Debug, Clone)]
 enum State {
     Following,
-    /// The chain broke here; what else there is tells how.
+    /// The chain broke here; the remaining rows tell how.
     Suspecting(Box<Suspect>),
     Broken(Break),
 }
 
-/// As much of a payload as the verifier has to understand.
+/// The part of a payload that the verifier has to understand.
 #[derive(Deserialize)]
 struct KnownPart<'a> {
     action: &'a str,
@@ -125,7 +125,7 @@ struct Facts {
 }
 
 impl Verifier {
-    /// For the events after `start`, which has the hash `hash`: 0 and [`super::BEGINNING`] for a whole trail.
+    /// Verifies the events after `start`, whose hash is `hash`: 0 and [`super::BEGINNING`] for a whole trail.
     pub fn new(trail: Uuid, start: i64, hash: Link, trusted: Vec<PublicKey>) -> Self {
         Self {
             trail,
@@ -150,13 +150,13 @@ impl Verifier {
         }
     }
 
-    /// What is missing at the beginning must have been pruned, and the trail must say so.
+    /// Requires that events missing at the beginning were pruned, and that the trail says so.
     pub const fn of_a_whole_trail(mut self) -> Self {
         self.must_be_whole = true;
         self
     }
 
-    /// Adds a claim; in the order of `seq`, and before the row that it is of. One about what is not looked at is let go.
+    /// Adds a claim, in the order of `seq` and before its row. A claim about an event that is not read is ignored.
     pub fn expect(&mut self, claim: Claim) {
         if claim.seq() > self.start && claim.seq() > self.seq {
             self.claims.push_back(claim);
@@ -175,17 +175,17 @@ impl Verifier {
         }
     }
 
-    /// Says that the head is not one at all, or not this trail's: it is no claim then, and nothing that it says counts.
+    /// Reports that the head is unusable, or not this trail's. It is not a claim then, and nothing in it counts.
     pub fn accuse_head(&mut self, fault: HeadFault) {
         self.head_fault.get_or_insert(fault);
     }
 
-    /// Whether more rows can change nothing any more.
+    /// Whether further rows can no longer change the verdict.
     pub const fn is_decided(&self) -> bool {
         matches!(self.state, State::Broken(_))
     }
 
-    /// The values beside the event that was just read are not those that it commits to.
+    /// Reports that the values beside the event that was just read are not those that it commits to.
     pub fn values_differ(&mut self, seq: i64) {
         if matches!(self.state, State::Following) {
             self.state = State::Broken(Break::at(seq, BreakKind::Edited));
@@ -212,30 +212,30 @@ impl Verifier {
         self.hear_claims();
     }
 
-    /// What a row that does not follow says of itself, and of the one before.
+    /// What a row that does not follow shows about itself, and about the row before it.
     fn suspect(&self, row: Row<'_>, hash: Link) -> State {
         let at = |seq, kind| State::Broken(Break::at(seq, kind));
         let (Ok(prev), Ok(own)) = (Link::try_from(row.prev_hash), Link::try_from(row.hash)) else {
             return at(row.seq, BreakKind::Edited);
         };
         let can_be_the_one_before = self.seq > self.start && self.seq > self.good;
-        // It stood where the one before stands now: that one was pushed in.
+        // The row belongs in the place of the previous row, so the previous row was inserted.
         if can_be_the_one_before && prev == self.before && link(self.seq, &prev, row.payload) == own {
             return at(self.seq, BreakKind::Forged);
         }
-        // It is whole, and follows another than the one before: that one was changed, with a hash that fits.
+        // The row is intact, but follows another event than the previous row: that row was changed, with a hash that fits.
         if can_be_the_one_before && prev != self.hash && link(row.seq, &prev, row.payload) == own {
             return at(self.seq, BreakKind::Edited);
         }
         let is_the_next = link(row.seq.saturating_add(1), &prev, row.payload) == own;
-        // Only the link to the one before is wrong: no other row can explain that.
+        // Only the link to the previous row is wrong, which no other row can explain.
         if hash == own {
             return at(row.seq, BreakKind::Edited);
         }
         State::Suspecting(Box::new(Suspect::new(row.seq, self.hash, own, is_the_next)))
     }
 
-    /// Keys and acknowledgements stand in the trail itself.
+    /// Reads the keys and acknowledgements that are in the trail itself.
     fn listen(&mut self, payload: &[u8]) {
         if !names_the_trail(payload) {
             return;
@@ -265,7 +265,7 @@ impl Verifier {
         self.acknowledged.iter().any(|loss| loss.covers(seq))
     }
 
-    /// The end: `head` is the place where the trail says that it ends, or that of the last event if nothing says so.
+    /// Ends the verification: `head` is the place where the trail claims to end, or the last event if nothing claims that.
     pub fn finish(mut self, head: i64) -> Verified {
         let broken = match std::mem::replace(&mut self.state, State::Following) {
             State::Broken(found) => Some(found),
@@ -282,7 +282,7 @@ impl Verifier {
         }
     }
 
-    /// Every row fits to the one before: what is left is whether it is this trail, and all of it.
+    /// Every row follows the previous one: what remains is whether this is the right trail, and all of it.
     fn judge(&mut self, head: i64) -> Option<Break> {
         let disputes = self.disputes.iter().map(|dispute| dispute.found.clone());
         let earlier = disputes.chain(self.unproven()).min_by_key(|found| found.seq);
@@ -307,7 +307,7 @@ impl Verifier {
         if head > self.seq {
             return Some(Break::at(after, BreakKind::Cut).because(Some(HeadFault::Ahead(head))));
         }
-        // Beyond what the holder of the key has signed there is only who has the database.
+        // Events beyond the last signature could come from anyone with access to the database.
         let signed = self.signed_to.unwrap_or(self.start).max(self.anchored_to.unwrap_or(self.start));
         match self.head_fault.take() {
             Some(HeadFault::Gone) => {
@@ -328,7 +328,7 @@ impl Verifier {
     }
 }
 
-/// A cheap look at whether a payload is about the trail itself: nearly none is.
+/// A quick check whether a payload is about the trail itself; almost none is.
 fn names_the_trail(payload: &[u8]) -> bool {
     const ACTION: &[u8] = b"\"action\":\"audit.";
     payload

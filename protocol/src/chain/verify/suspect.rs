@@ -1,4 +1,4 @@
-//! A row that does not follow the one before: edited, or a sign that rows were moved. The rows after it tell which.
+//! A row that does not follow the previous one: edited, or a sign that rows were moved. The rows after it tell which.
 
 use super::{Break, Row};
 use crate::audit::BreakKind;
@@ -7,11 +7,11 @@ use crate::chain::{Link, link};
 #[derive(Debug, Clone)]
 pub(super) struct Suspect {
     seq: i64,
-    /// What the event at this place follows.
+    /// The hash that the event at this place follows.
     prev: Link,
-    /// What the row that stands there says its hash is.
+    /// The hash that the row at this place claims.
     hash: Link,
-    /// Whether the row that stands there is the next one in truth.
+    /// Whether the row at this place is really the next event.
     is_the_next: bool,
 }
 
@@ -20,15 +20,15 @@ impl Suspect {
         Self { seq, prev, hash, is_the_next }
     }
 
-    /// Whether a later row is the one that belongs in this place.
+    /// Whether a later row belongs in this place.
     pub(super) fn compare(&self, row: Row<'_>) -> Option<Break> {
         let belongs = link(self.seq, &self.prev, row.payload);
-        // Moved as a whole, or the bytes alone.
+        // The whole row was moved, or only its bytes.
         let is_it = belongs == self.hash || (row.prev_hash == self.prev && row.hash == belongs);
         is_it.then(|| self.broken(BreakKind::Reordered))
     }
 
-    /// No row belongs there.
+    /// No row belongs in this place.
     pub(super) fn give_up(&self) -> Break {
         self.broken(if self.is_the_next { BreakKind::Removed } else { BreakKind::Edited })
     }

@@ -1,4 +1,4 @@
-//! The verifier on small trails: what each claim and key is worth. Tampering at every place of a long trail is in
+//! The verifier on small trails: how much each claim and key proves. Tampering at every place of a long trail is in
 //! `tests/audit`.
 
 #![allow(clippy::unwrap_used)]
@@ -140,7 +140,7 @@ fn what_is_wrong_with_a_head_is_named_by_one_place_and_told_as_it_is() {
         let keys = told.matches(&key).count() + told.matches(&stranger).count();
         assert!(keys <= 1, "a sentence names the key that it is about, and no other: {told}");
     }
-    // Without a head nothing says where the trail ends: what is vouched for is left.
+    // Without a head nothing tells where the trail ends; only the other claims remain.
     for (claims, at) in [(events.iter().map(anchor).collect(), 10), (vec![signed(&events[4], 1)], 6)] {
         let mut verifier = Verifier::new(TRAIL, 0, BEGINNING, vec![public(1)]);
         let claims: Vec<Claim> = claims;
@@ -169,7 +169,7 @@ fn what_is_known_beyond_the_end_says_that_it_was_cut() {
     }
     let only_the_rows = verify(&events[..6], vec![head(&events[8], 1)], 1, 9);
     assert_eq!(broken(&only_the_rows), (7, BreakKind::Cut));
-    // A checkpoint that nobody signed proves no loss; it is itself a forgery.
+    // A checkpoint with an invalid signature proves no loss; it is itself a forgery.
     let forged = [older, vec![signed(&events[8], 2)]].concat();
     assert_eq!(broken(&verify(&events[..6], forged, 1, 6)), (7, BreakKind::Forged));
 }
@@ -199,13 +199,13 @@ fn a_key_is_followed_through_its_rotation_from_either_end() {
         let verified = verify(&events, claims.clone(), trusted, 9);
         assert_eq!((verified.broken, verified.signed_to), (None, Some(9)), "trusting key {trusted}");
     }
-    // Just after the rotation, the old key's signature of the event that names the new one is the newest that there is.
+    // Directly after the rotation, the newest signature is the old key's, of the event that names the new key.
     for trusted in [1, 2] {
         let verified = verify(&events[..5], vec![signed(&events[4], 1), head(&events[4], 1)], trusted, 5);
         assert_eq!((verified.broken, verified.signed_to), (None, Some(5)), "trusting key {trusted}");
     }
     assert!(verify(&events[..5], vec![head(&events[4], 3)], 2, 5).broken.is_some());
-    // A trail whose beginning was pruned has the old key's name only where it hands over.
+    // If the beginning of a trail was pruned, the old key is named only in the event that hands over.
     payloads[0] = ordinary(1).remove(0);
     let facts = [("key", public(2).to_hex()), ("previous_key", public(1).to_hex())];
     payloads[4] = about_the_trail("audit.key_change", &facts);
@@ -214,7 +214,7 @@ fn a_key_is_followed_through_its_rotation_from_either_end() {
     assert_eq!(verify(&pruned, handed_over, 2, 9).broken, None);
     let strange = vec![signed(&pruned[2], 3), signed(&pruned[4], 1), head(&pruned[8], 2)];
     assert_eq!(broken(&verify(&pruned, strange, 2, 9)), (3, BreakKind::Forged));
-    // Whoever names a key without the old one's signature convinces nobody.
+    // A new key that the old key did not sign is not accepted.
     let unsigned = vec![signed(&events[2], 1), head(&events[8], 2)];
     assert_eq!(broken(&verify(&events, unsigned, 1, 9)), (4, BreakKind::Forged));
     assert!(verify(&events, claims, 3, 9).broken.is_some());
@@ -232,10 +232,10 @@ fn an_acknowledged_loss_settles_what_older_anchors_say() {
     let verified = verify(&events, claims.clone(), 1, 12);
     assert_eq!(verified.broken, None);
     assert_eq!(verified.acknowledged, [Loss { said_at: 6, from: 6, to: 9 }]);
-    // What the daemon itself anchored since is never excused: a second loss is another one.
+    // An anchor that the daemon itself has written since is never excused: a second loss is a separate one.
     let again = [claims.clone(), vec![anchor(&events[11])]].concat();
     assert_eq!(broken(&verify(&events[..8], again, 1, 8)), (9, BreakKind::Cut));
-    // Beyond what was acknowledged, nothing is settled.
+    // Events beyond the acknowledged range are not settled.
     payloads[5] = about_the_trail("audit.acknowledge", &[("from", "6".into()), ("to", "8".into())]);
     let events = trail(&payloads);
     let kept = |event: &Event| Claim::Kept { seq: event.seq, hash: event.hash };
@@ -259,7 +259,7 @@ fn values_are_held_against_what_the_event_commits_to() {
     assert_eq!(check(&[("slug", "acme", &[6; 16])]), ValueCheck::Wrong);
     assert_eq!(check(&[("detail", "acme", &salt)]), ValueCheck::Wrong);
     assert_eq!(check(&[("slug", "acme", &salt), ("slug", "acme", &salt)]), ValueCheck::Wrong);
-    // Wherever it stands, and whatever a text looks like.
+    // Wherever the object is, and whatever a text contains.
     let moved = format!(r#"{{"commitments":{{"slug":"{committed}"}},"facts":{{"a":"b"}}}}"#);
     assert_eq!(check_in(&moved, &[("slug", "acme", &salt)]), ValueCheck::Right { redacted: 0 });
     let quoted = format!(r#"{{"facts":{{"a":"\"commitments\":{{\"slug\":\"{committed}\"}}}}"}}}}"#);

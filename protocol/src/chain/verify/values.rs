@@ -1,15 +1,15 @@
-//! The values beside an event, held against what its payload commits to.
+//! Checks the values beside an event against the commitments in its payload.
 
 use serde::Deserialize;
 
 use crate::chain::{Link, commitment};
 
-/// What came of a comparison.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueCheck {
-    /// All that are there are right; so many are gone.
+    /// All values that are present are right; `redacted` is the number of missing ones.
     Right { redacted: u64 },
-    /// One is another than the payload commits to, or is none of it.
+    /// A value differs from its commitment, or has none.
     Wrong,
 }
 
@@ -27,8 +27,8 @@ struct Commitments<'a> {
     detail: Option<&'a str>,
 }
 
-/// What a payload commits to. A daemon writes it last, as an object of plain texts, which is found without reading what
-/// stands before it; within a text it would not stand like this, since quotes are escaped there.
+/// The commitments of a payload. A daemon writes them last, as an object of plain texts, which is found without reading
+/// what precedes it. Inside a text this pattern cannot occur, since quotes are escaped there.
 fn committed(payload: &[u8]) -> Option<Commitments<'_>> {
     let at = memchr::memrchr(b'{', payload)?;
     let (before, object) = payload.split_at(at);
@@ -40,7 +40,7 @@ fn committed(payload: &[u8]) -> Option<Commitments<'_>> {
     }
 }
 
-/// `values` are field, value, salt.
+/// `values` are triples of field, value and salt.
 pub fn check_values<'v>(
     payload: &[u8],
     values: impl IntoIterator<Item = (&'v [u8], &'v [u8], &'v [u8])>,

@@ -1,5 +1,4 @@
-//! Work that a file puts off ends with the file, in every tenancy: nothing of it is left to COMMIT, where the daemon's role is
-//! the one that runs it.
+//! Work that a file defers ends with the file, in every tenancy: none of it is left to COMMIT, which the daemon's role runs.
 
 use serde_json::Value;
 use tenantry_harness::{Cluster, Env, Folder, Version};
@@ -11,9 +10,9 @@ const TABLES: &str = "
 create table parent (tenant_id uuid not null, id int not null, constraint parent_pkey primary key (tenant_id, id));
 create table child (tenant_id uuid not null, id int not null, up int, constraint child_pkey primary key (tenant_id, id),
     constraint child_up foreign key (tenant_id, up) references parent (tenant_id, id) deferrable initially deferred);";
-/// Of a row that refers to none.
+/// A row that refers to a missing one.
 const ORPHAN: &str = "insert into child select coalesce(nullif(current_setting('x.t', true), '')::uuid, gen_random_uuid()), 1, 1;";
-/// Puts the check off again while it is made.
+/// Defers the check again while it is being made.
 const AGAIN: &str = "
 create function again() returns trigger language plpgsql as $$
 begin
@@ -25,7 +24,7 @@ create constraint trigger again after insert on child deferrable initially defer
 insert into parent select gen_random_uuid(), 1;
 insert into child select tenant_id, 1, 1 from parent;";
 
-/// The failure of a tenant of these files.
+/// The failure of a tenant that is made from these files.
 async fn failure(env: &Env, name: &str, folder: Folder) -> Value {
     env.add_blueprint(folder.path()).await;
     let create = ["tenant", "create", name, "--blueprint", name, "--json"];
@@ -60,8 +59,8 @@ async fn ends_with_its_file(version: Version) {
     assert!(said.contains("leaves deferred triggers pending") && said.contains("\"child\""), "{failure}");
 }
 
-/// An event stays deferred though its constraint is none any more. At COMMIT the check would run as the tables' owner, and
-/// what that calls could queue more, for the daemon's role.
+/// An event stays deferred although its constraint is no longer deferrable. At COMMIT the check would run as the tables'
+/// owner, and the code it calls could queue more work, for the daemon's role.
 const FORMER: &str = "
 create table parent (id int primary key);
 create table child (id int constraint child_up references parent deferrable initially deferred);

@@ -1,11 +1,12 @@
-//! Who may make an object can write the number of somebody else's into an expression, without any right on that, and the server
-//! keeps book of a dependency. It counts against nobody, holds nobody up, and keeps nothing of the daemon's in place.
+//! A role that can make an object can write the number of another's object into an expression, without any right on that
+//! object, and the server records a dependency. It counts against nobody, delays nobody, and keeps nothing of the daemon's
+//! in place.
 
 use tenantry_harness::{Cluster, Env, Folder, Version};
 
 use crate::attacks::tenancy_shared::{pool, seen};
 
-/// Expressions with the numbers of everything that others have, in each kind of object that can hold one.
+/// Expressions with the numbers of all objects of others, in each kind of object that can hold an expression.
 const FEIGNED: &str = "
     do $do$
     declare one record; number int := 0;
@@ -51,7 +52,7 @@ async fn count_against_nobody(version: Version) {
     assert_eq!(failure["step"], "verify", "{refused}");
     assert!(failure["message"].as_str().unwrap().contains("lint cross_references"), "{refused}");
     env.assert_clean_slate(&env.tenant("refused").await.tenant.placement).await;
-    // One that stands, from an earlier release.
+    // An existing tenant from an earlier release.
     let owner = env.provision_of("forger", "plain").await.tenant.placement;
     env.cluster
         .execute(&env.target_db, format!("set role {owner}; set search_path = {owner}; {FEIGNED}"))
@@ -73,7 +74,7 @@ async fn count_against_nobody(version: Version) {
     assert_eq!(seen(&env, left).await, "0");
     env.rollback("joining").await;
 
-    // A daemon of a later release makes its canary anew.
+    // A daemon of a later release makes its canary again.
     let canary = "select placement from tenantry.placement where kind = 'canary' and state = 'active'";
     let before = seen(&env, canary.into()).await;
     let of_before =

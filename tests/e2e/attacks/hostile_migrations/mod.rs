@@ -1,7 +1,7 @@
-//! Migrations are somebody else's code. None of it may reach the provisioner, the operating system or another tenant,
-//! on the oldest and the newest PostgreSQL: each attack runs for real, and the whole catalog is compared afterwards.
+//! Migrations are foreign code. None of it may reach the provisioner, the operating system or another tenant, on the oldest
+//! and the newest PostgreSQL: each attack runs for real, and the whole catalog is compared afterwards.
 //!
-//! A cluster of its own for each version, because the comparison covers every role of the cluster.
+//! Each version has a cluster of its own, because the comparison covers every role of the cluster.
 
 mod attacks;
 mod deferred;
@@ -22,7 +22,7 @@ use attacks::Attack;
 
 const PAYLOAD: &str = include_str!("payload.sql");
 
-/// An installation with a tenant to attack, and how everything looked before.
+/// An installation with a tenant to attack, and its state before the attacks.
 struct Field {
     env: Env,
     client: TenantryClient,
@@ -39,7 +39,7 @@ impl Field {
         let victim = env.provision("victim").await;
         let insert = "insert into users (email, display_name) values ('v@example.test', 'Victim')";
         env.psql(&victim.credentials, insert).await.assert_status(0);
-        // Whatever is made once and stays (a group, a canary) is there before the first look.
+        // Everything that is made once and stays (a group, a canary) exists before the first snapshot.
         env.provision("first").await;
         env.rollback("first").await;
         let before = Snapshot::take_quickly(&env).await;
@@ -51,7 +51,7 @@ impl Field {
         field
     }
 
-    /// The victim's rows and what the bookkeeping says of it, as one text.
+    /// The victim's rows and its bookkeeping, as one text.
     async fn rows_of_the_victim(&self) -> String {
         let placement = self.victim.tenant.placement.as_str();
         let sql = format!(
@@ -65,7 +65,7 @@ impl Field {
         text
     }
 
-    /// Fills the names in. `{own}` is not known before it runs, so the attack finds it out.
+    /// Fills in the names. `{own}` is not known before the attack runs, so the attack looks it up.
     fn fill(&self, sql: &str) -> String {
         sql.replace("{provisioner}", &self.env.provisioner)
             .replace("{victim}", self.victim.tenant.placement.as_str())
@@ -96,7 +96,7 @@ impl Field {
         .await
     }
 
-    /// Runs one attack and says what it achieved; an empty list is what should come.
+    /// Runs one attack and returns what it achieved; the list should be empty.
     async fn run(&self, number: usize, attack: Attack) -> Vec<String> {
         let slug = format!("attack-{number}");
         let mut files = vec![self.fill(PAYLOAD)];
@@ -133,7 +133,7 @@ impl Field {
         wrong
     }
 
-    /// An active tenant must be powerless too: its application calls the payload, then it is rolled back.
+    /// An active tenant must be powerless too: its application calls the payload, and then it is rolled back.
     async fn misuse_and_remove(&self, slug: &str) -> Vec<String> {
         let mut wrong = Vec::new();
         let issue = IssueCredentialsRequest { slug: slug.into(), idempotency_key: None };
@@ -147,7 +147,7 @@ impl Field {
         match options.connect().await {
             Ok(mut session) => {
                 for sql in ["select evil()", "select power()", "insert into bait values (99)"] {
-                    // Most of these are refused or missing; what counts is that nothing came of it.
+                    // Most of these are refused or missing; what counts is that they achieved nothing.
                     let _ = session.execute(sql).await;
                 }
                 let _ = session.close().await;
@@ -192,8 +192,8 @@ impl Field {
     }
 }
 
-/// Attacks name their own schema as `{own}`: opaque and new each time, so it is looked up when the attack runs.
-/// A text that has it is run by a `do` block that fills it in.
+/// Attacks call their own schema `{own}`. Its name is opaque and new each time, so it is looked up when the attack runs: a
+/// text that contains `{own}` is run by a `do` block that fills it in.
 fn own_schema_found_out(sql: &str) -> String {
     if !sql.contains("{own}") {
         return sql.to_owned();
@@ -213,12 +213,12 @@ async fn no_attack_reaches_beyond_its_tenant(version: Version) {
             if field.before.difference(&Snapshot::take_quickly(&field.env).await).is_empty() {
                 continue;
             }
-            // What follows would only show the same damage again.
+            // The following attacks would only show the same damage again.
             break;
         }
     }
     assert!(report.is_empty(), "{} attacks got somewhere:\n{}", report.len(), report.join("\n"));
-    // The daemon's connections are as good as new, and the neighbour never noticed.
+    // The daemon's connections are as good as new, and the neighbour noticed nothing.
     field.env.provision("afterwards").await;
     field.env.psql(&field.victim.credentials, "select count(*) from users").await.assert_status(0);
 }

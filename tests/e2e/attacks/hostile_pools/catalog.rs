@@ -1,11 +1,11 @@
-//! The rule, read from a target's catalog: what the daemon's role may call stands where no owner of tenants' objects can
-//! replace it, and it is no member of any of them between two operations.
+//! The rule, read from a target's catalog: the functions that the daemon's role may call are where no owner of tenants'
+//! objects can replace them, and between two operations the role is not a member of any such owner.
 
 use tenantry_harness::{Cluster, Env, Folder, Version};
 
 use crate::attacks::tenancy_shared::seen;
 
-/// Everything that breaks it, a line each. `{prov}` is the daemon's role.
+/// Everything that breaks the rule, one line each. `{prov}` is the daemon's role.
 const BROKEN: &str = "
     with prov as (select oid from pg_roles where rolname = '{prov}'),
     tenants as (select oid, rolname from pg_roles where rolname ~ '^t_[a-z2-7]{13}(_.*)?$'),

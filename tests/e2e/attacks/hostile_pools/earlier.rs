@@ -1,4 +1,4 @@
-//! Pools that an earlier release built: with functions that their owner could replace, and to weaker rules.
+//! Pools that an earlier release built: with functions that their owner could replace, and under weaker rules.
 
 use serde_json::Value;
 use tenantry_harness::{Cluster, Env, Folder, Version};
@@ -8,7 +8,7 @@ use crate::attacks::tenancy_shared::{pool, seen};
 const NOTES: &str = "create table notes (tenant_id uuid not null, id int not null, up int, constraint notes_pkey primary key (tenant_id, id),
     constraint notes_up foreign key (tenant_id, up) references notes on delete set null (up));";
 
-/// Takes a pool back to what the release before made, as an attacker found it.
+/// Turns a pool back into what the previous release made, with its functions as an attacker would replace them.
 async fn make_it_one_of_before(env: &Env, pool: &str) {
     let sql = format!(
         "drop function tenantry.{pool}_picture(), tenantry.{pool}_at_rest();
@@ -78,7 +78,7 @@ async fn nobody_joins_a_pool_that_breaks_the_rules_of_now_and_its_tenants_hear_o
     assert!(verified.stdout.contains("the trigger going of table notes"), "{}", verified.stdout);
     let check = env.tenantry(&["target", "check"]).await;
     assert!(check.stdout.contains("the shared tables of notes 1.0"), "{check}");
-    // It can still be taken away.
+    // The tenant can still be removed.
     env.rollback("one").await;
 }
 

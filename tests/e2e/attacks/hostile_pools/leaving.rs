@@ -1,11 +1,11 @@
-//! A tenant's rows are removed with the blueprint's triggers. Whatever these leave behind, for COMMIT or for the session, finds
-//! nobody's rights there but the tenant's.
+//! A tenant's rows are removed while the blueprint's triggers run. Whatever these leave behind, for COMMIT or for the
+//! session, runs with no rights but the tenant's.
 
 use tenantry_harness::{Cluster, Env, Folder, Version};
 
 use crate::attacks::tenancy_shared::{pool, seen, value};
 
-/// Somebody else's, open to all: whatever runs there with the right to make roles makes one.
+/// A schema of another owner, open to all: code in it that runs with the right to create roles creates one.
 pub(crate) const TRAP: &str = "
     create role trapper;
     create schema trap authorization trapper;
@@ -34,7 +34,7 @@ pub(crate) const TRAP: &str = "
     grant usage on schema trap to public;
     grant insert on trap.queue to public;";
 
-/// How a trigger that runs while the tenant leaves could come to run as somebody else.
+/// How a trigger that runs during the tenant's removal could come to run as another role.
 const GOING: [(&str, &str); 4] = [
     ("held", "execute 'declare held cursor with hold for select trap.rise()'"),
     ("path", "perform set_config('search_path', 'trap, pg_catalog', false)"),
@@ -97,7 +97,7 @@ async fn a_trigger_that_keeps_rows_without_a_word_is_told_with_its_tables() {
     assert!(said.contains("notes: 2)") && said.contains("tenantry_removing()"), "{failed}");
 }
 
-/// Triggers that write again what a removal deletes, and what may be left of it.
+/// Triggers that write again what a removal deletes: a name, and the statements.
 const RETURNING: [(&str, &str); 2] = [
     (
         "row by row",
@@ -178,7 +178,7 @@ async fn a_setting_hides_no_rows(version: Version) {
     let remove = ["tenant", "rollback", "one", "--confirm", "one", "--discard-data", "--json"];
     let failed = env.tenantry(&remove).await.assert_status(6).json();
     let id = failed["operation"]["id"].as_str().unwrap();
-    // The owner's next login would begin as a role that has no rows any more.
+    // The next login of the owner would begin as a role that no longer has rows.
     let again = env.tenantry(&["operation", "retry", id, "--json"]).await.assert_status(6);
     assert!(again.stdout.contains("kept: 1)"), "{again}");
 }

@@ -1,5 +1,5 @@
-//! Blueprints of shared tables are somebody else's code. None of it may run with the rights of the tables' owner once they
-//! are built: row-level security does not hold there.
+//! Blueprints of shared tables are foreign code. None of it may run with the rights of the tables' owner once the tables
+//! are built, since row-level security does not apply to the owner.
 
 mod catalog;
 mod earlier;
@@ -10,7 +10,7 @@ use tenantry_harness::isolation::proving_ground::ProvingGround;
 use tenantry_harness::isolation::trial;
 use tenantry_harness::{Cluster, Env, Version};
 
-/// On PostgreSQL 18 `make isolation` tries the same.
+/// `make isolation` tries the same on PostgreSQL 18.
 #[tokio::test]
 async fn what_would_run_as_the_owner_or_open_a_pool_is_refused_by_name() {
     let env = Env::on(Cluster::private(Version::Packaged)).await;

@@ -1,4 +1,4 @@
-//! What a tenant can do to those of a pool: nothing that lasts, and nothing that it did not ask a limit for.
+//! What a tenant can do to the others in its pool: nothing that lasts, and by default nothing without a limit.
 
 use tenantry_harness::isolation::cases::{FINE, GROUND};
 use tenantry_harness::isolation::trial;
@@ -57,7 +57,7 @@ async fn a_tenant_that_drops_what_its_group_has_takes_nothing_from_the_others() 
         let before = seen(&env, rights.clone()).await;
         let group = seen(&env, "select group_role from tenantry.target_identity".into()).await;
         for role in [format!("{}_app", pool(&env).await), group] {
-            // It may be refused, and may do nothing: what counts is what is left.
+            // The server may refuse this, and it may do nothing: what counts is what is left.
             env.psql(&one, &format!("drop owned by {role} cascade")).await;
         }
         assert_eq!(seen(&env, rights).await, before);
@@ -69,7 +69,7 @@ async fn a_tenant_that_drops_what_its_group_has_takes_nothing_from_the_others() 
 #[tokio::test]
 async fn a_seed_that_gives_the_tenants_own_large_object_away_makes_no_tenant() {
     let env = Env::new().await;
-    // Only for a tenant: the pool itself is built.
+    // Only for a tenant, so that the pool itself is built.
     let give = "do $$ begin
                     if current_user <> current_schema then
                         execute format('grant select on large object %s to public', lo_create(0));
@@ -115,7 +115,7 @@ async fn what_a_tenant_makes_as_a_role_that_all_share_is_taken_away_and_is_no_fi
                 one.role
             );
             value(&env, &one, &defaults).await;
-            // From 16 on nobody acts as such a role.
+            // From PostgreSQL 16 on, no session can act as such a role.
             let large = format!("set role {role}; select lo_create(0)");
             let made = env.psql(&one, &large).await;
             assert_eq!(made.status == 0, version == Version::Packaged, "{made}");
@@ -149,13 +149,13 @@ async fn nobody_joins_a_pool_that_somebody_spoiled_since_it_was_built() {
     env.provision_of("three", "ledger").await;
 }
 
-/// What another tenant opens while a pool is built.
+/// What another tenant opens while a pool is being built.
 const LENT: &str = "create domain note as text; create sequence ticket;
     create function said() returns text language sql as 'select ''x''';
     create function fired() returns trigger language plpgsql as $$ begin return new; end $$;
     create collation by_number (provider = icu, locale = 'en-u-kn');";
 
-/// What a blueprint of shared tables makes of it, and what the refusal must say.
+/// How a blueprint of shared tables uses it, and what the refusal must say.
 const BORROWED: [(&str, &str); 6] = [
     (
         "create table t (tenant_id uuid not null, n {lender}.note)",

@@ -1,5 +1,5 @@
-//! What a blueprint gives away of its own tenant's, hidden from the lints that read its text: the provisioning finds it and
-//! undoes itself.
+//! A blueprint gives away rights on its own tenant's objects, hidden from the lints that read its text: the provision
+//! detects it and is undone.
 
 use tenantry_harness::catalog::Snapshot;
 use tenantry_harness::{Cluster, Env, Folder, Version};
@@ -13,7 +13,7 @@ fn hidden(sql: &str) -> String {
     format!("do $$ begin execute format('{}', current_schema()); end $$;", sql.replace('\'', "''"))
 }
 
-/// What a blueprint does, by name, and what is then told.
+/// What a blueprint does, by name, and the finding that must be reported.
 fn gifts(neighbour: &PlacementName, group: &str) -> Vec<(&'static str, String, &'static str)> {
     vec![
         ("table", hidden("grant select on a to public"), "table {own}.a is open to PUBLIC"),
@@ -107,7 +107,7 @@ async fn what_a_blueprint_gives_away_undoes_its_provisioning(version: Version) {
     // The template and the canary of such tenants stay.
     env.provision_of("first", "first").await;
     let before = Snapshot::take(&env).await;
-    // The newer server is shown all kinds at once, below: what is read of each is the same catalog.
+    // The newer server gets all kinds at once, below: each is read from the same catalog.
     let one_by_one = if version == Version::Packaged { gifts(&neighbour, &group) } else { Vec::new() };
     for (name, sql, told) in one_by_one {
         for blueprint in [name.to_owned(), format!("{name}-in-databases")] {
@@ -125,7 +125,7 @@ async fn what_a_blueprint_gives_away_undoes_its_provisioning(version: Version) {
     several_are_told_together(&env, &neighbour).await;
     let left = before.difference(&Snapshot::take(&env).await);
     assert!(left.is_empty(), "{left:#?}");
-    // What it gives its own roles is its own affair.
+    // What it grants to its own roles is its own business.
     let own = hidden("grant select on a to %1$I_app, %1$I_a")
         + &hidden("revoke execute on function f() from %I_app");
     let folder = Folder::new(&env.dir, "own", "1.0").migration("own", OBJECTS).migration("give", &own);

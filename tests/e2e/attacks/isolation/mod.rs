@@ -1,5 +1,5 @@
-//! The verifier verified: on a target that is closed as it should be everything holds, and whatever is planted is caught
-//! by the probe or lint that is there for it.
+//! The verifier verified: on a properly closed target everything holds, and every planted hole is caught by the probe or
+//! lint that is there for it.
 
 mod given_away;
 
@@ -46,7 +46,7 @@ async fn a_verdict_that_turns_bad_is_an_audit_event_a_badge_and_an_exit_status()
     assert_ne!(all["tenants"][1]["grade"], "F", "{all}");
     let list = env.tenantry(&["tenant", "list", "--json"]).await.assert_status(0).json();
     assert_eq!(list["tenants"][0]["isolation"]["grade"], "F", "{list}");
-    // It turned bad once.
+    // It turned bad only once.
     let events = env.tenantry(&["audit", "list", "--json"]).await.assert_status(0).json();
     let events = events["events"].as_array().unwrap();
     let broken: Vec<_> = events.iter().filter(|event| event["action"] == "isolation.broken").collect();
@@ -87,7 +87,7 @@ async fn a_tenant_that_takes_all_its_connections_leaves_the_others_theirs() {
     }
     let refused = login.connect().await.unwrap_err();
     assert_eq!(refused.as_database_error().unwrap().code().as_deref(), Some("53300"), "{refused}");
-    // It cannot raise its own limit, either.
+    // The tenant cannot raise its own limit, either.
     let raise = format!("alter role {} connection limit 100", greedy.role);
     let error = taken[0].execute(sqlx::AssertSqlSafe(raise)).await.unwrap_err();
     assert_eq!(error.as_database_error().unwrap().code().as_deref(), Some("42501"), "{error}");
@@ -99,7 +99,7 @@ async fn a_hostile_blueprint_is_stopped_by_its_lints_by_privilege_or_by_verifica
     let env = Env::new().await;
     let victim = env.provision("victim").await.tenant.placement;
     let hidden = |sql: &str| format!("do $$ begin execute '{}'; end $$;", sql.replace('\'', "\'\'"));
-    // In plain words a lint stops it, before anything is stored.
+    // Written openly, it is stopped by a lint before anything is stored.
     for (name, sql, lint) in [
         ("roles", "create role intruder;", "role"),
         ("extension", "create extension dblink;", "extension"),
@@ -109,7 +109,7 @@ async fn a_hostile_blueprint_is_stopped_by_its_lints_by_privilege_or_by_verifica
         let output = env.tenantry(&["blueprint", "check", folder.path()]).await.assert_status(1);
         assert!(output.stdout.to_lowercase().contains(lint), "{name}: {}", output.stdout);
     }
-    // Hidden from the lints, the server refuses it to the owner, whose right is all that a migration has.
+    // Hidden from the lints, it is refused by the server: a migration has only the owner's rights.
     for (name, sql) in [
         ("hidden-role", hidden("create role intruder")),
         ("hidden-read", hidden(&format!("select * from {victim}.tasks"))),
@@ -118,7 +118,7 @@ async fn a_hostile_blueprint_is_stopped_by_its_lints_by_privilege_or_by_verifica
             hidden(&format!("insert into {victim}.users (email, display_name) values ('x', 'x')")),
         ),
         ("hidden-file", hidden("select pg_read_file('PG_VERSION')")),
-        // A lint warns of it.
+        // A lint warns about this one.
         ("public", "create table public.a (id int primary key);".to_owned()),
     ] {
         let folder = Folder::new(&env.dir, name, "1.0").migration("hostile", &sql);
@@ -126,9 +126,10 @@ async fn a_hostile_blueprint_is_stopped_by_its_lints_by_privilege_or_by_verifica
         let output = env.tenantry(&["tenant", "create", name, "--blueprint", name]).await.assert_status(1);
         assert!(output.stderr.contains("42501"), "{name}: {}", output.stderr);
     }
-    // What it gives away undoes the provisioning; what else an owner may do with its own, a whole verification finds.
+    // Rights that are given away undo the provision. Anything else that an owner may do with its own objects is found by a
+    // full verification.
     for (name, sql, found) in [
-        // A lint warns of it, too.
+        // A lint warns about this one, too.
         (
             "definer",
             "create function g() returns int language sql security definer return 1;".to_owned(),
@@ -184,7 +185,7 @@ async fn tenants_are_verified_in_their_turn_by_the_daemon_itself() {
     for slug in ["acme", "globex"] {
         env.provision(slug).await;
     }
-    // In an hour's round over two tenants the next one is a minute away; in a second's, half a second.
+    // In a round of an hour over two tenants, the next one is a minute away; in a round of a second, half a second.
     let mut env = env;
     env.restart_with("[limits]\nverify_every_s = 1\n").await;
     for slug in ["acme", "globex"] {
@@ -198,7 +199,7 @@ async fn tenants_are_verified_in_their_turn_by_the_daemon_itself() {
     let operations = events["operations"].as_array().unwrap();
     let verify = operations.iter().find(|operation| operation["kind"] == "verify").unwrap();
     assert_eq!(verify["actor"], "tenantryd");
-    // Whoever wants something of a tenant meanwhile is not refused.
+    // A request about a tenant meanwhile is not refused.
     for slug in ["acme", "globex"] {
         for action in ["suspend", "resume"] {
             env.tenantry(&["tenant", action, slug]).await.assert_status(0);

@@ -12,7 +12,7 @@ use tenantry_protocol::tenant::Credentials;
 
 const PROJECTS: &str = "projects-in-databases";
 
-/// With a server of its own, so that no other test's databases come and go meanwhile.
+/// On a server of its own, so that no other test's databases come and go meanwhile.
 async fn environment(version: Version) -> Env {
     let env = Env::on(Cluster::private(version)).await;
     env.add_blueprint(Folder::projects_in_databases(&env.dir).path()).await;
@@ -30,7 +30,7 @@ async fn create(env: &Env, slug: &str, arguments: &[&str]) -> Provisioned {
     Provisioned::from(&env.tenantry(&create).await.assert_status(0).json())
 }
 
-/// What tenants' databases are made from.
+/// The database that tenants' databases are made from.
 async fn template(env: &Env) -> String {
     let mut target = env.target().await;
     let name = "select datname::text from pg_database where datname like 'tenantry\\_template\\_%'";
@@ -41,7 +41,7 @@ async fn template(env: &Env) -> String {
 
 async fn a_tenant_lives_in_its_own_database_and_goes_with_it(version: Version) {
     let env = environment(version).await;
-    // The first one makes the template and the canary, which stay.
+    // The first tenant makes the template and the canary, which stay.
     create(&env, "first", &[]).await;
     let before = Snapshot::take(&env).await;
     let made = create(&env, "acme", &["--seed"]).await;
@@ -108,7 +108,7 @@ async fn its_archive_holds_what_it_had_and_its_preview_says_so_before() {
         env.tenantry(&["rpc", "rollback_preview", r#"{"slug":"acme"}"#]).await.assert_status(0).json();
     assert!(preview["tables"].as_u64() > Some(10), "{preview}");
     assert_eq!(preview["rows"]["kind"], "exact", "{preview}");
-    // Somebody works in it, and somebody else looks on.
+    // One session works in it, and another one looks on.
     let options = env.cluster.options(made.tenant.placement.as_str());
     let password = made.credentials.password.as_deref().unwrap();
     let mut busy = options.username(&made.credentials.role).password(password).connect().await.unwrap();
@@ -223,7 +223,7 @@ async fn a_gift_to_a_neighbour_in_another_database_does_not_hold_its_removal_up(
     let env = environment(version).await;
     let leaving = create(&env, "leaving", &[]).await;
     let beside = env.provision("beside").await;
-    // A blueprint that did so itself would not be provisioned.
+    // A blueprint that did this itself would not be provisioned.
     for (name, placement) in [("one", &leaving.tenant.placement), ("two", &beside.tenant.placement)] {
         let giver = create(&env, name, &[]).await.tenant.placement;
         let give = format!(
@@ -276,7 +276,7 @@ async fn a_database_that_is_still_being_made_when_its_operation_is_cancelled_nev
     let env = environment(Version::Packaged).await;
     create(&env, "first", &[]).await;
     let before = Snapshot::take(&env).await;
-    // The server waits for whoever is in the template before it copies it.
+    // The server waits for sessions in the template before it copies it.
     let mut keeps = env.cluster.superuser(&template(&env).await).await;
     let arguments = ["tenant", "create", "acme", "--blueprint", PROJECTS, "--no-wait", "--json"];
     let started: Value = env.tenantry(&arguments).await.assert_status(0).json();
@@ -308,7 +308,7 @@ async fn a_database_that_is_still_being_made_when_its_operation_is_cancelled_nev
 async fn a_database_whose_drop_was_cut_short_is_dropped_again() {
     let env = environment(Version::Packaged).await;
     let made = create(&env, "acme", &[]).await;
-    // As the server leaves one whose drop was interrupted.
+    // The state in which the server leaves a database whose drop was interrupted.
     let invalid =
         format!("update pg_database set datconnlimit = -2 where datname = '{}'", made.tenant.placement);
     env.cluster.execute("postgres", invalid).await;

@@ -1,11 +1,11 @@
-//! What a target has for tenants with databases of their own: the template, the canary, and what is looked at beforehand.
+//! What a target has for tenants with databases of their own: the template, the canary, and the checks beforehand.
 
 use sqlx::Connection as _;
 use tenantry_harness::{Env, Folder, Provisioned, Version};
 
 use super::{PROJECTS, create, environment, template};
 
-/// The databases that belong to nobody: the template, and the canary's.
+/// The databases that belong to no tenant: the template, and the canary's.
 async fn nobodys(env: &Env, made: &[&Provisioned]) -> Vec<String> {
     let tenants: Vec<String> = made.iter().map(|made| made.tenant.placement.to_string()).collect();
     let mut target = env.target().await;

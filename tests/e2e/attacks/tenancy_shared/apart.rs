@@ -93,7 +93,7 @@ async fn keys_and_references_tell_nothing_of_the_others_rows() {
     let env = Env::new().await;
     let (one, two) = (seeded(&env, "one").await, env.provision_of("two", "ledger").await);
     let (mine, theirs) = (&two.credentials, &one.credentials);
-    // What is unique in one tenant is free in the other.
+    // A value that is unique in one tenant is free in the other.
     value(&env, mine, "insert into currencies (code, name) values ('EUR', 'Euro')").await;
     value(&env, mine, "insert into customers (kind, name, email, country) values ('person', 'Other', 'maren.vogt@example.com', 'DE')").await;
     value(
@@ -102,7 +102,7 @@ async fn keys_and_references_tell_nothing_of_the_others_rows() {
         "insert into accounts (number, name, kind, currency) values ('1000', 'Bank', 'asset', 'EUR')",
     )
     .await;
-    // And so are the very keys: the answer is the same whether the other has them or not.
+    // So are the keys themselves: the answer is the same whether or not the other tenant has them.
     let key = value(&env, theirs, "select id from customers where name = 'Maren Vogt'").await;
     let customer = format!(
         "insert into customers (id, kind, name, email, country) values ('{key}', 'person', 'Same', 'same@example.com', 'DE')"
@@ -201,7 +201,7 @@ async fn plans_look_the_tenant_up_in_an_index_and_filter_no_other_tenants_rows()
         );
         let removed = plan.lines().filter_map(|line| line.trim().strip_prefix("Rows Removed by Filter: "));
         let most = removed.map(|count| count.parse::<u64>().unwrap()).max().unwrap_or(0);
-        // Of the tenant's own rows; others have thousands.
+        // Only the tenant's own rows; others have thousands.
         assert!(most < 100, "{plan}");
     }
     let others = seen(&env, format!("select count(*)::text from {}.entries", pool(&env).await)).await;

@@ -9,7 +9,8 @@ use tenantry_protocol::tenant::Credentials;
 
 use super::pool;
 
-/// What an application asks most: the balances of a customer's accounts, the newest transactions, a trial balance.
+/// The most frequent queries of an application: the balances of a customer's accounts, the newest transactions, a trial
+/// balance.
 pub(super) const QUERIES: [&str; 3] = [
     "select number, balance, available from account_balances where number like '2000%' order by number",
     "select t.booked_on, t.reference, e.amount from transactions t join entries e on e.tenant_id = t.tenant_id and e.transaction_id = t.id
@@ -18,7 +19,7 @@ pub(super) const QUERIES: [&str; 3] = [
 ];
 const ROUNDS: usize = 200;
 
-/// Adds other tenants with that many transactions each, straight into the tables; and as many to `this`, which has none.
+/// Adds other tenants with that many transactions each, straight into the tables, and as many to `this`, which has none.
 pub(super) async fn fill(env: &Env, tenants: u32, transactions: u32, this: Option<TenantId>) {
     let pool = pool(env).await;
     let this = this.map(|id| format!("insert into others values ('{id}');")).unwrap_or_default();
@@ -38,7 +39,7 @@ pub(super) async fn fill(env: &Env, tenants: u32, transactions: u32, this: Optio
          set session_replication_role = origin"
     );
     env.cluster.execute(&env.target_db, sql).await;
-    // So that what autovacuum does meanwhile is no part of the figures.
+    // Keeps the work of autovacuum out of the figures.
     env.cluster.execute(&env.target_db, "vacuum (analyze)".to_owned()).await;
 }
 
@@ -54,7 +55,7 @@ async fn session(login: &Credentials) -> PgConnection {
         .unwrap()
 }
 
-/// The middle of so many runs over each connection, which take turns.
+/// The median of the runs over each connection; the connections take turns.
 async fn medians(connections: [&mut PgConnection; 2], sql: &str) -> [Duration; 2] {
     let [one, other] = connections;
     let mut times = [Vec::with_capacity(ROUNDS), Vec::with_capacity(ROUNDS)];
@@ -72,7 +73,7 @@ async fn medians(connections: [&mut PgConnection; 2], sql: &str) -> [Duration; 2
     })
 }
 
-/// The tenant asks through the policies; the superuser names the tenant in each table and asks without.
+/// The tenant queries through the policies; the superuser names the tenant in each table and queries without them.
 #[tokio::test]
 #[expect(clippy::print_stdout, reason = "the figures of docs/tenancies.md")]
 async fn the_policies_cost_little_beside_the_same_queries_without_them() {
@@ -82,7 +83,7 @@ async fn the_policies_cost_little_beside_the_same_queries_without_them() {
     let (pool, id) = (pool(&env).await, made.tenant.id);
     let mut tenant = session(&made.credentials).await;
     let mut without = env.target().await;
-    // Views of the same text, whose tables are the tenant's part of each: as without policies an application would ask.
+    // Views with the same text, whose tables are the tenant's part of each: as an application would query without policies.
     let mut prepare = format!("set search_path = pg_temp, {pool}, tenantry_ext; ");
     for table in ["accounts", "entries", "holds", "transactions"] {
         prepare += &format!(
@@ -107,6 +108,6 @@ async fn the_policies_cost_little_beside_the_same_queries_without_them() {
         );
         worst = worst.max(ratio);
     }
-    // Far above what was measured: a plan that goes through others' rows is a hundred times as long.
+    // Far above what was measured: a plan that reads other tenants' rows takes a hundred times as long.
     assert!(worst < 4.0, "{worst}");
 }

@@ -1,5 +1,4 @@
-//! Tenants that share one set of tables: what each sees of the other, which is nothing, and how one comes and goes while
-//! the others stay.
+//! Tenants that share one set of tables: none sees anything of another, and each comes and goes while the others stay.
 
 use serde_json::Value;
 use tenantry_harness::{Env, Provisioned};
@@ -12,7 +11,7 @@ mod pools;
 mod removal;
 mod uncovered;
 
-/// Every table of the blueprint `ledger`, with what of a row can be changed.
+/// Every table of the blueprint `ledger`, with a column that can be changed.
 const TABLES: [(&str, &str); 12] = [
     ("currencies", "name"),
     ("customers", "name"),
@@ -59,7 +58,7 @@ pub(crate) async fn pool(env: &Env) -> String {
     sqlx::query_scalar("select placement from tenantry.pool").fetch_one(&mut target).await.unwrap()
 }
 
-/// A text that only a superuser can ask for.
+/// A text that only a superuser can query.
 pub(crate) async fn seen(env: &Env, sql: String) -> String {
     let mut target = env.target().await;
     let asked =

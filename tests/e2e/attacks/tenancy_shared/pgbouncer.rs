@@ -1,5 +1,5 @@
-//! An application's own login through the real PgBouncer in transaction mode: it becomes a tenant for one transaction,
-//! and many tenants take turns on one connection to the server.
+//! An application's own login through the real PgBouncer in transaction mode: it becomes a tenant for one transaction, and
+//! many tenants take turns on one connection to the server.
 
 use std::os::unix::fs::chown;
 use std::os::unix::net::UnixStream;
@@ -14,10 +14,10 @@ use tenantry_harness::{Cluster, Env, Provisioned, eventually};
 use super::{pool, seeded, value};
 
 const PASSWORD: &str = "only-for-tests";
-/// What an application sends that forgets whose transaction it is.
+/// What an application sends if it forgets whose transaction it is.
 const NO_ROLE: &str = "set local lock_timeout = '1s'";
 
-/// A PgBouncer with one connection to the server; ended with this.
+/// A PgBouncer with one connection to the server; it ends when this is dropped.
 struct Bouncer {
     child: Child,
     dir: tempfile::TempDir,
@@ -45,7 +45,7 @@ impl Bouncer {
         );
         std::fs::write(path.join("users.txt"), users).unwrap();
         std::fs::write(path.join("pgbouncer.ini"), config).unwrap();
-        // Debian puts it where only root's path looks.
+        // Debian puts it where only root's PATH looks.
         let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"]
             .map(PathBuf::from)
             .into_iter()
@@ -76,7 +76,7 @@ impl Bouncer {
     }
 }
 
-/// In one transaction, as the application sends it: without prepared statements. The last statement's first row.
+/// Runs in one transaction, as the application sends it, without prepared statements. Returns the last statement's first row.
 async fn ask(connection: &mut PgConnection, begin: &str, sql: &str) -> Result<(String, i32), sqlx::Error> {
     let all = format!("begin; {begin}; select ({sql})::text, pg_backend_pid()");
     let answer = sqlx::raw_sql(sqlx::AssertSqlSafe(all)).fetch_one(&mut *connection).await;
@@ -96,7 +96,7 @@ fn role(made: &Provisioned) -> String {
 
 #[tokio::test]
 async fn two_tenants_take_turns_on_one_connection_of_pgbouncer_and_never_meet() {
-    // Its roles stay behind.
+    // The roles of this test stay behind.
     let env = Env::on(Cluster::private(tenantry_harness::Version::Packaged)).await;
     let (one, two) = (seeded(&env, "one").await, seeded(&env, "two").await);
     let pool = pool(&env).await;
@@ -122,7 +122,7 @@ async fn two_tenants_take_turns_on_one_connection_of_pgbouncer_and_never_meet() 
     }
     assert_eq!(backends.len(), 1, "all over one connection to the server");
 
-    // What is written is the tenant's, and is checked as the tenant when the transaction ends.
+    // What is written belongs to the tenant, and is checked as the tenant when the transaction ends.
     let book = |made: &Provisioned, amount: i32| {
         format!(
             "{}; insert into transactions (reference, kind) values ('B', 'transfer');
@@ -139,7 +139,7 @@ async fn two_tenants_take_turns_on_one_connection_of_pgbouncer_and_never_meet() 
     assert_eq!(ask(&mut b, &role(&one), booked).await.unwrap().0, "1");
     assert_eq!(ask(&mut a, &role(&two), booked).await.unwrap().0, "0");
 
-    // Who forgets the role has nothing: not the rights, and with the rights not the rows.
+    // An application that forgets the role has nothing: it lacks the rights, and even with them it sees no rows.
     let forgot = ask(&mut a, NO_ROLE, &format!("select count(*) from {pool}.entries")).await.unwrap_err();
     assert_eq!(code(&forgot), "42501", "{forgot}");
     let mut careless = bouncer.connect(&env, "careless").await;

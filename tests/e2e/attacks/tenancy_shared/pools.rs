@@ -1,4 +1,4 @@
-//! How a pool comes to be: once, whole, and whoever needed it first.
+//! How a pool is made: once, as a whole, whichever tenant needed it first.
 
 use futures::future::join_all;
 use serde_json::Value;
@@ -29,7 +29,7 @@ async fn together(env: &Env) {
         assert_eq!(count(env, one).await, SEEDED);
         assert_eq!(value(env, &one.credentials, "select count(*) from transactions").await, "16");
     }
-    // The canary's rows are nobody's.
+    // The canary's rows belong to no tenant.
     let canary = format!(
         "select count(*)::text from {}.transactions where tenant_id = (select canary_id from tenantry.pool)",
         pool(env).await
@@ -130,7 +130,7 @@ async fn a_daemon_that_stopped_while_it_built_a_pool_keeps_nobody_waiting() {
     let listed = env.tenantry(&["blueprint", "list", "--json"]).await.assert_status(0).json();
     let blueprints = listed["blueprints"].as_array().expect("a list");
     let notes = blueprints.iter().find(|blueprint| blueprint["name"] == "notes").expect("it is listed");
-    // As the daemon before would hold it.
+    // Held as the stopped daemon would hold it.
     let options = env.cluster.options(&env.target_db).username(&env.provisioner).password("only-for-tests");
     let mut stopped = options.application_name("tenantryd").connect().await.unwrap();
     let hold = format!(

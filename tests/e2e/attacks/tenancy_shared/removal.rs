@@ -1,4 +1,4 @@
-//! How a tenant leaves a pool: its rows are counted, archived and removed, and nobody else's.
+//! How a tenant leaves a pool: its rows are counted, archived and removed, and no other tenant's.
 
 use std::path::Path;
 
@@ -53,7 +53,7 @@ async fn an_archive_has_the_rows_of_its_tenant_and_no_others() {
     assert_eq!((&archive["tables"], &archive["rows"]), (&12.into(), &SEEDED.into()), "{removed}");
     let database = format!("restored_{}", env.cluster.next_number());
     env.cluster.execute("postgres", format!("create database {database} template template0")).await;
-    // What the archive refers to is made by every daemon on its target.
+    // The archive refers to objects that every daemon makes on its target.
     let context = "create schema tenantry; create table tenantry.pool_member (role name, tenant_id uuid, is_open boolean); create schema tenantry_ext;
                    create function tenantry_ext.tenantry_tenant() returns uuid language sql as 'select null::uuid';
                    create function tenantry_ext.tenantry_removing() returns boolean language sql as 'select false'";
@@ -85,7 +85,7 @@ async fn an_archive_has_the_rows_of_its_tenant_and_no_others() {
     assert_eq!(count(&env, &two).await, SEEDED);
 }
 
-/// Rows that refer to each other in a circle, to their own table, and more of them than go in one transaction.
+/// Rows that refer to each other in a circle and to their own table, more of them than fit in one transaction.
 const KNOT: &str = "
     create table a (tenant_id uuid not null, id int not null, b_id int, parent_id int, primary key (tenant_id, id),
         foreign key (tenant_id, parent_id) references a (tenant_id, id) on delete restrict);
@@ -112,7 +112,7 @@ async fn rows_that_refer_to_each_other_go_too_and_many_go_in_batches() {
     let one = Provisioned::from(&env.tenantry(&create("one")).await.assert_status(0).json());
     let two = Provisioned::from(&env.tenantry(&create("two")).await.assert_status(0).json());
     refused(&env, &one.credentials, "delete from c", &["it stays"]).await;
-    // A partition by itself has no other rows either.
+    // A partition queried on its own has no other rows either.
     assert_eq!(
         value(&env, &one.credentials, "select count(distinct tenant_id) || ' ' || count(*) from c_high")
             .await,
@@ -152,7 +152,7 @@ async fn one_that_is_suspended_has_no_rows_for_anybody_until_it_is_resumed() {
     let env = Env::new().await;
     let made = seeded(&env, "one").await;
     let (app, pool) = (format!("{}_app", made.tenant.placement), pool(&env).await);
-    // A login of the application's own, which the daemon knows nothing of.
+    // One of the application's own logins, which the daemon knows nothing about.
     let mut pooled = env.target().await;
     let ask = format!("begin; set local role {app}; select count(*)::text from {pool}.entries");
     let mut seen_by_app = async || {
@@ -180,7 +180,7 @@ async fn who_became_the_tenant_and_still_writes_is_waited_for_and_other_tenants_
             who.tenant.placement
         )
     };
-    // The neighbour's own login is in nobody's way.
+    // The neighbour's own login blocks nobody.
     let mut neighbour = env.cluster.options(&env.target_db).username(&two.credentials.role);
     neighbour = neighbour.password(two.credentials.password.as_deref().unwrap());
     let mut neighbour = sqlx::ConnectOptions::connect(&neighbour).await.unwrap();

@@ -8,7 +8,7 @@ use super::seen;
 const TABLE: &str =
     "create table notes (tenant_id uuid not null, id int not null, note text, primary key (tenant_id, id));";
 
-/// The code, hidden, and what is said of it.
+/// The code, hidden, and what the refusal says about it.
 const HIDDEN: &[(&str, &str)] = &[
     ("create table loose (id int primary key)", "table loose has no column tenant_id"),
     (
@@ -111,7 +111,7 @@ async fn what_the_lints_see_is_refused_with_file_and_line() {
 #[tokio::test]
 async fn a_trigger_that_puts_itself_off_again_does_not_run_when_the_build_is_committed() {
     let env = Env::new().await;
-    // Only for a tenant: the pool itself is built.
+    // Only for a tenant, so that the pool itself is built.
     let again = "create function again() returns trigger language plpgsql set search_path from current as $$
                  begin
                      if new.id = 1 and current_user::regrole::oid <> (select relowner from pg_class where oid = 'notes'::regclass) then

@@ -1,7 +1,7 @@
-//! The pictures of the console in docs/pictures: the journey by keys on a real daemon, drawn from what the terminal shows.
+//! The pictures of the console in docs/pictures: a tour by keys on a real daemon, drawn from what the terminal shows.
 //!
-//! `TENANTRY_DRAW=1` (`make pictures`) writes them; without it the journey is made all the same, so that it can always
-//! be drawn. No secret is in them: the one that is shown is overwritten before anything is drawn.
+//! `TENANTRY_DRAW=1` (`make pictures`) writes them. Without it the tour still runs, so that the pictures can always be
+//! drawn. They contain no secret: the one that is shown is overwritten before anything is drawn.
 
 mod palette;
 mod svg;
@@ -17,7 +17,7 @@ use tenantry_protocol::tenant::TenantChangeRequest;
 use crate::console::screens::{CTRL_S, ENTER, Keys};
 use svg::Picture;
 
-/// Each picture's name, and what it shows in words, for whoever cannot see it.
+/// Each picture's name and its text alternative, for readers who cannot see it.
 const PICTURES: &[(&str, &str)] = &[
     ("tenants", "The list of tenants, each with its state, blueprint, target and age"),
     ("operation", "A provision that runs: its steps, how far it is, and its time against the budget"),
@@ -34,14 +34,14 @@ const PICTURES: &[(&str, &str)] = &[
 struct Album(BTreeMap<&'static str, Picture>);
 
 impl Album {
-    /// Takes the picture of that name when the text is on the screen.
+    /// Takes the picture of that name once the text is on the screen.
     #[track_caller]
     fn take(&mut self, name: &'static str, keys: &Keys, when: &str) -> &mut Picture {
         assert!(PICTURES.iter().any(|(known, _)| *known == name), "no picture is called {name}");
         self.0.entry(name).insert_entry(Picture::of(&keys.console.wait_for_frame(when))).into_mut()
     }
 
-    /// Draws them all; writes them where that is wanted.
+    /// Draws all pictures, and writes them if that was requested.
     fn show(&self) {
         for (name, title) in PICTURES {
             let svg = self.0[name].to_svg(title);
@@ -69,7 +69,7 @@ fn folder() -> PathBuf {
     project_dir().join("docs/pictures")
 }
 
-/// Tenants in several states, one of them in the making.
+/// Makes tenants in several states, one of which is still being provisioned.
 async fn furnish(env: &Env) {
     for (slug, name) in [
         ("globex", "Globex"),
@@ -160,7 +160,7 @@ fn the_trail(env: &Env, album: &mut Album) {
     album.take("audit", &keys, "credentials.issue");
 }
 
-/// Goes through the blueprints to the one that is wanted.
+/// Steps through the blueprints to the requested one.
 #[track_caller]
 fn choose(keys: &mut Keys, blueprint: &str) {
     let chosen = |screen: &str| {
@@ -177,7 +177,7 @@ fn choose(keys: &mut Keys, blueprint: &str) {
     }
 }
 
-/// What the screen says after a word at the beginning of a line.
+/// The text on the screen that follows a word at the beginning of a line.
 #[track_caller]
 fn fact<'a>(screen: &'a str, name: &str) -> &'a str {
     let line = screen.lines().find_map(|line| line.trim_start().strip_prefix(name));

@@ -1,4 +1,4 @@
-//! Which colours a dark terminal gives to the sixteen names, to the numbers after them, and to dimmed text.
+//! The colours that a dark terminal gives to the sixteen names, to the numbers after them, and to dimmed text.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ pub(super) struct Rgb(u8, u8, u8);
 pub(super) const BACKGROUND: Rgb = Rgb(0x16, 0x1a, 0x22);
 pub(super) const FOREGROUND: Rgb = Rgb(0xd5, 0xda, 0xe3);
 
-/// Each with enough contrast against the background to be read as text, but for black.
+/// Each except black has enough contrast against the background to be read as text.
 const SIXTEEN: [Rgb; 16] = [
     Rgb(0x2a, 0x30, 0x3b),
     Rgb(0xf2, 0x77, 0x7a),
@@ -28,13 +28,13 @@ const SIXTEEN: [Rgb; 16] = [
     Rgb(0xff, 0xff, 0xff),
 ];
 
-/// A terminal's colour; `default` is what it has where none is set.
+/// A terminal's colour; `default` applies if none is set.
 pub(super) fn of(colour: vt100::Color, default: Rgb) -> Rgb {
     match colour {
         vt100::Color::Default => default,
         vt100::Color::Rgb(red, green, blue) => Rgb(red, green, blue),
         vt100::Color::Idx(number @ 0..=15) => SIXTEEN[usize::from(number)],
-        // xterm's cube of six steps a colour, then 24 greys.
+        // xterm's cube has six steps per colour; 24 greys follow.
         vt100::Color::Idx(number @ 16..=231) => {
             let step = |step: u8| if step == 0 { 0 } else { 55 + 40 * step };
             let cube = number - 16;
@@ -48,7 +48,7 @@ pub(super) fn of(colour: vt100::Color, default: Rgb) -> Rgb {
 }
 
 impl Rgb {
-    /// Two fifths of the way to what it stands on: dimmed, and still legible.
+    /// Two fifths of the way to the background: dimmed, and still legible.
     pub(super) fn towards(self, paper: Self) -> Self {
         let mix = |ink: u8, paper: u8| ((u16::from(ink) * 3 + u16::from(paper) * 2) / 5).try_into().unwrap();
         Self(mix(self.0, paper.0), mix(self.1, paper.1), mix(self.2, paper.2))

@@ -1,14 +1,15 @@
-//! A terminal's screen as SVG, as a dark terminal shows it, and the same in whichever monospaced font is there.
+//! A terminal's screen as SVG, as a dark terminal shows it, and the same in any monospaced font.
 //!
-//! Text is placed run by run, and a run has no two blanks in a row: a font that is a little wider moves nothing. Lines
-//! and blocks are drawn as shapes, so that they join; symbols are centred on their cell, since fonts disagree on those.
+//! Text is placed run by run, and a run never has two blanks in a row, so that a slightly wider font shifts nothing. Lines
+//! and blocks are drawn as shapes, so that they join. Symbols are centred on their cell, since fonts disagree about their
+//! width.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::palette::{BACKGROUND, FOREGROUND, Rgb, of};
 
-/// In pixels; a font of 15 px is 9 wide in nearly every monospaced font.
+/// In pixels; a character of 15 px is 9 wide in nearly every monospaced font.
 const CELL_WIDTH: usize = 9;
 const CELL_HEIGHT: usize = 20;
 const FONT_SIZE: usize = 15;
@@ -23,7 +24,7 @@ pub(super) struct Picture {
 struct Cell {
     text: String,
     style: Style,
-    /// Cells it takes; 0 is the second half of a wide character.
+    /// The number of cells it takes; 0 is the second half of a wide character.
     width: usize,
 }
 
@@ -61,7 +62,7 @@ impl Picture {
         Self { rows: (0..rows.get()).map(row).collect() }
     }
 
-    /// Writes other characters where a text stands, for what must not be shown; each as wide as what it replaces.
+    /// Overwrites a text that must not be shown with other characters of the same width.
     pub(super) fn replace(&mut self, text: &str, substitute: impl Iterator<Item = char> + Clone) {
         let wanted: Vec<String> = text.chars().map(String::from).collect();
         for row in &mut self.rows {
@@ -76,7 +77,7 @@ impl Picture {
         }
     }
 
-    /// Everything that can be read, without blanks, as one text: what is wrapped can be found in it too.
+    /// Everything readable as one text without blanks, so that wrapped text can be found in it too.
     pub(super) fn text(&self) -> String {
         self.rows.iter().flatten().flat_map(|cell| cell.text.chars()).filter(|c| *c != ' ').collect()
     }
@@ -123,17 +124,17 @@ impl Cell {
         self.text == " "
     }
 
-    /// What a font is not to be trusted with; everything before the arrows is a letter or a sign that all have.
+    /// Whether fonts may disagree about it; everything before the arrows is a letter or a sign that all fonts have.
     fn is_symbol(&self) -> bool {
         self.width == 2 || self.text.chars().any(|character| character >= '\u{2190}')
     }
 }
 
-/// Rectangles and lines, by how they are painted: one element for each, whatever their number.
+/// Rectangles and lines by style: one element for each style, whatever their number.
 #[derive(Default)]
 struct Shapes {
     papers: BTreeMap<Rgb, String>,
-    /// By colour and percent of it.
+    /// By colour and its percentage.
     blocks: BTreeMap<(Rgb, u32), String>,
     /// By colour and thickness.
     lines: BTreeMap<(Rgb, u32), String>,
@@ -182,7 +183,7 @@ fn draw_row(number: usize, row: &[Cell], shapes: &mut Shapes, text: &mut String)
     }
 }
 
-/// Neighbours that belong together, with the column of the first.
+/// Neighbouring cells that belong together, with the column of the first.
 fn stretches(
     row: &[Cell],
     together: impl FnMut(&Cell, &Cell) -> bool,
@@ -203,7 +204,7 @@ fn is_shape(cell: &Cell) -> bool {
         && cell.width > 0
 }
 
-/// How much of a block's cell is painted, in percent, and how much of its width, in eighths.
+/// How much ink a block's cell has, in percent, and how much of its width it fills, in eighths.
 const fn shade(character: char) -> Option<(u32, usize)> {
     match character {
         '█' => Some((100, 8)),
@@ -215,7 +216,7 @@ const fn shade(character: char) -> Option<(u32, usize)> {
     }
 }
 
-/// Where a box character's lines go from the centre (left, right, up, down), and how thick they are.
+/// The directions of a box character's lines from the centre (left, right, up, down), and their thickness.
 const fn arms(character: char) -> Option<([bool; 4], u32)> {
     let directions = match character {
         '─' | '━' => [true, true, false, false],
@@ -248,7 +249,7 @@ fn draw_shape(character: char, ink: Rgb, at: At, count: usize, shapes: &mut Shap
     }
     let Some(([left, right, up, down], thickness)) = arms(character) else { return };
     let path = shapes.lines.entry((ink, thickness)).or_default();
-    // On half pixels, where a line of one pixel is one pixel.
+    // On half pixels, so that a line of one pixel covers one pixel.
     let middle = at.y + CELL_HEIGHT / 2;
     if left && right && !up && !down {
         let _ = write!(path, "M{} {middle}.5h{}", at.x, count * CELL_WIDTH);
@@ -270,7 +271,7 @@ fn draw_shape(character: char, ink: Rgb, at: At, count: usize, shapes: &mut Shap
     }
 }
 
-/// Cells of one style, cut where two blanks stand side by side.
+/// Cells of one style, cut wherever two blanks are adjacent.
 fn draw_text(at: At, cells: &[Cell], text: &mut String) {
     let blank = |a: &Cell, b: &Cell| a.is_blank() && b.is_blank();
     let mut start = 0;

@@ -1,11 +1,11 @@
-//! The commands and methods about the audit trail, held against their schemas.
+//! The commands and methods about the audit trail, checked against their schemas.
 
 use serde_json::json;
 use tenantry_harness::Env;
 
 use super::{Checks, words};
 
-/// The commands about a trail that has both tenants in it, one of them removed.
+/// The commands about a trail that contains both tenants, one of them removed.
 pub(super) async fn commands(checks: &mut Checks, env: &Env) {
     let trail = env.dir.join("trail.jsonl");
     let trail = trail.to_str().unwrap();
@@ -27,7 +27,7 @@ pub(super) async fn commands(checks: &mut Checks, env: &Env) {
     }
 }
 
-/// About a trail that has a removed tenant `acme` in it.
+/// The methods about a trail that contains a removed tenant `acme`.
 pub(super) async fn methods(checks: &mut Checks, env: &Env) {
     checks
         .method(env, "audit", json!({ "slug": "acme", "outcome": "ok", "since": "2020-01-01T00:00:00Z" }))
@@ -47,7 +47,7 @@ pub(super) async fn methods(checks: &mut Checks, env: &Env) {
     ] {
         checks.method(env, method, request).await;
     }
-    // Its answer takes a trail that lost events; it is an event, as those of `audit` are.
+    // A real answer requires a trail that lost events; it is an event like those of `audit`.
     checks.hold("audit_acknowledge", "request", &json!({ "seq": 41, "reason": "restored on purpose" }));
     let event = checks.method(env, "audit", json!({ "limit": 1 })).await["events"][0].clone();
     checks.hold("audit_acknowledge", "response", &event);

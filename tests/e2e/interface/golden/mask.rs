@@ -1,14 +1,14 @@
-//! Puts aside what differs from run to run: identifiers, times, measurements, names of this test's databases.
+//! Masks what differs from run to run: identifiers, times, measurements, names of this test's databases.
 //!
-//! It must not hide the contract: keys, types, codes and everything that a blueprint or a request decides stay.
+//! It must not hide the contract: keys, types, codes and everything that a blueprint or a request determines stay.
 
 use serde_json::{Map, Value};
 use tenantry_harness::Env;
 
 pub(super) struct Mask {
-    /// Texts of this run and what stands for them, the longest first.
+    /// Texts of this run and their placeholders, the longest first.
     texts: Vec<(String, &'static str)>,
-    /// How far an operation is that was just started is a race; its state, steps and durations come and go.
+    /// The progress of an operation that was just started is a race: its state, steps and durations vary.
     racing: bool,
 }
 
@@ -27,7 +27,7 @@ const MEASURED: [&str; 12] = [
     "size_bytes",
     "actor_uid",
 ];
-/// Texts under these keys are made anew each time, or say what the machine is.
+/// Texts under these keys are made anew each time, or describe the machine.
 const MADE: [&str; 10] = [
     "config",
     "password",
@@ -66,7 +66,7 @@ impl Mask {
         let masked = map.into_iter().map(|(key, value)| {
             let value = match (key.as_str(), value) {
                 (key, Value::Number(_)) if MEASURED.contains(&key) => "<number>".into(),
-                // A blueprint's version is the blueprint's; a program's is the program's.
+                // A blueprint's version is part of the contract; a program's version is masked.
                 ("version", Value::String(text)) if text.matches('.').count() == 1 => text.into(),
                 (key, Value::String(_)) if MADE.contains(&key) => format!("<{key}>").into(),
                 ("state", _) if self.racing => "<state>".into(),

@@ -1,4 +1,4 @@
-//! Who may use whom: the architecture's arrows, read from the `crate::…` paths in the source.
+//! Which modules may use which: the architecture's arrows, read from the `crate::…` paths in the source.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use tenantry_harness::binaries::project_dir;
 
 use super::source::{SourceFile, files, report};
 
-/// The daemon's modules and what of the crate each may use. What is not listed (lib, main) is wiring and may use all.
+/// The daemon's modules and the modules that each may use. Those that are not listed (lib, main) are wiring and may use all.
 const DAEMON: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("ambient", &[]),
@@ -49,7 +49,7 @@ const SQL_HOMES: &[&str] = &[
     "daemon/src/postgres/",
     "daemon/src/isolation/probes/",
     "daemon/src/pipeline/steps/",
-    // The bootstrap that needs a superuser, once, before any of the daemon's own roles exist.
+    // The bootstrap needs a superuser, once, before any of the daemon's own roles exist.
     "daemon/src/embedded/",
 ];
 
@@ -57,7 +57,7 @@ fn below(prefix: &str) -> impl Iterator<Item = &'static SourceFile> {
     files().iter().filter(move |file| file.is_rust() && file.path.starts_with(prefix))
 }
 
-/// The modules of its own crate that a file uses, from `crate::a::…` and `crate::{a, b::…}`.
+/// The modules of its own crate that a file uses, taken from `crate::a::…` and `crate::{a, b::…}`.
 fn used_modules(code: &str) -> BTreeSet<&str> {
     let mut used = BTreeSet::new();
     for (at, _) in code.match_indices("crate::") {
@@ -173,7 +173,7 @@ fn the_contract_does_no_io() {
 
 #[test]
 fn sql_stands_only_where_it_belongs() {
-    // As statements begin; a sentence for people that begins so has another second word.
+    // The beginnings of statements; a readable sentence that begins like this has another second word.
     let beginnings = [
         "select ",
         "insert into ",

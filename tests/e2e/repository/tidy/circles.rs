@@ -1,7 +1,7 @@
-//! No two neighbours use each other: below each module, what its children use of one another is a hierarchy.
+//! No two neighbours use each other: below each module, the uses among its children form a hierarchy.
 //!
-//! A child and what it is a part of are no neighbours: a parent names its children, and they use what it defines for all
-//! of them. Everything else that would be a circle is found here, however long it is.
+//! A child and its parent are not neighbours: a parent names its children, and they use what it defines for all of them.
+//! Every other circle is found here, however long it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use super::source::{SourceFile, files, report};
 /// The sources of each package.
 const ROOTS: [&str; 4] = ["protocol/src", "daemon/src", "tui/src", "tests/harness/src"];
 
-/// Which neighbours a child uses, and a path that says so.
+/// The neighbours that a child uses, each with a path that shows it.
 type Uses = BTreeMap<String, BTreeMap<String, String>>;
 
 #[test]
@@ -31,7 +31,7 @@ fn neighbours_never_use_each_other() {
     report("circles", wrong);
 }
 
-/// For each module of a package: what its children use of one another.
+/// For each module of a package, the uses among its children.
 fn neighbours(root: &str) -> BTreeMap<String, Uses> {
     let prefix = format!("{root}/");
     let sources = files().iter().filter(|file| file.is_rust() && file.path.starts_with(&prefix));
@@ -57,7 +57,7 @@ fn module_of(path: &str) -> Vec<String> {
     parts.map(str::to_owned).collect()
 }
 
-/// The module that a path of `module` leads to; none where it leaves the package, or to the module itself.
+/// The module that a path in `module` leads to; `None` if it leaves the package or leads to `module` itself.
 fn absolute(
     module: &[String],
     path: &[String],
@@ -79,7 +79,7 @@ fn absolute(
     (!full.is_empty() && full != module).then_some(full)
 }
 
-/// Each path in `use` declarations, groups taken apart, and each that begins with `crate` or `super` elsewhere.
+/// Each path in `use` declarations, with its groups expanded, and each path elsewhere that begins with `crate` or `super`.
 fn paths(code: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     for (at, _) in code.match_indices("use ") {
@@ -127,7 +127,7 @@ fn leaves(prefix: &[String], tree: &str, found: &mut Vec<Vec<String>>) {
     }
 }
 
-/// Sets of neighbours of which each leads to each other.
+/// Sets of neighbours in which each leads to every other.
 fn circles(uses: &Uses) -> Vec<BTreeSet<String>> {
     let reach = |from: &String| {
         let (mut seen, mut open) = (BTreeSet::new(), vec![from]);

@@ -1,7 +1,7 @@
-//! The shape of the source: who may use whom, how long things may be, what must not be in the tree.
+//! The shape of the source: which modules may use which, how long things may be, what must not be in the tree.
 //!
-//! It reads text, and relies on rustfmt for its shape. An exception is listed in [`source::EXCEPTIONS`] with its
-//! reason; one that is not needed any more fails too.
+//! These tests read text, and rely on rustfmt for its shape. An exception is listed in [`source::EXCEPTIONS`] with its
+//! reason; an exception that is no longer needed fails too.
 
 mod arrows;
 mod circles;

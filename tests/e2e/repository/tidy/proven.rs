@@ -1,4 +1,4 @@
-//! Every probe is proven: something is planted that it must catch, or a reason says why nothing can be.
+//! Every probe is proven: something is planted that it must catch, or a reason says why nothing can be planted.
 
 use std::collections::BTreeSet;
 use std::path::Path;

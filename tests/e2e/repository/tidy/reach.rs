@@ -1,15 +1,16 @@
-//! What SQL of the daemon's names in a tenant's or a pool's schema. The provisioner, the archiver, the verifier and the lints
-//! call, read and resolve nothing that an owner of tenants' objects owns or could have replaced: what stands here is made
-//! anew in the transaction that calls it, is nobody's code, or runs in a login of the tenant's own.
+//! The names in a tenant's or a pool's schema that the daemon's SQL uses. The provisioner, the archiver, the verifier and
+//! the lints call, read and resolve nothing that an owner of tenants' objects owns or could have replaced. Each name
+//! allowed here is made anew in the transaction that calls it, runs no tenant's code, or is used in one of the tenant's own
+//! logins.
 
 use std::collections::BTreeSet;
 
 use super::source::files;
 
-/// What stands for a schema that is not the daemon's, in templates and formats.
+/// The placeholders for a schema that is not the daemon's, in templates and formats.
 const SCHEMAS: [&str; 8] = ["placement", "pool", "home", "own", "schema", "victim", "canary", "0"];
 
-/// File, what it names, and why that is safe.
+/// The file, the name it uses, and why that is safe.
 const ALLOWED: &[(&str, &str, &str)] = &[
     ("postgres/tenant_ddl.rs", "{placement}.{placement}_run", RUNNER),
     ("postgres/build/runner.rs", "{0}.{0}_run", RUNNER),
@@ -50,7 +51,7 @@ fn the_daemon_names_nothing_of_a_tenants_that_it_did_not_just_make() {
     let mut wrong = Vec::new();
     let mut unused: BTreeSet<(&str, &str)> = ALLOWED.iter().map(|(file, name, _)| (*file, *name)).collect();
     for file in files().iter().filter(|file| file.is_rust() && file.path.starts_with("daemon/src/")) {
-        // An attack runs in a login of the tenant's.
+        // An attack runs in one of the tenant's logins.
         if file.path.contains("/isolation/probes/") {
             continue;
         }

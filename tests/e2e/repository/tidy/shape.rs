@@ -24,7 +24,7 @@ fn files_have_at_most_400_lines() {
 #[test]
 fn folders_have_at_most_20_source_files() {
     let mut folders: BTreeMap<&str, usize> = BTreeMap::new();
-    // Each probe and each lint is a file, however many there are.
+    // Each probe and each lint has a file of its own, however many there are.
     for file in rust_files().filter(|file| !file.path.starts_with("daemon/src/isolation/")) {
         *folders.entry(file.path.rsplit_once('/').map_or("", |(folder, _)| folder)).or_default() += 1;
     }
@@ -69,7 +69,7 @@ fn functions(text: &str) -> Vec<(&str, usize)> {
     found
 }
 
-/// The name in a line that begins a function.
+/// The function's name, if the line begins a function.
 fn function_name(line: &str) -> Option<&str> {
     let (before, after) = line.split_once("fn ")?;
     let qualifiers = ["pub", "pub(crate)", "pub(super)", "const", "async"];
@@ -98,7 +98,7 @@ fn every_module_opens_with_its_purpose() {
     report("module header", without.collect());
 }
 
-/// Halves, so that this file does not hold what it forbids.
+/// Split in halves, so that this file does not contain what it forbids.
 const FORBIDDEN: &[(&str, &str, &str)] = &[
     ("/ro", "ot/", "a path of somebody's machine"),
     ("/wo", "rk/", "a path of somebody's machine"),
@@ -143,7 +143,7 @@ fn a_type_has_its_name_alone_in_its_package() {
     report("type names", twice);
 }
 
-/// The name in a line that begins a type of a module.
+/// The type's name, if the line begins a type of a module.
 fn type_name(line: &str) -> Option<&str> {
     let rest = match line.strip_prefix("pub") {
         Some(rest) if rest.starts_with('(') => rest.split_once(") ")?.1,

@@ -6,12 +6,12 @@ use std::sync::OnceLock;
 
 use tenantry_harness::binaries::project_dir;
 
-/// Rule, path, and why it does not hold there.
+/// The rule, the path, and why the rule does not hold there.
 pub(super) const EXCEPTIONS: &[(&str, &str, &str)] = &[];
 
 #[derive(Debug)]
 pub(super) struct SourceFile {
-    /// From the project's folder, with `/`.
+    /// Relative to the project's folder, with `/`.
     pub(super) path: String,
     pub(super) text: String,
 }
@@ -21,7 +21,7 @@ impl SourceFile {
         self.path.ends_with(".rs")
     }
 
-    /// Code without comments and without the unit tests at its end: what the arrows are about.
+    /// The code without comments and without the unit tests at its end, to which the arrows apply.
     pub(super) fn production_code(&self) -> String {
         if self.path.contains("/tests/") || self.path.ends_with("/tests.rs") {
             return String::new();
@@ -32,7 +32,7 @@ impl SourceFile {
         lines.collect::<Vec<_>>().join("\n")
     }
 
-    /// Where the unit tests at the end begin. A module of tests in a file of its own is declared at the top.
+    /// Where the unit tests at the end begin. A test module in a file of its own is declared at the top.
     fn unit_tests(&self) -> Option<usize> {
         let mut tests = self.text.match_indices("\n#[cfg(test)]\nmod ");
         tests

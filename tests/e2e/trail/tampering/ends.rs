@@ -1,4 +1,4 @@
-//! Every state of the trail's end has one verdict, from wherever it is seen.
+//! Every state of the trail's end has one verdict, from whichever place it is seen.
 
 use tenantry_harness::trail::ends::{End, Place, look};
 use tenantry_harness::{Env, eventually};

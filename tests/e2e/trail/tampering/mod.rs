@@ -1,4 +1,4 @@
-//! The trail against those who can write to its tables: what was done is found and named, and nothing is built on it.
+//! The trail against those who can write to its tables: the tampering is found and named, and nothing is built on it.
 
 mod ends;
 
@@ -21,7 +21,7 @@ async fn a_trail_is_whole_signed_and_anchored_to_its_end() {
     assert!(whole.to_seq >= 5 && whole.from_seq == 1);
     assert_eq!((whole.signed_to, whole.anchored_to), (Some(whole.to_seq), Some(whole.to_seq)));
     assert!(!whole.limits.is_empty(), "a verdict says what it cannot promise");
-    // Asking is on record, too.
+    // The verification itself is on record, too.
     let again = verdict(&env, anchors_of(&env)).await;
     assert_eq!((again.broken, again.to_seq), (None, whole.to_seq + 1));
 }
@@ -33,7 +33,7 @@ async fn each_way_of_tampering_is_found_and_named_where_it_was_done() {
     env.rollback("acme").await;
     let mut tamperer = Tamperer::of(&env).await;
     for class in Class::ALL {
-        // The first, one in the middle, the last that others follow, the last.
+        // The first event, one in the middle, the last one but one, and the last.
         for place in 0..4 {
             tamperer.save().await;
             let last = tamperer.last;
@@ -100,10 +100,10 @@ async fn a_restored_backup_is_noticed_at_the_start_and_takes_an_administrators_w
     env.tenantry(&["tenant", "suspend", "acme"]).await.assert_status(0);
     let whole = verdict(&env, Vec::new()).await;
     assert_eq!((whole.broken, whole.acknowledged.len()), (None, 1));
-    // Whoever kept anchors elsewhere is told of the loss, and not of another break.
+    // A person who kept anchors elsewhere is told of the loss, and not of another break.
     let whole = verdict(&env, elsewhere).await;
     assert_eq!((whole.broken, whole.acknowledged.len()), (None, 1));
-    // A later start has nothing to say.
+    // A later start has nothing to report.
     env.take_daemon().kill().await;
     env.start_daemon().await;
     env.tenantry(&["tenant", "resume", "acme"]).await.assert_status(0);
@@ -172,7 +172,7 @@ async fn a_rotated_key_is_vouched_for_by_the_one_before() {
     env.provision("globex").await;
     assert_eq!(env.tenantry(&["rpc", "audit_key"]).await.json()["id"], after["id"]);
     assert_eq!(verdict(&env, Vec::new()).await.broken, None);
-    // A key file that is not the trail's own is not signed with.
+    // The daemon does not sign with a key file that is not the trail's own.
     env.take_daemon().stop().await;
     std::fs::remove_file(env.dir.join("state/audit/key")).unwrap();
     env.start_daemon().await;
@@ -196,9 +196,10 @@ async fn while_an_anchor_cannot_be_written_nothing_is_changed_and_nothing_is_los
     // The disk as only the daemon sees it.
     let ballast = format!("/proc/{}/root{}/ballast", env.daemon().announcement.pid, scratch.text("disk"));
     std::fs::write(&ballast, vec![0; 2 << 20]).unwrap_err();
-    // The file's last page takes some more. What is at work when it is full waits; what comes after is refused at once.
+    // The file's last page still takes some anchors. A change that is running when it is full waits; later ones are refused
+    // at once.
     let rename = async |slug: &str| loop {
-        // One that waits for its anchor is left to wait.
+        // A change that waits for its anchor is left waiting.
         let arguments = ["tenant", "update", slug, "--name", "Another"];
         match tokio::time::timeout(Duration::from_secs(5), env.tenantry(&arguments)).await {
             Ok(refused) if refused.stderr.contains("anchor") => return refused,
@@ -260,7 +261,7 @@ async fn an_anchor_that_is_half_written_is_no_reason_not_to_verify() {
     let env = Env::new().await;
     env.provision("acme").await;
     let anchors = env.dir.join("state/audit/anchors");
-    // As on a disk that is full, before the next attempt.
+    // The state on a full disk before the next attempt.
     std::fs::OpenOptions::new().append(true).open(&anchors).unwrap().write_all(b"99 0a1b").unwrap();
     assert_eq!(verdict(&env, Vec::new()).await.broken, None);
 }
@@ -282,7 +283,7 @@ async fn a_head_that_was_changed_hides_no_event_from_whoever_reads() {
 
 #[tokio::test]
 async fn signatures_behind_a_cut_tell_of_it_even_where_a_range_of_reading_ends() {
-    // As many as are read at once: the daemon looks for what is behind them in no other range.
+    // The number of events that are read at once: the daemon looks for what is behind them in no other range.
     const RANGE: i64 = 20_000;
     let mut env = Env::on(Cluster::private(Version::Packaged)).await;
     let last: i64 = sqlx::query_scalar("select seq from control.audit_head")

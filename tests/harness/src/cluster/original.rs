@@ -1,4 +1,4 @@
-//! What each cluster of a version begins as. To copy it takes a tenth of the time that it takes to make it.
+//! The initial state of each cluster of a version. Copying it takes a tenth of the time of making it.
 
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,11 @@ use super::{SUPERUSER, Version, open_folder, run, server_program, server_user};
 use crate::binaries;
 use crate::reaper::Reaper;
 
-/// Made once in a process, and gone with it.
+/// Made once per process, and removed with it.
 #[derive(Debug)]
 pub(super) struct Original {
-    /// The server's programs, where its user can read them: a checkout may lie in a folder that is closed to it.
+    /// The server's programs, in a place where its user can read them: a checkout may lie in a folder that is closed to
+    /// that user.
     pub(super) bin: PathBuf,
     data: PathBuf,
     _reaper: Reaper,

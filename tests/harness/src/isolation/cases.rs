@@ -1,7 +1,7 @@
-//! What hostile blueprints of shared tables do, as data: each makes something that would run with the rights of the tables'
-//! owner, hands out a right, or lets a tenant guess another's rows. All of it is hidden from the lints in a `do` block.
+//! Hostile blueprints of shared tables, as data: each makes something that would run with the rights of the tables' owner,
+//! grants a right, or lets a tenant guess another's rows. All of it is hidden from the lints in a `do` block.
 
-/// What it is, the statements, and what the refusal must say.
+/// What the case is, the statements, and what the refusal must say.
 pub type Case = (&'static str, &'static str, &'static str);
 
 /// The tables and functions that the statements build on. `spy` does what it likes, whatever it is declared as.
@@ -16,9 +16,9 @@ create function spy_on(what text) returns void language plpgsql set search_path 
 create function spying() returns trigger language plpgsql set search_path from current as
     $$ begin perform spy_on(tg_op); return coalesce(old, new); end $$;";
 
-/// Of the extension btree_gist, which the target has.
+/// Cases that need no extension but btree_gist, which the target has.
 pub const CASES: &[Case] = &[
-    // Inside a foreign key's action.
+    // Code that runs inside a foreign key's action.
     (
         "a trigger before the rows that a cascade deletes",
         "alter table child add constraint child_parent foreign key (tenant_id, parent_id) references parent on delete cascade;
@@ -87,7 +87,7 @@ pub const CASES: &[Case] = &[
         "alter table child add constraint spied check (note || id <> '')",
         "the check spied of table child calls textanycat",
     ),
-    // What PostgreSQL evaluates by itself, or while it plans a check.
+    // Code that PostgreSQL evaluates by itself, or while it plans a check.
     ("a check", "alter table child add constraint spied check (spy(note))", "the check spied of table child calls spy"),
     (
         "a check that runs a query from a text",
@@ -157,13 +157,13 @@ pub const CASES: &[Case] = &[
     ("a cast of rows", "create cast (child as text) with inout", "cast from child to text is nothing that tenants may share"),
     ("a rule of a view", "create view seen with (security_invoker = true) as select note from child;
          create rule spied as on update to seen do instead nothing", "view seen has a rule"),
-    // Keys that tell of others.
+    // Keys that reveal other tenants' rows.
     (
         "an exclusion across tenants",
         "alter table child add constraint once exclude using gist (tenant_id with <>, note with =)",
         "once of table child does not compare tenant_id by equality",
     ),
-    // Rights.
+    // Rights that are granted.
     (
         "the schema opened for what tenants make",
         "execute format('grant create on schema %I to %I', current_schema, current_schema || '_app')",
@@ -196,7 +196,7 @@ pub const CASES: &[Case] = &[
         "perform lo_create(0)",
         "belongs to the owner of the shared tables and stands elsewhere",
     ),
-    // Hidden from the eye, not from the catalog.
+    // Hidden from the eye, but not from the catalog.
     (
         "a procedure with its owner's rights",
         "create procedure spied() language sql security definer as 'select spy(''x'')'",
@@ -204,7 +204,7 @@ pub const CASES: &[Case] = &[
     ),
 ];
 
-/// Cases that build on what an extension brings: its name, the version where one must be named, and they.
+/// Cases that build on what an extension provides: its name, the version if one must be named, and the cases.
 pub const OF_EXTENSIONS: &[(&str, &str, &[Case])] = &[
     (
         "refint",
@@ -233,7 +233,7 @@ pub const OF_EXTENSIONS: &[(&str, &str, &[Case])] = &[
         ],
     ),
     (
-        // From 1.2 on its functions have bodies that the server parsed.
+        // From version 1.2 on, the functions of this extension have bodies that the server parsed.
         "earthdistance",
         "1.1",
         &[
@@ -252,7 +252,7 @@ pub const OF_EXTENSIONS: &[(&str, &str, &[Case])] = &[
     ),
 ];
 
-/// Blueprints that look much like these, and are in order.
+/// Blueprints that look much like these, and are valid.
 pub const FINE: &[(&str, &str)] = &[
     (
         "a counter that a trigger of the upper table keeps",

@@ -1,5 +1,5 @@
-//! What the isolation is tried with: misconfigurations that are planted, hostile blueprints, and tenants who take all connections.
-//! The end-to-end tests try it on one server, `make isolation` on each version.
+//! What the isolation is tested with: planted misconfigurations, hostile blueprints, and tenants that take all connections.
+//! The end-to-end tests use it on one server, `make isolation` on each version.
 
 pub mod cases;
 pub mod planted;

@@ -1,6 +1,6 @@
 //! The planted misconfigurations, read from `planted.sql` and `planted_pool.sql`.
 
-/// One misconfiguration, how it goes again, and the probes and lints that must catch it, each of them.
+/// A misconfiguration, how to clear it, and the probes and lints that must all catch it.
 #[derive(Debug, Clone, Copy)]
 pub struct Planted {
     pub name: &'static str,
@@ -55,7 +55,7 @@ pub fn planted_in_a_pool() -> Vec<Planted> {
     read(include_str!("planted_pool.sql"))
 }
 
-/// In the file each begins with `--- NAME · WHO`, and ends with what follows `--- clear`.
+/// In the file, each begins with `--- NAME · WHO`, and ends with what follows `--- clear`.
 fn read(text: &'static str) -> Vec<Planted> {
     let sections = text.split("\n--- ").skip(1).collect::<Vec<_>>();
     let pairs = sections.chunks_exact(2).map(|pair| {

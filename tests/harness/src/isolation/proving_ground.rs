@@ -1,4 +1,4 @@
-//! A target that an administrator closed as `target check` says, with one tenant on it: where misconfigurations are planted.
+//! A target that an administrator closed as `target check` says, with one tenant on it: misconfigurations are planted here.
 
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor as _};
@@ -7,7 +7,7 @@ use tenantry_protocol::isolation::{Grade, IsolationReport};
 use super::planted::{Planted, planted, planted_in_a_pool};
 use crate::{Cluster, Env, Version};
 
-/// What an administrator closes on a server once; a daemon that is no superuser cannot.
+/// What an administrator closes on a server once; the daemon cannot, because it is not a superuser.
 const CLOSE_FUNCTIONS: &str = "do $$ declare f regprocedure; begin
     for f in select oid from pg_proc where pronamespace = 'pg_catalog'::regnamespace
              and (proname like 'pg\\_advisory\\_%' or proname like 'pg\\_try\\_advisory\\_%' or proname in ('pg_logical_emit_message', 'lo_creat', 'lo_create', 'lo_from_bytea'))
@@ -16,9 +16,9 @@ const CLOSE_FUNCTIONS: &str = "do $$ declare f regprocedure; begin
 /// invalid_grant_operation
 const CIRCLE: &str = "0LP01";
 
-/// What came of the planting.
+/// The results of the planting.
 pub struct Harvest {
-    /// What was not caught, and what else was wrong.
+    /// What was not caught, and what else went wrong.
     pub wrong: Vec<String>,
     /// What this version of the server does not let anybody plant.
     pub refused: Vec<&'static str>,
@@ -29,7 +29,7 @@ pub struct ProvingGround {
     /// The tenant's and the canary's placements.
     own: String,
     victim: String,
-    /// Whose tables the tenant shares; none for a tenant with tables of its own.
+    /// The pool whose tables the tenant shares; `None` for a tenant with tables of its own.
     pool: Option<String>,
 }
 
@@ -38,7 +38,7 @@ impl ProvingGround {
         Self::of(version, "projects").await
     }
 
-    /// With a tenant of that blueprint.
+    /// A proving ground with a tenant of that blueprint.
     pub async fn of(version: Version, blueprint: &str) -> Self {
         let cluster = Cluster::private(version);
         let env = Env::on(cluster.clone()).await;
@@ -61,7 +61,7 @@ impl ProvingGround {
         Self { env, own, victim, pool }
     }
 
-    /// Plants all of them one after another.
+    /// Plants all misconfigurations one after another.
     pub async fn plant_everything(&self) -> Harvest {
         let (mut wrong, mut refused) = (Vec::new(), Vec::new());
         let report = self.verify().await;
@@ -72,7 +72,8 @@ impl ProvingGround {
         let all = if self.pool.is_some() { planted_in_a_pool() } else { planted() };
         for planted in all {
             if !self.run(&mut target, &planted, planted.plant).await {
-                // From 16 on, who creates a role is a member of it, and so it cannot be the role's own.
+                // From PostgreSQL 16 on, the creator of a role is a member of it, so the role cannot become a member of its
+                // creator.
                 refused.push(planted.name);
                 continue;
             }
@@ -96,7 +97,7 @@ impl ProvingGround {
         serde_json::from_value(report).unwrap_or_else(|error| panic!("{error}: {output:?}"))
     }
 
-    /// False if the server refuses the grant as one that closes a circle.
+    /// Returns false if the server refuses the grant because it would close a circle.
     async fn run(&self, target: &mut PgConnection, planted: &Planted, sql: &str) -> bool {
         let sql = sql
             .replace("{own}", &self.own)
@@ -111,7 +112,7 @@ impl ProvingGround {
     }
 }
 
-/// Who complains: `probe read`, `lint foreign_grants`.
+/// The probes and lints that complain: `probe read`, `lint foreign_grants`.
 fn complaints(report: &IsolationReport) -> Vec<String> {
     let held = report.verdicts.iter().filter(|verdict| !verdict.held);
     let probes = held.map(|verdict| format!("probe {}", verdict.probe));

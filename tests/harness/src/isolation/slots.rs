@@ -1,4 +1,4 @@
-//! A server with few connections, and tenants who take them all. Shared with the proof, where the daemon rests before.
+//! A server with few connections, and tenants that take them all. Shared with the proof, in which the daemon rests first.
 
 use std::time::Duration;
 
@@ -8,20 +8,21 @@ use tenantry_protocol::tenant::Credentials;
 use crate::environment::log_in;
 use crate::{Cluster, Env, Folder, Version, eventually};
 
-/// What the server has in all; three are for superusers alone.
+/// The server's connections; three of them are reserved for superusers.
 const SERVER: u32 = 30;
-/// What each of the two tenants may take.
+/// The connections that each of the two tenants may take.
 const TENANT: i64 = 20;
-/// What the daemon keeps: four for the target and one to look from, four for the registry, and one that holds the lease.
+/// The connections that the daemon keeps: four for the target and one to look from, four for the registry, and one for the
+/// lease.
 const KEPT: usize = 10;
 
-/// Two tenants who may take more than there is.
+/// Two tenants that may take more connections than there are.
 pub struct Flood {
     logins: Vec<Credentials>,
     sessions: Vec<PgConnection>,
 }
 
-/// With a daemon whose server was restarted under it: what it holds, it has opened again by itself.
+/// An environment whose server was restarted while the daemon ran: the daemon has reopened its connections by itself.
 pub async fn on_a_small_server(version: Version) -> Env {
     let env = Env::on(Cluster::private(version)).await;
     let folder = Folder::new(&env.dir, "greedy", "1.0")
@@ -35,7 +36,7 @@ pub async fn on_a_small_server(version: Version) -> Env {
     env
 }
 
-/// The server's processes for the daemon, once there are as many as it keeps.
+/// The pids of the server's processes for the daemon, once there are as many as it keeps.
 pub async fn kept(env: &Env) -> Vec<i32> {
     eventually("the daemon has its connections", async || {
         let found = daemons(env).await;
@@ -58,7 +59,7 @@ impl Flood {
         Self { logins, sessions: Vec::new() }
     }
 
-    /// Takes what there is to take; gives the SQLSTATE of the last refusal.
+    /// Takes every connection that is left; returns the SQLSTATE of the last refusal.
     pub async fn rise(&mut self) -> String {
         let mut refused = String::new();
         for login in &self.logins {
@@ -77,11 +78,11 @@ impl Flood {
     }
 }
 
-/// After `idle`, all connections of the server are the tenants'. The daemon answers, tells the trail, and suspends them.
+/// After `idle`, tenants hold all connections of the server. The daemon answers, shows the trail, and suspends a tenant.
 pub async fn withstand(version: Version, idle: Duration) {
     let env = on_a_small_server(version).await;
     let mut flood = Flood::prepare(&env).await;
-    // The last build's connection may be worn out, and is replaced by another before it goes.
+    // The last build's connection may be due for replacement; another one replaces it before it closes.
     tokio::time::sleep(idle).await;
     let before = kept(&env).await;
     let refused = flood.rise().await;

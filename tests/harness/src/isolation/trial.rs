@@ -1,4 +1,4 @@
-//! Tries blueprints of shared tables on an installation: what must be refused, and what must not be.
+//! Tries blueprints of shared tables on an installation: those that must be refused, and those that must not.
 
 use serde_json::Value;
 use sqlx::Connection as _;
@@ -6,13 +6,13 @@ use sqlx::Connection as _;
 use super::cases::{CASES, Case, FINE, GROUND, OF_EXTENSIONS};
 use crate::{Env, Folder};
 
-/// The extension that the cases build on is there, and everything that the first tenant of a target brings.
+/// Makes the first tenant of the target, with all that this brings, and the extension that the cases build on.
 pub async fn prepare(env: &Env) {
     env.provision("first").await;
     env.cluster.execute(&env.target_db, "create extension btree_gist schema tenantry_ext".to_owned()).await;
 }
 
-/// Puts the extension where blueprints find it; false where the server does not have it.
+/// Installs the extension where blueprints find it; returns false if the server does not have it.
 async fn has_extension(env: &Env, name: &str, version: &str) -> bool {
     let there = "select exists (select from pg_available_extension_versions
                                 where name = $1 and ($2 = '' or version = $2))";
@@ -30,7 +30,7 @@ async fn has_extension(env: &Env, name: &str, version: &str) -> bool {
     true
 }
 
-/// What of all cases was judged otherwise than it should be, a line each; and how many were to be refused.
+/// The cases that were judged wrongly, one line each, and how many had to be refused.
 pub async fn judge_all(env: &Env) -> (Vec<String>, usize) {
     let mut wrong = refuse_all(env, "hostile", CASES).await;
     let mut hostile = CASES.len();
@@ -44,7 +44,7 @@ pub async fn judge_all(env: &Env) -> (Vec<String>, usize) {
     (wrong, hostile)
 }
 
-/// What of the cases was not refused as it should be, a line each.
+/// The cases that were not refused as they should be, one line each.
 async fn refuse_all(env: &Env, prefix: &str, cases: &[Case]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (number, (what, sql, says)) in cases.iter().enumerate() {
@@ -61,7 +61,7 @@ async fn refuse_all(env: &Env, prefix: &str, cases: &[Case]) -> Vec<String> {
     wrong
 }
 
-/// What of the blueprints that are in order was refused all the same, a line each.
+/// The valid blueprints that were refused nevertheless, one line each.
 async fn build_all(env: &Env, fine: &[(&str, &str)]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (number, (what, sql)) in fine.iter().enumerate() {
@@ -73,10 +73,10 @@ async fn build_all(env: &Env, fine: &[(&str, &str)]) -> Vec<String> {
     wrong
 }
 
-/// Adds a blueprint whose statements are hidden in a `do` block, and makes a tenant of it; gives the answer.
+/// Adds a blueprint whose statements are hidden in a `do` block, and makes a tenant of it; returns the answer.
 async fn create(env: &Env, name: &str, sql: &str) -> Value {
     let code: String = sql.split(';').filter(|part| !part.trim().is_empty()).map(statement).collect();
-    // A body in dollars has semicolons of its own.
+    // A dollar-quoted body has semicolons of its own.
     let code = if sql.contains('$') { statement(sql) } else { code };
     let folder = Folder::shared(&env.dir, name, "1.0")
         .extension("btree_gist")
@@ -86,7 +86,7 @@ async fn create(env: &Env, name: &str, sql: &str) -> Value {
     env.tenantry(&["tenant", "create", name, "--blueprint", name, "--json"]).await.json()
 }
 
-/// One that is plpgsql's own stays; any other is run from a text.
+/// A statement that belongs to plpgsql stays; any other is run from a text.
 fn statement(sql: &str) -> String {
     let sql = sql.trim();
     if sql.starts_with("execute ") || sql.starts_with("perform ") {

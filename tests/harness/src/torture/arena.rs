@@ -1,8 +1,8 @@
-//! One installation, broken again and again: runs an operation while a script of faults strikes, restarts daemons that
-//! died, and judges what is there when the operation has ended.
+//! One installation that is broken again and again: runs an operation while a script of faults strikes, restarts daemons
+//! that died, and judges what is there when the operation has ended.
 //!
-//! Whatever strikes, there are two right ends: nothing of the operation is there, or all of it. A recorded need for a
-//! person is one only if the command that it names then leads to one of the two.
+//! Whatever strikes, there are two correct ends: nothing of the operation is there, or all of it. An operation may ask for
+//! a person only if the command that it names then leads to one of the two.
 
 use std::collections::{HashMap, HashSet};
 use std::os::unix::process::ExitStatusExt as _;
@@ -24,22 +24,22 @@ use crate::daemon::Daemon;
 use crate::wait::PATIENCE;
 use crate::{Cluster, Env, Folder};
 
-/// Small, so that a thousand operations take minutes; the lease as short as it may be.
+/// Small limits, so that a thousand operations take minutes; the lease is as short as it may be.
 const CONFIG: &str = "[limits]\nlease_ms = 500\noperation_budget_ms = 20000\nverify_every_s = 0\n";
 
 pub struct Arena {
     pub env: Env,
     faults: Arc<Faults>,
     daemons: Vec<Daemon>,
-    /// How each scenario changes what is there, when nothing breaks.
+    /// What each scenario changes when nothing breaks.
     whole: HashMap<Scenario, Vec<String>>,
-    /// What is there without any tenant.
+    /// The state without any tenant.
     empty: Option<State>,
-    /// Whose first tenant was there.
+    /// Scenarios whose first tenant has been made and removed.
     ready: HashSet<Scenario>,
     program: PathBuf,
     serial: u32,
-    /// Daemons that ended though nobody killed them.
+    /// Daemons that ended although nobody killed them.
     deaths: Vec<String>,
     watcher: Watcher,
 }
@@ -49,19 +49,19 @@ pub struct Arena {
 pub struct Trial {
     pub scenario: Scenario,
     pub rules: Vec<Rule>,
-    /// Two, where one is to stand by.
+    /// Two, if one is to stand by.
     pub daemons: usize,
     /// Other tenants that are provisioned meanwhile, on the same target.
     pub company: usize,
 }
 
-/// What came of it.
+/// The result of a trial.
 #[derive(Debug, Clone, Default)]
 pub struct Verdict {
     /// The operation's state at its end; `absent` if there never was one.
     pub end: String,
     pub violations: Vec<String>,
-    /// Rules that struck.
+    /// How many rules struck.
     pub struck: usize,
     pub trace: Vec<String>,
     pub took: Duration,
@@ -79,7 +79,7 @@ impl Arena {
             control_db: env.control_db.clone(),
             roles: vec![env.control_role.clone(), env.provisioner.clone()],
         };
-        // Its own, so that whoever builds meanwhile does not change what is tried.
+        // A copy of its own, so that a build in the meantime does not change what is tested.
         let (built, program) = (binaries::tenantryd_with_faults(), env.dir.join("tenantryd"));
         if std::fs::hard_link(&built, &program).is_err() {
             binaries::copy_program(&built, &program);
@@ -101,7 +101,7 @@ impl Arena {
         arena
     }
 
-    /// The blueprints, and the target made ready.
+    /// Adds the blueprints, and prepares the target.
     async fn prepare(&mut self) {
         let small = |name| {
             Folder::new(&self.env.dir, name, "1.0")
@@ -128,7 +128,7 @@ impl Arena {
         self.make_ready(Scenario::Provision).await;
     }
 
-    /// Does once what leaves something for good: it is no change that an operation makes.
+    /// Does once what leaves something permanent, which is not a change that an operation makes.
     async fn make_ready(&mut self, scenario: Scenario) {
         let first = scenario.first();
         if !self.ready.insert(first[0]) {
@@ -142,7 +142,7 @@ impl Arena {
         self.empty = Some(State::take(&self.env).await);
     }
 
-    /// Learns how the scenario changes what is there when nothing breaks.
+    /// Learns what the scenario changes when nothing breaks.
     async fn learn(&mut self, scenario: Scenario) {
         if !self.whole.contains_key(&scenario) {
             let trial = Trial { scenario, rules: Vec::new(), daemons: 1, company: 0 };
@@ -152,7 +152,7 @@ impl Arena {
         }
     }
 
-    /// Runs an operation while its rules strike, judges what is there, and tidies up.
+    /// Runs an operation while its rules strike, judges the result, and cleans up.
     pub async fn run(&mut self, trial: &Trial) -> Verdict {
         self.make_ready(trial.scenario).await;
         self.learn(trial.scenario).await;
@@ -173,7 +173,7 @@ impl Arena {
             );
         }
         let mut verdict = Verdict::default();
-        // A probe that has said goodbye is still there for a moment, on a busy machine.
+        // On a busy machine, a probe that has disconnected is still there for a moment.
         self.come_to_rest(&mut verdict).await;
         let (before, seq) = (State::take(&self.env).await, oracle::audit_seq(&self.env).await);
         let guests = match trial.scenario {
@@ -210,7 +210,7 @@ impl Arena {
         verdict
     }
 
-    /// Nothing of it, or all of it.
+    /// Checks that nothing of the operation is there, or all of it.
     async fn judge(
         &mut self,
         trial: &Trial,
@@ -223,7 +223,7 @@ impl Arena {
             if !script::struck_for_good(&verdict.trace) {
                 verdict.violations.push("asks for a person, and all that struck passes".to_owned());
             }
-            // What it names for a secret is to ask again.
+            // For a secret, the command that it names is to ask again.
             let asks_again = Scenario::SECRETS.contains(&trial.scenario);
             let next = if asks_again { trial.scenario } else { Scenario::Retry(ended.id) };
             let retried = self.see_through(next, slug, &format!("{slug}-retry")).await;
@@ -243,7 +243,7 @@ impl Arena {
         let whole = self.whole.entry(trial.scenario).or_insert_with(|| change.clone());
         let has_happened = match verdict.end.as_str() {
             "succeeded" => true,
-            // What a retry does of a provision is its removal.
+            // Retrying a provision removes it.
             "needs_attention" => !Scenario::PROVISIONS.contains(&trial.scenario),
             _ => false,
         };
@@ -257,7 +257,7 @@ impl Arena {
         }
     }
 
-    /// The tenant goes, if it is there, and leaves nothing.
+    /// Removes the tenant if it exists, and checks that it leaves nothing.
     async fn clean_up(&mut self, slug: &str, verdict: &mut Verdict) {
         self.remove(slug, verdict).await;
         self.come_to_rest(verdict).await;
@@ -278,7 +278,7 @@ impl Arena {
         }
     }
 
-    /// Keeps what the daemons and the server wrote.
+    /// Keeps the logs of the daemons and the server.
     pub fn save_logs(&self, dir: &Path) {
         std::fs::create_dir_all(dir).unwrap();
         std::fs::write(dir.join("server.log"), self.env.cluster.server_log()).unwrap();
@@ -294,7 +294,7 @@ impl Arena {
         verdict.violations.extend(oracle::come_to_rest(&self.env).await);
     }
 
-    /// Asks for an operation under a key until it is on record, keeps a daemon alive, and waits for the end.
+    /// Requests an operation under a key until it is on record, keeps a daemon alive, and waits for the end.
     async fn see_through(
         &mut self,
         scenario: Scenario,
@@ -321,7 +321,7 @@ impl Arena {
                         return Err(format!("{scenario:?} is refused: {problem}"));
                     }
                 }
-                // None where the one that was to answer has just died: the next round starts another.
+                // There is no daemon if the one that was to answer has just died: the next round starts another.
                 if let Some(daemon) = self.daemons.get(refusals % self.daemons.len().max(1)) {
                     let socket = daemon.socket().to_owned();
                     let (slug, key) = (slug.to_owned(), key.to_owned());
@@ -336,7 +336,7 @@ impl Arena {
         }
     }
 
-    /// That many, and where it is one, the one that holds the control database.
+    /// Keeps at least `count` daemons running.
     async fn keep_daemons(&mut self, count: usize) {
         let mut alive = Vec::new();
         for mut daemon in std::mem::take(&mut self.daemons) {
@@ -355,7 +355,7 @@ impl Arena {
         }
     }
 
-    /// `None` if it could not start, because the server is away or something struck.
+    /// `None` if the daemon could not start, because the server is away or a fault struck.
     async fn start_daemon(&mut self) -> Option<Daemon> {
         self.serial += 1;
         let socket = self.env.dir.join(format!("d{}.sock", self.serial));
@@ -368,7 +368,7 @@ impl Arena {
         Some(daemon)
     }
 
-    /// Ends the daemons that only stand by.
+    /// Ends the daemons that only stand by, down to `count`.
     async fn end_standbys(&mut self, count: usize) {
         while self.daemons.len() > count {
             let mut control = self.env.control().await;

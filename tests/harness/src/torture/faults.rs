@@ -1,4 +1,4 @@
-//! Answers the daemon's fault points as the script says, and does to the world what it asks for.
+//! Answers the daemon's fault points as the script says, and performs the faults.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -17,10 +17,10 @@ use super::request;
 use super::script::{Fault, Moment, Rule, Script};
 use crate::Cluster;
 
-/// A stopped daemon is resumed when another has taken over, or after this long where none can.
+/// A stopped daemon is resumed when another has taken over, or after this time if none can.
 const LONGEST_STOP: Duration = Duration::from_secs(10);
 
-/// A daemon that lives gets from its last commit to the next point much faster.
+/// A live daemon gets from its last commit to the next point much faster than this.
 const PASSING: Duration = Duration::from_millis(500);
 
 pub struct World {
@@ -36,9 +36,9 @@ pub struct Faults {
     pub script: Arc<Mutex<Script>>,
     proxy: Arc<Proxy>,
     world: World,
-    /// Points that wait for their answer.
+    /// How many points wait for their answer.
     waiting: AtomicUsize,
-    /// Where daemons are asked, by process.
+    /// The socket of each daemon, by process.
     pub sockets: Mutex<HashMap<i32, PathBuf>>,
     restarting: tokio::sync::Mutex<()>,
 }
@@ -66,12 +66,12 @@ impl Faults {
         faults
     }
 
-    /// From now on this breaks, and nothing else.
+    /// From now on these rules apply, and no others.
     pub fn load(&self, rules: Vec<Rule>) {
         *self.script.lock().unwrap() = Script { rules: rules.into(), ..Script::default() };
     }
 
-    /// Waits a moment for the daemon to come past what it has just put on record, where something is to break there.
+    /// If a fault is still due, waits a moment for the daemon to pass the point after what it has just put on record.
     pub async fn let_pass(&self) {
         let begin = Instant::now();
         loop {
@@ -89,10 +89,10 @@ impl Faults {
         }
     }
 
-    /// Nothing breaks any more, and nothing is being broken; gives what was.
+    /// Stops all faults, waits for the ones in progress, and returns the script.
     pub async fn unload(&self) -> Script {
         self.script.lock().unwrap().rules.clear();
-        // A restart of the server is the longest.
+        // A restart of the server takes the longest.
         while self.waiting.load(Ordering::SeqCst) > 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -135,7 +135,7 @@ impl Faults {
             Fault::Stop => self.stop(process).await,
             Fault::Cancel => self.cancel(pid).await,
             Fault::Restart => {
-                // Two that come at once are one.
+                // Two restarts at the same time count as one.
                 let _turn = self.restarting.lock().await;
                 let cluster = Arc::clone(&self.world.cluster);
                 tokio::task::spawn_blocking(move || {
@@ -180,7 +180,7 @@ impl Faults {
         while begin.elapsed() < LONGEST_STOP && self.epoch().await == before {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        // One that was killed meanwhile is gone.
+        // A process that was killed meanwhile is gone.
         let _ = kill(process, Signal::SIGCONT);
     }
 

@@ -1,4 +1,4 @@
-//! Who else is there while an operation is broken: the tenant's own application, and other tenants.
+//! Who else is present while an operation is broken: the tenant's own application, and other tenants.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::registry;
 use super::request::{self, Scenario};
 use crate::Env;
 
-/// They leave when this is dropped.
+/// The sessions end when this is dropped.
 #[derive(Debug)]
 pub struct Guests {
     _sessions: Vec<PgConnection>,
@@ -22,8 +22,8 @@ impl Drop for Guests {
     }
 }
 
-/// Sessions of a tenant's application: one that does nothing, one that is busy, and one in a transaction that holds on to
-/// what is to be dropped.
+/// Sessions of a tenant's application: one that does nothing, one that is busy, and one in a transaction that holds a lock
+/// on what is to be dropped.
 pub async fn settle_in(env: &Env, slug: &str) -> Guests {
     let placement = registry::placement(env, slug).await.unwrap();
     let login = format!("{placement}_a");
@@ -44,10 +44,10 @@ pub async fn settle_in(env: &Env, slug: &str) -> Guests {
         sessions.push(session);
     }
     let mut busy = options.connect().await.unwrap();
-    // They are in; the tenant's own secret comes back, for an operation that leaves everything as it was.
+    // The sessions are open, so the tenant's own secret is restored, for an operation that leaves everything unchanged.
     set_password(&mut superuser, &login, &verifier).await;
     superuser.close().await.unwrap();
-    // Ends with its session, and with an error: that is what it is for.
+    // It ends with its session and with an error, as intended.
     const BUSY: &str = "set client_connection_check_interval = '50ms'; select pg_sleep(600)";
     let busy = tokio::spawn(async move { _ = sqlx::raw_sql(BUSY).execute(&mut busy).await });
     Guests { _sessions: sessions, busy }
@@ -59,7 +59,7 @@ async fn set_password(superuser: &mut PgConnection, login: &str, password: &str)
     sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(superuser).await.unwrap();
 }
 
-/// Asks for that many other tenants at once; gives their names. Whether each request comes through is seen later.
+/// Requests that many other tenants at once; returns their names. Whether each request got through is seen later.
 pub fn invite(socket: &Path, slug: &str, count: usize) -> Vec<String> {
     let names: Vec<String> = (0..count).map(|number| format!("{slug}-guest-{number}")).collect();
     for name in names.clone() {

@@ -1,7 +1,7 @@
-//! What is there, all of it, before and after an operation that was broken on its way: the cluster's catalog, the rows of
-//! every table that tenants share, sessions and locks, the registry's living tenants, and the audit trail beside them.
+//! The whole state before and after an operation that was broken on its way: the cluster's catalog, the rows of every table
+//! that tenants share, sessions and locks, the registry's living tenants, and the audit trail.
 //!
-//! History does not count: markers of builds that are gone, tenants that are rolled back, operations that ended.
+//! History does not count: markers of builds that are gone, tenants that are rolled back, operations that have ended.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ use sqlx::postgres::PgConnection;
 use crate::Env;
 use crate::catalog::Snapshot;
 
-/// How long what a broken connection left on the server may take to end by itself.
+/// How long the remains of a broken connection on the server may take to end by themselves.
 const REST: Duration = Duration::from_secs(20);
 
-/// Everything that must be as before, or as after a whole operation, a line each.
+/// Everything that must be as before, or as after a whole operation, one line each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State(BTreeSet<String>);
 
@@ -25,9 +25,9 @@ const MARKERS: &str = "
     union all select 'group ' || group_role from tenantry.target_identity
     union all select 'archiver ' || rolname from pg_roles where rolname like 't\\_%\\_dump'";
 
-/// What somebody who works on the target holds. Idle sessions hold nothing, and the server's own processes (autovacuum) are
-/// nobody. Daemons ask the target something every now and then, and hold something for that moment: so this is asked until
-/// nobody holds anything, and is no part of a [`State`].
+/// What sessions on the target hold. Idle sessions hold nothing, and the server's own processes (autovacuum) do not count.
+/// Daemons query the target now and then and hold something for that moment, so this is repeated until nothing is held, and
+/// it is not part of a [`State`].
 const HOLDS: &str = "
     select format('lock %s %s on %s by %s', locktype, mode, coalesce(relation::regclass::text, '-'), usename)
         from pg_locks l join pg_stat_activity a using (pid)
@@ -57,8 +57,7 @@ impl State {
         Self(lines)
     }
 
-    /// What `later` has more or less, with the tenant's own names replaced: the same for any tenant to which the same
-    /// happened.
+    /// What `later` has more or less, with the tenant's own names replaced: the same for any tenant that underwent the same.
     pub fn change(&self, later: &Self, names: &[(&str, &str)]) -> Vec<String> {
         let gone = self.0.difference(&later.0).map(|line| format!("- {line}"));
         let new = later.0.difference(&self.0).map(|line| format!("+ {line}"));
@@ -68,7 +67,7 @@ impl State {
     }
 }
 
-/// Waits until nobody holds anything on the target any more; says what is held if that takes too long.
+/// Waits until nothing is held on the target any more; returns what is held if that takes too long.
 pub async fn come_to_rest(env: &Env) -> Option<String> {
     let begin = Instant::now();
     let mut target = env.target().await;
@@ -84,7 +83,7 @@ pub async fn come_to_rest(env: &Env) -> Option<String> {
 }
 
 /// What is wrong with the audit trail since `seq`: gaps, broken links, and operations whose intent or end is missing or
-/// is there twice.
+/// occurs twice.
 pub async fn audit_problems(env: &Env, seq: i64) -> BTreeSet<String> {
     const PROBLEMS: &str = "
         select format('audit: %s events, the last is %s, the head says %s', count(*), max(seq), (select seq from control.audit_head))
@@ -136,7 +135,7 @@ async fn rows(connection: &mut PgConnection, sql: &'static str) -> Vec<String> {
     sqlx::query_scalar(sql).fetch_all(connection).await.unwrap()
 }
 
-/// The number of rows in each table that is there, tenants' and shared ones; of the markers only those that count.
+/// The number of rows in each existing table, tenants' and shared ones; of the markers only those that count.
 async fn counts(connection: &mut PgConnection) -> Vec<String> {
     let tables: Vec<String> = rows(
         connection,
@@ -148,7 +147,7 @@ async fn counts(connection: &mut PgConnection) -> Vec<String> {
     sqlx::query_scalar(sqlx::AssertSqlSafe(all)).fetch_all(connection).await.unwrap()
 }
 
-/// The markers and the rows within tenants' own databases, as far as anybody can enter them.
+/// The markers and the rows in tenants' own databases, if they can be entered.
 async fn databases(env: &Env, target: &mut PgConnection) -> Vec<String> {
     const OWN: &str = "select datname::text from pg_database where datname like 't\\_%' and datallowconn";
     let mut lines = Vec::new();
@@ -161,7 +160,7 @@ async fn databases(env: &Env, target: &mut PgConnection) -> Vec<String> {
     lines
 }
 
-/// With names replaced, and with "a password" for whichever it is.
+/// Replaces the names, and any password by "a password".
 fn general(mut line: String, names: &[(&str, &str)]) -> String {
     for (name, stands_for) in names {
         line = line.replace(name, stands_for);

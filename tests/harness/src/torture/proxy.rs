@@ -1,6 +1,7 @@
-//! A way to the server that knows a COMMIT when it sees one, and can be cut there or at any time.
+//! A proxy to the server that recognises a COMMIT, and can be cut there or at any time.
 //!
-//! Speaks as much of the wire protocol as that takes: messages are found by their lengths and passed on unchanged.
+//! It speaks only as much of the wire protocol as that takes: it finds messages by their lengths and passes them on
+//! unchanged.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::script::{Cut, Script};
 
 const SOCKET: &str = ".s.PGSQL.5432";
-/// How much later a COMMIT comes that overtook nobody.
+/// How much later a COMMIT arrives with [`Cut::Late`].
 const LATE: Duration = Duration::from_millis(120);
 
 pub struct Proxy {
@@ -24,19 +25,19 @@ pub struct Proxy {
     server: PathBuf,
     script: Arc<Mutex<Script>>,
     next: AtomicU64,
-    /// By number: whose it is, and what cuts it.
+    /// By number: the process that owns the connection, and the token that cuts it.
     connections: Mutex<HashMap<u64, (i32, CancellationToken)>>,
 }
 
 /// What the two directions of a connection share.
 struct Connection {
     cut: CancellationToken,
-    /// The next answer is lost.
+    /// Whether the next answer is lost.
     swallow: AtomicBool,
 }
 
 impl Proxy {
-    /// Listens in a new folder below `dir` for what is meant for the server in `server`.
+    /// Listens in a new folder below `dir` for connections to the server in `server`.
     pub fn listen(dir: &Path, server: &Path, script: Arc<Mutex<Script>>) -> Arc<Self> {
         let dir = dir.join("p");
         std::fs::create_dir(&dir).unwrap();
@@ -67,7 +68,7 @@ impl Proxy {
 
     async fn carry(&self, client: UnixStream) {
         let pid = client.peer_cred().ok().and_then(|peer| peer.pid()).unwrap_or_default();
-        // A server that is away: the client is told by the end of its connection.
+        // If the server is away, the client learns that from the end of its connection.
         let Ok(server) = UnixStream::connect(&self.server).await else { return };
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let cut = CancellationToken::new();
@@ -83,7 +84,7 @@ impl Proxy {
         self.connections.lock().unwrap().remove(&number);
     }
 
-    /// From the client to the server, message by message.
+    /// Passes messages from the client to the server, one by one.
     async fn forth(&self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, connection: &Connection) {
         let mut buffer = Vec::new();
         // The first message has no type.
@@ -121,7 +122,7 @@ impl Proxy {
             }
             Cut::Late => {
                 let commit = commit.to_owned();
-                // The server's side lives on when this connection does not.
+                // The server's side outlives this connection.
                 tokio::spawn(async move {
                     tokio::time::sleep(LATE).await;
                     _ = to.write_all(&commit).await;
@@ -144,7 +145,7 @@ async fn back(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, connection: &Conn
     }
 }
 
-/// Length of the first message in the buffer, if it is there whole.
+/// The length of the first message in the buffer, if it is complete.
 fn message(buffer: &[u8], is_typed: bool) -> Option<usize> {
     let head = usize::from(is_typed);
     let length: [u8; 4] = buffer.get(head..head + 4)?.try_into().ok()?;
@@ -159,11 +160,11 @@ fn asks_for_encryption(first: &[u8]) -> bool {
     matches!(code, Some(SSL | GSS)) && first.len() == 8
 }
 
-/// A simple query, or the parsing of a statement, that says COMMIT and nothing else.
+/// Whether it is a simple query, or the parsing of a statement, that says COMMIT and nothing else.
 fn is_commit(message: &[u8]) -> bool {
     let text = match message.first() {
         Some(b'Q') => &message[5..],
-        // After the statement's name.
+        // The text follows the statement's name.
         Some(b'P') => message[5..].splitn(2, |byte| *byte == 0).nth(1).unwrap_or_default(),
         _ => return false,
     };

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::request::Scenario;
 use crate::Env;
 
-/// An operation, as the registry has it.
+/// An operation as the registry has it.
 #[derive(Debug, Clone)]
 pub struct EndedOperation {
     pub id: Uuid,
@@ -19,13 +19,13 @@ impl EndedOperation {
     }
 }
 
-/// A connection to the registry that is asked again and again; made anew when it broke, as the server may be what is
-/// broken.
+/// A connection to the registry that is queried again and again. It is opened again when it breaks, since the server itself
+/// may be what was broken.
 #[derive(Debug, Default)]
 pub struct Watcher(Option<PgConnection>);
 
 impl Watcher {
-    /// The operation that the key led to; of a purge, what follows its retirement.
+    /// The operation that the key led to; for a purge, the one that follows its retirement.
     pub async fn by_key(
         &mut self,
         env: &Env,

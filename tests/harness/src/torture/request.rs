@@ -1,4 +1,4 @@
-//! What an operator asks for, by a key, over a connection that may not survive it.
+//! What an operator requests, under a key, over a connection that may not survive it.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -17,11 +17,11 @@ use uuid::Uuid;
 use crate::rpc;
 
 pub const BLUEPRINT: &str = "small";
-/// With a file outside the transaction, and one behind it.
+/// A blueprint with a file outside the transaction, and one after it.
 pub const OUTSIDE: &str = "outside";
-/// Whose tables tenants share.
+/// A blueprint whose tables tenants share.
 pub const SHARED: &str = "shared";
-/// With a database for each tenant.
+/// A blueprint with a database for each tenant.
 pub const DATABASES: &str = "databases";
 
 /// Longer than the daemon keeps a caller waiting for the answer to a lost COMMIT.
@@ -50,7 +50,7 @@ pub enum Scenario {
     Update,
     Retire,
     RetireArchived,
-    /// Retired without a grace, so that the purge follows at once.
+    /// Retired without a grace period, so that the purge follows at once.
     Purge,
     Issue,
     Rotate,
@@ -59,7 +59,7 @@ pub enum Scenario {
 }
 
 impl Scenario {
-    /// Those that are broken.
+    /// The scenarios that are broken.
     pub const ALL: [Self; 15] = [
         Self::Provision,
         Self::ProvisionDatabase,
@@ -77,15 +77,15 @@ impl Scenario {
         Self::Rotate,
         Self::Finish,
     ];
-    /// Those that change secrets only.
+    /// Those that only change secrets.
     pub const SECRETS: [Self; 3] = [Self::Issue, Self::Rotate, Self::Finish];
 
     /// Those that make a tenant.
     pub const PROVISIONS: [Self; 4] =
         [Self::Provision, Self::ProvisionOutside, Self::ProvisionShared, Self::ProvisionDatabase];
 
-    /// The making and the end of a tenant of its tenancy. The first of each leaves something for good: our bookkeeping, a
-    /// template, a pool.
+    /// Makes and removes a tenant of the scenario's tenancy. The first tenant of each tenancy leaves something permanent:
+    /// our bookkeeping, a template, a pool.
     pub const fn first(self) -> [Self; 2] {
         match self {
             Self::ProvisionShared | Self::RollbackShared => [Self::ProvisionShared, Self::RollbackShared],
@@ -96,7 +96,7 @@ impl Scenario {
         }
     }
 
-    /// What makes the tenant that it is done to.
+    /// The scenarios that make the tenant it applies to.
     pub fn preparation(self) -> &'static [Self] {
         match self {
             Self::Provision | Self::ProvisionOutside | Self::ProvisionShared | Self::ProvisionDatabase => &[],
@@ -109,7 +109,7 @@ impl Scenario {
         }
     }
 
-    /// What is provisioned.
+    /// The blueprint that is provisioned.
     const fn blueprint(self) -> &'static str {
         match self {
             Self::ProvisionOutside => OUTSIDE,
@@ -119,12 +119,12 @@ impl Scenario {
         }
     }
 
-    /// Needs the server's own programs, in a version that can dump it.
+    /// Whether it makes an archive, which needs the server's own programs, in a version that can dump it.
     pub const fn archives(self) -> bool {
         matches!(self, Self::RollbackArchived | Self::RetireArchived)
     }
 
-    /// The same where no archive can be made.
+    /// The same scenario if no archive can be made.
     pub const fn without_archive(self) -> Self {
         match self {
             Self::RollbackArchived => Self::Rollback,
@@ -134,7 +134,7 @@ impl Scenario {
     }
 }
 
-/// Asks; an error is a sentence, from the daemon or about the connection.
+/// Sends the request; an error is a sentence, from the daemon or about the connection.
 pub async fn send(socket: &Path, scenario: Scenario, slug: &str, key: &str) -> Result<(), String> {
     let stream = UnixStream::connect(socket).await.map_err(|error| error.to_string())?;
     let client = rpc::over(stream);
@@ -217,7 +217,7 @@ async fn ask(
     .map_err(refused)
 }
 
-/// Asks for an operation's end. Whatever comes of it is fine.
+/// Requests an operation's cancellation. Any result is fine.
 pub async fn cancel(socket: &Path, operation: Uuid) {
     let Ok(stream) = UnixStream::connect(socket).await else { return };
     let client = rpc::over(stream);
@@ -227,7 +227,7 @@ pub async fn cancel(socket: &Path, operation: Uuid) {
     }
 }
 
-/// Uploads a blueprint of SQL files in one folder and below.
+/// Uploads a blueprint of SQL files from a folder and the folders below it.
 pub async fn add_blueprint(socket: &Path, folder: &str) {
     let mut upload = BlueprintUpload::default();
     let mut folders = vec![Path::new(folder).to_owned()];

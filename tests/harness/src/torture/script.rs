@@ -1,18 +1,19 @@
-//! What breaks, and when: a script that the daemon's fault points and the proxy before the server ask.
+//! What breaks, and when: a script that the daemon's fault points and the proxy in front of the server consult.
 //!
-//! Rules are armed one after the other: the second waits until the first has struck. So one script says "kill it at its
-//! activation, then lose the next commit of whoever takes the operation up", and it says the same at each repetition.
+//! Rules are armed one after the other: the second waits until the first has struck. So one script says "kill the daemon at
+//! its activation, then lose the next commit of the daemon that takes the operation up", and it says the same at each
+//! repetition.
 
 use std::collections::VecDeque;
 
 /// What happens at a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fault {
-    /// Nothing: what is armed next waits until this point is passed.
+    /// Nothing: the next rule waits until this point is passed.
     Go,
-    /// The effect's answer is lost: an error that passes.
+    /// The effect's answer is lost: a transient error.
     Lost,
-    /// An error that does not pass.
+    /// A permanent error.
     Refuse,
     Panic,
     /// `kill -9` of the daemon.
@@ -25,7 +26,7 @@ pub enum Fault {
     Stop,
     /// The server crashes and starts again.
     Restart,
-    /// An operator asks for the operation's end.
+    /// An operator requests the operation's cancellation.
     Cancel,
 }
 
@@ -44,13 +45,13 @@ pub enum Cut {
     After,
     /// It is answered, and the answer is lost.
     Answer,
-    /// The daemon's connection is cut at once, and the COMMIT comes to the server later.
+    /// The daemon's connection is cut at once, and the COMMIT reaches the server later.
     Late,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rule {
-    /// At a point; without a place, at any.
+    /// At a point; without a place, at any point.
     At { place: Option<&'static str>, moment: Option<Moment>, skip: u32, fault: Fault },
     /// At a COMMIT, whichever connection it is on.
     Commit { skip: u32, cut: Cut },
@@ -66,7 +67,7 @@ pub struct Script {
 }
 
 impl Script {
-    /// A COMMIT passes by.
+    /// A COMMIT passes through.
     pub fn at_commit(&mut self) -> Option<Cut> {
         self.trace.push("COMMIT".to_owned());
         let Some(Rule::Commit { skip, cut }) = self.rules.front_mut() else { return None };
@@ -101,8 +102,8 @@ impl Script {
     }
 }
 
-/// Something struck that does not pass by itself, or ended the very attempt that was to outlast it: only then may an operation
-/// ask for a person.
+/// Whether a fault struck that does not pass by itself, or that ended the very attempt which was to outlast it. Only then
+/// may an operation ask for a person.
 pub fn struck_for_good(trace: &[String]) -> bool {
     let lasting = [Fault::Refuse, Fault::Panic].map(|fault| format!("! {fault:?}"));
     trace.iter().any(|line| lasting.contains(line))

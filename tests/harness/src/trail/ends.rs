@@ -1,5 +1,5 @@
-//! States of the trail's end, each seen from every place: when something is to be changed, in the status, by a verification,
-//! at a start, after a restart, and in an export. One state has one verdict, and nothing is added where the end does not hold.
+//! States of the trail's end, each seen from every place: at a change, in the status, by a verification, at a start, after
+//! a restart, and in an export. A state has one verdict, and nothing is added where the end does not hold.
 
 use tenantry_protocol::audit::{AuditBreak, BreakKind};
 use tenantry_protocol::session::HealthRequest;
@@ -19,7 +19,7 @@ pub enum End {
     OtherKeyName,
     Unsigned,
     OtherHash,
-    /// The head names an earlier event, with the signature that it has.
+    /// The head names an earlier event, but keeps its own signature.
     HeadBehind,
     /// The head is what it was at an earlier event.
     OlderHead,
@@ -31,18 +31,18 @@ pub enum End {
     PlantedEvent,
     PlantedValue,
     PlantedCheckpoint,
-    /// As far from the end as one can be.
+    /// As far from the end as possible.
     FarCheckpoint,
-    /// At the last event, or from one before it on.
+    /// At the last event, or from an earlier one on.
     Done(Class),
-    /// These are no matter of the end, and nothing is refused.
+    /// This and the following do not concern the end, and nothing is refused.
     CheckpointsGone,
     AnchorsEmptied,
     AnchorsGone,
     EditedFurtherBack,
 }
 
-/// Who comes to see it first.
+/// Where it is seen first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     Append,
@@ -56,7 +56,7 @@ impl Place {
 }
 
 impl End {
-    /// Those that an attack found, for every run of the tests.
+    /// The ones that an attack found; every run of the tests tries them.
     pub const FOUND: [Self; 8] = [
         Self::NoHead,
         Self::OtherTrail,
@@ -102,7 +102,7 @@ impl End {
         Self::EditedFurtherBack,
     ];
 
-    /// Where a class is done in a trail with so many events.
+    /// Where a class is applied in a trail whose last event is `last`.
     const fn at(class: Class, last: i64) -> i64 {
         match class {
             Class::Restore | Class::Rewrite | Class::Insert => last - 3,
@@ -110,7 +110,7 @@ impl End {
         }
     }
 
-    /// The verdict; none for a trail that is whole.
+    /// The expected verdict; `None` for a trail that is whole.
     fn expected(self, last: i64) -> Option<(i64, BreakKind)> {
         Some(match self {
             Self::NoHead => (last + 1, BreakKind::Cut),
@@ -138,7 +138,7 @@ impl End {
         )
     }
 
-    /// An export is of the events up to the head that it was begun with, and of the trail that the head names.
+    /// An export holds the events up to the head it was started with, of the trail that the head names.
     const fn shows_in_an_export(self) -> bool {
         !matches!(
             self,
@@ -212,7 +212,7 @@ impl End {
     }
 }
 
-/// What is not as it should be, a line each, when this is done to the trail and comes to be seen at that place first.
+/// What is wrong, one line each, if this is done to the trail and is seen at that place first.
 pub async fn look(env: &mut Env, end: End, first: Place) -> Vec<String> {
     let mut tamperer = Tamperer::of(env).await;
     let elsewhere = anchors_of(env);
@@ -267,7 +267,7 @@ pub async fn look(env: &mut Env, end: End, first: Place) -> Vec<String> {
         _ => {}
     }
     (seen.expected, seen.sentence) = (None, None);
-    // Not a reason to refuse any more, which nobody has to be asked about; what is further back takes a verification.
+    // There is no reason to refuse any more, without anybody's consent; a change further back takes a verification.
     seen.end = End::CheckpointsGone;
     if !end.refuses() {
         seen.at(env, Place::Verify, "put back").await;
@@ -278,7 +278,7 @@ pub async fn look(env: &mut Env, end: End, first: Place) -> Vec<String> {
     seen.wrong.iter().map(|wrong| format!("{end:?}, {first:?} first, of {last} events: {wrong}")).collect()
 }
 
-/// Everything that was saved, the head as well; what is there besides goes.
+/// Restores everything that was saved, including the head; everything else is removed.
 async fn put_back(tamperer: &mut Tamperer) {
     tamperer
         .guarded(
@@ -297,7 +297,7 @@ async fn put_back(tamperer: &mut Tamperer) {
 struct Seen {
     end: End,
     expected: Option<(i64, BreakKind)>,
-    /// As it was told first: it is told the same everywhere.
+    /// The sentence as it was first reported: it must be the same everywhere.
     sentence: Option<String>,
     wrong: Vec<String>,
 }
@@ -325,7 +325,7 @@ impl Seen {
                 self.told(&what, found);
             }
             Place::Status => {
-                // A look that takes longer than a status may is told by the next one.
+                // If the look takes longer than a status may, the next status reports its result.
                 let trail = eventually("the status tells what the look at the end found", async || {
                     let health = env.rpc().await.health(context(), HealthRequest {}).await.unwrap().unwrap();
                     let trail = health.control.trail.unwrap_or_default();
@@ -333,7 +333,7 @@ impl Seen {
                 })
                 .await;
                 let is_refused = trail.trouble.is_some();
-                // What is further back, a status knows from a verification.
+                // A status knows of a change further back only from a verification.
                 if is_refused {
                     self.told(&what, trail.trouble);
                 } else if self.expected.is_none() {

@@ -1,7 +1,7 @@
-//! Events by the hundred thousand, with links and commitments that are right: a trail as years of work would leave it.
+//! Events by the hundred thousand, with correct links and commitments: a trail as years of work would leave it.
 //!
-//! The same number always gives the same trail, but for the tenants' ids. What is rare in it stands at its beginning, where
-//! a search for it comes last.
+//! The same number always gives the same trail, except for the tenants' ids. Rare values are at its beginning, which a
+//! search reaches last.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -17,18 +17,18 @@ use crate::Env;
 
 /// Tenants that the events are about: `generated-0`, `generated-1`, …
 pub const TENANTS: usize = 2_000;
-/// Who did something five times, among the first events.
+/// The actor of five of the first events.
 pub const RARE_ACTOR: &str = "rare";
 pub const RARE_UID: u32 = 4_242;
-/// What happened three times, among the first events.
+/// The action of three of the first events.
 pub const RARE_ACTION: &str = "target.lost";
-/// Found in the detail of one event in a thousand.
+/// Occurs in the detail of one event in a thousand.
 pub const SEARCHED_TEXT: &str = "disk quota";
-/// Between events, in microseconds: a million of them are about a year.
+/// The time between events, in microseconds: a million of them take about a year.
 pub const STEP_US: i64 = 30_000_000;
 
 const CHUNK: i64 = 20_000;
-/// The kinds of operations, as often as they are here.
+/// The kinds of operations, each as often as it occurs here.
 const KINDS: [&str; 10] = [
     "verify",
     "verify",
@@ -42,7 +42,7 @@ const KINDS: [&str; 10] = [
     "rollback",
 ];
 
-/// What was made.
+/// The events that were made.
 #[derive(Debug, Clone, Copy)]
 pub struct Generated {
     pub from: i64,
@@ -56,20 +56,19 @@ struct Event {
     values: Vec<(&'static str, String, [u8; 16])>,
 }
 
-/// Where the chain is, and who signs it.
+/// The end of the chain, and the key that signs it.
 struct Chain {
     trail: Uuid,
     hash: Link,
     key: Option<SigningKey>,
 }
 
-/// Appends `count` events that end now, as a superuser and unsigned: the daemon reads such a trail, and does not go on
-/// with it.
+/// Appends `count` events that end now, as a superuser and unsigned: the daemon reads such a trail, and does not continue it.
 pub async fn append(connection: &mut PgConnection, count: i64) -> Generated {
     write_all(connection, count, 0, None).await
 }
 
-/// Appends `count` events that ended so many days ago, signed with the daemon's own key while it is stopped: it goes on with
+/// Appends `count` events that ended so many days ago, signed with the daemon's own key while it is stopped; it continues
 /// them when it is started again.
 pub async fn append_signed(env: &mut Env, count: i64, days_ago: i64) -> Generated {
     env.take_daemon().stop().await;
@@ -85,7 +84,7 @@ fn key(env: &Env) -> SigningKey {
     SigningKey::from_pkcs8_pem(&pem).unwrap()
 }
 
-/// As if each event had been anchored when it was recorded: the start need not read what was added.
+/// Makes it look as if each event had been anchored when it was recorded, so that the start need not read the added events.
 async fn anchor(env: &Env, made: Generated) {
     let anchors: Vec<String> = sqlx::query_scalar(
         "select seq || ' ' || encode(hash, 'hex') || E'\\n' from control.audit_event where seq >= $1 order by seq",
@@ -99,8 +98,8 @@ async fn anchor(env: &Env, made: Generated) {
     file.write_all(anchors.concat().as_bytes()).unwrap();
 }
 
-/// The same in place of the whole trail, which began long ago, then: what is old must not begin with the daemon's own
-/// first events of today.
+/// Like [`append_signed`], but replaces the whole trail: an old trail must not begin with the daemon's own first events of
+/// today.
 pub async fn replace_signed(env: &mut Env, count: i64, days_ago: i64) -> Generated {
     env.take_daemon().stop().await;
     let (key, anchors) = (key(env), env.dir.join("state/audit/anchors"));
@@ -213,7 +212,7 @@ impl Chain {
     }
 }
 
-/// The event at `index`, from 0. Intent and outcome follow each other.
+/// The event at `index`, counted from 0. Intent and outcome alternate.
 fn event(index: i64, begin_us: i64, tenants: &[Uuid]) -> Event {
     let dice = mixed(index / 2);
     let tenant = dice as usize % tenants.len();
@@ -278,7 +277,7 @@ fn sealed(
     Event { payload, values }
 }
 
-/// Bits that look thrown (splitmix64).
+/// Pseudo-random bits (splitmix64).
 fn mixed(number: i64) -> u64 {
     let mut z = number.unsigned_abs().wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -286,7 +285,7 @@ fn mixed(number: i64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Tenants of the registry that never had anything on a target: removed ones, so that nobody looks after them.
+/// Tenants of the registry that never had anything on a target. They count as removed, so that nothing looks after them.
 async fn tenants(connection: &mut PgConnection) -> Vec<Uuid> {
     let known: Vec<Uuid> = named(connection).await;
     if !known.is_empty() {

@@ -1,4 +1,4 @@
-//! The audit trail as somebody finds or makes it who has the database: generated, tampered with, and what is said of it.
+//! The audit trail for a person who has the database: generated, tampered with, and what is reported about it.
 
 pub mod ends;
 pub mod generate;
@@ -10,7 +10,7 @@ use tenantry_protocol::audit::{AuditAnchor, AuditVerdict, AuditVerificationReque
 use crate::Env;
 use crate::rpc::context;
 
-/// What the daemon says of its trail.
+/// What the daemon reports about its trail.
 pub async fn verdict(env: &Env, anchors: Vec<AuditAnchor>) -> AuditVerdict {
     let rpc = env.rpc().await;
     let begun =
@@ -20,7 +20,7 @@ pub async fn verdict(env: &Env, anchors: Vec<AuditAnchor>) -> AuditVerdict {
     done.verdict.expect("a verification of a short trail ends within its wait")
 }
 
-/// All anchors that were written until now, as a copy elsewhere would have them.
+/// All anchors that have been written until now, as a copy elsewhere would have them.
 pub fn anchors_of(env: &Env) -> Vec<AuditAnchor> {
     let text = std::fs::read_to_string(env.dir.join("state/audit/anchors")).unwrap();
     let of = |line: &str| {

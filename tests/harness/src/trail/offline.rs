@@ -1,4 +1,4 @@
-//! An export as somebody who has the database would make it of whatever stands there, verified without a daemon.
+//! An export that a person with the database could make from any content of it, verified without a daemon.
 
 use ed25519_dalek::Signer as _;
 use ed25519_dalek::pkcs8::DecodePrivateKey as _;

@@ -1,6 +1,6 @@
-//! What somebody with the database's superuser, and without the key, can do to the trail; and how it is put back.
+//! What a person with the database's superuser, but without the key, can do to the trail; and how it is put back.
 //!
-//! Triggers are switched off first, as such a person would. Hashes are computed by PostgreSQL where they are to fit.
+//! Triggers are switched off first, as such a person would do. PostgreSQL computes the hashes if they are to fit.
 
 use ed25519_dalek::pkcs8::DecodePrivateKey as _;
 use ed25519_dalek::{Signer as _, SigningKey};
@@ -17,21 +17,21 @@ pub enum Class {
     EditHash,
     EditPrevHash,
     EditValue,
-    /// One event, with a hash that fits it.
+    /// One event is edited, with a hash that fits it.
     EditAndRehash,
     Remove,
-    /// And the events after it moved up, so that no number is missing.
+    /// The events after it are moved up, so that no number is missing.
     RemoveAndRenumber,
     SwapNeighbours,
     SwapDistant,
     SwapPayloads,
-    /// Cut off at the end, with the head as it was then.
+    /// The end is cut off, and the head is as it was then.
     Restore,
-    /// Cut off at the end, and the head left as it is.
+    /// The end is cut off, and the head is left as it is.
     CutOff,
-    /// Everything from there on, with hashes that fit.
+    /// Everything from there on is rewritten, with hashes that fit.
     Rewrite,
-    /// As before, with the key in hand.
+    /// Like [`Self::Rewrite`], with the key at hand.
     RewriteAndSign,
     Insert,
     Append,
@@ -61,7 +61,7 @@ impl Class {
         Self::ForgeCheckpoint,
     ];
 
-    /// What the verifier has to say of it at event `at` of `last`.
+    /// What the verifier must report for it, at event `at` of `last`.
     pub fn expected(self, at: i64, last: i64) -> (i64, BreakKind) {
         let is_last = at == last;
         match self {
@@ -108,23 +108,23 @@ struct Stored {
     payload: Vec<u8>,
 }
 
-/// The superuser's session, and what was saved before the tampering.
+/// The superuser's session, and the trail before the tampering.
 pub struct Tamperer {
     session: PgConnection,
     key: SigningKey,
     trail: Uuid,
     pub last: i64,
-    /// The last hash of a chain that was made anew.
+    /// The last hash of a chain that was rewritten.
     resealed: Option<Link>,
-    /// The head is held since the trail was saved, so that what is tampered with is what was saved.
+    /// Whether the head has been locked since the trail was saved, so that the saved trail is the one that is tampered with.
     is_held: bool,
 }
 
-/// SHA-256 as the chain has it, computed by PostgreSQL.
+/// The chain's SHA-256, computed by PostgreSQL.
 const HASH: &str =
     "sha256(convert_to('tenantry.audit.v1', 'UTF8') || '\\x00'::bytea || int8send(seq) || prev_hash
      || int8send(octet_length(payload)) || payload)";
-/// A digit of the time becomes the next one: it stays a time.
+/// Changes a digit of the time to the next one: it remains a valid time.
 const OTHER_PAYLOAD: &str =
     "set_byte(payload, 12, case get_byte(payload, 12) when 57 then 48 else get_byte(payload, 12) + 1 end)";
 
@@ -151,7 +151,7 @@ impl Tamperer {
         this
     }
 
-    /// Saves the trail as it is; until it is tampered with, nothing can be added to it.
+    /// Saves the trail as it is; until the tampering, nothing can be added to it.
     pub async fn save(&mut self) {
         self.release().await;
         self.is_held = true;
@@ -176,8 +176,8 @@ impl Tamperer {
         }
     }
 
-    /// Puts back what was saved and is there no more. Where the head was left alone, the daemon has gone on after it: that
-    /// stays.
+    /// Restores the saved rows that are missing or changed. If the head was left alone, the daemon has added events since;
+    /// those stay.
     pub async fn put_back(&mut self, class: Class) {
         let up_to = if class.moves_the_head() { i64::MAX } else { self.last };
         let mut sql: String = [
@@ -201,19 +201,19 @@ impl Tamperer {
         self.guarded(&sql).await;
     }
 
-    /// An event that fits after the last one, which the head knows nothing of.
+    /// An event that fits after the last one, and that the head does not know.
     pub async fn event_after(&mut self, last: i64) -> String {
         self.inserted(last + 1).await.split("update").next().unwrap().to_owned()
     }
 
-    /// Does it, at event `at`; `other` is a later one, for what takes two.
+    /// Tampers at event `at`; `other` is a later event, for classes that need two.
     pub async fn tamper(&mut self, class: Class, at: i64, other: i64) {
         let last = self.last;
         let event = |set: &str| format!("update control.audit_event set {set} where seq = {at};");
         let bump = |column: &str| {
             event(&format!("{column} = set_byte({column}, 3, (get_byte({column}, 3) + 1) % 256)"))
         };
-        // Through numbers that nobody has.
+        // Swaps a column of two events, with the values of the saved trail.
         let swap = |column: &str, one: i64, two: i64| {
             format!(
                 "update control.audit_event set {column} = case seq when {one} then
@@ -268,7 +268,7 @@ impl Tamperer {
         self.resealed = None;
     }
 
-    /// The head as it was at an earlier event: a backup has it with its signature.
+    /// The head as it was at an earlier event: a backup contains it with its signature.
     pub async fn older_head(&mut self, seq: i64) -> String {
         let hash: Option<Vec<u8>> = sqlx::query_scalar("select hash from saved.event where seq = $1")
             .bind(seq)
@@ -296,7 +296,7 @@ impl Tamperer {
         self.key.sign(&checkpoint(self.trail, seq, hash)).to_bytes()
     }
 
-    /// Event `at` changed, and a chain from there on that fits.
+    /// Changes event `at`, and rewrites the chain from there on so that it fits.
     async fn rewritten(&mut self, at: i64) -> String {
         let mut events = self.saved_from(at).await;
         let digit = &mut events[0].payload[12];
@@ -313,13 +313,13 @@ impl Tamperer {
         sql
     }
 
-    /// Signatures for what [`Self::rewritten`] made: of the head, and of no checkpoint, since they are dropped.
+    /// Signs what [`Self::rewritten`] made: the head only, since the checkpoints are dropped.
     async fn signed_anew(&mut self, at: i64) -> String {
         let hash = self.resealed.unwrap();
         format!("delete from control.audit_checkpoint where seq >= {at};") + &self.head(self.last, &hash)
     }
 
-    /// An event that nobody recorded in place `at`, and the others moved down.
+    /// Puts an event that nobody recorded in place `at`, and moves the others down.
     async fn inserted(&mut self, at: i64) -> String {
         let before: Option<Vec<u8>> = sqlx::query_scalar("select hash from saved.event where seq = $1")
             .bind(at - 1)
@@ -351,7 +351,7 @@ impl Tamperer {
         rows.into_iter().map(|(seq, prev_hash, payload)| Stored { seq, prev_hash, payload }).collect()
     }
 
-    /// Without the triggers that keep everybody else out.
+    /// Runs without the triggers that keep everybody else out.
     pub async fn guarded(&mut self, sql: &str) {
         const TRIGGERS: [(&str, &str); 7] = [
             ("audit_event", "audit_event_is_immutable"),

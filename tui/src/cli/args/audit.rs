@@ -1,6 +1,6 @@
 //! The grammar of `tenantry audit …`.
 //!
-//! Parses only; what needs the daemon or the file system to be judged is judged there. Spans of time end at the start of
+//! Parses only; what requires the daemon or the file system is judged there. Time spans are counted back from the start of
 //! the command.
 
 use std::path::PathBuf;
@@ -21,19 +21,19 @@ pub(crate) enum Audit {
         #[arg(value_parser = clap::value_parser!(i64).range(1..))]
         seq: i64,
     },
-    /// Check that the trail is what it was: in the daemon, or an export without any daemon
+    /// Check that the trail is unchanged: in the daemon, or in an export without a daemon
     Verify(AuditVerify),
     /// Write events to a file
     Export(AuditExport),
-    /// Print the public key that the trail is signed with
+    /// Print the public part of the key that signs the trail
     Key,
-    /// Sign with a new key from now on; the old one vouches for it
+    /// Sign with a new key from now on; the old key vouches for it
     RotateKey,
-    /// Say that a loss of events is known, after a restore from an older copy
+    /// Acknowledge a known loss of events, after a restore from an older copy
     Acknowledge(Acknowledge),
     /// Remove what names a customer or a person from events; the chain still verifies
     Redact(Redact),
-    /// The parts of the trail that are kept or pruned as a whole, and what holds them
+    /// List the parts of the trail that are kept or pruned as a whole, and what holds them
     Segments,
     /// Keep events from being pruned or redacted
     Hold(Hold),
@@ -46,28 +46,28 @@ pub(crate) enum Audit {
     Prune(Prune),
 }
 
-/// Which events.
+/// The events to select.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Filter {
     /// About the tenants that have or had this name
     #[arg(long, value_name = "SLUG")]
     tenant: Option<String>,
-    /// About this very tenant
+    /// About the tenant with this id
     #[arg(long, value_name = "ID")]
     tenant_id: Option<String>,
     /// By this account, its name or number; `tenantryd` for the daemon itself
     #[arg(long, value_name = "NAME")]
     actor: Option<String>,
-    /// This action; with a `*` at its end all that begin so
+    /// This action; with a trailing `*`, all actions that begin with it
     #[arg(long, value_name = "ACTION")]
     action: Option<String>,
     /// With this outcome; `intent` for those without one
     #[arg(long, value_parser = PossibleValuesParser::new(OUTCOMES))]
     outcome: Option<String>,
-    /// From this time on: 2026-11-20, 2026-11-20T23:40:00Z, or a span back as 90s, 15m, 3h, 2d, 4w
+    /// From this time on: 2026-11-20, 2026-11-20T23:40:00Z, or a span back such as 90s, 15m, 3h, 2d, 4w
     #[arg(long, value_name = "TIME", value_parser = from)]
     since: Option<OffsetDateTime>,
-    /// Before this time; a date is meant with the whole of that day
+    /// Before this time; a date includes the whole of that day
     #[arg(long, value_name = "TIME", value_parser = to)]
     until: Option<OffsetDateTime>,
     /// Of this operation
@@ -100,7 +100,7 @@ pub(crate) struct AuditList {
     pub(crate) filter: Filter,
     #[command(flatten)]
     pub(crate) limits: Limits,
-    /// Go on with new events as they come, the newest last
+    /// Continue with new events as they come, the newest last
     #[arg(long, conflicts_with = "before")]
     pub(crate) follow: bool,
 }
@@ -117,10 +117,10 @@ pub(crate) struct Limits {
 
 #[derive(Debug, Args)]
 pub(crate) struct AuditVerify {
-    /// Hold the trail against anchors that were kept elsewhere, too
+    /// Also check the trail against anchors that were kept elsewhere
     #[arg(long, value_name = "FILE")]
     pub(crate) anchors: Option<PathBuf>,
-    /// An export (JSONL) to verify in place of the daemon's trail; asks no daemon
+    /// An export (JSONL) to verify instead of the daemon's trail; contacts no daemon
     #[arg(long, value_name = "EXPORT", requires = "key")]
     pub(crate) file: Option<PathBuf>,
     /// The public key, as `audit key` printed it at a time when the trail could be trusted
@@ -132,10 +132,10 @@ pub(crate) struct AuditVerify {
 pub(crate) struct AuditExport {
     #[command(flatten)]
     pub(crate) filter: Filter,
-    /// How it is written; only jsonl can be verified
+    /// The format; only jsonl can be verified
     #[arg(long, value_enum, default_value = "jsonl")]
     pub(crate) format: FormatArgument,
-    /// The file to write (mode 0600) [default: standard output, where that is no terminal]
+    /// The file to write (mode 0600) [default: standard output, unless it is a terminal]
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// Overwrite the file if it exists
@@ -145,11 +145,11 @@ pub(crate) struct AuditExport {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FormatArgument {
-    /// A line of JSON an event, with what a verification needs
+    /// One line of JSON for each event, with what a verification needs
     Jsonl,
     /// Safe to open in a spreadsheet
     Csv,
-    /// A line an event after the Open Cybersecurity Schema Framework
+    /// One line for each event in the Open Cybersecurity Schema Framework
     Ocsf,
 }
 
@@ -176,7 +176,7 @@ pub(crate) struct Acknowledge {
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("whose").required(true))]
 pub(crate) struct Redact {
-    /// Names and free text of all events of the removed tenants of this name
+    /// Names and free text in all events of the removed tenants of this name
     #[arg(long, value_name = "SLUG", group = "whose")]
     pub(crate) tenant: Option<String>,
     /// This account's name, as an actor, in all events
@@ -189,7 +189,7 @@ pub(crate) struct Redact {
 
 #[derive(Debug, Args)]
 pub(crate) struct Hold {
-    /// What the matter is called: lower-case letters, digits and hyphens, at most 40
+    /// The name of the hold: lower-case letters, digits and hyphens, at most 40
     pub(crate) name: String,
     /// Only events of the tenants of this name [default: all events]
     #[arg(long, value_name = "SLUG")]
@@ -202,7 +202,7 @@ pub(crate) struct Hold {
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("age").required(true))]
 pub(crate) struct Prune {
-    /// Drop segments whose events are all older than this: 2026-11-20, 2026-11-20T23:40:00Z, or a span back as 52w
+    /// Drop segments whose events are all older than this: 2026-11-20, 2026-11-20T23:40:00Z, or a span back such as 52w
     #[arg(long, value_name = "TIME", value_parser = from, group = "age")]
     pub(crate) before: Option<OffsetDateTime>,
     /// Drop segments whose events are all older than this many days

@@ -1,6 +1,6 @@
-//! The command line's grammar. A contract: names and meanings stay.
+//! The command line's grammar. It is a contract: names and meanings do not change.
 //!
-//! Parses only; what needs the daemon or the file system to be judged is judged there.
+//! Parses only; what requires the daemon or the file system is judged there.
 
 use std::path::PathBuf;
 
@@ -47,7 +47,7 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Start a private daemon with its own PostgreSQL, provision three sample tenants, open the console
     Demo,
-    /// How the daemon, its database and the targets are
+    /// Show the state of the daemon, its database and the targets
     Status,
     /// Create, list, show, change and remove tenants; their credentials
     #[command(subcommand)]
@@ -68,18 +68,18 @@ pub(crate) enum Command {
     Rpc(Rpc),
     /// Print the JSON Schema of a method's request and answer, or of what a command prints with --json
     Schema {
-        /// A method (`tenants`) or the words of a command (`tenant create`); without one, all there are
+        /// A method (`tenants`) or the words of a command (`tenant create`); without one, list all names
         #[arg(value_name = "NAME")]
         name: Vec<String>,
     },
-    /// Print what makes your shell complete our commands; load it in the shell's start file
+    /// Print the script that makes your shell complete our commands; load it in the shell's start file
     Completions {
         /// Which shell
         shell: clap_complete::Shell,
     },
     /// Print the manual page, for `man -l -`
     Man {
-        /// Write a page for each command to this folder in place of printing one
+        /// Write a page for each command to this folder instead of printing one
         #[arg(long, value_name = "DIR")]
         directory: Option<PathBuf>,
     },
@@ -123,7 +123,7 @@ pub(crate) enum Operation {
         /// Only operations on this tenant
         #[arg(long, value_name = "SLUG")]
         tenant: Option<String>,
-        /// Only those that are not over
+        /// Only operations that have not ended
         #[arg(long)]
         unfinished: bool,
         /// Rows, 1 to 500
@@ -137,11 +137,11 @@ pub(crate) enum Operation {
     /// Stop an operation and undo what it did; once data is being dropped there is no way back
     Cancel {
         id: String,
-        /// Return as soon as the daemon knows
+        /// Return as soon as the daemon has accepted the cancellation
         #[arg(long)]
         no_wait: bool,
     },
-    /// Do again what an operation that failed, was cancelled or needs attention was meant to do
+    /// Repeat an operation that failed, was cancelled or needs attention
     Retry {
         id: String,
         #[command(flatten)]

@@ -1,6 +1,6 @@
 //! The grammar of `tenantry tenant …`.
 //!
-//! Parses only; what needs the daemon or the file system to be judged is judged there.
+//! Parses only; what requires the daemon or the file system is judged there.
 
 use std::path::PathBuf;
 
@@ -22,7 +22,7 @@ pub(crate) enum Tenant {
         #[command(flatten)]
         sending: Sending,
     },
-    /// Open the logins of a suspended tenant, or of a retired one within its grace
+    /// Open the logins of a suspended tenant, or of a retired one within its grace period
     Resume {
         slug: String,
         #[command(flatten)]
@@ -32,7 +32,7 @@ pub(crate) enum Tenant {
     Verify(Verify),
     /// Change a tenant's name, labels or settings
     Update(Update),
-    /// End a tenant as planned: suspend, archive, and remove it when its grace is over
+    /// End a tenant as planned: suspend it, archive it, and remove it when its grace period is over
     Retire(Retire),
     /// Remove a tenant completely and now, as if it had never been; it is archived first
     Rollback(Rollback),
@@ -48,13 +48,13 @@ pub(crate) enum Tenant {
 pub(crate) struct Create {
     /// 3 to 40 characters: lower-case letters, digits and hyphens, beginning with a letter
     pub(crate) slug: String,
-    /// Name for people [default: the slug]
+    /// Display name [default: the slug]
     #[arg(long)]
     pub(crate) name: Option<String>,
     /// What the tenant is made of; the newest version if none is given
     #[arg(long, value_name = "NAME[@VERSION]")]
     pub(crate) blueprint: String,
-    /// Where it will live; may be left out where there is only one target
+    /// Where it will live; optional if there is only one target
     #[arg(long)]
     pub(crate) target: Option<String>,
     /// A setting of the blueprint, for example connection_limit=20 (repeatable)
@@ -78,7 +78,7 @@ pub(crate) struct Create {
     /// Return as soon as the operation is accepted
     #[arg(long, conflicts_with = "credentials_file")]
     pub(crate) no_wait: bool,
-    /// Write the credentials to this new file (mode 0600) in place of printing the password
+    /// Write the credentials to this new file (mode 0600) instead of printing the password
     #[arg(long, value_name = "PATH")]
     pub(crate) credentials_file: Option<PathBuf>,
 }
@@ -88,7 +88,7 @@ pub(crate) struct TenantListArguments {
     /// Only tenants in this state (repeatable)
     #[arg(long = "state", value_name = "STATE", value_parser = PossibleValuesParser::new(TenantStage::names()))]
     pub(crate) states: Vec<String>,
-    /// Also those that were rolled back or retired
+    /// Also tenants that were rolled back or retired
     #[arg(long)]
     pub(crate) all: bool,
 }
@@ -116,7 +116,7 @@ pub(crate) struct Verify {
     pub(crate) all: bool,
 }
 
-/// How a change is asked for.
+/// How a change is sent.
 #[derive(Debug, Args)]
 pub(crate) struct Sending {
     /// The same key gives the same operation, however often it is sent
@@ -131,7 +131,7 @@ pub(crate) struct Sending {
 #[command(group = clap::ArgGroup::new("change").required(true).multiple(true))]
 pub(crate) struct Update {
     pub(crate) slug: String,
-    /// A new name for people
+    /// A new display name
     #[arg(long, group = "change")]
     pub(crate) name: Option<String>,
     /// A setting of the blueprint, for example connection_limit=20 (repeatable)
@@ -140,7 +140,7 @@ pub(crate) struct Update {
     /// Set a label (repeatable)
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label, group = "change")]
     pub(crate) labels: Vec<(String, String)>,
-    /// Take a label away (repeatable)
+    /// Remove a label (repeatable)
     #[arg(long = "unlabel", value_name = "NAME", group = "change")]
     pub(crate) unlabel: Vec<String>,
     #[command(flatten)]
@@ -153,7 +153,7 @@ pub(crate) struct Retire {
     /// The tenant's name again
     #[arg(long, value_name = "SLUG")]
     pub(crate) confirm: String,
-    /// How long it can be taken back with `resume`: 30d, 12h, 90m, 45s; 0 removes it at once [default: the daemon's]
+    /// How long `resume` can undo it: 30d, 12h, 90m, 45s; 0 removes it at once [default: the daemon's]
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     pub(crate) grace: Option<u64>,
     /// Remove its data without making an archive
@@ -170,7 +170,7 @@ pub(crate) enum CredentialsAction {
         /// The same key gives the same secret's record, never the secret again
         #[arg(long, value_name = "KEY")]
         idempotency_key: Option<String>,
-        /// Write the credentials to this new file (mode 0600) in place of printing the password
+        /// Write the credentials to this new file (mode 0600) instead of printing the password
         #[arg(long, value_name = "PATH")]
         credentials_file: Option<PathBuf>,
     },
@@ -179,7 +179,7 @@ pub(crate) enum CredentialsAction {
         /// The same key gives the same secret's record, never the secret again
         #[arg(long, value_name = "KEY")]
         idempotency_key: Option<String>,
-        /// Write the credentials to this new file (mode 0600) in place of printing the password
+        /// Write the credentials to this new file (mode 0600) instead of printing the password
         #[arg(long, value_name = "PATH")]
         credentials_file: Option<PathBuf>,
     },

@@ -1,4 +1,4 @@
-//! What the grammar takes and refuses.
+//! What the grammar accepts and refuses.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 

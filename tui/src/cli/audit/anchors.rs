@@ -1,7 +1,7 @@
-//! A file of anchors: hashes of the trail as they were written down elsewhere.
+//! A file of anchors: hashes of the trail that were written down elsewhere.
 //!
-//! The first line is `tenantry-anchors 1 <trail>`, each other one `seq hash`. Read as a stream; of more lines than a
-//! verification takes, the newest and others spread evenly are kept.
+//! The first line is `tenantry-anchors 1 <trail>`, and every other line is `seq hash`. The file is read as a stream. If it
+//! has more lines than a verification takes, the newest one and others spread evenly are kept.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -12,10 +12,10 @@ use uuid::Uuid;
 
 use crate::cli::error::CliError;
 
-/// As many as a verification takes.
+/// As many anchors as a verification takes.
 const MOST: usize = 50_000;
 const HEADER: &str = "tenantry-anchors 1 ";
-/// More than any line of such a file has; what is longer is something else.
+/// Longer than any line of such a file; a longer line means that the file is something else.
 const MAX_LINE: u64 = 200;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub(super) struct Anchors {
     pub(super) trail: Uuid,
     /// Oldest first.
     pub(super) anchors: Vec<AuditAnchor>,
-    /// Lines in the file, so many of which were kept.
+    /// Lines in the file; `anchors` holds those that were kept.
     pub(super) lines: u64,
 }
 
@@ -48,7 +48,7 @@ fn read_from(mut lines: impl BufRead, most: usize) -> Result<Anchors, String> {
     while let Some(line) = next_line(&mut lines, count + 2)? {
         let Some(anchor) = anchor(&line.text) else {
             if !line.is_whole {
-                // A copy that was made while the line was being written.
+                // The copy was made while this line was being written.
                 break;
             }
             return Err(format!(
@@ -63,7 +63,7 @@ fn read_from(mut lines: impl BufRead, most: usize) -> Result<Anchors, String> {
             kept.push(anchor.clone());
         }
         if kept.len() >= most {
-            // Every second one goes, here and from now on.
+            // Every second anchor is dropped, here and from now on.
             let mut keep = false;
             kept.retain(|_| {
                 keep = !keep;
@@ -85,7 +85,7 @@ fn read_from(mut lines: impl BufRead, most: usize) -> Result<Anchors, String> {
 
 struct TextLine {
     text: String,
-    /// Whether it has its end.
+    /// Whether the line has its line end.
     is_whole: bool,
 }
 

@@ -1,6 +1,6 @@
-//! `audit export`: events to a file, or to standard output where that is no terminal.
+//! `audit export`: events to a file, or to standard output unless it is a terminal.
 //!
-//! Invariant: one part at a time is in memory. A file appears whole or not at all, whatever ends the command.
+//! Invariant: one part at a time is in memory. The file appears whole or not at all, however the command ends.
 
 use std::io::{self, IsTerminal};
 use std::path::Path;
@@ -76,7 +76,7 @@ async fn to_stdout(context: &Context, request: AuditExportRequest) -> Result<(),
     let mut meter = Meter::new(context.output, "exporting", format::count);
     loop {
         let part = client.audit_export_read(export.id.clone()).await?;
-        // The lines are the daemon's own, made for a program; each byte of them counts.
+        // The lines are the daemon's own and are meant for a program; every byte of them counts.
         output::verbatim(part.text.as_bytes())?;
         advance(&mut meter, &part);
         if part.is_last {

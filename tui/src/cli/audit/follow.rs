@@ -1,7 +1,7 @@
 //! `audit list --follow`: the newest events, then each new one as it comes, until someone interrupts it.
 //!
-//! Invariant: every event that matches is printed once and in order, over lost connections too; if there were too many
-//! to print, that is said.
+//! Invariant: every event that matches is printed once and in order, even across lost connections. If there were too many
+//! to print, the command says so.
 
 use tenantry_protocol::audit::{AuditEvent, AuditFilter, AuditRequest};
 use tenantry_protocol::watch::{EventBody, WatchRequest, WatchResponse};
@@ -14,15 +14,15 @@ use crate::client::{Client, ClientError, reconnect};
 use crate::trail;
 
 const POLL_MS: u64 = 20_000;
-/// One reading of what is new.
+/// How many new events one request reads.
 const READING: u32 = 500;
-/// New events that are printed at once at most; after an hour without a connection the newest matter.
+/// At most this many new events are printed at once; after an hour without a connection the newest ones matter.
 const MOST_NEW: usize = 10_000;
 
 pub(in crate::cli) async fn run(context: &Context, list: AuditList) -> Result<(), CliError> {
     let filter = AuditFilter::from(list.filter);
     let mut client = context.client().await?;
-    // A place in the events first, then what there is up to now: nothing falls between.
+    // Takes a place in the stream of events before it reads the existing ones, so that no event is missed in between.
     let mut cursor = client.watch(WatchRequest::default()).await?.cursor;
     let mut seen = newest(&client).await?;
     let rows = list.limits.limit.unwrap_or(PAGE);
@@ -49,7 +49,7 @@ pub(in crate::cli) async fn run(context: &Context, list: AuditList) -> Result<()
     }
 }
 
-/// What came since, newest first, and how far the trail was looked at for it.
+/// The events since then, newest first, and up to which number the trail was searched.
 struct News {
     upto: i64,
     events: Vec<AuditEvent>,
@@ -78,7 +78,7 @@ async fn catch_up(
         let is_full = answer.events.len() >= READING as usize;
         let oldest = answer.events.last().map(|event| event.seq);
         events.extend(answer.events.into_iter().filter(|event| event.seq > seen));
-        // Where this reading ended, if the trail goes on there.
+        // Where this request stopped, if the trail goes on there.
         let end = answer.searched_to.or(oldest.filter(|_| is_full));
         match end {
             Some(end) if end > seen && before.is_none_or(|before| end < before) => before = Some(end),
@@ -95,13 +95,13 @@ async fn catch_up(
     Ok(News { upto, events })
 }
 
-/// The number of the newest event of all.
+/// The number of the newest event.
 async fn newest(client: &Client) -> Result<i64, ClientError> {
     let answer = client.audit(AuditRequest { limit: Some(1), ..AuditRequest::default() }).await?;
     Ok(answer.events.first().map_or(0, |event| event.seq))
 }
 
-/// Oldest first; gives how far was printed.
+/// Prints the events, oldest first, and returns the number of the last one.
 fn print(context: &Context, events: Vec<AuditEvent>, seen: i64) -> Result<i64, CliError> {
     let newest = events.first().map_or(seen, |event| event.seq.max(seen));
     for event in events.iter().rev() {

@@ -1,7 +1,7 @@
-//! `audit key | rotate-key | acknowledge | redact | segments | hold | release | prune`: what keeps the trail, and what it
-//! keeps.
+//! `audit key | rotate-key | acknowledge | redact | segments | hold | release | prune`: what keeps the trail, and what the
+//! trail keeps.
 //!
-//! Invariant: what takes something away for ever names it twice (`--confirm`), and says what went.
+//! Invariant: a command that removes something for good requires `--confirm`, and says what it removed.
 
 use tenantry_protocol::audit::{
     AuditAcknowledgeRequest, AuditHoldRequest, AuditPruneRequest, AuditRedactRequest, AuditReleaseRequest,

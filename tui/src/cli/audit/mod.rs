@@ -1,6 +1,6 @@
-//! `audit list | show`, and which file does the other commands about the trail.
+//! `audit list | show`, and the dispatch of the other commands about the trail.
 //!
-//! Reads only. A search that pauses before its page is full is gone on with here: nobody gets half a page.
+//! Reads only. A search that pauses before its page is full is continued here, so that nobody gets half a page.
 
 pub(super) mod anchors;
 pub(super) mod export;
@@ -19,7 +19,7 @@ use super::output::meter::Meter;
 use crate::client::{Client, ClientError};
 use crate::{format, trail};
 
-/// Rows where none are asked for.
+/// Rows if no number was asked for.
 pub(super) const PAGE: u32 = 50;
 
 pub(in crate::cli) async fn run(context: &Context, command: Audit) -> Result<(), CliError> {
@@ -55,7 +55,7 @@ async fn list(context: &Context, list: AuditList) -> Result<(), CliError> {
     context.output.table(&header, answer.events.iter().map(row).collect())
 }
 
-/// A page, full unless the trail has no more: a search that paused is gone on with.
+/// A page, which is full unless the trail has no more: a search that paused is continued.
 pub(super) async fn search(
     context: &Context,
     client: &Client,
@@ -70,7 +70,7 @@ pub(super) async fn search(
         let left = rows.saturating_sub(u32::try_from(found).unwrap_or(u32::MAX));
         let request = AuditRequest { filter: filter.clone(), before, limit: Some(left.max(1)) };
         let answer = client.audit(request).await?;
-        // One that stood still would be asked for ever.
+        // A search that stood still would be repeated for ever.
         let paused = answer.searched_to.filter(|to| before.is_none_or(|before| *to < before));
         let whole = match &mut page {
             None => page.insert(answer),
@@ -91,12 +91,12 @@ pub(super) async fn search(
     }
 }
 
-/// What there is before anybody has answered.
+/// The answer before anybody has answered.
 fn nothing() -> AuditResponse {
     AuditResponse { events: Vec::new(), searched_to: None, trail: Default::default() }
 }
 
-/// The event itself; there is no other way to it than its page.
+/// Shows the event itself; it can only be read as part of a page.
 async fn show(context: &Context, seq: i64) -> Result<(), CliError> {
     let request =
         AuditRequest { before: Some(seq.saturating_add(1)), limit: Some(1), ..AuditRequest::default() };
@@ -112,7 +112,7 @@ async fn show(context: &Context, seq: i64) -> Result<(), CliError> {
     if context.output.is_json() {
         return context.output.document(&event);
     }
-    // What has several lines stays in its column.
+    // A value of several lines stays in its column.
     let beside = |value: &str| value.replace('\n', "\n           ");
     let facts = trail::facts(&event);
     let lines: Vec<String> =

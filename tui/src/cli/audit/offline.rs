@@ -1,6 +1,6 @@
-//! `audit verify --file EXPORT --key PEM`: an export checked here, without any daemon and without trusting one.
+//! `audit verify --file EXPORT --key PEM`: an export checked here, without a daemon and without trusting one.
 //!
-//! Invariant: the file is read as a stream, never whole; the key is the caller's, never one that the file brings along.
+//! Invariant: the file is read as a stream, never whole. The key is the caller's, never one that the file contains.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -23,12 +23,12 @@ use crate::cli::output::Output;
 use crate::cli::output::meter::Meter;
 use crate::format;
 
-/// More than any public key has.
+/// Larger than any public key.
 const MAX_KEY_BYTES: u64 = 64 * 1024;
-/// More than any line of an export: a part of one has 1 MiB.
+/// Longer than any line of an export: a part of one has 1 MiB.
 const MAX_LINE: u64 = 16 * 1024 * 1024;
 const BUFFER_BYTES: usize = 256 * 1024;
-/// How often is said how far it is.
+/// How often progress is reported.
 const STEP: Duration = Duration::from_millis(250);
 
 pub(in crate::cli) async fn run(output: Output, verify: &AuditVerify, path: &Path) -> Result<(), CliError> {
@@ -98,7 +98,7 @@ impl Export {
         Ok(Self { path: path.to_owned(), lines, total: about.len(), read })
     }
 
-    /// Reads it to its end.
+    /// Reads the file to its end.
     fn verdict(mut self, key: PublicKey, anchors: Option<Anchors>) -> Result<AuditVerdict, CliError> {
         let begin = Instant::now();
         let path = std::mem::take(&mut self.path);
@@ -121,7 +121,7 @@ impl Export {
             if read as u64 == MAX_LINE && !line.ends_with(b"\n") {
                 return Err(wrong(format!("line {number} is longer than any line of an export")));
             }
-            // What is no text is no line of an export either; the verifier says which it is.
+            // A line that is not text is not a line of an export either; the verifier says which line it is.
             let text = String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(&line));
             if number == 1 {
                 same_trail(&text, anchors.as_ref()).map_err(wrong)?;
@@ -138,10 +138,10 @@ fn links(anchors: &Anchors) -> Vec<(i64, Link)> {
     anchors.anchors.iter().filter_map(|anchor| Some((anchor.seq, link(&anchor.hash)?))).collect()
 }
 
-/// Anchors of another trail would accuse this one of everything.
+/// Anchors of another trail would report every event of this one as wrong.
 fn same_trail(header: &str, anchors: Option<&Anchors>) -> Result<(), String> {
     let (Ok(ExportLine::Header(header)), Some(anchors)) = (serde_json::from_str(header), anchors) else {
-        // What is no header is the verifier's to say.
+        // A first line that is not a header is for the verifier to report.
         return Ok(());
     };
     if header.trail == anchors.trail {
@@ -153,7 +153,7 @@ fn same_trail(header: &str, anchors: Option<&Anchors>) -> Result<(), String> {
     ))
 }
 
-/// In the form in which the daemon says it of its own trail.
+/// The verdict in the form in which the daemon gives it about its own trail.
 fn verdict_of(found: ExportVerdict, anchors: Option<&Anchors>, took: Duration) -> AuditVerdict {
     let limits = limits(&found, anchors);
     AuditVerdict {
@@ -171,7 +171,7 @@ fn verdict_of(found: ExportVerdict, anchors: Option<&Anchors>, took: Duration) -
     }
 }
 
-/// What a file by itself cannot show.
+/// What a file cannot show by itself.
 fn limits(found: &ExportVerdict, anchors: Option<&Anchors>) -> Vec<String> {
     let mut limits = Vec::new();
     if found.header.filter.is_some() {
@@ -200,7 +200,7 @@ fn limits(found: &ExportVerdict, anchors: Option<&Anchors>) -> Vec<String> {
     limits
 }
 
-/// Counts what is read.
+/// Counts the bytes that are read.
 struct Counted {
     file: File,
     read: Arc<AtomicU64>,

@@ -1,7 +1,8 @@
-//! `audit verify`: whether the trail is what it was; the daemon's own, or with `--file` an export without any daemon.
+//! `audit verify`: whether the trail is unchanged. It checks the daemon's own trail or, with `--file`, an export without a
+//! daemon.
 //!
-//! Invariant: what was found is printed whole before the exit status says it: 0 whole, 6 broken. What a verification
-//! cannot promise is part of every verdict.
+//! Invariant: the findings are printed whole before the exit status reports them: 0 for whole, 6 for broken. Every verdict
+//! also says what a verification cannot promise.
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,12 +19,12 @@ use crate::cli::output::meter::Meter;
 use crate::client::reconnect;
 use crate::{format, text, trail};
 
-/// How often is asked how far it is.
+/// How often the daemon is asked for the progress.
 const STEP_MS: u64 = 250;
-/// The verification goes on in the daemon while a connection is made anew.
+/// The verification goes on in the daemon while we reconnect.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The daemon's trail, by the daemon.
+/// The daemon verifies its own trail.
 pub(in crate::cli) async fn run(context: &Context, verify: AuditVerify) -> Result<(), CliError> {
     let request = match &verify.anchors {
         Some(path) => {
@@ -56,7 +57,7 @@ pub(in crate::cli) async fn run(context: &Context, verify: AuditVerify) -> Resul
     print(context.output, None, verdict)
 }
 
-/// `12 anchors of trail 0193…` or, of more than can be used, how many were taken.
+/// `12 anchors of trail 0193…` or, if there are more than can be used, how many were taken.
 pub(super) fn noted(read: &anchors::Anchors) -> String {
     let used = read.anchors.len() as u64;
     let trail = read.trail;
@@ -72,7 +73,7 @@ pub(super) fn noted(read: &anchors::Anchors) -> String {
 
 /// The verdict, and the exit status that follows from it.
 pub(super) fn print(output: Output, file: Option<&Path>, verdict: AuditVerdict) -> Result<(), CliError> {
-    // What it says can be an export's own words, and whose that is is not known.
+    // What it says can be an export's own words, and nobody knows who wrote those.
     let verdict = &if output.is_json() { verdict } else { text::wire(verdict) };
     if output.is_json() {
         let file = file.map(|file| file.display().to_string());

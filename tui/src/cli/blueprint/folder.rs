@@ -1,7 +1,8 @@
 //! Reading a blueprint's folder on the client's side.
 //!
-//! Invariant: only plain files of the folder itself and one level below it travel; no symbolic link is followed, and
-//! nothing larger than the bound is read into memory. What cannot travel but looks as if it were meant to is said.
+//! Invariant: only plain files of the folder itself and one level below it are sent. No symbolic link is followed, and
+//! nothing larger than the bound is read into memory. A warning names what cannot be sent but looks as if it were meant to
+//! be.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,17 +13,17 @@ use tenantry_protocol::name::BlueprintName;
 use crate::cli::error::CliError;
 
 const MANIFEST: &str = "blueprint.toml";
-/// What diesel keeps beside the SQL of one migration; the daemon reads `run_in_transaction` in it.
+/// What diesel keeps beside the SQL of a migration; the daemon reads `run_in_transaction` in it.
 const DIESEL_METADATA: &str = "metadata.toml";
 const MAX_BYTES: u64 = MAX_UPLOAD_BYTES as u64;
-/// As many names as help; more are counted.
+/// As many names as are helpful; the rest are counted.
 const NAMES_SHOWN: usize = 5;
 
 /// The manifest and the SQL files, by path.
 #[derive(Debug)]
 pub(super) struct Folder {
     pub(super) upload: BlueprintUpload,
-    /// What was left out that its author may have meant to run, each a sentence.
+    /// What was left out although its author may have meant it to run, each as a sentence.
     pub(super) warnings: Vec<String>,
 }
 
@@ -104,7 +105,7 @@ fn is_wanted(folder: &Path, path: &Path) -> bool {
             && path.parent() != Some(folder)
             && path.with_file_name("up.sql").is_file()
     };
-    // What Flyway is told about one migration, `V1__x.sql.conf`; the daemon reads `executeInTransaction` in it.
+    // What Flyway is told about one migration, in `V1__x.sql.conf`; the daemon reads `executeInTransaction` in it.
     let is_config = || {
         path.extension().is_some_and(|extension| extension == "conf")
             && path.with_extension("").extension().is_some_and(|extension| extension == "sql")
@@ -116,7 +117,7 @@ fn is_wanted(folder: &Path, path: &Path) -> bool {
         || is_metadata()
 }
 
-/// As goose names them: a number, an underscore, a title.
+/// The way goose names them: a number, an underscore, a title.
 fn is_go_migration(path: &Path) -> bool {
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("");
     let rest = stem.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -125,7 +126,7 @@ fn is_go_migration(path: &Path) -> bool {
         && rest.starts_with('_')
 }
 
-/// One sentence about all of them; none if there are none.
+/// One sentence about all of them, or `None` if there are none.
 fn left_out(mut names: Vec<String>, why: &str) -> Option<String> {
     names.sort();
     let more = names.len().saturating_sub(NAMES_SHOWN);
@@ -161,7 +162,7 @@ fn shown(folder: &Path, path: &Path) -> String {
     path.strip_prefix(folder).unwrap_or(path).display().to_string()
 }
 
-/// With `/` between its parts, as the wire wants it.
+/// With `/` between its parts, as the protocol requires.
 fn relative(folder: &Path, path: &Path) -> Result<String, CliError> {
     let parts: Option<Vec<&str>> = path
         .strip_prefix(folder)

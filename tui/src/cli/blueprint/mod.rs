@@ -39,7 +39,7 @@ pub(in crate::cli) async fn run(context: &Context, command: Blueprint) -> Result
     }
 }
 
-/// The folder's files; what of it stays behind is said.
+/// The folder's files, with a warning about every file that is left out.
 fn upload(context: &Context, path: &Path) -> Result<BlueprintUpload, CliError> {
     let folder = folder::read(path)?;
     for warning in &folder.warnings {
@@ -72,7 +72,7 @@ async fn show(context: &Context, name: &str, with_sql: bool) -> Result<(), CliEr
     let (name, version) = name_and_version(name);
     let request = BlueprintsRequest { name: Some(name.clone()), version: version.clone(), with_sql };
     let answer = context.client().await?.blueprints(request).await?;
-    // By name, the newest version first: the first is the one that is meant.
+    // Ordered by name, the newest version first: the first one is meant.
     let Some(blueprint) = answer.blueprints.first() else {
         let wanted = version.map(|version| format!("{name}@{version}")).unwrap_or(name);
         return Err(ClientError::Api(

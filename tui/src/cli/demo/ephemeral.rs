@@ -1,7 +1,7 @@
-//! A private `tenantryd --ephemeral` that lives as long as we do.
+//! A private `tenantryd --ephemeral` that lives as long as this process.
 //!
-//! Invariant: we hold its standard input open; it ends when that closes, so it ends with us whatever happens to us.
-//! Putting it away is waited for, with a bound.
+//! Invariant: we hold its standard input open. It ends when that closes, so it ends with us whatever happens to us. We wait
+//! for it to shut down, with a bound.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use crate::cli::error::CliError;
 
 const BINARY: &str = "tenantryd";
-/// Making a cluster takes a second; a loaded machine may need a while.
+/// Making a cluster takes a second; a loaded machine may need longer.
 const START: Duration = Duration::from_secs(90);
 const STOP: Duration = Duration::from_secs(20);
 /// How many of the log's last lines explain a failed start.
@@ -26,10 +26,10 @@ const LOG_LINES: usize = 12;
 #[derive(Debug)]
 pub(super) struct Daemon {
     child: Child,
-    /// Dropping it is the order to stop.
+    /// Dropping it tells the daemon to stop.
     stdin: Option<ChildStdin>,
     stdout: Option<BufReader<ChildStdout>>,
-    /// Its standard error. The file has no name, so nothing is left of it whatever happens.
+    /// Its standard error. The file has no name, so nothing of it is left behind in any case.
     log: File,
     socket: Option<PathBuf>,
 }
@@ -44,12 +44,12 @@ impl Daemon {
         let stderr = log.try_clone().map_err(no_log)?;
         let mut child = Command::new(&program)
             .args(["--ephemeral", "--announce", "--exit-with-stdin"])
-            // It is private: where another daemon listens does not concern it.
+            // The daemon is private: where another daemon listens does not concern it.
             .env_remove(tenantry_protocol::endpoint::SOCKET_VARIABLE)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(stderr)
-            // A Ctrl-C on the terminal is for us alone; we put the daemon away in order.
+            // A Ctrl-C on the terminal is for us alone; we stop the daemon in order.
             .process_group(0)
             .spawn()
             .map_err(|error| CliError::Demo(cannot_start(&program, &error)))?;
@@ -58,11 +58,11 @@ impl Daemon {
         Ok(Self { child, stdin, stdout, log, socket: None })
     }
 
-    /// Waits until it listens, and says where.
+    /// Waits until the daemon listens, and returns its socket.
     pub(super) async fn ready(&mut self) -> Result<PathBuf, CliError> {
         let mut line = String::new();
         if let Some(stdout) = &mut self.stdout {
-            // End of file and errors leave the line empty: it has ended, and its log says why.
+            // The end of the file and errors leave the line empty: the daemon has ended, and its log says why.
             let _ = timeout(START, stdout.read_line(&mut line)).await;
         }
         match serde_json::from_str::<Announcement>(&line) {
@@ -82,7 +82,7 @@ impl Daemon {
         }
     }
 
-    /// Orders it to stop and waits; reports what it left behind.
+    /// Tells the daemon to stop and waits; reports what it left behind.
     pub(super) async fn stop(mut self) -> Result<(), CliError> {
         drop(self.stdin.take());
         let Ok(status) = timeout(STOP, self.child.wait()).await else {
@@ -116,7 +116,7 @@ impl Daemon {
     fn log(&self) -> String {
         let mut bytes = Vec::new();
         let mut log = &self.log;
-        // What cannot be read is not worth an error of its own beside the one that is being reported.
+        // A log that cannot be read does not deserve an error of its own beside the one that is being reported.
         let _ = log.rewind().and_then(|()| log.read_to_end(&mut bytes));
         let text = String::from_utf8_lossy(&bytes);
         let lines: Vec<&str> = text.lines().collect();
@@ -128,7 +128,7 @@ impl Daemon {
     }
 }
 
-/// Next to our own executable, else whatever the path gives.
+/// The daemon next to our own executable, else the one on the PATH.
 fn binary() -> PathBuf {
     std::env::current_exe()
         .ok()

@@ -1,6 +1,7 @@
-//! `demo`: a private daemon with its own PostgreSQL, three sample tenants, then the console; without a terminal a table.
+//! `demo`: a private daemon with its own PostgreSQL, three sample tenants, then the console, or a table if there is no
+//! terminal.
 //!
-//! Invariant: however it ends, the daemon is put away before this returns.
+//! Invariant: however the demo ends, the daemon is stopped before this returns.
 
 pub(super) mod ephemeral;
 
@@ -26,7 +27,7 @@ const BLUEPRINT: &str = "projects";
 const TENANTS: [(&str, &str); 3] =
     [("acme", "Acme GmbH"), ("globex", "Globex Corporation"), ("initech", "Initech")];
 
-/// What became of one sample tenant.
+/// A sample tenant, and the operation that made it.
 struct Sample {
     detail: TenantDetail,
     operation: Operation,
@@ -106,7 +107,7 @@ async fn provision_sample(
     Ok(Sample { detail, operation, tables, login: credentials.role })
 }
 
-/// Good enough for a summary: statements that begin a line.
+/// Good enough for a summary: counts the statements that begin a line.
 fn tables_in(sql: &str) -> usize {
     sql.lines().filter(|line| line.trim_start().to_ascii_lowercase().starts_with("create table")).count()
 }
@@ -121,7 +122,7 @@ async fn show(output: Output, socket: &Path, samples: &[Sample]) -> Result<(), C
         return output.document(&Demo { tenants: tenants.collect() });
     }
     if has_screen() {
-        // What goes on then ends with the daemon.
+        // Operations that still run then end with the daemon.
         Box::pin(ui::run(socket.to_owned())).await?;
         return Ok(());
     }
@@ -158,7 +159,7 @@ fn closing(samples: &[Sample]) -> String {
     )
 }
 
-/// Ctrl-C, an order to end, or a terminal that is gone.
+/// Waits for Ctrl-C, a signal to end, or the loss of the terminal.
 async fn interrupted() {
     let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
     let waits = signals.into_iter().filter_map(|kind| signal(kind).ok()).map(|mut signal| {

@@ -1,7 +1,7 @@
-//! The documents that commands print with `--json`, where they are more than one call's answer; and a list of all.
+//! The documents that commands print with `--json`, where they are more than one call's answer; and a list of all of them.
 //!
-//! A contract: fields are added, never renamed or removed. Each document has a type here or in the protocol, from
-//! which its schema is made; none is put together from loose values.
+//! They are a contract: fields are added, never renamed or removed. Each document has a type here or in the protocol, from
+//! which its schema is generated; none is put together from loose values.
 
 use std::path::Path;
 
@@ -109,7 +109,7 @@ impl HandedCredentials {
         Self { credentials, url, file: None }
     }
 
-    /// Without the password, which is in that file.
+    /// Without the password, which is in `file`.
     pub(in crate::cli) fn in_file(credentials: Credentials, file: &Path) -> Self {
         let credentials = Credentials { password: None, ..credentials };
         Self { credentials, url: None, file: Some(file.display().to_string()) }
@@ -226,8 +226,8 @@ pub(in crate::cli) struct DocumentSchema {
     pub(in crate::cli) document: Schema,
 }
 
-/// Every document by the words of its command. `error` is what any of them prints when it fails; `operation watch`
-/// and `audit list --follow` print one document a line.
+/// Every document, by the words of its command. `error` is what any of them prints when it fails; `operation watch` and
+/// `audit list --follow` print one document per line.
 pub(in crate::cli) fn all() -> Vec<(&'static str, Schema)> {
     vec![
         ("status", schema_of_output::<Status>()),
@@ -276,7 +276,7 @@ pub(in crate::cli) fn all() -> Vec<(&'static str, Schema)> {
     ]
 }
 
-/// The document of an error for `--json`; none where standard output holds its document already, or cannot hold one.
+/// The document of an error for `--json`; `None` if standard output holds its document already, or cannot hold one.
 pub(in crate::cli) fn failed(error: &CliError) -> Option<Failed<'_>> {
     let (code, field) = match error {
         CliError::Client(error) => (code_name(error.code()), error.field()),
@@ -303,7 +303,7 @@ pub(in crate::cli) fn failed(error: &CliError) -> Option<Failed<'_>> {
     Some(Failed { error, operation })
 }
 
-/// The code as it is on the wire.
+/// The code as it appears on the wire.
 fn code_name(code: ErrorCode) -> String {
     match serde_json::to_value(code) {
         Ok(serde_json::Value::String(name)) => name,

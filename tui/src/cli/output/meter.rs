@@ -1,7 +1,7 @@
-//! How far something is that has a known end, on standard error: a bar on a terminal, now and then a line elsewhere.
+//! The progress of something with a known end, on standard error: a bar on a terminal, an occasional line elsewhere.
 //!
-//! Invariant: standard output is never touched, the bar is gone when this is dropped, and what is over within a second
-//! says nothing at all where there is no terminal.
+//! Invariant: standard output is never touched, and the bar is gone when this is dropped. Without a terminal, what ends
+//! within a second prints nothing.
 
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ pub(in crate::cli) struct Meter {
 }
 
 impl Meter {
-    /// `written` is how an amount is written for people.
+    /// `written` formats an amount for people.
     pub(in crate::cli) fn new(output: Output, what: &'static str, written: fn(u64) -> String) -> Self {
         let bar = (output.progress == Progress::Shown && io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::new(0);

@@ -1,7 +1,7 @@
-//! Standard output and standard error: the only place of the command line that writes to them.
+//! Standard output and standard error: no other part of the command line writes to them.
 //!
-//! Invariant: with `--json` standard output carries documents and nothing else. A reader that went away is a quiet
-//! end, never a panic. Nothing hostile reaches a terminal.
+//! Invariant: with `--json`, standard output carries documents and nothing else. A reader that went away ends the command
+//! quietly and never causes a panic. Nothing hostile reaches a terminal.
 
 pub(super) mod document;
 pub(super) mod meter;
@@ -38,7 +38,7 @@ impl Output {
         matches!(self.format, Format::Json)
     }
 
-    /// One document on a line of its own; indented where a person reads it.
+    /// One document on a line of its own; indented if a person reads it.
     pub(crate) fn document(self, value: &impl Serialize) -> Result<(), CliError> {
         let pretty = io::stdout().is_terminal();
         let text = if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
@@ -47,7 +47,7 @@ impl Output {
         write_stdout(&format!("{}\n", text::json(&text)))
     }
 
-    /// A document that is what was asked for, `--json` or not: indented unless a program asked.
+    /// A document that is itself what was asked for, with or without `--json`: indented unless a program asked.
     pub(crate) fn json(self, value: &impl Serialize) -> Result<(), CliError> {
         if self.is_json() {
             return self.document(value);
@@ -64,17 +64,17 @@ impl Output {
         write_stdout(&format!("{}\n", text::json(&text)))
     }
 
-    /// Lines for people; none with `--json`.
+    /// Readable lines; none with `--json`.
     pub(crate) fn lines(self, lines: &str) -> Result<(), CliError> {
         if self.is_json() { Ok(()) } else { write_stdout(&format!("{}\n", text::lines(lines).trim_end())) }
     }
 
-    /// A table for people: columns by spaces, the header in capitals. Only a terminal has a width to keep to.
+    /// A readable table: columns separated by spaces, the header in capitals. Only a terminal limits its width.
     pub(crate) fn table(self, header: &[&str], rows: Vec<Vec<String>>) -> Result<(), CliError> {
         self.lines(&table_text(header, rows))
     }
 
-    /// A line on standard error about how it goes; none with `--quiet`.
+    /// A progress line on standard error; none with `--quiet`.
     pub(crate) fn note(self, line: &str) {
         if self.progress == Progress::Shown {
             write_stderr(&text::line(line));
@@ -103,12 +103,12 @@ fn table_text(header: &[&str], rows: Vec<Vec<String>>) -> String {
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
-/// The sentence about an error, always on standard error.
+/// The sentence about an error, always printed to standard error.
 pub(crate) fn complain(sentence: &str) {
     write_stderr(&format!("tenantry: {sentence}"));
 }
 
-/// Bytes that are for a program and were made by us: a shell's script, a manual page.
+/// Bytes that are meant for a program and were made by us: a shell's script, a manual page.
 pub(super) fn verbatim(bytes: &[u8]) -> Result<(), CliError> {
     write_bytes(bytes)
 }
@@ -127,7 +127,7 @@ fn write_bytes(bytes: &[u8]) -> Result<(), CliError> {
 }
 
 fn write_stderr(line: &str) {
-    // Where even standard error is gone there is nobody left to tell.
+    // If even standard error is gone, there is nobody left to tell.
     let _ = writeln!(io::stderr().lock(), "{}", text::lines(line));
 }
 

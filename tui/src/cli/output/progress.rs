@@ -16,7 +16,7 @@ use crate::client::{Client, Follower};
 use crate::format;
 use crate::text;
 
-/// Waits until the operation is final; an ending other than success is an error. Gives the connection in use now.
+/// Waits until the operation is final; an end other than success is an error. Returns the connection that is now in use.
 pub(crate) async fn wait(
     context: &Context,
     mut follower: Follower,
@@ -34,12 +34,12 @@ pub(crate) async fn wait(
     }
 }
 
-/// Says how an operation goes.
+/// Reports the progress of an operation.
 #[derive(Debug)]
 pub(crate) struct Reporter {
     output: Output,
     bar: Option<ProgressBar>,
-    /// Status of each step as it was said last.
+    /// The status of each step as it was last reported.
     said: Vec<StepStatus>,
 }
 

@@ -1,7 +1,7 @@
 //! `tenant create`: plan, or provision → watch until final → issue credentials → print.
 //!
-//! Invariant: the answer to "was it created?" is never lost to a lost connection: the request carries an idempotency
-//! key, ours if none was given, and is sent again with it.
+//! Invariant: a lost connection never loses the answer to "was it created?". The request carries an idempotency key, one of
+//! ours if the caller gave none, and is sent again with it.
 
 use std::time::Instant;
 
@@ -75,7 +75,7 @@ fn request(create: &Create) -> Result<ProvisionRequest, CliError> {
     Ok(request)
 }
 
-/// Takes a place in the events first, then starts the operation; over a lost connection with the same key again.
+/// Takes a place in the stream of events, then starts the operation; after a lost connection it sends the same key again.
 pub(in crate::cli) async fn provision(
     client: &Client,
     mut request: ProvisionRequest,
@@ -94,7 +94,7 @@ pub(in crate::cli) async fn provision(
     }
 }
 
-/// The tenant is there whatever happens here, so an error says how to ask again.
+/// The tenant exists whatever happens here, so an error says how to ask again.
 pub(in crate::cli) async fn issue(
     client: &Client,
     slug: &str,

@@ -1,7 +1,7 @@
-//! `tenant credentials SLUG issue | rotate | finish`, and what other commands do with credentials: print them, or put them in a file.
+//! `tenant credentials SLUG issue | rotate | finish`, and what other commands do with credentials: print them, or write
+//! them to a file.
 //!
-//! Invariant: a password goes to standard output, or to a file that only its owner can read; never to both,
-//! and nowhere else.
+//! Invariant: a password goes to standard output or to a file that only its owner can read, never to both, and nowhere else.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -70,7 +70,7 @@ pub(super) struct Handed {
     pub(super) lines: String,
 }
 
-/// Writes the file, if there is one, and gives what may be printed.
+/// Writes the file, if there is one, and returns what may be printed.
 pub(super) fn hand_over(credentials: Credentials, file: Option<CredentialsFile>) -> Result<Handed, CliError> {
     let facts = format!(
         "  role      {}\n  host      {}\n  port      {}\n  database  {}",
@@ -96,7 +96,7 @@ pub(super) fn hand_over(credentials: Credentials, file: Option<CredentialsFile>)
     Ok(Handed { document: HandedCredentials::in_file(credentials, &path), lines })
 }
 
-/// A new file that only its owner can read. Removed again unless it was written.
+/// A new file that only its owner can read. It is removed again unless it was written.
 #[derive(Debug)]
 pub(super) struct CredentialsFile {
     path: PathBuf,
@@ -139,7 +139,7 @@ impl CredentialsFile {
 impl Drop for CredentialsFile {
     fn drop(&mut self) {
         if !self.written {
-            // It is ours (made with create_new) and empty or half written: of no use to anybody.
+            // It is ours (made with create_new) and empty or half written, so nobody needs it.
             let _ = std::fs::remove_file(&self.path);
         }
     }

@@ -1,5 +1,5 @@
 //! `tenant list`: every page of the registry's tenants, as one table or one document.
-//! Pages are put together here: a script sees all tenants or an error, never a part.
+//! The pages are joined here: a script sees all tenants or an error, never a part.
 
 use tenantry_protocol::tenant::{Tenant, TenantsRequest};
 use time::OffsetDateTime;

@@ -1,6 +1,6 @@
-//! `tenant suspend | resume | update | retire`, and what people are told afterwards.
+//! `tenant suspend | resume | update | retire`, and what they report afterwards.
 //!
-//! Invariant: who retires a tenant types its name twice; it is never filled in by us.
+//! Invariant: a caller who retires a tenant types its name twice; we never fill it in.
 
 use tenantry_protocol::tenant::{RetireRequest, TenantChangeRequest, UpdateTenantRequest};
 

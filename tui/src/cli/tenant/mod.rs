@@ -1,4 +1,4 @@
-//! `tenant …`: a file for each subcommand, or for a few that share all but their names.
+//! `tenant …`: one file for each subcommand, or for a few that differ only in their names.
 
 pub(super) mod create;
 pub(super) mod credentials;

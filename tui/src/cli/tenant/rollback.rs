@@ -1,6 +1,6 @@
-//! `tenant rollback`: the complete removal of a tenant, after its name was given a second time.
+//! `tenant rollback`: the complete removal of a tenant, after the caller has given its name a second time.
 //!
-//! Invariant: the name is typed by the caller, never filled in by us.
+//! Invariant: the caller types the name; we never fill it in.
 
 use std::io::{self, IsTerminal};
 
@@ -39,7 +39,7 @@ pub(in crate::cli) async fn run(context: &Context, rollback: Rollback) -> Result
     run_change(context, Change::Rollback(request), rollback.sending.no_wait, outcome).await
 }
 
-/// Asks on the terminal, after saying what will go. Without a terminal that, and the command that goes on, is the answer.
+/// Says what will be removed, then asks on the terminal. Without a terminal it fails with that text and the command to run.
 async fn ask(context: &Context, client: &Client, slug: &str, discard_data: bool) -> Result<String, CliError> {
     let preview = client.rollback_preview(slug.to_owned()).await?;
     let tenant = &preview.tenant;

@@ -1,6 +1,6 @@
 //! `tenant verify`: the whole battery against one tenant, or against all of them one after another.
 //!
-//! A bad verdict is an answer, printed whole; the exit status says that a person has to look.
+//! A bad verdict is an answer and is printed whole; the exit status says that a person has to look.
 
 use tenantry_protocol::isolation::{Grade, IsolationReport, VerifyIsolationRequest};
 use tenantry_protocol::tenant::TenantsRequest;
@@ -45,7 +45,7 @@ async fn all(context: &Context) -> Result<(), CliError> {
                 context.output.note(&headline(&slug, report, &done.time()));
                 Verified { slug, grade: Some(report.grade()), problems: report.problems() }
             }
-            // One that went away meanwhile, or whose target is down, stops nobody else's.
+            // A tenant that went away meanwhile, or whose target is down, does not stop the verification of the others.
             Err(CliError::Client(error)) if error.is_loss() => return Err(error.into()),
             Err(error) => Verified { slug, grade: None, problems: vec![error.to_string()] },
         };
@@ -77,7 +77,7 @@ async fn standing(context: &Context) -> Result<Vec<String>, CliError> {
     let client = context.client().await?;
     let (mut slugs, mut after) = (Vec::new(), None);
     loop {
-        // Where there is something to verify.
+        // Only these states have something to verify.
         let stands = TenantStage::ALL.into_iter().filter(|stage| stage.stands());
         let states = stands.map(|stage| stage.name().to_owned()).collect();
         let page = client.tenants(TenantsRequest { states, all: false, limit: Some(PAGE), after }).await?;
@@ -106,7 +106,7 @@ fn headline(slug: &str, report: &IsolationReport, time: &str) -> String {
     format!("{slug}: grade {}{time}, {}", report.grade(), format::isolation(Some(report)))
 }
 
-/// What did not hold, what the catalog shows, and what stays open by nature.
+/// What did not hold, what the catalog shows, and what stays open by its nature.
 fn print(context: &Context, report: &IsolationReport) -> Result<(), CliError> {
     for verdict in report.verdicts.iter().filter(|verdict| !verdict.held) {
         let word = if verdict.is_open() { "open" } else { "BROKEN" };

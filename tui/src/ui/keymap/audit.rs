@@ -1,5 +1,5 @@
 //! The keymap's lines for the audit trail, its records and its exports.
-//! As in the other tables: what a key does and under which condition, nothing of what that means.
+//! Like the other tables, it says what a key does and under which condition, and not what that means.
 
 use crossterm::event::KeyCode;
 

@@ -1,4 +1,4 @@
-//! Lines that several tables of the keymap have.
+//! Lines that several tables of the keymap share.
 
 use crossterm::event::KeyCode;
 
@@ -10,7 +10,7 @@ pub(super) const PAGE_UP: Binding =
     hint(&[key(KeyCode::PageUp), ctrl('b')], "pgup ctrl-b", "page up", Action::PageUp).quiet();
 pub(super) const PAGE_DOWN: Binding =
     hint(&[key(KeyCode::PageDown), ctrl('f')], "pgdn ctrl-f", "page down", Action::PageDown).quiet();
-/// Where letters, with ctrl too, belong to a field.
+/// For modes in which letters, also with ctrl, belong to a field.
 pub(super) const PAGE_UP_ONLY: Binding =
     hint(&[key(KeyCode::PageUp)], "pgup", "page up", Action::PageUp).quiet();
 pub(super) const PAGE_DOWN_ONLY: Binding =
@@ -23,5 +23,5 @@ pub(super) const BACK_Q: Binding = hint(&[key(KeyCode::Esc), plain('q')], "esc",
 pub(super) const HELP: Binding = hint(&[plain('?'), key(KeyCode::F(1))], "?", "help", Action::Help);
 pub(super) const HELP_F1: Binding = hint(&[key(KeyCode::F(1))], "f1", "help", Action::Help);
 pub(super) const PALETTE: Binding = hint(&[plain(':'), ctrl('p')], ":", "command", Action::Palette);
-/// Where `:` is a character like any other.
+/// For modes in which `:` is a character like any other.
 pub(super) const PALETTE_CTRL_P: Binding = hint(&[ctrl('p')], "ctrl-p", "command", Action::Palette).quiet();

@@ -1,7 +1,7 @@
-//! Which key does what on which screen. Hints, help and palette are made from this, so they cannot lie.
+//! Which key does what on which screen. Hints, help and palette are generated from this, so they cannot be wrong.
 //!
-//! Invariant: a binding whose condition does not hold neither works nor is shown. No binding that removes something
-//! is on a plain Enter.
+//! Invariant: a binding whose condition does not hold neither works nor is shown. No binding that removes something is on a
+//! plain Enter.
 
 mod audit;
 mod common;
@@ -19,12 +19,12 @@ use super::state::{Overlay, Screen, State};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Binding {
     keys: &'static [Key],
-    /// How the keys are written for people.
+    /// How the keys are shown to people.
     pub(crate) shown: &'static str,
     /// What they do, in a few words.
     pub(crate) hint: &'static str,
     pub(crate) action: Action,
-    /// Shown at the bottom of the screen; the others are in the help only.
+    /// Whether it is shown at the bottom of the screen or only in the help.
     pub(crate) prominence: Prominence,
     condition: fn(&State) -> bool,
 }
@@ -69,7 +69,7 @@ impl Binding {
         self.keys
     }
 
-    /// Moves about on the screen and nothing else: no business of the palette.
+    /// Whether it only moves about on the screen; the palette leaves such bindings out.
     pub(crate) const fn is_movement(&self) -> bool {
         matches!(
             self.action,
@@ -174,9 +174,9 @@ pub(crate) fn bindings(state: &State, mode: Mode) -> impl Iterator<Item = &'stat
     tables::table(mode).iter().chain(tables::EVERYWHERE).filter(|binding| (binding.condition)(state))
 }
 
-/// What a key does now; `None` for one that is text, or nothing.
+/// What a key does now; `None` if it is text, or does nothing.
 pub(crate) fn resolve(state: &State, event: &KeyEvent) -> Option<Action> {
-    // Shift is part of the character; terminals differ in whether they report it as well.
+    // Shift is part of the character; terminals differ in whether they also report it.
     let modifiers = event.modifiers - KeyModifiers::SHIFT;
     bindings(state, mode(state))
         .find(|binding| binding.keys.contains(&(event.code, modifiers)))

@@ -1,5 +1,5 @@
 //! The keymap's lines, a table for each mode. Order is the order of hints and help.
-//! A line says what a key does and under which condition; what the action means is the update's business.
+//! A line says what a key does and under which condition; the update decides what the action means.
 
 use crossterm::event::KeyCode;
 
@@ -128,7 +128,7 @@ const OPERATION: &[Binding] = &[
     HOME,
 ];
 
-/// No palette here: the secret is closed first, and on purpose.
+/// No palette here: the secret must be closed first, on purpose.
 const CREDENTIALS: &[Binding] = &[
     hint(&[plain('y')], "y", "copy the URL", Action::Copy).when(when::secret_is_shown),
     hint(&[plain('p')], "p", "copy the password", Action::CopyPassword).when(when::secret_is_shown),

@@ -1,5 +1,5 @@
-//! When a binding applies: questions to the state, each a sentence.
-//! Pure, and cheap enough to be asked for each key and each frame.
+//! When a binding applies: predicates on the state, each of which reads as a sentence.
+//! Pure, and cheap enough to be evaluated for each key and each frame.
 
 use tenantry_protocol::operation::OperationState;
 use tenantry_protocol::tenant::{Tenant, TenantState};
@@ -21,7 +21,7 @@ pub(super) fn has_selection(state: &State) -> bool {
     state.tenants.selected().is_some()
 }
 
-/// There is an operation to be opened from here.
+/// There is an operation that can be opened from here.
 pub(super) fn has_operation(state: &State) -> bool {
     state.operation_at_hand().is_some()
 }
@@ -30,7 +30,7 @@ pub(super) fn can_roll_back(state: &State) -> bool {
     state.tenant_at_hand().is_some_and(|tenant| tenants::can_roll_back(&tenant.state))
 }
 
-/// R is for the marked where there are any.
+/// R applies to the marked tenants if there are any.
 pub(super) fn can_roll_back_selected(state: &State) -> bool {
     !has_marks(state) && can_roll_back(state)
 }
@@ -39,7 +39,7 @@ pub(super) fn has_marks(state: &State) -> bool {
     state.tenants.marks() > 0
 }
 
-/// The filter is what esc clears first.
+/// esc clears the filter first.
 pub(super) fn has_only_marks(state: &State) -> bool {
     has_marks(state) && !is_filtered(state)
 }
@@ -133,7 +133,7 @@ pub(super) fn has_failure(state: &State) -> bool {
     operation_state(state).is_some_and(|state| state.failure().is_some())
 }
 
-/// The draft is at hand, or can be made again from what the registry kept of the tenant.
+/// The draft exists, or can be made again from what the registry kept of the tenant.
 pub(super) fn can_retry(state: &State) -> bool {
     match state.screen() {
         Screen::Operation(screen) => state.live(screen).is_some_and(|live| {
@@ -144,7 +144,7 @@ pub(super) fn can_retry(state: &State) -> bool {
     }
 }
 
-/// It runs, and nothing of the tenant's data is being dropped yet.
+/// The operation runs, and nothing of the tenant's data is being dropped yet.
 pub(super) fn can_cancel(state: &State) -> bool {
     match state.screen() {
         Screen::Operation(screen) => state.live(screen).is_some_and(|live| can_be_cancelled(&live.operation)),
@@ -152,7 +152,7 @@ pub(super) fn can_cancel(state: &State) -> bool {
     }
 }
 
-/// What is no provision is asked for again as it was.
+/// An operation other than a provision is repeated as it was.
 pub(super) fn can_retry_as_is(state: &State) -> bool {
     match state.screen() {
         Screen::Operation(screen) => {
@@ -174,12 +174,12 @@ pub(super) fn can_verify(state: &State) -> bool {
     state.tenant_at_hand().is_some_and(|tenant| verdict::can_verify(&tenant.state))
 }
 
-/// v is for the marked where there are any.
+/// v applies to the marked tenants if there are any.
 pub(super) fn can_verify_selected(state: &State) -> bool {
     !has_marks(state) && can_verify(state)
 }
 
-/// Some wait for their turn: there is something to stop.
+/// Some tenants still wait for their turn, so there is something to stop.
 pub(super) fn is_verifying_several(state: &State) -> bool {
     state.verifying.as_ref().is_some_and(|verifying| verifying.waiting() > 0)
 }
@@ -220,7 +220,7 @@ pub(super) fn has_event(state: &State) -> bool {
     state.event_at_hand().is_some()
 }
 
-/// One verification of the trail at a time.
+/// Only one verification of the trail runs at a time.
 pub(super) const fn trail_is_not_verified_now(state: &State) -> bool {
     state.chain.checking.is_none()
 }
@@ -233,7 +233,7 @@ pub(super) fn is_format_choice(state: &State) -> bool {
     matches!(state.screen(), Screen::Export(screen) if screen.field == ExportField::Format)
 }
 
-/// What is selected is about a tenant that is known here.
+/// The selection is about a tenant that is known here.
 pub(super) fn has_tenant(state: &State) -> bool {
     state.tenant_at_hand().is_some()
 }

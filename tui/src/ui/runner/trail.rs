@@ -1,7 +1,7 @@
 //! Effects about the audit trail: reading, verifying and exporting it.
 //!
-//! Invariant: what arrives is made harmless for a terminal here; an export's bytes, which go to a file, are left as they
-//! are. Progress may be dropped where the console is busy, an end never is.
+//! Invariant: what arrives is made harmless for a terminal here. The bytes of an export go to a file and are left as they
+//! are. Progress may be dropped while the console is busy; an end never is.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,9 +19,9 @@ use super::clean;
 use crate::client::{Client, Overwrite, export_to};
 use crate::{format, text};
 
-/// How long is waited for the end of a verification before it is said how far it is.
+/// How long to wait for the end of a verification before its progress is reported.
 const STEP_MS: u64 = 300;
-/// Between two readings of a trail that grows all the time.
+/// The pause between two readings of a trail that grows all the time.
 const REST: Duration = Duration::from_millis(400);
 
 pub(super) async fn perform(effect: Effect, client: &Client, events: &Events) -> Option<Event> {
@@ -80,7 +80,7 @@ async fn export(
     Event::Exported { ticket, result: result.map(|said| text::line(&said)).map_err(|why| text::line(&why)) }
 }
 
-/// `~/` is the home folder, as in every shell.
+/// `~/` means the home folder, as in every shell.
 fn at_home(name: &str) -> PathBuf {
     let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
     match (name.strip_prefix("~/"), home) {
@@ -89,7 +89,7 @@ fn at_home(name: &str) -> PathBuf {
     }
 }
 
-/// Where relative names lead.
+/// The folder that relative names refer to.
 pub(super) fn folder() -> String {
     std::env::current_dir().map_or_else(|_| ".".to_owned(), |folder| text::line(&folder.to_string_lossy()))
 }

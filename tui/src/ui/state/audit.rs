@@ -1,7 +1,7 @@
-//! The audit trail as far as it was read: what matches the filter, searched for by the daemon.
+//! The audit trail as far as it was read: the events that match the filter, searched by the daemon.
 //!
-//! Invariant: the selection is an event's number, so nothing that arrives moves it to another event. What is listed has
-//! no gaps: a page that does not join on replaces what was read. Memory is bounded.
+//! Invariant: the selection is an event's number, so nothing that arrives moves it to another event. The list has no gaps:
+//! a page that does not join it replaces it. Memory is bounded.
 
 use tenantry_protocol::ApiError;
 use tenantry_protocol::audit::{AuditEvent, AuditFilter, AuditResponse};
@@ -11,11 +11,11 @@ use super::Answer;
 use super::tenants::Typing;
 use crate::ui::ticket::Ticket;
 
-/// Events of one reading.
+/// Events in one page.
 pub(crate) const PAGE: u32 = 200;
-/// Events that are kept; older ones are a matter of a narrower filter.
+/// The most events that are kept; for older ones the filter has to be narrower.
 const MAX_EVENTS: usize = 5_000;
-/// Events below the selection that are read ahead of it.
+/// How many events below the selection are read ahead.
 const AHEAD: usize = 60;
 
 #[derive(Debug)]
@@ -26,38 +26,38 @@ pub(crate) struct AuditScreen {
     pub(crate) input: Input,
     /// The words in force.
     pub(crate) words: String,
-    /// The words that it was opened with: clearing goes back to these.
+    /// The words that the screen was opened with: clearing goes back to these.
     pub(crate) origin: String,
-    /// What the words ask for, as it was understood when they were given.
+    /// The filter that the words stand for, as it was parsed when they were entered.
     pub(crate) query: AuditFilter,
-    /// Answers with another one are to other words.
+    /// An answer with another ticket belongs to other words.
     pub(crate) ticket: Ticket,
     pub(crate) typing: Typing,
-    /// The selected event's number; the newest one if absent.
+    /// The number of the selected event; `None` selects the newest one.
     pub(crate) selection: Option<i64>,
     pub(crate) older: Older,
     pub(crate) reading: Reading,
     pub(crate) tail: Tail,
-    /// Something was recorded that was not read, since nothing is to move.
+    /// Something was recorded that has not been read, because nothing may move.
     pub(crate) is_behind: bool,
-    /// Why what is older could not be read.
+    /// Why older events could not be read.
     pub(crate) problem: Option<String>,
-    /// All that matches up to this number was read.
+    /// Everything that matches has been read up to this number.
     covered: i64,
-    /// The newest event that was known of when the newest page was asked for.
+    /// The newest event that was known when the newest page was asked for.
     known: i64,
 }
 
-/// Whether the newest page is being read. One reading at a time, however many events are announced meanwhile.
+/// Whether the newest page is being read. Only one request runs at a time, however many events are announced meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reading {
     Idle,
     Asked,
-    /// There is more since it was asked for.
+    /// More was recorded since the page was asked for.
     Outdated,
 }
 
-/// Whether the trail goes on before what was read: where, in numbers of events.
+/// Whether the trail has events before those that were read, and before which event number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Older {
     Unread {
@@ -67,14 +67,14 @@ pub(crate) enum Older {
         before: i64,
     },
     None,
-    /// It does, but no more are kept.
+    /// It has, but no more are kept.
     TooMany,
 }
 
 /// Whether new events are shown as they come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tail {
-    /// As long as the newest one is selected.
+    /// New events are shown while the newest one is selected.
     On,
     Off,
 }
@@ -100,7 +100,7 @@ impl AuditScreen {
         }
     }
 
-    /// Other words: forgets what was read for those before.
+    /// Starts with other words, and forgets what was read for the earlier ones.
     pub(crate) fn begin_anew(&mut self, words: String, query: AuditFilter, ticket: Ticket) {
         let (origin, tail) = (std::mem::take(&mut self.origin), self.tail);
         *self = Self { origin, tail, ..Self::new(words, query, ticket) };
@@ -117,7 +117,7 @@ impl AuditScreen {
         self.events().get(self.selected_row())
     }
 
-    /// Where the selection is; if its event is not listed any more, the next older one that is.
+    /// The row of the selection; if its event is no longer listed, the row of the next older one.
     pub(crate) fn selected_row(&self) -> usize {
         let events = self.events();
         let row = self.selection.map_or(0, |seq| events.partition_point(|event| event.seq > seq));
@@ -128,19 +128,19 @@ impl AuditScreen {
         self.words != self.origin
     }
 
-    /// New events are shown as they come.
+    /// Whether new events are shown as they come.
     pub(crate) fn is_live(&self) -> bool {
         self.tail == Tail::On && self.selection.is_none()
     }
 
-    /// Something was recorded: whether it is to be read now.
+    /// Something was recorded; returns whether it should be read now.
     pub(crate) fn announced(&mut self) -> bool {
         if !self.is_live() {
             self.is_behind = true;
             return false;
         }
         if matches!(self.events, Answer::Refused(_)) {
-            // What was refused would be refused again, with each event.
+            // A request that was refused would be refused again with each event.
             return false;
         }
         let now = self.reading == Reading::Idle;
@@ -150,14 +150,14 @@ impl AuditScreen {
         now
     }
 
-    /// The newest page is being asked for; `known` is the newest event that is known of.
+    /// The newest page is being asked for; `known` is the newest known event.
     pub(crate) fn asked(&mut self, known: i64) {
         self.reading = Reading::Asked;
         self.is_behind = false;
         self.known = known;
     }
 
-    /// Takes the newest page, or refuses to lose what is there to an error.
+    /// Takes the newest page; an error does not replace events that are shown.
     pub(crate) fn newest_arrived(&mut self, result: Result<AuditResponse, ApiError>) {
         let page = match result {
             Ok(page) => page,
@@ -182,13 +182,13 @@ impl AuditScreen {
                 self.covered = self.covered.max(newest);
             }
             None => {
-                // A gap would look like a trail without one.
+                // A gap would look as if the trail had none.
                 self.older = end.map_or(Older::None, |before| Older::Unread { before });
                 self.covered = newest;
             }
         }
         if end.is_none() {
-            // It went to the beginning: there is nothing before it.
+            // The page reaches the beginning: there is nothing before it.
             self.older = Older::None;
         }
         if events.len() > MAX_EVENTS {
@@ -209,7 +209,7 @@ impl AuditScreen {
             }
         };
         self.problem = None;
-        // One that stood still would be asked for ever.
+        // A search that stood still would be repeated for ever.
         let end = end_of(&page).filter(|end| *end < before);
         let last = events.last().map_or(i64::MAX, |event| event.seq);
         events.extend(page.events.into_iter().filter(|event| event.seq < last));
@@ -221,7 +221,7 @@ impl AuditScreen {
         events.truncate(MAX_EVENTS);
     }
 
-    /// The number before which older events begin, if they should be read now: the selection is near the end.
+    /// The number before which older events begin, if they should be read now because the selection is near the end.
     pub(crate) fn wants_older(&self) -> Option<i64> {
         let Answer::Given(events) = &self.events else { return None };
         match self.older {
@@ -231,7 +231,7 @@ impl AuditScreen {
     }
 }
 
-/// Down to which number this page says all there is; none if that is the beginning.
+/// Down to which number this page is complete; `None` if it reaches the beginning.
 fn end_of(page: &AuditResponse) -> Option<i64> {
     let is_full = page.events.len() >= PAGE as usize;
     page.searched_to.or_else(|| page.events.last().filter(|_| is_full).map(|event| event.seq))

@@ -1,7 +1,7 @@
 //! The dialog that removes several tenants, one after the other.
 //!
-//! Invariant: its tenants are frozen when it opens. One rollback runs at a time, since each takes many locks; the first
-//! that fails stops the rest, and so does leaving.
+//! Invariant: its tenants are frozen when it opens. One rollback runs at a time, since each takes many locks. The first one
+//! that fails stops the rest, and so does leaving the dialog.
 
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::name::Slug;
@@ -11,13 +11,13 @@ use tui_input::Input;
 use super::Answer;
 use crate::ui::ticket::Ticket;
 
-/// Tenants of one dialog: as many as a person can look through.
+/// The most tenants in one dialog: as many as a person can look through.
 pub(crate) const MOST: usize = 50;
 
 #[derive(Debug)]
 pub(crate) struct BulkRollback {
     pub(crate) parts: Vec<Part>,
-    /// Marked too, but in a state in which nothing can be rolled back.
+    /// Marked too, but in a state that cannot be rolled back.
     pub(crate) left_out: Vec<Slug>,
     pub(crate) typed: Input,
     pub(crate) phase: BulkPhase,
@@ -25,7 +25,7 @@ pub(crate) struct BulkRollback {
     pub(crate) top: usize,
 }
 
-/// One of the tenants, and how far it is.
+/// One of the tenants, and its progress.
 #[derive(Debug)]
 pub(crate) struct Part {
     pub(crate) tenant: Tenant,
@@ -44,10 +44,10 @@ pub(crate) enum PartProgress {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BulkPhase {
-    /// The words are being typed.
+    /// The confirmation is being typed.
     Asking,
     Running,
-    /// Something failed; the rest waits for a decision.
+    /// One rollback failed; the rest waits for a decision.
     Stopped,
     Done,
 }
@@ -61,7 +61,7 @@ impl BulkRollback {
         Self { parts, left_out, typed: Input::default(), phase: BulkPhase::Asking, top: 0 }
     }
 
-    /// What is typed to confirm: it has the number in it, so that it cannot be a habit.
+    /// The text that confirms: it contains the number of tenants, so that typing it cannot become a habit.
     pub(crate) fn phrase(&self) -> String {
         format!("roll back {} tenants", self.parts.len())
     }
@@ -70,12 +70,12 @@ impl BulkRollback {
         self.typed.value() == self.phrase()
     }
 
-    /// The effects of every tenant are on the screen, or why they are not known.
+    /// The effects for every tenant are on the screen, or why they are not known.
     pub(crate) fn is_known(&self) -> bool {
         self.unread().is_none()
     }
 
-    /// The next tenant whose effects are to be read.
+    /// The next tenant whose effects have to be read.
     pub(crate) fn unread(&self) -> Option<TenantId> {
         let unread = self.parts.iter().find(|part| matches!(part.effects, Answer::Awaited));
         unread.map(|part| part.tenant.id)

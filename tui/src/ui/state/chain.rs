@@ -1,7 +1,7 @@
-//! What the console knows of the trail as a whole: how it stands, a verification that runs, what the last one found.
+//! What the console knows of the trail as a whole: its state, a verification that runs, and what the last one found.
 //!
-//! Invariant: belongs to the console and to no screen, so that going elsewhere stops nothing. The daemon's word stands;
-//! nothing is judged here.
+//! Invariant: it belongs to the console and not to a screen, so that leaving a screen stops nothing. The daemon's word
+//! counts; nothing is judged here.
 
 use tenantry_protocol::audit::{AuditBreak, AuditVerdict, AuditVerification, TrailStatus};
 use time::OffsetDateTime;
@@ -14,26 +14,26 @@ use crate::{format, trail};
 pub(crate) struct Chain {
     pub(crate) status: TrailStatus,
     pub(crate) checking: Option<Checking>,
-    /// Of the last verification that was asked for here.
+    /// The verdict of the last verification that was requested here.
     pub(crate) verdict: Option<AuditVerdict>,
 }
 
-/// A verification that was asked for here and is not over.
+/// A verification that was requested here and has not ended.
 #[derive(Debug)]
 pub(crate) struct Checking {
     pub(crate) ticket: Ticket,
-    /// How far it is; nothing before the daemon has accepted it.
+    /// Its progress; `None` until the daemon has accepted it.
     pub(crate) progress: Option<AuditVerification>,
 }
 
 impl Chain {
-    /// What the daemon says of the trail now. The newest event that is known of never goes back.
+    /// Takes what the daemon says of the trail now. The newest known event never goes back.
     pub(crate) fn learn(&mut self, status: TrailStatus) {
         let head_seq = status.head_seq.max(self.status.head_seq);
         self.status = TrailStatus { head_seq, ..status };
     }
 
-    /// A verification that was asked for here is over; the daemon says the same of the trail when it is asked next.
+    /// A verification that was requested here has ended; the daemon will say the same of the trail when it is next asked.
     pub(crate) fn concluded(&mut self, verdict: AuditVerdict) {
         self.checking = None;
         if verdict.broken.is_none() {
@@ -48,7 +48,7 @@ impl Chain {
         trail::wrong(&self.status)
     }
 
-    /// `chain ✓ verified to 48,211`, or how far that is, or what is wrong.
+    /// `chain ✓ verified to 48,211`, the progress of a verification, or what is wrong.
     pub(crate) fn line(&self, now: OffsetDateTime) -> (String, Tone) {
         if let Some(checking) = &self.checking {
             let far = checking.progress.as_ref().map(|progress| {

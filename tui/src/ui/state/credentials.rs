@@ -1,7 +1,7 @@
 //! A tenant's login, shown once.
 //!
-//! Invariant: the secret lives in this screen and nowhere else, from the answer until the screen is left. A login that
-//! is in use gets a new secret only after that was said and confirmed.
+//! Invariant: the secret exists in this screen and nowhere else, from the answer until the screen is left. A login that is
+//! in use gets a new secret only after a warning and a confirmation.
 
 use tenantry_protocol::ApiError;
 use tenantry_protocol::name::Slug;
@@ -19,7 +19,7 @@ pub(crate) struct CredentialsScreen {
 
 #[derive(Debug)]
 pub(crate) enum Secret {
-    /// There is a secret already: a new one puts an end to it.
+    /// There is already a secret: a new one invalidates it.
     Unconfirmed,
     Asked(Ticket),
     Shown(Box<Credentials>),

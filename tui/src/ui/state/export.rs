@@ -1,7 +1,7 @@
 //! The dialog for an export of the trail, and the export that runs.
 //!
-//! Invariant: the dialog is about the filter that was in force when it was opened. One export runs at a time; it belongs
-//! to the console, so that leaving the dialog does not stop it.
+//! Invariant: the dialog is about the filter that was in force when it was opened. One export runs at a time; it belongs to
+//! the console, so that leaving the dialog does not stop it.
 
 use tenantry_protocol::audit::{AuditFilter, ExportFormat};
 use time::OffsetDateTime;
@@ -15,17 +15,17 @@ pub(crate) const FORMATS: [ExportFormat; 3] = [ExportFormat::Jsonl, ExportFormat
 
 #[derive(Debug)]
 pub(crate) struct ExportScreen {
-    /// The filter in words, for people.
+    /// The filter in readable words.
     pub(crate) words: String,
     pub(crate) query: AuditFilter,
     pub(crate) format: ExportFormat,
     pub(crate) name: Input,
     pub(crate) field: ExportField,
-    /// Why the last one came to nothing.
+    /// Why the last export failed.
     pub(crate) refusal: Option<String>,
-    /// The name that was proposed; it follows the format until another is typed.
+    /// The name that was proposed; it follows the format until another name is typed.
     proposed: String,
-    /// Of the proposed name, without its ending.
+    /// The proposed name without its extension.
     stem: String,
 }
 
@@ -35,7 +35,7 @@ pub(crate) enum ExportField {
     Name,
 }
 
-/// An export on its way.
+/// An export that is running.
 #[derive(Debug)]
 pub(crate) struct Exporting {
     pub(crate) ticket: Ticket,
@@ -68,7 +68,7 @@ impl ExportScreen {
         screen
     }
 
-    /// Another format, and the name with it unless it was typed.
+    /// Chooses another format; the name follows it unless it was typed.
     pub(crate) fn choose(&mut self, by: isize) {
         let at = FORMATS.iter().position(|format| *format == self.format).unwrap_or(0);
         let next = (at as isize + by).rem_euclid(FORMATS.len() as isize);

@@ -1,7 +1,7 @@
-//! The isolation of all tenants: how many have which grade, and those that want to be looked at, worst first.
+//! The isolation of all tenants: how many have which grade, and those that need attention, worst first.
 //!
-//! Invariant: the selection is a tenant's id, and the selected one stays on the list when it is well again. Without one the
-//! worst is selected, whichever that is.
+//! Invariant: the selection is a tenant's id, and the selected tenant stays on the list when it holds again. Without a
+//! selection the worst tenant is selected, whichever that is.
 
 use tenantry_protocol::id::TenantId;
 use tenantry_protocol::isolation::{Depth, Grade};
@@ -12,23 +12,23 @@ use super::verdict::{self, WELL, rank};
 
 #[derive(Debug, Default)]
 pub(crate) struct FleetScreen {
-    /// The worst one if absent, so that it stays on what is worst.
+    /// `None` selects the worst tenant, so that the selection stays on the worst one.
     pub(crate) selection: Option<TenantId>,
 }
 
-/// Tenants that stand, by their newest verdict.
+/// Active and suspended tenants, counted by their newest verdict.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) standing: usize,
     pub(crate) a: usize,
     pub(crate) b: usize,
     pub(crate) f: usize,
-    /// Of a grade that this release does not know.
+    /// With a grade that this release does not know.
     pub(crate) other: usize,
     pub(crate) never: usize,
-    /// Verified as they were provisioned, and not by the whole battery since.
+    /// Verified when they were provisioned, and not by the whole battery since.
     pub(crate) core: usize,
-    /// To be looked at.
+    /// Those that need attention.
     pub(crate) wanting: usize,
 }
 
@@ -57,7 +57,7 @@ pub(crate) fn counts(state: &State) -> Counts {
 impl FleetScreen {
     pub(crate) fn selected<'a>(&self, state: &'a State) -> Option<&'a Tenant> {
         let chosen = self.selection.and_then(|id| state.tenants.get(id));
-        // Of equally bad ones the first by name.
+        // Among equally bad tenants, the first by name.
         let wants = state.tenants.rows().iter().filter(|tenant| wants(tenant));
         chosen.or_else(|| wants.min_by_key(|tenant| rank(tenant.isolation.as_ref())))
     }
@@ -67,12 +67,12 @@ fn wants(tenant: &Tenant) -> bool {
     verdict::can_verify(&tenant.state) && rank(tenant.isolation.as_ref()) < WELL
 }
 
-/// Those that stand and are not known to be wholly isolated, worst first; and the selected one in any case.
+/// Active and suspended tenants that are not known to be wholly isolated, worst first, and the selected one in any case.
 pub(crate) fn wanting(state: &State, selection: Option<TenantId>) -> Vec<&Tenant> {
     let rows = state.tenants.rows().iter();
     let mut wanting: Vec<&Tenant> =
         rows.filter(|tenant| Some(tenant.id) == selection || wants(tenant)).collect();
-    // Stable: equally bad ones are by name.
+    // The sort is stable: equally bad tenants stay ordered by name.
     wanting.sort_by_key(|tenant| rank(tenant.isolation.as_ref()));
     wanting
 }

@@ -1,9 +1,9 @@
 //! Fuzzy search: the letters of the needle in their order, with anything between them; best first.
-//! Pure. Typing errors are not forgiven: what is found here is acted upon.
+//! Pure. Typing errors are not forgiven, because the operator acts on what is found here.
 
 use frizbee::{Config, Matcher};
 
-/// Indices of the names that match, best first; all of them, in their order, where nothing is looked for.
+/// Indices of the names that match, best first; if the needle is empty, all of them in their order.
 pub(crate) fn search(needle: &str, names: &[String]) -> Vec<usize> {
     let needle = needle.trim();
     if needle.is_empty() {

@@ -1,7 +1,7 @@
 //! A tenant's isolation report: the screen that shows it, and its text.
 //!
-//! Invariant: what is wrong comes first, then what an administrator can close, then what no tenancy can; nothing of the
-//! report is left out but by the filter. Pure: the time is what the last tick said.
+//! Invariant: what is wrong comes first, then what an administrator can close, then what no tenancy can close. Only the
+//! filter leaves out a part of the report. Pure: the time is the one of the last tick.
 
 use tenantry_protocol::id::TenantId;
 use tenantry_protocol::isolation::{Grade, IsolationReport, Verdict};
@@ -15,15 +15,15 @@ use super::{Answer, State};
 use crate::format;
 use crate::ui::fit::{cell, cut, wrap};
 
-/// Columns of a probe's name; the longest is one less.
+/// Columns of a probe's name; the longest name is one shorter.
 const PROBE: usize = 22;
 /// Columns of an SQLSTATE and a space.
 const SQLSTATE: usize = 6;
 
-/// Lines above the report: two of headline, and the filter's.
+/// Lines above the report: two for the headline, and one for the filter.
 pub(crate) const REPORT_HEAD: usize = 3;
 
-/// Columns of its text on this screen.
+/// Columns of the report's text on this screen.
 pub(crate) fn report_columns(state: &State) -> usize {
     usize::from(state.size.0).saturating_sub(1)
 }
@@ -36,18 +36,18 @@ pub(crate) struct IsolationScreen {
     pub(crate) filter: Input,
     pub(crate) typing: Typing,
     pub(crate) evidence: Evidence,
-    /// First line on the screen.
+    /// The first line on the screen.
     pub(crate) top: usize,
 }
 
-/// Whether what the server answered is shown of attacks that were refused, too.
+/// Whether the server's answer is also shown for attacks that were refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Evidence {
     Folded,
     Shown,
 }
 
-/// A line of the report: what it begins with and what it says, each in its manner.
+/// A line of the report: its mark and its text, each in its style.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ReportLine {
     pub(crate) mark: String,
@@ -78,7 +78,7 @@ impl IsolationScreen {
         }
     }
 
-    /// What of the report matches the filter, in lines of at most so many columns.
+    /// The lines of the report that match the filter, at most `columns` wide.
     pub(crate) fn lines(&self, columns: usize) -> Vec<ReportLine> {
         let report = self.report();
         report
@@ -86,7 +86,7 @@ impl IsolationScreen {
             .unwrap_or_default()
     }
 
-    /// The whole of it, for a message to somebody else.
+    /// The whole report, to be sent to somebody else.
     pub(crate) fn text(&self, now: OffsetDateTime) -> Option<String> {
         const PAPER: usize = 120;
         let report = self.report()?;
@@ -96,7 +96,7 @@ impl IsolationScreen {
     }
 }
 
-/// Grade, tenancy and how much held; when that was, how deep, of which server, and how long it took.
+/// Grade, tenancy and how much held; then when, how deep, on which server, and how long it took.
 pub(crate) fn headline(report: &IsolationReport, now: OffsetDateTime) -> [String; 2] {
     let server = match report.server_version.as_str() {
         "" => String::new(),
@@ -130,7 +130,7 @@ pub(crate) const fn tone(grade: Grade) -> Tone {
     }
 }
 
-/// Everything that speaks against the isolation, each with what it means.
+/// Everything that counts against the isolation, each with its meaning.
 fn wrong(report: &IsolationReport, needle: &str, columns: usize) -> Vec<ReportLine> {
     let mut lines = Vec::new();
     for verdict in report.verdicts.iter().filter(|verdict| verdict.is_broken() && matches(verdict, needle)) {
@@ -202,7 +202,7 @@ fn body(report: &IsolationReport, needle: &str, evidence: Evidence, columns: usi
     lines
 }
 
-/// One line, and beneath it what the server answered, if that is wanted.
+/// One line, and beneath it the server's answer if the evidence is shown.
 fn attack(lines: &mut Vec<ReportLine>, verdict: &Verdict, evidence: Evidence, columns: usize) {
     let (tone, mark) = match (verdict.held, verdict.is_open()) {
         (true, _) => (Tone::Good, " ✓ "),
@@ -225,7 +225,7 @@ fn attack(lines: &mut Vec<ReportLine>, verdict: &Verdict, evidence: Evidence, co
     note(lines, &answered(verdict), columns);
 }
 
-/// What it would mean; reports of old do not say.
+/// What a success of the attack would mean; older reports do not say.
 fn meaning(verdict: &Verdict) -> &str {
     if verdict.meaning.is_empty() { &verdict.evidence } else { &verdict.meaning }
 }
@@ -257,7 +257,7 @@ fn matches(verdict: &Verdict, needle: &str) -> bool {
         .any(|text| contains(text, needle))
 }
 
-/// Without regard to case.
+/// Ignores case.
 fn contains(text: &str, needle: &str) -> bool {
     text.to_lowercase().contains(&needle.to_lowercase())
 }

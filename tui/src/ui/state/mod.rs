@@ -1,7 +1,7 @@
-//! Everything the console knows. Plain data with the questions that views and updates ask of it.
+//! Everything the console knows. Plain data, with the queries that views and updates make of it.
 //!
 //! Invariant: `screens` is never empty and begins with the list of tenants; the last one is shown.
-//! No I/O, no clock: the time is what the last tick said.
+//! No I/O, no clock: the time is the one of the last tick.
 
 pub(crate) mod audit;
 pub(crate) mod bulk;
@@ -53,10 +53,10 @@ use wizard::Wizard;
 
 use super::ticket::Ticket;
 
-/// What is wrong with a tenant's isolation, on its own screen; the report has all of it.
+/// How many problems of a tenant's isolation its own screen shows; the report has all of them.
 pub(crate) const MOST_WRONG: usize = 5;
 
-/// Operations that are kept; the oldest finished ones go first.
+/// The most operations that are kept; the oldest finished ones are dropped first.
 const MAX_OPERATIONS: usize = 200;
 
 #[derive(Debug)]
@@ -66,25 +66,25 @@ pub(crate) struct State {
     pub(crate) size: (u16, u16),
     pub(crate) colours: Colours,
     pub(crate) connection: Connection,
-    /// What the last hello said; kept over a lost connection.
+    /// The answer to the last hello; kept when the connection is lost.
     pub(crate) session: Option<HelloResponse>,
     pub(crate) tenants: Tenants,
     pub(crate) blueprints: Vec<Blueprint>,
     pub(crate) targets: Vec<Target>,
     pub(crate) operations: BTreeMap<OperationId, Live>,
     pub(crate) screens: Vec<Screen>,
-    /// A wizard that was left; `n` goes on with it.
+    /// A wizard that was left; `n` continues with it.
     pub(crate) draft: Option<Box<Wizard>>,
     pub(crate) overlay: Overlay,
     /// One sentence above the hints; the next key removes it.
     pub(crate) notice: Option<String>,
-    /// The operation that was asked for without a dialog; its screen opens when it was accepted.
+    /// The operation that was requested without a dialog; its screen opens once it is accepted.
     pub(crate) beginning: Option<Ticket>,
-    /// Verifications that were asked for and are not over.
+    /// Verifications that were requested and have not ended.
     pub(crate) verifying: Option<Verifying>,
     pub(crate) chain: Chain,
     pub(crate) exporting: Option<Exporting>,
-    /// The folder that the console was started in: where exports go.
+    /// The folder that the console was started in, where exports go.
     pub(crate) folder: String,
     /// The screen differs from what was drawn last.
     pub(crate) dirty: bool,
@@ -94,7 +94,7 @@ pub(crate) struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Colours {
     Sixteen,
-    /// `NO_COLOR`: bold, dim and reversed only.
+    /// `NO_COLOR`: only bold, dim and reversed.
     None,
 }
 
@@ -134,12 +134,12 @@ pub(crate) struct TenantScreen {
     pub(crate) id: TenantId,
     pub(crate) slug: Slug,
     pub(crate) detail: Answer<Box<TenantDetail>>,
-    /// First line on the screen.
+    /// The first line on the screen.
     pub(crate) top: usize,
 }
 
 impl TenantScreen {
-    /// Lines that the screen can have at most, give or take a wrapped sentence: how far it scrolls.
+    /// The most lines that the screen can have, give or take a wrapped sentence: the limit of scrolling.
     pub(crate) fn lines(&self) -> usize {
         const FACTS: usize = 16;
         match &self.detail {
@@ -152,7 +152,7 @@ impl TenantScreen {
     }
 }
 
-/// Something that was asked of the daemon.
+/// Something that was requested from the daemon.
 #[derive(Debug)]
 pub(crate) enum Answer<T> {
     Awaited,
@@ -204,23 +204,23 @@ impl State {
         Ticket(self.last_ticket)
     }
 
-    /// Rows between the lines at the top and the two at the bottom.
+    /// Rows between the lines at the top and the two lines at the bottom.
     pub(crate) fn body_rows(&self) -> usize {
         let alarm = u16::from(self.is_alarmed());
         usize::from(self.size.1.saturating_sub(3 + alarm)).max(1)
     }
 
-    /// The trail is not what it was, and a line at the top says so; its own screen says it in full.
+    /// The trail has changed, and a line at the top says so; its own screen says it in full.
     pub(crate) fn is_alarmed(&self) -> bool {
         self.chain.wrong().is_some() && !matches!(self.screen(), Screen::Audit(_))
     }
 
-    /// The operation on screen, as it is now.
+    /// The operation on the screen, in its present state.
     pub(crate) fn live(&self, screen: &OperationScreen) -> Option<&Live> {
         self.operations.get(&screen.id)
     }
 
-    /// The tenant that the screen, or what is selected on it, is about.
+    /// The tenant that the screen, or the selection on it, is about.
     pub(crate) fn tenant_at_hand(&self) -> Option<&Tenant> {
         match self.screen() {
             Screen::Tenants => self.tenants.selected(),
@@ -241,7 +241,7 @@ impl State {
         }
     }
 
-    /// The event of the trail that is selected, or shown.
+    /// The event of the trail that is selected or shown.
     pub(crate) fn event_at_hand(&self) -> Option<&AuditEvent> {
         match self.screen() {
             Screen::Audit(screen) => screen.selected(),
@@ -253,7 +253,7 @@ impl State {
         }
     }
 
-    /// The operation that what is selected, or the screen, leads to.
+    /// The operation that the selection, or the screen, leads to.
     pub(crate) fn operation_at_hand(&self) -> Option<OperationId> {
         match self.screen() {
             Screen::Tenants => self.tenants.selected()?.last_operation.as_ref().map(|last| last.id),
@@ -269,7 +269,7 @@ impl State {
         }
     }
 
-    /// Back to the list of tenants; a wizard that is left on the way stays as the draft.
+    /// Goes back to the list of tenants; a wizard that is left on the way stays as the draft.
     pub(crate) fn leave_to_list(&mut self) {
         for screen in self.screens.drain(1..) {
             if let Screen::Wizard(wizard) = screen {
@@ -278,11 +278,11 @@ impl State {
         }
     }
 
-    /// Keeps the newest state of an operation, and forgets old finished ones.
+    /// Keeps the newest state of an operation, and drops the oldest finished operation if there are too many.
     pub(crate) fn keep_operation(&mut self, operation: tenantry_protocol::operation::Operation) {
         let id = operation.id;
         match self.operations.get_mut(&id) {
-            // A reading that was under way when the end was announced must not bring it back to life.
+            // A request that was under way when the end was announced must not bring the operation back to life.
             Some(live) if live.operation.state.is_final() && !operation.state.is_final() => {}
             Some(live) => live.operation = operation,
             None => {
@@ -298,7 +298,7 @@ impl State {
         }
     }
 
-    /// Something on the screen changes with time alone: how often, in ms.
+    /// How often the screen has to be drawn because time passes, in ms.
     pub(crate) fn tick_ms(&self) -> u64 {
         let running = match self.screen() {
             Screen::Operation(screen) => {

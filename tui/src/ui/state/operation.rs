@@ -1,5 +1,5 @@
 //! A live operation, and the screen that shows it.
-//! Log lines are bounded; what is shown is what the daemon said last.
+//! Log lines are bounded; the screen shows what the daemon last said.
 
 use std::collections::VecDeque;
 
@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::wizard::Wizard;
 
-/// Log lines that are kept of one operation.
+/// The most log lines that are kept of one operation.
 const MAX_LOG: usize = 500;
 
 #[derive(Debug)]
@@ -22,9 +22,9 @@ pub(crate) struct Live {
 #[derive(Debug)]
 pub(crate) struct OperationScreen {
     pub(crate) id: OperationId,
-    /// What was asked for, so that a failure can be tried again with changes.
+    /// The draft it was requested with, so that a failure can be tried again with changes.
     pub(crate) draft: Option<Box<Wizard>>,
-    /// Log lines that are scrolled past, from the newest.
+    /// How many of the newest log lines are scrolled past.
     pub(crate) top: usize,
 }
 
@@ -40,7 +40,7 @@ impl Live {
         self.log.push_back((at, line));
     }
 
-    /// Steps that are done, of all.
+    /// How many steps are done, and how many there are.
     pub(crate) fn progress(&self) -> (usize, usize) {
         let done = self.operation.steps.iter().filter(|step| step.status == StepStatus::Done).count();
         (done, self.operation.steps.len())
@@ -67,7 +67,7 @@ impl OperationScreen {
     }
 }
 
-/// It runs, and there is a way back: once a tenant's data is being dropped there is none.
+/// The operation runs, and can still be undone: once a tenant's data is being dropped, it cannot.
 pub(crate) fn can_be_cancelled(operation: &Operation) -> bool {
     let drops = |name: &str| matches!(name, "drop_objects" | "drop_roles" | "confirm_absence");
     let is_dropping = |step: &StepProgress| drops(&step.step) && step.status != StepStatus::Waiting;
@@ -75,7 +75,7 @@ pub(crate) fn can_be_cancelled(operation: &Operation) -> bool {
         && !operation.steps.iter().any(is_dropping)
 }
 
-/// It came to nothing, or to a person, and can be asked for again as it was.
+/// The operation failed or needs attention, and can be repeated as it was.
 pub(crate) const fn can_be_done_again(operation: &Operation) -> bool {
     let by_engine = !matches!(
         operation.kind,
@@ -93,7 +93,7 @@ pub(crate) const fn can_be_done_again(operation: &Operation) -> bool {
         )
 }
 
-/// Nothing is left of it, so that the same can be asked for again.
+/// Nothing is left of the operation, so that the same can be requested again.
 pub(crate) const fn can_be_retried(operation: &Operation) -> bool {
     matches!(operation.kind, OperationKind::Provision)
         && matches!(operation.state, OperationState::RolledBack { .. } | OperationState::Cancelled)

@@ -1,6 +1,6 @@
-//! The list of operations: which of those that are known is selected.
+//! The list of operations: which of the known ones is selected.
 //!
-//! Invariant: the selection is an operation's id. The operations themselves are the console's, so that the list, the
+//! Invariant: the selection is an operation's id. The operations themselves belong to the console, so that the list, the
 //! live screen and the list of tenants never disagree.
 
 use tenantry_protocol::id::OperationId;
@@ -8,12 +8,12 @@ use tenantry_protocol::id::OperationId;
 use super::operation::Live;
 use super::{Answer, State};
 
-/// Operations of one reading; older ones are a matter for the command line.
+/// Operations in one page; for older ones there is the command line.
 pub(crate) const PAGE: u32 = 100;
 
 #[derive(Debug)]
 pub(crate) struct OperationsScreen {
-    /// The newest one if absent, so that it stays on what is newest.
+    /// `None` selects the newest one, so that the selection stays on the newest.
     pub(crate) selection: Option<OperationId>,
     pub(crate) read: Answer<()>,
 }
@@ -31,7 +31,7 @@ impl OperationsScreen {
         .or_else(|| newest_first(state).next())
     }
 
-    /// Where the selection is in the list; if it was forgotten, the next older one.
+    /// The row of the selection; if its operation was dropped, the row of the next older one.
     pub(crate) fn selected_row(&self, state: &State) -> usize {
         self.selection.map_or(0, |id| {
             state.operations.range((std::ops::Bound::Excluded(id), std::ops::Bound::Unbounded)).count()
@@ -39,7 +39,7 @@ impl OperationsScreen {
     }
 }
 
-/// What runs and what ran, newest first: identifiers sort by time.
+/// Operations that run and that ran, newest first: identifiers sort by time.
 pub(crate) fn newest_first(state: &State) -> impl Iterator<Item = &Live> {
     state.operations.values().rev()
 }

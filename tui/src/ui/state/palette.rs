@@ -1,7 +1,6 @@
 //! The command palette: what was typed, and the entries that fit it.
 //!
-//! Invariant: an entry is frozen when it is listed: what happens behind the palette changes neither its order nor what it
-//! does.
+//! Invariant: an entry is frozen when it is listed. Changes behind the palette change neither its order nor what it does.
 
 use tenantry_protocol::id::TenantId;
 use tui_input::Input;
@@ -17,7 +16,7 @@ pub(crate) struct Palette {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct PaletteEntry {
-    /// What one types for it.
+    /// What to type for it.
     pub(crate) name: String,
     pub(crate) meaning: String,
     /// The key that does the same on this screen, if one does.
@@ -27,9 +26,9 @@ pub(crate) struct PaletteEntry {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Run {
-    /// As if its key had been pressed.
+    /// The same as pressing its key.
     Act(Action),
-    /// The command wants a word more.
+    /// The command needs one more word.
     Ask(&'static str),
     ShowTenants,
     ShowOperations,

@@ -1,4 +1,4 @@
-//! A plan as lines for the confirmation step. Pure; how a line looks is the view's business.
+//! A plan as lines for the confirmation step. Pure; the view decides how a line looks.
 //! The update uses it too, to know how far the plan can be scrolled.
 
 use tenantry_protocol::plan::{Finding, Plan, Severity};

@@ -1,7 +1,7 @@
-//! One record, whole: an event of the trail, or what a verification of it found.
+//! One whole record: an event of the trail, or what a verification of it found.
 //!
-//! Frozen when it is opened: what arrives later changes nothing on it. Its lines are made for a width, so that they can
-//! be scrolled through.
+//! Frozen when it is opened: what arrives later does not change it. Its lines are wrapped to a width, so that they can be
+//! scrolled.
 
 use tenantry_protocol::audit::{AuditEvent, AuditVerdict};
 
@@ -14,7 +14,7 @@ const NAMES: usize = 11;
 #[derive(Debug)]
 pub(crate) struct RecordScreen {
     pub(crate) record: Record,
-    /// First line on the screen.
+    /// The first line on the screen.
     pub(crate) top: usize,
 }
 
@@ -33,7 +33,7 @@ impl RecordScreen {
         Self { record: Record::Verdict(verdict), top: 0 }
     }
 
-    /// Names and texts; a name stands beside the first line of its text only.
+    /// Names and texts; a name stands only beside the first line of its text.
     pub(crate) fn lines(&self, columns: usize) -> Vec<(String, String)> {
         match &self.record {
             Record::Event(event) => trail::facts(event)
@@ -54,7 +54,7 @@ impl RecordScreen {
         }
     }
 
-    /// Everything, to be copied.
+    /// The whole record, to be copied.
     pub(crate) fn text(&self) -> String {
         match &self.record {
             Record::Event(event) => {

@@ -1,5 +1,5 @@
-//! In which order tenants are shown: by one column, forwards or backwards.
-//! Pure. Equal rows keep the order of their names, so that nothing jumps without a reason.
+//! The order in which tenants are shown: by one column, forwards or backwards.
+//! Pure. Equal rows keep the order of their names, so that no row jumps without a reason.
 
 use std::cmp::Ordering;
 
@@ -32,7 +32,7 @@ pub(crate) struct Sort {
 }
 
 impl Sort {
-    /// By the next column; each begins with what one usually looks for in it.
+    /// Sorts by the next column; each begins with what people usually look for in it.
     pub(crate) const fn next(self) -> Self {
         let column = match self.column {
             Column::Tenant => Column::State,
@@ -60,7 +60,7 @@ impl Sort {
         }
     }
 
-    /// Of two tenants, each with its place by name.
+    /// Compares two tenants, each with its place by name.
     pub(crate) fn compare(
         self,
         (a, by_name_a): (&Tenant, usize),
@@ -71,7 +71,7 @@ impl Sort {
             Column::State => rank(&a.state).cmp(&rank(&b.state)),
             Column::Blueprint => (&a.blueprint, a.version).cmp(&(&b.blueprint, b.version)),
             Column::Target => a.target.cmp(&b.target),
-            // The worst first, as on the screen of the whole fleet; without a verdict where there can be none last.
+            // The worst first, as on the screen of the whole fleet; tenants that cannot have a verdict come last.
             Column::Isolation => isolation_rank(a).cmp(&isolation_rank(b)),
             Column::Last => since(b).cmp(&since(a)),
         };
@@ -83,7 +83,7 @@ impl Sort {
     }
 }
 
-/// What wants a person first, what is over last.
+/// What needs a person comes first, what is over comes last.
 const fn rank(state: &TenantState) -> u8 {
     match state {
         TenantState::NeedsAttention { .. } => 0,

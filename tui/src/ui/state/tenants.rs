@@ -21,9 +21,9 @@ pub(crate) struct Tenants {
     selected: Option<TenantId>,
     marked: HashSet<TenantId>,
     sort: Sort,
-    /// A row changed in a way that may have moved it.
+    /// A row changed in a way that may have changed its place.
     unsettled: bool,
-    /// First visible row on the screen.
+    /// The first visible row on the screen.
     top: usize,
     pub(crate) filter: Input,
     pub(crate) typing: Typing,
@@ -46,8 +46,8 @@ pub(crate) enum Loaded {
 }
 
 impl Tenants {
-    /// Takes the daemon's list in place of ours. Gives those that lived when we last heard of them and are not on it
-    /// any more: they ended unseen, and whoever watches is to be told how.
+    /// Replaces our list with the daemon's. Returns the tenants that lived when we last heard of them and are no longer
+    /// listed: they ended unseen, and the operator should be told how.
     pub(crate) fn replace(&mut self, mut rows: Vec<Tenant>) -> Vec<TenantId> {
         let place = self.selected_row();
         let listed: HashSet<TenantId> = rows.iter().map(|row| row.id).collect();
@@ -63,8 +63,8 @@ impl Tenants {
         ended
     }
 
-    /// One tenant as it is now. One that was removed stays on the list until the next reload, so that it is seen; but
-    /// nothing can be done to it any more. [`Tenants::settle`] puts it where it belongs.
+    /// Takes one tenant in its present state. A removed tenant stays on the list until the next reload, so that its end is
+    /// seen, but nothing can be done to it any more. [`Tenants::settle`] moves it to its place.
     pub(crate) fn put(&mut self, tenant: Tenant) {
         if !is_living(&tenant.state) {
             self.marked.remove(&tenant.id);
@@ -75,7 +75,7 @@ impl Tenants {
             return;
         }
         if self.loaded == Loaded::NotYet {
-            // The whole list is on its way.
+            // The whole list is about to arrive.
             return;
         }
         let place = self.selected_row();
@@ -100,21 +100,21 @@ impl Tenants {
 
     fn arrange(&mut self) {
         self.unsettled = false;
-        // Rows are in the order of names, and what was searched for is best first, until another order is asked for.
+        // By default, rows are ordered by name, or best match first during a search. Any other order sorts them.
         if self.sort != Sort::default() {
             let (rows, sort) = (&self.rows, self.sort);
             self.visible.sort_by(|a, b| sort.compare((&rows[*a], *a), (&rows[*b], *b)));
         }
     }
 
-    /// Rows that changed go where the order wants them; once for however many changed.
+    /// Moves changed rows to their places, once for any number of changes.
     pub(crate) fn settle(&mut self) {
         if self.unsettled {
             self.arrange();
         }
     }
 
-    /// The order on the screen; none where the best match is first.
+    /// The order on the screen; `None` if the best match is first.
     pub(crate) fn sort(&self) -> Option<Sort> {
         let searched = !self.filter.value().trim().is_empty();
         (!searched || self.sort != Sort::default()).then_some(self.sort)
@@ -130,7 +130,7 @@ impl Tenants {
         self.refilter();
     }
 
-    /// Marks the selected tenant, or takes its mark away.
+    /// Marks the selected tenant, or removes its mark.
     pub(crate) fn toggle_mark(&mut self) {
         if let Some(id) = self.selected().map(|tenant| tenant.id)
             && !self.marked.remove(&id)
@@ -139,7 +139,7 @@ impl Tenants {
         }
     }
 
-    /// Marks all that the filter shows; if they are all marked, none of them.
+    /// Marks all tenants that the filter shows; if they are all marked, unmarks them.
     pub(crate) fn toggle_all(&mut self) {
         let shown: Vec<TenantId> = self.visible.iter().map(|index| self.rows[*index].id).collect();
         if shown.iter().all(|id| self.marked.contains(id)) {
@@ -159,7 +159,7 @@ impl Tenants {
         self.marked.len()
     }
 
-    /// Those of the marked that the filter hides.
+    /// How many marked tenants the filter hides.
     pub(crate) fn hidden_marks(&self) -> usize {
         if self.marked.is_empty() {
             return 0;
@@ -168,7 +168,7 @@ impl Tenants {
         self.marked.len() - shown.count()
     }
 
-    /// By name, whatever the order on the screen.
+    /// Ordered by name, whatever the order on the screen.
     pub(crate) fn marked(&self) -> impl Iterator<Item = &Tenant> {
         self.rows.iter().filter(|row| self.marked.contains(&row.id))
     }
@@ -189,7 +189,7 @@ impl Tenants {
         self.by_id.get(&id).and_then(|index| self.rows.get(*index))
     }
 
-    /// The living tenant of this name; history does not count.
+    /// The living tenant of this name; removed ones do not count.
     pub(crate) fn living(&self, slug: &str) -> Option<&Tenant> {
         let first = self.rows.partition_point(|row| row.slug.as_str() < slug);
         self.rows[first..]
@@ -198,7 +198,7 @@ impl Tenants {
             .find(|row| is_living(&row.state))
     }
 
-    /// The tenant of this name that lives, else the newest one that did.
+    /// The living tenant of this name, else the newest one that was removed.
     pub(crate) fn named(&self, slug: &str) -> Option<&Tenant> {
         let first = self.rows.partition_point(|row| row.slug.as_str() < slug);
         self.living(slug).or_else(|| self.rows.get(first).filter(|row| row.slug.as_str() == slug))
@@ -208,7 +208,7 @@ impl Tenants {
         &self.rows
     }
 
-    /// Where the selection is among the visible rows.
+    /// The row of the selection among the visible rows.
     pub(crate) fn selected_row(&self) -> Option<usize> {
         let id = self.selected?;
         self.visible.iter().position(|index| self.rows[*index].id == id)
@@ -232,7 +232,7 @@ impl Tenants {
         self.top = self.top.min(self.visible.len().saturating_sub(page));
     }
 
-    /// The rows of one page, each with whether it is selected and marked.
+    /// The rows of one page, each with its selection and mark.
     pub(crate) fn window(&self, page: usize) -> impl Iterator<Item = (&Tenant, Selection, Mark)> {
         self.visible.iter().skip(self.top).take(page).map(|index| {
             let row = &self.rows[*index];
@@ -254,7 +254,7 @@ impl Tenants {
         self.by_id = self.rows.iter().enumerate().map(|(index, row)| (row.id, index)).collect();
     }
 
-    /// Keeps the selected tenant; if it is gone, the one that took its place on the screen.
+    /// Keeps the selected tenant selected; if it is gone, selects the one that took its place on the screen.
     fn reselect(&mut self, place: Option<usize>) {
         if self.selected_row().is_some() {
             return;
@@ -288,12 +288,12 @@ pub(crate) fn can_suspend(state: &TenantState) -> bool {
     *state == TenantState::Active
 }
 
-/// Its logins are closed, and its data is there.
+/// Its logins are closed, and its data still exists.
 pub(crate) const fn can_resume(state: &TenantState) -> bool {
     matches!(state, TenantState::Suspended | TenantState::Retiring { purge_after: Some(_) })
 }
 
-/// A rollback of it can be asked for.
+/// A rollback of it can be requested.
 pub(crate) const fn can_roll_back(state: &TenantState) -> bool {
     matches!(state, TenantState::Active | TenantState::Suspended | TenantState::NeedsAttention { .. })
 }

@@ -3,10 +3,10 @@
 use tenantry_protocol::isolation::{Depth, Grade, IsolationBadge};
 use tenantry_protocol::tenant::TenantState;
 
-/// Rank of a tenant that held against the whole battery.
+/// The rank of a tenant that held against the whole battery.
 pub(super) const WELL: u8 = 5;
 
-/// What wants a person first.
+/// What needs a person comes first.
 pub(crate) const fn rank(badge: Option<&IsolationBadge>) -> u8 {
     match badge {
         Some(badge) => match (badge.grade, badge.depth) {

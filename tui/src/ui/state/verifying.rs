@@ -1,7 +1,8 @@
-//! Verifications that were asked for here: of one tenant, or of several one after the other.
+//! Verifications that were requested here: of one tenant, or of several one after the other.
 //!
-//! Invariant: the tenants are those that stood when it was asked, and one is attacked at a time. It belongs to the console
-//! and to no screen, so that going elsewhere stops nothing. One that fails stops nobody else's.
+//! Invariant: the tenants are those that were active or suspended at the request, and one is attacked at a time. It belongs
+//! to the console and not to a screen, so that leaving a screen stops nothing. A verification that fails does not stop the
+//! others.
 
 use std::collections::VecDeque;
 
@@ -18,7 +19,7 @@ pub(crate) struct Verifying {
     results: Vec<(Slug, Result<Grade, String>)>,
 }
 
-/// The tenant that is being verified, and how far that is.
+/// The tenant that is being verified, and the progress of that.
 #[derive(Debug)]
 pub(crate) struct AtWork {
     pub(crate) id: TenantId,
@@ -30,19 +31,19 @@ pub(crate) struct AtWork {
 pub(crate) enum VerifyingPhase {
     Asked(Ticket),
     Running(OperationId),
-    /// It is over, and its verdict is being read.
+    /// The verification is over, and its verdict is being read.
     Reading,
 }
 
 impl Verifying {
-    /// Queues a tenant; one that is in the queue already has its turn once.
+    /// Queues a tenant; one that is queued already is not queued twice.
     pub(crate) fn add(&mut self, id: TenantId, slug: Slug) {
         if !self.is_at(id) && !self.waiting.iter().any(|(waiting, _)| *waiting == id) {
             self.waiting.push_back((id, slug));
         }
     }
 
-    /// The next one's turn, if nobody is at work and somebody waits.
+    /// Starts the next one, if none is at work and one waits.
     pub(crate) fn next(&mut self, ticket: Ticket) -> Option<TenantId> {
         if self.at_work.is_some() {
             return None;
@@ -52,14 +53,14 @@ impl Verifying {
         Some(id)
     }
 
-    /// What came of the one at work.
+    /// Takes the result of the one at work.
     pub(crate) fn conclude(&mut self, result: Result<Grade, String>) {
         if let Some(done) = self.at_work.take() {
             self.results.push((done.slug, result));
         }
     }
 
-    /// Nobody after the one at work has a turn.
+    /// The tenants after the one at work are not verified.
     pub(crate) fn stop(&mut self) {
         self.waiting.clear();
     }
@@ -88,7 +89,7 @@ impl Verifying {
         format!("verifying {} of {all}: {}{}{stop}", done + 1, at_work.slug, self.bad())
     }
 
-    /// What came of it, in one sentence.
+    /// The results, in one sentence.
     pub(crate) fn summary(&self) -> String {
         match self.results.as_slice() {
             [] => "nothing was verified".to_owned(),
@@ -113,7 +114,7 @@ impl Verifying {
         }
     }
 
-    /// Those that do not hold or have no verdict, by name; the first few of them.
+    /// The first few tenants that do not hold or have no verdict, by name.
     fn bad(&self) -> String {
         const NAMED: usize = 3;
         let holds = |result: &Result<Grade, String>| matches!(result, Ok(Grade::A | Grade::B));

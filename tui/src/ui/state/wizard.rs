@@ -1,7 +1,7 @@
 //! The draft of a new tenant, in three steps.
 //!
-//! Invariant: going back, a lost connection or a refusal changes no input. What is approved is the plan on the screen:
-//! its hash travels with the request, and so does a key that makes sending it twice harmless.
+//! Invariant: going back, a lost connection or a refusal changes no input. The plan on the screen is what is approved: its
+//! hash is sent with the request, and so is a key that makes sending it twice harmless.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use tui_input::Input;
 use super::tenants::Tenants;
 use crate::ui::ticket::Ticket;
 
-/// Characters of a display name at most; the daemon's rule.
+/// The longest display name, in characters; the daemon's rule.
 const MAX_NAME: usize = 200;
 
 #[derive(Debug, Clone)]
@@ -27,14 +27,14 @@ pub(crate) struct Wizard {
     pub(crate) slug: Input,
     pub(crate) slug_origin: SlugOrigin,
     pub(crate) labels: Input,
-    /// Absent until the blueprints are known.
+    /// `None` until the blueprints are known.
     pub(crate) blueprint: Option<(BlueprintName, BlueprintVersion)>,
     pub(crate) target: Option<TargetName>,
-    /// What was typed, by the setting's name; kept when another blueprint is looked at.
+    /// What was typed, by the setting's name; kept while another blueprint is shown.
     pub(crate) settings: BTreeMap<String, Input>,
     pub(crate) seed: Seed,
     pub(crate) confirmation: Confirmation,
-    /// First line of the plan on the screen.
+    /// The first line of the plan on the screen.
     pub(crate) top: usize,
     pub(crate) sql: Sql,
     /// The daemon's last refusal, until something is changed.
@@ -62,7 +62,7 @@ pub(crate) enum WizardField {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SlugOrigin {
-    /// Follows the display name as it is typed.
+    /// The slug follows the display name as that is typed.
     Derived,
     Typed,
 }
@@ -87,7 +87,7 @@ pub(crate) enum Confirmation {
     Starting { plan: Box<Plan>, key: String, ticket: Ticket },
 }
 
-/// What the daemon has to offer.
+/// What the daemon offers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Catalogue<'a> {
     pub(crate) blueprints: &'a [Blueprint],
@@ -115,7 +115,7 @@ impl Wizard {
         }
     }
 
-    /// The draft that would make this tenant once more, as far as the registry knows.
+    /// The draft that would make this tenant again, as far as the registry knows.
     pub(crate) fn again(tenant: &Tenant) -> Self {
         let settings = &tenant.settings;
         let labels: Vec<String> =
@@ -135,8 +135,8 @@ impl Wizard {
         }
     }
 
-    /// Chooses the first blueprint, of the usual tenancy if there is one, and the first target where none is chosen, and gives
-    /// new settings their defaults.
+    /// Chooses the first blueprint (of the usual tenancy if there is one) and the first target, unless one is chosen, and
+    /// gives new settings their defaults.
     pub(crate) fn adopt(&mut self, offer: Catalogue<'_>) {
         if self.blueprint.is_none() {
             let usual = offer.blueprints.iter().find(|other| other.tenancy == Tenancy::default());
@@ -196,7 +196,7 @@ impl Wizard {
         }
     }
 
-    /// The focused field is chosen from a list rather than typed.
+    /// Whether the focused field is chosen from a list rather than typed.
     pub(crate) const fn is_choice(&self) -> bool {
         matches!(
             self.focus,
@@ -204,7 +204,7 @@ impl Wizard {
         )
     }
 
-    /// An input changed: what follows from it follows, and what was planned is not what is asked for any more.
+    /// An input changed: derived inputs follow, and the plan no longer matches the request.
     pub(crate) fn edited(&mut self) {
         match self.focus {
             WizardField::Name if self.slug_origin == SlugOrigin::Derived => {
@@ -221,7 +221,7 @@ impl Wizard {
         self.confirmation = Confirmation::NotPlanned;
     }
 
-    /// What is wrong with a field, as a sentence; nothing if it is in order.
+    /// What is wrong with a field, as a sentence; `None` if it is valid.
     pub(crate) fn problem(&self, field: &WizardField, offer: Catalogue<'_>) -> Option<String> {
         match field {
             WizardField::Name if self.name.value().trim().chars().count() > MAX_NAME => {
@@ -254,7 +254,7 @@ impl Wizard {
         }
     }
 
-    /// The first field of the step that is not in order.
+    /// The first field of the step that is not valid.
     pub(crate) fn first_problem(&self, offer: Catalogue<'_>) -> Option<WizardField> {
         self.fields(offer).into_iter().find(|field| self.problem(field, offer).is_some())
     }
@@ -276,7 +276,7 @@ impl Wizard {
         Ok(labels)
     }
 
-    /// The request that the inputs spell, for the plan; approval is added by [`Self::approved`].
+    /// The request that the inputs make, for the plan; [`Self::approved`] adds the approval.
     pub(crate) fn request(&self, offer: Catalogue<'_>) -> ProvisionRequest {
         let name = self.name.value().trim();
         let mut request = ProvisionRequest {
@@ -299,7 +299,7 @@ impl Wizard {
         request
     }
 
-    /// The request for exactly the plan that is on the screen.
+    /// The request for exactly the plan on the screen.
     pub(crate) fn approved(&self, offer: Catalogue<'_>) -> Option<ProvisionRequest> {
         match &self.confirmation {
             Confirmation::Planned { plan, key } if is_runnable(plan) => {
@@ -320,7 +320,7 @@ impl Wizard {
     }
 }
 
-/// Nothing that was found stands against it.
+/// No finding prevents it.
 pub(crate) fn is_runnable(plan: &Plan) -> bool {
     plan.findings.iter().all(|finding| finding.severity != Severity::Error)
 }

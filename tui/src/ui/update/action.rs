@@ -1,6 +1,6 @@
-//! What keys do. The keymap has decided that an action applies now; here it is carried out.
+//! What keys do. The keymap has decided that an action applies now; it is carried out here.
 //!
-//! Invariant: the only way to remove tenants is `RollBackNow` in their dialog, with what it asks for typed in full.
+//! Invariant: the only way to remove tenants is `RollBackNow` in their dialog, with the required text typed in full.
 
 use crossterm::event::{Event as TerminalEvent, KeyEvent};
 use tenantry_protocol::id::OperationId;
@@ -23,7 +23,7 @@ use crate::ui::state::tenants::Typing;
 use crate::ui::state::wizard::Sql;
 use crate::ui::state::{Overlay, Screen, State};
 
-/// Characters that a field takes at most; more than any name or label needs.
+/// The most characters that a field takes; more than any name or label needs.
 const MAX_INPUT: usize = 400;
 
 pub(super) fn perform(state: &mut State, action: Action) -> Vec<Effect> {
@@ -96,7 +96,7 @@ pub(super) fn perform(state: &mut State, action: Action) -> Vec<Effect> {
     Vec::new()
 }
 
-/// The operation whose screen this is.
+/// The operation whose screen is shown.
 fn shown_operation(state: &State) -> Option<OperationId> {
     match state.screen() {
         Screen::Operation(screen) => Some(screen.id),
@@ -136,7 +136,7 @@ fn begin_filter(state: &mut State) {
     }
 }
 
-/// From field to field, and from choice to choice.
+/// Moves from field to field, or from choice to choice.
 fn move_in_form(state: &mut State, action: Action) {
     let by = if matches!(action, Action::NextField | Action::NextChoice) { 1 } else { -1 };
     let fields = matches!(action, Action::NextField | Action::PreviousField);
@@ -151,7 +151,7 @@ fn move_in_form(state: &mut State, action: Action) {
     }
 }
 
-/// Cancel has the focus; but whoever typed a name did not mean to throw it away.
+/// Cancel has the focus; but a person who typed a name did not mean to discard it.
 fn enter_in_rollback(state: &mut State) -> Vec<Effect> {
     let Some(Screen::Rollback(dialog)) = state.screens.last() else { return Vec::new() };
     if dialog.is_sent() {
@@ -181,14 +181,14 @@ fn enter_in_bulk(state: &mut State) -> Vec<Effect> {
     Vec::new()
 }
 
-/// What was answered to attacks that were refused, too, or not.
+/// Shows or hides the server's answers to attacks that were refused.
 fn show_evidence(state: &mut State) {
     if let Some(Screen::Isolation(screen)) = state.screens.last_mut() {
         screen.evidence = if screen.evidence == Evidence::Shown { Evidence::Folded } else { Evidence::Shown };
     }
 }
 
-/// The selected tenant stays selected and in sight, wherever it goes.
+/// The selected tenant stays selected and visible, wherever it moves.
 fn sort(state: &mut State, action: Action) {
     if action == Action::Sort {
         state.tenants.sort_by_next();
@@ -199,7 +199,7 @@ fn sort(state: &mut State, action: Action) {
     state.tenants.keep_in_view(page);
 }
 
-/// A key that is bound to nothing: text for the field that has the focus, if there is one.
+/// A key without a binding: text for the focused field, if there is one.
 pub(super) fn type_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     if let Some(request) = to_input_request(&TerminalEvent::Key(key)) {
         edit(state, request);
@@ -207,7 +207,7 @@ pub(super) fn type_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Pasted text goes to the field character by character, without what could hide in it.
+/// Pasted text goes to the field character by character, without characters that could hide something in it.
 pub(super) fn paste(state: &mut State, pasted: &str) -> Vec<Effect> {
     for c in text::line(pasted.trim()).chars().take(MAX_INPUT) {
         edit(state, InputRequest::InsertChar(c));
@@ -292,7 +292,7 @@ fn back(state: &mut State) -> Vec<Effect> {
         _ => {}
     }
     if state.screens.len() > 1 {
-        // A secret on it is gone with it.
+        // A secret on the screen is gone with it.
         state.screens.pop();
         return if matches!(state.screen(), Screen::Tenants) { Vec::new() } else { open::reload(state) };
     }

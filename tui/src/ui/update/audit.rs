@@ -1,7 +1,7 @@
 //! The audit trail: searching it, following it, verifying it.
 //!
-//! Invariant: an answer to other words than those in force is dropped, by its ticket. What arrives moves nothing while
-//! somebody looks at older events. A search that paused is gone on with only as far as the screen needs it.
+//! Invariant: an answer to words that are no longer in force is dropped, by its ticket. What arrives moves nothing while
+//! the operator looks at older events. A search that paused is continued only as far as the screen needs it.
 
 use tenantry_protocol::ApiError;
 use tenantry_protocol::audit::{AuditResponse, AuditVerification};
@@ -18,7 +18,7 @@ use crate::ui::state::tenants::Typing;
 use crate::ui::state::{Screen, State};
 use crate::ui::ticket::Ticket;
 
-/// What the keys for it do.
+/// What the keys for the trail do.
 pub(super) fn perform(state: &mut State, action: Action) -> Vec<Effect> {
     match action {
         Action::Details => details(state),
@@ -29,10 +29,10 @@ pub(super) fn perform(state: &mut State, action: Action) -> Vec<Effect> {
     }
 }
 
-/// The trail; of the tenant that the screen is about, if it is about one.
+/// Opens the trail, filtered to the tenant that the screen is about, if it is about one.
 pub(super) fn open_here(state: &mut State) -> Vec<Effect> {
     let slug = match state.screen() {
-        // Also one that is on no list any more: its history stays.
+        // This also works for a tenant that is no longer listed: its history stays.
         Screen::Tenant(screen) => Some(screen.slug.clone()),
         Screen::Operation(screen) => state.live(screen).map(|live| live.operation.slug.clone()),
         Screen::Operations(_) | Screen::Isolation(_) => {
@@ -59,7 +59,7 @@ pub(super) fn open(state: &mut State, words: String) -> Vec<Effect> {
     read(state)
 }
 
-/// Reads the newest page anew.
+/// Reads the newest page again.
 pub(super) fn read(state: &mut State) -> Vec<Effect> {
     read_at(state, Pace::Now)
 }
@@ -72,14 +72,14 @@ fn read_at(state: &mut State, pace: Pace) -> Vec<Effect> {
     vec![Effect::LoadAudit { ticket: screen.ticket, query, before: None, pace }]
 }
 
-/// The words that were typed are in force from now on, if they can be understood.
+/// Puts the typed words in force, if they can be understood.
 pub(super) fn search(state: &mut State) -> Vec<Effect> {
     let Screen::Audit(screen) = state.screen() else { return Vec::new() };
     let words = screen.input.value().trim().to_owned();
     put_in_force(state, words)
 }
 
-/// What was typed is dropped first; then what was searched for.
+/// Discards what was typed first, then the search itself.
 pub(super) fn clear(state: &mut State) -> Vec<Effect> {
     let Some(Screen::Audit(screen)) = state.screens.last_mut() else { return Vec::new() };
     if screen.typing == Typing::Filter {
@@ -118,7 +118,7 @@ pub(super) fn announced(state: &mut State, seq: i64) -> Vec<Effect> {
     Vec::new()
 }
 
-/// A page arrived: the newest one, or one of what is older.
+/// A page arrived: the newest one, or one of older events.
 pub(super) fn page(
     state: &mut State,
     ticket: Ticket,
@@ -145,11 +145,11 @@ pub(super) fn page(
             return read_at(state, Pace::Rested);
         }
     }
-    // What failed is asked for again when somebody moves, not by itself.
+    // A failed request is repeated when the operator moves, not by itself.
     if answered { go_on(state) } else { Vec::new() }
 }
 
-/// Older events, if the screen needs them.
+/// Asks for older events if the screen needs them.
 fn go_on(state: &mut State) -> Vec<Effect> {
     let Some(Screen::Audit(screen)) = state.screens.last_mut() else { return Vec::new() };
     let Some(before) = screen.wants_older() else { return Vec::new() };
@@ -158,7 +158,7 @@ fn go_on(state: &mut State) -> Vec<Effect> {
     vec![Effect::LoadAudit { ticket: screen.ticket, query, before: Some(before), pace: Pace::Now }]
 }
 
-/// Moves the selection. On the newest it stays with whatever is newest, and what came meanwhile is read.
+/// Moves the selection. On the newest event it follows the newest, and what came meanwhile is read.
 pub(super) fn select(state: &mut State, by: isize) -> Vec<Effect> {
     let Some(Screen::Audit(screen)) = state.screens.last_mut() else { return Vec::new() };
     let last = screen.events().len().saturating_sub(1);
@@ -170,7 +170,7 @@ pub(super) fn select(state: &mut State, by: isize) -> Vec<Effect> {
     go_on(state)
 }
 
-/// On goes off, off goes on, and where one has moved away from the newest it goes back to them.
+/// Toggles the tail; if the selection has moved away from the newest event, it goes back there instead.
 fn tail(state: &mut State) -> Vec<Effect> {
     let Some(Screen::Audit(screen)) = state.screens.last_mut() else { return Vec::new() };
     if screen.is_live() {
@@ -196,7 +196,7 @@ fn verdict(state: &mut State) -> Vec<Effect> {
     Vec::new()
 }
 
-/// The whole trail, whatever the filter says.
+/// Verifies the whole trail, whatever the filter is.
 pub(super) fn verify(state: &mut State) -> Vec<Effect> {
     if state.chain.checking.is_some() {
         return Vec::new();
@@ -209,7 +209,7 @@ pub(super) fn verify(state: &mut State) -> Vec<Effect> {
     vec![Effect::VerifyTrail(ticket)]
 }
 
-/// It is so far, or it is over.
+/// The verification made progress, or it is over.
 pub(super) fn verification(
     state: &mut State,
     ticket: Ticket,

@@ -1,6 +1,6 @@
-//! Rolling back several tenants: opening the dialog, reading the effects, and going from one to the next.
+//! Rolling back several tenants: opening the dialog, reading the effects, and moving from one to the next.
 //!
-//! Invariant: nothing is asked for before the words are typed in full, and never two rollbacks at once.
+//! Invariant: nothing is requested before the confirmation is typed in full, and never two rollbacks at once.
 
 use tenantry_protocol::ApiError;
 use tenantry_protocol::id::TenantId;
@@ -13,7 +13,7 @@ use crate::ui::state::bulk::{BulkPhase, BulkRollback, MOST, PartProgress};
 use crate::ui::state::{Answer, Screen, State, tenants};
 use crate::ui::ticket::Ticket;
 
-/// The dialog for those of the marked that can be rolled back. A single one has the dialog that asks for its name.
+/// The dialog for the marked tenants that can be rolled back. A single one gets the dialog that asks for its name.
 pub(super) fn open(state: &mut State) -> Vec<Effect> {
     let (fit, others): (Vec<_>, Vec<_>) =
         state.tenants.marked().cloned().partition(|tenant| tenants::can_roll_back(&tenant.state));
@@ -37,7 +37,7 @@ pub(super) fn open(state: &mut State) -> Vec<Effect> {
     std::iter::once(Effect::DropInput).chain(first.map(Effect::LoadPreview)).collect()
 }
 
-/// What a rollback of one tenant would remove: for the dialog that asked, and there for the next that is not known yet.
+/// The effects of rolling back one tenant arrived, for the dialog that asked; then the next unknown ones are requested.
 pub(super) fn previewed(
     state: &mut State,
     id: TenantId,
@@ -56,14 +56,14 @@ pub(super) fn previewed(
     Vec::new()
 }
 
-/// What is on the screen is older, but better than an error in its place.
+/// What is on the screen is older, but still better than an error in its place.
 fn take(effects: &mut Answer<Box<RollbackPreview>>, result: Result<Box<RollbackPreview>, ApiError>) {
     if result.is_ok() || !matches!(effects, Answer::Given(_)) {
         *effects = result.into();
     }
 }
 
-/// After a gap what could not be read is read again.
+/// After a gap in the events, reads again what could not be read.
 pub(super) fn read_again(state: &mut State) -> Vec<Effect> {
     match state.screens.last_mut() {
         Some(Screen::Rollback(dialog)) if !dialog.is_sent() => vec![Effect::LoadPreview(dialog.tenant.id)],
@@ -79,7 +79,7 @@ pub(super) fn read_again(state: &mut State) -> Vec<Effect> {
     }
 }
 
-/// The words are typed, or what failed was seen: on with those that wait.
+/// The confirmation is typed, or the failure was seen: continues with the tenants that wait.
 pub(super) fn go(state: &mut State) -> Vec<Effect> {
     if let Some(Screen::Bulk(bulk)) = state.screens.last_mut() {
         bulk.phase = BulkPhase::Running;
@@ -87,7 +87,7 @@ pub(super) fn go(state: &mut State) -> Vec<Effect> {
     advance(state)
 }
 
-/// One of these dialogs waits for the answer of this ticket.
+/// Whether one of these dialogs waits for the answer with this ticket.
 pub(super) fn waits_for(state: &State, ticket: Ticket) -> bool {
     state.screens.iter().any(|screen| match screen {
         Screen::Bulk(bulk) => bulk.parts.iter().any(|part| part.progress == PartProgress::Asked(ticket)),
@@ -95,7 +95,7 @@ pub(super) fn waits_for(state: &State, ticket: Ticket) -> bool {
     })
 }
 
-/// The daemon accepted one of them, or not.
+/// The daemon accepted one of them, or refused it.
 pub(super) fn started(state: &mut State, ticket: Ticket, result: Result<Operation, ApiError>) -> Vec<Effect> {
     let (progress, phase) = match &result {
         Ok(operation) => (PartProgress::Running(operation.id), BulkPhase::Running),
@@ -113,11 +113,11 @@ pub(super) fn started(state: &mut State, ticket: Ticket, result: Result<Operatio
     let Ok(operation) = result else { return Vec::new() };
     let id = operation.id;
     state.keep_operation(operation);
-    // It may have ended before anybody listened.
+    // The operation may have ended before anybody listened.
     vec![Effect::LoadOperation(id)]
 }
 
-/// Takes note of what ended, and asks for the next if nothing stands against it.
+/// Records what ended, and requests the next one if nothing prevents it.
 pub(super) fn advance(state: &mut State) -> Vec<Effect> {
     let ticket = state.ticket();
     let operations = &state.operations;

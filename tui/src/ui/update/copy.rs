@@ -1,5 +1,5 @@
-//! What is sent to the terminal's clipboard.
-//! Only what is on the screen, and no secret but the one that is shown there to be copied.
+//! What is copied to the terminal's clipboard.
+//! Only what is on the screen, and no secret except the one that is shown there to be copied.
 
 use tenantry_protocol::operation::Failure;
 

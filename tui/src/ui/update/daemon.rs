@@ -1,6 +1,6 @@
 //! What the daemon says: connections, lists, events, and answers to questions.
 //!
-//! Invariant: an answer changes only the screen that asked for it, recognised by its ticket or its id.
+//! Invariant: an answer changes only the screen that asked for it, which its ticket or id identifies.
 
 use tenantry_protocol::operation::Operation;
 use tenantry_protocol::tenant::{Credentials, Tenant, TenantDetail};
@@ -17,7 +17,7 @@ use crate::ui::state::wizard::{Confirmation, Wizard};
 use crate::ui::state::{Answer, Connection, Screen, State};
 use crate::ui::ticket::Ticket;
 
-/// Tenants that ended unseen, of which the record is read; more than that is a matter for the audit trail.
+/// The most tenants that ended unseen whose records are read; beyond that, the audit trail tells.
 const MAX_ENDED: usize = 50;
 
 pub(super) fn happened(state: &mut State, event: Event) -> Vec<Effect> {
@@ -28,7 +28,7 @@ pub(super) fn happened(state: &mut State, event: Event) -> Vec<Effect> {
 }
 
 fn learned(state: &mut State, event: Event) -> Vec<Effect> {
-    // An answer without news is no reason to draw; what arrived before it may still wait to be drawn.
+    // An answer without news does not require drawing; what arrived before it may still wait to be drawn.
     state.dirty |= !matches!(event, Event::Watched(_));
     match event {
         Event::Connected(session) => {
@@ -49,7 +49,7 @@ fn learned(state: &mut State, event: Event) -> Vec<Effect> {
             let ended = state.tenants.replace(rows);
             let page = list_rows(state);
             state.tenants.keep_in_view(page);
-            // Their own record says what became of them, and brings them back to the list for as long as it is open.
+            // Their own records say what happened to them, and bring them back to the list while it is open.
             return ended.into_iter().take(MAX_ENDED).map(|id| Effect::LoadDetail(id.to_string())).collect();
         }
         Event::Blueprints(blueprints) => {
@@ -89,7 +89,7 @@ fn learned(state: &mut State, event: Event) -> Vec<Effect> {
     Vec::new()
 }
 
-/// A refusal for want of a connection is no news once there is one.
+/// A refusal because there was no connection no longer matters once there is one.
 fn forget_outage(state: &mut State) {
     let open = state.screens.iter_mut().filter_map(|screen| match screen {
         Screen::Wizard(wizard) => Some(wizard),
@@ -100,7 +100,7 @@ fn forget_outage(state: &mut State) {
     }
 }
 
-/// After a gap: operations that we think are running may be over, and the open screen may be out of date.
+/// After a gap in the events: operations that seem to run may be over, and the open screen may be out of date.
 fn resync(state: &mut State) -> Vec<Effect> {
     let unfinished = state.operations.values().filter(|live| !live.operation.state.is_final());
     let mut effects: Vec<Effect> = unfinished.map(|live| Effect::LoadOperation(live.operation.id)).collect();
@@ -154,7 +154,7 @@ fn watched(state: &mut State, news: WatchResponse) -> Vec<Effect> {
     effects
 }
 
-/// Rows that changed are in their places, and the selection is in sight.
+/// Moves changed rows to their places, and keeps the selection visible.
 fn settle(state: &mut State) {
     state.tenants.settle();
     let page = list_rows(state);
@@ -170,7 +170,7 @@ fn operations(state: &mut State, result: Result<Vec<Operation>, ApiError>) {
     }
 }
 
-/// An operation was accepted, or not.
+/// An operation was accepted, or refused.
 fn started(state: &mut State, ticket: Ticket, result: Result<Operation, ApiError>) -> Vec<Effect> {
     if bulk::waits_for(state, ticket) {
         return bulk::started(state, ticket, result);
@@ -204,7 +204,7 @@ fn started(state: &mut State, ticket: Ticket, result: Result<Operation, ApiError
     if is_beginning {
         state.screens.push(Screen::Operation(Box::new(OperationScreen::new(id, None))));
     }
-    // The screen that asked gives way to the operation. If it was left, the operation runs unseen in the list.
+    // The operation's screen replaces the screen that asked. If that was left, the operation runs unseen in the list.
     if let Some(index) = asked {
         let draft = match state.screens.remove(index) {
             Screen::Wizard(wizard) => {
@@ -241,7 +241,7 @@ fn refuse(screen: &mut Screen, error: ApiError) {
 
 fn refuse_wizard(wizard: &mut Wizard, error: ApiError) {
     if let Confirmation::Starting { plan, key, .. } = wizard.confirmation.clone() {
-        // The same key, so that trying again cannot make a second tenant.
+        // The key stays the same, so that trying again cannot make a second tenant.
         wizard.confirmation = Confirmation::Planned { plan, key };
     }
     wizard.refusal = Some(error);
@@ -254,7 +254,7 @@ fn credentials(state: &mut State, ticket: Ticket, result: Result<Credentials, Ap
         }
         _ => None,
     });
-    // Nobody waits: the secret is dropped here, and can be issued anew.
+    // If nobody waits, the secret is dropped here and can be issued again.
     if let Some(screen) = waiting {
         screen.secret = match result {
             Ok(credentials) => Secret::Shown(Box::new(credentials)),
@@ -263,7 +263,7 @@ fn credentials(state: &mut State, ticket: Ticket, result: Result<Credentials, Ap
     }
 }
 
-/// Keeps what an operation is now. A failure that nobody looks at is said.
+/// Keeps the present state of an operation. A failure that is not on the screen is reported.
 fn learn(state: &mut State, operation: Operation) {
     let ran = state.operations.get(&operation.id).is_some_and(|live| !live.operation.state.is_final());
     let seen = matches!(state.screen(), Screen::Operation(screen) if screen.id == operation.id);
@@ -278,7 +278,7 @@ fn learn(state: &mut State, operation: Operation) {
     state.keep_operation(operation);
 }
 
-/// A provision that came to nothing can be tried again, but its tenant is on no list of the living: it is asked for.
+/// A provision that failed can be tried again, but its tenant is not on the list of living tenants: it is loaded.
 fn draft_for_retry(state: &State) -> Vec<Effect> {
     let Screen::Operation(screen) = state.screen() else { return Vec::new() };
     match state.live(screen) {
@@ -293,7 +293,7 @@ fn draft_for_retry(state: &State) -> Vec<Effect> {
     }
 }
 
-/// The draft of a tenant that is no row of the list, if that is what was asked for.
+/// Takes the draft of a tenant that is not a row of the list, if that is what was requested.
 fn take_draft(state: &mut State, tenant: &Tenant) -> bool {
     let wanted = !draft_for_retry(state).is_empty();
     let about = match state.screen() {
@@ -328,7 +328,7 @@ fn detail(state: &mut State, id: &str, result: Result<Box<TenantDetail>, ApiErro
     match result {
         Ok(detail) => *shown = Answer::Given(detail),
         Err(error) if !matches!(shown, Answer::Given(_)) => *shown = Answer::Refused(error),
-        // What is on the screen is older, but better than an error in its place.
+        // What is on the screen is older, but still better than an error in its place.
         Err(error) => state.notice = Some(error.message),
     }
 }

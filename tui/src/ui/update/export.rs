@@ -1,6 +1,6 @@
-//! Exports of the trail: the dialog, the one that runs, and what came of it.
+//! Exports of the trail: the dialog, the export that runs, and its result.
 //!
-//! Invariant: one at a time, and it is said to the end wherever one is meanwhile. The dialog goes when its file is there.
+//! Invariant: one export at a time, and its end is reported whatever screen is open. The dialog closes once its file exists.
 
 use tenantry_protocol::audit::AuditExportRequest;
 
@@ -9,7 +9,7 @@ use crate::ui::state::export::{ExportProgress, ExportScreen, Exporting};
 use crate::ui::state::{Screen, State};
 use crate::ui::ticket::Ticket;
 
-/// About the filter in force; about everything where there is none.
+/// Exports what the filter in force matches, or everything without a filter.
 pub(super) fn open(state: &mut State) -> Vec<Effect> {
     if matches!(state.screen(), Screen::Export(_)) {
         return Vec::new();

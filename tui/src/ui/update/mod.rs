@@ -1,4 +1,4 @@
-//! What an event does to the state. Pure: the effects that it asks for are returned, not performed.
+//! What an event does to the state. Pure: the effects it asks for are returned, not performed.
 //!
 //! Invariant: nothing here waits, reads a clock or writes; the same events give the same state.
 
@@ -53,17 +53,17 @@ pub(crate) fn update(state: &mut State, event: Event) -> Vec<Effect> {
     }
 }
 
-/// Rows of the tenants table on the screen: the body without the line above it and the header.
+/// Rows of the tenants table on the screen: the body without the header and the line above it.
 pub(crate) fn list_rows(state: &State) -> usize {
     state.body_rows().saturating_sub(2).max(1)
 }
 
-/// Lines of the help: a key each.
+/// Lines of the help: one for each key.
 fn help_rows(state: &State) -> usize {
     keymap::bindings(state, keymap::screen_mode(state)).count()
 }
 
-/// Ages or elapsed times are on the screen.
+/// Whether ages or elapsed times are on the screen.
 fn shows_time(state: &State) -> bool {
     matches!(state.overlay, Overlay::None)
         && (matches!(state.connection, Connection::Lost { .. })
@@ -79,7 +79,7 @@ fn shows_time(state: &State) -> bool {
             ))
 }
 
-/// Asks for an operation without a dialog; its screen opens when the daemon has accepted it.
+/// Requests an operation without a dialog; its screen opens when the daemon has accepted it.
 fn begin(state: &mut State, effect: impl FnOnce(Ticket, &State) -> Option<Effect>) -> Vec<Effect> {
     let ticket = state.ticket();
     let effect = effect(ticket, state);

@@ -1,6 +1,6 @@
-//! Going to a screen, and asking the daemon for what it shows.
+//! Opening a screen, and asking the daemon for what it shows.
 //!
-//! Invariant: whoever opens a screen says which tenant it is about; nothing is looked up by its place in a list later.
+//! Invariant: the code that opens a screen says which tenant it is about; nothing is looked up later by its place in a list.
 
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::name::Slug;
@@ -19,7 +19,7 @@ use crate::ui::state::{Answer, Screen, State, TenantScreen};
 pub(super) fn tenant_at_hand(state: &mut State) -> Vec<Effect> {
     let known = state.tenant_at_hand().map(|tenant| (tenant.id, tenant.slug.clone()));
     let found = known.or_else(|| match state.screen() {
-        // One that is not on the list any more can still be asked for.
+        // A tenant that is no longer listed can still be requested.
         Screen::Operation(screen) => {
             state.live(screen).map(|live| (live.operation.tenant_id, live.operation.slug.clone()))
         }
@@ -28,7 +28,7 @@ pub(super) fn tenant_at_hand(state: &mut State) -> Vec<Effect> {
     found.map(|(id, slug)| tenant(state, id, slug)).unwrap_or_default()
 }
 
-/// From wherever one is one goes to the tenant, and from there back to the list.
+/// Opens the tenant from any screen; from there the way back leads to the list.
 pub(super) fn tenant(state: &mut State, id: TenantId, slug: Slug) -> Vec<Effect> {
     state.leave_to_list();
     state.screens.push(Screen::Tenant(Box::new(TenantScreen { id, slug, detail: Answer::Awaited, top: 0 })));
@@ -48,7 +48,7 @@ pub(super) fn rollback(state: &mut State, id: Option<TenantId>) -> Vec<Effect> {
     vec![Effect::DropInput, Effect::LoadPreview(id)]
 }
 
-/// What runs and what ran; from wherever one is, and back to there.
+/// Opens the list of operations from any screen; the way back leads to that screen.
 pub(super) fn operations(state: &mut State) -> Vec<Effect> {
     if matches!(state.screen(), Screen::Operations(_)) {
         return reload(state);
@@ -57,7 +57,7 @@ pub(super) fn operations(state: &mut State) -> Vec<Effect> {
     vec![Effect::LoadOperations]
 }
 
-/// On the newest the selection stays with whatever is newest.
+/// On the newest operation, the selection follows the newest.
 pub(super) fn select_operation(state: &mut State, by: isize) {
     let Screen::Operations(screen) = state.screen() else { return };
     let last = state.operations.len().saturating_sub(1);
@@ -68,7 +68,7 @@ pub(super) fn select_operation(state: &mut State, by: isize) {
     }
 }
 
-/// A tenant without a login gets one; where there is one already, that is said first.
+/// A tenant without a login gets one; if it has one already, the screen says so first.
 pub(super) fn credentials(state: &mut State, id: Option<TenantId>) -> Vec<Effect> {
     let Some(tenant) = id.and_then(|id| state.tenants.get(id)) else { return Vec::new() };
     let screen = CredentialsScreen::new(tenant);
@@ -84,7 +84,7 @@ pub(super) fn issue_credentials(state: &mut State) -> Vec<Effect> {
     vec![Effect::IssueCredentials { ticket, slug: screen.slug.to_string() }]
 }
 
-/// Back to the draft of a provision that came to nothing, with all its input.
+/// Goes back to the draft of a failed provision, with all its input.
 pub(super) fn retry(state: &mut State) -> Vec<Effect> {
     let again = match state.screen() {
         Screen::Operation(screen) => state
@@ -104,7 +104,7 @@ pub(super) fn retry(state: &mut State) -> Vec<Effect> {
     Vec::new()
 }
 
-/// A tenant's report; what of it is known already is there at once.
+/// Opens a tenant's report; what is known of it already is shown at once.
 pub(super) fn isolation(state: &mut State, id: Option<TenantId>) -> Vec<Effect> {
     let (id, slug, known) = match (state.screen(), id) {
         (Screen::Tenant(screen), _) => {
@@ -124,16 +124,16 @@ pub(super) fn isolation(state: &mut State, id: Option<TenantId>) -> Vec<Effect> 
     vec![Effect::LoadDetail(id.to_string())]
 }
 
-/// How isolated all of them are; what is worst is selected.
+/// Opens the isolation of all tenants; the worst one is selected.
 pub(super) fn fleet(state: &mut State) -> Vec<Effect> {
     if !matches!(state.screen(), Screen::Fleet(_)) {
         state.screens.push(Screen::Fleet(FleetScreen::default()));
     }
-    // The list of tenants is kept up to date as it is.
+    // The list of tenants is kept up to date anyway.
     Vec::new()
 }
 
-/// On the worst the selection stays with whatever is worst.
+/// On the worst tenant, the selection follows the worst.
 pub(super) fn select_in_fleet(state: &mut State, by: isize) {
     let Screen::Fleet(screen) = state.screen() else { return };
     let wanting = fleet::wanting(state, screen.selection);
@@ -145,7 +145,7 @@ pub(super) fn select_in_fleet(state: &mut State, by: isize) {
     }
 }
 
-/// What is below a screen that was left may have changed while it was covered.
+/// The screen below a closed one may have changed while it was covered.
 pub(super) fn reload(state: &mut State) -> Vec<Effect> {
     match state.screen() {
         Screen::Tenants | Screen::Fleet(_) => vec![Effect::LoadTenants],

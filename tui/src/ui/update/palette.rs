@@ -1,6 +1,6 @@
 //! What the command palette's keys do: choosing, completing, running.
 //!
-//! Invariant: it is closed before what was chosen runs, so that this finds the screens as its own key would have.
+//! Invariant: it is closed before the chosen entry runs, so that the entry sees the same screens as its key would.
 
 use tenantry_protocol::id::TenantId;
 use tui_input::Input;
@@ -18,7 +18,7 @@ pub(super) fn open_it(state: &mut State) {
     state.overlay = Overlay::Palette(Box::new(Palette { input: Input::default(), entries, selected: 0 }));
 }
 
-/// The input changed: the list follows.
+/// The input changed: the list follows it.
 pub(super) fn search(state: &mut State) {
     let Overlay::Palette(mut palette) = std::mem::replace(&mut state.overlay, Overlay::None) else { return };
     palette.selected = 0;
@@ -40,9 +40,9 @@ pub(super) fn complete(state: &mut State) {
     }
 }
 
-/// What the chosen entry comes to.
+/// What the chosen entry leads to.
 pub(super) enum Chosen {
-    /// As if its key had been pressed.
+    /// The same as pressing its key.
     Action(Action),
     Effects(Vec<Effect>),
 }
@@ -126,7 +126,7 @@ fn run(state: &mut State) -> Vec<Effect> {
     }
 }
 
-/// A command about another tenant than the screen's leads back to the list, not to a screen it has nothing to do with.
+/// A command about a tenant that is not the screen's leads back to the list, not to an unrelated screen.
 fn beside_the_list(state: &mut State, id: TenantId) {
     if state.tenant_at_hand().map(|tenant| tenant.id) != Some(id) {
         state.leave_to_list();

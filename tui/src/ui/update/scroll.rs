@@ -1,4 +1,4 @@
-//! Moving about on a screen: the selection where there is one, else the lines.
+//! Moving about on a screen: moves the selection if there is one, else the lines.
 //!
 //! Invariant: nobody scrolls past the end, so that the first key back moves something.
 
@@ -47,7 +47,7 @@ pub(super) fn scroll(state: &mut State, by: isize) -> Vec<Effect> {
             dialog.top = dialog.top.saturating_add_signed(by).min(EXPLANATION);
         }
         Some(Screen::Bulk(bulk)) => {
-            // Rather a few too many than one tenant that cannot be looked at.
+            // Scrolling a little too far is better than a tenant that cannot be reached.
             let last = bulk.parts.len().saturating_sub(body.saturating_sub(9).max(1));
             bulk.top = bulk.top.saturating_add_signed(by).min(last);
         }

@@ -1,7 +1,7 @@
-//! Verifying tenants: one after the other, wherever one is meanwhile.
+//! Verifying tenants one after the other, whatever screen is open meanwhile.
 //!
-//! Invariant: never two at once. What was asked for is said to the end, in the line above the hints and in the badges; no
-//! screen opens for it, since it is over in the blink of an eye.
+//! Invariant: never two at once. What was requested is reported to its end, in the line above the hints and in the badges.
+//! No screen opens for it, since it is over in the blink of an eye.
 
 use tenantry_protocol::id::TenantId;
 use tenantry_protocol::isolation::Grade;
@@ -19,7 +19,7 @@ use crate::ui::state::verifying::VerifyingPhase;
 use crate::ui::state::{Screen, State, tenants};
 use crate::ui::ticket::Ticket;
 
-/// What the keys for it do.
+/// What the keys for verifying do.
 pub(super) fn perform(state: &mut State, action: Action) -> Vec<Effect> {
     match action {
         Action::Verify => here(state),
@@ -29,12 +29,12 @@ pub(super) fn perform(state: &mut State, action: Action) -> Vec<Effect> {
     }
 }
 
-/// The marked ones on the list, if there are any; else the one at hand.
+/// Verifies the marked tenants on the list, if there are any; else the one at hand.
 fn here(state: &mut State) -> Vec<Effect> {
     if !matches!(state.screen(), Screen::Tenants) || state.tenants.marks() == 0 {
         let at_hand = state.tenant_at_hand().map(|tenant| tenant.id);
         if let Some(Screen::Fleet(screen)) = state.screens.last_mut() {
-            // It is seen to be well again, if it is.
+            // Keeps it selected, so that it is seen to hold again if it does.
             screen.selection = at_hand;
         }
         return at_hand.map(|id| one(state, id)).unwrap_or_default();
@@ -61,7 +61,7 @@ pub(super) fn one(state: &mut State, id: TenantId) -> Vec<Effect> {
     several(state, vec![(id, slug)])
 }
 
-/// Every tenant that stands, on the screen that shows what comes of it.
+/// Verifies every active or suspended tenant, on the screen that shows the results.
 pub(super) fn all(state: &mut State) -> Vec<Effect> {
     let standing = state.tenants.rows().iter().filter(|tenant| verdict::can_verify(&tenant.state));
     let standing: Vec<(TenantId, Slug)> = standing.map(|tenant| (tenant.id, tenant.slug.clone())).collect();
@@ -82,7 +82,7 @@ fn several(state: &mut State, tenants: Vec<(TenantId, Slug)>) -> Vec<Effect> {
     advance(state)
 }
 
-/// The one at work goes on to its end; the others keep the verdict that they have.
+/// The tenant at work is verified to the end; the others keep the verdict that they have.
 fn stop(state: &mut State) -> Vec<Effect> {
     if let Some(verifying) = &mut state.verifying {
         let waiting = verifying.waiting();
@@ -100,7 +100,7 @@ pub(super) fn waits_for(state: &State, ticket: Ticket) -> bool {
     at_work.is_some_and(|at_work| at_work.phase == VerifyingPhase::Asked(ticket))
 }
 
-/// The daemon accepted it, or not.
+/// The daemon accepted it, or refused it.
 pub(super) fn started(state: &mut State, result: Result<Operation, ApiError>) -> Vec<Effect> {
     let Some(verifying) = &mut state.verifying else { return Vec::new() };
     match result {
@@ -110,11 +110,11 @@ pub(super) fn started(state: &mut State, result: Result<Operation, ApiError>) ->
                 at_work.phase = VerifyingPhase::Running(id);
             }
             state.keep_operation(operation);
-            // It may have ended before anybody listened.
+            // The operation may have ended before anybody listened.
             vec![Effect::LoadOperation(id)]
         }
         Err(error) => {
-            // What would be the same for all of them is said once.
+            // An error that would be the same for all of them is reported once.
             if matches!(error.code, ErrorCode::Unavailable | ErrorCode::Denied) {
                 verifying.stop();
             }
@@ -124,7 +124,7 @@ pub(super) fn started(state: &mut State, result: Result<Operation, ApiError>) ->
     }
 }
 
-/// Its record was read, maybe for its verdict.
+/// The tenant's record was read, possibly for its verdict.
 pub(super) fn read(state: &mut State, id: &str, result: &Result<Box<TenantDetail>, ApiError>) {
     let Some(verifying) = &mut state.verifying else { return };
     let waited = verifying
@@ -141,7 +141,7 @@ pub(super) fn read(state: &mut State, id: &str, result: &Result<Box<TenantDetail
     }
 }
 
-/// Takes note of what ended, and asks for the next.
+/// Records what ended, and requests the next one.
 pub(super) fn advance(state: &mut State) -> Vec<Effect> {
     let mut effects = Vec::new();
     if state.verifying.is_none() {
@@ -162,7 +162,7 @@ pub(super) fn advance(state: &mut State) -> Vec<Effect> {
     effects
 }
 
-/// The operation is over: its verdict is in the tenant's badge, which is announced first, or is read.
+/// The operation is over. Its verdict is in the tenant's badge, which was announced before, or else has to be read.
 fn conclude(state: &mut State) -> Option<Effect> {
     let at_work = state.verifying.as_mut()?.at_work.as_mut()?;
     let VerifyingPhase::Running(operation) = at_work.phase else { return None };
@@ -189,7 +189,7 @@ fn conclude(state: &mut State) -> Option<Effect> {
     None
 }
 
-/// The tenant's grade, if it is not older than that.
+/// The tenant's grade, if it is not older than `since`.
 fn badge(tenants: &tenants::Tenants, id: TenantId, since: OffsetDateTime) -> Option<Grade> {
     let badge = tenants.get(id)?.isolation.as_ref()?;
     (badge.at >= since).then_some(badge.grade)

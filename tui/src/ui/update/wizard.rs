@@ -1,6 +1,6 @@
-//! The wizard's own moves: between fields, between steps, between choices.
+//! The wizard's own moves: between fields, steps and choices.
 //!
-//! Invariant: only `approve` asks for anything to be done, and only with the plan that is on the screen.
+//! Invariant: only `approve` requests a change, and only with the plan that is on the screen.
 
 use tenantry_protocol::ApiError;
 use tenantry_protocol::name::BlueprintName;
@@ -12,7 +12,7 @@ use crate::ui::state::wizard::{Catalogue, Confirmation, Seed, Step, Wizard, Wiza
 use crate::ui::state::{Screen, State};
 use crate::ui::ticket::Ticket;
 
-/// The wizard on the screen, what it chooses from, and a fresh ticket.
+/// The wizard on the screen, the lists it chooses from, and a fresh ticket.
 fn at_hand(state: &mut State) -> Option<(&mut Wizard, Catalogue<'_>, Ticket)> {
     let ticket = state.ticket();
     let offer = Catalogue { blueprints: &state.blueprints, targets: &state.targets, tenants: &state.tenants };
@@ -22,7 +22,7 @@ fn at_hand(state: &mut State) -> Option<(&mut Wizard, Catalogue<'_>, Ticket)> {
     }
 }
 
-/// Blueprints or targets became known.
+/// The blueprints or targets became known.
 pub(super) fn adopt(state: &mut State) {
     if let Some((wizard, offer, _)) = at_hand(state) {
         wizard.adopt(offer);
@@ -32,14 +32,14 @@ pub(super) fn adopt(state: &mut State) {
     }
 }
 
-/// Goes on with the draft that was left, or begins a new one.
+/// Continues with the draft that was left, or begins a new one.
 pub(super) fn open(state: &mut State) {
     let wizard = state.draft.take().unwrap_or_else(|| Box::new(Wizard::new()));
     state.screens.push(Screen::Wizard(wizard));
     adopt(state);
 }
 
-/// A draft with this display name; with none, as [`open`].
+/// A draft with this display name; without one, the same as [`open`].
 pub(super) fn open_named(state: &mut State, name: &str) {
     if !name.is_empty() {
         let mut wizard = Wizard::new();
@@ -55,7 +55,7 @@ pub(super) fn move_focus(state: &mut State, by: isize) {
         let fields = wizard.fields(offer);
         let here = fields.iter().position(|field| *field == wizard.focus).unwrap_or(0);
         let there = here.saturating_add_signed(by).min(fields.len().saturating_sub(1));
-        // Past the last field the focus goes round to the first, so that Tab alone reaches all of them.
+        // After the last field the focus returns to the first, so that Tab alone reaches all of them.
         let there = if by > 0 && here + 1 == fields.len() { 0 } else { there };
         if let Some(field) = fields.into_iter().nth(there) {
             wizard.focus = field;
@@ -110,7 +110,7 @@ fn cycled<T>(choices: &[T], chosen: Option<usize>, by: isize) -> Option<&T> {
     choices.get(next as usize)
 }
 
-/// To the next step, or to the first field that is not in order.
+/// Goes to the next step, or to the first field that is not valid.
 pub(super) fn go_on(state: &mut State) -> Vec<Effect> {
     let Some((wizard, offer, ticket)) = at_hand(state) else { return Vec::new() };
     if let Some(field) = wizard.first_problem(offer) {
@@ -169,7 +169,7 @@ pub(super) fn plan_arrived(
     }
 }
 
-/// One step back; from the first one out, keeping the draft.
+/// Goes one step back; from the first step it leaves the wizard and keeps the draft.
 pub(super) fn go_back(state: &mut State) {
     let Some((wizard, _, _)) = at_hand(state) else { return };
     match wizard.step {

@@ -1,5 +1,5 @@
-//! The audit trail: how the chain stands, what matches the filter, and the selected event in a few lines.
-//! Shows what the daemon found; whether the chain holds is the daemon's to say, and is drawn with a word each time.
+//! The audit trail: the state of the chain, the events that match the filter, and the selected event in a few lines.
+//! Shows what the daemon found. The daemon says whether the chain holds, and that is always drawn with a word.
 
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
@@ -16,7 +16,7 @@ use crate::ui::state::{Answer, State};
 use crate::{format, trail};
 
 const FILTER: &str = " filter: ";
-/// What is wrong with the trail takes so many lines at most.
+/// The most lines for what is wrong with the trail.
 const MOST_TROUBLE: usize = 4;
 
 pub(super) fn draw(state: &State, screen: &AuditScreen, frame: &mut Frame<'_>, area: Rect) {
@@ -45,7 +45,7 @@ pub(super) fn draw(state: &State, screen: &AuditScreen, frame: &mut Frame<'_>, a
     }
 }
 
-/// How the trail stands as a whole: a line, and more of them where something is wrong.
+/// The state of the trail as a whole: one line, or more if something is wrong.
 fn chain(state: &State, columns: usize, height: usize) -> Vec<Line<'static>> {
     let (text, tone) = state.chain.line(state.now);
     let style = Theme(state.colours).tone(tone);
@@ -83,7 +83,7 @@ fn filter_line(screen: &AuditScreen, columns: usize) -> Line<'static> {
     ])
 }
 
-/// How many were found, whether the search goes on, and whether new ones are shown as they come.
+/// How many were found, whether the search continues, and whether new ones are shown as they come.
 fn status(screen: &AuditScreen) -> String {
     let count = screen.events().len() as u64;
     let more = match screen.older {
@@ -139,11 +139,11 @@ fn list(
     lines
 }
 
-/// Columns of a row, by what there is.
+/// Columns of a row, for the width available.
 struct Widths {
     seq: usize,
     time: usize,
-    /// The first of these three gives way last.
+    /// Of these three, the first is the last to be dropped.
     tenant: usize,
     action: usize,
     actor: usize,
@@ -170,7 +170,7 @@ fn header(columns: usize) -> Line<'static> {
 fn row(state: &State, event: &AuditEvent, here: bool, columns: usize) -> Line<'static> {
     let room = widths(columns);
     let base = if here { Theme::selected() } else { Theme::text() };
-    // The account's name is enough to tell them apart; the pane and the details have its number.
+    // The account's name is enough to tell actors apart; the pane and the details have its number.
     let account = event.actor.split(" (").next().unwrap_or_default();
     let parts = [
         (account, room.actor),
@@ -179,7 +179,7 @@ fn row(state: &State, event: &AuditEvent, here: bool, columns: usize) -> Line<'s
     ];
     let text: String =
         parts.iter().filter(|(_, room)| *room > 0).map(|(text, room)| cell(text, *room) + " ").collect();
-    // Where columns are few the pane below says it.
+    // If there are few columns, only the pane below shows it.
     let took = event.duration_ms.filter(|_| columns >= 100);
     let took = took.map(|ms| format!(" {}", format::duration(ms))).unwrap_or_default();
     let mark = if here { '▌' } else { ' ' };
@@ -192,7 +192,7 @@ fn row(state: &State, event: &AuditEvent, here: bool, columns: usize) -> Line<'s
     ])
 }
 
-/// The time of day, or before today the date.
+/// The time of day, or the date if it was before today.
 fn time(state: &State, event: &AuditEvent, room: usize) -> String {
     let date = format::timestamp(event.at);
     if date.get(..10) == format::timestamp(state.now).get(..10) {
@@ -202,7 +202,7 @@ fn time(state: &State, event: &AuditEvent, room: usize) -> String {
     cell(date.get(from..10).unwrap_or_default(), room)
 }
 
-/// One whose values are not what its hash says is named before anything else of it.
+/// For an event whose values do not match its hash, that comes before anything else.
 fn outcome(event: &AuditEvent) -> &str {
     if event.intact { trail::outcome(event) } else { "CHANGED" }
 }
@@ -214,7 +214,7 @@ fn colour(state: &State, event: &AuditEvent) -> Style {
     }
 }
 
-/// The selected event in a few lines; the details have all of it.
+/// The selected event in a few lines; the details show all of it.
 fn detail(event: &AuditEvent, columns: usize, height: usize) -> Vec<Line<'static>> {
     let and = |name: &str, value: &Option<String>| {
         value.as_ref().map(|value| format!(" · {name} {value}")).unwrap_or_default()

@@ -1,5 +1,5 @@
-//! The dialog that removes several tenants: each with what goes with it, the sums, and the words to type.
-//! Shows the tenants that were frozen when it opened, and how far each is.
+//! The dialog that removes several tenants: each with what it takes along, the sums, and the text to type.
+//! Shows the tenants that were frozen when it opened, and the progress of each.
 
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
@@ -24,7 +24,7 @@ pub(super) fn draw(state: &State, bulk: &BulkRollback, frame: &mut Frame<'_>, ar
     };
     let room = height.saturating_sub(above.len() + below.len()).max(1);
     let hidden = bulk.parts.len().saturating_sub(room);
-    // One of them is always on the screen, and the last page is full.
+    // At least one of them is always on the screen, and the last page is full.
     let top =
         if bulk.phase == BulkPhase::Running { at_work(bulk).saturating_sub(room / 2) } else { bulk.top };
     let top = top.min(hidden);
@@ -93,7 +93,7 @@ fn effects(effects: &Answer<Box<RollbackPreview>>) -> (String, Style) {
     }
 }
 
-/// The sums, the warning, the question and the buttons; and where in it the cursor stands.
+/// The sums, the warning, the question and the buttons; and where the cursor is in them.
 fn asking(bulk: &BulkRollback, columns: usize) -> (Vec<Line<'static>>, Option<(usize, usize)>) {
     let mut lines = vec![Line::raw(cut(&format!(" {}", sum(bulk)), columns))];
     lines.extend(wrap(rollback::ARCHIVE, columns).into_iter().map(|text| Line::raw(format!(" {text}"))));

@@ -1,5 +1,5 @@
 //! A tenant's login: the warning before a secret is replaced, and the secret, once.
-//! The only place that draws a password; leaving the screen drops it from the state.
+//! No other code draws a password; leaving the screen drops it from the state.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;

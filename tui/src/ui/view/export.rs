@@ -1,5 +1,5 @@
-//! The dialog for an export of the trail: which events, in which format, under which name; and how far it is.
-//! The question stays in sight at every size; what explains it gives way.
+//! The dialog for an export of the trail: which events, in which format, under which name; and its progress.
+//! The question stays visible at every size; the explanation gives way.
 
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
@@ -48,7 +48,7 @@ pub(super) fn draw(state: &State, screen: &ExportScreen, frame: &mut Frame<'_>, 
         (None, None) => None,
     };
     if let Some((text, style)) = said {
-        // Where it would fall off the screen it takes the place of what explains.
+        // If it would fall off the screen, it takes the place of the explanation.
         let parts = wrap(&text, columns);
         let room = usize::from(area.height);
         lines.truncate(room.saturating_sub(parts.len()).max(usize::from(name_row) + 1).min(lines.len()));

@@ -1,5 +1,5 @@
-//! The isolation of all tenants: how many have which grade, and whom to look at, worst first.
-//! Only the rows on the screen are drawn. Verdicts are as the list of tenants has them.
+//! The isolation of all tenants: how many have which grade, and which need attention, worst first.
+//! Only the rows on the screen are drawn. The verdicts come from the list of tenants.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;

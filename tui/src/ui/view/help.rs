@@ -1,5 +1,5 @@
-//! What can be done on the screen now, from the keymap.
-//! Made from the same table that the keys are looked up in; it holds no text of its own.
+//! What can be done on the screen now, taken from the keymap.
+//! It is made from the same table in which the keys are looked up, and has no text of its own.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;

@@ -1,4 +1,4 @@
-//! A tenant's isolation report: grade and circumstances, then what is wrong, open, left by nature, and every attack.
+//! A tenant's isolation report: grade and circumstances, then what is wrong, open, open by nature, and every attack.
 //! Shows the newest report that was read; the headline stays while the rest scrolls.
 
 use ratatui::Frame;
@@ -62,7 +62,7 @@ fn shown(
     lines
 }
 
-/// The filter while there is one; else what there is to worry about, and how much lies below.
+/// The filter while there is one; else what there is to worry about, and how much is below.
 fn third(
     screen: &IsolationScreen,
     report: &IsolationReport,
@@ -94,7 +94,7 @@ fn third(
     Line::styled(format!(" {wrong}{open}{lints} · {residual} left open by nature{below}"), Theme::dim())
 }
 
-/// Only what is not as it should be has a colour all along its line.
+/// Only lines that report something wrong are coloured throughout.
 fn drawn(theme: Theme, line: ReportLine) -> Line<'static> {
     let style = theme.tone(line.tone);
     let text = if line.tone == Tone::Good { Theme::text() } else { style };

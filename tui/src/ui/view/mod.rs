@@ -1,7 +1,8 @@
 //! Drawing. `view` is a function of the state: no I/O, no clock, no changes.
 //!
-//! Every screen is one top line (where one is, and with whom), a second one if the audit trail is not what it was, a body,
-//! one line for a notice, and the keys that work now. Below 40 columns or 10 rows what doesn't fit is cut, never wrapped into something else.
+//! Every screen has one top line (the present screen, and the target, label and role), a second one if the audit trail has
+//! changed, a body, one line for a notice, and the keys that work now. Below 40 columns or 10 rows, what does not fit is
+//! cut and never wrapped.
 
 mod audit;
 mod bulk;
@@ -74,7 +75,7 @@ pub(crate) fn view(state: &State, frame: &mut Frame<'_>) {
     }
 }
 
-/// Lines from the top of an area, each cut at its edge by the widget.
+/// Draws lines from the top of an area; the widget cuts each at its edge.
 fn lines(frame: &mut Frame<'_>, area: Rect, lines: Vec<Line<'_>>) {
     frame.render_widget(Paragraph::new(lines), area);
 }
@@ -89,12 +90,12 @@ fn top_line(state: &State, columns: u16) -> Line<'static> {
     };
     let mut about = whereabouts(state);
     let mut crumbs = breadcrumb(state);
-    // The connection is always there. Where one is working, and in which mode, gives way only on a narrow screen.
+    // The connection is always shown. The target, label and role give way to the path only on a narrow screen.
     let room = columns.saturating_sub(width(&connection) + 3);
     if columns < 60 && width(&crumbs) + width(&about) + 1 > room {
         about = cut(&about, room.saturating_sub(width(&crumbs) + 1));
     }
-    // A label as long as the line would leave no room to say what is on it.
+    // A label as long as the line would leave no room for the path.
     about = cut(&about, room.saturating_sub(12));
     if width(&crumbs) + width(&about) + 1 > room && !about.is_empty() {
         crumbs = cut(&crumbs, room.saturating_sub(width(&about) + 1));
@@ -109,7 +110,7 @@ fn top_line(state: &State, columns: u16) -> Line<'static> {
     ])
 }
 
-/// While the trail is in trouble nothing can be changed, and whoever tries should know why beforehand.
+/// While the trail is in trouble nothing can be changed, and an operator should know why before trying.
 fn alarm_line(state: &State, columns: u16) -> Line<'static> {
     let Some(broken) = state.chain.wrong() else { return Line::default() };
     let what = match &state.chain.status.trouble {
@@ -151,7 +152,7 @@ fn breadcrumb(state: &State) -> String {
     format!("tenantry › {here}")
 }
 
-/// Target, label and role.
+/// The target, the label and the role.
 fn whereabouts(state: &State) -> String {
     let mut parts = Vec::new();
     match state.targets.as_slice() {
@@ -172,9 +173,9 @@ fn notice_line(state: &State) -> Line<'_> {
     let theme = Theme(state.colours);
     match (&state.notice, &state.connection) {
         (Some(notice), _) => Line::styled(format!(" {notice}"), theme.warning()),
-        // Before anything was loaded the list itself says it, in full.
+        // Before anything was loaded, the list itself says it in full.
         (None, Connection::Lost { reason, .. }) if state.tenants.loaded == Loaded::Yes => {
-            // The first clause is what happened; the advice after it is for someone who has no console open.
+            // The first clause says what happened; the advice after it is for someone who has no console open.
             let what = reason.split("; ").next().unwrap_or(reason);
             let room = usize::from(state.size.0).saturating_sub(1);
             Line::styled(format!(" {}", cut(&format!("trying again: {what}"), room)), theme.bad())
@@ -183,7 +184,7 @@ fn notice_line(state: &State) -> Line<'_> {
     }
 }
 
-/// What was asked for and goes on, whatever is on the screen.
+/// What was requested and is still running, whatever screen is open.
 fn background(state: &State) -> Option<String> {
     if let Some(verifying) = &state.verifying {
         return Some(format!(" ◐ {}", verifying.progress()));
@@ -196,7 +197,7 @@ fn background(state: &State) -> Option<String> {
     elsewhere.then(|| format!(" {}", state.chain.line(state.now).0))
 }
 
-/// As many of the keys that work now as fit: the way out and what the screen is for before the help, all others after.
+/// As many of the working keys as fit: first the way out, then the main key of the screen, then the help, then all others.
 fn hint_line(state: &State, columns: u16) -> Line<'static> {
     let needed = |binding: &Binding| width(binding.shown) + width(binding.hint) + 3;
     let hints: Vec<&Binding> = keymap::bindings(state, keymap::mode(state))
@@ -208,7 +209,7 @@ fn hint_line(state: &State, columns: u16) -> Line<'static> {
         Action::Help => 2,
         _ => 3,
     };
-    // One more than there is: the last hint's closing space may fall off the edge.
+    // The last hint's closing space may fall off the edge of the screen.
     let mut room = usize::from(columns);
     let mut fits = vec![false; hints.len()];
     for wanted in 0..=3 {

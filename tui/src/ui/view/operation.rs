@@ -1,5 +1,5 @@
-//! A live operation: gauge, steps, and the newest lines of its log; at the end what came of it.
-//! Shows what the daemon said; only the elapsed time is reckoned here, from the time of the last tick.
+//! A live operation: gauge, steps, and the newest lines of its log; at the end, its result.
+//! Shows what the daemon said; only the elapsed time is computed here, from the time of the last tick.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -28,7 +28,7 @@ pub(super) fn draw(state: &State, screen: &OperationScreen, frame: &mut Frame<'_
         let newer = if screen.top > 0 { format!("{} newer above ", screen.top) } else { String::new() };
         let rule = "─".repeat(columns.saturating_sub(4 + newer.len()));
         lines.push(Line::styled(format!(" log {newer}{rule}"), Theme::dim()));
-        // Newest first, so that a growing log moves nothing out of sight that is new.
+        // Newest first, so that a growing log does not push new lines out of sight.
         lines.extend(live.log.iter().rev().skip(screen.top).take(room - 1).map(|(at, line)| {
             Line::styled(
                 format!(" {} {}", format::clock(*at), cut(line, columns.saturating_sub(14))),
@@ -59,7 +59,7 @@ fn gauge(state: &State, live: &Live, columns: usize) -> Line<'static> {
         }
     };
     let room = columns.saturating_sub(46).min(33);
-    // Some kinds have no steps to fill a gauge with.
+    // Some kinds have no steps to fill a gauge.
     if room < 8 || all == 0 {
         return Line::styled(format!(" {text}"), style);
     }
@@ -101,7 +101,7 @@ fn step_line(state: &State, step: &StepProgress, bracket: &str, columns: usize) 
         (StepStatus::Done, Some(ms)) => format::duration(ms),
         (status, _) => format::step_word(status).to_owned(),
     };
-    // Where it is narrow what is done matters more than which steps stand and fall together.
+    // On a narrow screen, the step titles matter more than which steps share a transaction.
     let narrow = columns < 60;
     let title = if narrow { columns.saturating_sub(13) } else { columns.saturating_sub(33).clamp(16, 46) };
     let bracket = if narrow { "" } else { bracket };
@@ -158,7 +158,7 @@ fn outcome(state: &State, live: &Live, columns: usize) -> Vec<Line<'static>> {
         .collect()
 }
 
-/// How the tenant that was made is now, and what one does next.
+/// The present state of the tenant that was made, and what to do next.
 fn what_now(state: &State, live: &Live) -> String {
     match state.tenants.get(live.operation.tenant_id) {
         Some(tenant) if tenant.state != TenantState::Active => {

@@ -1,5 +1,5 @@
-//! The list of operations: what runs and what ran, and of the selected one why it failed.
-//! Shows what the console knows; only elapsed times are reckoned here, from the time of the last tick.
+//! The list of operations: those that run and those that ran, and why the selected one failed.
+//! Shows what the console knows; only elapsed times are computed here, from the time of the last tick.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -14,7 +14,7 @@ use crate::ui::state::operation::Live;
 use crate::ui::state::operations::{OperationsScreen, newest_first};
 use crate::ui::state::{Answer, State};
 
-/// Columns of the table for the room there is; a width of 0 leaves one out.
+/// Columns of the table for the width available; a width of 0 leaves one out.
 struct OperationColumns {
     state: usize,
     kind: usize,
@@ -120,7 +120,7 @@ fn row(state: &State, live: &Live, here: bool, columns: &OperationColumns) -> Li
     ])
 }
 
-/// A cell whose last column stays free; nothing where there is no room for one.
+/// A cell whose last column stays free; empty if there is no room for it.
 fn fill(text: &str, room: usize) -> String {
     if room == 0 { String::new() } else { cell(text, room - 1) + " " }
 }
@@ -136,7 +136,7 @@ fn colour(state: &State, of: &OperationState) -> Style {
     }
 }
 
-/// The step at work or the cause of the failure, and who asked.
+/// The running step or the cause of the failure, and who requested the operation.
 fn detail(state: &State, live: &Live, columns: usize, height: usize) -> Vec<Line<'static>> {
     let theme = Theme(state.colours);
     let operation = &live.operation;

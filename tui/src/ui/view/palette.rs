@@ -1,5 +1,5 @@
 //! The command palette: what was typed, and the commands that fit, over the screen they are about.
-//! Draws the entries that the state holds; what they mean was decided when they were listed.
+//! Draws the entries that the state holds; their meaning was decided when they were listed.
 
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};

@@ -1,5 +1,5 @@
-//! The third step: what will be done, before anything is.
-//! What is drawn is what `ctrl-s` approves: the plan in the state, whose hash travels with the request.
+//! The third step: what will be done, before anything is done.
+//! What is drawn is what `ctrl-s` approves: the plan in the state, whose hash is sent with the request.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -90,7 +90,7 @@ fn style(theme: Theme, line: &PlanLine) -> Style {
     }
 }
 
-/// What the daemon had against it.
+/// Why the daemon refused it.
 pub(super) fn refusal(state: &State, wizard: &Wizard, columns: u16) -> Vec<Line<'static>> {
     let Some(error) = &wizard.refusal else { return Vec::new() };
     let field = error.field.as_ref().map(|field| format!("{field}: ")).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! One record, whole: an event of the trail, or what a verification of it found.
-//! Draws the lines that the state made; how they are worded is not decided here.
+//! One whole record: an event of the trail, or what a verification of it found.
+//! Draws the lines that the state made; their wording is not decided here.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -34,7 +34,7 @@ pub(super) fn draw(state: &State, screen: &RecordScreen, frame: &mut Frame<'_>, 
         })
         .collect();
     if below > 0 && height > 2 {
-        // In place of the last line, which comes into sight with the next key.
+        // Replaces the last line, which comes into sight with the next key.
         drawn.truncate(height - 1);
         drawn.push(Line::styled(format!(" … {} lines below", below + 1), Theme::dim()));
     }

@@ -13,7 +13,7 @@ use crate::format;
 use crate::ui::state::rollback::{Asking, RollbackDialog};
 use crate::ui::state::{Answer, State};
 
-/// Said wherever something is removed.
+/// Shown wherever something is removed.
 pub(super) const ARCHIVE: &str = "An archive is made and read back first, in the daemon's archive folder.";
 const QUESTION: &str = " Type its name to roll it back: ";
 
@@ -30,7 +30,7 @@ pub(super) fn draw(state: &State, dialog: &RollbackDialog, frame: &mut Frame<'_>
     below.extend(asked.into_iter().chain(gap));
     below.push(buttons(roll_back(dialog)));
     below.extend(progress(state, dialog, columns));
-    // What goes can be scrolled on a small screen; the question and the way out are always there.
+    // On a small screen the effects can be scrolled; the question and the way out are always visible.
     let room = height.saturating_sub(below.len()).max(1);
     let top = dialog.top.min(above.len().saturating_sub(room));
     let hidden = above.len().saturating_sub(top + room);
@@ -48,7 +48,7 @@ pub(super) fn draw(state: &State, dialog: &RollbackDialog, frame: &mut Frame<'_>
     super::lines(frame, area, lines);
 }
 
-/// The question and what was typed, beside it or, where it would not fit, below; and where the cursor stands.
+/// The question, with the answer beside it or, if that would not fit, below it; and where the cursor is.
 pub(super) fn question(
     asked: &str,
     answer: &str,
@@ -86,7 +86,7 @@ fn progress(state: &State, dialog: &RollbackDialog, columns: usize) -> Vec<Line<
     }
 }
 
-/// What goes, as exactly as it is known now.
+/// The effects, as exactly as they are known now.
 fn effects(state: &State, dialog: &RollbackDialog) -> Vec<(String, Style)> {
     let tenant = &dialog.tenant;
     let plain = |text: String| (text, Theme::text());
@@ -124,7 +124,7 @@ fn effects(state: &State, dialog: &RollbackDialog) -> Vec<(String, Style)> {
     parts
 }
 
-/// What the key that removes is waiting for, if anything.
+/// What the key that removes the tenant is still waiting for, if anything.
 fn roll_back(dialog: &RollbackDialog) -> (Style, &'static str) {
     match (dialog.is_named(), dialog.is_known()) {
         (true, true) => (Theme::strong(), "Roll back: ctrl-x"),
@@ -133,7 +133,7 @@ fn roll_back(dialog: &RollbackDialog) -> (Style, &'static str) {
     }
 }
 
-/// Cancel is what Enter presses; the other has a key of its own, and only once everything is typed.
+/// Enter presses Cancel; the other button has a key of its own, and only once everything is typed.
 pub(super) fn buttons((style, text): (Style, &'static str)) -> Line<'static> {
     Line::from(vec![
         Span::raw("     "),

@@ -1,5 +1,6 @@
 //! One tenant: facts, isolation, operations.
-//! The facts follow the events; isolation and operations are as they were read, and are read anew when one ends.
+//! The facts follow the events. Isolation and operations are shown as they were read, and are read again when an operation
+//! ends.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -16,7 +17,7 @@ use crate::ui::state::{Answer, MOST_WRONG, State, TenantScreen};
 pub(super) fn draw(state: &State, screen: &TenantScreen, frame: &mut Frame<'_>, area: Rect) {
     let columns = usize::from(area.width).saturating_sub(2);
     let mut lines = Vec::new();
-    // The list is kept up to date by events; the detail is as it was read.
+    // Events keep the list up to date; the detail is as it was read.
     let detail = match &screen.detail {
         Answer::Given(detail) => Some(detail.as_ref()),
         Answer::Awaited | Answer::Refused(_) => None,
@@ -109,7 +110,7 @@ fn more(state: &State, detail: &TenantDetail, columns: usize, lines: &mut Vec<Li
     }
 }
 
-/// The headline, and what is wrong; the rest is on the report's own screen.
+/// The headline and what is wrong; the report's own screen has the rest.
 fn isolation(
     state: &State,
     report: Option<&IsolationReport>,

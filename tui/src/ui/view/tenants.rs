@@ -1,5 +1,5 @@
 //! The list of tenants. Only the rows on the screen are looked at, however many there are.
-//! Columns give way by width, the name and the state never do.
+//! Columns give way as the width shrinks; the name and the state never do.
 
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
@@ -18,7 +18,7 @@ use crate::ui::state::{Connection, State};
 /// Columns of the last operation and its age.
 const LAST: usize = 18;
 
-/// Columns of the table for the room there is; a width of 0 leaves one out.
+/// Columns of the table for the width available; a width of 0 leaves one out.
 struct TenantColumns {
     tenant: usize,
     state: usize,
@@ -107,7 +107,7 @@ fn nothing(state: &State) -> &'static str {
     }
 }
 
-/// The column that orders the rows has an arrow; where it is left out for want of room, the name says which it is.
+/// The column that orders the rows has an arrow; if there is no room for that column, the TENANT title names it.
 fn header(state: &State, columns: &TenantColumns) -> Line<'static> {
     let sort = state.tenants.sort();
     let titles = [
@@ -169,7 +169,7 @@ fn row(
     ])
 }
 
-/// The running step while it runs, else the last operation and its age.
+/// The running step, else the last operation and its age.
 fn last(state: &State, tenant: &Tenant, columns: usize) -> String {
     let Some(last) = &tenant.last_operation else { return "–".to_owned() };
     let live = state.operations.get(&last.id).filter(|live| !live.operation.state.is_final());
@@ -179,13 +179,13 @@ fn last(state: &State, tenant: &Tenant, columns: usize) -> String {
     }
     let kind = last.kind.replace('_', " ");
     let age = format::age(last.requested_at, state.now);
-    // The age is never what is cut.
+    // The age is never cut.
     let kind = cut(&kind, columns.saturating_sub(2 + width(&age)));
     let gap = columns.saturating_sub(1 + width(&kind) + width(&age)).max(1);
     format!("{kind}{}{age}", " ".repeat(gap))
 }
 
-/// The letter of its newest verdict; its place while a new one is in the making.
+/// The letter of the newest verdict; an ellipsis while a new one is being made.
 pub(super) fn badge(state: &State, tenant: &Tenant) -> (&'static str, Style) {
     let theme = Theme(state.colours);
     let is_verifying = state.verifying.as_ref().is_some_and(|verifying| verifying.is_at(tenant.id));

@@ -1,6 +1,6 @@
-//! Colours: the terminal's own sixteen and its default, so that light and dark backgrounds both work.
+//! Colours: the terminal's own sixteen and its default, so that both light and dark backgrounds work.
 //!
-//! Invariant: no meaning hangs on a colour; each of these goes with a glyph or a word. Without colours bold, dim and
+//! Invariant: no meaning depends on colour alone; each of these goes with a glyph or a word. Without colours, bold, dim and
 //! reversed remain.
 
 use ratatui::style::{Color, Modifier, Style};

@@ -1,5 +1,5 @@
 //! The wizard: its progress line, the forms of the first two steps, and the plan of the third.
-//! What is wrong with a field stands below it as it is typed; judging it is the state's business.
+//! What is wrong with a field is shown below it as it is typed; the state judges it.
 
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
@@ -21,7 +21,7 @@ pub(super) fn draw(state: &State, wizard: &Wizard, frame: &mut Frame<'_>, area: 
     }
     let mut lines = vec![Line::default()];
     let offer = catalogue(state);
-    // The rows of the field that has the focus, and the column of the cursor in the first of them.
+    // The rows of the focused field, and the column of the cursor in the first of them.
     let (mut focus, mut cursor) = (0..0, None);
     for field in wizard.fields(offer) {
         let row = row(state, wizard, &field, offer, area.width);
@@ -32,7 +32,7 @@ pub(super) fn draw(state: &State, wizard: &Wizard, frame: &mut Frame<'_>, area: 
         lines.extend(row);
     }
     lines.extend(plan::refusal(state, wizard, area.width));
-    // Of a form that is taller than the screen the field that has the focus is shown, whole.
+    // If a form is taller than the screen, the focused field is shown whole.
     let room = usize::from(area.height).saturating_sub(1).max(1);
     let top = focus.end.saturating_sub(room).min(focus.start);
     let row = 1 + focus.start - top;
@@ -97,7 +97,7 @@ fn row(
     };
     let mut lines = vec![Line::from(vec![Span::styled(label, style), value])];
     let below = " ".repeat(LABEL + 3);
-    // An empty field that has not been reached is no mistake yet.
+    // An empty field that has not been reached is not a mistake yet.
     let untouched = *field == WizardField::Slug
         && wizard.slug.value().is_empty()
         && !focused
@@ -115,7 +115,7 @@ fn row(
     lines
 }
 
-/// The end of a text that is too long: there the cursor is.
+/// The end of a text that is too long, because the cursor is there.
 fn tail(text: &str, columns: usize) -> String {
     let mut from = 0;
     while width(&text[from..]) > columns {

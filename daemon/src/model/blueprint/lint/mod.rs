@@ -1,8 +1,9 @@
-//! Lints: what in a migration would fail, or would weaken a tenant's isolation, told before anything runs.
+//! Lints: report what in a migration would fail, or would weaken a tenant's isolation, before anything runs.
 //!
-//! They look at tokens, so text in strings and comments is not mistaken for SQL; for the same reason they do not see
-//! into function bodies and `do` blocks, and can be evaded there. They are advice: the guard is the runtime, which
-//! executes no byte of a migration with rights that matter. Nothing may be left unguarded because a lint refuses it.
+//! They look at tokens, so they do not mistake text in strings and comments for SQL. For the same reason they do not see
+//! into function bodies and `do` blocks, and can be evaded there. They are advice: the real protection is the runtime,
+//! which never runs a migration with rights that matter. No protection may be left out because a lint refuses the same
+//! thing.
 
 mod outside;
 mod qualified;
@@ -24,13 +25,13 @@ use words::Words;
 
 pub use outside::OutsideWork;
 
-/// A statement of megabytes must not take minutes: finding a line costs its length.
+/// A statement of several megabytes must not take minutes: the cost of finding a line grows with the statement's length.
 const MOST_IN_A_STATEMENT: usize = 20;
 
-/// How a file runs, as far as its statements are judged by it.
+/// How a file runs, as far as it matters for judging its statements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Marking {
-    /// In a transaction. With it, how its tool would take it out.
+    /// In a transaction; the text says how the file's tool would take it out.
     Inside(&'static str),
     /// Each statement by itself.
     Outside,
@@ -40,10 +41,10 @@ pub(super) enum Marking {
 #[derive(Debug, Default)]
 pub(super) struct Linter {
     tables: Tables,
-    /// For tables that tenants share.
+    /// Only for tables that tenants share.
     shared: Option<Shared>,
     shared_code: Option<SharedCode>,
-    /// Labels that were added to an enum which may be older than this transaction, in SQL's own quotes.
+    /// Quoted labels that were added to an enum in this transaction; the enum may be older than the transaction.
     enum_labels: Vec<String>,
     is_behind_outside: bool,
 }
@@ -58,8 +59,8 @@ impl Linter {
         }
     }
 
-    /// A file begins. Behind one that runs outside the transaction each has one of its own, in which what was added to
-    /// enums before can be used.
+    /// Begins a file. After a file that runs outside the transaction, each file has a transaction of its own, in which
+    /// labels that were added to enums earlier can be used.
     pub(super) fn begin(&mut self, marking: Marking) {
         self.is_behind_outside |= marking == Marking::Outside;
         if self.is_behind_outside {
@@ -81,7 +82,7 @@ impl Linter {
                 false
             }
         };
-        // What may stand outside a transaction is on a list, so nothing more has to be refused there.
+        // The statements that may run outside a transaction are on a list, so no further errors are needed there.
         for rule in RULES.iter().filter(|rule| is_inside || rule.weight == Weight::Warning) {
             if let Some(token) = (rule.finds)(&words) {
                 let place = FileLine { file, line: words.line(token) };
@@ -114,12 +115,12 @@ impl Linter {
         }
     }
 
-    /// How many tables were created so far.
+    /// The number of tables created so far.
     pub(super) fn tables(&self) -> u32 {
         self.tables.created()
     }
 
-    /// Reports what only the end of all files can tell.
+    /// Reports what is known only after the last file.
     pub(super) fn finish(self, findings: &mut Findings) {
         if let Some(shared) = self.shared {
             shared.finish(findings);
@@ -153,7 +154,7 @@ impl Linter {
     }
 }
 
-/// A statement that PostgreSQL refuses in a transaction, in a file that is in one.
+/// Reports a statement that PostgreSQL refuses in a transaction, in a file that runs in one.
 fn not_transactional(file: &str, how: &str, words: &Words<'_>, findings: &mut Findings) {
     let Some(token) = outside::refused_inside(words) else { return };
     let what = "PostgreSQL refuses this statement inside a transaction, which the file runs in";
@@ -167,14 +168,14 @@ fn not_transactional(file: &str, how: &str, words: &Words<'_>, findings: &mut Fi
     findings.error("not_transactional", FileLine { file, line: words.line(token) }, message);
 }
 
-/// What a statement of a file outside the transaction does; `None` for one that may not be there.
+/// What a statement of a file outside the transaction does; `None` if such a file may not contain it.
 pub fn work_of(statement: &Statement) -> Option<OutsideWork> {
     let pieces = split(&statement.text).ok()?;
     let [piece] = pieces.as_slice() else { return None };
     outside::work(&Words::of(piece)).ok()
 }
 
-/// The statement can only run outside a transaction, and may.
+/// Whether the statement can run only outside a transaction, and is allowed there.
 pub(super) fn is_only_for_outside(piece: &Piece) -> bool {
     let words = Words::of(piece);
     outside::refused_inside(&words).is_some() && outside::work(&words).is_ok()

@@ -1,20 +1,20 @@
-//! Statements that PostgreSQL refuses in a transaction, and those of them that a migration may have, in a file of its own.
+//! Statements that PostgreSQL refuses in a transaction, and those of them that a migration may have in a file of its own.
 //!
-//! The list is short on purpose: each entry is something that can be made good after a crash in the middle of it, and
-//! that runs no code but under PostgreSQL's own restrictions. It must not look beyond the statement.
+//! The list is deliberately short. The effects of each entry can be cleaned up after a crash in the middle of it, and an
+//! entry runs no code except under PostgreSQL's own restrictions. This module must not look beyond the statement.
 
 use super::words::Words;
 
-/// A statement that runs outside the transaction, by what is left where it was cut short.
+/// A statement that runs outside the transaction, classified by what it leaves when it is interrupted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OutsideWork {
-    /// An index that is not valid, under this name.
+    /// An invalid index of this name.
     CreateIndex { name: String },
     /// The index as it was, perhaps no longer valid.
     DropIndex,
-    /// Indexes of the server's own naming, not valid.
+    /// Invalid indexes with names that the server chose.
     Reindex,
-    /// The value, or none.
+    /// Either the new value or no value.
     AddValue,
     /// Nothing that matters: VACUUM and ANALYZE.
     Maintain,
@@ -34,7 +34,7 @@ const OTHER: &str = "a file outside the transaction may only have CREATE INDEX C
                      REINDEX … CONCURRENTLY of an index or a table, ALTER TYPE … ADD VALUE, VACUUM and ANALYZE of a table: \
                      move this statement into a file without that mark";
 
-/// What the statement does outside a transaction, or why a file outside of it may not have it.
+/// What the statement does outside a transaction, or why a file outside the transaction may not contain it.
 pub(super) fn work(words: &Words<'_>) -> Result<OutsideWork, &'static str> {
     if words.starts_with(&["create"]) && words.find(&["index", "concurrently"]).is_some_and(|at| at <= 2) {
         create_index(words)
@@ -59,7 +59,7 @@ pub(super) fn work(words: &Words<'_>) -> Result<OutsideWork, &'static str> {
     }
 }
 
-/// Where the statement says that PostgreSQL refuses it in a transaction.
+/// The position of the token because of which PostgreSQL refuses the statement in a transaction.
 pub(super) fn refused_inside(words: &Words<'_>) -> Option<usize> {
     let starts = |patterns: &[&[&str]]| patterns.iter().any(|pattern| words.starts_with(pattern));
     let always = starts(&[
@@ -135,7 +135,7 @@ fn maintain(words: &Words<'_>) -> Result<OutsideWork, &'static str> {
     if parts.len() == 1 { Ok(OutsideWork::Maintain) } else { Err(NO_TABLE) }
 }
 
-/// One unqualified name and, perhaps, one of the words behind it, to the end.
+/// One unqualified name and optionally one of the words in `behind`, up to the end.
 fn one_name(words: &Words<'_>, at: usize, behind: &[&str]) -> Result<(), &'static str> {
     let (parts, after) = words.dotted_name(at);
     let after = if behind.iter().any(|word| words.is(after, word)) { after + 1 } else { after };

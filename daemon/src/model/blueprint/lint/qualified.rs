@@ -1,24 +1,24 @@
 //! Finds names that are qualified with a schema other than the tenant's.
 //!
-//! Without the catalog `a.b` can be a column of `a` as well as a table of the schema `a`, so only places where the
-//! grammar wants the name of an object count. It must not report what it cannot tell apart.
+//! Without the catalog, `a.b` can be a column of `a` as well as a table of the schema `a`, so only places count where the
+//! grammar expects the name of an object. This module must not report what it cannot tell apart.
 
 use super::words::Words;
 
 const BEFORE_A_NAME: &str =
     "from|join|into|update|references|table|view|sequence|function|procedure|type|domain|index|truncate";
 
-/// Words that may stand between one of those and the name.
+/// Words that may be between one of those keywords and the name.
 const NOISE: &[&[&str]] =
     &[&["if", "not", "exists"], &["if", "exists"], &["only"], &["concurrently"], &["lateral"]];
 
-/// In these calls FROM stands before a value: `extract(epoch from t.started_at)`.
+/// In these calls a value follows FROM: `extract(epoch from t.started_at)`.
 const CALLS_WITH_FROM: &str = "extract|substring|trim|overlay|position";
 
 /// The position of each such name, and its schema.
 pub(super) fn foreign_schemas(words: &Words<'_>) -> Vec<(usize, String)> {
     let mut found = Vec::new();
-    // What stands before each open parenthesis is a call that knows FROM.
+    // For each open parenthesis, whether the word before it is a call that uses FROM.
     let mut calls = Vec::new();
     for at in 0..words.len() {
         if words.is_symbol(at, b'(') {
@@ -52,7 +52,7 @@ fn names_a_table_after_on(words: &Words<'_>) -> bool {
         || words.starts_with(&["create", "or", "replace", "trigger|rule"])
 }
 
-/// `public` has a rule of its own; the catalogs are there for everyone.
+/// `public` has a rule of its own, and everyone may read the catalogs.
 fn is_foreign(schema: &str) -> bool {
     schema != "public" && schema != "information_schema" && !schema.starts_with("pg_")
 }

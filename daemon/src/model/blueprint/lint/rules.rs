@@ -1,6 +1,6 @@
-//! The rules that need one statement alone. Codes are stable: they are part of a plan's hash.
+//! The rules that look at one statement only. Codes are stable: they are part of a plan's hash.
 //!
-//! A rule says where in the statement it finds something, at most once. It must not look beyond the statement.
+//! A rule returns the position of its finding in the statement, at most one. It must not look beyond the statement.
 
 use super::words::Words;
 
@@ -16,7 +16,7 @@ pub(super) struct Rule {
     pub(super) code: &'static str,
     pub(super) weight: Weight,
     pub(super) message: &'static str,
-    /// The position of the token that gives the rule its line.
+    /// The position of the token that determines the line of the finding.
     pub(super) finds: fn(&Words<'_>) -> Option<usize>,
 }
 
@@ -138,7 +138,7 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// The beginning, if one of the patterns stands there.
+/// Position 0, if the statement begins with one of the patterns.
 fn start(words: &Words<'_>, patterns: &[&[&str]]) -> Option<usize> {
     patterns.iter().any(|pattern| words.starts_with(pattern)).then_some(0)
 }
@@ -233,14 +233,15 @@ fn unsafe_security_definer(words: &Words<'_>) -> Option<usize> {
     let definer = words.find(&["security", "definer"])?;
     let path = words.find(&["set", "search_path"]).map(|at| at + 2);
     let is_safe = path.is_some_and(|at| {
-        // Unless it is named, the schema for temporary tables is searched first, and anyone can fill that.
+        // Unless the path names the schema for temporary tables, that schema is searched first, and anyone can create
+        // objects in it.
         words.matches(at, &["from", "current"])
             || (at..words.len()).any(|at| words.is(at, "pg_temp") && !words.is_symbol(at + 1, b','))
     });
     (!is_safe).then_some(definer)
 }
 
-/// To whom a GRANT (also one of default privileges) gives rights on objects.
+/// The roles to which a GRANT gives rights on objects, including a GRANT of default privileges.
 fn grantees(words: &Words<'_>) -> Vec<(usize, String)> {
     let is_grant = words.starts_with(&["grant"]) || words.starts_with(&["alter", "default", "privileges"]);
     let on = words.find(&["grant"]).filter(|_| is_grant).and_then(|_| words.find(&["on"]));

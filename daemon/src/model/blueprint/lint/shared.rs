@@ -1,7 +1,8 @@
-//! What would let tenants that share tables see, change or guess each other's rows, told with file and line.
+//! Reports, with file and line, what would let tenants that share tables see, change or guess each other's rows.
 //!
-//! Read from the text alone: what a `do` block makes is not seen here. The guard is the look into the catalog at the end
-//! of the build, which refuses the same by name. It must not judge what is in order for tenants with tables of their own.
+//! Only the text is read, so what a `do` block creates is not seen. The real protection is the check of the catalog at
+//! the end of the build, which refuses the same by name. This module must not judge what is allowed for tenants with
+//! tables of their own.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +16,11 @@ const TENANT: &str = "tenant_id";
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     without_tenant: BTreeMap<String, Table>,
-    /// The file outside the transaction that was told of.
+    /// The file outside the transaction that was last reported.
     outside: Option<String>,
 }
 
-/// A finding of one statement: where, which code, and what.
+/// A finding in one statement: its position, code and message.
 type SharedFinding = (usize, &'static str, &'static str);
 
 const PRIMARY_KEY: SharedFinding = (
@@ -71,7 +72,7 @@ impl Shared {
         }
     }
 
-    /// A file that would run outside the transaction in which the tables are made.
+    /// Reports a file that would run outside the transaction in which the tables are created.
     pub(super) fn outside(&mut self, file: &str, line: u32, findings: &mut Findings) {
         if self.outside.as_deref() != Some(file) {
             let message = "the tables that tenants share are made in one transaction, which this file would leave: put what \
@@ -119,7 +120,7 @@ impl Shared {
     }
 }
 
-/// `tenant_id uuid … not null`, or a primary key with it, which says the same.
+/// `tenant_id uuid … not null`, or a primary key that includes it, which means the same.
 fn has_tenant_column(words: &Words<'_>) -> bool {
     let is_column = |at: &usize| words.is(*at, TENANT) && words.is(at + 1, "uuid");
     let Some(column) = (0..words.len()).find(is_column) else { return false };
@@ -214,7 +215,7 @@ fn excludes_within_a_tenant(words: &Words<'_>, at: usize) -> bool {
     (open..words.len()).any(|at| words.matches(at, &[TENANT, "with"]) && words.is_symbol(at + 2, b'='))
 }
 
-/// A key at `at` whose columns would stand at `list`; none there: it is a column's own.
+/// A key at `at` whose list of columns would begin at `list`; without a list, it is a constraint on one column.
 fn key(words: &Words<'_>, at: usize, list: usize, found: SharedFinding) -> Option<SharedFinding> {
     if words.matches(list, &["using", "index"]) || words.is(list, "not|distinct") {
         return None;
@@ -227,7 +228,7 @@ fn key(words: &Words<'_>, at: usize, list: usize, found: SharedFinding) -> Optio
     (!is_covered).then_some((at, found.1, found.2))
 }
 
-/// `[foreign key (columns)] references table [(columns)]`; without the first it is a column's own.
+/// `[foreign key (columns)] references table [(columns)]`; without the first part it is a constraint on one column.
 fn reference(words: &Words<'_>, at: usize) -> Option<SharedFinding> {
     let here = (0..at)
         .rev()
@@ -276,14 +277,14 @@ fn warnings(words: &Words<'_>) -> Vec<SharedFinding> {
     found
 }
 
-/// The columns of an index that the statement creates, and where it says so.
+/// The columns of the index that the statement creates, and the position of the finding.
 fn index(words: &Words<'_>, begin: &[&str]) -> Option<(Vec<String>, usize)> {
     let on = words.starts_with(begin).then(|| words.find(&["on"])).flatten()?;
     let open = (on..words.len()).find(|at| words.is_symbol(*at, b'('))?;
     columns(words, open).map(|(columns, _)| (columns, 0))
 }
 
-/// The names at the beginning of each part of the list that opens at `open`, and what stands behind it.
+/// The first name in each part of the list that opens at `open`, and the position after the list.
 fn columns(words: &Words<'_>, open: usize) -> Option<(Vec<String>, usize)> {
     if !words.is_symbol(open, b'(') {
         return None;

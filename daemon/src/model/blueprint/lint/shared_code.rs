@@ -1,8 +1,8 @@
-//! What of a blueprint's code would run with the rights of the shared tables' owner, as far as the text shows it: triggers
-//! that a foreign key's action fires, and functions in checks, indexes, statistics and generated columns.
+//! Reports which code of a blueprint would run with the rights of the shared tables' owner, as far as the text shows it:
+//! triggers that a foreign key's action fires, and functions in checks, indexes, statistics and generated columns.
 //!
-//! PostgreSQL runs these as the owner, past row-level security. A `do` block can hide them from here; the rules that a pool
-//! is held to when it is built refuse the same.
+//! PostgreSQL runs these as the owner, bypassing row-level security. A `do` block can hide them from this lint; the rules
+//! that are checked when a pool is built refuse the same.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -19,7 +19,7 @@ pub(super) struct SharedCode {
     triggers: Vec<Trigger>,
 }
 
-/// A foreign key that changes rows of its table by itself.
+/// A foreign key with an action that changes rows of its table.
 #[derive(Debug)]
 struct ReferentialAction {
     table: String,
@@ -34,13 +34,13 @@ struct Trigger {
     table: String,
     on_delete: bool,
     on_update: bool,
-    /// Its parts: `schema.name`, or the name alone.
+    /// The parts of its name: `schema.name`, or the name alone.
     function: Vec<String>,
     file: String,
     line: u32,
 }
 
-/// Trigger functions of PostgreSQL's own that run no statement: they may stand in an action.
+/// PostgreSQL's own trigger functions that run no statement, so an action may fire them.
 const HARMLESS: &[&str] =
     &["suppress_redundant_updates_trigger", "tsvector_update_trigger", "tsvector_update_trigger_column"];
 
@@ -97,7 +97,7 @@ impl SharedCode {
         }
     }
 
-    /// A function of the blueprint's that is called there, and where.
+    /// A function of the blueprint that is called in this range, and its position.
     fn called(&self, words: &Words<'_>, mut within: Range<usize>) -> Option<(usize, String)> {
         within.find_map(|at| {
             let name = words.name(at).filter(|_| words.is_symbol(at + 1, b'('))?;
@@ -128,7 +128,7 @@ impl SharedCode {
     }
 }
 
-/// The table that the statement creates or alters, and the position behind its name.
+/// The table that the statement creates or alters, and the position after its name.
 fn table(words: &Words<'_>) -> Option<(String, usize)> {
     let at = if words.starts_with(&["alter", "table"]) {
         words.skip(2, tables::IF_EXISTS_ONLY)
@@ -139,7 +139,7 @@ fn table(words: &Words<'_>) -> Option<(String, usize)> {
     Some((name?, after))
 }
 
-/// What the foreign keys of a table do. Each clause is told of by itself: which key it belongs to makes no difference.
+/// The actions of a table's foreign keys. Each clause is reported by itself: it does not matter which key it belongs to.
 fn actions(words: &Words<'_>, table: &str) -> Vec<ReferentialAction> {
     let clause = |at: usize| {
         let acts = words.matches(at, &["on", "delete|update", "cascade"])
@@ -187,14 +187,14 @@ fn created_trigger(file: &str, words: &Words<'_>) -> Option<Trigger> {
     })
 }
 
-/// `create operator`, `create cast`, `create [default] conversion` and the classes and families of operators.
+/// `create operator`, `create cast`, `create [default] conversion`, and operator classes and families.
 fn kind_that_calls(words: &Words<'_>) -> Option<usize> {
     let is_such = words.starts_with(&["create", "operator|cast|conversion"])
         || words.starts_with(&["create", "default", "conversion"]);
     is_such.then_some(0)
 }
 
-/// Where stands what PostgreSQL evaluates by itself, or inside a foreign key's action.
+/// The positions of expressions that PostgreSQL evaluates on its own, or inside a foreign key's action.
 fn stored_expressions(words: &Words<'_>) -> Vec<Range<usize>> {
     let is_index =
         words.starts_with(&["create", "index"]) || words.starts_with(&["create", "unique", "index"]);

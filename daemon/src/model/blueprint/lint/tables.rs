@@ -1,6 +1,7 @@
-//! Follows the tables of a blueprint through all its files, to see which end up without a primary key.
+//! Follows the tables of a blueprint through all its files, to find those that have no primary key at the end.
 //!
-//! Read from the text alone: a table made in a `do` block is not seen. It must not report before the last file.
+//! Only the text is read, so a table that a `do` block creates is not seen. This module must not report before the last
+//! file.
 
 use std::collections::BTreeMap;
 
@@ -68,7 +69,7 @@ impl Tables {
     }
 }
 
-/// Where the name stands in `create [unlogged] table [if not exists] name`; temporary tables do not count.
+/// The position of the name in `create [unlogged] table [if not exists] name`; temporary tables do not count.
 pub(super) fn created_table(words: &Words<'_>) -> Option<usize> {
     let table = if words.starts_with(&["create", "unlogged", "table"]) {
         2

@@ -1,6 +1,6 @@
-//! A statement as the lints read it: its tokens, asked for by word and position.
+//! A statement as the lints read it: its tokens, accessed by word and position.
 //!
-//! Patterns are lists of words; `a|b` stands for either. A quoted name is never a keyword. It must not judge.
+//! Patterns are lists of words; `a|b` matches either. A quoted name is never a keyword. This module must not judge.
 
 use crate::model::blueprint::split::{Piece, Statement};
 use crate::model::blueprint::token::{Token, TokenKind};
@@ -32,7 +32,7 @@ impl<'a> Words<'a> {
         self.statement.line_at(self.statement.text[..start].chars().count() + 1)
     }
 
-    /// The keyword or unquoted name at `at` is the given word, or one of `a|b`.
+    /// Whether the keyword or unquoted name at `at` is the given word, or one of `a|b`.
     pub(super) fn is(&self, at: usize, pattern: &str) -> bool {
         self.kind(at) == Some(TokenKind::Word)
             && pattern.split('|').any(|word| self.text(at).eq_ignore_ascii_case(word))
@@ -58,17 +58,17 @@ impl<'a> Words<'a> {
         self.matches(0, pattern)
     }
 
-    /// Where the pattern first stands.
+    /// The first position where the pattern matches.
     pub(super) fn find(&self, pattern: &[&str]) -> Option<usize> {
         (0..self.len()).find(|at| self.matches(*at, pattern))
     }
 
-    /// The tokens that are quoted texts.
+    /// The positions of the tokens that are quoted texts.
     pub(super) fn texts(&self) -> impl Iterator<Item = usize> {
         (0..self.len()).filter(|at| self.is_text(*at))
     }
 
-    /// A name as the server stores it: folded to lower case, or as it stands in its double quotes.
+    /// A name as the server stores it: folded to lower case, or unchanged if it is in double quotes.
     pub(super) fn name(&self, at: usize) -> Option<String> {
         match self.kind(at)? {
             TokenKind::Word => Some(self.text(at).to_lowercase()),
@@ -79,7 +79,7 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// The parts of a name such as `a.b.c`, and the position after it; no parts where no name stands.
+    /// The parts of a name such as `a.b.c`, and the position after it; no parts if there is no name.
     pub(super) fn dotted_name(&self, at: usize) -> (Vec<String>, usize) {
         let mut parts = Vec::new();
         let mut at = at;
@@ -94,7 +94,7 @@ impl<'a> Words<'a> {
         (parts, at)
     }
 
-    /// The position after any of these patterns that stands at `at`, or `at` itself.
+    /// The position after the first of these patterns that matches at `at`, or `at` itself.
     pub(super) fn skip(&self, at: usize, patterns: &[&[&str]]) -> usize {
         let mut at = at;
         while let Some(pattern) = patterns.iter().find(|pattern| self.matches(at, pattern)) {

@@ -1,6 +1,6 @@
 //! dbmate's directives: `-- migrate:up` and `-- migrate:down`, each with options such as `transaction:false`.
 //!
-//! Only what dbmate itself would take is taken. It must not cut anything: that is done for all tools alike.
+//! Accepts only what dbmate itself accepts. This module must not cut anything: that is done for all tools alike.
 
 use super::{Direction, Reading, comments, is_indented};
 use crate::model::blueprint::findings::shown;
@@ -35,7 +35,7 @@ pub(super) fn read(content: &str) -> Reading {
             reading.fault(line, "unknown_directive", message);
             continue;
         }
-        // The way down never runs, so its options mean nothing here.
+        // The way down never runs, so its options do not matter here.
         for option in words.filter(|_| direction == Direction::Up) {
             match option {
                 "transaction:true" => {}

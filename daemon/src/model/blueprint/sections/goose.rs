@@ -1,6 +1,6 @@
 //! goose's directives: `-- +goose Up`, `Down`, `StatementBegin`, `StatementEnd`, `NO TRANSACTION`, `ENVSUB`.
 //!
-//! Only what goose itself would take is taken. It must not cut anything: that is done for all tools alike.
+//! Accepts only what goose itself accepts. This module must not cut anything: that is done for all tools alike.
 
 use super::{Direction, Directive, Reading, comments, is_indented};
 use crate::model::blueprint::findings::shown;

@@ -1,5 +1,5 @@
-//! The built-in blueprints are held to what is asked of uploaded ones, and their folders to what is compiled in.
-//! A file that is forgotten in either place fails here.
+//! The built-in blueprints must meet the same requirements as uploaded ones, and their folders must match what is
+//! compiled in. A file that is forgotten in either place fails here.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::Path;

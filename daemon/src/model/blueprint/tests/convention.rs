@@ -1,5 +1,5 @@
-//! Conventions: which one a folder follows, and which files do not go together.
-//! Each case lists a folder's files; a content after a space stands for what is in the file.
+//! Conventions: which one a folder follows, and which files do not go together. Each case lists a folder's files; the
+//! text after a space is the content of the file.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;

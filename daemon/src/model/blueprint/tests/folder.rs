@@ -1,5 +1,5 @@
-//! Folders: which files have a place, and what is said about the others.
-//! Each case is a folder that a client could upload; paths are judged before anything is read.
+//! Folders: which files belong to a blueprint, and what is reported about the others. Each case is a folder that a client
+//! could upload; paths are judged before anything is read.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
@@ -9,7 +9,7 @@ fn file(path: &str, content: &str) -> SourceFile {
     SourceFile { path: path.to_owned(), content: content.to_owned() }
 }
 
-/// The codes and files of what is found in a folder of these paths, beside a good manifest.
+/// The codes and files of the findings for a folder with these paths and a valid manifest.
 fn check(paths: &[&str], expect: &[(&str, Option<&str>)]) {
     let manifest =
         file(MANIFEST, "name = \"shop\"\nversion = \"1.0\"\ntitle = \"Shop\"\nseed = [\"seed/demo.sql\"]\n");

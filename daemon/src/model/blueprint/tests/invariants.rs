@@ -1,6 +1,6 @@
-//! What holds of whatever somebody uploads or types: an answer, bounded, that says where, and that is safe to print.
+//! Invariants for any upload or input: the answer is bounded, says where a fault is, and is safe to print.
 //!
-//! The property tests and the fuzz targets ask the same of it, each with inputs of its own.
+//! The property tests and the fuzz targets check the same invariants, each with inputs of its own.
 
 use tenantry_protocol::name::{BlueprintName, BlueprintVersion, PlacementName, Slug, TargetName};
 use tenantry_protocol::plan::{Finding, Severity};
@@ -8,17 +8,17 @@ use tenantry_protocol::plan::{Finding, Severity};
 use super::manifest::MINIMAL;
 use super::{SourceFile, parse, statements};
 
-/// Longer than any sentence of ours, with what it quotes of a file.
+/// Longer than any of our messages, including the text that it quotes from a file.
 const LONGEST_MESSAGE: usize = 2_000;
 
-/// Nothing in it moves a terminal's cursor or turns its text around.
+/// Whether the text cannot move a terminal's cursor or reverse its direction.
 pub fn is_safe_to_print(text: &str) -> bool {
     let turns =
         |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     !text.chars().any(|c| c.is_control() || turns(c))
 }
 
-/// Of a folder, as a client uploads it.
+/// Checks a folder as a client uploads it.
 pub fn an_upload_gets_an_answer(files: &[SourceFile]) {
     let parsed = parse(files);
     let is_broken = parsed.findings.iter().any(|finding| finding.severity == Severity::Error);
@@ -26,7 +26,7 @@ pub fn an_upload_gets_an_answer(files: &[SourceFile]) {
     for finding in &parsed.findings {
         a_finding_is_safe_and_says_where(finding, files);
     }
-    // The same files, the same blueprint.
+    // The same files give the same blueprint.
     assert_eq!(parsed.blueprint, parse(files).blueprint);
     let Some(blueprint) = parsed.blueprint.filter(|_| !is_broken) else { return };
     for file in blueprint.migrations.iter().chain(&blueprint.seed) {
@@ -40,12 +40,12 @@ pub fn an_upload_gets_an_answer(files: &[SourceFile]) {
     for (name, setting) in &blueprint.settings {
         assert!(setting.min <= setting.default && setting.default <= setting.max, "{name}: {setting:?}");
     }
-    // What is stored of it is read back as what it was.
+    // The stored files are read back as the same blueprint.
     assert_eq!(parse(&blueprint.source_files()).blueprint, Some(blueprint));
 }
 
 fn a_finding_is_safe_and_says_where(finding: &Finding, files: &[SourceFile]) {
-    // Of several lines is only what is ours, to paste.
+    // The only text with several lines is ours, meant to be pasted.
     let told = finding.message.replace(MINIMAL, "").replace("such as\n", "");
     assert!(is_safe_to_print(&told), "{:?}", finding.message);
     assert!(finding.message.len() <= LONGEST_MESSAGE, "{:?}", finding.message);
@@ -56,29 +56,29 @@ fn a_finding_is_safe_and_says_where(finding: &Finding, files: &[SourceFile]) {
     }
 }
 
-/// As the server and editors count them: a lone carriage return ends a line, too.
+/// Counted as the server and editors do: a lone carriage return ends a line, too.
 fn line_ends(text: &str) -> usize {
     text.replace("\r\n", "\n").matches(['\n', '\r']).count()
 }
 
-/// Of a file's SQL.
+/// Checks a file's SQL.
 pub fn statements_are_pieces_of_their_file(sql: &str) {
     let Ok(pieces) = statements(sql) else { return };
     let mut end = 0;
     for piece in pieces {
-        // For the server as for us, what is space beyond ASCII is the beginning of a name.
+        // For the server, as for this splitter, a space beyond ASCII begins a name.
         assert!(!piece.text.trim_ascii().is_empty(), "{piece:?}");
         assert!(piece.offset >= end, "overlaps the one before: {piece:?}");
         assert!(sql[piece.offset..].starts_with(&piece.text), "{piece:?}");
         assert_eq!(piece.line as usize, line_ends(&sql[..piece.offset]) + 1, "{piece:?}");
         end = piece.offset + piece.text.len();
-        // It is one statement by itself, too.
+        // Parsed by itself, it is again one statement.
         let again = statements(&piece.text).map(|again| again.into_iter().map(|one| one.text).collect());
         assert_eq!(again, Ok(vec![piece.text]));
     }
 }
 
-/// Of anything that stands where a name is wanted.
+/// Checks any text in place of a name.
 pub fn only_names_of_the_grammar_are_names(text: &str) {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let fits = (3..=40).contains(&text.len())

@@ -1,5 +1,5 @@
-//! Lints: for each rule what it finds, and what looks alike and is in order.
-//! The look-alikes matter as much: a lint that cries wolf is switched off.
+//! Lints: what each rule finds, and similar statements that are allowed. The similar statements matter as much: a lint
+//! with false alarms gets switched off.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
@@ -22,7 +22,7 @@ fn check(sql: &str, expect: &[&str]) {
 
 fn check_each(code: &str, statements: &[&str]) {
     for sql in statements {
-        // Every rule works in any case, and on the line where it stands.
+        // Every rule works in upper and lower case, and reports the line of the statement.
         check(&format!("select 1;\n{sql};"), &[&format!("{code}:2")]);
         check(&sql.to_uppercase().replace("'SEARCH_PATH'", "'search_path'"), &[&format!("{code}:1")]);
     }

@@ -1,5 +1,5 @@
-//! Manifests: what is read from them, and what is said about a bad one.
-//! A fault must name key and line, and must not hide the next one.
+//! Manifests: what is read from them, and what is reported about an invalid one. A fault must name key and line, and must
+//! not hide the next one.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;

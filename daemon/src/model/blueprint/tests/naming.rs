@@ -1,5 +1,4 @@
-//! Names of files, by convention.
-//! What is not clearly a migration must never be guessed into one.
+//! Names of files, by convention. A file that is not clearly a migration must never be taken for one.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;

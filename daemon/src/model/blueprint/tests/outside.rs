@@ -1,4 +1,4 @@
-//! Statements of files outside the transaction: which may be there, and which are told what else to do.
+//! Statements of files outside the transaction: which are allowed, and what the message recommends for the others.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;

@@ -50,7 +50,7 @@ fn without_a_manifest_there_is_no_blueprint_but_the_files_are_still_read() {
     assert_eq!(parsed.blueprint, None);
     assert_eq!(summary(&parsed), ["no_manifest -:0", "transaction_control V1__a.sql:2"]);
     assert_eq!(summary(&parse(&[])), ["no_manifest -:0", "no_migrations -:0"]);
-    // What it shows can be pasted as it is.
+    // The text that it shows can be pasted without changes.
     let pasted: Vec<&str> = parsed.findings[0].message.lines().skip(1).collect();
     let files = [file(MANIFEST, &pasted.join("\n")), file("V1__a.sql", "select 1;")];
     assert_eq!(summary(&parse(&files)), [""; 0]);
@@ -94,7 +94,7 @@ fn files_of_other_tools_are_not_run_up_and_down() {
         let parsed = parse(&with_manifest(&[(path, &format!("-- x\n{marker}\n{create}"))]));
         assert_eq!(summary(&parsed), [format!("foreign_format {path}:2")], "{marker}");
     }
-    // Below a directive of its own tool too.
+    // Also below a directive of the folder's own tool.
     let both = format!("-- migrate:up\n{create}\n-- +goose Down\ndrop table a;");
     assert_eq!(summary(&parse(&with_manifest(&[("1_a.sql", &both)]))), ["foreign_format 1_a.sql:3"]);
 }
@@ -121,7 +121,7 @@ fn what_is_undone_does_not_run_and_is_not_looked_at() {
         ]
     );
     assert_eq!((blueprint.tables, blueprint.migrations[0].statements[0].line), (2, 3));
-    // What is stored is the whole file, so that the blueprint can be read again.
+    // The whole file is stored, so that the blueprint can be read again.
     assert_eq!(parse(&blueprint.source_files()).blueprint, Some(blueprint));
 }
 
@@ -176,7 +176,7 @@ fn what_takes_a_file_out_is_a_part_of_the_checksum() {
     let plain = parse(&with_manifest(&[("V1__a.sql", "vacuum a;")])).blueprint.unwrap().checksum;
     assert_ne!(parsed("executeInTransaction=false"), plain);
     assert_ne!(parsed("executeInTransaction=false"), parsed("executeInTransaction = FALSE"));
-    // What changes nothing is no part of the blueprint.
+    // A companion file that changes nothing is not part of the blueprint.
     assert_eq!(parsed("executeInTransaction=true"), plain);
 }
 
@@ -192,7 +192,7 @@ fn a_mark_where_it_means_nothing_is_refused_with_its_line() {
         let summary = summary(&parse(&with_manifest(&[(path, content)])));
         assert_eq!(summary.first().map(String::as_str), Some(expect), "{content}: {summary:?}");
     }
-    // Behind the first statement it is a remark like any other.
+    // After the first statement it is an ordinary comment.
     assert_eq!(summary(&parse(&with_manifest(&[("1_a.sql", "select 1;\n-- no-transaction\n")]))), [""; 0]);
     let conf = ("V1__a.sql.conf", "# ours\nencoding = UTF-8\nshouldExecute=false\n");
     let parsed = parse(&with_manifest(&[("V1__a.sql", "select 1;"), conf]));

@@ -1,4 +1,4 @@
-//! Whatever somebody uploads: an answer, bounded, that says where, and that is safe to print.
+//! For any upload, the answer is bounded, says where a fault is, and is safe to print.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use proptest::prelude::*;
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::blueprint::invariants;
 
-/// Paths and contents as people and attackers write them: pieces of real ones among anything else.
+/// Paths and contents as people and attackers write them: pieces of real ones mixed with arbitrary text.
 fn pieces(real: &'static [&'static str]) -> impl Strategy<Value = String> {
     let piece = prop_oneof![3 => prop::sample::select(real).prop_map(str::to_owned), 1 => any::<String>()];
     prop::collection::vec(piece, 0..8).prop_map(|parts| parts.concat())
@@ -100,7 +100,7 @@ proptest! {
     }
 }
 
-/// What the fuzzer found.
+/// Cases that the fuzzer found.
 #[test]
 fn names_that_a_file_quotes_are_safe_to_print_in_findings() {
     for tenancy in ["schema", "shared"] {

@@ -1,5 +1,5 @@
-//! Sections: what of a file runs, with the lines of the file, and what is wrong with its directives.
-//! Each case goes through the splitter as well, since a statement cut at a wrong place is what must not happen.
+//! Sections: which part of a file runs, with the lines of the file, and what is wrong with its directives. Each case goes
+//! through the splitter as well, because a statement must never be cut at the wrong place.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
@@ -49,7 +49,7 @@ fn only_the_way_up_of_dbmate_runs() {
         &["3: select 'ä'"],
     );
     check(Dbmate, "\u{feff}-- migrate:up\nselect 1 -- migrate:down\n;", &["2: select 1"]);
-    // The last line may end with the file.
+    // The last line may end without a line break.
     check(Dbmate, "-- migrate:up", &[]);
 }
 
@@ -98,7 +98,7 @@ fn a_block_of_goose_ends_a_statement() {
          -- +goose StatementBegin\nselect 3\n-- +goose StatementEnd",
         &["3: select 1", "4: select 2", "7: select 3"],
     );
-    // In the way down a block means nothing, but it must end.
+    // A block has no meaning in the way down, but it must end.
     let down = "-- +goose Up\nselect 1;\n-- +goose Down\n-- +goose StatementBegin\ndrop table a;\n";
     check(Goose, &format!("{down}-- +goose StatementEnd\n"), &["2: select 1"]);
     check_faults(Goose, down, &["statement_block:4"]);

@@ -1,4 +1,4 @@
-//! Lints for tables that tenants share: what each finds, and what is in order.
+//! Lints for tables that tenants share: what each finds, and what is allowed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use tenantry_protocol::blueprint::Tenancy;
@@ -36,7 +36,7 @@ fn a_table_is_somebodys() {
     );
     check("create table a (tenant_id uuid, x int not null)", &["no_tenant_id:1", "no_primary_key:1"]);
     check("create table a as select 1", &["no_tenant_id:1", "no_primary_key:1"]);
-    // It has what the other has.
+    // The new table inherits the columns of the other.
     check("create table b (x int) inherits (a)", &["no_primary_key:1"]);
     check("create table a as select 1; drop table a", &[]);
     check(

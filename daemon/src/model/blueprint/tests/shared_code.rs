@@ -1,4 +1,4 @@
-//! Lints for code that would run with the rights of the shared tables' owner: what each finds, and what is in order.
+//! Lints for code that would run with the rights of the shared tables' owner: what each finds, and what is allowed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use tenantry_protocol::blueprint::Tenancy;
@@ -75,7 +75,7 @@ fn what_runs_no_statement_may_stand_in_an_action() {
     let words = "tsvector_update_trigger(words, 'pg_catalog.english', note)";
     check(&format!("{sets};\n{}", trigger(words)), &[]);
     check(&format!("{sets};\n{}", trigger("pg_catalog.suppress_redundant_updates_trigger()")), &[]);
-    // Of that name, and not PostgreSQL's.
+    // A function of that name that is not PostgreSQL's.
     let own =
         format!("create function tsvector_update_trigger() returns trigger language sql as '';\n{sets}");
     check(&format!("{own};\n{}", trigger(words)), &["trigger_in_action:3"]);

@@ -1,5 +1,5 @@
-//! The splitter, case by case, and against random text. What is expected here was compared with the server's own
-//! reading of the same texts, on PostgreSQL 15 and 18.
+//! The splitter, case by case, and against random text. The expected results were compared with the server's own reading
+//! of the same texts, on PostgreSQL 15 and 18.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
@@ -31,7 +31,7 @@ fn quotes_hide_semicolons() {
     check(r"select E'\'; y', e'\\'; x", &[r"select E'\'; y', e'\\'", "x"]);
     check(r"select U&'\0061;', B'01;', X'1;', N';'; x", &[r"select U&'\0061;', B'01;', X'1;', N';'", "x"]);
     check(r#"select ";""; ", U&"a;"; x"#, &[r#"select ";""; ", U&"a;""#, "x"]);
-    // Only a word that is E alone makes backslashes special.
+    // Backslashes are special only if the whole word is E.
     check(r"select a.te'\'; x", &[r"select a.te'\'", "x"]);
 }
 
@@ -39,7 +39,7 @@ fn quotes_hide_semicolons() {
 fn a_text_goes_on_after_a_line_break_with_the_same_escapes() {
     check("select E'a' -- ;\n '\\'; b'; x", &["select E'a' -- ;\n '\\'; b'", "x"]);
     check("select 'a'\n '\\'; x", &["select 'a'\n '\\'", "x"]);
-    // On the same line it does not, and neither behind a block comment.
+    // A text does not continue on the same line, nor after a block comment.
     check("select E'a' '\\'; x", &["select E'a' '\\'", "x"]);
     check("select E'a' /**/\n '\\'; x", &["select E'a' /**/\n '\\'", "x"]);
 }
@@ -50,7 +50,7 @@ fn dollar_quotes_hide_semicolons() {
     check("do $a$ ; $$ ; $b$ ; $a $a$; x", &["do $a$ ; $$ ; $b$ ; $a $a$", "x"]);
     check("do $ü_1$ ; $ü$ $ü_1$; x", &["do $ü_1$ ; $ü$ $ü_1$", "x"]);
     check("do $a$$$a$; x", &["do $a$$$a$", "x"]);
-    // Case counts in a tag.
+    // Tags are case-sensitive.
     check("do $a$ ; $A$ ; $a$; x", &["do $a$ ; $A$ ; $a$", "x"]);
 }
 
@@ -146,7 +146,7 @@ fn a_position_of_the_server_gives_the_line_in_the_file() {
     assert_eq!((line(1), line(8), line(15), line(20), line(999), line(0)), (2, 2, 3, 4, 4, 2));
 }
 
-/// A small generator of its own, so that a failure can be had again.
+/// A small generator of its own, so that a failure can be reproduced.
 struct Random(u64);
 
 impl Random {
@@ -219,7 +219,8 @@ fn random_text_is_cut_without_losing_anything() {
             end = statement.offset + statement.text.len();
             assert_eq!(&sql[statement.offset..end], statement.text, "{sql:?}");
             assert_eq!(statement.line, line_of(&sql, statement.offset), "{sql:?}");
-            // By itself a statement is read as it was in the file; a byte order mark counts at a file's beginning only.
+            // Parsed by itself, a statement is read as it was in the file; a byte order mark counts only at a file's
+            // beginning.
             if statement.text.starts_with('\u{feff}') {
                 continue;
             }
@@ -231,7 +232,7 @@ fn random_text_is_cut_without_losing_anything() {
     assert!(cut > 10_000, "only {cut} of the random texts could be cut at all");
 }
 
-/// Between statements there is nothing that the server would read.
+/// Checks that the server would read nothing between statements.
 fn assert_between(sql: &str, from: usize, to: usize) {
     let mut lexer = Lexer::new(&sql[from..to]);
     while let Some(token) = lexer.next().unwrap() {

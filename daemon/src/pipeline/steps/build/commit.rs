@@ -1,6 +1,6 @@
-//! Closes the one transaction: from here on the tenant is there, whole.
+//! Commits the one transaction: from here on, the whole tenant exists.
 //!
-//! An error says nothing about the outcome; the undo asks the marker, and removes what was committed after all.
+//! An error says nothing about the outcome. The undo asks the marker, and removes a tenant that was committed after all.
 
 use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::plan::PlanSql;

@@ -1,6 +1,6 @@
-//! A tenant's own database is made from the target's template, in no transaction.
+//! Creates a tenant's own database from the target's template, outside any transaction.
 //!
-//! Undone by the removal of the whole tenant. It can be done again, before each build of the same tenant.
+//! Undone by the removal of the whole tenant. Can be repeated, before each build of the same tenant.
 
 use tenantry_protocol::plan::PlanSql;
 

@@ -1,4 +1,4 @@
-//! Applies a list of SQL files within the build, with progress after each, and an eye on the locks that they take.
+//! Applies a list of SQL files within the build, reports progress after each, and watches the locks that they take.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub(super) async fn apply(
     }
 }
 
-/// Nothing is left for COMMIT by the files that end with this one.
+/// Checks that the files that end with this one leave nothing for COMMIT to do.
 pub(super) async fn at_rest(run: &mut ProvisionRun, last: &Migration) -> Result<(), StepError> {
     run.open_build()?.check_deferred_triggers().await.map_err(|error| step_error(last, error))
 }
@@ -54,7 +54,7 @@ pub(super) fn applied(file: &Migration, duration: Duration) -> String {
     format!("{} applied in {:.0} ms", file.path, millis(duration))
 }
 
-/// Says where in the file it was.
+/// Adds the position in the file to the error.
 pub(super) fn step_error(file: &Migration, error: FileError) -> StepError {
     match error {
         FileError::Statement { statement, position, server } => {

@@ -1,6 +1,7 @@
-//! Makes the new roles stand for the tenant in the shared tables: from here on they have rows there, and no others.
+//! Lets the new roles stand for the tenant in the shared tables: from here on they see the tenant's rows there, and no
+//! others.
 //!
-//! Undone by giving the transaction up.
+//! Undone by rolling the transaction back.
 
 use tenantry_protocol::plan::PlanSql;
 

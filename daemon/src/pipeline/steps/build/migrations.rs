@@ -1,6 +1,6 @@
 //! Applies the blueprint's migrations as the tenant's owner.
 //!
-//! Undone by giving the transaction up.
+//! Undone by rolling the transaction back.
 
 use std::sync::Arc;
 

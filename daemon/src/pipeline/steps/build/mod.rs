@@ -1,5 +1,5 @@
-//! Building a tenant in one transaction, and what belongs to it: its runner, and what runs outside of it.
-//! committed is undone by the removal of the whole tenant.
+//! The steps that build a tenant in one transaction, their runner, and the steps that run outside the transaction. A
+//! build that was committed is undone by the removal of the whole tenant.
 
 pub(in crate::pipeline) mod activate;
 pub(in crate::pipeline) mod commit;

@@ -1,8 +1,9 @@
-//! Runs the files from the first one that can be in no transaction: that one statement by statement as the tenant's owner
-//! itself, each of the others in a transaction of its own; the seed comes last.
+//! Runs the files from the first one that cannot run in a transaction. Such a file runs statement by statement as the
+//! tenant's owner itself; each of the others runs in a transaction of its own. The seed comes last.
 //!
-//! The journal on the target knows what was done, so that this can be done again by any daemon, and what was cut short is
-//! made good first. Undone by the removal of the whole tenant, which closes the owner's login and ends its session.
+//! The journal on the target records what was done. Any daemon can therefore repeat this step, and first cleans up after
+//! an interrupted attempt. Undone by the removal of the whole tenant, which closes the owner's login and ends its
+//! session.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -27,12 +28,12 @@ use crate::postgres::error::ServerError;
 use crate::postgres::target::marker::HistoryRow;
 use crate::postgres::tenant_ddl;
 
-/// Of the time that is left a statement may take this share: the rest is for saying why it did not end.
+/// A statement may use this share of the remaining time; the rest is for finding out why it did not end.
 const SHARE: f64 = 0.9;
-/// How often to look whom a statement waits for.
+/// How often to check what a statement waits for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// How far it came.
+/// How far the step has come.
 struct Counter<'a> {
     tracker: &'a Tracker,
     done: usize,
@@ -42,7 +43,7 @@ struct Counter<'a> {
 pub(in crate::pipeline) struct RunOutside;
 
 impl BuildStep for RunOutside {
-    /// The files behind the commit: those that can be in no transaction within a login of the owner's.
+    /// The files behind the commit. Files that cannot run in a transaction run within a login of the owner's.
     fn sql(&self, of: Recipe<'_>) -> Vec<PlanSql> {
         let mut sql = Vec::new();
         for migration in of.blueprint.outside() {
@@ -65,7 +66,7 @@ impl BuildStep for RunOutside {
 }
 
 async fn all_files(run: &mut ProvisionRun, Attempt { tracker, left }: Attempt<'_>) -> Result<(), StepError> {
-    // What an earlier attempt left open.
+    // Rolls back what an earlier attempt left open.
     run.abandon().await;
     let deadline = Instant::now() + left.mul_f64(SHARE);
     let blueprint = Arc::clone(&run.blueprint);
@@ -86,7 +87,8 @@ async fn all_files(run: &mut ProvisionRun, Attempt { tracker, left }: Attempt<'_
     Ok(())
 }
 
-/// A file that follows one outside, as the files of the build are run, and committed by itself.
+/// Runs a file that follows one outside the transaction, in the same way as the files of the build, and commits it
+/// separately.
 async fn in_a_transaction(
     run: &mut ProvisionRun,
     file: &Migration,
@@ -96,7 +98,7 @@ async fn in_a_transaction(
     let ready = run.ready().await?;
     let opened = Build::reopen(run.site(), &ready, run.mark, &run.tenant.placement, position).await?;
     let Some(build) = opened else { return Ok(()) };
-    // Kept where an undo finds it.
+    // Stored here so that an undo finds it.
     run.build = Some(build);
     let duration = files::apply_one(run, file).await?;
     files::at_rest(run, file).await?;
@@ -106,7 +108,7 @@ async fn in_a_transaction(
     Ok(())
 }
 
-/// A file outside the transaction, within a login of the owner's that is closed however this ends.
+/// Runs a file outside the transaction, within a login of the owner's that is closed however this ends.
 async fn by_statement(
     run: &mut ProvisionRun,
     file: &Migration,
@@ -125,7 +127,7 @@ async fn by_statement(
     if let Some(session) = session {
         session.end().await;
     }
-    // Before the file is on record as done: whoever takes the operation up in between closes it again.
+    // Before the file is on record as done: a daemon that takes over the operation in between closes the login again.
     let closed = owner_login::close(run.site(), &ready, run.mark, &run.tenant.placement).await;
     worked?;
     closed?;
@@ -145,7 +147,7 @@ async fn by_statement(
     Ok(())
 }
 
-/// The statements that are not done yet; the login is opened for the first of them.
+/// Runs the statements that are not done yet; the login is opened for the first of them.
 async fn statements(
     run: &mut ProvisionRun,
     file: &Migration,
@@ -164,7 +166,7 @@ async fn statements(
             position,
             statement: i32::try_from(number).unwrap_or(i32::MAX),
         };
-        // The login first: opening it ends whatever session still works on the statement.
+        // The login comes first: opening it ends any session that still works on the statement.
         if session.is_none() {
             let open =
                 owner_login::open(run.site(), &ready, run.mark, &run.tenant.placement, Purpose::Outside);
@@ -205,7 +207,7 @@ async fn one_statement(
     let watch = async {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            // Nobody is told of a look that failed: it is for a message only.
+            // A failed look is not reported, since the answer is only for a message.
             if let Ok(now) = owner_login::blocker(run.site(), backend).await {
                 let mut before = waited_for.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(blocker) = now.as_ref().filter(|now| Some(*now) != before.as_ref()) {
@@ -226,7 +228,8 @@ async fn one_statement(
     };
     match () {
         () if standing == StatementStanding::Begun && is_done_already(&work, &server) => Ok(()),
-        // Only its time ends it: nobody else has its process's number but to end the operation.
+        // Only the deadline cancels the statement: other code that knows the backend's pid uses it only to end the
+        // operation.
         () if server.is("57014") && left(deadline) < LOOK_EVERY => {
             let waited_for = waited_for.into_inner().unwrap_or_else(PoisonError::into_inner);
             Err(StepError::OutOfTime { file: file.path.clone(), line: statement.line, waited_for })
@@ -238,7 +241,7 @@ async fn one_statement(
     }
 }
 
-/// Takes away what an attempt that was cut short left half-made.
+/// Removes what an interrupted attempt left half-made.
 async fn make_good(
     run: &ProvisionRun,
     session: &mut OwnerSession,
@@ -253,8 +256,8 @@ async fn make_good(
     session.drop_invalid(run.site(), &run.tenant.placement, which, left(deadline)).await.map(drop)
 }
 
-/// The server's refusal says that the attempt before came to its end. (Or that the name was taken all along, by a file that
-/// can never work, and that the daemon died between the statement's record and the statement.)
+/// Whether the server's refusal shows that the previous attempt completed. (Alternatively, the name was always taken: the
+/// file can then never work, and the daemon died between the statement's record and the statement.)
 fn is_done_already(work: &OutsideWork, server: &ServerError) -> bool {
     match work {
         OutsideWork::CreateIndex { .. } => server.is("42P07"),

@@ -1,8 +1,8 @@
-//! Makes sure that the tables are there which tenants of this blueprint's version share: finds them, or builds them in one
-//! transaction of their own, while whoever else needs them waits.
+//! Makes sure that the tables exist that the tenants of this blueprint's version share. Finds them, or builds them in one
+//! transaction of their own, while other operations that need them wait.
 //!
-//! Never undone: a pool holds nothing of a tenant's until the tenant joins it, and stays for the next one. A build that
-//! came to nothing left nothing.
+//! Never undone: a pool holds nothing of a tenant until the tenant joins it, and it stays for the next tenant. A failed
+//! build leaves nothing.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ use crate::postgres::tenant_ddl;
 pub(in crate::pipeline) struct Pool;
 
 impl BuildStep for Pool {
-    /// What builds the pool, where this is its first tenant.
+    /// The SQL that builds the pool, used if this is its first tenant.
     fn sql(&self, of: Recipe<'_>) -> Vec<PlanSql> {
         let before = [ours(pool_ddl::POOL_ROLES), ours(tenant_ddl::SCHEMA)];
         let behind = [ours(pool_ddl::POOL_FUNCTIONS), ours(tenant_ddl::SEAL), ours("commit;\n")];
@@ -45,9 +45,9 @@ impl BuildStep for Pool {
 }
 
 async fn find_or_build(run: &mut ProvisionRun, tracker: &Tracker) -> Result<(), StepError> {
-    // What an earlier attempt left open.
+    // Rolls back what an earlier attempt left open.
     run.abandon().await;
-    // The first look makes the target ready, and with it the books that are asked.
+    // The first look prepares the target, including the bookkeeping that is read next.
     run.ready().await?;
     let identity = identity(&run.blueprint);
     if run.pool.is_none() {
@@ -56,7 +56,7 @@ async fn find_or_build(run: &mut ProvisionRun, tracker: &Tracker) -> Result<(), 
     if run.pool.is_none() {
         run.pool = match Box::pin(build(run, &identity, tracker)).await {
             Ok(pool) => Some(pool),
-            // Somebody was quicker, and has committed it.
+            // Another operation was faster, and has committed the pool.
             Err(StepError::Database(Error::PoolExists)) => {
                 run.abandon().await;
                 find(run, &identity).await?
@@ -70,11 +70,12 @@ async fn find_or_build(run: &mut ProvisionRun, tracker: &Tracker) -> Result<(), 
     }
 }
 
-/// The pool, if it is there and keeps the rules at this moment: whatever became of it, nobody joins one that does not.
+/// The pool, if it exists and keeps the rules at this moment. No tenant joins a pool that does not, whatever happened to
+/// it.
 async fn find(run: &ProvisionRun, identity: &Identity) -> Result<Option<PlacementName>, StepError> {
     let ready = preparation::ready(&run.target).await?;
     let Some(pool) = pools::named(&run.target, identity).await? else {
-        // What a tenant made in the name of the group would stand against a new pool, too.
+        // Objects that a tenant made in the name of the group would also count against a new pool.
         shared_names::take_away(&run.target, &ready, None).await?;
         return Ok(None);
     };
@@ -100,7 +101,7 @@ async fn build(
     let blueprint = Arc::clone(&run.blueprint);
     let placement = PlacementName::from_random(rand::random());
     let mark = Mark { build: OperationId::generate(), fence: run.mark.fence };
-    // Kept where an undo finds it.
+    // Stored here so that an undo finds it.
     run.build = Some(pools::begin(&run.target, &ready, mark, &placement, identity).await?);
     run.open_build()?.create_pool_roles().await?;
     run.open_build()?.create_schema().await?;

@@ -1,6 +1,6 @@
-//! The placement of a tenant's own database is reserved on the target.
+//! Reserves the placement of a tenant's own database on the target.
 //!
-//! Undone by the removal of the whole tenant. It can be done again, before each build of the same tenant.
+//! Undone by the removal of the whole tenant. Can be repeated, before each build of the same tenant.
 
 use tenantry_protocol::plan::PlanSql;
 
@@ -19,7 +19,7 @@ impl BuildStep for Reserve {
 
     fn run<'a>(&'a self, run: &'a mut ProvisionRun, _: Attempt<'a>) -> StepFuture<'a> {
         Box::pin(async {
-            // The bookkeeping is there once the target is ready.
+            // The bookkeeping exists once the target is ready.
             run.ready().await?;
             let (mark, placement) = (run.standing(), &run.tenant.placement);
             Ok(databases::reserve(&run.target, mark, placement, run.owner()).await?)

@@ -1,6 +1,6 @@
 //! Opens the build with its marker and creates the tenant's roles.
 //!
-//! Undone by giving the transaction up.
+//! Undone by rolling the transaction back.
 
 use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::plan::PlanSql;

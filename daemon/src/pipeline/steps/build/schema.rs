@@ -1,6 +1,6 @@
 //! Creates the schema, and sets the default privileges before anything is created in it.
 //!
-//! Undone by giving the transaction up.
+//! Undone by rolling the transaction back.
 
 use tenantry_protocol::plan::PlanSql;
 

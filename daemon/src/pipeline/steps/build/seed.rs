@@ -1,6 +1,6 @@
 //! Loads the blueprint's seed data, under the same bounds as its migrations.
 //!
-//! Undone by giving the transaction up.
+//! Undone by rolling the transaction back.
 
 use std::sync::Arc;
 

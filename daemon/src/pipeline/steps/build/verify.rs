@@ -1,4 +1,4 @@
-//! Attacks the isolation as the tenant that was just built, which goes on only if every attack was refused.
+//! Attacks the isolation as the tenant that was just built. The provision goes on only if every attack was refused.
 //!
 //! Undone by the removal of the whole tenant.
 
@@ -27,7 +27,7 @@ impl BuildStep for VerifyBuild {
     }
 }
 
-/// The core of the battery, on a tenant that was just built.
+/// Runs the core of the battery on a tenant that was just built.
 async fn attack_new(run: &mut ProvisionRun, tracker: &Tracker) -> Result<(), StepError> {
     let ready = run.ready().await?;
     let placement = &run.tenant.placement;
@@ -42,9 +42,9 @@ async fn attack_new(run: &mut ProvisionRun, tracker: &Tracker) -> Result<(), Ste
         depth: Depth::Core,
         probe: &run.probe,
     };
-    // Of a tenant in a pool, what its seed made beside the tables, which were held to their rules when they were built.
+    // For a tenant in a pool, look at what its seed made beside the tables; the tables were checked when they were built.
     let pool = attacker.pool().await?;
-    // At the same time: the catalog does not change by attacks, which are rolled back.
+    // Both run at the same time: the attacks are rolled back, so they do not change the catalog.
     let (report, looked) =
         tokio::join!(attacker.attack(tracker), attacker.look(pool.as_ref().unwrap_or(placement)));
     let mut report = report?;

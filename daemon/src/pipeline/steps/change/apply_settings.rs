@@ -1,6 +1,6 @@
-//! Puts a tenant's settings on its roles. The registry has them only when this is done.
+//! Applies a tenant's settings to its roles. The registry records them only after that.
 //!
-//! Undone by putting the settings from before back.
+//! Undone by restoring the previous settings.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
-//! Writes what a tenant has into a file, and reads it back, before anything of it is dropped.
+//! Writes a tenant's data into a file, and reads the file back, before anything of the tenant is dropped.
 //!
-//! Invariants: once something may have been dropped no archive is made, so that a good one is never replaced by half of
-//! one; the login it is made through is closed again however it ends; what was made is on record before the next step.
-//! Undone by closing that login: an archive that is not needed hurts nobody.
+//! Invariants: once something may have been dropped, no archive is made, so that an incomplete one never replaces a good
+//! one. The login that makes the archive is closed however it ends. The archive is on record before the next step. Undone
+//! by closing that login: an unneeded archive does no harm.
 
 use tenantry_protocol::archive;
 use tenantry_protocol::operation::Operation;
@@ -32,7 +32,7 @@ impl ChangeStep for MakeArchive {
         Box::pin(archive(run, attempt.tracker))
     }
 
-    /// What an attempt that was cut short left.
+    /// Closes the login that an interrupted attempt left open.
     fn undo<'a>(&'a self, run: &'a ChangeRun) -> StepFuture<'a> {
         Box::pin(async {
             let ready = preparation::ready(&run.target).await?;
@@ -79,8 +79,8 @@ async fn archive(run: &ChangeRun, tracker: &Tracker) -> Result<(), StepError> {
     Ok(())
 }
 
-/// An attempt whose answer was lost, or the daemon before, has put it on record, and it is still there. Nothing can have
-/// been written since: the logins were closed before it.
+/// An attempt whose answer was lost, or the previous daemon, has put the archive on record, and the file still exists.
+/// Nothing can have been written since: the logins were closed before the archive was made.
 async fn is_made(run: &ChangeRun, operation: &Operation) -> Result<bool> {
     let made = archives::of_tenant(run.trail.control().pool(), operation.tenant_id).await?;
     match made.into_iter().find(|archive| archive.operation_id == operation.id) {
@@ -89,7 +89,7 @@ async fn is_made(run: &ChangeRun, operation: &Operation) -> Result<bool> {
     }
 }
 
-/// What was looked at, without the session that looked.
+/// The counts of a snapshot, without its session.
 struct CountedRows {
     tables: u64,
     rows: u64,
@@ -103,7 +103,7 @@ async fn make(run: &ChangeRun, programs: &Programs, place: &ArchivePlace) -> Res
     let login = libpq_login(run.site(), run.placement(), &password, programs.major);
     let made = dump::make(programs, &login, &snapshot, place).await;
     if made.is_err() {
-        // A server that went away is told from a dump that failed: the one is tried again.
+        // Tells an unreachable server from a failed dump: only in the first case is the step tried again.
         snapshot.is_there().await?;
     }
     let seen = CountedRows { tables: snapshot.tables, rows: snapshot.rows };
@@ -128,11 +128,11 @@ async fn record(run: &ChangeRun, operation: &Operation, archive: &archive::Archi
     tx.commit("commit the archive's record").await
 }
 
-/// The same for each attempt of an operation, whichever daemon makes it: `acme-20261121T061500-01997af2`.
+/// The name is the same for each attempt of an operation, whichever daemon makes it: `acme-20261121T061500-01997af2`.
 fn name(operation: &Operation) -> String {
     let format = format_description!("[year][month][day]T[hour][minute][second]");
     let at = operation.requested_at.to_offset(time::UtcOffset::UTC).format(&format).unwrap_or_default();
-    // An id begins with its time: what tells two of the same second apart is its end.
+    // An id begins with its time, so two ids of the same second differ only at the end.
     let id = operation.id.as_uuid().simple().to_string();
     format!("{}-{at}-{}", operation.slug, &id[id.len() - 8..])
 }

@@ -1,4 +1,4 @@
-//! No new sessions of the tenant. Undone by opening the logins of a tenant that was active.
+//! Prevents new sessions of the tenant. Undone by opening the logins of a tenant that was active.
 
 use tenantry_protocol::tenant::TenantState;
 

@@ -1,4 +1,4 @@
-//! The login before the current one works no more, and its sessions are over. There is no way back.
+//! Closes the login that preceded the current one, and ends its sessions. Cannot be undone.
 
 use crate::model::operation::Step;
 use crate::pipeline::context::ChangeRun;

@@ -1,4 +1,4 @@
-//! The probe's login, which was opened for an attack, is closed again, and its sessions are over.
+//! Closes the probe's login, which was opened for an attack, and ends its sessions.
 
 use crate::pipeline::context::ChangeRun;
 use crate::pipeline::step_error::StepError;
@@ -13,7 +13,7 @@ impl ChangeStep for CloseProbe {
         Box::pin(close(run))
     }
 
-    /// A closed login of a probe is as it was.
+    /// A probe's login is normally closed, so there is nothing to undo.
     fn undo<'a>(&'a self, _: &'a ChangeRun) -> StepFuture<'a> {
         nothing()
     }

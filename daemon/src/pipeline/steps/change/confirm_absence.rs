@@ -1,4 +1,4 @@
-//! Reads the catalog: nothing of the tenant is left.
+//! Reads the catalog to confirm that nothing of the tenant is left.
 
 use super::removing;
 use crate::pipeline::context::ChangeRun;
@@ -8,7 +8,7 @@ use crate::postgres::preparation;
 pub(in crate::pipeline) struct ConfirmAbsence;
 
 impl ChangeStep for ConfirmAbsence {
-    /// Also where nothing was ever committed: somebody may have made something by the tenant's names.
+    /// Also runs if nothing was ever committed: somebody may have created objects under the tenant's names.
     fn run<'a>(&'a self, run: &'a mut ChangeRun, _: Attempt<'a>) -> StepFuture<'a> {
         Box::pin(async {
             let ready = preparation::ready(&run.target).await?;

@@ -1,4 +1,4 @@
-//! Removes what the tenant has, in batches that the server has locks for. There is no way back.
+//! Removes what the tenant has, in batches for which the server has enough locks. Cannot be undone.
 
 use super::removing;
 use crate::pipeline::context::ChangeRun;

@@ -1,4 +1,4 @@
-//! Drops the roles of a tenant whose objects are gone. There is no way back.
+//! Drops the roles of a tenant whose objects are gone. Cannot be undone.
 
 use super::removing;
 use crate::pipeline::context::ChangeRun;

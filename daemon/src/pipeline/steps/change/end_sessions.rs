@@ -1,4 +1,4 @@
-//! No old sessions of the tenant either.
+//! Ends the tenant's existing sessions.
 
 use super::removing;
 use crate::pipeline::context::ChangeRun;
@@ -19,7 +19,7 @@ impl ChangeStep for EndSessions {
         })
     }
 
-    /// A session that ended is the client's to open again.
+    /// The client has to reopen a session that was ended.
     fn undo<'a>(&'a self, _: &'a ChangeRun) -> StepFuture<'a> {
         nothing()
     }

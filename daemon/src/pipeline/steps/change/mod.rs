@@ -1,4 +1,4 @@
-//! The steps of operations on a tenant that stands, a file each, from a new secret to its removal.
+//! The steps of operations on an existing tenant, one file each, from a new secret to its removal.
 
 pub(in crate::pipeline) mod apply_settings;
 pub(in crate::pipeline) mod archive;

@@ -1,4 +1,4 @@
-//! Opens the tenant's issued logins. Undone by closing them again, and ending their sessions.
+//! Opens the tenant's issued logins. Undone by closing them again and ending their sessions.
 
 use crate::pipeline::context::ChangeRun;
 use crate::pipeline::step_error::StepError;

@@ -1,5 +1,5 @@
-//! What the steps of a removal share. Each asks the marker first, so that only what is proven ours is touched, and each can be
-//! done again.
+//! What the steps of a removal share. Each step asks the marker first, so that it touches only objects that are proven
+//! ours. Each step can be repeated.
 
 use crate::fault;
 use crate::pipeline::context::ChangeRun;
@@ -16,13 +16,13 @@ pub(super) async fn look<'a>(
 ) -> Result<(Removal<'a>, Settled), StepError> {
     let (removal, settled) = Removal::begin(run.site(), ready, run.mark, run.placement()).await?;
     if settled == Settled::Void && !run.kind.removes() {
-        // Its roles may be there all the same: a restored database leaves the server's roles as they are.
+        // Its roles may exist all the same: restoring a database leaves the server's roles unchanged.
         return Err(Error::Unmarked { build: run.mark.build }.into());
     }
     Ok((removal, settled))
 }
 
-/// What is there to be removed; `None` where nothing was ever committed.
+/// What there is to remove; `None` if nothing was ever committed.
 pub(super) async fn begin<'a>(
     run: &'a ChangeRun,
     ready: &'a Ready,
@@ -36,7 +36,7 @@ pub(super) async fn begin<'a>(
     Ok(Some(removal))
 }
 
-/// All of it in one go: the undo of a provision.
+/// Removes everything in one go: the undo of a provision.
 pub(in crate::pipeline) async fn all(removal: &Removal<'_>, settled: Settled) -> Result<(), StepError> {
     if settled == Settled::Committed {
         fault::around("undo.close_logins", removal.close_logins()).await?;

@@ -1,7 +1,7 @@
-//! A login role of the tenant works with a new secret.
+//! Gives a login role of the tenant a new secret.
 //!
-//! Invariant: a secret is set only by the daemon that made it, for the caller who waits for it. One that takes the
-//! operation up has no secret to give to anybody, so it closes what was opened, unless the tenant works with it.
+//! Invariant: only the daemon that made a secret sets it, for the caller who waits for it. A daemon that takes over the
+//! operation has no secret to return, so it closes the login that was opened, unless the tenant works with that login.
 
 use crate::pipeline::context::ChangeRun;
 use crate::pipeline::step_error::StepError;
@@ -17,8 +17,8 @@ impl ChangeStep for SetSecret {
         Box::pin(set(run))
     }
 
-    /// A login that was opened for a secret that nobody got is closed. Where the tenant has a secret on it already, that one
-    /// may be overwritten; the login stays, and another secret is asked for.
+    /// Closes a login that was opened for a secret that nobody received. If the tenant already has a secret on that
+    /// login, the secret may have been overwritten; the login stays open, and the operator requests another secret.
     fn undo<'a>(&'a self, run: &'a ChangeRun) -> StepFuture<'a> {
         Box::pin(async {
             let login = run.login()?;

@@ -1,6 +1,7 @@
-//! The whole battery on a tenant that stands. What did not hold is in the report, and no failure of the verification.
+//! Runs the whole battery on an existing tenant. An attack that succeeded is in the report; it does not fail the
+//! verification.
 //!
-//! Changes nothing but the probe's login. Undone by closing that.
+//! Changes only the probe's login. Undone by closing that login.
 
 use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::isolation::Depth;
@@ -43,7 +44,7 @@ async fn attack_again(run: &mut ChangeRun, tracker: &Tracker) -> Result<(), Step
     };
     let pool = attacker.pool().await?;
     if run.tenant.tenancy != Tenancy::Database {
-        // Any of the tenants could have done it, and none of the others is judged by it.
+        // Any of the tenants could have made these objects, so the others must not be judged by them.
         let taken = shared_names::take_away(&run.target, &ready, pool.as_ref()).await?;
         if taken > 0 {
             tracker.log(format!(

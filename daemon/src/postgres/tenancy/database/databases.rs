@@ -1,19 +1,20 @@
 //! A tenant's own database: reserved, made from the template, opened, and dropped.
 //!
-//! Two markers: the reservation on the target, which stands for the tenant from before its database to after it, and which
-//! each change holds; and within the database that of the build, which says whether it was committed, as everywhere.
-//! Invariant: whoever has raised the reservation's fence finds a database that is open and may hold a build, or one that
-//! nobody else will ever open.
+//! There are two markers. The reservation on the target stands for the tenant from before its database is made until after it
+//! is dropped, and every change holds it. The marker of the build is within the database, and says whether the build was
+//! committed. Invariant: after raising the reservation's fence, a caller finds either an open database that may contain a
+//! build, or one that nobody else will ever open.
 
-// CREATE DATABASE can be in no transaction, so that no marker guards it. What guards it is its owner: it is made for the
-// tenant's owner role, by a provisioner that is that role's member only meanwhile. One that comes late is refused for want
-// of the membership, or of the role; one that is still at work holds the role, which then cannot be dropped before it. A
-// database that was made is closed. The transaction that opens it makes it the provisioner's and takes the membership back,
-// and holds the reservation at its daemon's fence.
+// CREATE DATABASE cannot run in a transaction, so no marker guards it. Its owner guards it instead: the database is made for
+// the tenant's owner role, by a provisioner that is a member of that role only meanwhile. A late statement is refused because
+// the membership or the role is missing. One that is still running holds the role, which then cannot be dropped first. A new
+// database is closed. The transaction that opens it makes the provisioner its owner, revokes the membership, and holds the
+// reservation at its daemon's fence.
 //
-// So to settle is to raise the reservation's fence, and then to ask the build's marker within, if the database is open: no
-// build can begin in one that is not. A void build is built again under another marker in the same database, after the same
-// steps, which find it there. Where the reservation itself was never committed a removal buries it like any marker.
+// So settling means raising the reservation's fence and then, if the database is open, asking the marker of the build
+// in it, because no build can begin in a closed one. A void build is built again under another marker in the same
+// database, by the same steps, which find the database there. If the reservation itself was never committed, a removal
+// buries it like any other marker.
 
 use sqlx::{Connection as _, PgConnection};
 use tenantry_protocol::name::PlacementName;
@@ -28,23 +29,23 @@ use crate::postgres::target::settlement::{self, Settled};
 use crate::postgres::target::{Ready, Target};
 use crate::postgres::tenant_ddl;
 
-/// A database of this name, and whoever made it came to the end.
+/// How far a database of this name has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum StandingDatabase {
     Absent,
-    /// Made, and not opened yet.
+    /// Made, but not opened yet.
     Closed,
     Open,
-    /// Its drop was cut short: nobody enters it, and it can only be dropped.
+    /// Its drop was interrupted. Nobody can enter it, and it can only be dropped.
     Invalid,
 }
 
-/// Reserves the placement, with the role that its database is made for. Can be done again.
+/// Reserves the placement, with the role that its database is made for. May be repeated.
 pub async fn reserve(target: &Target, mark: Mark, placement: &PlacementName, owner: Owner) -> Result<()> {
     take(target, mark, placement, owner).await?.require_building()
 }
 
-/// Takes hold of the reservation, which is there from then on; gives its state.
+/// Takes the reservation, and makes it if it is missing. Returns its state.
 async fn take(target: &Target, mark: Mark, placement: &PlacementName, owner: Owner) -> Result<MarkerState> {
     let mut connection = target.acquire().await?;
     let waiting = settlement::backend(&mut connection).await?;
@@ -61,7 +62,7 @@ async fn take(target: &Target, mark: Mark, placement: &PlacementName, owner: Own
     .await
 }
 
-/// What became of a build within a database: whoever asks holds the reservation from then on, at its own fence.
+/// Finds out what became of a build within a database. From then on the caller holds the reservation, at its own fence.
 pub async fn settle(
     site: Site<'_>,
     standing: Mark,
@@ -69,7 +70,7 @@ pub async fn settle(
     placement: &PlacementName,
     owner: Owner,
 ) -> Result<Settled> {
-    // One that is active already was built; what its daemon did not come to is to say so.
+    // If the reservation is already active, the tenant was built, and its daemon only did not get as far as reporting it.
     take(site.target, standing, placement, owner).await?;
     if !is_open(site.target, placement).await? {
         return Ok(Settled::Void);
@@ -77,7 +78,7 @@ pub async fn settle(
     settlement::displace(site, mark.build, placement).await
 }
 
-/// Makes the database, closed to everyone but the provisioner. Can be done again.
+/// Makes the database, closed to everyone except the provisioner. May be repeated.
 pub async fn create(
     target: &Target,
     ready: &Ready,
@@ -104,14 +105,14 @@ pub async fn create(
     let mut tx = connection.begin().await.map_err(doing("begin to open the database"))?;
     hold_reserved(&mut tx, mark).await?;
     if look(&mut tx, placement).await? == StandingDatabase::Closed {
-        // The attempt that made it may have ended before this one began, and a removal with it.
+        // The attempt that made it may have ended before this one began, and so may a removal.
         execute(&mut tx, render(tenant_ddl::JOIN_OWNER, &values), "join the owner").await?;
         execute(&mut tx, render(tenant_ddl::OPEN_DATABASE, &values), "open the tenant's database").await?;
     }
     tx.commit().await.map_err(doing("commit the opening of the database"))
 }
 
-/// Drops the database, in whatever state it is. Sessions of the tenant's must be ended already. Can be done again.
+/// Drops the database, in whatever state it is. The tenant's sessions must have ended already. May be repeated.
 pub async fn drop_database(
     target: &Target,
     ready: &Ready,
@@ -130,7 +131,7 @@ pub async fn drop_database(
     let has_owner = role_exists(&mut tx, placement).await?;
     let sql = match (standing, has_owner) {
         (StandingDatabase::Absent | StandingDatabase::Invalid, false) => String::new(),
-        // What is made late finds no membership.
+        // A late CREATE DATABASE then finds no membership.
         (StandingDatabase::Absent | StandingDatabase::Invalid, true) => tenant_ddl::LEAVE_OWNER.to_owned(),
         (_, true) => [tenant_ddl::JOIN_OWNER, tenant_ddl::CLOSE_DATABASE, tenant_ddl::LEAVE_OWNER].concat(),
         (_, false) => tenant_ddl::CLOSE_DATABASE.to_owned(),
@@ -140,7 +141,7 @@ pub async fn drop_database(
     if standing == StandingDatabase::Absent {
         return Ok(());
     }
-    // Our own, of an attempt that was cut short or of whoever looked into it: nobody works in it any more.
+    // The daemon's own sessions, left by an interrupted attempt or by a look into the database. Nobody uses them any more.
     sqlx::query(
         "select pg_terminate_backend(pid) from pg_stat_activity
          where datname = $1 and usename = current_user and pid <> pg_backend_pid()",
@@ -149,19 +150,19 @@ pub async fn drop_database(
     .execute(&mut *connection)
     .await
     .map_err(doing("end our sessions in the tenant's database"))?;
-    // The server waits a few seconds for whoever is still there, and then says so: an error that passes.
+    // The server waits a few seconds for sessions that are still there, and then reports a temporary error.
     let dropping =
         execute(&mut connection, render(tenant_ddl::DROP_DATABASE, &values), "drop the tenant's database");
     fault::around("drop_objects.database", dropping).await
 }
 
-/// A build can be, or could have been, within it.
+/// Whether a build can be within the database, or could have been.
 pub async fn is_open(target: &Target, placement: &PlacementName) -> Result<bool> {
     let mut connection = target.acquire().await?;
     Ok(look(&mut connection, placement).await? == StandingDatabase::Open)
 }
 
-/// The provisioner has what CREATE DATABASE takes.
+/// Whether the provisioner has the right that CREATE DATABASE needs.
 pub async fn may_create(target: &Target) -> Result<bool> {
     let mut connection = target.acquire().await?;
     sqlx::query_scalar("select rolcreatedb from pg_roles where rolname = current_user")
@@ -171,7 +172,7 @@ pub async fn may_create(target: &Target) -> Result<bool> {
 }
 
 async fn look(connection: &mut PgConnection, placement: &PlacementName) -> Result<StandingDatabase> {
-    // The server marks what it began to drop by a limit that it takes from nobody.
+    // The server marks a database whose drop has begun with a connection limit that nobody can set.
     let found: Option<(bool, bool)> =
         sqlx::query_as("select datconnlimit = -2, datallowconn from pg_database where datname = $1")
             .bind(placement.as_str())
@@ -194,15 +195,15 @@ async fn role_exists(connection: &mut PgConnection, placement: &PlacementName) -
         .map_err(doing("look for the owner's role"))
 }
 
-/// Takes hold of the reservation of a tenant that is still being made.
+/// Locks the reservation of a tenant that is still being made.
 async fn hold_reserved(connection: &mut PgConnection, mark: Mark) -> Result<()> {
     marker::hold(connection, mark).await?.require_building()
 }
 
-/// Another attempt of the same operation was quicker, or its answer was lost.
+/// Another attempt of the same operation was faster, or its answer was lost.
 fn exists_is_fine(made: Result<()>) -> Result<()> {
     const DUPLICATE_DATABASE: &str = "42P04";
-    // Two at once meet at the catalog's own index.
+    // Two simultaneous attempts collide in the catalog's own index.
     const UNIQUE_VIOLATION: &str = "23505";
     match made {
         Err(error)

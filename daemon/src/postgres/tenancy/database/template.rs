@@ -1,8 +1,8 @@
-//! What tenants' own databases are copied from: a template with our bookkeeping, closed to everyone.
+//! The template that tenants' own databases are copied from. It contains the daemon's bookkeeping, and is closed to everyone.
 //!
-//! Invariants: a database is a template only when it is whole, and what is half-made is dropped. What an administrator put into template1 (extensions,
-//! closed functions) is in each tenant's database too; what is put into the template stays there when a newer build makes
-//! its own.
+//! Invariants: a database is a template only when it is complete, and a half-made one is dropped. What an administrator put
+//! into template1 (extensions, closed functions) is in each tenant's database too. What is put into the template stays there
+//! when a newer build makes its own.
 
 use sqlx::{Connection as _, PgConnection};
 
@@ -12,12 +12,12 @@ use crate::postgres::quote::{Value, render};
 use crate::postgres::schema;
 use crate::postgres::target::{Ready, Target};
 
-/// The names of this target's templates begin so; what follows is the number of the bookkeeping that is in it.
+/// The prefix of the names of this target's templates. The version number of the bookkeeping follows it.
 fn family(ready: &Ready) -> String {
     format!("tenantry_template_{}_", ready.group.trim_start_matches("tenantry_g_"))
 }
 
-/// The template that is there, if one is; none is made.
+/// The existing template, if there is one. This does not make one.
 pub async fn standing(connection: &mut PgConnection, ready: &Ready) -> Result<Option<String>> {
     sqlx::query_scalar(
         "select datname::text from pg_database where starts_with(datname, $1) and datistemplate and datallowconn
@@ -29,7 +29,7 @@ pub async fn standing(connection: &mut PgConnection, ready: &Ready) -> Result<Op
     .map_err(doing("look for the template"))
 }
 
-/// The one of this build's bookkeeping, on this target: a cluster can hold several.
+/// The template with the bookkeeping of this build, for this target only, because a cluster can contain several targets.
 pub async fn ensure(target: &Target, ready: &Ready) -> Result<String> {
     let family = family(ready);
     let name = format!("{family}{}", schema::TARGET.newest());
@@ -77,7 +77,7 @@ pub async fn ensure(target: &Target, ready: &Ready) -> Result<String> {
     Ok(name)
 }
 
-/// Our bookkeeping in it, and nothing for everybody.
+/// Puts the bookkeeping into the template, and leaves nothing open to everybody.
 async fn fill(target: &Target, template: &str) -> Result<()> {
     let mut connection = target.connect_to(template).await?;
     schema::TARGET.migrate(&mut connection).await?;
@@ -90,7 +90,7 @@ async fn fill(target: &Target, template: &str) -> Result<()> {
     connection.close().await.map_err(doing("leave the template"))
 }
 
-/// The one that an earlier build made is of use to nobody once there is a newer one.
+/// Drops the template of an earlier build. Nobody uses it once there is a newer one.
 async fn forget_earlier(connection: &mut PgConnection, template: &str) {
     for statement in ["alter database {name} with is_template false", "drop database if exists {name}"] {
         let sql = render(statement, &[("name", Value::Identifier(template))]);
@@ -101,7 +101,7 @@ async fn forget_earlier(connection: &mut PgConnection, template: &str) {
     }
 }
 
-/// Why template1 cannot be copied for tenants of this target, if it cannot: a copy has its locale.
+/// Why template1 cannot be copied for tenants of this target, if it cannot. A copy has the locale of template1.
 pub async fn unlike(connection: &mut PgConnection) -> Result<Option<String>> {
     let (is_same, encoding, collate): (bool, String, String) = sqlx::query_as(
         "select (t.encoding, t.datlocprovider, t.datcollate, t.datctype) = (d.encoding, d.datlocprovider, d.datcollate, d.datctype),

@@ -1,7 +1,8 @@
-//! Pools: one set of tables for all tenants of a blueprint's version on a target, built once, and a tenant's place in one.
+//! Pools: one set of tables for all tenants of a blueprint version on a target, built once, and the place of a tenant in it.
 //!
-//! Invariants: a pool is there whole and covered, or not at all: every table has tenant_id in each key and the daemon's
-//! policy, which the catalog says and not the blueprint's text. Which pool a tenant is in is said by its own marker.
+//! Invariants: a pool is either complete and covered, or it does not exist. Every table has tenant_id in each key
+//! and has the daemon's policy; this is read from the catalog and not from the blueprint's text. A tenant's own
+//! marker says which pool it is in.
 
 use std::time::Duration;
 
@@ -22,27 +23,27 @@ use crate::postgres::target::settlement;
 use crate::postgres::target::{Ready, Target};
 use crate::postgres::tenant_ddl::LoginLimits;
 
-/// How long whoever builds the same pool is waited for before a look whether it still does.
+/// How long to wait for another build of the same pool before checking whether it is still running.
 const COURTESY: Duration = Duration::from_millis(500);
 
-/// Which pool: the blueprint's version, and its content, should two registries share a target.
+/// Identifies a pool by the blueprint's version, and also by its content, in case two registries share a target.
 #[derive(Debug, Clone)]
 pub struct Identity {
     pub blueprint: String,
     pub version: String,
-    /// SHA-256, hexadecimal.
+    /// SHA-256 in hexadecimal.
     pub checksum: String,
 }
 
-/// Whether a tenant's own roles have its rows.
+/// Whether a tenant's own roles can use its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::postgres) enum Door {
     Open,
     Closed,
 }
 
-/// The pool that was built for a blueprint, if one was. An earlier release may have built it to weaker rules, and somebody can
-/// have changed it since: see [`uncovered`].
+/// The pool that was built for a blueprint, if there is one. An earlier release may have built it by weaker rules, and
+/// somebody may have changed it since; see [`uncovered`].
 pub async fn named(target: &Target, identity: &Identity) -> Result<Option<PlacementName>> {
     let mut connection = target.acquire().await?;
     let found: Option<String> = sqlx::query_scalar(
@@ -57,7 +58,8 @@ pub async fn named(target: &Target, identity: &Identity) -> Result<Option<Placem
     found.map(|name| parse(&name)).transpose()
 }
 
-/// Notes that a pool was held to the rules of now and keeps them, so that it is no longer one of an earlier release.
+/// Records that a pool was checked against the current rules and keeps them, so that it does not count as an earlier
+/// release's.
 pub async fn keeps_the_rules(target: &Target, pool: &PlacementName) -> Result<()> {
     let mut connection = target.acquire().await?;
     sqlx::query("update tenantry.pool set rules = $2 where placement = $1 and rules < $2")
@@ -69,9 +71,9 @@ pub async fn keeps_the_rules(target: &Target, pool: &PlacementName) -> Result<()
         .map_err(doing("note that the pool keeps its rules"))
 }
 
-/// Pools that were built to earlier rules have other functions, first ones in their own schema, where their owner could have
-/// replaced them. Gives them those of now, whether or not they keep the rules: their tenants are verified and removed in any
-/// case. One that cannot be changed holds up none of the others.
+/// Gives pools that were built by earlier rules the current functions. They have other ones, at first in their own schema,
+/// where their owner could have replaced them. This does not depend on whether a pool keeps the rules, because its tenants are
+/// verified and removed in any case. A pool that cannot be changed does not delay the others.
 pub(in crate::postgres) async fn secure_earlier(
     connection: &mut PgConnection,
     provisioner: &str,
@@ -91,7 +93,7 @@ pub(in crate::postgres) async fn secure_earlier(
                 tracing::info!(%pool, "a pool that was built to earlier rules has the functions of now")
             }
             Err(error) if error.is_unreachable() => return Err(error),
-            // Its tenants are refused what needs the functions; the others have nothing to do with it.
+            // The tenants of this pool are refused everything that needs the functions. The other pools are not affected.
             Err(error) => {
                 tracing::warn!(%pool, error = %error.explain(), "a pool of an earlier release could not be secured")
             }
@@ -109,7 +111,7 @@ async fn secure(connection: &mut PgConnection, pool: &PlacementName, provisioner
     tx.commit().await.map_err(doing("commit a pool's functions"))
 }
 
-/// Begins to build a pool. Waits for whoever builds the same one; [`Error::PoolExists`] once that one is there.
+/// Begins to build a pool. Waits for another build of the same pool, and returns [`Error::PoolExists`] once that pool exists.
 pub async fn begin(
     target: &Target,
     ready: &Ready,
@@ -120,7 +122,7 @@ pub async fn begin(
     let mut build = Build::begin(target.site(), ready, mark, placement, Owner::Pool).await?;
     let canary = Uuid::now_v7();
     claim_in_turn(target, &mut build, placement, identity, canary).await?;
-    // The owner stands for nobody's tenant: what it writes is what tenants attack.
+    // The owner stands for no tenant. Tenants attack the rows that it writes.
     sqlx::query(
         "insert into tenantry.pool_member (role, placement, pool, tenant_id) values ($1::name, $1, $1, $2)",
     )
@@ -134,7 +136,7 @@ pub async fn begin(
     Ok(build)
 }
 
-/// The pool's row, behind that of whoever builds the same pool.
+/// Inserts the pool's row, after waiting for another build of the same pool.
 async fn claim_in_turn(
     target: &Target,
     build: &mut Build,
@@ -144,7 +146,7 @@ async fn claim_in_turn(
 ) -> Result<()> {
     let backend = build.backend;
     let claiming = claim(&mut build.connection, placement, identity, canary);
-    // Boxed: pinned in place it would be held twice.
+    // Boxed: a future that is pinned in place would be stored twice.
     let mut claiming = Box::pin(claiming);
     loop {
         tokio::select! {
@@ -156,7 +158,7 @@ async fn claim_in_turn(
             Ok(ended) => {
                 tracing::warn!(ended, "ended the session of a daemon that stopped while it built a pool")
             }
-            // The wait has an end of its own.
+            // The wait has its own time limit.
             Err(error) => {
                 tracing::warn!(error = %error.explain(), "whoever holds the pool could not be ended");
             }
@@ -187,7 +189,7 @@ async fn claim(
     .map_err(doing("claim the pool"))
 }
 
-/// The pool that a tenant's rows are in; none for a tenant with objects of its own.
+/// The pool that contains a tenant's rows; none for a tenant with its own objects.
 pub async fn of_tenant(target: &Target, mark: Mark) -> Result<Option<PlacementName>> {
     let mut connection = target.acquire().await?;
     let pool: Option<Option<String>> =
@@ -199,7 +201,7 @@ pub async fn of_tenant(target: &Target, mark: Mark) -> Result<Option<PlacementNa
     pool.flatten().map(|name| parse(&name)).transpose()
 }
 
-/// The same for a placement whose build nobody has at hand.
+/// The same for a placement whose build is not at hand.
 pub async fn of_placement(target: &Target, placement: &PlacementName) -> Result<Option<PlacementName>> {
     let mut connection = target.acquire().await?;
     let pool: Option<Option<String>> =
@@ -211,12 +213,12 @@ pub async fn of_placement(target: &Target, placement: &PlacementName) -> Result<
     pool.flatten().map(|name| parse(&name)).transpose()
 }
 
-/// What stands against the cover of a pool's tables, a line each; nothing, as long as nobody changed it.
+/// What is wrong with the cover of a pool's tables, one line each; empty as long as nobody has changed it.
 pub async fn uncovered(connection: &mut PgConnection, pool: &PlacementName) -> Result<Vec<String>> {
     pool_rules::broken(connection, pool, Stage::Finished).await
 }
 
-/// Whose rows stand in a pool for its tenants to attack.
+/// The tenant id of the rows in a pool that its tenants attack.
 pub async fn canary(target: &Target, pool: &PlacementName) -> Result<Uuid> {
     let mut connection = target.acquire().await?;
     sqlx::query_scalar("select canary_id from tenantry.pool where placement = $1")
@@ -252,12 +254,13 @@ pub async fn picture(target: &Target, pool: &PlacementName) -> Result<String> {
         .fetch_one(&mut *tx)
         .await
         .map_err(doing("take the picture of the pool's canary"));
-    // Of a pool that somebody spoiled the rows can bring code with them: whatever it left for COMMIT goes with the rest.
+    // If somebody has tampered with a pool, its rows can bring code with them. The rollback also discards
+    // what that code left for COMMIT.
     tx.rollback().await.map_err(doing("end the picture"))?;
     picture
 }
 
-/// Opens or closes the tenant's own roles to its rows; nothing for a tenant that is in no pool.
+/// Opens or closes the tenant's rows to its own roles. Does nothing for a tenant that is in no pool.
 pub(in crate::postgres) async fn open_or_close(
     connection: &mut PgConnection,
     placement: &PlacementName,
@@ -275,9 +278,10 @@ pub(in crate::postgres) async fn open_or_close(
     .map_err(doing("open or close the tenant's rows"))
 }
 
-/// Which transactions write into a pool's tables, as the server calls them, of sessions that can be the tenant: other tenants'
-/// own logins cannot. They may have begun before the tenant's roles were closed, and been prepared since. The daemon's own do
-/// not count, though from 16 on it could be anybody whose role it made: it writes there for a tenant that is being made.
+/// The transactions that write into a pool's tables, by the server's names for them, of sessions that can act as the tenant.
+/// Logins of other tenants cannot. The transactions may have begun before the tenant's roles were closed, and may have been
+/// prepared since. The daemon's own do not count, although from version 16 on it could act as any role that it made: it writes
+/// there for a tenant that is being made.
 pub(super) async fn writers(
     connection: &mut PgConnection,
     pool: &PlacementName,
@@ -308,7 +312,7 @@ pub(super) async fn writers(
 }
 
 impl Build {
-    /// The pool's own roles: its owner, and what all of its tenants are members of.
+    /// Makes the pool's own roles: its owner, and the role that all of its tenants are members of.
     pub async fn create_pool_roles(&mut self) -> Result<()> {
         let values = [
             ("placement", Value::Placement(&self.placement)),
@@ -319,8 +323,8 @@ impl Build {
         execute(&mut self.connection, sql, "create the pool's roles").await
     }
 
-    /// Puts row-level security on every table of the pool. Gives what stands against it, if anything does; nothing is
-    /// covered then.
+    /// Puts row-level security on every table of the pool. Returns the rules that the pool breaks; if there
+    /// are any, nothing is covered.
     pub async fn cover(&mut self) -> Result<Vec<String>> {
         let broken = pool_rules::broken(&mut self.connection, &self.placement, Stage::Uncovered).await?;
         if broken.is_empty() {
@@ -330,8 +334,9 @@ impl Build {
         Ok(broken)
     }
 
-    /// After the last file, which ran as the owner and could have changed anything: covers the tables anew, makes the
-    /// functions that the daemon asks, and holds all of it to the rules. Gives what stands against it.
+    /// Finishes the pool after the last file, which ran as the owner and could have changed anything. Covers the
+    /// tables again, makes the functions that the daemon calls, and checks all of it against the rules. Returns
+    /// the rules that the pool breaks.
     pub async fn finish_pool(&mut self) -> Result<Vec<String>> {
         let values = [
             ("placement", Value::Placement(&self.placement)),
@@ -342,7 +347,7 @@ impl Build {
         pool_rules::broken(&mut self.connection, &self.placement, Stage::Finished).await
     }
 
-    /// A tenant's roles, as members of its pool's.
+    /// Makes a tenant's roles, as members of the pool's roles.
     pub async fn create_shared_roles(
         &mut self,
         pool: &PlacementName,
@@ -352,7 +357,7 @@ impl Build {
         self.make_roles(pool_ddl::SHARED_ROLES, pool, limits, probe).await
     }
 
-    /// From here on the roles stand for the tenant, and files run in the pool's schema.
+    /// From here on, the roles stand for the tenant, and files run in the pool's schema.
     pub async fn join(&mut self, mark: Mark, pool: &PlacementName, tenant: TenantId) -> Result<()> {
         sqlx::query(pool_ddl::JOIN)
             .persistent(false)

@@ -1,8 +1,8 @@
-//! What somebody made in the name of a role that tenants only share: the target's group, or the role that all tenants of a pool
-//! are members of. Each of them could; nobody can tell who did, and none of the others answers for it.
+//! What somebody made in the name of a role that tenants only share: the target's group, or the role that all tenants of a
+//! pool are members of. Any of them could have made it. Nobody can tell who did, and none of the others is responsible for it.
 //!
-//! Invariant: no code of anybody's runs here, and no content is lost: default privileges go back to the server's own, and a
-//! large object, which every member could write, becomes the daemon's until somebody looks at it.
+//! Invariant: no code of any role runs here, and no content is lost. Default privileges return to the server's own. A large
+//! object, which every member could write to, belongs to the daemon until somebody looks at it.
 
 use std::collections::BTreeSet;
 
@@ -15,13 +15,14 @@ use crate::postgres::error::{Result, doing};
 use crate::postgres::quote::identifier;
 use crate::postgres::target::{Ready, Target};
 
-/// Statements of one transaction, and how many of these there are at a time: what is left is there for the next.
+/// Statements in one transaction, and the number of such transactions at a time. The next time continues with what is left.
 const A_BATCH: usize = 500;
 const BATCHES: usize = 20;
-/// Large objects that are named to a person.
+/// How many large objects a finding names.
 const TOLD: i64 = 5;
 
-/// Takes it away, before anybody's isolation is judged by it; gives how much there was. What the server refuses is left.
+/// Removes it, before the isolation of any tenant is judged by it. Returns how much there was. What the server refuses is
+/// left.
 pub async fn take_away(target: &Target, ready: &Ready, pool: Option<&PlacementName>) -> Result<usize> {
     let roles = roles(ready, pool);
     let mut connection = target.acquire().await?;
@@ -35,7 +36,7 @@ pub async fn take_away(target: &Target, ready: &Ready, pool: Option<&PlacementNa
             Ok(()) => taken += listed.len(),
             Err(error) if error.is_unreachable() => return Err(error),
             Err(_) => {
-                // One of them is refused, and the others need not wait for it.
+                // One of them was refused, and the others need not wait for it.
                 taken += one_by_one(&mut connection, ready, &listed).await?;
                 break;
             }
@@ -70,7 +71,7 @@ pub(in crate::postgres) fn roles(ready: &Ready, pool: Option<&PlacementName>) ->
     pool.map(|pool| format!("{pool}_app")).into_iter().chain([ready.group.clone()]).collect()
 }
 
-/// In whose name, and what puts it right.
+/// The role in whose name something was made, and the statements that correct it.
 type SharedRepair = (String, String);
 
 async fn listed(connection: &mut PgConnection, ready: &Ready, roles: &[String]) -> Result<Vec<SharedRepair>> {
@@ -85,7 +86,8 @@ async fn listed(connection: &mut PgConnection, ready: &Ready, roles: &[String]) 
 
 async fn run(connection: &mut PgConnection, ready: &Ready, takings: &[SharedRepair]) -> Result<()> {
     let roles: BTreeSet<&str> = takings.iter().map(|(role, _)| role.as_str()).collect();
-    // Each tenant could keep such a row locked: nobody waits for that. Two at a time would grant the same membership.
+    // Any tenant could keep such a row locked, so the wait is short. Two transactions at a time would grant the same
+    // membership.
     let mut sql = vec![
         "set local lock_timeout = '250ms'".to_owned(),
         "select from tenantry.target_identity for no key update".to_owned(),
@@ -98,7 +100,7 @@ async fn run(connection: &mut PgConnection, ready: &Ready, takings: &[SharedRepa
     tx.commit().await.map_err(doing("commit what was taken from shared roles"))
 }
 
-/// What stands of it on the target, as advice and nobody's verdict.
+/// What remains of it on the target. This is advice, and not a verdict about a tenant.
 pub(in crate::postgres) async fn look(connection: &mut PgConnection, ready: &Ready) -> Result<Vec<Finding>> {
     let changed: Vec<String> = sqlx::query_scalar(
         "select distinct pg_get_userbyid(defaclrole)::text from pg_default_acl
@@ -143,7 +145,7 @@ pub(in crate::postgres) async fn look(connection: &mut PgConnection, ready: &Rea
     Ok(findings)
 }
 
-/// Of all schemas: what was granted goes, and then what the server gives by itself comes back, so that the entry is gone.
+/// For all schemas, granted privileges are revoked, and then the server's own are restored, so that the entry disappears.
 const TAKINGS: &str = "
     with shared as materialized (select oid, rolname from pg_roles where rolname = any($1)),
     changed as (

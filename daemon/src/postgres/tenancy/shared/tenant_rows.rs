@@ -1,9 +1,9 @@
-//! A tenant's rows in a pool: counted, and removed in batches, as the tenant itself.
+//! A tenant's rows in a pool, which are counted, and removed in batches, as the tenant itself.
 //!
-//! Invariants: the policies say which rows are the tenant's, to whoever asks on its behalf; row security that is forced
-//! hides rows from their tables' owner too, so nobody else could remove them. Rows are removed in a login of the tenant's own:
-//! what the blueprint's triggers leave behind, for COMMIT or for the session, finds no other role there. Nothing of the
-//! pool's own is changed.
+//! Invariants: the policies tell every session that acts for the tenant which rows are the tenant's. Forced row security hides
+//! rows from the owner of their tables too, so nobody else could remove them. Rows are removed in a login of the tenant
+//! itself, so that what the blueprint's triggers leave behind, for COMMIT or for the session, finds no other role there.
+//! Nothing that belongs to the pool itself is changed.
 
 use std::time::Duration;
 
@@ -20,13 +20,13 @@ use crate::postgres::quote::{Value, render};
 use crate::postgres::target::marker::{self, Mark, MarkerState};
 use crate::postgres::target::{Ready, Target};
 
-/// Rows of each table that are removed in one transaction: short enough for others to write beside it.
+/// Rows of each table that are removed in one transaction. It is short enough for others to write at the same time.
 const ROWS_A_BATCH: u64 = 5_000;
-/// Rounds that may pass without fewer rows than ever before: a table that keeps what is deleted from another takes one.
+/// Rounds that may pass without a new minimum of rows. A table that keeps what is deleted from another one takes one round.
 const IDLE_ROUNDS: u32 = 10;
-/// Rows that are counted in a table: to count them all could take longer than a statement may.
+/// At most this many rows are counted in a table, because counting all of them could take longer than a statement may.
 const MOST_COUNTED: u64 = 1_000_000;
-/// How long a transaction that may still write for the tenant is waited for.
+/// How long to wait for a transaction that may still write for the tenant.
 const TIMEOUT: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
@@ -41,8 +41,8 @@ pub struct Tenant<'a> {
 }
 
 impl Tenant<'_> {
-    /// Waits until nobody writes any more who was the tenant before its roles were closed: a session with a login of its
-    /// own can have become the tenant by SET ROLE, and is not the tenant's to end.
+    /// Waits for writers that could act as the tenant before its roles were closed. A session with its own login can have
+    /// become the tenant by SET ROLE, and it does not belong to the tenant, so it cannot be ended.
     pub async fn wait_for_writers(&self) -> Result<()> {
         let mut connection = self.target.acquire().await?;
         let before = pools::writers(&mut connection, self.pool, self.placement).await?;
@@ -64,15 +64,15 @@ impl Tenant<'_> {
         }
     }
 
-    /// Removes all of the tenant's rows, however often it was begun; gives how many went now.
+    /// Removes all of the tenant's rows, no matter how often this was begun before. Returns how many were removed now.
     pub async fn remove(&self) -> Result<u64> {
         self.let_rows_go().await?;
         let Self { target, ready, mark, placement, pool } = *self;
         let purpose = Purpose::Leaving(pool);
         let mut session = owner_login::open(target.site(), ready, mark, placement, purpose).await?;
         let removed = self.remove_in(&mut session).await;
-        // While it is still there, and nobody else logs in in its place. Left open by an error, it is closed before it is
-        // opened again.
+        // Closed while the session is still there, so that nobody else can log in in its place. If an error leaves the login
+        // open, it is closed before it is opened again.
         let closed = owner_login::close(target.site(), ready, mark, placement).await;
         session.end().await;
         let removed = removed?;
@@ -81,7 +81,7 @@ impl Tenant<'_> {
         Ok(removed)
     }
 
-    /// Counts once more when nobody can be the tenant any longer, and where no setting of a login's says whose rows those are.
+    /// Counts again once nobody can act as the tenant any longer, where no setting of a login decides whose rows they are.
     async fn confirm_gone(&self) -> Result<()> {
         let mut connection = self.target.acquire().await?;
         let mut tx = connection.begin().await.map_err(doing("begin to count the tenant's rows"))?;
@@ -95,7 +95,7 @@ impl Tenant<'_> {
         }
     }
 
-    /// From here on the removal has no way back, and the blueprint's triggers know of it.
+    /// From here on the removal cannot be undone, and the blueprint's triggers are told so.
     async fn let_rows_go(&self) -> Result<()> {
         let mut connection = self.target.acquire().await?;
         let mut tx = connection.begin().await.map_err(doing("begin to remove the tenant's rows"))?;
@@ -119,13 +119,13 @@ impl Tenant<'_> {
         let mut progress = RemovalRounds::default();
         loop {
             clean_up(session.connection()).await?;
-            // In a transaction of its own: what triggers put off until COMMIT can have left rows, too.
+            // In a separate transaction, because triggers that were deferred until COMMIT can have left rows, too.
             if !progress.goes_on(&rows_left(session.connection(), &tables).await?)? {
                 return Ok(progress.removed);
             }
             let mut round = 0;
             while round < progress.round() {
-                // Held while a batch goes: a daemon that was replaced takes nothing away any more.
+                // Held while a batch is removed, so that a daemon that was replaced removes nothing more.
                 let mut held = connection.begin().await.map_err(doing("begin to hold the marker"))?;
                 marker::hold(&mut held, self.mark).await?;
                 let gone = remove_some(session.connection(), &tables).await?;
@@ -139,7 +139,7 @@ impl Tenant<'_> {
         }
     }
 
-    /// The pool's tables with rows of their own, as they are written in a statement: those first that refer to others.
+    /// The pool's tables that have rows of their own, as written in a statement. Tables that refer to others come first.
     async fn tables(&self, connection: &mut PgConnection) -> Result<Vec<String>> {
         sqlx::query_scalar(
             "with recursive home (oid) as (select to_regnamespace($1)::oid),
@@ -159,27 +159,27 @@ impl Tenant<'_> {
     }
 }
 
-/// How the removal goes on, round for round: in each as many rows are deleted as there were at its beginning, and twice as many
-/// in the next where that was no use. Triggers may write rows meanwhile, of their own account, which the next rounds delete; but
-/// not without end.
+/// How the removal proceeds from round to round. A round deletes as many rows as there were at its beginning, and the
+/// next one deletes twice as many if that made no progress. Triggers may write rows meanwhile, and the next rounds
+/// delete those, but not without end.
 #[derive(Debug, Default)]
 struct RemovalRounds {
     removed: u64,
     /// Rows at the beginning of this round.
     left: u64,
-    /// The fewest that there were, and the rounds since then.
+    /// The smallest number of rows so far, and the number of rounds since then.
     fewest: Option<u64>,
     idle: u32,
 }
 
 impl RemovalRounds {
-    /// Whether there are rows; an error where they do not get fewer.
+    /// Whether rows are left. It is an error if their number does not fall.
     fn goes_on(&mut self, left: &[(String, u64)]) -> Result<bool> {
         self.left = left.iter().map(|(_, rows)| rows).sum();
         if self.left == 0 {
             return Ok(false);
         }
-        // A quarter less, at the least: triggers that write all rows but one again would take as many rounds as there are rows.
+        // At least a quarter less. If triggers write back all rows but one, there would be as many rounds as there are rows.
         if self.fewest.is_none_or(|fewest| self.left < fewest - fewest / 4) {
             (self.fewest, self.idle) = (Some(self.left), 0);
             return Ok(true);
@@ -195,19 +195,20 @@ impl RemovalRounds {
         )))
     }
 
-    /// Rows that are deleted before they are counted again.
+    /// How many rows are deleted before they are counted again.
     const fn round(&self) -> u64 {
         self.left << self.idle
     }
 }
 
-/// The tables that still have rows, with their number.
+/// Names the tables that still have rows, with the number of rows.
 fn told(left: &[(String, u64)]) -> String {
     left.iter().map(|(table, rows)| format!("{table}: {rows}")).collect::<Vec<_>>().join(", ")
 }
 
-/// Removes rows in a transaction of the tenant's own: of each table at most [`ROWS_A_BATCH`]. Where none can go because they
-/// refer to each other in a circle, all go in one statement. Gives how many went; an error where some stay.
+/// Removes rows in a transaction of the tenant, at most [`ROWS_A_BATCH`] of each table. If none can be removed
+/// because they refer to each other in a circle, all are removed in one statement. Returns how many were removed.
+/// It is an error if none can be.
 async fn remove_some(session: &mut PgConnection, tables: &[String]) -> Result<u64> {
     clean_up(session).await?;
     let mut tx = session.begin().await.map_err(doing("begin a batch of the tenant's rows"))?;
@@ -234,17 +235,17 @@ async fn remove_some(session: &mut PgConnection, tables: &[String]) -> Result<u6
             )));
         }
     }
-    // What a trigger put off runs here, as the tenant.
+    // What a trigger has deferred runs here, as the tenant.
     tx.commit().await.map_err(doing_for_a_tenant("commit the removal of rows"))?;
     Ok(gone)
 }
 
-/// What triggers left in the session is no business of what comes next in it.
+/// Discards what triggers left in the session, so that it does not affect what comes next.
 async fn clean_up(session: &mut PgConnection) -> Result<()> {
     execute(session, "discard all".to_owned(), "clean the session up").await
 }
 
-/// None where other rows still refer to them.
+/// Removes no rows if other rows still refer to them.
 async fn remove_some_of(tx: &mut PgConnection, table: &str) -> Result<u64> {
     const STILL_REFERRED_TO: [&str; 2] = ["23503", "23001"];
     let sql = format!(
@@ -263,7 +264,7 @@ async fn remove_some_of(tx: &mut PgConnection, table: &str) -> Result<u64> {
     }
 }
 
-/// The tables that still have rows, with their number, or [`MOST_COUNTED`].
+/// The tables that still have rows, with the number of rows, at most [`MOST_COUNTED`].
 async fn rows_left(session: &mut PgConnection, tables: &[String]) -> Result<Vec<(String, u64)>> {
     let mut left = Vec::new();
     for table in tables {

@@ -1,7 +1,7 @@
-//! What hostile migrations say, as data. Each runs after `payload.sql`, one file of a blueprint for each text.
+//! What hostile migrations contain, as data. Each runs after `payload.sql`, with one file of a blueprint for each text.
 //!
-//! `evil()` is the payload: it uses whatever rights the code that calls it has. An attack is a way to have it, or one
-//! statement of it, called with more rights than the tenant's own.
+//! `evil()` is the payload: it uses whatever rights its caller has. An attack tries to have the payload, or one statement
+//! of it, run with more rights than the tenant's own.
 
 mod outside;
 mod stored;
@@ -9,10 +9,10 @@ mod stored;
 pub(super) use outside::is_outside;
 use stored::{LATER, RUNNER};
 
-/// Name, and the texts of its files.
+/// The name, and the texts of the files.
 pub(super) type Attack = (&'static str, &'static [&'static str]);
 
-/// Statements that begin in the tenant's own rights and try to leave them.
+/// Statements that begin with the tenant's own rights and try to leave them.
 const ROLE_CHANGES: &[Attack] = &[
     ("the payload called directly", &["select evil();", "do $$ begin perform evil(); end $$;"]),
     ("reset role in a do block", &["do $$ begin execute 're' || 'set role'; execute 'create ro' || 'le pwned'; end $$;"]),
@@ -73,7 +73,7 @@ const TRANSACTION_CONTROL: &[Attack] = &[
     ),
 ];
 
-/// Settings of the session that later statements of somebody else would run under.
+/// Settings of the session under which later statements of others would run.
 const SETTINGS: &[Attack] = &[
     (
         "backslashes in strings",
@@ -202,7 +202,7 @@ pub(super) fn all() -> Vec<Attack> {
     [ROLE_CHANGES, TRANSACTION_CONTROL, LATER, RUNNER, outside::OUTSIDE, SETTINGS, BEYOND].concat()
 }
 
-/// What a lint already refuses when it stands in the open; each must name the rule.
+/// What a lint already refuses when it is written openly; each must name the rule.
 pub(super) const IN_THE_OPEN: &[(&str, &str)] = &[
     ("reset role;", "session_control"),
     ("set role {provisioner};", "session_control"),

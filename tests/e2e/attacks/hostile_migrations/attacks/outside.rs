@@ -1,8 +1,8 @@
-//! Attacks from files that run outside the transaction, where the session is the owner's own and no function holds it.
+//! Attacks from files that run outside the transaction, where the session is the owner's own and no function confines it.
 
 use super::Attack;
 
-/// What makes a file one that runs there.
+/// Whether a file runs there.
 pub(in crate::attacks::hostile_migrations) fn is_outside(sql: &str) -> bool {
     sql.starts_with("create index concurrently") || sql.starts_with("vacuum")
 }

@@ -1,9 +1,9 @@
-//! Attacks that leave something behind, to run when somebody else acts: triggers, cursors, views, functions, and the
+//! Attacks that leave something behind, which runs when somebody else acts: triggers, cursors, views, functions, and the
 //! function that runs the next file.
 
 use super::Attack;
 
-/// Code that is stored now, to run when somebody else acts.
+/// Code that is stored now and runs when somebody else acts.
 pub(super) const LATER: &[Attack] = &[
     (
         "a deferred constraint trigger",
@@ -130,7 +130,7 @@ pub(super) const LATER: &[Attack] = &[
     ),
 ];
 
-/// The function that runs a file, taken over for the next file.
+/// Taking over the function that runs a file, for the next file.
 pub(super) const RUNNER: &[Attack] = &[
     (
         "every definer function within reach made to run as its caller",

@@ -1,5 +1,5 @@
-//! The audit trail by events alone: searching, following, verifying, exporting.
-//! As in the modules beside, nothing is drawn and nobody is asked.
+//! The audit trail, driven by events alone: searching, following, verifying, exporting.
+//! As in the neighbouring modules, nothing is drawn and no daemon is asked.
 
 use crossterm::event::KeyCode;
 use tenantry_protocol::audit::{
@@ -26,7 +26,7 @@ fn screen(state: &State) -> &AuditScreen {
     }
 }
 
-/// The one page that was asked for.
+/// The single page that was requested.
 fn asked(effects: &[Effect]) -> (Ticket, &AuditFilter, Option<i64>) {
     match effects {
         [Effect::LoadAudit { ticket, query, before, .. }] => (*ticket, query, *before),

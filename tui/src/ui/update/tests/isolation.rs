@@ -1,5 +1,5 @@
-//! Verifying by keys: one tenant, the marked ones, all of them; what is said of it, and what stops it.
-//! As in the module above, nothing is drawn and nobody is asked.
+//! Verifying by keys: one tenant, the marked ones, all of them; what is reported, and what stops it.
+//! As in the parent module, nothing is drawn and no daemon is asked.
 
 use crossterm::event::KeyCode;
 use tenantry_protocol::isolation::{Depth, Grade, IsolationBadge};
@@ -14,7 +14,7 @@ use crate::ui::state::{Screen, State};
 use crate::ui::testing::{console, graded, isolation_report, now, operation, press, type_text};
 use crate::ui::ticket::Ticket;
 
-/// The one verification that was asked for: its ticket and whose it is.
+/// The single verification that was requested: its ticket and its tenant.
 fn asked(state: &State, effects: &[Effect]) -> (Ticket, String) {
     let asked: Vec<_> = effects
         .iter()
@@ -38,7 +38,7 @@ fn accept(state: &mut State, ticket: Ticket, slug: &str) -> Operation {
     running
 }
 
-/// The daemon does it: the tenant with its new badge is announced, then the end. Gives what is asked for then.
+/// The daemon verifies the tenant: it announces the tenant with its new badge, then the end. Returns what is requested next.
 fn ends(state: &mut State, running: Operation, grade: Grade) -> Vec<Effect> {
     let mut tenant = state.tenants.named(running.slug.as_str()).unwrap().clone();
     tenant.isolation = Some(IsolationBadge { grade, depth: Depth::Full, at: now() });

@@ -21,7 +21,7 @@ fn marked(state: &State) -> Vec<String> {
     state.tenants.marked().map(|tenant| tenant.slug.to_string()).collect()
 }
 
-/// The tenant as it is on the list, in another state.
+/// The tenant on the list, in another state.
 fn becomes(state: &State, slug: &str, new: TenantState) -> Event {
     let mut changed = state.tenants.named(slug).unwrap().clone();
     changed.state = new;
@@ -95,7 +95,7 @@ fn bulk(state: &State) -> &BulkRollback {
     }
 }
 
-/// The dialog for all three, everything counted and typed.
+/// The dialog for all three, with all effects known and the confirmation typed.
 fn at_bulk() -> State {
     let mut state = console(&["acme", "globex", "initech"]);
     press(&mut state, KeyCode::Char('*'));
@@ -106,7 +106,7 @@ fn at_bulk() -> State {
     state
 }
 
-/// The one rollback that was asked for.
+/// The single rollback that was requested.
 fn asked(effects: &[Effect]) -> (Ticket, &RollbackRequest) {
     match effects {
         [Effect::Rollback { ticket, request }] => (*ticket, request),
@@ -118,7 +118,7 @@ fn rollback_of(slug: &str, state: OperationState) -> Operation {
     Operation { kind: OperationKind::Rollback, ..operation(slug, state) }
 }
 
-/// The daemon accepts it and does it; gives what is asked for then.
+/// The daemon accepts the rollback and completes it; returns what is requested next.
 fn done(state: &mut State, ticket: Ticket, slug: &str) -> Vec<Effect> {
     let mut running = rollback_of(slug, OperationState::Running);
     update(state, Event::Started { ticket, result: Ok(Box::new(running.clone())) });
@@ -133,7 +133,7 @@ fn several_are_rolled_back_one_after_the_other_once_the_words_are_typed() {
     assert!(ctrl(&mut state, 'x').is_empty(), "the words are not whole");
     type_text(&mut state, "s");
     assert!(press(&mut state, KeyCode::Enter).is_empty(), "enter removes nothing");
-    // Whatever is marked and loaded behind it, it is about these three.
+    // Whatever is marked and loaded behind the dialog, it is about these three.
     update(&mut state, Event::Tenants(vec![tenant("other")]));
     let mut effects = ctrl(&mut state, 'x');
     for slug in ["acme", "globex", "initech"] {

@@ -1,5 +1,5 @@
 //! The console's behaviour, driven by events alone.
-//! Nothing is drawn and nobody is asked: what counts is the state afterwards, and which effects were asked for.
+//! Nothing is drawn and no daemon is asked: what counts is the resulting state, and which effects were requested.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod audit;
@@ -39,7 +39,7 @@ fn watched(body: EventBody) -> Event {
     })
 }
 
-/// At the confirmation, with the plan that was asked for.
+/// The confirmation step, with the plan that was requested.
 fn at_confirmation() -> (State, Ticket) {
     let mut state = console(&["globex"]);
     press(&mut state, KeyCode::Char('n'));

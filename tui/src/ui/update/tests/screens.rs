@@ -1,5 +1,5 @@
-//! Palette, retry and credentials: ways between screens, driven by events alone.
-//! As in the module above, nothing is drawn and nobody is asked.
+//! Palette, retry and credentials: the ways between screens, driven by events alone.
+//! As in the parent module, nothing is drawn and no daemon is asked.
 
 use crossterm::event::{KeyCode, KeyEvent};
 use tenantry_protocol::operation::{Failure, OperationState};
@@ -168,7 +168,7 @@ fn a_tenant_that_ended_while_the_daemon_was_away_is_not_forgotten() {
     update(&mut state, Event::Operation(Box::new(running.clone())));
     update(&mut state, Event::Lost("gone".into()));
     let asked = update(&mut state, Event::Tenants(vec![tenant("acme")]));
-    // The other row is a new tenant of the same name, as far as ids go.
+    // The acme of the new list has another id, so the old acme is loaded as well.
     assert!(asked.contains(&Effect::LoadDetail(cut.id.to_string())), "{asked:?}");
     cut.state = TenantState::RolledBack { reason: "the daemon ended".into() };
     let failure = Failure { step: "migrations".into(), message: "cut short".into(), ..Failure::default() };

@@ -1,5 +1,5 @@
-//! The audit trail as text: list, record, export, and the alarm that stands on every screen.
-//! Drawn on the same backend of cells as the others.
+//! The audit trail as text: list, record, export, and the alarm on every screen.
+//! Drawn on the same cell backend as the others.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use crossterm::event::KeyCode;

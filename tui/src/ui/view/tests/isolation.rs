@@ -1,5 +1,5 @@
-//! Isolation as text: the report, what of it the tenant's own screen shows, and the fleet.
-//! Drawn on the same backend of cells as the others.
+//! Isolation as text: the report, the part of it on the tenant's own screen, and the fleet.
+//! Drawn on the same cell backend as the others.
 
 use crossterm::event::KeyCode;
 use tenantry_protocol::isolation::{Depth, Grade, IsolationBadge, IsolationReport, LintFinding, Verdict};
@@ -44,7 +44,7 @@ fn answer(state: &mut State, report: IsolationReport) {
     update(state, Event::Detail { id, result: Ok(Box::new(detail)) });
 }
 
-/// The console at the isolation of all.
+/// The console at the isolation of all tenants.
 pub(super) fn fleet() -> State {
     let mut state = console(&[]);
     let mut core = graded("wayne", Some(Grade::A));

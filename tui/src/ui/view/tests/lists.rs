@@ -1,5 +1,5 @@
 //! The list of operations, marks and orders, and the dialogs that remove, as text; and what small screens show.
-//! Drawn on the same backend of cells as the others.
+//! Drawn on the same cell backend as the others.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use crossterm::event::KeyCode;

@@ -1,5 +1,5 @@
-//! The screens as text, drawn on a backend of cells.
-//! Snapshots freeze the layouts at 80 columns; that nothing breaks at other sizes is one test for all screens.
+//! The screens as text, drawn on a cell backend.
+//! Snapshots freeze the layouts at 80 columns; one test for all screens shows that nothing breaks at other sizes.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod audit;

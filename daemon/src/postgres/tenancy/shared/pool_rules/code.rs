@@ -1,11 +1,11 @@
 //! Code of the blueprint that would run with the rights of the pool's owner, or with row-level security switched off.
 //!
-//! PostgreSQL runs a referential action as the owner of the table that it changes, and switches row-level security off for
-//! it, forced or not. Triggers before the action, the conditions of all triggers, checks and generated columns run there,
-//! and from 18 on triggers after it, too. ANALYZE, VACUUM and REINDEX evaluate index expressions, statistics and the
-//! functions of range types as the owner, and so does the planner when it plans a referential check.
+//! PostgreSQL runs a referential action as the owner of the table that it changes, and switches row-level security off for it,
+//! even if it is forced. Triggers before the action, the conditions of all triggers, checks and generated columns run in that
+//! context, and from version 18 on triggers after the action, too. ANALYZE, VACUUM and REINDEX evaluate index expressions,
+//! statistics and the functions of range types as the owner, and so does the planner when it plans a referential check.
 
-/// A query each, which gives a sentence for everything that it finds.
+/// Queries that each return one sentence for everything that they find.
 pub(super) const RULES: &[&str] = &[
     "select format('the trigger %s of table %s would run inside the foreign key %s (%s), with the rights of the tables'' owner and '
             'past every policy, and so would one after it from PostgreSQL 18 on: leave the action out of the foreign key, and change '
@@ -20,7 +20,7 @@ pub(super) const RULES: &[&str] = &[
     "select distinct format('%s calls %s, which PostgreSQL would run with the rights of the tables'' owner: fill a column in a trigger '
             'before insert or update, or check there', what, proname)
      from called where in_condition_of is null and called.grade not in ('i', called.volatility)",
-    // Range types, casts, operators, policies, and whatever else has a function in it.
+    // Range types, casts, operators, policies, and everything else that contains a function.
     "select format('%s uses the function %s, which may stand in triggers, views, defaults and other functions alone: PostgreSQL '
             'could run it with the rights of the tables'' owner',
             replace(pg_describe_object(d.classid, d.objid, d.objsubid), $1 || '.', ''), f.proname)
@@ -31,7 +31,7 @@ pub(super) const RULES: &[&str] = &[
      where t.typtype is distinct from 'd' and d.classid not in ('pg_proc'::regclass, 'pg_trigger'::regclass, 'pg_rewrite'::regclass,
          -- Told of above; of a domain it is the default alone, which no action and no maintenance evaluates.
          'pg_class'::regclass, 'pg_constraint'::regclass, 'pg_attrdef'::regclass, 'pg_statistic_ext'::regclass)",
-    // An index compares with the functions of its operator class, and ANALYZE with those of the columns' types.
+    // An index compares with the functions of its operator class, and ANALYZE compares with those of the columns' types.
     "select distinct format('the operator class %s uses the function %s, which finds what it calls by name: PostgreSQL would run it '
             'with the rights of the tables'' owner', c.opcname, f.proname)
      from (select unnest(i.indclass) as oid from base join pg_index i on i.indrelid = base.oid

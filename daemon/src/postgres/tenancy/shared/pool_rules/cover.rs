@@ -1,10 +1,10 @@
-//! The cover: the daemon's policy on every table, as the daemon made it, and no other.
+//! The cover: every table has the daemon's policy, as the daemon made it, and no other policy.
 
-/// A query each, which gives a sentence for everything that it finds.
+/// Queries that each return one sentence for everything that they find.
 pub(super) const RULES: &[&str] = &[
     "select format('table %s has the policy %s, and the daemon''s must be the only one', b.relname, polname)
      from base b join pg_policy p on p.polrelid = b.oid where polname is distinct from $2",
-    // The text is as PostgreSQL tells what `pool_ddl::COVER` says.
+    // The text is the form in which PostgreSQL prints the expression of `pool_ddl::COVER`.
     "select format('row-level security is not in force on table %s', relname)
      from base b where $2 is not null and not (relrowsecurity and relforcerowsecurity
        and exists (select from pg_policy p

@@ -1,13 +1,13 @@
-//! Keys and references: none of them may compare one tenant's rows with another's, or change whose a row is.
+//! Keys and references: none of them may compare rows of different tenants, or change which tenant a row belongs to.
 
-/// A query each, which gives a sentence for everything that it finds.
+/// Queries that each return one sentence for everything that they find.
 pub(super) const RULES: &[&str] = &[
     "select format('table %s has no column tenant_id of type uuid that is not null', relname) from base where tenant is null",
     "select format('%s of table %s does not contain tenant_id, so that it tells tenants of each other''s rows', x.relname, b.relname)
      from base b join pg_index i on i.indrelid = b.oid join pg_class x on x.oid = i.indexrelid
      where b.tenant is not null and (i.indisunique or i.indisexclusion)
        and not b.tenant = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])",
-    // An exclusion, or a key WITHOUT OVERLAPS, names the operator of each column.
+    // An exclusion constraint, or a key WITHOUT OVERLAPS, names the operator of each column.
     "select format('%s of table %s does not compare tenant_id by equality, so that it tells tenants of each other''s rows: write '
             'tenant_id with =', x.relname, b.relname)
      from base b join pg_index i on i.indrelid = b.oid join pg_class x on x.oid = i.indexrelid

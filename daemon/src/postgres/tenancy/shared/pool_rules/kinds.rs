@@ -1,6 +1,6 @@
-//! Kinds of objects: those that a pool is made of. Everything else is refused, and so is what the owner has elsewhere.
+//! Kinds of objects that a pool may consist of. Everything else is refused, and so is what the owner has elsewhere.
 
-/// A query each, which gives a sentence for everything that it finds.
+/// Queries that each return one sentence for everything that they find.
 pub(super) const RULES: &[&str] = &[
     "select format('%s %s ignores row-level security', case relkind when 'm' then 'the materialized view' else 'the foreign table' end,
             relname)
@@ -11,7 +11,7 @@ pub(super) const RULES: &[&str] = &[
          'pg_collation'::regclass, 'pg_ts_config'::regclass, 'pg_ts_dict'::regclass,
          -- It has rules of its own.
          'pg_default_acl'::regclass)",
-    // A cast or a transform has no schema. What comes with a type by itself depends on it internally.
+    // A cast or a transform has no schema. What the server makes together with a type depends on the type internally.
     "select format('%s is nothing that tenants may share', replace(pg_describe_object(d.classid, d.objid, 0), $1 || '.', ''))
      from shape join pg_depend d on d.refclassid = 'pg_type'::regclass and d.refobjid = shape.oid and d.deptype in ('n', 'a')
      where d.classid not in ('pg_class'::regclass, 'pg_type'::regclass, 'pg_proc'::regclass, 'pg_constraint'::regclass,

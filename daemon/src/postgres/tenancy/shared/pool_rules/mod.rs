@@ -1,9 +1,9 @@
-//! What a pool may be: every object, right, key and stored expression in its schema is held against a list of what is
-//! allowed. Whatever the list does not allow is refused by name.
+//! What a pool may be: every object, right, key and stored expression in its schema is checked against a list of what is
+//! allowed. Everything that is not on the list is refused by name.
 //!
-//! Invariants: after a pool is built no code of its blueprint runs with the rights of its owner, who passes row-level
-//! security in referential actions; and no key, right or object lets one tenant see, change or guess another's rows. The
-//! rules read the catalog alone. They evaluate nothing that the pool's owner made.
+//! Invariants: after a pool is built, no code of its blueprint runs with the rights of its owner, who bypasses row-level
+//! security in referential actions. No key, right or object lets one tenant see, change or guess the rows of another. The
+//! rules only read the catalog. They evaluate nothing that the pool's owner made.
 
 use std::sync::LazyLock;
 
@@ -21,21 +21,20 @@ mod kinds;
 mod references;
 mod rights;
 
-/// Raised whenever a rule is added or changed: a pool that was held to earlier rules is looked at again before the next
-/// tenant joins it.
+/// Raised whenever a rule is added or changed. A pool that was checked against earlier rules is checked again
+/// before the next tenant joins it.
 pub(super) const RULES_VERSION: i32 = 3;
 
-/// How far the build of the pool is.
+/// How far the build of the pool has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::postgres) enum Stage {
-    /// The blueprint's files ran. The daemon's policies are still to come.
+    /// The blueprint's files have run. The daemon's policies are still missing.
     Uncovered,
-    /// The pool has its policies, and its build is over or about to be.
+    /// The pool has its policies, and its build is finished or about to be.
     Finished,
 }
 
-/// What stands against the pool, a sentence each, in the order of the alphabet and at most [`MOST`]; nothing if all rules
-/// are kept.
+/// The rules that the pool breaks, one sentence each, in alphabetical order and at most [`MOST`]; empty if it keeps all rules.
 pub(in crate::postgres) async fn broken(
     connection: &mut PgConnection,
     pool: &PlacementName,
@@ -51,7 +50,7 @@ pub(in crate::postgres) async fn broken(
         .map_err(doing("hold the pool against its rules"))
 }
 
-/// Sentences that are told at a time; a blueprint's author mends them and tries again.
+/// How many sentences are reported at a time. The blueprint's author fixes these problems and tries again.
 const MOST: usize = 50;
 
 fn all() -> String {
@@ -63,7 +62,7 @@ fn all() -> String {
     )
 }
 
-/// The pool, by its schema.
+/// The pool, identified by its schema.
 const POOL: &str = "
     pool as materialized (
         select n.oid as schema, n.nspacl, r.oid as owner, a.oid as app
@@ -71,12 +70,12 @@ const POOL: &str = "
         where n.nspname = $1),
     home (oid) as (select schema from pool)";
 
-/// What must stand on nothing else.
+/// The objects that must not depend on anything else.
 const ROOT: &str = "
     root as (
         select classid, objid from inside union all select 'pg_namespace'::regclass, schema from pool)";
 
-/// What the rules speak of. `$1` is the pool, `$2` the daemon's policy, or null while the tables have none.
+/// The objects that the rules are about. `$1` is the pool. `$2` is the daemon's policy, or null while the tables have none.
 const PARTS: &str = "
     relation as materialized (
         select c.*, (select a.attnum from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id'

@@ -1,7 +1,8 @@
-//! What the pool stands on: itself, PostgreSQL, extensions and what the daemon gives, and nobody else's objects. Whoever owns
-//! those could change them later, and what they then do would run inside the pool; with them the pool's columns would go.
+//! What a pool may depend on: itself, PostgreSQL, extensions and what the daemon provides, but no objects of others.
+//! The owner of such an object could change it later, and the new code would run inside the pool. Dropping it would
+//! drop columns of the pool, too.
 
-/// A query each, which gives a sentence for everything that it finds.
+/// Queries that each return one sentence for everything that they find.
 pub(super) const RULES: &[&str] = &[
     "select format('%s stands on %s, whose owner could change it or drop it: make one among the shared tables instead',
             replace(pg_describe_object(classid, objid, objsubid), $1 || '.', ''), pg_describe_object(refclassid, refobjid, 0))

@@ -1,7 +1,7 @@
-//! Rights: exactly those that the daemon gives. A blueprint may take some of them back from its application, and hands
-//! none on.
+//! Rights: exactly those that the daemon grants. A blueprint may revoke some of them from its application, but
+//! may not grant them to others.
 
-/// A query each, which gives a sentence for everything that it finds.
+/// Queries that each return one sentence for everything that they find.
 pub(super) const RULES: &[&str] = &[
     "select format('%s has %s%s on %s, which it must not have', coalesce(nullif(grantee, 0)::regrole::text, 'PUBLIC'), privilege_type,
             case when is_grantable then ' with grant option' else '' end, object)
@@ -18,8 +18,9 @@ pub(super) const RULES: &[&str] = &[
      from base, pool
      where not (has_table_privilege(app, base.oid, 'select') and has_table_privilege(app, base.oid, 'insert')
        and has_table_privilege(app, base.oid, 'update') and has_table_privilege(app, base.oid, 'delete'))",
-    // What is built is built: nothing is made any more for which they would be needed, and a tenant could drop them. Those of
-    // the role that all tenants are members of are no finding of any: each could make them, and the daemon takes them away.
+    // Nothing that would need them is made in a finished pool any more, and a tenant could drop them. Default
+    // privileges of the role that all tenants are members of are not a finding: each tenant could have made them,
+    // and the daemon removes them.
     "select format('%s has %s on future objects (%s), which it must not have', coalesce(nullif(grantee, 0)::regrole::text, 'PUBLIC'),
             privilege_type, defaclobjtype)
      from pool, pg_default_acl d, aclexplode(d.defaclacl) a
