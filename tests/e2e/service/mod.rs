@@ -3,6 +3,7 @@
 mod configuration;
 mod embedded;
 mod logs;
+mod releases;
 mod reload;
 mod starting;
 mod unfit_targets;

@@ -100,18 +100,3 @@ async fn a_log_in_files_is_json_to_its_last_line_and_holds_no_secret() {
     assert!(!text.contains(made.credentials.password.as_deref().unwrap()), "{text}");
     assert_eq!(ended.log, "", "what goes to the files does not go to standard error too");
 }
-
-#[tokio::test]
-async fn a_control_database_of_a_newer_version_is_refused_with_what_to_do() {
-    let mut env = Env::new().await;
-    env.take_daemon().stop().await;
-    let newer = "insert into control.schema_version (number, name) values (9999, '9999_from_the_future.sql')";
-    env.cluster.execute(&env.control_db, newer.to_owned()).await;
-    let config = env.config_path();
-    let arguments = ["--config", config.to_str().unwrap()];
-    let ended = Daemon::try_start(&arguments, &env.dir).await.expect_err("it is refused");
-    assert!(!ended.status.success());
-    for text in ["version 9999", "install the newer"] {
-        assert!(ended.log.contains(text), "'{text}' is not said: {}", ended.log);
-    }
-}

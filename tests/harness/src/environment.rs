@@ -1,6 +1,6 @@
 //! A test's own installation: a control database, a target database, roles as production has them, and the daemon.
 //!
-//! The daemon's roles are no superusers. Every name is the test's own, so tests on one cluster do not meet.
+//! The daemon's roles are not superusers. Every name is the test's own, so tests on one cluster do not meet.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -72,8 +72,15 @@ impl Env {
 
     /// The databases and roles alone: no configuration, no daemon.
     pub async fn prepare(cluster: Arc<Cluster>) -> Self {
+        let env = Self::unmade(cluster);
+        env.make_databases().await;
+        env
+    }
+
+    /// The names alone. The first on a cluster of its own has the same names on each.
+    pub fn unmade(cluster: Arc<Cluster>) -> Self {
         let number = cluster.next_number();
-        let env = Self {
+        Self {
             dir: cluster.new_dir(),
             control_db: format!("control_{number}"),
             target_db: format!("target_{number}"),
@@ -83,9 +90,7 @@ impl Env {
             server_dir: cluster.socket_dir(),
             cluster,
             daemon: None,
-        };
-        env.make_databases().await;
-        env
+        }
     }
 
     async fn make_databases(&self) {

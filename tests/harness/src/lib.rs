@@ -26,6 +26,7 @@ pub mod daemon;
 pub mod environment;
 pub mod isolation;
 pub mod reaper;
+pub mod release;
 pub mod rpc;
 pub mod scratch;
 pub mod small_disk;
