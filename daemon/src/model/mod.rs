@@ -11,6 +11,5 @@ pub mod operation;
 mod operation_histories;
 pub mod plan_hash;
 pub mod step;
-#[cfg(test)]
-mod stored_rows;
+pub mod stored;
 pub mod tenant;

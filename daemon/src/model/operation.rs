@@ -10,6 +10,7 @@ use tenantry_protocol::operation::{Failure, OperationKind};
 
 use super::blueprint::Blueprint;
 pub use super::step::Step;
+use super::stored::FailureShape;
 
 pub mod left;
 
@@ -83,15 +84,17 @@ pub enum Event {
     },
     StepFailed {
         step: Step,
+        #[serde(with = "FailureShape")]
         failure: Failure,
     },
     /// Somebody asked for the operation's end, or its time was over, before its next step.
     Interrupted {
+        #[serde(with = "FailureShape")]
         failure: Failure,
     },
     /// Somebody asked for its end before it had begun.
     Cancelled,
-    /// The build came to nothing, as its marker proves, and another one begins.
+    /// The build left nothing, as its marker proves, and another one begins.
     Rebuilt,
     /// A daemon took the operation up; whether the marker says that the build is committed, or that the removal has begun.
     TakenUp {
@@ -101,6 +104,7 @@ pub enum Event {
     Undone,
     /// The undo, or a removal, gave up.
     Stuck {
+        #[serde(with = "FailureShape")]
         failure: Failure,
         left: String,
     },
@@ -160,7 +164,7 @@ impl Outside {
     }
 }
 
-// As for what is outside: the journals of before stay as they were.
+// As with `outside`: journals of earlier builds stay as they were.
 fn is_schema(tenancy: &Tenancy) -> bool {
     *tenancy == Tenancy::Schema
 }
@@ -210,7 +214,7 @@ impl Kind {
     }
 
     /// What an operator types to change a tenant's secrets again; `None` for all other kinds, which are retried by their
-    /// operation. A secret is in the answer, so that nobody can ask for it but whoever gets that answer.
+    /// operation. A secret is in the answer, so that only the caller who gets that answer can have it.
     pub fn command_of_secrets(self, slug: &Slug) -> Option<String> {
         let action = match self {
             Self::IssueCredentials => "issue",
@@ -308,7 +312,7 @@ impl Progress {
         }
     }
 
-    /// It can still be given up: what it did so far can be taken back.
+    /// It can still be cancelled: everything that it did so far can be undone.
     pub fn has_way_back(&self) -> bool {
         matches!(self.action(), Action::Run(step) if !step.is_final())
     }

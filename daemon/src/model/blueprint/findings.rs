@@ -66,7 +66,7 @@ impl Findings {
         self.errors.sort_by(by_place);
         self.warnings.sort_by(by_place);
         if self.left_out > 0 {
-            let message = format!("{} more findings are not shown: mend these first", self.left_out);
+            let message = format!("{} more findings are not shown: fix these first", self.left_out);
             self.warnings.push(Finding {
                 severity: Severity::Warning,
                 code: "more_findings".to_owned(),

@@ -5,11 +5,12 @@ use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool};
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::name::{Slug, TargetName};
-use tenantry_protocol::operation::{Operation, OperationKind, OperationState};
+use tenantry_protocol::operation::{Operation, OperationKind};
 use tenantry_protocol::tenant::TenantState;
 use uuid::Uuid;
 
 use crate::model::operation::Event;
+use crate::model::stored::{StoredOperationState, StoredStep, StoredTenantState};
 
 use super::tenants::{corrupt, read};
 use crate::postgres::error::{Error, Result, doing};
@@ -24,7 +25,7 @@ pub struct IdempotencyKey<'a> {
     pub request_digest: &'a [u8; 32],
 }
 
-/// What belongs to an operation besides itself, for whoever takes it up.
+/// What is stored with an operation for the daemon that takes it over.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Context<'a> {
     pub plan_hash: Option<&'a str>,
@@ -45,14 +46,14 @@ pub async fn insert(tx: &mut PgConnection, operation: &Operation, context: Conte
     .bind(operation.tenant_id.as_uuid())
     .bind(operation.kind.name())
     .bind(operation.state.name())
-    .bind(Json(&operation.steps))
+    .bind(Json(StoredStep::all(&operation.steps)))
     .bind(&operation.actor)
     .bind(context.plan_hash)
     .bind(context.epoch)
     .bind(i64::try_from(operation.budget_ms).unwrap_or(i64::MAX))
     .bind(operation.requested_at)
     .bind(context.arguments.map(Json))
-    .bind(context.state_before.map(Json))
+    .bind(context.state_before.map(|state| Json(StoredTenantState(state.clone()))))
     .execute(tx)
     .await
     .map(|_| ())
@@ -69,8 +70,8 @@ pub async fn update(tx: &mut PgConnection, operation: &Operation) -> Result<()> 
     )
     .bind(operation.id.as_uuid())
     .bind(operation.state.name())
-    .bind(Json(detail(&operation.state)))
-    .bind(Json(&operation.steps))
+    .bind(Json(StoredOperationState::detail(&operation.state)))
+    .bind(Json(StoredStep::all(&operation.steps)))
     .bind(operation.state.is_final())
     // The daemon's own measure; the database's clock may be another machine's.
     .bind(operation.duration_ms.unwrap_or_default() / 1_000.0)
@@ -223,7 +224,8 @@ pub async fn stored(pool: &PgPool, id: OperationId) -> Result<Option<StoredOpera
     Ok(Some(StoredOperation {
         operation: operation(&row)?,
         arguments: read::<Json<_>>(&row, "arguments")?.0,
-        state_before: read::<Option<Json<_>>>(&row, "state_before")?.map(|Json(state)| state),
+        state_before: read::<Option<Json<_>>>(&row, "state_before")?
+            .map(|Json(StoredTenantState(state))| state),
         journal: journal.collect::<Result<_>>()?,
     }))
 }
@@ -234,7 +236,7 @@ pub async fn before_attention(
     id: OperationId,
     next_command: &str,
 ) -> Result<Option<TenantState>> {
-    let found: Option<Option<Json<TenantState>>> = sqlx::query_scalar(
+    let found: Option<Option<Json<StoredTenantState>>> = sqlx::query_scalar(
         "select state_before from control.operation
          where id = $1 and state = 'needs_attention' and state_detail ->> 'next_command' = $2",
     )
@@ -243,14 +245,12 @@ pub async fn before_attention(
     .fetch_optional(tx)
     .await
     .map_err(doing("look where the tenant stood"))?;
-    Ok(found.flatten().map(|Json(state)| state))
+    Ok(found.flatten().map(|Json(StoredTenantState(state))| state))
 }
 
 fn operation(row: &PgRow) -> Result<Operation> {
-    let Json(mut state) = read::<Json<serde_json::Value>>(row, "state_detail")?;
-    if let Some(object) = state.as_object_mut() {
-        object.insert("name".to_owned(), read::<String>(row, "state")?.into());
-    }
+    let Json(detail) = read::<Json<serde_json::Value>>(row, "state_detail")?;
+    let Json(steps) = read::<Json<Vec<StoredStep>>>(row, "steps")?;
     let kind = serde_json::Value::String(read(row, "kind")?);
     Ok(Operation {
         id: OperationId::from_uuid(read(row, "id")?),
@@ -258,19 +258,11 @@ fn operation(row: &PgRow) -> Result<Operation> {
         tenant_id: TenantId::from_uuid(read(row, "tenant_id")?),
         slug: Slug::parse(&read::<String>(row, "slug")?).map_err(corrupt)?,
         target: TargetName::parse(&read::<String>(row, "target")?).map_err(corrupt)?,
-        state: serde_json::from_value(state).map_err(corrupt)?,
-        steps: read::<Json<_>>(row, "steps")?.0,
+        state: StoredOperationState::read(read(row, "state")?, detail).map_err(corrupt)?,
+        steps: steps.into_iter().map(|StoredStep(step)| step).collect(),
         actor: read(row, "actor")?,
         requested_at: read(row, "requested_at")?,
         duration_ms: read(row, "duration_ms")?,
         budget_ms: read::<i64>(row, "budget_ms")?.unsigned_abs(),
     })
-}
-
-fn detail(state: &OperationState) -> serde_json::Value {
-    let mut value = serde_json::to_value(state).unwrap_or_default();
-    if let Some(object) = value.as_object_mut() {
-        object.remove("name");
-    }
-    value
 }

@@ -5,6 +5,7 @@ use sqlx::{PgConnection, PgPool};
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::isolation::{Grade, IsolationReport};
 
+use crate::model::stored::StoredReport;
 use crate::postgres::error::{Result, doing};
 
 /// What the tenant's grade was before a report.
@@ -34,7 +35,7 @@ pub async fn insert(
     .bind(tenant.as_uuid())
     .bind(report.at)
     .bind(report.holds())
-    .bind(Json(report))
+    .bind(Json(StoredReport(report.clone())))
     .execute(&mut *tx)
     .await
     .map_err(doing("store the isolation report"))?;
@@ -57,7 +58,7 @@ pub async fn insert(
 /// The newest report about a tenant. One from before reports were bounded can have any number of findings: the server gives
 /// the first of them, and how many more there are.
 pub async fn newest(pool: &PgPool, tenant: TenantId) -> Result<Option<IsolationReport>> {
-    let found: Option<Json<IsolationReport>> = sqlx::query_scalar(
+    let found: Option<Json<StoredReport>> = sqlx::query_scalar(
         "select case when jsonb_array_length(coalesce(report->'findings', '[]')) <= 200 then report
                      else report || jsonb_build_object(
                          'findings', jsonb_path_query_array(report, '$.findings[0 to 199]'),
@@ -69,5 +70,5 @@ pub async fn newest(pool: &PgPool, tenant: TenantId) -> Result<Option<IsolationR
     .fetch_optional(pool)
     .await
     .map_err(doing("read the isolation report"))?;
-    Ok(found.map(|Json(report)| report.bounded()))
+    Ok(found.map(|Json(StoredReport(report))| report.bounded()))
 }

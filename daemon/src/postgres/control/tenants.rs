@@ -12,6 +12,7 @@ use tenantry_protocol::tenant::state::TenantStage;
 use tenantry_protocol::tenant::{CredentialsIssued, LastOperation, Tenant, TenantState};
 use uuid::Uuid;
 
+use crate::model::stored::StoredTenantState;
 use crate::postgres::error::{Error, Result, doing};
 
 /// A tenant as it is first written.
@@ -117,7 +118,7 @@ pub async fn set_state(
     .bind(id.as_uuid())
     .bind(from.iter().map(|stage| stage.name()).collect::<Vec<_>>())
     .bind(state.name())
-    .bind(Json(state_detail(state)))
+    .bind(Json(StoredTenantState::detail(state)))
     .bind(match state {
         TenantState::Retiring { purge_after } => *purge_after,
         _ => None,
@@ -342,24 +343,15 @@ pub(super) fn version(row: &PgRow) -> Result<BlueprintVersion> {
     Ok(BlueprintVersion::new(part("major")?, part("minor")?))
 }
 
-fn state_detail(state: &TenantState) -> serde_json::Value {
-    let mut value = serde_json::to_value(state).unwrap_or_default();
-    if let Some(object) = value.as_object_mut() {
-        object.remove("name");
-    }
-    value
-}
-
 fn state_of(row: &PgRow) -> Result<TenantState> {
     let Json(mut detail) = read::<Json<serde_json::Value>>(row, "state_detail")?;
     if let Some(object) = detail.as_object_mut() {
-        object.insert("name".to_owned(), read::<String>(row, "state")?.into());
         // From before accounts of failures were bounded.
         if let Some(serde_json::Value::String(reason)) = object.get_mut("reason") {
             *reason = brief::cut(reason, 2 * LONGEST_ACCOUNT);
         }
     }
-    serde_json::from_value(detail).map_err(corrupt)
+    StoredTenantState::read(read(row, "state")?, detail).map_err(corrupt)
 }
 
 pub(super) fn read<'r, T: sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>>(

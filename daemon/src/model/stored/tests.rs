@@ -1,18 +1,19 @@
 //! Rows as earlier builds stored them: each column of JSON in the control database, one row for each shape that it can have.
 //!
-//! They are frozen. A row is never changed here, whatever becomes of the types: what does not read back as it was would be
-//! lost from the registry or the journal of whoever upgrades.
+//! They are frozen. A row is never changed here, however the types change: a row that does not read back as it was would be
+//! lost from the registry or the journal of an installation that is upgraded.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tenantry_protocol::isolation::IsolationReport;
-use tenantry_protocol::operation::{OperationState, StepProgress};
-use tenantry_protocol::tenant::TenantState;
+use tenantry_protocol::blueprint::Tenancy;
+use tenantry_protocol::isolation::{Depth, Grade};
+use tenantry_protocol::operation::OperationKind;
 
-use super::operation::Event;
+use super::{StoredOperationState, StoredReport, StoredStep, StoredTenantState};
+use crate::model::operation::Event;
 
 /// Each row is read, and written again as it was.
 fn read_back<T: DeserializeOwned + Serialize>(rows: &[&str]) {
@@ -23,7 +24,7 @@ fn read_back<T: DeserializeOwned + Serialize>(rows: &[&str]) {
     }
 }
 
-/// A row of before a field was added is read too, and what is missing has the value that stands beside it.
+/// A row that was stored before a field was added is read too, and a missing field has the value given here.
 fn read_as<T: DeserializeOwned + Serialize>(row: &str, now: &str) {
     let read: T = serde_json::from_str(row).unwrap();
     assert_eq!(serde_json::to_value(read).unwrap(), serde_json::from_str::<Value>(now).unwrap());
@@ -32,7 +33,7 @@ fn read_as<T: DeserializeOwned + Serialize>(row: &str, now: &str) {
 /// `tenant.state_detail` with `tenant.state` as its name; `operation.state_before` has both.
 #[test]
 fn states_of_tenants_are_read() {
-    read_back::<TenantState>(&[
+    read_back::<StoredTenantState>(&[
         r#"{"name":"provisioning"}"#,
         r#"{"name":"active"}"#,
         r#"{"name":"suspended"}"#,
@@ -48,7 +49,7 @@ fn states_of_tenants_are_read() {
 /// `operation.state_detail` with `operation.state` as its name.
 #[test]
 fn states_of_operations_are_read() {
-    read_back::<OperationState>(&[
+    read_back::<StoredOperationState>(&[
         r#"{"name":"queued"}"#,
         r#"{"name":"running"}"#,
         r#"{"name":"succeeded"}"#,
@@ -64,7 +65,7 @@ fn states_of_operations_are_read() {
 /// An element of `operation.steps`.
 #[test]
 fn steps_of_operations_are_read() {
-    read_back::<StepProgress>(&[
+    read_back::<StoredStep>(&[
         r#"{"step":"roles","title":"create the marker and the tenant's roles","status":"waiting","atomic":true}"#,
         r#"{"step":"migrations","title":"apply the blueprint's migrations","status":"running","atomic":true,"count":{"done":3,"total":11}}"#,
         r#"{"step":"commit","title":"commit","status":"done","atomic":true,"duration_ms":4.25}"#,
@@ -132,7 +133,7 @@ fn the_journal_is_read() {
 /// `isolation_report.report`
 #[test]
 fn isolation_reports_are_read() {
-    read_back::<IsolationReport>(&[r#"{
+    read_back::<StoredReport>(&[r#"{
         "battery_version":8,"at":"2026-11-29T06:15:00Z","depth":"full","tenancy":"shared","server_version":"15.18",
         "verdicts":[{"probe":"read","meaning":"…","held":true,"expected":["42501"],"got":"42501","evidence":"denied"},
                     {"probe":"advisory_locks","meaning":"…","held":false,"expected":[],"evidence":"taken","remedy":"closed by an administrator"}],
@@ -141,9 +142,30 @@ fn isolation_reports_are_read() {
         "residual":[{"name":"catalog_names","meaning":"names of others can be read"}],
         "victim_unchanged":true,"duration_ms":812.5}"#]);
     // Of the first release of the battery.
-    read_as::<IsolationReport>(
+    read_as::<StoredReport>(
         r#"{"battery_version":1,"at":"2026-11-20T06:15:00Z","verdicts":[],"victim_unchanged":true,"duration_ms":7.5}"#,
         r#"{"battery_version":1,"at":"2026-11-20T06:15:00Z","depth":"core","tenancy":"schema","server_version":"","verdicts":[],
             "lints":0,"findings":[],"residual":[],"victim_unchanged":true,"duration_ms":7.5}"#,
     );
+}
+
+/// `operation.kind`, `tenant.tenancy`, `tenant.isolation_depth` and `tenant.isolation_grade` hold names alone.
+#[test]
+fn names_are_read() {
+    read_back::<OperationKind>(&[
+        r#""provision""#,
+        r#""rollback""#,
+        r#""suspend""#,
+        r#""resume""#,
+        r#""update""#,
+        r#""retire""#,
+        r#""purge""#,
+        r#""issue_credentials""#,
+        r#""rotate_credentials""#,
+        r#""finish_rotation""#,
+        r#""verify""#,
+    ]);
+    read_back::<Tenancy>(&[r#""schema""#, r#""shared""#, r#""database""#]);
+    read_back::<Depth>(&[r#""core""#, r#""full""#]);
+    read_back::<Grade>(&[r#""A""#, r#""B""#, r#""F""#]);
 }
