@@ -19,7 +19,7 @@ pub(crate) enum Action {
     Filter,
     Audit,
     LastOperation,
-    Operations,
+    Show(Place),
     Reload,
     Mark,
     MarkAll,
@@ -56,4 +56,27 @@ pub(crate) enum Action {
     Verdict,
     Export,
     StopExport,
+}
+
+/// What can be shown from any screen, without a word more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Tenants,
+    Operations,
+    /// How isolated all tenants are.
+    Isolation,
+}
+
+impl Place {
+    /// Those that are commands of the palette. `isolation` is one that takes a tenant, too.
+    pub(crate) const COMMANDS: [Self; 2] = [Self::Operations, Self::Tenants];
+
+    /// The command, and what it means.
+    pub(crate) const fn command(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Tenants => ("tenants", "the list of tenants"),
+            Self::Operations => ("operations", "what runs and what ran"),
+            Self::Isolation => ("isolation", "the grades of all"),
+        }
+    }
 }

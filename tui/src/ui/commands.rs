@@ -5,7 +5,7 @@
 use tenantry_protocol::id::TenantId;
 use tenantry_protocol::tenant::{Tenant, TenantState};
 
-use super::action::Action;
+use super::action::{Action, Place};
 use super::keymap;
 use super::state::palette::{PaletteEntry, Run};
 use super::state::{State, fuzzy, tenants, verdict};
@@ -54,12 +54,6 @@ const COMMANDS: &[PaletteCommand] = &[
         argument: Argument::Tenant(|tenant| tenant.last_operation.is_some(), Run::Operation),
     },
     PaletteCommand {
-        name: "operations",
-        meaning: "what runs and what ran",
-        action: Some(Action::Operations),
-        argument: Argument::None(Run::ShowOperations),
-    },
-    PaletteCommand {
         name: "credentials",
         meaning: "a login for a tenant, shown once",
         action: Some(Action::Credentials),
@@ -98,7 +92,7 @@ const COMMANDS: &[PaletteCommand] = &[
         name: "isolation",
         meaning: "the grades of all, or a tenant's report",
         action: Some(Action::Isolation),
-        argument: Argument::TenantOrNone(Run::ShowFleet, |_| true, Run::Isolation),
+        argument: Argument::TenantOrNone(Run::Show(Place::Isolation), |_| true, Run::Isolation),
     },
     PaletteCommand {
         name: "audit",
@@ -117,12 +111,6 @@ const COMMANDS: &[PaletteCommand] = &[
         meaning: "write the audit trail to a file",
         action: Some(Action::Export),
         argument: Argument::None(Run::Export),
-    },
-    PaletteCommand {
-        name: "tenants",
-        meaning: "the list of tenants",
-        action: None,
-        argument: Argument::None(Run::ShowTenants),
     },
     PaletteCommand {
         name: "filter",
@@ -161,6 +149,7 @@ fn everything(state: &State) -> Vec<PaletteEntry> {
     let mut seen = Vec::new();
     let mut entries: Vec<PaletteEntry> = keymap::bindings(state, mode)
         .filter(|binding| !binding.is_movement())
+        .filter(|binding| !matches!(binding.action, Action::Show(_)))
         .filter(|binding| !COMMANDS.iter().any(|command| command.action == Some(binding.action)))
         .filter(|binding| {
             // Two keys for one action are one entry.
@@ -187,7 +176,16 @@ fn everything(state: &State) -> Vec<PaletteEntry> {
             Argument::Tenant(..) | Argument::TenantOrAll(..) => Run::Ask(command.name),
         },
     });
-    entries.splice(0..0, commands);
+    let places = Place::COMMANDS.map(|place| {
+        let (name, meaning) = place.command();
+        PaletteEntry {
+            name: name.to_owned(),
+            meaning: meaning.to_owned(),
+            key: key(Some(Action::Show(place))),
+            run: Run::Show(place),
+        }
+    });
+    entries.splice(0..0, commands.chain(places));
     entries
 }
 

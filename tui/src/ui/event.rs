@@ -20,7 +20,7 @@ use tenantry_protocol::tenant::{
 use tenantry_protocol::watch::WatchResponse;
 use time::OffsetDateTime;
 
-use super::state::export::ExportProgress;
+use super::state::audit::export::ExportProgress;
 use super::ticket::Ticket;
 
 #[derive(Debug)]

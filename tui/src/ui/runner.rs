@@ -2,6 +2,7 @@
 //!
 //! Invariant: nothing blocks between a key and its frame. Every task ends with the console.
 
+mod calls;
 mod trail;
 
 use std::path::PathBuf;
@@ -9,10 +10,8 @@ use std::time::Duration;
 
 use crossterm::event::{Event as TerminalEvent, EventStream, KeyEventKind};
 use futures::StreamExt;
-use tenantry_protocol::isolation::VerifyIsolationRequest;
-use tenantry_protocol::operation::{CancelRequest, Operation, OperationsRequest, RetryRequest};
-use tenantry_protocol::tenant::{IssueCredentialsRequest, OperationStarted, TenantChangeRequest};
-use tenantry_protocol::{ApiError, ErrorCode};
+use tenantry_protocol::ApiError;
+use tenantry_protocol::operation::Operation;
 use time::OffsetDateTime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -22,10 +21,8 @@ use tokio::time::{Instant, timeout_at};
 use super::UiError;
 use super::event::{Effect, Event};
 use super::link::{self, Events};
-use super::state::operations;
 use super::state::{Colours, State};
 use super::terminal::TerminalScreen;
-use super::ticket::Ticket;
 use super::update::update;
 use super::view::view;
 use crate::client::{Client, ClientError};
@@ -152,7 +149,7 @@ impl Runner {
                 other => {
                     let client = self.client.borrow().clone();
                     let is_export = matches!(other, Effect::Export { .. });
-                    let task = self.tasks.spawn(perform(other, client, self.events.clone()));
+                    let task = self.tasks.spawn(calls::perform(other, client, self.events.clone()));
                     if is_export {
                         self.export = Some(task);
                     }
@@ -181,128 +178,7 @@ impl Runner {
     }
 }
 
-/// Performs an effect and sends the answer back. A console that is gone needs no answer.
-async fn perform(effect: Effect, client: Option<Client>, events: Events) {
-    let Some(client) = client else {
-        let error = ApiError::new(
-            ErrorCode::Unavailable,
-            "there is no connection to the daemon now; it is being tried again",
-        );
-        if let Some(answer) = refused(effect, error) {
-            let _ = events.send(answer).await;
-        }
-        return;
-    };
-    let answer = match effect {
-        Effect::LoadTenants => {
-            let loaded = link::load_tenants(&client, &events).await;
-            loaded.err().map(|error| Event::Lost(text::line(&error.to_string())))
-        }
-        Effect::LoadDetail(id) => {
-            let detail = client.tenant(id.clone()).await.map(|detail| Box::new(text::wire(detail)));
-            Some(Event::Detail { id, result: clean(detail) })
-        }
-        Effect::LoadOperation(id) => {
-            let operation = client.operation(id.to_string()).await.ok();
-            operation.map(|operation| Event::Operation(Box::new(text::wire(operation))))
-        }
-        Effect::LoadOperations => {
-            let request = OperationsRequest { limit: Some(operations::PAGE), ..OperationsRequest::default() };
-            let result = clean(client.operations(request).await);
-            Some(Event::Operations(result.map(|answer| text::wire(answer).operations)))
-        }
-        Effect::LoadPreview(id) => {
-            let preview = client.rollback_preview(id.to_string()).await;
-            Some(Event::Preview { id, result: clean(preview.map(|preview| Box::new(text::wire(preview)))) })
-        }
-        Effect::Plan { ticket, request } => {
-            let result = clean(client.plan(*request).await.map(|plan| Box::new(text::wire(plan))));
-            Some(Event::Planned { ticket, key: fresh_key(), result })
-        }
-        Effect::Provision { ticket, request } => Some(begun(ticket, client.provision(*request).await)),
-        Effect::Rollback { ticket, mut request } => {
-            request.idempotency_key.get_or_insert_with(fresh_key);
-            Some(begun(ticket, client.rollback(request).await))
-        }
-        Effect::IssueCredentials { ticket, slug } => {
-            let request = IssueCredentialsRequest { slug, idempotency_key: None };
-            Some(Event::Credentials { ticket, result: clean(client.issue_credentials(request).await) })
-        }
-        Effect::LoadAudit { .. }
-        | Effect::LoadTrail
-        | Effect::VerifyTrail(_)
-        | Effect::Verification { .. }
-        | Effect::Export { .. } => trail::perform(effect, &client, &events).await,
-        other => change(other, &client).await,
-    };
-    if let Some(answer) = answer {
-        let _ = events.send(answer).await;
-    }
-}
-
-/// Changes of existing tenants, and of operations that run or ran.
-async fn change(effect: Effect, client: &Client) -> Option<Event> {
-    match effect {
-        Effect::SuspendTenant { ticket, id } => {
-            let request = TenantChangeRequest { slug: id.to_string(), idempotency_key: Some(fresh_key()) };
-            Some(begun(ticket, client.suspend(request).await))
-        }
-        Effect::ResumeTenant { ticket, id } => {
-            let request = TenantChangeRequest { slug: id.to_string(), idempotency_key: Some(fresh_key()) };
-            Some(begun(ticket, client.resume(request).await))
-        }
-        Effect::Verify { ticket, id } => {
-            let request = VerifyIsolationRequest { slug: id.to_string(), idempotency_key: Some(fresh_key()) };
-            Some(begun(ticket, client.verify_isolation(request).await))
-        }
-        Effect::RetryOperation { ticket, id } => {
-            let request = RetryRequest { operation: id.to_string(), idempotency_key: Some(fresh_key()) };
-            Some(begun(ticket, client.retry(request).await))
-        }
-        Effect::Cancel(id) => {
-            let cancelled = client.cancel(CancelRequest { operation: id.to_string() }).await;
-            Some(Event::Cancelling(clean(cancelled.map(|operation| Box::new(text::wire(operation))))))
-        }
-        // The runner performs the others itself.
-        _ => None,
-    }
-}
-
-/// The answer to a request that starts an operation.
-fn begun(ticket: Ticket, result: Result<OperationStarted, ClientError>) -> Event {
-    let result = clean(result).map(|started| Box::new(text::wire(started.operation)));
-    Event::Started { ticket, result }
-}
-
-/// The answer when the daemon cannot be asked.
-fn refused(effect: Effect, error: ApiError) -> Option<Event> {
-    match effect {
-        Effect::Plan { ticket, .. } => Some(Event::Planned { ticket, key: fresh_key(), result: Err(error) }),
-        Effect::Provision { ticket, .. }
-        | Effect::Rollback { ticket, .. }
-        | Effect::SuspendTenant { ticket, .. }
-        | Effect::ResumeTenant { ticket, .. }
-        | Effect::Verify { ticket, .. }
-        | Effect::RetryOperation { ticket, .. } => Some(Event::Started { ticket, result: Err(error) }),
-        Effect::Cancel(_) => Some(Event::Cancelling(Err(error))),
-        Effect::IssueCredentials { ticket, .. } => Some(Event::Credentials { ticket, result: Err(error) }),
-        Effect::LoadDetail(id) => Some(Event::Detail { id, result: Err(error) }),
-        Effect::LoadPreview(id) => Some(Event::Preview { id, result: Err(error) }),
-        Effect::LoadOperations => Some(Event::Operations(Err(error))),
-        Effect::LoadAudit { ticket, before, .. } => Some(Event::Audit { ticket, before, result: Err(error) }),
-        Effect::VerifyTrail(ticket) | Effect::Verification { ticket, .. } => {
-            Some(Event::Verification { ticket, result: Err(error) })
-        }
-        Effect::Export { ticket, .. } => Some(Event::Exported { ticket, result: Err(error.message) }),
-        _ => None,
-    }
-}
-
-fn fresh_key() -> String {
-    format!("console-{}", uuid::Uuid::now_v7())
-}
-
-/// The console shows sentences, whatever layer they come from.
+/// The console shows sentences, from whichever layer an error comes.
 fn clean<T>(result: Result<T, ClientError>) -> Result<T, ApiError> {
     result.map_err(|error| ApiError {
         code: error.code(),

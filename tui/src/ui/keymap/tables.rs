@@ -5,6 +5,7 @@ use crossterm::event::KeyCode;
 
 use super::common::*;
 use super::{Action, Binding, Mode, audit, ctrl, hint, key, plain, when};
+use crate::ui::action::Place;
 
 /// These work everywhere.
 pub(super) const EVERYWHERE: &[Binding] = &[
@@ -25,7 +26,7 @@ const TENANTS: &[Binding] = &[
     HELP,
     hint(&[key(KeyCode::Esc)], "esc", "clear the filter", Action::Back).when(when::is_filtered),
     hint(&[key(KeyCode::Esc)], "esc", "clear marks", Action::Back).when(when::has_only_marks),
-    hint(&[plain('O')], "O", "operations", Action::Operations),
+    hint(&[plain('O')], "O", "operations", Action::Show(Place::Operations)),
     hint(&[plain('a')], "a", "audit", Action::Audit),
     hint(&[plain('s')], "s", "sort by next column", Action::Sort).quiet(),
     hint(&[plain('S')], "S", "reverse order", Action::Reverse).quiet(),

@@ -4,9 +4,9 @@
 use tenantry_protocol::operation::OperationState;
 use tenantry_protocol::tenant::{Tenant, TenantState};
 
+use crate::ui::state::audit::export::ExportField;
 use crate::ui::state::bulk::{BulkPhase, BulkRollback};
 use crate::ui::state::credentials::Secret;
-use crate::ui::state::export::ExportField;
 use crate::ui::state::operation::{can_be_cancelled, can_be_done_again, can_be_retried};
 use crate::ui::state::tenants;
 use crate::ui::state::verdict;

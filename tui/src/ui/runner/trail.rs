@@ -7,13 +7,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tenantry_protocol::audit::{
-    AuditExportRequest, AuditRequest, AuditVerificationRequest, AuditVerifyRequest,
+    AuditExportRequest, AuditFilter, AuditRequest, AuditVerificationRequest, AuditVerifyRequest,
 };
 
-use super::super::event::{Effect, Event, Pace};
-use super::super::link::{self, Events};
+use super::super::event::{Event, Pace};
+use super::super::link::Events;
 use super::super::state::audit::PAGE;
-use super::super::state::export::ExportProgress;
+use super::super::state::audit::export::ExportProgress;
 use super::super::ticket::Ticket;
 use super::clean;
 use crate::client::{Client, Overwrite, export_to};
@@ -24,38 +24,36 @@ const STEP_MS: u64 = 300;
 /// The pause between two readings of a trail that grows all the time.
 const REST: Duration = Duration::from_millis(400);
 
-pub(super) async fn perform(effect: Effect, client: &Client, events: &Events) -> Option<Event> {
-    match effect {
-        Effect::LoadAudit { ticket, query, before, pace } => {
-            if pace == Pace::Rested {
-                tokio::time::sleep(REST).await;
-            }
-            let request = AuditRequest { filter: *query, before, limit: Some(PAGE) };
-            let result = clean(client.audit(request).await.map(|answer| Box::new(text::wire(answer))));
-            Some(Event::Audit { ticket, before, result })
-        }
-        Effect::LoadTrail => {
-            link::load_trail(client, events, None).await;
-            None
-        }
-        Effect::VerifyTrail(ticket) => {
-            let begun = client.audit_verify(AuditVerifyRequest::default()).await;
-            Some(Event::Verification { ticket, result: clean(begun.map(|far| Box::new(text::wire(far)))) })
-        }
-        Effect::Verification { ticket, id } => {
-            let request = AuditVerificationRequest { id, wait_ms: STEP_MS };
-            let far = client.audit_verification(request).await;
-            Some(Event::Verification { ticket, result: clean(far.map(|far| Box::new(text::wire(far)))) })
-        }
-        Effect::Export { ticket, request, path } => {
-            Some(export(ticket, *request, &path, client, events).await)
-        }
-        // The runner performs the others itself.
-        _ => None,
+/// A page of events.
+pub(super) async fn load(
+    ticket: Ticket,
+    query: AuditFilter,
+    before: Option<i64>,
+    pace: Pace,
+    client: &Client,
+) -> Event {
+    if pace == Pace::Rested {
+        tokio::time::sleep(REST).await;
     }
+    let request = AuditRequest { filter: query, before, limit: Some(PAGE) };
+    let result = clean(client.audit(request).await.map(|answer| Box::new(text::wire(answer))));
+    Event::Audit { ticket, before, result }
 }
 
-async fn export(
+/// Begins a verification.
+pub(super) async fn verify(ticket: Ticket, client: &Client) -> Event {
+    let begun = client.audit_verify(AuditVerifyRequest::default()).await;
+    Event::Verification { ticket, result: clean(begun.map(|far| Box::new(text::wire(far)))) }
+}
+
+/// How far a verification is.
+pub(super) async fn verification(ticket: Ticket, id: String, client: &Client) -> Event {
+    let request = AuditVerificationRequest { id, wait_ms: STEP_MS };
+    let far = client.audit_verification(request).await;
+    Event::Verification { ticket, result: clean(far.map(|far| Box::new(text::wire(far)))) }
+}
+
+pub(super) async fn export(
     ticket: Ticket,
     request: AuditExportRequest,
     name: &str,

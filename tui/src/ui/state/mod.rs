@@ -5,9 +5,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod bulk;
-pub(crate) mod chain;
 pub(crate) mod credentials;
-pub(crate) mod export;
 pub(crate) mod fleet;
 pub(crate) mod fuzzy;
 pub(crate) mod isolation;
@@ -15,7 +13,6 @@ pub(crate) mod operation;
 pub(crate) mod operations;
 pub(crate) mod palette;
 pub(crate) mod plan_text;
-pub(crate) mod record;
 pub(crate) mod rollback;
 pub(crate) mod sorting;
 pub(crate) mod tenants;
@@ -36,16 +33,16 @@ use tenantry_protocol::tenant::{Tenant, TenantDetail};
 use time::OffsetDateTime;
 
 use audit::AuditScreen;
+use audit::chain::Chain;
+use audit::export::{ExportScreen, Exporting};
+use audit::record::{Record, RecordScreen};
 use bulk::BulkRollback;
-use chain::Chain;
 use credentials::CredentialsScreen;
-use export::{ExportScreen, Exporting};
 use fleet::FleetScreen;
 use isolation::IsolationScreen;
 use operation::{Live, OperationScreen};
 use operations::OperationsScreen;
 use palette::Palette;
-use record::{Record, RecordScreen};
 use rollback::RollbackDialog;
 use tenants::Tenants;
 use verifying::Verifying;
@@ -127,6 +124,59 @@ pub(crate) enum Screen {
     Export(Box<ExportScreen>),
     Isolation(Box<IsolationScreen>),
     Fleet(FleetScreen),
+}
+
+impl Screen {
+    /// Ages or elapsed times are on it, so that it is drawn again as time goes by.
+    pub(crate) const fn shows_time(&self) -> bool {
+        match self {
+            Self::Tenants
+            | Self::Tenant(_)
+            | Self::Operation(_)
+            | Self::Operations(_)
+            | Self::Isolation(_)
+            | Self::Fleet(_)
+            | Self::Audit(_) => true,
+            Self::Wizard(_)
+            | Self::Credentials(_)
+            | Self::Rollback(_)
+            | Self::Bulk(_)
+            | Self::Record(_)
+            | Self::Export(_) => false,
+        }
+    }
+
+    /// News of a tenant change what is on it.
+    pub(crate) const fn shows_tenants(&self) -> bool {
+        matches!(self, Self::Tenants | Self::Tenant(_) | Self::Fleet(_))
+    }
+
+    /// News of an operation change what is on it.
+    pub(crate) const fn shows_operations(&self) -> bool {
+        matches!(self, Self::Operation(_) | Self::Operations(_) | Self::Bulk(_) | Self::Tenants)
+    }
+
+    /// The first line that is shown, and the last that can be, of a screen that is lines and nothing else. `body` rows are there for
+    /// it, and `columns` for a report.
+    pub(crate) fn lines_at(&mut self, body: usize, columns: usize) -> Option<(&mut usize, usize)> {
+        match self {
+            Self::Tenant(screen) => {
+                let last = screen.lines().saturating_sub(body);
+                Some((&mut screen.top, last))
+            }
+            Self::Isolation(screen) => {
+                // The headline stays.
+                let rows = body.saturating_sub(isolation::REPORT_HEAD);
+                let last = screen.lines(columns).len().saturating_sub(rows);
+                Some((&mut screen.top, last))
+            }
+            Self::Record(screen) => {
+                let last = screen.lines(columns).len().saturating_sub(body);
+                Some((&mut screen.top, last))
+            }
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug)]

@@ -5,7 +5,7 @@
 use tenantry_protocol::id::TenantId;
 use tui_input::Input;
 
-use crate::ui::action::Action;
+use crate::ui::action::{Action, Place};
 
 #[derive(Debug)]
 pub(crate) struct Palette {
@@ -30,8 +30,7 @@ pub(crate) enum Run {
     Act(Action),
     /// The command needs one more word.
     Ask(&'static str),
-    ShowTenants,
-    ShowOperations,
+    Show(Place),
     Open(TenantId),
     Operation(TenantId),
     Credentials(TenantId),
@@ -41,7 +40,6 @@ pub(crate) enum Run {
     Verify(TenantId),
     VerifyAll,
     Isolation(TenantId),
-    ShowFleet,
     New(String),
     Filter(String),
     Audit(String),

@@ -14,9 +14,9 @@ use crate::text;
 use crate::ui::action::Action;
 use crate::ui::event::Effect;
 use crate::ui::keymap::{self, Mode};
+use crate::ui::state::audit::export::ExportField;
 use crate::ui::state::bulk::{BulkPhase, BulkRollback};
 use crate::ui::state::credentials::Secret;
-use crate::ui::state::export::ExportField;
 use crate::ui::state::isolation::Evidence;
 use crate::ui::state::rollback::Asking;
 use crate::ui::state::tenants::Typing;
@@ -51,7 +51,7 @@ pub(super) fn perform(state: &mut State, action: Action) -> Vec<Effect> {
         Action::MarkAll => state.tenants.toggle_all(),
         Action::Sort | Action::Reverse => sort(state, action),
         Action::RollbackMarked => return bulk::open(state),
-        Action::Operations => return open::operations(state),
+        Action::Show(place) => return open::place(state, place),
         Action::Audit => return audit::open_here(state),
         Action::Details | Action::Tail | Action::VerifyTrail | Action::Verdict => {
             return audit::perform(state, action);

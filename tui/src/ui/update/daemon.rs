@@ -68,7 +68,7 @@ fn learned(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Cancelling(result) => match result {
             Ok(operation) => {
                 state.notice =
-                    Some(format!("the {} of {} is being given up", operation.kind.name(), operation.slug));
+                    Some(format!("the {} of {} is being cancelled", operation.kind.name(), operation.slug));
                 learn(state, *operation);
             }
             Err(error) => state.notice = Some(error.message),
@@ -130,10 +130,7 @@ fn watched(state: &mut State, news: WatchResponse) -> Vec<Effect> {
                 }
                 learn(state, *operation);
                 state.dirty |= state.notice.is_some();
-                state.dirty |= matches!(
-                    state.screen(),
-                    Screen::Operation(_) | Screen::Operations(_) | Screen::Bulk(_) | Screen::Tenants
-                );
+                state.dirty |= state.screen().shows_operations();
             }
             EventBody::Log { operation_id, line } => {
                 if let Some(live) = state.operations.get_mut(&operation_id) {
@@ -143,8 +140,7 @@ fn watched(state: &mut State, news: WatchResponse) -> Vec<Effect> {
             }
             EventBody::Tenant { tenant } => {
                 state.tenants.put(*tenant);
-                let shown = matches!(state.screen(), Screen::Tenants | Screen::Tenant(_) | Screen::Fleet(_));
-                state.dirty |= shown;
+                state.dirty |= state.screen().shows_tenants();
             }
             EventBody::Audit { seq } => effects.extend(audit::announced(state, seq)),
             EventBody::Other => {}

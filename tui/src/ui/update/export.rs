@@ -5,7 +5,7 @@
 use tenantry_protocol::audit::AuditExportRequest;
 
 use crate::ui::event::Effect;
-use crate::ui::state::export::{ExportProgress, ExportScreen, Exporting};
+use crate::ui::state::audit::export::{ExportProgress, ExportScreen, Exporting};
 use crate::ui::state::{Screen, State};
 use crate::ui::ticket::Ticket;
 

@@ -19,7 +19,7 @@ mod tests;
 
 use super::event::{Effect, Event};
 use super::keymap;
-use super::state::{Connection, Overlay, Screen, State};
+use super::state::{Connection, Overlay, State};
 use super::ticket::Ticket;
 
 pub(crate) fn update(state: &mut State, event: Event) -> Vec<Effect> {
@@ -66,17 +66,7 @@ fn help_rows(state: &State) -> usize {
 /// Whether ages or elapsed times are on the screen.
 fn shows_time(state: &State) -> bool {
     matches!(state.overlay, Overlay::None)
-        && (matches!(state.connection, Connection::Lost { .. })
-            || matches!(
-                state.screen(),
-                Screen::Tenants
-                    | Screen::Tenant(_)
-                    | Screen::Operation(_)
-                    | Screen::Operations(_)
-                    | Screen::Isolation(_)
-                    | Screen::Fleet(_)
-                    | Screen::Audit(_)
-            ))
+        && (matches!(state.connection, Connection::Lost { .. }) || state.screen().shows_time())
 }
 
 /// Requests an operation without a dialog; its screen opens when the daemon has accepted it.

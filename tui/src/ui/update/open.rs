@@ -6,6 +6,7 @@ use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::name::Slug;
 
 use super::{audit, wizard};
+use crate::ui::action::Place;
 use crate::ui::event::Effect;
 use crate::ui::state::credentials::{CredentialsScreen, Secret};
 use crate::ui::state::fleet::{self, FleetScreen};
@@ -48,8 +49,20 @@ pub(super) fn rollback(state: &mut State, id: Option<TenantId>) -> Vec<Effect> {
     vec![Effect::DropInput, Effect::LoadPreview(id)]
 }
 
-/// Opens the list of operations from any screen; the way back leads to that screen.
-pub(super) fn operations(state: &mut State) -> Vec<Effect> {
+/// Opens the place that a key or a command names, from any screen; the way back leads to that screen.
+pub(super) fn place(state: &mut State, place: Place) -> Vec<Effect> {
+    match place {
+        Place::Tenants => {
+            state.leave_to_list();
+            Vec::new()
+        }
+        Place::Operations => operations(state),
+        Place::Isolation => fleet(state),
+    }
+}
+
+/// Opens the list of operations.
+fn operations(state: &mut State) -> Vec<Effect> {
     if matches!(state.screen(), Screen::Operations(_)) {
         return reload(state);
     }
@@ -58,7 +71,7 @@ pub(super) fn operations(state: &mut State) -> Vec<Effect> {
 }
 
 /// On the newest operation, the selection follows the newest.
-pub(super) fn select_operation(state: &mut State, by: isize) {
+fn select_operation(state: &mut State, by: isize) {
     let Screen::Operations(screen) = state.screen() else { return };
     let last = state.operations.len().saturating_sub(1);
     let row = screen.selected_row(state).saturating_add_signed(by).min(last);
@@ -125,7 +138,7 @@ pub(super) fn isolation(state: &mut State, id: Option<TenantId>) -> Vec<Effect> 
 }
 
 /// Opens the isolation of all tenants; the worst one is selected.
-pub(super) fn fleet(state: &mut State) -> Vec<Effect> {
+fn fleet(state: &mut State) -> Vec<Effect> {
     if !matches!(state.screen(), Screen::Fleet(_)) {
         state.screens.push(Screen::Fleet(FleetScreen::default()));
     }
@@ -134,7 +147,7 @@ pub(super) fn fleet(state: &mut State) -> Vec<Effect> {
 }
 
 /// On the worst tenant, the selection follows the worst.
-pub(super) fn select_in_fleet(state: &mut State, by: isize) {
+fn select_in_fleet(state: &mut State, by: isize) {
     let Screen::Fleet(screen) = state.screen() else { return };
     let wanting = fleet::wanting(state, screen.selection);
     let row = wanting.iter().position(|tenant| Some(tenant.id) == screen.selection).unwrap_or(0);
@@ -143,6 +156,17 @@ pub(super) fn select_in_fleet(state: &mut State, by: isize) {
     if let Some(Screen::Fleet(screen)) = state.screens.last_mut() {
         screen.selection = there.filter(|_| row > 0);
     }
+}
+
+/// Moves the selection of a screen that has one, by rows.
+pub(super) fn select(state: &mut State, by: isize) -> Vec<Effect> {
+    match state.screen() {
+        Screen::Fleet(_) => select_in_fleet(state, by),
+        Screen::Operations(_) => select_operation(state, by),
+        Screen::Audit(_) => return audit::select(state, by),
+        _ => {}
+    }
+    Vec::new()
 }
 
 /// The screen below a closed one may have changed while it was covered.

@@ -69,11 +69,7 @@ fn run(state: &mut State) -> Vec<Effect> {
     state.overlay = Overlay::None;
     match entry.run {
         Run::Act(_) | Run::Ask(_) => Vec::new(),
-        Run::ShowTenants => {
-            state.leave_to_list();
-            Vec::new()
-        }
-        Run::ShowOperations => open::operations(state),
+        Run::Show(place) => open::place(state, place),
         Run::Open(id) => {
             let slug = state.tenants.get(id).map(|tenant| tenant.slug.clone());
             slug.map(|slug| open::tenant(state, id, slug)).unwrap_or_default()
@@ -102,7 +98,6 @@ fn run(state: &mut State) -> Vec<Effect> {
         }
         Run::Verify(id) => verify::one(state, id),
         Run::VerifyAll => verify::all(state),
-        Run::ShowFleet => open::fleet(state),
         Run::Isolation(id) => {
             beside_the_list(state, id);
             open::isolation(state, Some(id))

@@ -2,9 +2,9 @@
 //!
 //! Invariant: nobody scrolls past the end, so that the first key back moves something.
 
-use super::{audit, help_rows, list_rows, open, palette};
+use super::{help_rows, list_rows, open, palette};
 use crate::ui::event::Effect;
-use crate::ui::state::isolation::{REPORT_HEAD, report_columns};
+use crate::ui::state::isolation::report_columns;
 use crate::ui::state::wizard::Step;
 use crate::ui::state::{Overlay, Screen, State, plan_text};
 
@@ -27,13 +27,14 @@ pub(super) fn scroll(state: &mut State, by: isize) -> Vec<Effect> {
         Overlay::None => {}
     }
     let columns = report_columns(state);
+    if let Some((top, last)) = state.screens.last_mut().and_then(|screen| screen.lines_at(body, columns)) {
+        *top = top.saturating_add_signed(by).min(last);
+        return Vec::new();
+    }
     match state.screens.last_mut() {
         Some(Screen::Tenants) => {
             let row = state.tenants.selected_row().unwrap_or(0).saturating_add_signed(by);
             state.tenants.select_row(row, page);
-        }
-        Some(Screen::Tenant(screen)) => {
-            screen.top = screen.top.saturating_add_signed(by).min(screen.lines().saturating_sub(body));
         }
         Some(Screen::Wizard(wizard)) if wizard.step == Step::Confirmation => {
             let lines = wizard.plan().map_or(0, |plan| plan_text::lines(plan, wizard.sql).len());
@@ -51,20 +52,7 @@ pub(super) fn scroll(state: &mut State, by: isize) -> Vec<Effect> {
             let last = bulk.parts.len().saturating_sub(body.saturating_sub(9).max(1));
             bulk.top = bulk.top.saturating_add_signed(by).min(last);
         }
-        Some(Screen::Isolation(screen)) => {
-            // The headline stays.
-            let rows = body.saturating_sub(REPORT_HEAD);
-            let last = screen.lines(columns).len().saturating_sub(rows);
-            screen.top = screen.top.saturating_add_signed(by).min(last);
-        }
-        Some(Screen::Fleet(_)) => open::select_in_fleet(state, by),
-        Some(Screen::Operations(_)) => open::select_operation(state, by),
-        Some(Screen::Record(screen)) => {
-            let last = screen.lines(columns).len().saturating_sub(body);
-            screen.top = screen.top.saturating_add_signed(by).min(last);
-        }
-        Some(Screen::Audit(_)) => return audit::select(state, by),
-        _ => {}
+        _ => return open::select(state, by),
     }
     Vec::new()
 }

@@ -12,7 +12,7 @@ use tenantry_protocol::{ApiError, ErrorCode};
 use time::OffsetDateTime;
 
 use super::open;
-use crate::ui::action::Action;
+use crate::ui::action::{Action, Place};
 use crate::ui::event::Effect;
 use crate::ui::state::verdict;
 use crate::ui::state::verifying::VerifyingPhase;
@@ -69,7 +69,7 @@ pub(super) fn all(state: &mut State) -> Vec<Effect> {
         state.notice = Some("no tenants stand, so there is nothing to verify".to_owned());
         return Vec::new();
     }
-    let mut effects = open::fleet(state);
+    let mut effects = open::place(state, Place::Isolation);
     effects.extend(several(state, standing));
     effects
 }

@@ -115,7 +115,7 @@ pub(super) fn go_on(state: &mut State) -> Vec<Effect> {
     let Some((wizard, offer, ticket)) = at_hand(state) else { return Vec::new() };
     if let Some(field) = wizard.first_problem(offer) {
         wizard.focus = field;
-        state.notice = Some("this field is not in order yet".to_owned());
+        state.notice = Some("fix the marked field first".to_owned());
         return Vec::new();
     }
     match wizard.step {

@@ -32,7 +32,7 @@ pub(super) fn draw(state: &State, screen: &CredentialsScreen, frame: &mut Frame<
             say(&format!("{}: {login}.", screen.slug), Theme::text());
             say("", Theme::text());
             say(
-                "! A new secret ends the old one at once: whoever still uses it cannot log in.",
+                "! A new secret ends the old one at once: an application that still uses it cannot log in.",
                 theme.warning(),
             );
             say("ctrl-s sets a new secret and shows it once; esc leaves everything as it is.", Theme::text());

@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 use super::fit::{cut, wrap};
 use super::theme::Theme;
 use crate::ui::state::State;
-use crate::ui::state::export::{ExportField, ExportScreen, FORMATS, meaning};
+use crate::ui::state::audit::export::{ExportField, ExportScreen, FORMATS, meaning};
 
 /// Columns before the value of a field.
 const NAMES: usize = 10;

@@ -35,7 +35,7 @@ use theme::Theme;
 use super::action::Action;
 use super::fit;
 use super::keymap::{self, Binding, Prominence};
-use super::state::record::Record;
+use super::state::audit::record::Record;
 use super::state::tenants::Loaded;
 use super::state::{Connection, Overlay, Screen, State};
 use crate::{format, trail};

@@ -132,7 +132,7 @@ fn outcome(state: &State, live: &Live, columns: usize) -> Vec<Line<'static>> {
             parts.push((undone, theme.warning()));
             if can_be_retried(operation) {
                 parts.push((
-                    "→ r opens the draft with all its input, to mend it and try again".to_owned(),
+                    "→ r opens the draft with all its input, to fix it and try again".to_owned(),
                     Theme::text(),
                 ));
             }

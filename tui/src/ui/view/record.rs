@@ -7,8 +7,8 @@ use ratatui::text::{Line, Span};
 
 use super::theme::Theme;
 use crate::ui::state::State;
+use crate::ui::state::audit::record::{Record, RecordScreen};
 use crate::ui::state::isolation::report_columns;
-use crate::ui::state::record::{Record, RecordScreen};
 
 pub(super) fn draw(state: &State, screen: &RecordScreen, frame: &mut Frame<'_>, area: Rect) {
     let height = usize::from(area.height);

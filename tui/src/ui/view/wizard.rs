@@ -153,7 +153,7 @@ fn choice(wizard: &Wizard, field: &WizardField, focused: bool) -> String {
 fn meaning(wizard: &Wizard, field: &WizardField, offer: Catalogue<'_>) -> String {
     let blueprint = wizard.chosen(offer);
     match field {
-        WizardField::Name => "for people; anything goes".to_owned(),
+        WizardField::Name => "any text; people read it".to_owned(),
         WizardField::Slug if wizard.slug_origin == SlugOrigin::Derived => {
             "derived from the display name".to_owned()
         }

@@ -12,9 +12,9 @@ use tenantry_protocol::{ApiError, ErrorCode};
 
 use super::{update, watched};
 use crate::ui::event::{Effect, Event, Pace};
+use crate::ui::state::audit::export::ExportProgress;
+use crate::ui::state::audit::record::Record;
 use crate::ui::state::audit::{AuditScreen, Older};
-use crate::ui::state::export::ExportProgress;
-use crate::ui::state::record::Record;
 use crate::ui::state::{Screen, State};
 use crate::ui::testing::{audit_event, audit_page, console, now, operation, press, type_text, verdict};
 use crate::ui::ticket::Ticket;

@@ -86,7 +86,7 @@ fn the_wizards_first_step() {
      ▸ 1 details ─── 2 configuration ─── 3 confirmation
 
     ▌display name          Acme GmbH
-                           for people; anything goes
+                           any text; people read it
      name                  acme-gmbh
                            derived from the display name
      labels

@@ -6,7 +6,7 @@
 use tenantry_protocol::audit::{AuditBreak, AuditVerdict, AuditVerification, TrailStatus};
 use time::OffsetDateTime;
 
-use super::isolation::Tone;
+use crate::ui::state::isolation::Tone;
 use crate::ui::ticket::Ticket;
 use crate::{format, trail};
 

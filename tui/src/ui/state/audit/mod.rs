@@ -3,6 +3,10 @@
 //! Invariant: the selection is an event's number, so nothing that arrives moves it to another event. The list has no gaps:
 //! a page that does not join it replaces it. Memory is bounded.
 
+pub(crate) mod chain;
+pub(crate) mod export;
+pub(crate) mod record;
+
 use tenantry_protocol::ApiError;
 use tenantry_protocol::audit::{AuditEvent, AuditFilter, AuditResponse};
 use tui_input::Input;
