@@ -4,7 +4,7 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test torture isolation audit-proof fuzz bench coverage pictures build lint fmt deps test-deps
+.PHONY: demo test torture isolation audit-proof fuzz bench coverage pictures fixture build lint doc deny fmt deps test-deps
 
 # The demo reads this terminal: with one it opens the console, without one it prints a summary.
 demo: deps
@@ -54,6 +54,11 @@ coverage: test-deps
 pictures: test-deps
 	TENANTRY_DRAW=1 cargo test --workspace --test e2e -- --exact console::pictures::the_console_is_as_the_pictures_show_it
 
+# What this release leaves behind, kept in tests/fixtures for the releases that come: once for each release, before it is tagged.
+fixture: test-deps
+	TENANTRY_FIXTURE=1 cargo test --workspace --test e2e -- --exact \
+	    service::releases::an_installation_of_every_kind_of_tenant_can_be_kept_for_later_releases
+
 build:
 	cargo build --workspace
 
@@ -61,6 +66,14 @@ build:
 lint:
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --workspace --test torture --test isolation --test audit -- -D warnings
+
+# What the libraries' documentation says is read by rustdoc, and every link in it leads somewhere.
+doc:
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
+
+# Licences, known vulnerabilities, sources and second copies of what is depended on, as deny.toml allows them.
+deny:
+	scripts/deny
 
 fmt:
 	cargo fmt --all

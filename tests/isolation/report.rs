@@ -18,7 +18,7 @@ pub(crate) fn write(proofs: &[Proof], tenants: usize) {
 fn text(proofs: &[Proof], tenants: usize) -> String {
     let mut text = String::from(
         "# Penetration report\n\nWritten by `make isolation`; do not edit. What tenants of Tenantry tried on each other and on the \
-         server, with what result.\n\nThe daemon's role was no superuser (CREATEROLE and CREATEDB only), and the servers were as \
+         server, with what result.\n\nThe daemon's role was not a superuser (CREATEROLE and CREATEDB only), and the servers were as \
          their packages make them.\nAn attack counts as held off only if the server refused it with the SQLSTATE that was \
          expected, or if it saw what it was to see;\nany other error proves nothing and counts as a leak.\n\n",
     );

@@ -38,7 +38,7 @@ pub enum KeyError {
     Open { path: PathBuf, mode: u32 },
     #[error("the audit key {} is no ed25519 private key in PEM form (PKCS #8, as `openssl genpkey -algorithm ed25519` makes it)", path.display())]
     Malformed { path: PathBuf },
-    #[error("the audit key {} is given to the daemon from outside: whoever gives it replaces it", path.display())]
+    #[error("the audit key {} is given to the daemon from outside, and is replaced there", path.display())]
     NotOurs { path: PathBuf },
 }
 

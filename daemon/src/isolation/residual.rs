@@ -46,7 +46,7 @@ const CHANNELS: &[Channel] = &[
     Channel {
         tenancies: TOGETHER,
         name: "notify",
-        meaning: "LISTEN and NOTIFY have no privileges: whoever knows a channel's name hears it, and can speak on it; and the \
+        meaning: "LISTEN and NOTIFY have no privileges: a role that knows a channel's name can listen and send on it; and the \
                   server has one queue for all of them, which one session can fill until nobody's NOTIFY works",
     },
     Channel {

@@ -189,7 +189,7 @@ impl Drive {
             doubts += u32::from(outlook == Outlook::Open);
             if outlook == Outlook::ForGood || doubts >= MOST_DOUBTS || !patience.pause().await {
                 let (failure, kind) = (error.failure(Step::ConfirmAbsence), self.progress.kind());
-                tracing::warn!(error = %failure.summary(), "an undo is given up, and asks for a person");
+                tracing::warn!(error = %failure.summary(), "an undo failed for good and needs a person");
                 return Event::Stuck { failure, left: left::of_undo(kind).to_owned() };
             }
         }

@@ -114,7 +114,7 @@ impl StepError {
                 statement: *statement,
                 sqlstate: Some(server.sqlstate.clone()),
                 hint: Some(no_room(server).unwrap_or_else(|| {
-                    format!("mend {file}, raise the blueprint's version, add it, and provision again")
+                    format!("fix {file}, raise the blueprint's version, add it, and provision again")
                 })),
                 ..base
             },
@@ -128,7 +128,7 @@ impl StepError {
             },
             Self::Locks { file, crossed } => crossed.failure(file, base),
             Self::Uncovered(_) => Failure {
-                hint: Some("mend the blueprint, raise its version, add it, and provision again".into()),
+                hint: Some("fix the blueprint, raise its version, add it, and provision again".into()),
                 ..base
             },
             Self::OutOfTime { file, line, .. } => Failure {

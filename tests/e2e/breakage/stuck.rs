@@ -61,7 +61,7 @@ async fn what_is_being_dropped_cannot_be_cancelled() {
     holder.close().await.unwrap();
     assert_gone(&env, id, &made).await;
     let refused = env.tenantry(&["operation", "cancel", id]).await.assert_status(5);
-    refused.assert_says(&["has ended already", "succeeded"]);
+    refused.assert_says(&["has already ended", "succeeded"]);
 }
 
 async fn wait_for_the_lock(env: &Env) {

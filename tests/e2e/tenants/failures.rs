@@ -143,7 +143,7 @@ async fn an_sqlstate_that_a_migration_chose_decides_nothing() {
         let failure = fails(&env, &with_fifth(&env, "1.0", &sql), &["V5__fifth.sql:1", sqlstate]).await;
         assert_eq!(failure["sqlstate"], sqlstate, "it is told, though");
         let hint = failure["hint"].as_str().unwrap();
-        assert!(hint.contains("mend V5__fifth.sql") && !hint.contains(not_said), "{failure}");
+        assert!(hint.contains("fix V5__fifth.sql") && !hint.contains(not_said), "{failure}");
         let log = env.daemon().log();
         assert_eq!(log.matches("a step failed").count(), 1, "one build, and no other: {log}");
     }

@@ -247,7 +247,7 @@ async fn a_cancelled_provision_leaves_nothing_and_whoever_waited_is_told_by_whom
     assert_eq!(detail.tenant.state.name(), "rolled_back");
     env.assert_clean_slate(&detail.tenant.placement).await;
     let late = env.tenantry(&["operation", "cancel", &id]).await.assert_status(5);
-    late.assert_says(&["has ended already"]);
+    late.assert_says(&["has already ended"]);
 }
 
 #[tokio::test]

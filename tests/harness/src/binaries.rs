@@ -116,8 +116,11 @@ pub fn psql() -> PathBuf {
     packaged_server_bin().join("psql")
 }
 
-/// The newest server that Debian's packages installed.
+/// The newest server that Debian's packages installed, or the one in `TENANTRY_TEST_PG_BIN`.
 fn packaged_server_bin() -> PathBuf {
+    if let Some(dir) = std::env::var_os("TENANTRY_TEST_PG_BIN") {
+        return dir.into();
+    }
     let mut found: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()
         .flatten()

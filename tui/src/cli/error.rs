@@ -113,7 +113,7 @@ pub(crate) fn failure_sentence(operation: &Operation) -> String {
         Some(hint) => lines.push(format!("next: {hint}")),
         None if matches!(operation.state, OperationState::RolledBack { .. }) => {
             lines.push(format!(
-                "next: mend the cause, then run the same command again, or `tenantry operation retry {}`",
+                "next: fix the cause, then run the same command again, or `tenantry operation retry {}`",
                 operation.id
             ));
         }

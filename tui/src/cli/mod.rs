@@ -182,7 +182,7 @@ async fn console(socket: PathBuf) -> Result<(), CliError> {
     let left = ui::run(socket).await?;
     if let Some(name) = left.export {
         output::complain(&format!(
-            "the export to {name} was given up with the console; nothing is left of it"
+            "the export to {name} was cancelled with the console; nothing of it is left"
         ));
     }
     for operation in left.operations {

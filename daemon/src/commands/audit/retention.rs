@@ -204,7 +204,7 @@ fn check_name(name: &str) -> Result<(), ApiError> {
 fn reason(text: &str) -> Result<String, ApiError> {
     let text = text.trim();
     let problem = if text.is_empty() {
-        "a hold needs a reason: whoever finds it in years must know whether it still stands".to_owned()
+        "a hold needs a reason: a person who finds it in years must know whether it still stands".to_owned()
     } else if text.chars().count() > LONGEST_REASON {
         format!("the reason has more than {LONGEST_REASON} characters")
     } else if text.chars().any(char::is_control) {

@@ -31,7 +31,7 @@ pub async fn cancel(app: &Arc<App>, caller: &Caller, request: CancelRequest) -> 
             operation.slug
         )),
         Cancelling::NotRunning if operation.state.is_final() => refuse(format!(
-            "the {} of {} has ended already: it is {}",
+            "the {} of {} has already ended: its state is {}",
             operation.kind.name(),
             operation.slug,
             operation.state.name()

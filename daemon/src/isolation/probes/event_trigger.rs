@@ -4,7 +4,7 @@ use super::{Depth, Probe, Scope, refused};
 
 pub(super) const PROBE: Probe = Probe {
     name: "event_trigger",
-    meaning: "a tenant's code runs as whoever changes a schema",
+    meaning: "a tenant's code runs with the rights of any role that changes a schema",
     depth: Depth::Full,
     scope: Scope::Anywhere,
     attacks: &[refused(

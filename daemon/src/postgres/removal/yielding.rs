@@ -36,7 +36,7 @@ pub(super) async fn while_others_yield<T>(
             Ok(ended) => tell(&ended),
             // The wait has its own time limit.
             Err(error) => {
-                tracing::warn!(error = %error.explain(), "whoever keeps a removal waiting could not be ended");
+                tracing::warn!(error = %error.explain(), "the sessions that keep a removal waiting could not be ended");
             }
         }
     }

@@ -90,7 +90,7 @@ async fn end_holders(target: &Target, waiting: i32) -> Result<i64> {
     .bind(waiting)
     .fetch_one(&mut *connection)
     .await
-    .map_err(doing("end whoever holds the marker"))
+    .map_err(doing("end the sessions that hold the marker"))
 }
 
 /// Ends the idle sessions of this daemon's role that block the session `waiting`. They belong to a daemon that was stopped in
@@ -106,7 +106,7 @@ pub(in crate::postgres) async fn end_idle_holders(target: &Target, waiting: i32)
     .bind(waiting)
     .fetch_one(&mut *connection)
     .await
-    .map_err(doing("end whoever holds the pool"))
+    .map_err(doing("end the sessions that hold the pool"))
 }
 
 async fn bury(

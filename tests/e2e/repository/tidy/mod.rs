@@ -5,6 +5,7 @@
 
 mod arrows;
 mod circles;
+mod prose;
 mod proven;
 mod reach;
 mod shape;

@@ -386,7 +386,7 @@ grant select (email) on {own}.users to {victim}_b;
 --- clear
 revoke select (email) on {own}.users from {victim}_b;
 
---- whoever watches the server reads a tenant's table · lint foreign_grants
+--- a role that watches the server reads a tenant's table · lint foreign_grants
 grant select on {own}.users to pg_monitor;
 --- clear
 revoke select on {own}.users from pg_monitor;

@@ -145,7 +145,7 @@ fn print_report(context: &Context, report: &BlueprintReport, outcome: &str) -> R
             report.findings.len()
         )),
         _ => Err(CliError::Findings(format!(
-            "the blueprint has {errors} errors and cannot be used; mend them and check it again"
+            "the blueprint has {errors} errors and cannot be used; fix them and check it again"
         ))),
     }
 }

@@ -160,7 +160,7 @@ async fn claim_in_turn(
             }
             // The wait has its own time limit.
             Err(error) => {
-                tracing::warn!(error = %error.explain(), "whoever holds the pool could not be ended");
+                tracing::warn!(error = %error.explain(), "the sessions that hold the pool could not be ended");
             }
         }
     }
