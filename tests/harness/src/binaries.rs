@@ -18,6 +18,11 @@ pub fn target_dir() -> PathBuf {
     profile_dir().parent().unwrap().to_owned()
 }
 
+/// Whether this is a build that measures.
+pub(crate) fn are_optimised() -> bool {
+    profile_dir().ends_with("release")
+}
+
 /// Where programs of the same profile as this test are.
 fn profile_dir() -> PathBuf {
     std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned()
@@ -56,7 +61,7 @@ fn build(what: &[&str], target: &Path) -> Result<(), ExitStatus> {
     }
     let status = command
         .args(["build", "--quiet", "--workspace"])
-        .args(profile_dir().ends_with("release").then_some("--release"))
+        .args(are_optimised().then_some("--release"))
         .args(what)
         .current_dir(project_dir())
         .env("CARGO_TARGET_DIR", target)

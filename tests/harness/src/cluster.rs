@@ -15,11 +15,11 @@ use std::sync::{Arc, OnceLock};
 
 use nix::unistd::{Uid, User};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
-use sqlx::{ConnectOptions, Executor};
+use sqlx::{ConnectOptions, Connection as _, Executor};
 
 use self::original::Original;
 use super::reaper::Reaper;
-use super::scratch;
+use super::{binaries, scratch};
 
 pub const SUPERUSER: &str = "harness";
 
@@ -66,9 +66,11 @@ impl Cluster {
         if let Some(user) = server_user() {
             chown(&sockets, Some(user.uid.as_raw()), Some(user.gid.as_raw())).unwrap();
         }
+        // With hundreds of databases, the launcher of autovacuum would never rest. What is measured is measured with it.
+        let autovacuum = if binaries::are_optimised() { "on" } else { "off" };
         let settings = format!(
             "listen_addresses = ''\nunix_socket_directories = '{}'\nfsync = off\nfull_page_writes = off\n\
-             synchronous_commit = off\nmax_connections = 300\nshared_buffers = '64MB'\n",
+             synchronous_commit = off\nmax_connections = 300\nshared_buffers = '64MB'\nautovacuum = {autovacuum}\n",
             sockets.display()
         );
         std::fs::write(data.join("postgresql.auto.conf"), settings).unwrap();
@@ -142,9 +144,17 @@ impl Cluster {
 
     /// Runs statements as the superuser.
     pub async fn execute(&self, database: &str, sql: String) {
+        self.execute_each(database, &[sql]).await;
+    }
+
+    /// The same for statements that do not go into one transaction: a new session costs more than most of them.
+    pub async fn execute_each(&self, database: &str, statements: &[String]) {
         let mut connection = self.superuser(database).await;
-        let result = connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql.clone()))).await;
-        result.unwrap_or_else(|error| panic!("{error}\nin: {sql}"));
+        for sql in statements {
+            let result = connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql.clone()))).await;
+            result.unwrap_or_else(|error| panic!("{error}\nin: {sql}"));
+        }
+        connection.close().await.ok();
     }
 }
 

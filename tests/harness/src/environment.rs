@@ -100,18 +100,14 @@ impl Env {
              create role {control_role} login nosuperuser password '{VERIFIER}';
              create role {provisioner} login nosuperuser createrole createdb password '{VERIFIER}'"
         );
-        self.cluster.execute("postgres", roles).await;
+        let mut statements = vec![roles];
         for (database, owner) in [(control_db, control_owner), (target_db, provisioner)] {
             // Not from template1: another test's connection to it would refuse this one.
-            let sql = format!("create database {database} owner {owner} template template0");
-            self.cluster.execute("postgres", sql).await;
-            self.cluster
-                .execute("postgres", format!("revoke connect on database {database} from public"))
-                .await;
+            statements.push(format!("create database {database} owner {owner} template template0"));
+            statements.push(format!("revoke connect on database {database} from public"));
         }
-        self.cluster
-            .execute("postgres", format!("grant connect on database {control_db} to {control_role}"))
-            .await;
+        statements.push(format!("grant connect on database {control_db} to {control_role}"));
+        self.cluster.execute_each("postgres", &statements).await;
     }
 
     fn url(&self, role: &str, database: &str) -> String {
