@@ -7,9 +7,11 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 .PHONY: demo test torture isolation audit-proof fuzz bench coverage pictures fixture build lint doc deny fmt deps test-deps
 
 # The demo reads this terminal: with one it opens the console, without one it prints a summary.
+# Built quickly rather than optimised: see the profile in Cargo.toml.
 demo: deps
-	cargo build --release
-	$(TARGET)/release/tenantry demo
+	@test -x $(TARGET)/demo/tenantry || echo "make: building the demo; the first time takes a few minutes" >&2
+	cargo build --profile demo
+	$(TARGET)/demo/tenantry demo
 
 # Not nextest: a fresh machine lacks it, and one process lets the tests share a PostgreSQL cluster.
 # A test waits for servers for a third of its time: three at once keep two cores busy.
