@@ -71,7 +71,7 @@ lint:
 
 # What the libraries' documentation says is read by rustdoc, and every link in it leads somewhere.
 doc:
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --document-private-items
 
 # Licences, known vulnerabilities, sources and second copies of what is depended on, as deny.toml allows them.
 deny:

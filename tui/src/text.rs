@@ -21,7 +21,7 @@ pub(crate) fn line(text: &str) -> String {
         .collect()
 }
 
-/// Several lines: as [`line`], but line ends stay, and tabs become four spaces.
+/// Several lines: as [`line()`], but line ends stay, and tabs become four spaces.
 pub(crate) fn lines(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     for c in text.chars() {
