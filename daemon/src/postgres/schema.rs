@@ -195,8 +195,8 @@ impl Schema {
                 .await
                 .map_err(doing("record our schema's version"))?;
         }
-        let has_all = |applied: &&Applied| applied.sha256.is_some();
-        if history.values().filter(has_all).count() < self.migrations.len() {
+        let recorded = history.values().filter(|applied| applied.sha256.is_some()).count();
+        if recorded < self.migrations.len() {
             let numbers: Vec<i32> = self.migrations.iter().map(|migration| migration.number).collect();
             let checksums: Vec<String> = self.migrations.iter().map(OwnMigration::checksum).collect();
             sqlx::query(self.record_checksums)

@@ -68,15 +68,16 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    /// Those that are commands of the palette. `isolation` is one that takes a tenant, too.
-    pub(crate) const COMMANDS: [Self; 2] = [Self::Operations, Self::Tenants];
+    /// In the order of the palette.
+    pub(crate) const ALL: [Self; 3] = [Self::Operations, Self::Tenants, Self::Isolation];
 
-    /// The command, and what it means.
-    pub(crate) const fn command(self) -> (&'static str, &'static str) {
+    /// The command of the palette that does nothing else, and what it means.
+    pub(crate) const fn command(self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Tenants => ("tenants", "the list of tenants"),
-            Self::Operations => ("operations", "what runs and what ran"),
-            Self::Isolation => ("isolation", "the grades of all"),
+            Self::Tenants => Some(("tenants", "the list of tenants")),
+            Self::Operations => Some(("operations", "what runs and what ran")),
+            // The command `isolation` also takes a tenant.
+            Self::Isolation => None,
         }
     }
 }

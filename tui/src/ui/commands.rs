@@ -176,14 +176,14 @@ fn everything(state: &State) -> Vec<PaletteEntry> {
             Argument::Tenant(..) | Argument::TenantOrAll(..) => Run::Ask(command.name),
         },
     });
-    let places = Place::COMMANDS.map(|place| {
-        let (name, meaning) = place.command();
-        PaletteEntry {
+    let places = Place::ALL.into_iter().filter_map(|place| {
+        let (name, meaning) = place.command()?;
+        Some(PaletteEntry {
             name: name.to_owned(),
             meaning: meaning.to_owned(),
             key: key(Some(Action::Show(place))),
             run: Run::Show(place),
-        }
+        })
     });
     entries.splice(0..0, commands.chain(places));
     entries
