@@ -5,6 +5,7 @@
 
 mod arrows;
 mod circles;
+mod paths;
 mod prose;
 mod proven;
 mod reach;
