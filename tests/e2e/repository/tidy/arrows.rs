@@ -10,18 +10,17 @@ use super::source::{SourceFile, files, report};
 const DAEMON: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("ambient", &[]),
-    ("config", &["model", "private_path", "ambient"]),
-    ("metrics", &[]),
+    ("config", &["private_path", "ambient"]),
     ("file_lock", &[]),
     ("logging", &["config", "private_path"]),
     ("private_path", &[]),
-    ("postgres", &["model", "config", "private_path"]),
-    ("embedded", &["model", "config", "postgres", "file_lock", "private_path"]),
+    ("postgres", &["model", "private_path"]),
+    ("embedded", &["config", "postgres", "file_lock", "private_path"]),
     ("audit", &["postgres", "model", "private_path"]),
-    ("isolation", &["postgres", "model"]),
-    ("pipeline", &["isolation", "audit", "postgres", "model", "config", "metrics"]),
-    ("commands", &["pipeline", "isolation", "audit", "postgres", "model", "config", "metrics"]),
-    ("server", &["commands", "model", "config", "metrics", "file_lock", "private_path"]),
+    ("isolation", &["postgres"]),
+    ("pipeline", &["isolation", "audit", "postgres", "model"]),
+    ("commands", &["pipeline", "audit", "postgres", "model", "config"]),
+    ("server", &["commands", "file_lock", "private_path"]),
 ];
 
 /// Parts of the client that must stay pure, and what they must not name.
@@ -48,6 +47,7 @@ const CLIENT_PURE: &[(&str, &[&str])] = &[
 const SQL_HOMES: &[&str] = &[
     "daemon/src/postgres/",
     "daemon/src/isolation/probes/",
+    "daemon/src/isolation/lints/",
     "daemon/src/pipeline/steps/",
     // The bootstrap needs a superuser, once, before any of the daemon's own roles exist.
     "daemon/src/embedded/",
@@ -107,13 +107,16 @@ fn used_modules_are_read_from_paths_and_groups() {
 }
 
 #[test]
-fn the_daemons_modules_use_only_what_is_below_them() {
+fn the_daemons_modules_use_only_what_is_below_them_and_each_arrow_is_used() {
     let mut wrong = Vec::new();
+    let mut unused: BTreeSet<(&str, &str)> =
+        DAEMON.iter().flat_map(|(from, to)| to.iter().map(|to| (*from, *to))).collect();
     for file in below("daemon/src/") {
         let module = file.path["daemon/src/".len()..].split(['/', '.']).next().unwrap();
         let Some((_, allowed)) = DAEMON.iter().find(|(name, _)| *name == module) else { continue };
         let code = file.production_code();
         for used in used_modules(&code) {
+            unused.retain(|(from, to)| (*from, *to) != (module, used));
             let known = DAEMON.iter().any(|(name, _)| *name == used);
             if known && used != module && !allowed.contains(&used) {
                 wrong.push((file.path.clone(), format!("{module} must not use {used}")));
@@ -121,6 +124,7 @@ fn the_daemons_modules_use_only_what_is_below_them() {
         }
     }
     report("daemon arrows", wrong);
+    assert!(unused.is_empty(), "arrows that nothing needs: {unused:?}");
 }
 
 #[test]
@@ -207,17 +211,54 @@ fn sql_stands_only_where_it_belongs() {
     let mut wrong = Vec::new();
     for file in below("daemon/src/").filter(|file| !SQL_HOMES.iter().any(|home| file.path.starts_with(home)))
     {
-        for (number, line) in file.production_code().lines().enumerate() {
-            for literal in line.split('"').skip(1).step_by(2) {
-                let text = literal.trim_start().to_lowercase();
-                if beginnings.iter().any(|beginning| text.starts_with(beginning)) {
-                    wrong
-                        .push((file.path.clone(), format!("SQL about line {}: {}", number + 1, line.trim())));
-                }
+        for literal in literals(&file.production_code()) {
+            let text = literal.trim_start().to_lowercase();
+            if beginnings.iter().any(|beginning| text.starts_with(beginning)) {
+                wrong.push((file.path.clone(), format!("SQL: {}", literal.trim())));
             }
         }
     }
     report("home of SQL", wrong);
+}
+
+/// The strings in the code, also those over several lines.
+fn literals(code: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut rest = code;
+    while let Some(at) = rest.find('"') {
+        let (before, after) = (&rest[..at], &rest[at + 1..]);
+        let hashes = before.len() - before.trim_end_matches('#').len();
+        let is_raw = before[..at - hashes].ends_with('r');
+        // A quotation mark as a character.
+        let is_char = before.ends_with('\'') || before.ends_with("'\\");
+        let end = match (is_char, is_raw) {
+            (true, _) => Some(0),
+            (false, true) => after.find(&format!("\"{}", "#".repeat(hashes))),
+            (false, false) => end_of_string(after),
+        };
+        let Some(end) = end else { break };
+        if !is_char {
+            found.push(&after[..end]);
+        }
+        rest = after.get(end + usize::from(!is_char)..).unwrap_or_default();
+    }
+    found
+}
+
+/// Where the first quotation mark is that no backslash stands before.
+fn end_of_string(text: &str) -> Option<usize> {
+    let mut is_escaped = false;
+    text.char_indices().find_map(|(at, c)| {
+        let ends = c == '"' && !is_escaped;
+        is_escaped = c == '\\' && !is_escaped;
+        ends.then_some(at)
+    })
+}
+
+#[test]
+fn a_string_is_read_whole_however_it_is_written() {
+    let code = "a(\"b \\\"c\\\" \\\n    d\"); '\"'; e(r#\"f \"g\" h\"#, '\\\"', \"i\nj\")";
+    assert_eq!(literals(code), ["b \\\"c\\\" \\\n    d", "f \"g\" h", "i\nj"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::source::{SourceFile, files, report};
+use super::source::{SourceFile, files, print_bar, report};
 
 /// The sources of each package.
 const ROOTS: [&str; 4] = ["protocol/src", "daemon/src", "tui/src", "tests/harness/src"];
@@ -28,6 +28,7 @@ fn neighbours_never_use_each_other() {
             }
         }
     }
+    print_bar("circles_of_modules", wrong.len(), 0);
     report("circles", wrong);
 }
 

@@ -6,6 +6,8 @@ use std::path::Path;
 use tenantry_harness::binaries::project_dir;
 use tenantry_harness::isolation::planted::{NOT_PLANTED, planted, planted_in_a_pool};
 
+use super::source::print_bar;
+
 #[test]
 fn every_probe_has_a_plant_or_a_reason_why_there_can_be_none() {
     let folder = project_dir().join("daemon/src/isolation/probes");
@@ -21,6 +23,7 @@ fn every_probe_has_a_plant_or_a_reason_why_there_can_be_none() {
         .iter()
         .filter(|name| !caught.contains(name.as_str()) && !excused.contains(name.as_str()))
         .collect();
+    print_bar("probes_without_a_plant_or_a_reason", unproven.len(), 0);
     assert!(unproven.is_empty(), "neither a plant nor a reason: {unproven:?}");
     let needless: Vec<&str> =
         excused.iter().copied().filter(|name| caught.contains(name) || !is_there(name)).collect();

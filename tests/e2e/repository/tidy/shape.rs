@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::source::{SourceFile, files, report};
+use super::source::{SourceFile, files, print_bar, report};
 
 const MAX_FILE_LINES: usize = 400;
 const MAX_FUNCTION_LINES: usize = 70;
@@ -14,11 +14,12 @@ fn rust_files() -> impl Iterator<Item = &'static SourceFile> {
 
 #[test]
 fn files_have_at_most_400_lines() {
-    let long = rust_files().filter_map(|file| {
-        let lines = file.text.lines().count();
-        (lines > MAX_FILE_LINES).then(|| (file.path.clone(), format!("{lines} lines")))
-    });
-    report("file length", long.collect());
+    let lengths: Vec<(&SourceFile, usize)> =
+        rust_files().map(|file| (file, file.text.lines().count())).collect();
+    let longest = lengths.iter().map(|(_, lines)| *lines).max().unwrap();
+    print_bar("lines_of_the_longest_file", longest, MAX_FILE_LINES);
+    let long = lengths.iter().filter(|(_, lines)| *lines > MAX_FILE_LINES);
+    report("file length", long.map(|(file, lines)| (file.path.clone(), format!("{lines} lines"))).collect());
 }
 
 #[test]
@@ -28,6 +29,7 @@ fn folders_have_at_most_20_source_files() {
     for file in rust_files().filter(|file| !file.path.starts_with("daemon/src/isolation/")) {
         *folders.entry(file.path.rsplit_once('/').map_or("", |(folder, _)| folder)).or_default() += 1;
     }
+    print_bar("files_of_the_fullest_folder", *folders.values().max().unwrap(), MAX_SIBLINGS);
     let full = folders.into_iter().filter(|(_, files)| *files > MAX_SIBLINGS);
     report(
         "folder size",
@@ -140,6 +142,7 @@ fn a_type_has_its_name_alone_in_its_package() {
             }
         }
     }
+    print_bar("type_names_used_twice", twice.len(), 0);
     report("type names", twice);
 }
 

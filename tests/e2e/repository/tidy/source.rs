@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use tenantry_harness::bars::{self, Bar};
 use tenantry_harness::binaries::project_dir;
 
 /// The rule, the path, and why the rule does not hold there.
@@ -70,6 +71,11 @@ fn collect(root: &Path, below: &str, files: &mut Vec<SourceFile>) {
             files.push(SourceFile { path, text });
         }
     }
+}
+
+/// Prints the line of `make tidy-proof` for a number that has a limit. The test that counted says what is wrong.
+pub(super) fn print_bar(name: &str, value: usize, limit: usize) {
+    bars::print(&[Bar::at_most(name, value as f64, limit as f64)]);
 }
 
 /// Fails with all findings of a rule that no exception covers, and with exceptions that cover nothing.
