@@ -21,7 +21,7 @@ test: test-deps
 	TENANTRY_TEST_ROOT=$$(scripts/test-root) RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$(($$(nproc) * 3 / 2))} cargo test --workspace
 
 # Breaks operations at every point and in every way, and judges what is left; takes the better part of an hour on 2 cores.
-# RUNS=n random runs, SEED=s, and more in TORTURE="--part grid --workers 4 --resume --postgresql-18 --only TEXT".
+# RUNS=n random runs, SEED=s, and more in TORTURE="--part grid --cells 300 --workers 4 --resume --postgresql-18 --only TEXT".
 torture: test-deps
 	scripts/histories 100000
 	cargo test --workspace --test torture -- --runs $(or $(RUNS),500) --seed $(or $(SEED),1) $(TORTURE)

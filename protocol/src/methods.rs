@@ -62,6 +62,8 @@ macro_rules! with_methods {
             /// Opens the logins of a suspended tenant, or of a retiring one within its grace.
             resume($crate::tenant::TenantChangeRequest) -> $crate::tenant::OperationStarted: Operator, Changes, "resume";
             update_tenant($crate::tenant::UpdateTenantRequest) -> $crate::tenant::OperationStarted: Operator, Changes, "update_tenant";
+            /// Brings a tenant to a later version of its blueprint, while it serves.
+            upgrade_tenant($crate::tenant::UpgradeTenantRequest) -> $crate::tenant::OperationStarted: Operator, Changes, "upgrade_tenant";
             /// Ends a tenant as planned: suspended, archived, and removed after a grace period, in which `resume`
             /// restores it.
             retire($crate::tenant::RetireRequest) -> $crate::tenant::OperationStarted: Operator, Changes, "retire";

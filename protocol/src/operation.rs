@@ -44,6 +44,8 @@ pub enum OperationKind {
     FinishRotation,
     /// The whole battery against a tenant's isolation.
     Verify,
+    /// The files of a later version of its blueprint.
+    Upgrade,
     #[serde(other)]
     Other,
 }
@@ -62,6 +64,7 @@ impl OperationKind {
             Self::RotateCredentials => "rotate_credentials",
             Self::FinishRotation => "finish_rotation",
             Self::Verify => "verify",
+            Self::Upgrade => "upgrade",
             Self::Other => "other",
         }
     }

@@ -1,7 +1,7 @@
 //! Breaks operations at every point and in every way there is, and judges what is left: `make torture [RUNS=n SEED=s]`.
 //!
-//! It has four parts, each with its bar: the grid of single faults, random double and triple faults, cut COMMITs of
-//! operations, and cut COMMITs of changes of secrets.
+//! It has five parts, each with its bar: the grid of single faults, random double and triple faults, cut COMMITs of
+//! operations, cut COMMITs of changes of secrets, and random faults of upgrades.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,9 +21,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use tenantry_harness::Version;
 use tenantry_harness::bars::{self, Bar};
 use tenantry_harness::binaries;
+use tenantry_harness::torture::arena::Arena;
+use tenantry_harness::torture::request::Scenario;
+use tenantry_harness::{Cluster, Version};
 
 use work::{Job, Tally, Yard};
 
@@ -41,6 +43,9 @@ struct Arguments {
     /// Runs with cut commits, one to three in each
     #[arg(long, default_value_t = COMMIT_RUNS)]
     commit_runs: u64,
+    /// Cells of the grid; a part of them is a sample of all
+    #[arg(long, default_value_t = usize::MAX, hide_default_value = true)]
+    cells: usize,
     /// The seed of the random runs
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -67,9 +72,10 @@ enum Part {
     Random,
     Commits,
     Secrets,
+    Upgrades,
 }
 
-const PARTS: [Part; 4] = [Part::Grid, Part::Random, Part::Commits, Part::Secrets];
+const PARTS: [Part; 5] = [Part::Grid, Part::Random, Part::Commits, Part::Secrets, Part::Upgrades];
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -88,14 +94,15 @@ async fn run(arguments: &Arguments) -> bool {
     let mut bars = Vec::new();
     for part in PARTS.into_iter().filter(|part| arguments.part.is_empty() || arguments.part.contains(part)) {
         let (name, mut jobs) = match part {
-            Part::Grid => ("grid", grid::cells(seed)),
+            Part::Grid => ("grid", cells(arguments, version).await),
             Part::Random => ("random", (0..runs).map(|run| random::faults(seed, run)).collect()),
             Part::Commits => ("commits", (0..commit_runs).map(|run| random::commits(seed, run)).collect()),
+            Part::Upgrades => ("upgrades", (0..runs).map(|run| random::upgrades(seed, run)).collect()),
             Part::Secrets => ("secrets", (0..SECRET_RUNS).map(|run| random::secrets(seed, run)).collect()),
         };
         jobs.retain(|job| job.name.contains(&arguments.only));
         if version == Version::V18 {
-            without_archives(name, &mut jobs);
+            without_archives(&mut jobs);
         }
         println!("{name}: seed {seed}, {}", binaries::server_version(version));
         let tally = yard.run(name, jobs).await;
@@ -107,8 +114,8 @@ async fn run(arguments: &Arguments) -> bool {
                 let wanted = CUTS * commit_runs / COMMIT_RUNS;
                 bars.push(Bar::at_least("cut_commits", tally.struck as f64, wanted as f64));
             }
-            Part::Random if arguments.only.is_empty() => {
-                bars.push(Bar::at_least("random_runs", tally.runs as f64, runs as f64));
+            Part::Random | Part::Upgrades if arguments.only.is_empty() => {
+                bars.push(Bar::at_least(format!("{name}_runs"), tally.runs as f64, runs as f64));
             }
             _ => {}
         }
@@ -116,17 +123,21 @@ async fn run(arguments: &Arguments) -> bool {
     bars::print(&bars)
 }
 
-/// No pg_dump comes with that server, and an older one refuses it: a scenario that would make an archive runs without one
-/// or, if the archive itself is to be broken, not at all.
-fn without_archives(part: &str, jobs: &mut Vec<Job>) {
-    let (left_out, mut kept): (Vec<Job>, Vec<Job>) =
-        jobs.drain(..).partition(|job| part == "grid" && job.trial.scenario.archives());
-    println!("{part}: {} runs need a pg_dump of this server's version", left_out.len());
-    left_out.iter().for_each(|job| println!("  cannot be: {}", job.name));
-    for job in &mut kept {
+/// The cells of the grid, or as many of them as were requested.
+async fn cells(arguments: &Arguments, version: Version) -> Vec<Job> {
+    let arena = Arena::open(Cluster::private(version)).await;
+    let can_run = |scenario: Scenario| version != Version::V18 || !scenario.archives();
+    let mut cells = grid::cells(arguments.seed, arena, can_run).await;
+    println!("grid: {} cells", cells.len());
+    cells.truncate(arguments.cells);
+    cells
+}
+
+/// No pg_dump comes with that server, and an older one refuses it: a scenario that would make an archive runs without one.
+fn without_archives(jobs: &mut [Job]) {
+    for job in jobs {
         job.trial.scenario = job.trial.scenario.without_archive();
     }
-    *jobs = kept;
 }
 
 fn print(part: &str, tally: &Tally) {

@@ -50,4 +50,5 @@ pub use tenants::rollback_preview::rollback_preview;
 pub use tenants::show::tenant;
 pub use tenants::suspend::{resume, suspend};
 pub use tenants::update::update_tenant;
+pub use tenants::upgrade::upgrade_tenant;
 pub use tenants::verify::{verify_in_turn, verify_isolation};

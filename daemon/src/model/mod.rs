@@ -13,3 +13,4 @@ pub mod plan_hash;
 pub mod step;
 pub mod stored;
 pub mod tenant;
+pub mod upgrade;

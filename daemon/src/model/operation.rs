@@ -47,6 +47,8 @@ pub enum Kind {
     FinishRotation,
     /// The whole battery against a tenant that stands.
     Verify,
+    /// A tenant that stands, brought to a later version of its blueprint.
+    Upgrade,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +104,8 @@ pub enum Event {
     },
     /// Nothing of the operation's effects is left on the target.
     Undone,
+    /// The undo found that everything was done before it began: the answer to a COMMIT had been lost.
+    FoundDone,
     /// The undo, or a removal, gave up.
     Stuck {
         #[serde(with = "FailureShape")]
@@ -189,6 +193,8 @@ impl Kind {
             Self::IssueCredentials | Self::RotateCredentials => vec![Step::SetSecret],
             Self::FinishRotation => vec![Step::CloseOldLogin],
             Self::Verify => vec![Step::Verify, Step::CloseProbe],
+            // Last comes what cannot be undone once it is committed.
+            Self::Upgrade => vec![Step::ApplySettings, Step::Upgrade],
         }
     }
 
@@ -205,12 +211,18 @@ impl Kind {
             Self::RotateCredentials => OperationKind::RotateCredentials,
             Self::FinishRotation => OperationKind::FinishRotation,
             Self::Verify => OperationKind::Verify,
+            Self::Upgrade => OperationKind::Upgrade,
         }
     }
 
-    /// The tenant is what it is, whatever comes of it: only its logins are changed, or looked behind.
+    /// Only the tenant's logins are changed, or looked behind.
     pub const fn leaves_tenant(self) -> bool {
         matches!(self, Self::IssueCredentials | Self::RotateCredentials | Self::FinishRotation | Self::Verify)
+    }
+
+    /// The tenant serves as before, however the operation ends: it keeps its state.
+    pub const fn keeps_state(self) -> bool {
+        self.leaves_tenant() || matches!(self, Self::Upgrade)
     }
 
     /// What an operator types to change a tenant's secrets again; `None` for all other kinds, which are retried by their
@@ -351,6 +363,9 @@ impl Progress {
             }
             (at @ Self::Unwinding { .. }, Event::TakenUp { .. }) => Ok(at),
             (Self::Unwinding { kind, failure }, Event::Undone) => Ok(Self::RolledBack { kind, failure }),
+            (Self::Unwinding { kind: kind @ Kind::Upgrade, .. }, Event::FoundDone) => {
+                Ok(Self::Succeeded { kind })
+            }
             (Self::Unwinding { kind, failure }, Event::Stuck { left, failure: undo }) => {
                 let message = format!("{}; then the undo failed: {}", failure.message, undo.message);
                 Ok(Self::NeedsAttention { kind, failure: Failure { message, ..failure }, left })

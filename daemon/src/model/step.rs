@@ -42,6 +42,8 @@ pub enum Step {
     OpenLogins,
     /// Applies the tenant's settings to its roles.
     ApplySettings,
+    /// Runs the files that a version of the blueprint has and the tenant has not, and commits them.
+    Upgrade,
     /// Gives a login role a new secret.
     SetSecret,
     /// Closes the login that preceded the current one, and ends its sessions.
@@ -114,6 +116,7 @@ impl Step {
             }
             Self::OpenLogins => repeatable("open_logins", "open the tenant's logins"),
             Self::ApplySettings => repeatable("apply_settings", "apply the settings to the tenant's roles"),
+            Self::Upgrade => repeatable("upgrade", "apply the files of the new version"),
             Self::SetSecret => repeatable("set_secret", "set a new secret, and open its login"),
             Self::CloseOldLogin => last(
                 "close_old_login",

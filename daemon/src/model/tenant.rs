@@ -35,7 +35,7 @@ pub fn beginning(kind: Kind) -> Beginning {
         }
         Kind::Purge => (&[Retiring, NeedsAttention], None),
         Kind::IssueCredentials | Kind::RotateCredentials | Kind::FinishRotation => (&[Active], None),
-        Kind::Verify => (&[Active, Suspended], None),
+        Kind::Verify | Kind::Upgrade => (&[Active, Suspended], None),
     };
     Beginning { from, during }
 }
@@ -49,7 +49,7 @@ pub fn after(
     purge_after: Option<OffsetDateTime>,
 ) -> TenantState {
     match (&operation.state, kind) {
-        (_, kind) if kind.leaves_tenant() => before.clone(),
+        (_, kind) if kind.keeps_state() => before.clone(),
         (OperationState::Succeeded, Kind::Provision { .. } | Kind::Resume) => TenantState::Active,
         (OperationState::Succeeded, Kind::Rollback { .. }) => {
             TenantState::RolledBack { reason: format!("rolled back by {}", operation.actor) }
@@ -88,6 +88,7 @@ mod tests {
             Kind::RotateCredentials,
             Kind::FinishRotation,
             Kind::Verify,
+            Kind::Upgrade,
         ];
         for kind in kinds {
             for state in [

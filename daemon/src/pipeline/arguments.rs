@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use tenantry_protocol::name::BlueprintVersion;
 
 /// Persisted with the operation: fields may be added, but never changed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -17,6 +18,9 @@ pub struct OperationArguments {
     /// The login role that a change of secrets opens or closes. Its secret is never stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login: Option<String>,
+    /// The version of the blueprint that an upgrade brings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<BlueprintVersion>,
 }
 
 /// A tenant's own fields.
@@ -40,6 +44,7 @@ mod tests {
             "{}",
             r#"{"grace_s":604800}"#,
             r#"{"login":"t_aaaaaaaaaaaaa_b"}"#,
+            r#"{"version":"1.1"}"#,
             r#"{"update":{"display_name":"Acme","labels":{"tier":"gold"},"settings":{"connection_limit":20}}}"#,
         ];
         for row in rows {

@@ -65,6 +65,7 @@ const fn actions(kind: OperationKind) -> [&'static str; 3] {
             ["credentials.finish.intent", "credentials.finish.undo", "credentials.finish"]
         }
         OperationKind::Verify => ["verify.intent", "verify.undo", "verify"],
+        OperationKind::Upgrade => ["upgrade.intent", "upgrade.undo", "upgrade"],
         _ => ["operation.intent", "operation.undo", "operation"],
     }
 }
@@ -163,6 +164,13 @@ fn with_facts(
         }
         Kind::Rollback { archive } | Kind::Retire { archive } => {
             entry = entry.fact("archive", if archive == Archiving::With { "with" } else { "without" });
+        }
+        Kind::Upgrade => {
+            let (blueprint, version) = about.blueprint;
+            entry = entry.fact("blueprint", blueprint).fact("from", version);
+            if let Some(to) = arguments.and_then(|arguments| arguments.version.as_ref()) {
+                entry = entry.fact("version", to);
+            }
         }
         _ => {}
     }

@@ -61,6 +61,10 @@ pub(super) struct ChangeRun {
     pub(super) home: Home,
     /// The marker that stands for the tenant; it says which objects are ours.
     pub(super) mark: Mark,
+    /// The marker of the tenant's build, in the database with its objects.
+    pub(super) build: Mark,
+    /// The operation itself.
+    pub(super) id: OperationId,
     pub(super) kind: Kind,
     /// The tenant as it was before the operation.
     pub(super) tenant: Tenant,
@@ -68,7 +72,19 @@ pub(super) struct ChangeRun {
     pub(super) arguments: OperationArguments,
     /// Of the secret that is to be set. A daemon that takes the operation over has none, and cannot set the secret.
     pub(super) secret: Option<Verifier>,
+    /// The open transaction of an upgrade.
+    pub(super) open: Option<Build>,
     pub(super) report: Option<IsolationReport>,
+}
+
+/// What a change consists of, apart from its tenant.
+pub(super) struct ChangeParts {
+    pub(super) id: OperationId,
+    pub(super) kind: Kind,
+    pub(super) trail: Arc<Trail>,
+    pub(super) target: Arc<Target>,
+    pub(super) arguments: OperationArguments,
+    pub(super) secret: Option<Verifier>,
 }
 
 /// A running operation.
@@ -80,8 +96,9 @@ pub(super) enum Run {
 impl Run {
     /// Abandons an open transaction, so that nothing of it remains while the operation is undone.
     pub(super) async fn abandon(&mut self) {
-        if let Self::Provision(run) = self {
-            run.abandon().await;
+        match self {
+            Self::Provision(run) => run.abandon().await,
+            Self::Change(run) => run.abandon().await,
         }
     }
 
@@ -269,6 +286,34 @@ impl ProvisionRun {
 }
 
 impl ChangeRun {
+    /// `build` is the marker of the tenant's build.
+    pub(super) fn new(build: Mark, tenant: Tenant, before: TenantState, with: ChangeParts) -> Self {
+        let ChangeParts { id, kind, trail, target, arguments, secret } = with;
+        let home = Home::new(&target, tenant.tenancy, &tenant.placement, tenant.id);
+        let mark = home.standing(build);
+        Self {
+            trail,
+            target,
+            home,
+            mark,
+            build,
+            id,
+            kind,
+            tenant,
+            before,
+            arguments,
+            secret,
+            open: None,
+            report: None,
+        }
+    }
+
+    pub(super) async fn abandon(&mut self) {
+        if let Some(open) = self.open.take() {
+            open.abandon(self.site()).await;
+        }
+    }
+
     pub(super) fn site(&self) -> Site<'_> {
         self.home.on(&self.target)
     }
@@ -284,6 +329,11 @@ impl ChangeRun {
             .flat_map(|issued| [Some(issued.role.clone()), issued.previous_role.clone()])
             .flatten()
             .collect()
+    }
+
+    /// The open transaction of an upgrade.
+    pub(super) fn open_build(&mut self) -> Result<&mut Build, StepError> {
+        self.open.as_mut().ok_or(NOT_OPEN)
     }
 
     /// The login role that the operation is about.

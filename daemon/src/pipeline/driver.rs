@@ -179,6 +179,11 @@ impl Drive {
                 Ok(result) => result,
                 Err(_panic) => Err(StepError::Panicked),
             };
+            if let Err(StepError::FoundDone) = result {
+                self.tracker.passed(self.progress.kind().steps().len());
+                self.tracker.log("everything was committed before".to_owned());
+                return Event::FoundDone;
+            }
             let Err(error) = result else {
                 self.tracker.undone();
                 self.tracker.log("undone: everything is as it was before".to_owned());

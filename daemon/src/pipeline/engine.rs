@@ -24,14 +24,13 @@ use crate::postgres;
 use crate::postgres::control::Control;
 use crate::postgres::control::tenants;
 use crate::postgres::target::Target;
-use crate::postgres::target::location::Home;
 use crate::postgres::target::marker::Mark;
 
 use super::admission::{Places, TakenPlace};
 use super::arguments::OperationArguments;
 use super::audit_entries::About;
 use super::budget::EngineOptions;
-use super::context::{ChangeRun, ProvisionRun, Run};
+use super::context::{ChangeParts, ChangeRun, ProvisionRun, Run};
 use super::driver::Drive;
 use super::events::Events;
 use super::job::{ChangeJob, ProvisionJob};
@@ -196,11 +195,9 @@ impl Engine {
         let Some(recorded) = Box::pin(record::intent(&self.trail, &intent, None)).await? else {
             return Ok(None);
         };
-        let (trail, before) = (Arc::clone(&self.trail), recorded.before);
-        let home = Home::new(&target, tenant.tenancy, &tenant.placement, tenant.id);
-        let mark = home.standing(mark);
-        let run =
-            ChangeRun { trail, target, home, mark, kind, tenant, before, arguments, secret, report: None };
+        let trail = Arc::clone(&self.trail);
+        let parts = ChangeParts { id: operation.id, kind, trail, target, arguments, secret };
+        let run = ChangeRun::new(mark, tenant, recorded.before, parts);
         let (run, progress) = (Run::Change(Box::new(run)), Progress::new(kind));
         Ok(Some(self.start(PendingRun { claim, run, progress, operation, actor }, recorded.seq).await))
     }

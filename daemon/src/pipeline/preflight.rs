@@ -4,11 +4,13 @@
 
 use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::plan::{Finding, Severity};
+use tenantry_protocol::tenant::Tenant;
 
 use crate::model::blueprint::Blueprint;
 use crate::postgres::Result;
 use crate::postgres::preparation::check::TempFiles;
 use crate::postgres::preparation::{self, check, commitment, groundwork};
+use crate::postgres::target::location::Home;
 use crate::postgres::target::{Ready, Target};
 use crate::postgres::tenancy::database::{databases, template};
 use crate::postgres::tenant_ddl::LoginLimits;
@@ -79,6 +81,30 @@ pub async fn findings(
         ));
     }
     Ok(findings)
+}
+
+/// The extensions that an existing tenant's database lacks of these.
+pub async fn extensions_of(target: &Target, tenant: &Tenant, extensions: &[String]) -> Result<Vec<Finding>> {
+    let home = Home::new(target, tenant.tenancy, &tenant.placement, tenant.id);
+    let site = home.on(target);
+    let mut connection = site.acquire().await?;
+    let missing = check::missing_extensions(&mut connection, extensions).await?;
+    let database = if site.is_own_database() {
+        format!(", connected to database {}", tenant.placement)
+    } else {
+        String::new()
+    };
+    Ok(missing
+        .iter()
+        .map(|extension| {
+            let message = format!(
+                "the tenant's database has no extension {extension}; an administrator runs{database}: create extension {} \
+                 schema tenantry_ext",
+                crate::postgres::quote::identifier(extension)
+            );
+            finding(Severity::Error, "missing_extension", message)
+        })
+        .collect())
 }
 
 /// What a tenant with a database of its own needs in addition.

@@ -267,6 +267,11 @@ async fn write_outcome(trail: &Trail, outcome: &OperationOutcome<'_>) -> Result<
         tenants::update(&mut tx, operation.tenant_id, &update.display_name, &update.labels, &update.settings)
             .await?;
     }
+    if let (OperationState::Succeeded, Some(version)) =
+        (&operation.state, arguments.and_then(|arguments| arguments.version))
+    {
+        tenants::set_version(&mut tx, operation.tenant_id, version).await?;
+    }
     record_login(&mut tx, operation, kind, arguments).await?;
     if let Some(report) = outcome.report {
         Box::pin(record_verdict(&mut tx, outcome, report)).await?;

@@ -16,13 +16,12 @@ use crate::postgres::control::operations::{self, OperationFilter, StoredOperatio
 use crate::postgres::control::tenants::NewTenant;
 use crate::postgres::control::{blueprints, tenants};
 use crate::postgres::target::Target;
-use crate::postgres::target::location::Home;
 use crate::postgres::target::marker::Mark;
 use crate::postgres::{Error, Result};
 
 use super::arguments::OperationArguments;
 use super::audit_entries::{Decision, Recovered};
-use super::context::{ChangeRun, ProvisionRun, Run};
+use super::context::{ChangeParts, ChangeRun, ProvisionRun, Run};
 use super::driver::Drive;
 use super::engine::{Engine, PendingRun, illegal};
 use super::tracker::waiting_steps;
@@ -138,23 +137,11 @@ async fn take_up(engine: &Engine, operation: &Operation, target: Arc<Target>) ->
             let arguments: OperationArguments = serde_json::from_value(arguments)
                 .map_err(|error| corrupt("the operation's arguments", error.to_string()))?;
             let before = state_before.unwrap_or_else(|| tenant.state.clone());
-            let trail = Arc::clone(engine.trail());
             // A secret that was made for it existed only in the memory of the previous daemon.
             let secret = None;
-            let home = Home::new(&target, tenant.tenancy, &tenant.placement, tenant.id);
-            let mark = home.standing(mark);
-            Run::Change(Box::new(ChangeRun {
-                trail,
-                target,
-                home,
-                mark,
-                kind,
-                tenant,
-                before,
-                arguments,
-                secret,
-                report: None,
-            }))
+            let trail = Arc::clone(engine.trail());
+            let parts = ChangeParts { id: operation.id, kind, trail, target, arguments, secret };
+            Run::Change(Box::new(ChangeRun::new(mark, tenant, before, parts)))
         }
     };
     operation.steps = waiting_steps(kind);

@@ -5,6 +5,7 @@ use tenantry_protocol::isolation::IsolationReport;
 use tenantry_protocol::operation::Failure;
 
 use crate::model::operation::Step;
+use crate::model::upgrade::Obstacle;
 use crate::postgres::build::owner_login::Blocker;
 use crate::postgres::{self, error::ServerError};
 
@@ -35,6 +36,24 @@ pub(super) enum StepError {
     /// A statement outside the transaction waited, or ran, until the operation's time was over.
     #[error("the statement did not end in the operation's time{}", waited(waited_for.as_ref()))]
     OutOfTime { file: String, line: u32, waited_for: Option<Blocker> },
+    /// What the tenant has does not lead to the version.
+    #[error("the version does not continue what the tenant has: {}", listed(.0))]
+    Obstacles(Vec<Obstacle>),
+    /// The files would give something of the tenant's away, or make it depend on others.
+    #[error("the version does not keep the tenant apart: {}", .0.join("; "))]
+    Opens(Vec<String>),
+    /// A file waited for a lock as long as it may.
+    #[error("a table was not free{}", waited(blocker.as_ref()))]
+    LockedOut { file: String, blocker: Option<Blocker> },
+    /// Sessions of the tenant waited for the attempt, and it made way.
+    #[error("the tenant's sessions waited for it")]
+    InTheWay { file: String },
+    /// The undo of an upgrade that was committed before, whose answer was lost.
+    #[error("everything was committed")]
+    FoundDone,
+    /// A part of the files is committed, and the others are not.
+    #[error("a part is applied; what is left: {}", .left.join(", "))]
+    Partly { left: Vec<String> },
     #[error("the operation's time budget of {budget_ms} ms is used up")]
     Budget { budget_ms: u64 },
     #[error("cancelled by {by}")]
@@ -75,7 +94,7 @@ impl StepError {
             error if error.is_passing() => Outlook::Passing,
             Self::Database(error) if error.is_locked_out() => Outlook::Passing,
             Self::Database(error) if error.is_for_good() => Outlook::ForGood,
-            Self::OutOfOrder { .. } => Outlook::ForGood,
+            Self::OutOfOrder { .. } | Self::Obstacles(_) | Self::Partly { .. } => Outlook::ForGood,
             _ => Outlook::Open,
         }
     }
@@ -87,6 +106,7 @@ impl StepError {
             // Two builds conflicted; the file is not at fault.
             Self::Migration { server, .. } => server.is_any(&["40001", "40P01", "55P03"]),
             Self::Locks { crossed, .. } => crossed.is_passing(),
+            Self::LockedOut { .. } | Self::InTheWay { .. } => true,
             _ => false,
         }
     }
@@ -106,6 +126,7 @@ impl StepError {
 
     /// The operator's account of it.
     pub(super) fn failure(&self, step: Step) -> Failure {
+        let again = if step == Step::Upgrade { "upgrade" } else { "provision" };
         let base = Failure { step: step.name().to_owned(), message: self.account(), ..Failure::default() };
         match self {
             Self::Migration { file, line, statement, server } => Failure {
@@ -114,18 +135,15 @@ impl StepError {
                 statement: *statement,
                 sqlstate: Some(server.sqlstate.clone()),
                 hint: Some(no_room(server).unwrap_or_else(|| {
-                    format!("fix {file}, raise the blueprint's version, add it, and provision again")
+                    format!("fix {file}, raise the blueprint's version, add it, and {again} again")
                 })),
                 ..base
             },
-            Self::Unsafe { file, .. } => Failure {
-                file: Some(file.clone()),
-                hint: Some(
-                    "a migration may do only what the tenant's owner role may do, inside the one transaction"
-                        .into(),
-                ),
-                ..base
-            },
+            Self::Unsafe { file, .. } => {
+                let hint =
+                    "a migration may do only what the tenant's owner role may do, inside the one transaction";
+                Failure { file: Some(file.clone()), hint: Some(hint.into()), ..base }
+            }
             Self::Locks { file, crossed } => crossed.failure(file, base),
             Self::Uncovered(_) => Failure {
                 hint: Some("fix the blueprint, raise its version, add it, and provision again".into()),
@@ -164,20 +182,35 @@ impl StepError {
             Self::Panicked | Self::OutOfOrder { .. } => {
                 Failure { hint: Some("see the daemon's log, and report it".into()), ..base }
             }
-            Self::Budget { .. } => Failure {
-                hint: Some(
-                    "look at the target with `tenantry target check`, or give operations more time \
-                     (operation_budget_ms)"
-                        .into(),
-                ),
-                ..base
-            },
-            Self::Leftovers(_) | Self::Cancelled { .. } | Self::SecretLost { .. } => base,
+            Self::Budget { .. } => {
+                let hint = "look at the target with `tenantry target check`, or give operations more time \
+                            (operation_budget_ms)";
+                Failure { hint: Some(hint.into()), ..base }
+            }
+            Self::Obstacles(_)
+            | Self::Opens(_)
+            | Self::LockedOut { .. }
+            | Self::InTheWay { .. }
+            | Self::Partly { .. } => self.failure_of_upgrade(base),
+            Self::Leftovers(_) | Self::Cancelled { .. } | Self::SecretLost { .. } | Self::FoundDone => base,
         }
     }
 }
 
 impl StepError {
+    /// The account of what only an upgrade meets.
+    fn failure_of_upgrade(&self, base: Failure) -> Failure {
+        let (file, hint) = match self {
+            Self::LockedOut { file, .. } | Self::InTheWay { file } => (
+                Some(file.clone()),
+                "end the transaction that holds the table, or upgrade the tenant at a quieter time",
+            ),
+            Self::Partly { .. } => (None, "upgrade the tenant again: it goes on from there"),
+            _ => (None, "correct the blueprint, raise its version, add it, and upgrade again"),
+        };
+        Failure { file, hint: Some(hint.to_owned()), ..base }
+    }
+
     /// The list in the message can be long: problems of a pool, or leftovers.
     fn account(&self) -> String {
         brief::cut(&self.to_string(), LONGEST_ACCOUNT)
@@ -188,6 +221,10 @@ impl StepError {
 fn no_room(server: &ServerError) -> Option<String> {
     const DISK_FULL: &str = "53100";
     server.is(DISK_FULL).then(|| "the server's disk is full: make room on it, and try again".to_owned())
+}
+
+fn listed(obstacles: &[Obstacle]) -> String {
+    obstacles.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 fn waited(blocker: Option<&Blocker>) -> String {

@@ -147,6 +147,11 @@ pub const TARGET: Schema = Schema {
             name: "0009_schema_checksums.sql",
             sql: include_str!("../../../migrations/target/0009_schema_checksums.sql"),
         },
+        OwnMigration {
+            number: 10,
+            name: "0010_history.sql",
+            sql: include_str!("../../../migrations/target/0010_history.sql"),
+        },
     ],
 };
 

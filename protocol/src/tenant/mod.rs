@@ -146,6 +146,17 @@ pub struct UpdateTenantRequest {
     pub idempotency_key: Option<String>,
 }
 
+/// Brings a tenant to a later version of its blueprint. At the version that it has, it makes good what the tenant lacks of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct UpgradeTenantRequest {
+    pub slug: String,
+    /// Defaults to the newest version.
+    #[serde(default)]
+    pub version: Option<String>,
+    #[serde(default)]
+    pub idempotency_key: Option<String>,
+}
+
 /// Ends a tenant as planned: logins closed, archive made, and after the grace removed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct RetireRequest {

@@ -20,8 +20,16 @@ async fn stands(arena: &mut Arena, scenario: Scenario, daemons: usize, rules: Ve
     verdict.end
 }
 
-fn after(place: &'static str, fault: Fault) -> Rule {
-    Rule::At { place: Some(place), moment: Some(Moment::After), skip: 0, fault }
+fn after(place: &str, fault: Fault) -> Rule {
+    at(place, Moment::After, fault)
+}
+
+fn before(place: &str, fault: Fault) -> Rule {
+    at(place, Moment::Before, fault)
+}
+
+fn at(place: &str, moment: Moment, fault: Fault) -> Rule {
+    Rule::At { place: Some(place.to_owned()), moment: Some(moment), skip: 0, fault }
 }
 
 async fn arena() -> Arena {
@@ -71,18 +79,18 @@ async fn a_tenant_of_shared_tables_is_all_there_or_not_at_all_wherever_it_breaks
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_tenants_own_database_is_whole_or_gone_wherever_a_daemon_dies() {
     let mut arena = arena().await;
-    let before =
-        |place| Rule::At { place: Some(place), moment: Some(Moment::Before), skip: 0, fault: Fault::Kill };
     for place in ["reserve", "create_database", "commit"] {
         stands(&mut arena, Scenario::ProvisionDatabase, 1, vec![after(place, Fault::Kill)]).await;
     }
-    stands(&mut arena, Scenario::ProvisionDatabase, 1, vec![before("create_database.made")]).await;
+    stands(&mut arena, Scenario::ProvisionDatabase, 1, vec![before("create_database.made", Fault::Kill)])
+        .await;
     let end = stands(&mut arena, Scenario::ProvisionDatabase, 1, vec![after("verify", Fault::Kill)]).await;
     assert_eq!(end, "succeeded", "everything was built");
     for place in ["drop_objects.database", "drop_roles"] {
         stands(&mut arena, Scenario::RollbackDatabase, 1, vec![after(place, Fault::Kill)]).await;
     }
-    stands(&mut arena, Scenario::RollbackDatabase, 1, vec![before("drop_objects.database")]).await;
+    stands(&mut arena, Scenario::RollbackDatabase, 1, vec![before("drop_objects.database", Fault::Kill)])
+        .await;
     let undo = [after("verify", Fault::Refuse), after("drop_objects.database", Fault::Kill)];
     stands(&mut arena, Scenario::ProvisionDatabase, 1, undo.to_vec()).await;
 }
@@ -115,6 +123,22 @@ async fn a_change_whose_last_step_fails_leaves_the_tenant_as_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_upgrade_is_all_there_or_not_at_all_wherever_it_breaks() {
+    let mut arena = arena().await;
+    for place in ["upgrade.file", "upgrade.commit"] {
+        stands(&mut arena, Scenario::Upgrade, 1, vec![after(place, Fault::Kill)]).await;
+    }
+    let end = stands(&mut arena, Scenario::Upgrade, 1, vec![after("upgrade.file", Fault::Refuse)]).await;
+    assert_eq!(end, "rolled_back");
+    // What was committed is not undone, even if the answer was lost for good, and does not count as a failure.
+    let end = stands(&mut arena, Scenario::Upgrade, 1, vec![after("upgrade.commit", Fault::Refuse)]).await;
+    assert_eq!(end, "succeeded");
+    // After the commits of the intent and the settings: that of the files.
+    stands(&mut arena, Scenario::Upgrade, 1, vec![Rule::Commit { skip: 2, cut: Cut::Late }]).await;
+    stands(&mut arena, Scenario::UpgradeDatabase, 2, vec![after("upgrade.file", Fault::Stop)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_undo_that_is_refused_asks_for_a_person_at_once_and_the_command_that_it_names_leads_out() {
     let mut arena = arena().await;
     for (scenario, place) in [
@@ -136,7 +160,6 @@ async fn an_undo_that_is_refused_asks_for_a_person_at_once_and_the_command_that_
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_removal_is_taken_up_where_it_has_no_way_back_and_never_promises_one() {
     let mut arena = arena().await;
-    let before = |place, fault| Rule::At { place: Some(place), moment: Some(Moment::Before), skip: 0, fault };
     for (scenario, killed) in
         [(Scenario::RollbackDatabase, "drop_objects.database"), (Scenario::Rollback, "drop_roles")]
     {
@@ -170,8 +193,7 @@ async fn an_operation_or_a_take_over_that_panicked_is_taken_up_by_the_same_daemo
         stands(&mut arena, Scenario::Provision, 1, vec![after(place, Fault::Panic)]).await;
     }
     // A daemon that panics while it takes over stands by, and takes over again.
-    let takes_over =
-        Rule::At { place: Some("anchor"), moment: Some(Moment::Before), skip: 0, fault: Fault::Panic };
+    let takes_over = before("anchor", Fault::Panic);
     let end = stands(&mut arena, Scenario::Provision, 2, vec![after("seed", Fault::Kill), takes_over]).await;
     assert_eq!(end, "succeeded", "taken up in the end");
 }

@@ -147,7 +147,7 @@ impl Checks {
 const ELSEWHERE: [&str; 3] = ["demo", "audit list --follow", "audit acknowledge"];
 
 /// Commands that change an existing tenant, with the names of their documents.
-const CHANGES: [(&str, &str); 9] = [
+const CHANGES: [(&str, &str); 10] = [
     ("tenant credentials rotate", "tenant credentials acme rotate"),
     ("tenant credentials finish", "tenant credentials acme finish"),
     ("tenant verify", "tenant verify acme"),
@@ -155,6 +155,7 @@ const CHANGES: [(&str, &str); 9] = [
     ("tenant suspend", "tenant suspend acme"),
     ("tenant resume", "tenant resume acme"),
     ("tenant update", "tenant update acme --name Acme"),
+    ("tenant upgrade", "tenant upgrade acme --to 1.0"),
     ("tenant retire", "tenant retire acme --confirm acme"),
     ("tenant resume", "tenant resume acme"),
 ];
@@ -280,6 +281,7 @@ async fn every_method_takes_and_answers_what_its_schema_says() {
             json!({ "slug": "acme", "labels": { "tier": "gold", "old": null }, "settings": { "connection_limit": 9 } }),
         ),
         ("verify_isolation", json!({ "slug": "acme" })),
+        ("upgrade_tenant", json!({ "slug": "acme", "version": "1.0" })),
         ("suspend", json!({ "slug": "acme" })),
         ("resume", json!({ "slug": "acme" })),
         ("retire", json!({ "slug": "acme", "confirm": "acme", "grace_s": 3600, "discard_data": true })),

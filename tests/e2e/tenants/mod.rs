@@ -11,3 +11,4 @@ mod removal;
 mod rollback_preview;
 mod secrets;
 mod temporary_files;
+mod upgrades;

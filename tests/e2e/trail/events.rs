@@ -48,6 +48,7 @@ fn mutations() -> Vec<Call> {
             json!({ "slug": "acme", "labels": { "tier": "gold" } }),
             &["update.intent", "update"],
         ),
+        call("upgrade_tenant", acme(), &["upgrade.intent", "upgrade"]),
         call("suspend", acme(), &["suspend.intent", "suspend"]),
         call("resume", acme(), &["resume.intent", "resume"]),
         call("retire", retire, &["retire.intent", "retire"]),

@@ -78,6 +78,12 @@ impl Folder {
         this
     }
 
+    /// Adds `R__<title>.sql`, which runs again whenever it differs.
+    pub fn repeatable(self, title: &str, sql: &str) -> Self {
+        std::fs::write(self.dir.join(format!("R__{title}.sql")), sql).unwrap();
+        self
+    }
+
     /// Adds a file of data that is loaded on request, after the migrations.
     pub fn seed(self, sql: &str) -> Self {
         std::fs::create_dir(self.dir.join("seed")).unwrap();

@@ -8,6 +8,7 @@ use tenantry_protocol::isolation::VerifyIsolationRequest;
 use tenantry_protocol::operation::{Operation, RetryRequest};
 use tenantry_protocol::tenant::{
     OperationStarted, RetireRequest, RollbackRequest, TenantChangeRequest, TenantDetail, UpdateTenantRequest,
+    UpgradeTenantRequest,
 };
 
 use super::Context;
@@ -22,6 +23,7 @@ pub(super) enum Change {
     Suspend(TenantChangeRequest),
     Resume(TenantChangeRequest),
     Update(UpdateTenantRequest),
+    Upgrade(UpgradeTenantRequest),
     Retire(RetireRequest),
     Rollback(RollbackRequest),
     Retry(RetryRequest),
@@ -39,6 +41,7 @@ impl Change {
         match self {
             Self::Suspend(request) | Self::Resume(request) => &mut request.idempotency_key,
             Self::Update(request) => &mut request.idempotency_key,
+            Self::Upgrade(request) => &mut request.idempotency_key,
             Self::Retire(request) => &mut request.idempotency_key,
             Self::Rollback(request) => &mut request.idempotency_key,
             Self::Retry(request) => &mut request.idempotency_key,
@@ -51,6 +54,7 @@ impl Change {
             Self::Suspend(request) => client.suspend(request.clone()).await,
             Self::Resume(request) => client.resume(request.clone()).await,
             Self::Update(request) => client.update_tenant(request.clone()).await,
+            Self::Upgrade(request) => client.upgrade_tenant(request.clone()).await,
             Self::Retire(request) => client.retire(request.clone()).await,
             Self::Rollback(request) => client.rollback(request.clone()).await,
             Self::Retry(request) => client.retry(request.clone()).await,

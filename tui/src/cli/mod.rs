@@ -155,6 +155,9 @@ async fn dispatch(context: &Context, command: Command) -> Result<(), CliError> {
         }
         Command::Tenant(Tenant::Verify(verify)) => tenant::verify::run(context, verify).await,
         Command::Tenant(Tenant::Update(update)) => tenant::manage::update(context, update).await,
+        Command::Tenant(Tenant::Upgrade { slug, to, sending }) => {
+            tenant::manage::upgrade(context, slug, to, sending).await
+        }
         Command::Tenant(Tenant::Retire(retire)) => tenant::manage::retire(context, retire).await,
         Command::Tenant(Tenant::Rollback(rollback)) => tenant::rollback::run(context, rollback).await,
         Command::Tenant(Tenant::Credentials { slug, action }) => {

@@ -23,6 +23,13 @@ pub(in crate::cli) fn outcome(done: &Done) -> String {
         OperationKind::Update => {
             format!("{slug} is updated{time}; see it with `tenantry tenant show {slug}`")
         }
+        OperationKind::Upgrade => {
+            let tenant = &done.detail.tenant;
+            format!(
+                "{slug} has version {} of {}{time}; it served all the while",
+                tenant.version, tenant.blueprint
+            )
+        }
         OperationKind::Retire => retired(done),
         OperationKind::Rollback => format!("{slug} is rolled back{time}: nothing is left on {target}"),
         OperationKind::Purge => format!("{slug} is removed{time}: nothing is left on {target}"),

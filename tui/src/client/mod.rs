@@ -5,6 +5,7 @@
 
 mod any;
 mod audit;
+mod calls;
 mod error;
 mod export;
 mod follow;
@@ -20,21 +21,10 @@ use serde::de::DeserializeOwned;
 use tarpc::client::{Channel, Config, RpcError};
 use tarpc::context::{self, Context};
 use tarpc::{ClientMessage, Response};
-use tenantry_protocol::blueprint::{BlueprintReport, BlueprintUpload, BlueprintsRequest, BlueprintsResponse};
 use tenantry_protocol::frame::{JsonCodec, MAX_FRAME_BYTES};
-use tenantry_protocol::isolation::VerifyIsolationRequest;
-use tenantry_protocol::operation::{
-    CancelRequest, Operation, OperationRequest, OperationsRequest, OperationsResponse, RetryRequest,
-};
-use tenantry_protocol::plan::Plan;
+use tenantry_protocol::operation::{Operation, OperationRequest};
 use tenantry_protocol::session::{ClientInfo, Health, HealthRequest, HelloRequest, HelloResponse};
-use tenantry_protocol::target::{TargetsRequest, TargetsResponse};
-use tenantry_protocol::tenant::{
-    Credentials, FinishRotationRequest, IssueCredentialsRequest, OperationStarted, ProvisionRequest,
-    RetireRequest, RollbackPreview, RollbackPreviewRequest, RollbackRequest, RotateCredentialsRequest,
-    RotationFinished, TenantChangeRequest, TenantDetail, TenantRequest, TenantsRequest, TenantsResponse,
-    UpdateTenantRequest,
-};
+use tenantry_protocol::tenant::{RollbackPreview, RollbackPreviewRequest, TenantDetail, TenantRequest};
 use tenantry_protocol::watch::{WatchRequest, WatchResponse};
 use tenantry_protocol::{
     ApiError, ErrorCode, PROTOCOL_VERSION, TenantryClient, TenantryRequest, TenantryResponse,
@@ -142,46 +132,6 @@ impl Client {
         self.settle("health", CALL, self.rpc.health(within(CALL), HealthRequest {}).await)
     }
 
-    pub(crate) async fn targets(&self, request: TargetsRequest) -> Result<TargetsResponse, ClientError> {
-        self.settle("targets", LONG_CALL, self.rpc.targets(within(LONG_CALL), request).await)
-    }
-
-    pub(crate) async fn blueprints(
-        &self,
-        request: BlueprintsRequest,
-    ) -> Result<BlueprintsResponse, ClientError> {
-        self.settle("blueprints", CALL, self.rpc.blueprints(within(CALL), request).await)
-    }
-
-    pub(crate) async fn blueprint_check(
-        &self,
-        request: BlueprintUpload,
-    ) -> Result<BlueprintReport, ClientError> {
-        self.settle("blueprint_check", LONG_CALL, self.rpc.blueprint_check(within(LONG_CALL), request).await)
-    }
-
-    pub(crate) async fn blueprint_add(
-        &self,
-        request: BlueprintUpload,
-    ) -> Result<BlueprintReport, ClientError> {
-        self.settle("blueprint_add", LONG_CALL, self.rpc.blueprint_add(within(LONG_CALL), request).await)
-    }
-
-    pub(crate) async fn plan(&self, request: ProvisionRequest) -> Result<Plan, ClientError> {
-        self.settle("plan", CALL, self.rpc.plan(within(CALL), request).await)
-    }
-
-    pub(crate) async fn provision(&self, request: ProvisionRequest) -> Result<OperationStarted, ClientError> {
-        self.settle("provision", CALL, self.rpc.provision(within(CALL), request).await)
-    }
-
-    pub(crate) async fn operations(
-        &self,
-        request: OperationsRequest,
-    ) -> Result<OperationsResponse, ClientError> {
-        self.settle("operations", CALL, self.rpc.operations(within(CALL), request).await)
-    }
-
     pub(crate) async fn operation(&self, id: String) -> Result<Operation, ClientError> {
         self.settle("operation", CALL, self.rpc.operation(within(CALL), OperationRequest { id }).await)
     }
@@ -192,77 +142,10 @@ impl Client {
         self.settle("watch", limit, self.rpc.watch(within(limit), request).await)
     }
 
-    pub(crate) async fn rollback(&self, request: RollbackRequest) -> Result<OperationStarted, ClientError> {
-        self.settle("rollback", CALL, self.rpc.rollback(within(CALL), request).await)
-    }
-
     /// What a rollback of this tenant would remove, by slug or id.
     pub(crate) async fn rollback_preview(&self, slug: String) -> Result<RollbackPreview, ClientError> {
         let request = RollbackPreviewRequest { slug };
         self.settle("rollback_preview", CALL, self.rpc.rollback_preview(within(CALL), request).await)
-    }
-
-    pub(crate) async fn issue_credentials(
-        &self,
-        request: IssueCredentialsRequest,
-    ) -> Result<Credentials, ClientError> {
-        self.settle("issue_credentials", CALL, self.rpc.issue_credentials(within(CALL), request).await)
-    }
-
-    pub(crate) async fn rotate_credentials(
-        &self,
-        request: RotateCredentialsRequest,
-    ) -> Result<Credentials, ClientError> {
-        self.settle("rotate_credentials", CALL, self.rpc.rotate_credentials(within(CALL), request).await)
-    }
-
-    pub(crate) async fn finish_rotation(
-        &self,
-        request: FinishRotationRequest,
-    ) -> Result<RotationFinished, ClientError> {
-        // It waits for the sessions that it ends.
-        self.settle("finish_rotation", LONG_CALL, self.rpc.finish_rotation(within(LONG_CALL), request).await)
-    }
-
-    pub(crate) async fn suspend(
-        &self,
-        request: TenantChangeRequest,
-    ) -> Result<OperationStarted, ClientError> {
-        self.settle("suspend", CALL, self.rpc.suspend(within(CALL), request).await)
-    }
-
-    pub(crate) async fn resume(&self, request: TenantChangeRequest) -> Result<OperationStarted, ClientError> {
-        self.settle("resume", CALL, self.rpc.resume(within(CALL), request).await)
-    }
-
-    pub(crate) async fn verify_isolation(
-        &self,
-        request: VerifyIsolationRequest,
-    ) -> Result<OperationStarted, ClientError> {
-        self.settle("verify_isolation", CALL, self.rpc.verify_isolation(within(CALL), request).await)
-    }
-
-    pub(crate) async fn update_tenant(
-        &self,
-        request: UpdateTenantRequest,
-    ) -> Result<OperationStarted, ClientError> {
-        self.settle("update_tenant", CALL, self.rpc.update_tenant(within(CALL), request).await)
-    }
-
-    pub(crate) async fn retire(&self, request: RetireRequest) -> Result<OperationStarted, ClientError> {
-        self.settle("retire", CALL, self.rpc.retire(within(CALL), request).await)
-    }
-
-    pub(crate) async fn cancel(&self, request: CancelRequest) -> Result<Operation, ClientError> {
-        self.settle("cancel", CALL, self.rpc.cancel(within(CALL), request).await)
-    }
-
-    pub(crate) async fn retry(&self, request: RetryRequest) -> Result<OperationStarted, ClientError> {
-        self.settle("retry", CALL, self.rpc.retry(within(CALL), request).await)
-    }
-
-    pub(crate) async fn tenants(&self, request: TenantsRequest) -> Result<TenantsResponse, ClientError> {
-        self.settle("tenants", CALL, self.rpc.tenants(within(CALL), request).await)
     }
 
     pub(crate) async fn tenant(&self, slug: String) -> Result<TenantDetail, ClientError> {

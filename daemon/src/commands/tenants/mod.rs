@@ -13,4 +13,5 @@ pub(super) mod rollback_preview;
 pub(super) mod show;
 pub(super) mod suspend;
 pub(super) mod update;
+pub(super) mod upgrade;
 pub(super) mod verify;

@@ -5,6 +5,7 @@
 mod attack;
 mod build;
 mod change;
+mod file_account;
 
 use std::time::Duration;
 
@@ -77,6 +78,7 @@ pub(super) fn spec(step: Step) -> Spec {
         Step::ConfirmAbsence => Spec::Change(&change::confirm_absence::ConfirmAbsence),
         Step::OpenLogins => Spec::Change(&change::open_logins::OpenLogins),
         Step::ApplySettings => Spec::Change(&change::apply_settings::ApplySettings),
+        Step::Upgrade => Spec::Change(&change::upgrade::UpgradeTenant),
         Step::SetSecret => Spec::Change(&change::set_secret::SetSecret),
         Step::CloseOldLogin => Spec::Change(&change::close_old_login::CloseOldLogin),
         Step::CloseProbe => Spec::Change(&change::close_probe::CloseProbe),
@@ -153,6 +155,7 @@ mod tests {
             Kind::RotateCredentials,
             Kind::FinishRotation,
             Kind::Verify,
+            Kind::Upgrade,
         ] {
             for step in kind.steps() {
                 assert!(!matches!(spec(step), Spec::Build(_)), "{step:?} is a step of a build");

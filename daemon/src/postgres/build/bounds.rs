@@ -1,10 +1,13 @@
 //! What the files of a build must not leave behind: work that COMMIT would do as the provisioner, and
 //! writes to objects of other owners.
 
-use super::runner::{Build, FileError};
+use super::file_error::FileError;
+use super::runner::Build;
 use crate::postgres::error::{Error, Result, doing};
 use crate::postgres::pool_ddl;
 use crate::postgres::quote::{Value, render};
+use crate::postgres::target::marker::Use;
+use crate::postgres::tenant_ddl;
 
 /// What the server reports for a table with pending trigger events.
 const PENDING: &str = "55006";
@@ -14,15 +17,25 @@ impl Build {
     /// which before PostgreSQL 18 would fire at COMMIT, as the provisioner. The server refuses to alter a table with pending
     /// events, and a change to the same owner changes nothing else. All tables with a trigger are checked, because an event
     /// stays deferred even after its constraint is made not deferrable. They can be many, so one message checks all of them
-    /// after the last file. Events that are still pending then were not fired by the end of any later file.
+    /// after the last file. Events that are still pending then were not fired by the end of any later file. Where the tenant is
+    /// in use, only the tables that were written to are asked, and the question locks nobody out.
     pub async fn check_deferred_triggers(&mut self) -> Result<(), FileError> {
         let tables = std::mem::take(&mut self.restless);
         if tables.is_empty() {
             return Ok(());
         }
         let owner = &self.placement;
-        let sql: Vec<String> =
-            tables.iter().map(|table| format!("alter table only {table} owner to {owner}")).collect();
+        let sql: Vec<String> = match self.in_use {
+            Use::Unused => {
+                tables.iter().map(|table| format!("alter table only {table} owner to {owner}")).collect()
+            }
+            Use::InUse => sqlx::query_scalar(tenant_ddl::SETTLE_IN_USE)
+                .persistent(false)
+                .bind(&tables)
+                .fetch_all(&mut *self.connection)
+                .await
+                .map_err(doing("name the tables with triggers"))?,
+        };
         let Err(error) = self.execute(sql.join(";"), "look for pending triggers").await else {
             return Ok(());
         };

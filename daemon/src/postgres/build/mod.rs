@@ -1,6 +1,8 @@
 //! Builds a tenant in one transaction: the runner of its files, and what runs outside of the transaction.
 
 mod bounds;
+pub mod file_error;
 pub mod outside_journal;
 pub mod owner_login;
 pub mod runner;
+pub mod standoff;

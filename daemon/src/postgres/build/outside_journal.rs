@@ -15,8 +15,8 @@ use crate::postgres::target::marker::{self, HistoryRow, Mark};
 pub struct JournalEntry<'a> {
     pub mark: Mark,
     pub placement: &'a PlacementName,
-    /// The position of the file, as in the history.
-    pub position: i32,
+    /// The file's rank in the history.
+    pub rank: i32,
     /// Counted from 0 within the file.
     pub statement: i32,
 }
@@ -35,13 +35,13 @@ pub async fn begin(site: Site<'_>, entry: JournalEntry<'_>) -> Result<StatementS
     let mut connection = site.acquire().await?;
     let mut tx = connection.begin().await.map_err(doing("begin to note a statement"))?;
     hold_building(&mut tx, entry.mark).await?;
-    let is_applied = is_applied(&mut tx, entry.placement, entry.position).await?;
+    let is_applied = is_applied(&mut tx, entry.placement, entry.rank).await?;
     let is_done: Option<bool> = sqlx::query_scalar(
         "select done_at is not null from tenantry.outside_statement
          where placement = $1 and position = $2 and statement = $3",
     )
     .bind(entry.placement.as_str())
-    .bind(entry.position)
+    .bind(entry.rank)
     .bind(entry.statement)
     .fetch_optional(&mut *tx)
     .await
@@ -54,7 +54,7 @@ pub async fn begin(site: Site<'_>, entry: JournalEntry<'_>) -> Result<StatementS
                 "insert into tenantry.outside_statement (placement, position, statement) values ($1, $2, $3)",
             )
             .bind(entry.placement.as_str())
-            .bind(entry.position)
+            .bind(entry.rank)
             .bind(entry.statement)
             .execute(&mut *tx)
             .await
@@ -76,7 +76,7 @@ pub async fn done(site: Site<'_>, entry: JournalEntry<'_>) -> Result<()> {
          where placement = $1 and position = $2 and statement = $3",
     )
     .bind(entry.placement.as_str())
-    .bind(entry.position)
+    .bind(entry.rank)
     .bind(entry.statement)
     .execute(&mut *tx)
     .await
@@ -94,12 +94,12 @@ pub async fn file_done(
     let mut connection = site.acquire().await?;
     let mut tx = connection.begin().await.map_err(doing("begin to note a file's end"))?;
     hold_building(&mut tx, mark).await?;
-    if !is_applied(&mut tx, placement, row.position).await? {
+    if !is_applied(&mut tx, placement, row.rank).await? {
         marker::insert_history(&mut tx, placement, row).await?;
     }
     sqlx::query("delete from tenantry.outside_statement where placement = $1 and position = $2")
         .bind(placement.as_str())
-        .bind(row.position)
+        .bind(row.rank)
         .execute(&mut *tx)
         .await
         .map_err(doing("clear the file's statements"))?;
@@ -107,9 +107,9 @@ pub async fn file_done(
 }
 
 /// A file in the history is finished for good, because its login was closed before.
-pub async fn is_file_done(site: Site<'_>, placement: &PlacementName, position: i32) -> Result<bool> {
+pub async fn is_file_done(site: Site<'_>, placement: &PlacementName, rank: i32) -> Result<bool> {
     let mut connection = site.acquire().await?;
-    is_applied(&mut connection, placement, position).await
+    is_applied(&mut connection, placement, rank).await
 }
 
 /// Locks the marker of a tenant that is still being made.
@@ -121,13 +121,13 @@ pub(super) async fn hold_building(connection: &mut PgConnection, mark: Mark) -> 
 pub(super) async fn is_applied(
     connection: &mut PgConnection,
     placement: &PlacementName,
-    position: i32,
+    rank: i32,
 ) -> Result<bool> {
     sqlx::query_scalar(
-        "select exists (select from tenantry.migration_history where placement = $1 and position = $2)",
+        "select exists (select from tenantry.migration_history where placement = $1 and rank = $2)",
     )
     .bind(placement.as_str())
-    .bind(position)
+    .bind(rank)
     .fetch_one(connection)
     .await
     .map_err(doing("look for the file in the history"))

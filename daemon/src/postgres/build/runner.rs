@@ -7,17 +7,19 @@
 use std::time::{Duration, Instant};
 
 use sqlx::{PgConnection, Row as _};
+use tenantry_protocol::id::OperationId;
 use tenantry_protocol::name::PlacementName;
 
+use super::file_error::{FileError, file_error, prefix};
 use super::outside_journal;
 use crate::postgres::connections::execute::execute;
-use crate::postgres::error::{Error, Result, ServerError, doing, doing_for_a_tenant};
+use crate::postgres::error::{Error, Result, doing, doing_for_a_tenant};
 use crate::postgres::pool_ddl;
 use crate::postgres::quote::{Value, render};
 use crate::postgres::secret::Verifier;
 use crate::postgres::target::location::Site;
 use crate::postgres::target::lookout::BuildSession;
-use crate::postgres::target::marker::{self, HistoryRow, Mark, Owner};
+use crate::postgres::target::marker::{self, AppliedFile, HistoryRow, Mark, Owner, Use};
 use crate::postgres::target::{Ready, TargetConnection};
 use crate::postgres::tenant_ddl::{self, LoginLimits};
 
@@ -37,7 +39,11 @@ pub struct Build {
     xid: String,
     /// The server process of this connection.
     pub(in crate::postgres) backend: i32,
-    files: i32,
+    /// The build or the upgrade whose files these are, in the history.
+    operation: OperationId,
+    /// The next file's rank in the history.
+    rank: i32,
+    pub(super) in_use: Use,
     /// The version of the function that runs the files; none before the first file, and after a file has changed the function.
     runner: Option<String>,
     /// The tables with triggers that were not checked since the last file. They may have pending events.
@@ -61,20 +67,6 @@ pub struct File<'a> {
     pub statements: &'a [String],
 }
 
-/// Why a file could not be applied.
-#[derive(Debug, thiserror::Error)]
-pub enum FileError {
-    /// The server refused a statement of the file. `statement` counts from 0. `position` counts characters from 1 within that
-    /// statement, if the server gave a position.
-    #[error("{}", server.message)]
-    Statement { statement: Option<usize>, position: Option<usize>, server: ServerError },
-    /// The file left something behind that would have run at COMMIT, outside its bounds.
-    #[error("{0}")]
-    Unsafe(String),
-    #[error(transparent)]
-    Database(#[from] Error),
-}
-
 impl Build {
     /// Opens the transaction; its first statement is the marker.
     pub async fn begin(
@@ -87,6 +79,17 @@ impl Build {
         let mut connection = site.acquire().await?;
         sqlx::raw_sql("begin").execute(&mut *connection).await.map_err(doing("begin the build"))?;
         marker::insert_marker(&mut connection, mark, placement, owner).await?;
+        Self::within(connection, site, ready, placement, mark.build).await
+    }
+
+    /// The build in the transaction that is open on this connection, before its first file.
+    async fn within(
+        mut connection: TargetConnection,
+        site: Site<'_>,
+        ready: &Ready,
+        placement: &PlacementName,
+        operation: OperationId,
+    ) -> Result<Self> {
         let (xid, backend) = identify(&mut connection).await?;
         Ok(Self {
             connection,
@@ -99,7 +102,9 @@ impl Build {
             restless: Vec::new(),
             xid,
             backend,
-            files: 0,
+            operation,
+            rank: 0,
+            in_use: Use::Unused,
             runner: None,
         })
     }
@@ -111,7 +116,7 @@ impl Build {
         ready: &Ready,
         mark: Mark,
         placement: &PlacementName,
-        position: i32,
+        rank: i32,
     ) -> Result<Option<Self>> {
         let mut connection = site.acquire().await?;
         sqlx::raw_sql("begin")
@@ -120,32 +125,49 @@ impl Build {
             .map_err(doing("begin the file's transaction"))?;
         // This waits for an earlier transaction of the file whose COMMIT was lost.
         outside_journal::hold_building(&mut connection, mark).await?;
-        if outside_journal::is_applied(&mut connection, placement, position).await? {
+        if outside_journal::is_applied(&mut connection, placement, rank).await? {
             execute(&mut connection, "rollback".to_owned(), "leave the file's transaction").await?;
             return Ok(None);
         }
-        let (xid, backend) = identify(&mut connection).await?;
-        let mut build = Self {
-            connection,
-            placement: placement.clone(),
-            provisioner: ready.provisioner.clone(),
-            roles: site.roles(),
-            group: site.connecting_role(ready),
-            pool: None,
-            deferral: Deferral::AsDeclared,
-            restless: Vec::new(),
-            xid,
-            backend,
-            files: position,
-            runner: None,
-        };
+        let mut build = Self::within(connection, site, ready, placement, mark.build).await?;
+        build.rank = rank;
+        build.join_owner().await?;
+        Ok(Some(build))
+    }
+
+    /// Opens a transaction for the files of a tenant that stands, and returns its history. The marker is held for as long as the
+    /// transaction is open: the next attempt waits for one whose COMMIT was lost, and then finds its files in the history.
+    pub async fn upgrade(
+        site: Site<'_>,
+        ready: &Ready,
+        mark: Mark,
+        placement: &PlacementName,
+        operation: OperationId,
+    ) -> Result<(Self, Vec<AppliedFile>)> {
+        let mut connection = site.acquire().await?;
+        sqlx::raw_sql("begin").execute(&mut *connection).await.map_err(doing("begin the upgrade"))?;
+        let state = marker::hold(&mut connection, mark).await?;
+        if site.is_own_database() {
+            // The marker of the build, which stays as the build left it. The reservation says that the tenant stands.
+            state.require_building()?;
+        } else {
+            state.require_standing()?;
+        }
+        let history = marker::history(&mut connection, placement).await?;
+        let mut build = Self::within(connection, site, ready, placement, operation).await?;
+        build.rank = history.iter().map(|file| file.rank + 1).max().unwrap_or(0);
+        build.in_use = Use::InUse;
+        build.join_owner().await?;
+        Ok((build, history))
+    }
+
+    async fn join_owner(&mut self) -> Result<()> {
         let values = [
-            ("placement", Value::Placement(&build.placement)),
-            ("provisioner", Value::Identifier(&build.provisioner)),
+            ("placement", Value::Placement(&self.placement)),
+            ("provisioner", Value::Identifier(&self.provisioner)),
         ];
         let sql = render(tenant_ddl::JOIN_OWNER, &values);
-        build.execute(sql, "join the owner").await?;
-        Ok(Some(build))
+        self.execute(sql, "join the owner").await
     }
 
     pub async fn create_roles(&mut self, limits: LoginLimits, probe: &Verifier) -> Result<()> {
@@ -189,6 +211,9 @@ impl Build {
         if self.runner.is_none() {
             self.runner = Some(self.make_runner().await?);
         }
+        if self.in_use == Use::InUse {
+            self.execute(tenant_ddl::WAIT_BRIEFLY.to_owned(), "bound the waits for locks").await?;
+        }
         if self.deferral == Deferral::Lost {
             let home = self.pool.as_ref().unwrap_or(&self.placement);
             let sql = render(tenant_ddl::DEFER, &[("home", Value::Placement(home))]);
@@ -211,14 +236,15 @@ impl Build {
             .map_err(file_error)?;
         let duration = begin.elapsed();
         self.close_file(HistoryRow {
-            position: self.files,
+            rank: self.rank,
+            operation: self.operation,
             file: file.path,
             checksum: file.checksum,
             statements: i32::try_from(file.statements.len()).unwrap_or(i32::MAX),
             duration_us: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX),
         })
         .await?;
-        self.files += 1;
+        self.rank += 1;
         Ok(duration)
     }
 
@@ -251,9 +277,21 @@ impl Build {
         Ok(())
     }
 
+    /// The session of the open transaction, to look at what the files did.
+    pub fn connection(&mut self) -> &mut PgConnection {
+        &mut self.connection
+    }
+
     /// The identity of this session, to look at it from another connection.
     pub fn session(&self) -> BuildSession {
         BuildSession { backend: self.backend, xid: self.xid.clone() }
+    }
+
+    /// Ends the transaction where nothing was to be done in it.
+    pub async fn leave(mut self, site: Site<'_>) -> Result<()> {
+        self.execute("rollback".to_owned(), "leave the transaction").await?;
+        site.take_back(self.connection, self.backend).await;
+        Ok(())
     }
 
     /// Abandons the transaction and its connection. A statement that is still running would go on and keep all its locks until
@@ -281,9 +319,15 @@ impl Build {
         // A cursor WITH HOLD runs its query at COMMIT, as the provisioner. Settings would outlive the file, and notifications
         // would arrive in this session.
         self.execute("close all; reset all; unlisten *;".to_owned(), "clean up after the migration").await?;
-        let closed =
-            marker::close_file(&mut self.connection, &self.provisioner, &self.placement, &self.xid, row)
-                .await?;
+        let closed = marker::close_file(
+            &mut self.connection,
+            &self.provisioner,
+            &self.placement,
+            &self.xid,
+            self.in_use,
+            row,
+        )
+        .await?;
         if self.runner != closed.runner {
             self.runner = None;
         }
@@ -318,43 +362,4 @@ async fn identify(connection: &mut PgConnection) -> Result<(String, i32)> {
         .fetch_one(connection)
         .await
         .map_err(doing("identify the transaction"))
-}
-
-fn prefix(number: usize) -> String {
-    format!("/*{number}*/")
-}
-
-/// Finds the statement that failed. The server quotes it with the number that was put before it.
-fn file_error(error: Error) -> FileError {
-    let Some(server) = error.server() else { return FileError::Database(error) };
-    if error.is_unreachable() {
-        return FileError::Database(error);
-    }
-    let statement = server.inner_query.as_deref().and_then(number_of).or_else(|| {
-        // The outermost call comes last in the context, after what a trigger or function ran.
-        let context = server.context.as_deref()?;
-        number_of(&context[context.rfind("SQL statement \"/*")? + "SQL statement \"".len()..])
-    });
-    let in_statement = server.inner_query.as_deref().and_then(number_of).is_some();
-    let position = match (statement, server.inner_position) {
-        (Some(number), Some(position)) if in_statement => position.checked_sub(prefix(number).len()),
-        _ => None,
-    };
-    FileError::Statement { statement, position, server }
-}
-
-fn number_of(text: &str) -> Option<usize> {
-    text.strip_prefix("/*")?.split_once("*/")?.0.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::number_of;
-
-    #[test]
-    fn a_statement_is_known_by_its_number() {
-        assert_eq!(number_of("/*17*/create table a ()"), Some(17));
-        assert_eq!(number_of("create table a ()"), None);
-        assert_eq!(number_of("/*x*/"), None);
-    }
 }

@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use crate::model::blueprint::statements;
 
-use super::build::runner::{Build, File, FileError};
+use super::build::file_error::FileError;
+use super::build::runner::{Build, File};
 use super::dependencies::INSIDE;
 use super::error::{Error, Result, doing};
 use super::quote;

@@ -183,6 +183,18 @@ pub async fn update(
     .map_err(doing("update the tenant"))
 }
 
+/// Notes which version of its blueprint the tenant has from now on.
+pub async fn set_version(tx: &mut PgConnection, id: TenantId, version: BlueprintVersion) -> Result<()> {
+    sqlx::query("update control.tenant set major = $2, minor = $3, updated_at = now() where id = $1")
+        .bind(id.as_uuid())
+        .bind(i32::from(version.major()))
+        .bind(i32::from(version.minor()))
+        .execute(tx)
+        .await
+        .map(|_| ())
+        .map_err(doing("note the tenant's version"))
+}
+
 /// Notes that a secret was issued for a login. Another login that was current until now works on beside it.
 pub async fn set_credentials_issued(tx: &mut PgConnection, id: TenantId, role: &str) -> Result<()> {
     sqlx::query(

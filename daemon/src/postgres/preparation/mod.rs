@@ -16,6 +16,7 @@ use tenantry_protocol::name::PlacementName;
 
 use super::error::{Error, Result, doing};
 use super::quote::{Value, render};
+use super::target::location::Site;
 use super::target::{ACQUIRE_TIMEOUT, Ready, Target};
 use super::tenancy::shared::pools;
 use super::{canary, schema};
@@ -27,6 +28,18 @@ pub const MINIMUM_VERSION_NUM: i32 = 150_000;
 /// then kept. A caller waits for another caller's attempt no longer than for its own.
 pub async fn ready(target: &Target) -> Result<Arc<Ready>> {
     target.readiness().get_or_find(ACQUIRE_TIMEOUT, "prepare the target", Box::pin(prepare(target))).await
+}
+
+/// Brings the bookkeeping in a tenant's own database up to this build's: the database is as old as the tenant. The bookkeeping of
+/// the target itself is part of [`ready`].
+pub async fn bring_up(site: Site<'_>) -> Result<()> {
+    if !site.is_own_database() {
+        return Ok(());
+    }
+    let mut connection = site.target.connect_to(site.database()).await?;
+    let result = schema::TARGET.migrate(&mut connection).await;
+    connection.close().await.ok();
+    result
 }
 
 /// Connects without changing anything, and describes the target, if it is suitable.

@@ -34,6 +34,10 @@ impl Lookout {
         Self(kept::options(CONNECTIONS).acquire_timeout(PATIENCE).connect_lazy_with(connection))
     }
 
+    pub(in crate::postgres) const fn pool(&self) -> &PgPool {
+        &self.0
+    }
+
     /// Keeps the connection open from now on.
     pub(super) fn keep_open(&self) {
         tokio::spawn(kept::keep(&self.0, 1));

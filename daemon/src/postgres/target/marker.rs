@@ -2,11 +2,12 @@
 //!
 //! The first statement of a build inserts it. [`super::settlement`] uses it to find out what became of the build.
 
-use sqlx::PgConnection;
+use sqlx::{Connection as _, PgConnection};
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::name::PlacementName;
 use uuid::Uuid;
 
+use super::Target;
 use crate::postgres::error::{Error, Result, doing};
 
 /// The owner of the build that a marker stands for.
@@ -69,6 +70,17 @@ impl MarkerState {
         }
         let name = self.name();
         Err(Error::Refused(format!("the placement is {name} on its target, and no longer being made")))
+    }
+
+    /// Refuses unless the placement stands, whether its logins are open or closed.
+    pub fn require_standing(self) -> Result<()> {
+        if matches!(self, Self::Active | Self::Suspended) {
+            return Ok(());
+        }
+        let name = self.name();
+        Err(Error::Refused(format!(
+            "the placement is {name} on its target, and only one that stands is upgraded"
+        )))
     }
 
     pub(in crate::postgres) fn parse(name: &str) -> Result<Self> {
@@ -185,11 +197,33 @@ pub async fn hold(connection: &mut PgConnection, mark: Mark) -> Result<MarkerSta
 /// A file that was applied.
 #[derive(Debug, Clone, Copy)]
 pub struct HistoryRow<'a> {
-    pub position: i32,
+    /// The file's place in the placement's history, from 0. A rank is given once.
+    pub rank: i32,
+    /// The build or the upgrade that applied it.
+    pub operation: OperationId,
     pub file: &'a str,
     pub checksum: &'a str,
     pub statements: i32,
     pub duration_us: i64,
+}
+
+/// Refuses unless the placement stands, and raises its fence. For a tenant with a database of its own, `mark` is its reservation.
+pub async fn check_standing(target: &Target, mark: Mark) -> Result<()> {
+    let mut connection = target.acquire().await?;
+    let mut tx = connection.begin().await.map_err(doing("begin to look at the placement"))?;
+    hold(&mut tx, mark).await?.require_standing()?;
+    tx.commit().await.map_err(doing("commit the placement's fence"))
+}
+
+/// A file in a placement's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppliedFile {
+    pub rank: i32,
+    pub file: String,
+    /// SHA-256 in hexadecimal.
+    pub checksum: String,
+    /// Absent where an earlier release applied the file, and its build is not known any more.
+    pub operation: Option<OperationId>,
 }
 
 /// Writes the history of a file that no build applied. For a build, [`close_file`] writes it.
@@ -199,15 +233,17 @@ pub async fn insert_history(
     row: HistoryRow<'_>,
 ) -> Result<()> {
     sqlx::query(
-        "insert into tenantry.migration_history (placement, position, file, checksum, statements, duration_us)
-         values ($1, $2, $3, $4, $5, $6)",
+        "insert into tenantry.migration_history
+             (placement, rank, file, checksum, statements, duration_us, operation_id)
+         values ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(placement.as_str())
-    .bind(row.position)
+    .bind(row.rank)
     .bind(row.file)
     .bind(row.checksum)
     .bind(row.statements)
     .bind(row.duration_us)
+    .bind(row.operation.as_uuid())
     .execute(connection)
     .await
     .map(|_| ())
@@ -232,23 +268,35 @@ pub struct Closed {
     pub runner: Option<String>,
 }
 
+/// Whether the tenant's application may be at work while files run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// The placement is being built, and nobody else knows it.
+    Unused,
+    /// The placement is in use: only what the transaction wrote to may be locked.
+    InUse,
+}
+
 /// Checks the state of the session after a file, and writes the file's history if it can be written.
 pub async fn close_file(
     connection: &mut PgConnection,
     provisioner: &str,
     placement: &PlacementName,
     xid: &str,
+    in_use: Use,
     row: HistoryRow<'_>,
 ) -> Result<Closed> {
     let answer: (bool, bool, bool, Vec<String>, bool, Option<String>) = sqlx::query_as(
         "select within_bounds, writable, schema_stands, triggered_tables, any_deferrable, runner
-         from tenantry.close_file($1, $2, $3, $4, $5, $6, $7, $8)",
+         from tenantry.close_file($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .persistent(false)
     .bind(provisioner)
     .bind(placement.as_str())
     .bind(xid)
-    .bind(row.position)
+    .bind(row.operation.as_uuid())
+    .bind(in_use == Use::InUse)
+    .bind(row.rank)
     .bind(row.file)
     .bind(row.checksum)
     .bind(row.statements)
@@ -258,4 +306,28 @@ pub async fn close_file(
     .map_err(doing("check the build's bounds"))?;
     let (within_bounds, writable, schema_stands, triggered_tables, any_deferrable, runner) = answer;
     Ok(Closed { within_bounds, writable, schema_stands, triggered_tables, any_deferrable, runner })
+}
+
+/// The newest row of each file in a placement's history, in the order of the ranks.
+pub async fn history(connection: &mut PgConnection, placement: &PlacementName) -> Result<Vec<AppliedFile>> {
+    let rows: Vec<(i32, String, String, Option<Uuid>)> = sqlx::query_as(
+        "select distinct on (file) rank, file, checksum, operation_id from tenantry.migration_history
+         where placement = $1 order by file, rank desc",
+    )
+    .persistent(false)
+    .bind(placement.as_str())
+    .fetch_all(connection)
+    .await
+    .map_err(doing("read the placement's history"))?;
+    let mut files: Vec<AppliedFile> = rows
+        .into_iter()
+        .map(|(rank, file, checksum, operation)| AppliedFile {
+            rank,
+            file,
+            checksum,
+            operation: operation.map(OperationId::from_uuid),
+        })
+        .collect();
+    files.sort_by_key(|file| file.rank);
+    Ok(files)
 }

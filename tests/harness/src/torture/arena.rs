@@ -12,17 +12,18 @@ use std::time::{Duration, Instant};
 
 use sqlx::Connection as _;
 
+use super::blueprints;
 use super::faults::{Faults, World};
 use super::guests;
 use super::oracle::{self, State};
 use super::proxy::Proxy;
 use super::registry::{self, EndedOperation, Watcher};
-use super::request::{self, BLUEPRINT, DATABASES, OUTSIDE, SHARED, Scenario};
+use super::request::{self, Scenario};
 use super::script::{self, Rule, Script};
 use crate::binaries;
 use crate::daemon::Daemon;
 use crate::wait::PATIENCE;
-use crate::{Cluster, Env, Folder};
+use crate::{Cluster, Env};
 
 /// Small limits, so that a thousand operations take minutes; the lease is as short as it may be.
 const CONFIG: &str = "[limits]\nlease_ms = 500\noperation_budget_ms = 20000\nverify_every_s = 0\n";
@@ -103,26 +104,8 @@ impl Arena {
 
     /// Adds the blueprints, and prepares the target.
     async fn prepare(&mut self) {
-        let small = |name| {
-            Folder::new(&self.env.dir, name, "1.0")
-            .migration("first", "create table first (id bigint generated always as identity primary key, name text not null);")
-            .migration("second", "create table second (id bigint primary key references first (id)); create view both_of_them as select * from first;")
-            .migration("third", "create table third (id int primary key); create function one() returns int language sql as 'select 1';")
-            .seed("insert into third select generate_series(1, 5);")
-        };
-        let outside = Folder::new(&self.env.dir, OUTSIDE, "1.0")
-            .migration("first", "create table first (id int primary key, code int not null); create type mood as enum ('sad'); insert into first select i, i from generate_series(1, 50) i;")
-            .outside("indexes", "create unique index concurrently first_code on first (code); alter type mood add value 'better'; vacuum first;")
-            .migration("constraint", "alter table first add constraint first_code_unique unique using index first_code;")
-            .seed("insert into first values (100, 100);")
-            .setting("connection_limit", 20);
-        let shared = Folder::shared(&self.env.dir, SHARED, "1.0")
-            .migration("first", "create table first (tenant_id uuid, id int, primary key (tenant_id, id));")
-            .seed("insert into first (id) select generate_series(1, 5);");
-        let (small, databases) =
-            (small(BLUEPRINT).setting("connection_limit", 20), small(DATABASES).in_databases());
         self.keep_daemons(1).await;
-        for folder in [small, databases, outside, shared] {
+        for folder in blueprints::all(&self.env.dir) {
             request::add_blueprint(self.daemons[0].socket(), folder.path()).await;
         }
         self.make_ready(Scenario::Provision).await;

@@ -1,6 +1,7 @@
 //! Operations that are broken on purpose: where and how, who else is on the server, and what must be left.
 
 pub mod arena;
+mod blueprints;
 pub mod faults;
 pub mod guests;
 pub mod oracle;

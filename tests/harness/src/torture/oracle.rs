@@ -38,8 +38,8 @@ const HOLDS: &str = "
     union all select 'prepared transaction ' || gid from pg_prepared_xacts";
 
 const TENANTS: &str = "
-    select format('tenant %s of %s: %s %s %s %s, logins %s and %s', slug, placement, state, display_name, labels, settings,
-            credentials_role, credentials_previous_role)
+    select format('tenant %s of %s: version %s.%s, %s %s %s %s, logins %s and %s', slug, placement, major, minor, state,
+            display_name, labels, settings, credentials_role, credentials_previous_role)
         from control.tenant where state not in ('rolled_back', 'retired')
     union all select format('unfinished %s', kind) from control.operation where state in ('queued', 'running', 'unwinding')";
 

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use tarpc::context::Context;
 use tenantry_protocol::TenantryClient;
 use tenantry_protocol::blueprint::{BlueprintUpload, UploadedFile};
+use tenantry_protocol::error::ApiError;
 use tenantry_protocol::operation::{CancelRequest, RetryRequest};
 use tenantry_protocol::tenant::{
     FinishRotationRequest, IssueCredentialsRequest, ProvisionRequest, RetireRequest, RollbackRequest,
-    RotateCredentialsRequest, TenantChangeRequest, UpdateTenantRequest,
+    RotateCredentialsRequest, TenantChangeRequest, UpdateTenantRequest, UpgradeTenantRequest,
 };
 use tokio::net::UnixStream;
 use uuid::Uuid;
@@ -17,6 +18,8 @@ use uuid::Uuid;
 use crate::rpc;
 
 pub const BLUEPRINT: &str = "small";
+/// The version that tenants are provisioned from. Some blueprints have a later one.
+pub const FIRST_VERSION: &str = "1.0";
 /// A blueprint with a file outside the transaction, and one after it.
 pub const OUTSIDE: &str = "outside";
 /// A blueprint whose tables tenants share.
@@ -55,6 +58,10 @@ pub enum Scenario {
     Issue,
     Rotate,
     Finish,
+    /// To the next version of its blueprint.
+    Upgrade,
+    /// The same for a tenant with a database of its own.
+    UpgradeDatabase,
     Retry(Uuid),
 }
 
@@ -80,6 +87,9 @@ impl Scenario {
     /// Those that only change secrets.
     pub const SECRETS: [Self; 3] = [Self::Issue, Self::Rotate, Self::Finish];
 
+    /// Those that bring a tenant to a later version.
+    pub const UPGRADES: [Self; 2] = [Self::Upgrade, Self::UpgradeDatabase];
+
     /// Those that make a tenant.
     pub const PROVISIONS: [Self; 4] =
         [Self::Provision, Self::ProvisionOutside, Self::ProvisionShared, Self::ProvisionDatabase];
@@ -89,7 +99,7 @@ impl Scenario {
     pub const fn first(self) -> [Self; 2] {
         match self {
             Self::ProvisionShared | Self::RollbackShared => [Self::ProvisionShared, Self::RollbackShared],
-            Self::ProvisionDatabase | Self::RollbackDatabase => {
+            Self::ProvisionDatabase | Self::RollbackDatabase | Self::UpgradeDatabase => {
                 [Self::ProvisionDatabase, Self::RollbackDatabase]
             }
             _ => [Self::Provision, Self::Rollback],
@@ -101,7 +111,9 @@ impl Scenario {
         match self {
             Self::Provision | Self::ProvisionOutside | Self::ProvisionShared | Self::ProvisionDatabase => &[],
             Self::RollbackShared => &[Self::ProvisionShared, Self::Issue, Self::Rotate],
-            Self::RollbackDatabase => &[Self::ProvisionDatabase, Self::Issue, Self::Rotate],
+            Self::RollbackDatabase | Self::UpgradeDatabase => {
+                &[Self::ProvisionDatabase, Self::Issue, Self::Rotate]
+            }
             Self::Issue => &[Self::Provision],
             Self::Rotate => &[Self::Provision, Self::Issue],
             Self::Resume => &[Self::Provision, Self::Issue, Self::Rotate, Self::Suspend],
@@ -134,6 +146,9 @@ impl Scenario {
     }
 }
 
+/// What the daemon answered; an error says that the answer was lost.
+type Answer = Result<Result<(), ApiError>, String>;
+
 /// Sends the request; an error is a sentence, from the daemon or about the connection.
 pub async fn send(socket: &Path, scenario: Scenario, slug: &str, key: &str) -> Result<(), String> {
     let stream = UnixStream::connect(socket).await.map_err(|error| error.to_string())?;
@@ -158,12 +173,7 @@ async fn ask(
         Scenario::Provision
         | Scenario::ProvisionOutside
         | Scenario::ProvisionShared
-        | Scenario::ProvisionDatabase => {
-            let (blueprint, seed, idempotency_key) = (scenario.blueprint().to_owned(), true, key);
-            let request =
-                ProvisionRequest { slug, blueprint, seed, idempotency_key, ..ProvisionRequest::default() };
-            client.provision(context(), request).await.map_err(lost)?.map(drop)
-        }
+        | Scenario::ProvisionDatabase => provision(client, scenario, slug, key).await?,
         Scenario::Rollback
         | Scenario::RollbackShared
         | Scenario::RollbackDatabase
@@ -209,12 +219,33 @@ async fn ask(
             let request = FinishRotationRequest { slug, idempotency_key: key };
             client.finish_rotation(context(), request).await.map_err(lost)?.map(drop)
         }
+        Scenario::Upgrade | Scenario::UpgradeDatabase => {
+            let request = UpgradeTenantRequest { slug, version: None, idempotency_key: key };
+            client.upgrade_tenant(context(), request).await.map_err(lost)?.map(drop)
+        }
         Scenario::Retry(operation) => {
             let request = RetryRequest { operation: operation.to_string(), idempotency_key: key };
             client.retry(context(), request).await.map_err(lost)?.map(drop)
         }
     }
     .map_err(refused)
+}
+
+async fn provision(
+    client: &TenantryClient,
+    scenario: Scenario,
+    slug: String,
+    idempotency_key: Option<String>,
+) -> Answer {
+    let request = ProvisionRequest {
+        slug,
+        blueprint: scenario.blueprint().to_owned(),
+        version: Some(FIRST_VERSION.to_owned()),
+        seed: true,
+        idempotency_key,
+        ..ProvisionRequest::default()
+    };
+    Ok(client.provision(context(), request).await.map_err(lost)?.map(drop))
 }
 
 /// Requests an operation's cancellation. Any result is fine.
@@ -265,6 +296,6 @@ fn lost(error: tarpc::client::RpcError) -> String {
     format!("the answer was lost: {error}")
 }
 
-fn refused(error: tenantry_protocol::error::ApiError) -> String {
+fn refused(error: ApiError) -> String {
     format!("{:?}: {}", error.code, error.message)
 }

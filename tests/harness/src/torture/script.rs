@@ -52,7 +52,7 @@ pub enum Cut {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rule {
     /// At a point; without a place, at any point.
-    At { place: Option<&'static str>, moment: Option<Moment>, skip: u32, fault: Fault },
+    At { place: Option<String>, moment: Option<Moment>, skip: u32, fault: Fault },
     /// At a COMMIT, whichever connection it is on.
     Commit { skip: u32, cut: Cut },
 }
@@ -83,7 +83,7 @@ impl Script {
     pub(super) fn at_point(&mut self, pid: i32, at: &str, when: Moment) -> Option<Fault> {
         self.trace.push(format!("{pid} {at} {when:?}"));
         let Some(Rule::At { place, moment, skip, fault }) = self.rules.front_mut() else { return None };
-        if place.is_some_and(|place| place != at) || moment.is_some_and(|moment| moment != when) {
+        if place.as_deref().is_some_and(|place| place != at) || moment.is_some_and(|moment| moment != when) {
             return None;
         }
         if *skip > 0 {
@@ -100,6 +100,22 @@ impl Script {
         self.struck += 1;
         self.trace.push(format!("! {what}"));
     }
+}
+
+/// The places that were passed after the last fault struck, each once, in the order in which they were passed first.
+pub fn places_passed(trace: &[String]) -> Vec<String> {
+    let begin = trace.iter().rposition(|line| line.starts_with("! ")).map_or(0, |at| at + 1);
+    let mut places: Vec<String> = Vec::new();
+    for line in &trace[begin..] {
+        let mut words = line.split(' ');
+        // A COMMIT is one word; a point is a process, a place and a moment.
+        if let (Some(_), Some(place), Some(_)) = (words.next(), words.next(), words.next())
+            && !places.iter().any(|known| known == place)
+        {
+            places.push(place.to_owned());
+        }
+    }
+    places
 }
 
 /// Whether a fault struck that does not pass by itself, or that ended the very attempt which was to outlast it. Only then

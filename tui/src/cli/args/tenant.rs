@@ -32,6 +32,15 @@ pub(crate) enum Tenant {
     Verify(Verify),
     /// Change a tenant's name, labels or settings
     Update(Update),
+    /// Bring a tenant to a later version of its blueprint, while it serves
+    Upgrade {
+        slug: String,
+        /// The version to bring it to [default: the newest]
+        #[arg(long, value_name = "VERSION")]
+        to: Option<String>,
+        #[command(flatten)]
+        sending: Sending,
+    },
     /// End a tenant as planned: suspend it, archive it, and remove it when its grace period is over
     Retire(Retire),
     /// Remove a tenant completely and now, as if it had never been; it is archived first

@@ -239,6 +239,7 @@ pub(in crate::cli) fn all() -> Vec<(&'static str, Schema)> {
         ("tenant suspend", schema_of_output::<TenantChanged>()),
         ("tenant resume", schema_of_output::<TenantChanged>()),
         ("tenant update", schema_of_output::<TenantChanged>()),
+        ("tenant upgrade", schema_of_output::<TenantChanged>()),
         ("tenant retire", schema_of_output::<TenantChanged>()),
         ("tenant verify", schema_of_output::<TenantVerified>()),
         ("tenant verify --all", schema_of_output::<FleetVerified>()),

@@ -1,8 +1,10 @@
-//! `tenant suspend | resume | update | retire`, and what they report afterwards.
+//! `tenant suspend | resume | update | upgrade | retire`, and what they report afterwards.
 //!
 //! Invariant: a caller who retires a tenant types its name twice; we never fill it in.
 
-use tenantry_protocol::tenant::{RetireRequest, TenantChangeRequest, UpdateTenantRequest};
+use tenantry_protocol::tenant::{
+    RetireRequest, TenantChangeRequest, UpdateTenantRequest, UpgradeTenantRequest,
+};
 
 use crate::cli::Context;
 use crate::cli::args::{Retire, Sending, Update};
@@ -47,6 +49,16 @@ pub(in crate::cli) async fn update(context: &Context, update: Update) -> Result<
         }
     }
     run(context, Change::Update(request), update.sending.no_wait, outcome).await
+}
+
+pub(in crate::cli) async fn upgrade(
+    context: &Context,
+    slug: String,
+    version: Option<String>,
+    sending: Sending,
+) -> Result<(), CliError> {
+    let request = UpgradeTenantRequest { slug, version, idempotency_key: sending.idempotency_key };
+    run(context, Change::Upgrade(request), sending.no_wait, outcome).await
 }
 
 fn twice(field: &str, what: &str) -> CliError {

@@ -6,8 +6,9 @@ use crate::model::blueprint::Migration;
 use crate::model::operation::Step;
 use crate::pipeline::context::{NOT_OPEN, ProvisionRun};
 use crate::pipeline::step_error::StepError;
-use crate::pipeline::tracker::{Tracker, millis};
-use crate::postgres::build::runner::{File, FileError};
+use crate::pipeline::steps::file_account::{applied, step_error};
+use crate::pipeline::tracker::Tracker;
+use crate::postgres::build::runner::File;
 
 pub(super) async fn apply(
     run: &mut ProvisionRun,
@@ -46,30 +47,5 @@ pub(super) async fn apply_one(run: &mut ProvisionRun, file: &Migration) -> Resul
     match applied {
         Ok(applied) => applied.map_err(|error| step_error(file, error)),
         Err(crossed) => Err(StepError::Locks { file: file.path.clone(), crossed }),
-    }
-}
-
-/// A line for the log.
-pub(super) fn applied(file: &Migration, duration: Duration) -> String {
-    format!("{} applied in {:.0} ms", file.path, millis(duration))
-}
-
-/// Adds the position in the file to the error.
-pub(super) fn step_error(file: &Migration, error: FileError) -> StepError {
-    match error {
-        FileError::Statement { statement, position, server } => {
-            let text = statement.and_then(|number| file.statements.get(number));
-            let line =
-                text.map(|statement| position.map_or(statement.line, |position| statement.line_at(position)));
-            let number = statement.and_then(|number| u32::try_from(number + 1).ok());
-            StepError::Migration {
-                file: file.path.clone(),
-                line,
-                statement: number,
-                server: Box::new(server),
-            }
-        }
-        FileError::Unsafe(problem) => StepError::Unsafe { file: file.path.clone(), problem },
-        FileError::Database(error) => StepError::Database(error),
     }
 }

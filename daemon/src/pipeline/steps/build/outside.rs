@@ -17,13 +17,14 @@ use crate::model::operation::{Seeding, Step};
 use crate::pipeline::context::ProvisionRun;
 use crate::pipeline::plan_sql::{self, Recipe, ours};
 use crate::pipeline::step_error::StepError;
-use crate::pipeline::steps::{Attempt, BuildStep, StepFuture};
+use crate::pipeline::steps::{Attempt, BuildStep, StepFuture, file_account};
 use crate::pipeline::tracker::Tracker;
 use crate::postgres;
+use crate::postgres::build::file_error::FileError;
 use crate::postgres::build::outside_journal as journal;
 use crate::postgres::build::outside_journal::{JournalEntry, StatementStanding};
 use crate::postgres::build::owner_login::{self, Blocker, Invalid, OwnerSession, Purpose};
-use crate::postgres::build::runner::{Build, FileError};
+use crate::postgres::build::runner::Build;
 use crate::postgres::error::ServerError;
 use crate::postgres::target::marker::HistoryRow;
 use crate::postgres::tenant_ddl;
@@ -76,11 +77,11 @@ async fn all_files(run: &mut ProvisionRun, Attempt { tracker, left }: Attempt<'_
     let mut counter = Counter { tracker, done: 0, total };
     tracker.counted(Step::Outside, 0, total);
     for (number, file) in all.into_iter().enumerate() {
-        let position = i32::try_from(blueprint.inside().len() + number).unwrap_or(i32::MAX);
+        let rank = i32::try_from(blueprint.inside().len() + number).unwrap_or(i32::MAX);
         if file.is_outside() {
-            by_statement(run, file, position, deadline, &mut counter).await?;
+            by_statement(run, file, rank, deadline, &mut counter).await?;
         } else {
-            fault::around("outside.file", in_a_transaction(run, file, position, tracker)).await?;
+            fault::around("outside.file", in_a_transaction(run, file, rank, tracker)).await?;
             counter.count();
         }
     }
@@ -92,11 +93,11 @@ async fn all_files(run: &mut ProvisionRun, Attempt { tracker, left }: Attempt<'_
 async fn in_a_transaction(
     run: &mut ProvisionRun,
     file: &Migration,
-    position: i32,
+    rank: i32,
     tracker: &Tracker,
 ) -> Result<(), StepError> {
     let ready = run.ready().await?;
-    let opened = Build::reopen(run.site(), &ready, run.mark, &run.tenant.placement, position).await?;
+    let opened = Build::reopen(run.site(), &ready, run.mark, &run.tenant.placement, rank).await?;
     let Some(build) = opened else { return Ok(()) };
     // Stored here so that an undo finds it.
     run.build = Some(build);
@@ -104,7 +105,7 @@ async fn in_a_transaction(
     files::at_rest(run, file).await?;
     let build = run.take_build()?;
     build.commit(run.site()).await?;
-    tracker.log(files::applied(file, duration));
+    tracker.log(file_account::applied(file, duration));
     Ok(())
 }
 
@@ -112,18 +113,18 @@ async fn in_a_transaction(
 async fn by_statement(
     run: &mut ProvisionRun,
     file: &Migration,
-    position: i32,
+    rank: i32,
     deadline: Instant,
     counter: &mut Counter<'_>,
 ) -> Result<(), StepError> {
     let begin = Instant::now();
     let ready = run.ready().await?;
-    if journal::is_file_done(run.site(), &run.tenant.placement, position).await? {
+    if journal::is_file_done(run.site(), &run.tenant.placement, rank).await? {
         counter.skip(file.statements.len());
         return Ok(());
     }
     let mut session = None;
-    let worked = statements(run, file, position, deadline, &mut session, counter).await;
+    let worked = statements(run, file, rank, deadline, &mut session, counter).await;
     if let Some(session) = session {
         session.end().await;
     }
@@ -133,7 +134,8 @@ async fn by_statement(
     closed?;
     let checksum = file.checksum.to_string();
     let row = HistoryRow {
-        position,
+        rank,
+        operation: run.mark.build,
         file: &file.path,
         checksum: &checksum,
         statements: i32::try_from(file.statements.len()).unwrap_or(i32::MAX),
@@ -143,7 +145,7 @@ async fn by_statement(
         journal::file_done(run.site(), run.mark, &run.tenant.placement, row).await.map_err(StepError::from)
     };
     fault::around("outside.history", done).await?;
-    counter.tracker.log(files::applied(file, begin.elapsed()));
+    counter.tracker.log(file_account::applied(file, begin.elapsed()));
     Ok(())
 }
 
@@ -151,7 +153,7 @@ async fn by_statement(
 async fn statements(
     run: &mut ProvisionRun,
     file: &Migration,
-    position: i32,
+    rank: i32,
     deadline: Instant,
     session: &mut Option<OwnerSession>,
     counter: &mut Counter<'_>,
@@ -163,7 +165,7 @@ async fn statements(
         let entry = JournalEntry {
             mark: run.mark,
             placement: &run.tenant.placement,
-            position,
+            rank,
             statement: i32::try_from(number).unwrap_or(i32::MAX),
         };
         // The login comes first: opening it ends any session that still works on the statement.
@@ -236,7 +238,10 @@ async fn one_statement(
         }
         () => {
             let position = server.position;
-            Err(files::step_error(file, FileError::Statement { statement: Some(number), position, server }))
+            Err(file_account::step_error(
+                file,
+                FileError::Statement { statement: Some(number), position, server },
+            ))
         }
     }
 }

@@ -12,4 +12,5 @@ pub(in crate::pipeline) mod end_sessions;
 pub(in crate::pipeline) mod open_logins;
 pub(in crate::pipeline) mod removing;
 pub(in crate::pipeline) mod set_secret;
+pub(in crate::pipeline) mod upgrade;
 pub(in crate::pipeline) mod verify;

@@ -1,0 +1,112 @@
+//! `upgrade_tenant`: brings a tenant to a later version of its blueprint, while it serves.
+//!
+//! What can be told without the tenant's history is refused here; the rest is found by the operation, which changes nothing then.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tenantry_protocol::blueprint::Tenancy;
+use tenantry_protocol::error::{ApiError, ErrorCode};
+use tenantry_protocol::name::BlueprintVersion;
+use tenantry_protocol::plan::Severity;
+use tenantry_protocol::tenant::{OperationStarted, Tenant, UpgradeTenantRequest};
+
+use crate::model::blueprint::Blueprint;
+use crate::model::operation::Kind;
+use crate::pipeline::{OperationArguments, Update, preflight};
+
+use super::change::{TenantChange, change};
+use super::resolve;
+use crate::commands::{App, Caller, errors};
+
+pub async fn upgrade_tenant(
+    app: &Arc<App>,
+    caller: &Caller,
+    request: UpgradeTenantRequest,
+) -> Result<OperationStarted, ApiError> {
+    let same = UpgradeTenantRequest { idempotency_key: None, ..request.clone() };
+    let key = request.idempotency_key.as_deref();
+    let version = request.version.as_deref().map(BlueprintVersion::parse).transpose();
+    let version = version.map_err(|error| ApiError::invalid("version", error.to_string()))?;
+    let tenant = app.find_tenant(&request.slug).await?;
+    let to = app.blueprint(&tenant.blueprint, version).await?;
+    let missing = missing_extensions(app, &tenant, &to.blueprint).await?;
+    let asked = TenantChange { method: "upgrade_tenant", slug: &request.slug, key, same: &same };
+    // The tenant is read again when the change begins.
+    change(app, caller, asked, |tenant| {
+        check(tenant, &to.blueprint)?;
+        if !missing.is_empty() {
+            return Err(ApiError::new(ErrorCode::Precondition, missing.join("; ")));
+        }
+        let settings = settings_in(tenant, &to.blueprint)?;
+        let (display_name, labels) = (tenant.display_name.clone(), tenant.labels.clone());
+        let arguments = OperationArguments {
+            update: Some(Update { display_name, labels, settings }),
+            version: Some(to.blueprint.version),
+            ..OperationArguments::default()
+        };
+        Ok((Kind::Upgrade, arguments))
+    })
+    .await
+}
+
+/// What the target lacks of the extensions that the version names, in sentences.
+async fn missing_extensions(app: &App, tenant: &Tenant, to: &Blueprint) -> Result<Vec<String>, ApiError> {
+    if to.extensions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let target = app.target(tenant.target.as_str())?;
+    let found = preflight::extensions_of(target, tenant, &to.extensions).await;
+    let findings = found.map_err(|error| errors::target(&tenant.target, error))?;
+    Ok(findings
+        .into_iter()
+        .filter(|finding| finding.severity == Severity::Error)
+        .map(|finding| finding.message)
+        .collect())
+}
+
+/// Whether the version can follow what the tenant has, as far as the registry tells.
+fn check(tenant: &Tenant, to: &Blueprint) -> Result<(), ApiError> {
+    let refuse = |message| Err(ApiError::new(ErrorCode::Precondition, message).on_field("version"));
+    if to.version < tenant.version {
+        return refuse(format!(
+            "{} has version {} of {}, and {} is earlier: a tenant only goes to later versions",
+            tenant.slug, tenant.version, to.name, to.version
+        ));
+    }
+    if to.tenancy != tenant.tenancy {
+        return refuse(format!(
+            "version {} of {} keeps tenants apart by {}, and {} by {}: provision a new tenant of it, and move the data",
+            to.version,
+            to.name,
+            to.tenancy.name(),
+            tenant.slug,
+            tenant.tenancy.name()
+        ));
+    }
+    if to.tenancy == Tenancy::Shared && to.version != tenant.version {
+        return refuse(format!(
+            "{} shares its tables with other tenants of {} {}, which would change with it: this release upgrades tenants \
+             with a schema or a database of their own",
+            tenant.slug, to.name, tenant.version
+        ));
+    }
+    if let Some(file) =
+        to.migrations.iter().find(|file| file.is_outside()).filter(|_| to.version != tenant.version)
+    {
+        return refuse(format!(
+            "{} runs outside a transaction, and this release upgrades tenants in one: leave it to an administrator, or \
+             build the index without CONCURRENTLY",
+            file.path
+        ));
+    }
+    Ok(())
+}
+
+/// The tenant's settings in the new version: those that it has keep their values, new ones take their defaults, and those that
+/// the version does not know are dropped.
+fn settings_in(tenant: &Tenant, to: &Blueprint) -> Result<BTreeMap<String, i64>, ApiError> {
+    let kept = tenant.settings.iter().filter(|(name, _)| to.settings.contains_key(*name));
+    let kept = kept.map(|(name, value)| (name.clone(), *value)).collect();
+    resolve::settings(&to.settings, &kept)
+}

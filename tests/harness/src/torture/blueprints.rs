@@ -1,0 +1,40 @@
+//! The blueprints of the tenants that are broken: one of each tenancy, small, and two of them with a later version.
+
+use std::path::Path;
+
+use super::request::{BLUEPRINT, DATABASES, FIRST_VERSION, OUTSIDE, SHARED};
+use crate::Folder;
+
+/// Writes the folders below `dir`, in the order in which they are added.
+pub(super) fn all(dir: &Path) -> Vec<Folder> {
+    let small = |name, version| {
+        Folder::new(dir, name, version)
+            .migration("first", "create table first (id bigint generated always as identity primary key, name text not null);")
+            .migration("second", "create table second (id bigint primary key references first (id)); create view both_of_them as select * from first;")
+            .migration("third", "create table third (id int primary key); create function one() returns int language sql as 'select 1';")
+            .seed("insert into third select generate_series(1, 5);")
+    };
+    let outside = Folder::new(dir, OUTSIDE, "1.0")
+            .migration("first", "create table first (id int primary key, code int not null); create type mood as enum ('sad'); insert into first select i, i from generate_series(1, 50) i;")
+            .outside("indexes", "create unique index concurrently first_code on first (code); alter type mood add value 'better'; vacuum first;")
+            .migration("constraint", "alter table first add constraint first_code_unique unique using index first_code;")
+            .seed("insert into first values (100, 100);")
+            .setting("connection_limit", 20);
+    let shared = Folder::shared(dir, SHARED, "1.0")
+        .migration("first", "create table first (tenant_id uuid, id int, primary key (tenant_id, id));")
+        .seed("insert into first (id) select generate_series(1, 5);");
+    let upgrade = |folder: Folder| {
+        folder
+            .migration("fourth", "alter table first add column code int not null default 7; create index first_code on first (code);")
+            .migration("fifth", "create table fifth (id int primary key); insert into fifth select id from third;")
+            .repeatable("view", "create or replace view only_third as select id from third;")
+    };
+    vec![
+        small(BLUEPRINT, FIRST_VERSION).setting("connection_limit", 20),
+        upgrade(small(BLUEPRINT, "1.1")).setting("connection_limit", 20).setting("seats", 3),
+        small(DATABASES, FIRST_VERSION).in_databases(),
+        upgrade(small(DATABASES, "1.1")).in_databases(),
+        outside,
+        shared,
+    ]
+}
