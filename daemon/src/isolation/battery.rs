@@ -1,8 +1,8 @@
 //! Runs probes through a session and judges the answers.
 //!
-//! Invariant: a probe holds only if each of its attacks was refused with a SQLSTATE that it expects, or saw what it
-//! expects. An attack that failed for another reason has proved nothing and does not hold. The same is true of a refusal
-//! that a function raised, because the function could be the tenant's own.
+//! Invariant: a probe passes only if each of its attacks was refused with a SQLSTATE that it expects, or returned the value that it
+//! expects, such as no rows. An attack that failed for another reason has proved nothing, so the probe does not pass. Neither has a
+//! refusal that a function raised, because the function could be the tenant's own.
 
 use sqlx::postgres::PgDatabaseError;
 use sqlx::{PgConnection, Row as _};
@@ -17,7 +17,7 @@ use crate::postgres::quote::{Value, render};
 use super::probes::{ANOTHER_TRANSACTION, Attack, Holds, Probe, Times};
 
 /// Increased whenever a probe or lint is added or changed: a report of an older battery proves less.
-pub const BATTERY_VERSION: u32 = 8;
+pub const BATTERY_VERSION: u32 = 9;
 
 /// Who attacks whom.
 #[derive(Debug, Clone, Copy)]

@@ -12,6 +12,7 @@ mod bookkeeping;
 mod catalog_lock;
 mod catalog_secrets;
 mod catalog_write;
+mod column;
 mod comment;
 mod copy_file;
 mod copy_program;
@@ -200,6 +201,7 @@ pub const PROBES: &[&Probe] = &[
     &comment::PROBE,
     &lock::PROBE,
     &maintenance::PROBE,
+    &column::PROBE,
     &view::PROBE,
     &materialized_view::PROBE,
     &sequence::PROBE,

@@ -1,5 +1,7 @@
 -- Misconfigurations as people make them, planted one at a time by a superuser, and who must notice each. `{own}` is the
 -- tenant under verification, `{victim}` the canary, `{provisioner}` the daemon's role, `{database}` where they all are.
+-- `--- NAME · probe X, lint Y` in one line, the statements, `--- clear`, and the statements that clear it. Everyone who is named must
+-- notice it, and others may.
 
 --- another tenant's table is open to everybody · probe read
 grant usage on schema {victim} to public; grant select on {victim}.record to public;
@@ -70,6 +72,11 @@ revoke truncate on {victim}.record from {own}_app; revoke usage on schema {victi
 grant usage on schema {victim} to {own}_app; grant trigger on {victim}.record to {own}_app;
 --- clear
 revoke trigger on {victim}.record from {own}_app; revoke usage on schema {victim} from {own}_app;
+
+--- a column of another tenant's table is open · probe column
+grant usage on schema {victim} to {own}_app; grant select (note) on {victim}.record to {own}_app;
+--- clear
+revoke select (note) on {victim}.record from {own}_app; revoke usage on schema {victim} from {own}_app;
 
 --- another tenant's view is open · probe view
 grant usage on schema {victim} to {own}_app; grant select on {victim}.overview to {own}_app;
