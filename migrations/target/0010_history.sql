@@ -8,6 +8,10 @@ update tenantry.migration_history h set operation_id = p.operation_id
 from tenantry.placement p where p.placement = h.placement and p.kind <> 'tombstone';
 create index migration_history_operation_idx on tenantry.migration_history (operation_id);
 
+-- Whose statement it is: the file's path, and the checksum of the statement's text. A rank alone does not tell, since the next
+-- version may have another file there.
+alter table tenantry.outside_statement add column file text, add column checksum text;
+
 -- What follows each file, once more: with the operation, and, of a placement that is in use, with those triggered tables alone
 -- that this transaction has written to. The others have nothing pending from it, and are not to be locked.
 alter function tenantry.close_file(text, text, text, integer, text, text, integer, bigint) rename to close_file_of_0008;
@@ -37,10 +41,11 @@ begin
     end if;
     -- What a role owns is read from the shared dependencies, which are indexed: a scan of the catalog would make each
     -- build slower with every tenant that is there.
-    select coalesce(array_agg(name), '{}'), coalesce(bool_or(is_deferrable), false)
+    select coalesce(array_agg(name) filter (where not in_use or id = any (written)), '{}'),
+        coalesce(bool_or(is_deferrable), false)
     into triggered_tables, any_deferrable
     from (
-        select format('%I.%I', n.nspname, c.relname) as name, bool_or(t.tgdeferrable) as is_deferrable
+        select c.oid as id, format('%I.%I', n.nspname, c.relname) as name, bool_or(t.tgdeferrable) as is_deferrable
         from pg_shdepend d
         join pg_trigger t on t.tgrelid = d.objid
         join pg_class c on c.oid = d.objid
@@ -48,8 +53,7 @@ begin
         where d.refclassid = 'pg_authid'::regclass and d.refobjid = owner_oid
           and d.dbid = (select b.oid from pg_database b where b.datname = current_database())
           and d.classid = 'pg_class'::regclass and d.deptype = 'o' and c.relkind in ('r', 'p')
-          and (not in_use or c.oid = any (written))
-        group by n.nspname, c.relname) tables;
+        group by c.oid, n.nspname, c.relname) tables;
     runner := tenantry.runner_version(owner_role);
     if within_bounds and writable then
         insert into tenantry.migration_history

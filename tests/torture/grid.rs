@@ -8,7 +8,7 @@ use Moment::{After, Before};
 use Scenario::{
     Finish, Issue, Provision, ProvisionDatabase, ProvisionOutside, ProvisionShared, Purge, Resume, Retire,
     RetireArchived, Rollback, RollbackArchived, RollbackDatabase, RollbackInUse, RollbackShared, Rotate,
-    Suspend, Update, Upgrade, UpgradeDatabase,
+    Suspend, Update, Upgrade, UpgradeDatabase, UpgradeOutside,
 };
 use tenantry_harness::torture::arena::{Arena, Trial};
 use tenantry_harness::torture::request::Scenario;
@@ -161,6 +161,10 @@ const PATHS: &[(Scenario, &str, Prelude)] = &[
     (Upgrade, "undo of a commit", &[("upgrade.commit", After, Refuse)]),
     (Upgrade, "recovery", &[("upgrade.file", After, Kill)]),
     (Upgrade, "recovery of a commit", &[("upgrade.commit", After, Kill)]),
+    (UpgradeOutside, "forward", &[]),
+    (UpgradeOutside, "undo", &[("upgrade.file", After, Refuse)]),
+    (UpgradeOutside, "recovery", &[("outside.statement", Before, Kill)]),
+    (UpgradeOutside, "recovery of a whole file", &[("outside.history", After, Kill)]),
     (UpgradeDatabase, "forward", &[]),
     (UpgradeDatabase, "recovery", &[("upgrade.file", After, Kill)]),
     (Finish, "recovery", &[("close_old_login", After, Kill)]),

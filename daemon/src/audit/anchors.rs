@@ -1,8 +1,8 @@
-//! The anchor file: it records the end of the chain after each commit, outside the database. The record is on
-//! disk before anything follows.
+//! The anchor file: after each commit, the number and the hash of the newest audit event are written to a file outside the
+//! database. A caller goes on only when the line is on disk.
 //!
-//! A line covers everything before it, so commits that arrive together share one line. A failed write is retried forever, and
-//! is logged. Every caller that waits for an anchor keeps waiting.
+//! A line covers everything before it, so commits that arrive together share one line. A failed write is logged and tried again
+//! without an end; until it succeeds, every change waits, and reading goes on.
 
 use std::io;
 use std::path::{Path, PathBuf};

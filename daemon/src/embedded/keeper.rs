@@ -1,8 +1,8 @@
-//! Keeps the private server running. If it ends by itself (because of a full disk or a kill), it is
-//! started again until it stays up.
+//! Keeps the private server running. If it ends without the daemon's doing, for example because the disk is full or somebody
+//! killed it, it is started again, with pauses, as often as needed.
 //!
-//! A system server has systemd for this; the private server has only the daemon. Operations in flight wait for the server,
-//! each within its own time limit.
+//! A server of the system has systemd for this; the private server has only the daemon. Operations in flight wait for the server,
+//! each within its own time.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

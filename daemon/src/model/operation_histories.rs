@@ -182,6 +182,7 @@ fn kinds() -> impl Strategy<Value = Kind> {
             Just(Kind::RotateCredentials),
             Just(Kind::FinishRotation),
             Just(Kind::Verify),
+            Just(Kind::Upgrade),
         ],
     ]
 }
@@ -219,6 +220,7 @@ fn events() -> impl Strategy<Value = Event> {
         1 => Just(Event::Rebuilt),
         1 => any::<bool>().prop_map(|committed| Event::TakenUp { committed }),
         1 => Just(Event::Undone),
+        1 => Just(Event::FoundDone),
         1 => Just(Event::Stuck { failure: Failure::default(), left: "something".to_owned() }),
         1 => kinds().prop_map(|kind| Event::Begun { kind }),
     ]

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::blueprint::{Blueprint, Migration};
+use super::blueprint::{Blueprint, Checksum, Migration, is_versioned};
 
 /// Why a placement cannot be brought to a version. Each names the file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,6 +15,14 @@ pub enum Obstacle {
     Missing { file: String },
     #[error("{file} is new and comes before {applied}, which was applied: give it a higher number")]
     Inserted { file: String, applied: String },
+    #[error(
+        "{file} was cut short, and what ran of it has another text now: restore the text of its first {statements} statements"
+    )]
+    CutShort { file: String, statements: usize },
+    #[error(
+        "{file} has VACUUM FULL, which locks a table in use for as long as it takes to write it anew: leave it out"
+    )]
+    Locks { file: String },
 }
 
 /// The newest run of a file, in a placement's history.
@@ -22,6 +30,15 @@ pub enum Obstacle {
 pub struct FileRun<'a> {
     pub file: &'a str,
     pub checksum: &'a str,
+    /// The upgrade itself ran it, in an earlier attempt.
+    pub is_ours: bool,
+}
+
+/// What ran of a file outside the transaction that was cut short: the checksums of its first statements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BegunFile<'a> {
+    pub file: &'a str,
+    pub statements: &'a [String],
 }
 
 /// The files that bring a placement with this history to the blueprint's version, in the order in which they run. Repeatable
@@ -31,6 +48,7 @@ pub fn pending<'b>(
     blueprint: &'b Blueprint,
     earlier: &Blueprint,
     history: &[FileRun<'_>],
+    part: Option<BegunFile<'_>>,
 ) -> Result<Vec<&'b Migration>, Vec<Obstacle>> {
     let applied: BTreeMap<&str, &str> = history.iter().map(|row| (row.file, row.checksum)).collect();
     let mut obstacles = Vec::new();
@@ -42,8 +60,8 @@ pub fn pending<'b>(
                 obstacles.push(Obstacle::Edited { file: row.file.to_owned() });
             }
             Some(_) => {}
-            // A repeatable file may go: what it made stays, until a file drops it.
-            None if is_seed(earlier) || is_repeatable(earlier, row.file) => {}
+            // An upgrade runs no seed. A repeatable file may go: what it made stays, until a file drops it.
+            None if is_seed(earlier) || !is_versioned(row.file) => {}
             None => obstacles.push(Obstacle::Missing { file: row.file.to_owned() }),
         }
     }
@@ -62,14 +80,42 @@ pub fn pending<'b>(
         return Err(obstacles);
     }
     let repeatable = blueprint.migrations.iter().filter(|file| file.version.is_none());
+    let had = |path: &str| earlier.migrations.iter().any(|file| file.path == path);
     pending.extend(repeatable.filter(|file| {
-        applied.get(file.path.as_str()).is_none_or(|checksum| **checksum != file.checksum.to_string())
+        let newest = history.iter().rfind(|row| row.file == file.path);
+        newest.is_none_or(|row| {
+            let is_same = row.checksum == file.checksum.to_string();
+            !is_same || !(row.is_ours || had(&file.path))
+        })
     }));
-    Ok(pending)
+    match obstacle_of(&pending, part) {
+        Some(obstacle) => Err(vec![obstacle]),
+        None => Ok(pending),
+    }
 }
 
-fn is_repeatable(blueprint: &Blueprint, path: &str) -> bool {
-    blueprint.migrations.iter().any(|file| file.path == path && file.version.is_none())
+/// Why these files cannot run on a placement that is in use.
+fn obstacle_of(pending: &[&Migration], part: Option<BegunFile<'_>>) -> Option<Obstacle> {
+    if let Some(part) = part {
+        let is_continued = pending.first().is_some_and(|first| {
+            let texts = first.statements.iter().map(|one| Checksum::of(one.text.as_bytes()).to_string());
+            first.path == part.file
+                && first.statements.len() >= part.statements.len()
+                && texts.zip(part.statements).all(|(text, ran)| text == *ran)
+        });
+        if !is_continued {
+            let (file, statements) = (part.file.to_owned(), part.statements.len());
+            return Some(Obstacle::CutShort { file, statements });
+        }
+    }
+    let locking = pending.iter().find(|file| file.statements.iter().any(|one| is_vacuum_full(&one.text)));
+    locking.map(|file| Obstacle::Locks { file: file.path.clone() })
+}
+
+fn is_vacuum_full(statement: &str) -> bool {
+    let lower = statement.to_lowercase();
+    let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).collect();
+    words.contains(&"vacuum") && words.contains(&"full")
 }
 
 #[cfg(test)]
@@ -106,8 +152,9 @@ mod tests {
         old: &Blueprint,
         rows: &[(String, String)],
     ) -> Result<Vec<String>, Vec<Obstacle>> {
-        let rows: Vec<FileRun<'_>> = rows.iter().map(|(file, checksum)| FileRun { file, checksum }).collect();
-        pending(new, old, &rows).map(|files| files.iter().map(|file| file.path.clone()).collect())
+        let rows: Vec<FileRun<'_>> =
+            rows.iter().map(|(file, checksum)| FileRun { file, checksum, is_ours: false }).collect();
+        pending(new, old, &rows, None).map(|files| files.iter().map(|file| file.path.clone()).collect())
     }
 
     const FIRST: (&str, &str) = ("V1__a.sql", "create table a (id int primary key);");
@@ -155,8 +202,43 @@ mod tests {
     }
 
     #[test]
-    fn a_repeatable_file_may_go() {
+    fn a_repeatable_file_may_go_and_runs_again_when_it_is_back() {
         let (old, new) = (blueprint("1.0", &[FIRST, VIEW]), blueprint("1.1", &[FIRST, SECOND]));
         assert_eq!(pending_of(&new, &old, &history(&old)).unwrap(), [SECOND.0]);
+        let mut rows = history(&old);
+        rows.extend(history(&new).into_iter().filter(|(file, _)| file == SECOND.0));
+        let next = blueprint("1.2", &[FIRST, SECOND, THIRD]);
+        assert_eq!(pending_of(&next, &new, &rows).unwrap(), [THIRD.0]);
+        let back = blueprint("1.2", &[FIRST, SECOND, VIEW]);
+        assert_eq!(pending_of(&back, &new, &rows).unwrap(), [VIEW.0]);
+    }
+
+    #[test]
+    fn what_ran_of_a_file_that_was_cut_short_must_still_be_its_beginning() {
+        let old = blueprint("1.0", &[FIRST]);
+        let rows = history(&old);
+        let rows: Vec<FileRun<'_>> =
+            rows.iter().map(|(file, checksum)| FileRun { file, checksum, is_ours: false }).collect();
+        let index = "create index concurrently b on a (id);";
+        let with = |second: &str| {
+            let text = format!("-- tenantry: outside\n{index}\n{second}");
+            blueprint("1.1", &[FIRST, ("V2__b.sql", &text), ("V2__b.sql.conf", "executeInTransaction=false")])
+        };
+        let (first, other) = (with("vacuum a;"), with("analyze a;"));
+        let ran: Vec<String> = first.migrations[1]
+            .statements
+            .iter()
+            .map(|one| Checksum::of(one.text.as_bytes()).to_string())
+            .collect();
+        let all = BegunFile { file: "V2__b.sql", statements: &ran };
+        let one = BegunFile { file: "V2__b.sql", statements: &ran[..1] };
+        assert!(pending(&first, &old, &rows, Some(all)).is_ok());
+        assert!(pending(&other, &old, &rows, Some(one)).is_ok(), "only what had not run is different");
+        let cut = Obstacle::CutShort { file: "V2__b.sql".to_owned(), statements: 2 };
+        assert_eq!(pending(&other, &old, &rows, Some(all)).unwrap_err(), [cut.clone()]);
+        assert_eq!(pending(&blueprint("1.1", &[FIRST, SECOND]), &old, &rows, Some(all)).unwrap_err(), [cut]);
+        let full = with("vacuum full a;");
+        let locks = Obstacle::Locks { file: "V2__b.sql".to_owned() };
+        assert_eq!(pending(&full, &old, &rows, None).unwrap_err(), [locks]);
     }
 }

@@ -74,6 +74,8 @@ pub(super) struct ChangeRun {
     pub(super) secret: Option<Verifier>,
     /// The open transaction of an upgrade.
     pub(super) open: Option<Build>,
+    /// Watches the locks of an upgrade. None for other changes, and if the target has not been reached yet.
+    pub(super) warden: Option<Warden>,
     pub(super) report: Option<IsolationReport>,
 }
 
@@ -110,6 +112,10 @@ impl Run {
         let settled = match self {
             Self::Provision(run) => run.settle().await?,
             Self::Change(run) => {
+                if run.kind == Kind::Upgrade && run.site().is_own_database() {
+                    // An earlier attempt holds the marker that is within the database.
+                    settlement::displace(run.site(), run.build.build, run.placement()).await?;
+                }
                 settlement::displace(run.target.site(), run.mark.build, run.placement()).await?
             }
         };
@@ -181,7 +187,15 @@ impl Run {
 
     /// Takes the place that the operation waited for. Returns the place if nothing within the operation uses it.
     pub(super) fn occupy(&mut self, taken: Option<TakenPlace>) -> Option<TakenPlace> {
-        let Self::Provision(run) = self else { return taken };
+        let run = match self {
+            Self::Provision(run) => run,
+            Self::Change(run) if run.kind == Kind::Upgrade => {
+                let mut taken = taken;
+                run.warden = taken.as_mut().and_then(|place| place.room.take()).map(Warden::new);
+                return taken;
+            }
+            Self::Change(_) => return taken,
+        };
         run.place = taken;
         run.warden = run.place.as_mut().and_then(|place| place.room.take()).map(Warden::new);
         None
@@ -191,7 +205,15 @@ impl Run {
     /// them. No transaction of the previous build may be open.
     pub(super) async fn make_room(&mut self, held: Option<u32>) {
         let locks = self.locks().unwrap_or_default();
-        let Self::Provision(run) = self else { return };
+        let run = match self {
+            Self::Provision(run) => run,
+            Self::Change(run) => {
+                if let (Some(warden), Some(held)) = (&mut run.warden, held) {
+                    warden.room.wait_for(held).await;
+                }
+                return;
+            }
+        };
         match (&mut run.warden, &run.place, held) {
             (Some(warden), _, Some(held)) => warden.room.wait_for(held).await,
             (None, Some(place), _) => {
@@ -304,6 +326,7 @@ impl ChangeRun {
             arguments,
             secret,
             open: None,
+            warden: None,
             report: None,
         }
     }
@@ -329,6 +352,11 @@ impl ChangeRun {
             .flat_map(|issued| [Some(issued.role.clone()), issued.previous_role.clone()])
             .flatten()
             .collect()
+    }
+
+    /// The open transaction of an upgrade, which the caller is to close.
+    pub(super) fn take_open(&mut self) -> Result<Build, StepError> {
+        self.open.take().ok_or(NOT_OPEN)
     }
 
     /// The open transaction of an upgrade.

@@ -1,7 +1,8 @@
-//! Drives one operation: runs each step, repeats it where that makes sense, and undoes what has to be undone.
+//! Drives one operation: runs each step, repeats a step whose error can pass, and undoes the operation when a step fails.
 //!
-//! Invariant: whatever happens in a step (an error, a panic, a timeout, a cancel) becomes an event of the model. If the
-//! transaction of a build fails, its marker decides the outcome before anything else happens.
+//! Invariant: however a step ends (an error, a panic, a timeout, a cancel), its end becomes an event of the state machine in
+//! [`crate::model::operation`]. If the transaction of a build fails, the row that it inserted on the target, its marker, says
+//! whether it was committed, and that is asked before anything else happens.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -206,6 +207,7 @@ impl Drive {
         let tracker = Arc::clone(&self.tracker);
         // A commit that is cancelled may still have happened, and data that is being dropped cannot be brought back.
         let can_be_given_up = step != Step::Commit && !step.is_final();
+        let mut last: Option<StepError> = None;
         loop {
             let left = self.time_left();
             let attempt = Attempt { tracker: &tracker, left };
@@ -215,7 +217,10 @@ impl Drive {
                 result = tokio::time::timeout(left, work) => match result {
                     Ok(Ok(result)) => result,
                     Ok(Err(_panic)) => Err(StepError::Panicked),
-                    Err(_elapsed) => Err(StepError::Budget { budget_ms: tracker.snapshot().budget_ms }),
+                    // What an upgrade has waited for says more than that its time is over.
+                    Err(_elapsed) => Err(last.filter(|_| step == Step::Upgrade).unwrap_or_else(|| {
+                        StepError::Budget { budget_ms: tracker.snapshot().budget_ms }
+                    })),
                 },
                 by = tracker.wait_for_cancel(), if can_be_given_up => Err(StepError::Cancelled { by }),
             };
@@ -223,6 +228,7 @@ impl Drive {
                 Err(error) if step.is_repeatable() && error.is_passing() && patience.pause().await => {
                     tracker.log(format!("{} is tried again: {error}", step.name()));
                     self.make_room(&error).await;
+                    last = Some(error);
                 }
                 result => return result,
             }

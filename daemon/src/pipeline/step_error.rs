@@ -37,13 +37,13 @@ pub(super) enum StepError {
     #[error("the statement did not end in the operation's time{}", waited(waited_for.as_ref()))]
     OutOfTime { file: String, line: u32, waited_for: Option<Blocker> },
     /// What the tenant has does not lead to the version.
-    #[error("the version does not continue what the tenant has: {}", listed(.0))]
+    #[error("the new version does not follow from the files that the tenant has: {}", listed(.0))]
     Obstacles(Vec<Obstacle>),
     /// The files would give something of the tenant's away, or make it depend on others.
     #[error("the version does not keep the tenant apart: {}", .0.join("; "))]
     Opens(Vec<String>),
     /// A file waited for a lock as long as it may.
-    #[error("a table was not free{}", waited(blocker.as_ref()))]
+    #[error("a lock was not granted in time{}", waited(blocker.as_ref()))]
     LockedOut { file: String, blocker: Option<Blocker> },
     /// Sessions of the tenant waited for the attempt, and it made way.
     #[error("the tenant's sessions waited for it")]
@@ -152,11 +152,10 @@ impl StepError {
             Self::OutOfTime { file, line, .. } => Failure {
                 file: Some(file.clone()),
                 line: Some(*line),
-                hint: Some(
+                hint: Some(format!(
                     "end the transaction that it waited for, or give operations more time (operation_budget_ms), and \
-                     provision again"
-                        .into(),
-                ),
+                     {again} again"
+                )),
                 ..base
             },
             Self::Isolation(report) => Failure {

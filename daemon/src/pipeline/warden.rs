@@ -1,7 +1,7 @@
-//! Watches how many of its server's locks a build really takes, because the text of its files does not tell.
+//! Watches how many entries of the server's lock table a build really takes, because the text of its files does not tell.
 //!
-//! Invariants: a build that holds more than it reserved either reserves more or is ended before others run out of locks.
-//! The build itself is not asked, and a build that is over in a moment is never checked.
+//! Invariant: if a build is seen to hold more than was reserved for it, the warden reserves more or ends the build, before other
+//! sessions run out of locks. It counts from another connection. A build that ends before the first count is not watched.
 
 use std::time::Duration;
 

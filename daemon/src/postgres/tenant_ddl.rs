@@ -165,16 +165,21 @@ $tenantry$;
 
 /// Comes before each file of a tenant in use, because the end of the file before has reset it: what waits for a lock makes
 /// everybody wait who comes after it.
-pub const WAIT_BRIEFLY: &str = "set local lock_timeout = '500ms';\n";
+///
+/// The wait is a little longer than the server's `deadlock_timeout`, after which it makes an autovacuum give way.
+pub const WAIT_BRIEFLY: &str = "\
+select set_config('lock_timeout', (setting::int + 250)::text, true) from pg_catalog.pg_settings where name = 'deadlock_timeout';
+";
 
 /// The statements that are refused on a table with pending trigger events and change nothing, under a lock that lets the tenant
 /// read and write: a storage parameter keeps the value that it has, or stays unset.
 pub const SETTLE_IN_USE: &str = "\
 select format('alter table only %s %s', t.name, coalesce(
-    (select format('set (%s)', o) from pg_class c, unnest(c.reloptions) o
+    (select format('set (autovacuum_freeze_max_age = %L)', split_part(o, '=', 2))
+     from pg_class c, unnest(c.reloptions) o
      where c.oid = t.name::regclass and o like 'autovacuum\\_freeze\\_max\\_age=%'),
     'reset (autovacuum_freeze_max_age)'))
-from unnest($1::text[]) t (name) join pg_class c on c.oid = t.name::regclass and c.relkind = 'r'
+from unnest($1::text[]) t (name)
 ";
 
 /// Ends the build: drops the runner and revokes the provisioner's membership.

@@ -136,6 +136,15 @@ async fn an_upgrade_is_all_there_or_not_at_all_wherever_it_breaks() {
     // After the commits of the intent and the settings: that of the files.
     stands(&mut arena, Scenario::Upgrade, 1, vec![Rule::Commit { skip: 2, cut: Cut::Late }]).await;
     stands(&mut arena, Scenario::UpgradeDatabase, 2, vec![after("upgrade.file", Fault::Stop)]).await;
+    // Behind the first COMMIT there is only the way forward, by the same daemon, by the next, or by a person.
+    for fault in [Fault::Kill, Fault::Lost] {
+        let end =
+            stands(&mut arena, Scenario::UpgradeOutside, 1, vec![after("outside.statement", fault)]).await;
+        assert_eq!(end, "succeeded");
+    }
+    let end =
+        stands(&mut arena, Scenario::UpgradeOutside, 1, vec![after("outside.login", Fault::Refuse)]).await;
+    assert_eq!(end, "needs_attention");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -61,7 +61,7 @@ impl App {
             parsed.blueprint.filter(|blueprint| blueprint.checksum.to_string() == stored.checksum);
         let Some(blueprint) = blueprint else {
             let message = format!(
-                "blueprint {} {} was changed in the control database: its checksum does not fit",
+                "blueprint {} {} was changed in the control database: its files do not match its checksum. Restore the database, or add the blueprint as a new version",
                 stored.name, stored.version
             );
             tracing::error!("{message}");

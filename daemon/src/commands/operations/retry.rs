@@ -9,11 +9,12 @@ use tenantry_protocol::operation::{OperationState, RetryRequest};
 use tenantry_protocol::tenant::{OperationStarted, ProvisionRequest, Tenant};
 
 use crate::model::operation::{Kind, Progress, Seeding};
+use crate::pipeline::OperationArguments;
 use crate::postgres::control::operations::{self, StoredOperation};
 use crate::postgres::control::tenants;
 
 use crate::commands::idempotency::Ask;
-use crate::commands::tenants::{change, provision};
+use crate::commands::tenants::{change, provision, upgrade};
 use crate::commands::{App, Caller, errors};
 
 pub async fn retry(
@@ -50,6 +51,13 @@ pub async fn retry(
         Kind::Provision { .. } => {
             let kind = Kind::Rollback { archive: crate::model::operation::Archiving::Without };
             Box::pin(begin(app, caller, tenant, kind, serde_json::Value::Null, ask)).await
+        }
+        // The tenant may have changed since, and may have a later version.
+        Kind::Upgrade => {
+            let arguments: OperationArguments = serde_json::from_value(stored.arguments).unwrap_or_default();
+            let arguments = upgrade::arguments_for(app, &tenant, arguments.version).await?;
+            let arguments = serde_json::to_value(arguments).unwrap_or_default();
+            Box::pin(begin(app, caller, tenant, kind, arguments, ask)).await
         }
         kind => Box::pin(begin(app, caller, tenant, kind, stored.arguments, ask)).await,
     }

@@ -1,4 +1,5 @@
-//! Denials on their way to the audit trail; a flood of them is counted.
+//! Refused calls on their way to the audit trail. The first ones are events of their own; a flood of them is only counted, and
+//! the count becomes one event.
 
 use std::sync::Arc;
 

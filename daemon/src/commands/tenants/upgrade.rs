@@ -33,21 +33,32 @@ pub async fn upgrade_tenant(
     let missing = missing_extensions(app, &tenant, &to.blueprint).await?;
     let asked = TenantChange { method: "upgrade_tenant", slug: &request.slug, key, same: &same };
     // The tenant is read again when the change begins.
-    change(app, caller, asked, |tenant| {
-        check(tenant, &to.blueprint)?;
-        if !missing.is_empty() {
-            return Err(ApiError::new(ErrorCode::Precondition, missing.join("; ")));
-        }
-        let settings = settings_in(tenant, &to.blueprint)?;
-        let (display_name, labels) = (tenant.display_name.clone(), tenant.labels.clone());
-        let arguments = OperationArguments {
-            update: Some(Update { display_name, labels, settings }),
-            version: Some(to.blueprint.version),
-            ..OperationArguments::default()
-        };
-        Ok((Kind::Upgrade, arguments))
+    change(app, caller, asked, |tenant| Ok((Kind::Upgrade, decide(tenant, &to.blueprint, &missing)?))).await
+}
+
+/// The arguments of an upgrade of the tenant as it is now, or why there can be none.
+pub(in crate::commands) async fn arguments_for(
+    app: &App,
+    tenant: &Tenant,
+    version: Option<BlueprintVersion>,
+) -> Result<OperationArguments, ApiError> {
+    let to = app.blueprint(&tenant.blueprint, version).await?;
+    let missing = missing_extensions(app, tenant, &to.blueprint).await?;
+    decide(tenant, &to.blueprint, &missing)
+}
+
+fn decide(tenant: &Tenant, to: &Blueprint, missing: &[String]) -> Result<OperationArguments, ApiError> {
+    check(tenant, to)?;
+    if !missing.is_empty() {
+        return Err(ApiError::new(ErrorCode::Precondition, missing.join("; ")));
+    }
+    let settings = settings_in(tenant, to)?;
+    let (display_name, labels) = (tenant.display_name.clone(), tenant.labels.clone());
+    Ok(OperationArguments {
+        update: Some(Update { display_name, labels, settings }),
+        version: Some(to.version),
+        ..OperationArguments::default()
     })
-    .await
 }
 
 /// What the target lacks of the extensions that the version names, in sentences.
@@ -84,20 +95,11 @@ fn check(tenant: &Tenant, to: &Blueprint) -> Result<(), ApiError> {
             tenant.tenancy.name()
         ));
     }
-    if to.tenancy == Tenancy::Shared && to.version != tenant.version {
+    if to.tenancy == Tenancy::Shared {
         return refuse(format!(
             "{} shares its tables with other tenants of {} {}, which would change with it: this release upgrades tenants \
              with a schema or a database of their own",
             tenant.slug, to.name, tenant.version
-        ));
-    }
-    if let Some(file) =
-        to.migrations.iter().find(|file| file.is_outside()).filter(|_| to.version != tenant.version)
-    {
-        return refuse(format!(
-            "{} runs outside a transaction, and this release upgrades tenants in one: leave it to an administrator, or \
-             build the index without CONCURRENTLY",
-            file.path
         ));
     }
     Ok(())
@@ -108,5 +110,11 @@ fn check(tenant: &Tenant, to: &Blueprint) -> Result<(), ApiError> {
 fn settings_in(tenant: &Tenant, to: &Blueprint) -> Result<BTreeMap<String, i64>, ApiError> {
     let kept = tenant.settings.iter().filter(|(name, _)| to.settings.contains_key(*name));
     let kept = kept.map(|(name, value)| (name.clone(), *value)).collect();
-    resolve::settings(&to.settings, &kept)
+    resolve::settings(&to.settings, &kept).map_err(|error| {
+        let message = format!(
+            "a setting of {} does not fit version {}: {}. Change it first: tenantry tenant update {0} --set NAME=NUMBER",
+            tenant.slug, to.version, error.message
+        );
+        ApiError::new(ErrorCode::Precondition, message)
+    })
 }

@@ -102,6 +102,11 @@ pub struct Migration {
     pub content: Arc<str>,
 }
 
+/// Whether a path is that of a migration with a version, by its name.
+pub fn is_versioned(path: &str) -> bool {
+    matches!(naming::read(path), naming::Name::Migration { version: Some(_), .. })
+}
+
 /// The transaction that a file runs in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Bounds {

@@ -14,7 +14,9 @@ pub const fn of_undo(kind: Kind) -> &'static str {
         Kind::IssueCredentials | Kind::RotateCredentials => {
             "a login that may be open, with a secret that nobody was given"
         }
-        Kind::Upgrade => "a part of the new version's files is applied; the tenant serves",
+        Kind::Upgrade => {
+            "a part of the new version's files may be applied, and the owner's login open; the tenant serves"
+        }
         Kind::Verify => "the login of the probe, which may be open",
         // These kinds cannot be undone.
         Kind::Purge | Kind::FinishRotation => "whatever the operation came to",

@@ -17,7 +17,7 @@ fn failure(message: &str) -> Failure {
 
 const SEEDED: Kind =
     Kind::Provision { seed: Seeding::With, outside: Outside::Without, tenancy: Tenancy::Schema };
-const KINDS: [Kind; 20] = [
+const KINDS: [Kind; 21] = [
     Kind::Provision { seed: Seeding::Without, outside: Outside::Without, tenancy: Tenancy::Shared },
     Kind::Provision { seed: Seeding::With, outside: Outside::Without, tenancy: Tenancy::Shared },
     Kind::Provision { seed: Seeding::Without, outside: Outside::Without, tenancy: Tenancy::Schema },
@@ -38,6 +38,7 @@ const KINDS: [Kind; 20] = [
     Kind::RotateCredentials,
     Kind::FinishRotation,
     Kind::Verify,
+    Kind::Upgrade,
 ];
 
 #[test]
@@ -49,6 +50,17 @@ fn a_journal_of_before_there_were_files_outside_reads_as_it_was_written() {
     let outside = Kind::Provision { seed: Seeding::With, outside: Outside::With, tenancy: Tenancy::Schema };
     let text = serde_json::to_string(&Event::Begun { kind: outside }).unwrap();
     assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), Event::Begun { kind: outside });
+}
+
+#[test]
+fn an_undo_that_finds_everything_done_ends_an_upgrade_well_and_nothing_else() {
+    let failure = Failure { step: "upgrade".to_owned(), ..Failure::default() };
+    for kind in KINDS {
+        let unwinding = Progress::Unwinding { kind, failure: failure.clone() };
+        let found = unwinding.apply(Event::FoundDone);
+        assert_eq!(found.is_ok(), kind == Kind::Upgrade, "{kind:?}: {found:?}");
+        assert_eq!(found.ok(), (kind == Kind::Upgrade).then_some(Progress::Succeeded { kind }));
+    }
 }
 
 #[test]

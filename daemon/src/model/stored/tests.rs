@@ -92,12 +92,14 @@ fn the_journal_is_read() {
         r#"{"event":"begun","kind":"rotate_credentials"}"#,
         r#"{"event":"begun","kind":"finish_rotation"}"#,
         r#"{"event":"begun","kind":"verify"}"#,
+        r#"{"event":"begun","kind":"upgrade"}"#,
         r#"{"event":"step_failed","step":"migrations","failure":{"step":"migrations","message":"refused"}}"#,
         r#"{"event":"interrupted","failure":{"step":"verify","message":"cancelled by uid 0"}}"#,
         r#"{"event":"cancelled"}"#,
         r#"{"event":"rebuilt"}"#,
         r#"{"event":"taken_up","committed":true}"#,
         r#"{"event":"undone"}"#,
+        r#"{"event":"found_done"}"#,
         r#"{"event":"stuck","failure":{"step":"drop_roles","message":"refused"},"left":"the role t_aaaaaaaaaaaaa"}"#,
     ]);
     let steps = [
@@ -124,6 +126,7 @@ fn the_journal_is_read() {
         "set_secret",
         "close_old_login",
         "close_probe",
+        "upgrade",
     ];
     for step in steps {
         read_back::<Event>(&[&format!(r#"{{"event":"step_done","step":"{step}"}}"#)]);

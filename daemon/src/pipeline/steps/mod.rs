@@ -3,9 +3,8 @@
 //! repeated.
 
 mod attack;
-mod build;
-mod change;
 mod file_account;
+mod outside_file;
 
 use std::time::Duration;
 
@@ -21,6 +20,42 @@ use super::context::{ChangeRun, ProvisionRun, Run};
 use super::plan_sql::Recipe;
 use super::step_error::StepError;
 use super::tracker::Tracker;
+
+/// The steps that build a tenant in one transaction, their runner, and the steps that run outside the transaction. A
+/// build that was committed is undone by the removal of the whole tenant.
+mod build {
+    pub(in crate::pipeline) mod activate;
+    pub(in crate::pipeline) mod commit;
+    pub(in crate::pipeline) mod create_database;
+    mod files;
+    pub(in crate::pipeline) mod join;
+    pub(in crate::pipeline) mod migrations;
+    pub(in crate::pipeline) mod outside;
+    pub(in crate::pipeline) mod pool;
+    pub(in crate::pipeline) mod reserve;
+    pub(in crate::pipeline) mod roles;
+    pub(in crate::pipeline) mod schema;
+    pub(in crate::pipeline) mod seed;
+    pub(in crate::pipeline) mod verify;
+}
+
+/// The steps of operations on an existing tenant, one file each, from a new secret to its removal.
+mod change {
+    pub(in crate::pipeline) mod apply_settings;
+    pub(in crate::pipeline) mod archive;
+    pub(in crate::pipeline) mod close_logins;
+    pub(in crate::pipeline) mod close_old_login;
+    pub(in crate::pipeline) mod close_probe;
+    pub(in crate::pipeline) mod confirm_absence;
+    pub(in crate::pipeline) mod drop_objects;
+    pub(in crate::pipeline) mod drop_roles;
+    pub(in crate::pipeline) mod end_sessions;
+    pub(in crate::pipeline) mod open_logins;
+    pub(in crate::pipeline) mod removing;
+    pub(in crate::pipeline) mod set_secret;
+    pub(in crate::pipeline) mod upgrade;
+    pub(in crate::pipeline) mod verify;
+}
 
 /// The future of a running step.
 pub(super) type StepFuture<'a> = BoxFuture<'a, Result<(), StepError>>;

@@ -24,6 +24,9 @@ impl Build {
         if tables.is_empty() {
             return Ok(());
         }
+        if self.in_use == Use::InUse {
+            self.execute(tenant_ddl::WAIT_BRIEFLY.to_owned(), "bound the waits for locks").await?;
+        }
         let owner = &self.placement;
         let sql: Vec<String> = match self.in_use {
             Use::Unused => {

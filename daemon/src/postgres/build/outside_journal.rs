@@ -8,17 +8,21 @@ use tenantry_protocol::name::PlacementName;
 
 use crate::postgres::error::{Result, doing};
 use crate::postgres::target::location::Site;
-use crate::postgres::target::marker::{self, HistoryRow, Mark};
+use crate::postgres::target::marker::{self, HistoryRow, Mark, Use};
 
 /// A statement of a file that runs outside the transaction.
 #[derive(Debug, Clone, Copy)]
 pub struct JournalEntry<'a> {
     pub mark: Mark,
+    pub in_use: Use,
     pub placement: &'a PlacementName,
     /// The file's rank in the history.
     pub rank: i32,
+    pub file: &'a str,
     /// Counted from 0 within the file.
     pub statement: i32,
+    /// SHA-256 of the statement's text, in hexadecimal.
+    pub checksum: &'a str,
 }
 
 /// What the journal says about a statement that is about to run.
@@ -34,7 +38,7 @@ pub enum StatementStanding {
 pub async fn begin(site: Site<'_>, entry: JournalEntry<'_>) -> Result<StatementStanding> {
     let mut connection = site.acquire().await?;
     let mut tx = connection.begin().await.map_err(doing("begin to note a statement"))?;
-    hold_building(&mut tx, entry.mark).await?;
+    hold(&mut tx, site, entry.mark, entry.in_use).await?;
     let is_applied = is_applied(&mut tx, entry.placement, entry.rank).await?;
     let is_done: Option<bool> = sqlx::query_scalar(
         "select done_at is not null from tenantry.outside_statement
@@ -51,11 +55,14 @@ pub async fn begin(site: Site<'_>, entry: JournalEntry<'_>) -> Result<StatementS
         (false, Some(false)) => StatementStanding::Begun,
         (false, None) => {
             sqlx::query(
-                "insert into tenantry.outside_statement (placement, position, statement) values ($1, $2, $3)",
+                "insert into tenantry.outside_statement (placement, position, statement, file, checksum)
+                 values ($1, $2, $3, $4, $5)",
             )
             .bind(entry.placement.as_str())
             .bind(entry.rank)
             .bind(entry.statement)
+            .bind(entry.file)
+            .bind(entry.checksum)
             .execute(&mut *tx)
             .await
             .map_err(doing("note the statement's beginning"))?;
@@ -70,7 +77,7 @@ pub async fn begin(site: Site<'_>, entry: JournalEntry<'_>) -> Result<StatementS
 pub async fn done(site: Site<'_>, entry: JournalEntry<'_>) -> Result<()> {
     let mut connection = site.acquire().await?;
     let mut tx = connection.begin().await.map_err(doing("begin to note a statement's end"))?;
-    hold_building(&mut tx, entry.mark).await?;
+    hold(&mut tx, site, entry.mark, entry.in_use).await?;
     sqlx::query(
         "update tenantry.outside_statement set done_at = clock_timestamp()
          where placement = $1 and position = $2 and statement = $3",
@@ -84,16 +91,34 @@ pub async fn done(site: Site<'_>, entry: JournalEntry<'_>) -> Result<()> {
     tx.commit().await.map_err(doing("commit the statement's end"))
 }
 
+/// Forgets a statement that the server refused and that left nothing.
+pub async fn forget(site: Site<'_>, entry: JournalEntry<'_>) -> Result<()> {
+    let mut connection = site.acquire().await?;
+    let mut tx = connection.begin().await.map_err(doing("begin to forget a statement"))?;
+    hold(&mut tx, site, entry.mark, entry.in_use).await?;
+    sqlx::query(
+        "delete from tenantry.outside_statement where placement = $1 and position = $2 and statement = $3",
+    )
+    .bind(entry.placement.as_str())
+    .bind(entry.rank)
+    .bind(entry.statement)
+    .execute(&mut *tx)
+    .await
+    .map_err(doing("forget the statement"))?;
+    tx.commit().await.map_err(doing("commit that a statement is forgotten"))
+}
+
 /// Records that all statements of a file have run: a row in the history replaces their entries.
 pub async fn file_done(
     site: Site<'_>,
     mark: Mark,
+    in_use: Use,
     placement: &PlacementName,
     row: HistoryRow<'_>,
 ) -> Result<()> {
     let mut connection = site.acquire().await?;
     let mut tx = connection.begin().await.map_err(doing("begin to note a file's end"))?;
-    hold_building(&mut tx, mark).await?;
+    hold(&mut tx, site, mark, in_use).await?;
     if !is_applied(&mut tx, placement, row.rank).await? {
         marker::insert_history(&mut tx, placement, row).await?;
     }
@@ -112,9 +137,54 @@ pub async fn is_file_done(site: Site<'_>, placement: &PlacementName, rank: i32) 
     is_applied(&mut connection, placement, rank).await
 }
 
-/// Locks the marker of a tenant that is still being made.
-pub(super) async fn hold_building(connection: &mut PgConnection, mark: Mark) -> Result<()> {
-    marker::hold(connection, mark).await?.require_building()
+/// Locks the marker of a tenant that is being made, or of one that stands.
+pub(super) async fn hold(
+    connection: &mut PgConnection,
+    site: Site<'_>,
+    mark: Mark,
+    in_use: Use,
+) -> Result<()> {
+    let state = marker::hold(connection, mark).await?;
+    match in_use {
+        Use::InUse if !site.is_own_database() => state.require_standing(),
+        // In a database of its own, the marker stays as the build left it. The reservation says that the tenant stands.
+        Use::InUse | Use::Unused => state.require_building(),
+    }
+}
+
+/// A statement that was begun, of a file that is not in the history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BegunStatement {
+    pub file: String,
+    /// Counted from 0 within the file.
+    pub statement: usize,
+    /// SHA-256 of its text, in hexadecimal.
+    pub checksum: String,
+}
+
+/// The statements of a file that was cut short, in their order. Empty if the history has every file that was begun.
+pub async fn cut_short(
+    connection: &mut PgConnection,
+    placement: &PlacementName,
+) -> Result<Vec<BegunStatement>> {
+    let rows: Vec<(String, i32, String)> = sqlx::query_as(
+        "select s.file, s.statement, s.checksum from tenantry.outside_statement s
+         where s.placement = $1 and s.file is not null and s.checksum is not null
+           and not exists (select from tenantry.migration_history h
+                           where h.placement = s.placement and h.rank = s.position)
+         order by s.position, s.statement",
+    )
+    .persistent(false)
+    .bind(placement.as_str())
+    .fetch_all(connection)
+    .await
+    .map_err(doing("look for a file that was cut short"))?;
+    let begun = |(file, statement, checksum): (String, i32, String)| BegunStatement {
+        file,
+        statement: usize::try_from(statement).unwrap_or_default(),
+        checksum,
+    };
+    Ok(rows.into_iter().map(begun).collect())
 }
 
 /// Whether the file is in the placement's history.

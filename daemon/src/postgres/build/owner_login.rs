@@ -9,14 +9,14 @@ use std::time::Duration;
 use sqlx::{Connection as _, PgConnection};
 use tenantry_protocol::name::PlacementName;
 
-use super::outside_journal::hold_building;
+use super::outside_journal;
 use crate::postgres::connections::execute::execute;
 use crate::postgres::error::{Result, doing, doing_for_a_tenant};
 use crate::postgres::quote::{Value, identifier, render};
 use crate::postgres::secret::Password;
 use crate::postgres::target::Ready;
 use crate::postgres::target::location::Site;
-use crate::postgres::target::marker::Mark;
+use crate::postgres::target::marker::{Mark, Use};
 use crate::postgres::target::{marker, sessions};
 use crate::postgres::tenant_ddl;
 
@@ -32,7 +32,7 @@ pub struct OwnerSession {
 #[derive(Debug, Clone, Copy)]
 pub enum Purpose<'a> {
     /// To run statements of a file outside of its transaction.
-    Outside,
+    Outside(Use),
     /// To remove the tenant's rows from this pool.
     Leaving(&'a PlacementName),
 }
@@ -70,7 +70,7 @@ pub async fn open(
         let mut connection = site.acquire().await?;
         let mut tx = connection.begin().await.map_err(doing("begin to open the owner's login"))?;
         match purpose {
-            Purpose::Outside => hold_building(&mut tx, mark).await?,
+            Purpose::Outside(in_use) => outside_journal::hold(&mut tx, site, mark, in_use).await?,
             Purpose::Leaving(_) => marker::hold(&mut tx, mark).await.map(drop)?,
         }
         let verifier = password.brief_verifier();
@@ -88,7 +88,7 @@ pub async fn open(
     }
     let (home, lock_timeout, application) = match purpose {
         // The statement may wait as long as the operation lasts; each statement has its own limit.
-        Purpose::Outside => (placement, Duration::ZERO, "tenantry-outside"),
+        Purpose::Outside(_) => (placement, Duration::ZERO, "tenantry-outside"),
         // Others use the tables too, and they queue behind a session that waits for a lock on them.
         Purpose::Leaving(pool) => (pool, site.target.options().lock_timeout, "tenantry-removal"),
     };
@@ -176,18 +176,19 @@ impl OwnerSession {
             .map_err(doing_for_a_tenant("run a statement outside the transaction"))
     }
 
-    /// Drops the half-made indexes that an earlier attempt left.
+    /// Drops the half-made indexes that an earlier attempt left. Where the tenant is in use, it reads and writes meanwhile.
     pub async fn drop_invalid(
         &mut self,
         site: Site<'_>,
         placement: &PlacementName,
-        which: Invalid<'_>,
+        (which, in_use): (Invalid<'_>, Use),
         limit: Duration,
     ) -> Result<usize> {
         let found = invalid_indexes(site, placement, which).await?;
         self.limit(limit).await?;
         for (schema, index) in &found {
-            let sql = format!("drop index if exists {}.{}", identifier(schema), identifier(index));
+            let how = if in_use == Use::InUse { "concurrently" } else { "" };
+            let sql = format!("drop index {how} if exists {}.{}", identifier(schema), identifier(index));
             execute(&mut self.connection, sql, "drop an index that is not valid").await?;
         }
         Ok(found.len())

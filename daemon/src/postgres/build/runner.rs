@@ -124,7 +124,7 @@ impl Build {
             .await
             .map_err(doing("begin the file's transaction"))?;
         // This waits for an earlier transaction of the file whose COMMIT was lost.
-        outside_journal::hold_building(&mut connection, mark).await?;
+        outside_journal::hold(&mut connection, site, mark, Use::Unused).await?;
         if outside_journal::is_applied(&mut connection, placement, rank).await? {
             execute(&mut connection, "rollback".to_owned(), "leave the file's transaction").await?;
             return Ok(None);
@@ -146,13 +146,7 @@ impl Build {
     ) -> Result<(Self, Vec<AppliedFile>)> {
         let mut connection = site.acquire().await?;
         sqlx::raw_sql("begin").execute(&mut *connection).await.map_err(doing("begin the upgrade"))?;
-        let state = marker::hold(&mut connection, mark).await?;
-        if site.is_own_database() {
-            // The marker of the build, which stays as the build left it. The reservation says that the tenant stands.
-            state.require_building()?;
-        } else {
-            state.require_standing()?;
-        }
+        outside_journal::hold(&mut connection, site, mark, Use::InUse).await?;
         let history = marker::history(&mut connection, placement).await?;
         let mut build = Self::within(connection, site, ready, placement, operation).await?;
         build.rank = history.iter().map(|file| file.rank + 1).max().unwrap_or(0);
@@ -275,6 +269,11 @@ impl Build {
         sqlx::raw_sql("commit").execute(&mut *self.connection).await.map_err(doing("commit the build"))?;
         site.take_back(self.connection, self.backend).await;
         Ok(())
+    }
+
+    /// The rank of the next file in the history.
+    pub const fn next_rank(&self) -> i32 {
+        self.rank
     }
 
     /// The session of the open transaction, to look at what the files did.

@@ -1,7 +1,7 @@
-//! Finds out what became of a build whose end nobody saw.
+//! Finds out whether a build was committed if nobody saw its end.
 //!
-//! A tombstone with the same operation waits for an open build, and then shows whether the build was committed. Once the
-//! tombstone stands, a late build fails on it.
+//! An insert of a row with the build's own key, the tombstone, waits while the build is open. After that a unique violation says that
+//! the build was committed. If the insert succeeds, the build was not, and it never can be: its key is taken.
 
 use std::time::Duration;
 

@@ -19,7 +19,7 @@ use super::oracle::{self, State};
 use super::proxy::Proxy;
 use super::registry::{self, EndedOperation, Watcher};
 use super::request::{self, Scenario};
-use super::script::{self, Rule, Script};
+use super::script::{self, Fault, Rule, Script};
 use crate::binaries;
 use crate::daemon::Daemon;
 use crate::wait::PATIENCE;
@@ -203,7 +203,10 @@ impl Arena {
         verdict: &mut Verdict,
     ) {
         if ended.state == "needs_attention" {
-            if !script::struck_for_good(&verdict.trace) {
+            // What an upgrade has committed stays, so that a cancel in the middle leaves the rest to a person.
+            let is_partly = trial.scenario == Scenario::UpgradeOutside
+                && trial.rules.iter().any(|rule| matches!(rule, Rule::At { fault: Fault::Cancel, .. }));
+            if !script::struck_for_good(&verdict.trace) && !is_partly {
                 verdict.violations.push("asks for a person, and all that struck passes".to_owned());
             }
             // For a secret, the command that it names is to ask again.

@@ -14,12 +14,18 @@ pub(super) fn all(dir: &Path) -> Vec<Folder> {
             .migration("third", "create table third (id int primary key); create function one() returns int language sql as 'select 1';")
             .seed("insert into third select generate_series(1, 5);")
     };
-    let outside = Folder::new(dir, OUTSIDE, "1.0")
+    let outside = |version| {
+        Folder::new(dir, OUTSIDE, version)
             .migration("first", "create table first (id int primary key, code int not null); create type mood as enum ('sad'); insert into first select i, i from generate_series(1, 50) i;")
             .outside("indexes", "create unique index concurrently first_code on first (code); alter type mood add value 'better'; vacuum first;")
             .migration("constraint", "alter table first add constraint first_code_unique unique using index first_code;")
             .seed("insert into first values (100, 100);")
-            .setting("connection_limit", 20);
+            .setting("connection_limit", 20)
+    };
+    let later = outside("1.1")
+        .migration("column", "alter table first add column note text;")
+        .outside("notes", "create index concurrently first_note on first (note); alter type mood add value 'best'; vacuum first;")
+        .migration("check", "alter table first add constraint note_is_short check (length(note) < 100);");
     let shared = Folder::shared(dir, SHARED, "1.0")
         .migration("first", "create table first (tenant_id uuid, id int, primary key (tenant_id, id));")
         .seed("insert into first (id) select generate_series(1, 5);");
@@ -34,7 +40,8 @@ pub(super) fn all(dir: &Path) -> Vec<Folder> {
         upgrade(small(BLUEPRINT, "1.1")).setting("connection_limit", 20).setting("seats", 3),
         small(DATABASES, FIRST_VERSION).in_databases(),
         upgrade(small(DATABASES, "1.1")).in_databases(),
-        outside,
+        outside(FIRST_VERSION),
+        later,
         shared,
     ]
 }

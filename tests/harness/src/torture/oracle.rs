@@ -1,7 +1,8 @@
-//! The whole state before and after an operation that was broken on its way: the cluster's catalog, the rows of every table
-//! that tenants share, sessions and locks, the registry's living tenants, and the audit trail.
+//! Captures and compares the whole state before and after an operation that was interrupted: the cluster's catalog, the rows of
+//! every table that tenants share, sessions and locks, the registry's living tenants, and the audit trail.
 //!
-//! History does not count: markers of builds that are gone, tenants that are rolled back, operations that have ended.
+//! What stays for the record is not compared: markers whose build is gone, tenants that are rolled back, operations that have
+//! ended.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

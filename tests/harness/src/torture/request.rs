@@ -62,6 +62,8 @@ pub enum Scenario {
     Upgrade,
     /// The same for a tenant with a database of its own.
     UpgradeDatabase,
+    /// To a version with a file outside the transaction.
+    UpgradeOutside,
     Retry(Uuid),
 }
 
@@ -88,7 +90,7 @@ impl Scenario {
     pub const SECRETS: [Self; 3] = [Self::Issue, Self::Rotate, Self::Finish];
 
     /// Those that bring a tenant to a later version.
-    pub const UPGRADES: [Self; 2] = [Self::Upgrade, Self::UpgradeDatabase];
+    pub const UPGRADES: [Self; 3] = [Self::Upgrade, Self::UpgradeDatabase, Self::UpgradeOutside];
 
     /// Those that make a tenant.
     pub const PROVISIONS: [Self; 4] =
@@ -111,6 +113,7 @@ impl Scenario {
         match self {
             Self::Provision | Self::ProvisionOutside | Self::ProvisionShared | Self::ProvisionDatabase => &[],
             Self::RollbackShared => &[Self::ProvisionShared, Self::Issue, Self::Rotate],
+            Self::UpgradeOutside => &[Self::ProvisionOutside, Self::Issue, Self::Rotate],
             Self::RollbackDatabase | Self::UpgradeDatabase => {
                 &[Self::ProvisionDatabase, Self::Issue, Self::Rotate]
             }
@@ -219,7 +222,7 @@ async fn ask(
             let request = FinishRotationRequest { slug, idempotency_key: key };
             client.finish_rotation(context(), request).await.map_err(lost)?.map(drop)
         }
-        Scenario::Upgrade | Scenario::UpgradeDatabase => {
+        Scenario::Upgrade | Scenario::UpgradeDatabase | Scenario::UpgradeOutside => {
             let request = UpgradeTenantRequest { slug, version: None, idempotency_key: key };
             client.upgrade_tenant(context(), request).await.map_err(lost)?.map(drop)
         }

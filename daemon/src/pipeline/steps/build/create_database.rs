@@ -7,6 +7,7 @@ use tenantry_protocol::plan::PlanSql;
 use crate::pipeline::context::ProvisionRun;
 use crate::pipeline::plan_sql::{Recipe, ours};
 use crate::pipeline::steps::{Attempt, BuildStep, StepFuture};
+use crate::postgres::preparation;
 use crate::postgres::preparation::groundwork::groundwork;
 use crate::postgres::tenancy::database::databases;
 use crate::postgres::tenant_ddl;
@@ -23,7 +24,13 @@ impl BuildStep for CreateDatabase {
             let ready = run.ready().await?;
             let prepared = groundwork(&run.target, &ready).await?;
             let (mark, placement) = (run.standing(), &run.tenant.placement);
-            Ok(databases::create(&run.target, &ready, mark, placement, &prepared.template).await?)
+            let was_there =
+                databases::create(&run.target, &ready, mark, placement, &prepared.template).await?;
+            if was_there {
+                // An earlier release may have made it.
+                preparation::bring_up(run.site()).await?;
+            }
+            Ok(())
         })
     }
 }

@@ -1,9 +1,9 @@
 //! A tenant's own database: reserved, made from the template, opened, and dropped.
 //!
-//! There are two markers. The reservation on the target stands for the tenant from before its database is made until after it
-//! is dropped, and every change holds it. The marker of the build is within the database, and says whether the build was
-//! committed. Invariant: after raising the reservation's fence, a caller finds either an open database that may contain a
-//! build, or one that nobody else will ever open.
+//! There are two markers. The first is the reservation, a row on the target. It stands for the tenant from before its database is
+//! made until after it is dropped, and every change locks it and raises its fence to the number of the daemon's term. The second is
+//! the marker of the build. It is a row within the database, and says whether the build was committed. Invariant: once the fence of
+//! the reservation is raised, the database either accepts connections and may contain a build, or no other daemon will open it.
 
 // CREATE DATABASE cannot run in a transaction, so no marker guards it. Its owner guards it instead: the database is made for
 // the tenant's owner role, by a provisioner that is a member of that role only meanwhile. A late statement is refused because
@@ -78,21 +78,22 @@ pub async fn settle(
     settlement::displace(site, mark.build, placement).await
 }
 
-/// Makes the database, closed to everyone except the provisioner. May be repeated.
+/// Makes the database, closed to everyone except the provisioner, and opens it. May be repeated. Returns whether it was there.
 pub async fn create(
     target: &Target,
     ready: &Ready,
     mark: Mark,
     placement: &PlacementName,
     template: &str,
-) -> Result<()> {
+) -> Result<bool> {
     let values = [
         ("placement", Value::Placement(placement)),
         ("provisioner", Value::Identifier(&ready.provisioner)),
         ("template", Value::Identifier(template)),
     ];
     let mut connection = target.acquire().await?;
-    if look(&mut connection, placement).await? == StandingDatabase::Absent {
+    let was_there = look(&mut connection, placement).await? != StandingDatabase::Absent;
+    if !was_there {
         let mut tx = connection.begin().await.map_err(doing("begin to make the database"))?;
         hold_reserved(&mut tx, mark).await?;
         execute(&mut tx, render(tenant_ddl::JOIN_OWNER, &values), "join the owner").await?;
@@ -109,7 +110,8 @@ pub async fn create(
         execute(&mut tx, render(tenant_ddl::JOIN_OWNER, &values), "join the owner").await?;
         execute(&mut tx, render(tenant_ddl::OPEN_DATABASE, &values), "open the tenant's database").await?;
     }
-    tx.commit().await.map_err(doing("commit the opening of the database"))
+    tx.commit().await.map_err(doing("commit the opening of the database"))?;
+    Ok(was_there)
 }
 
 /// Drops the database, in whatever state it is. The tenant's sessions must have ended already. May be repeated.

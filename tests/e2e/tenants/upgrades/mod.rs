@@ -1,5 +1,7 @@
 //! A tenant brought to a later version of its blueprint: what runs, what is refused, and who waits meanwhile.
 
+mod refused;
+
 use std::time::{Duration, Instant};
 
 use sqlx::Connection as _;
@@ -94,68 +96,38 @@ async fn a_tenant_with_a_database_of_its_own_is_upgraded_in_it_and_a_suspended_o
 }
 
 #[tokio::test]
-async fn a_file_that_fails_leaves_the_tenant_as_it_was_and_is_named_with_its_line() {
+async fn an_index_is_built_beside_the_tenants_work_and_nothing_of_the_login_is_left() {
     let env = Env::new().await;
     let made = shop(first(&env), &env).await;
-    let broken = first_again(&env, "1.1")
+    let indexed = first_again(&env, "1.1")
         .migration("price", "alter table items add column price numeric;")
-        .migration("wrong", "create table more (id int);\nalter table missing add column a int;")
+        .outside("index", "create index concurrently items_price on items (price);")
+        .migration("cheap", "create view cheap as select * from items where price < 2;")
         .repeatable("names", "create or replace view names as select name from items;");
-    env.add_blueprint(broken.path()).await;
-    let refused = env.tenantry(&["tenant", "upgrade", "acme"]).await.assert_status(1);
-    refused.assert_says(&["V3__wrong.sql:2", "\"missing\" does not exist"]);
-    let detail = env.tenant("acme").await;
-    assert_eq!((detail.tenant.state.name(), detail.tenant.version.to_string().as_str()), ("active", "1.0"));
-    env.psql(&made.credentials, "select price from items").await.assert_status(1).assert_says(&["42703"]);
-    assert_eq!(history(&env, &env.target_db, made.tenant.placement.as_str()).await.len(), 2);
-}
-
-#[tokio::test]
-async fn a_version_that_gives_something_away_is_not_committed() {
-    let env = Env::new().await;
-    let made = shop(first(&env), &env).await;
-    let open = first_again(&env, "1.1")
-        .migration("open", "grant select on items to public;")
-        .repeatable("names", "create or replace view names as select name from items;");
-    env.add_blueprint(open.path()).await;
-    let refused = env.tenantry(&["tenant", "upgrade", "acme"]).await.assert_status(1);
-    refused.assert_says(&["does not keep the tenant apart", "items is open to PUBLIC"]);
-    assert_eq!(env.tenant("acme").await.tenant.version.to_string(), "1.0");
-    assert_eq!(history(&env, &env.target_db, made.tenant.placement.as_str()).await.len(), 2);
+    env.add_blueprint(indexed.path()).await;
+    let mut application = env.log_in(&made.credentials).await;
+    let mut reading = application.begin().await.unwrap();
+    sqlx::query("select count(*) from items").execute(&mut *reading).await.unwrap();
+    let begun =
+        env.tenantry(&["tenant", "upgrade", "acme", "--no-wait", "--json"]).await.assert_status(0).json();
+    let id = begun["operation"]["id"].as_str().unwrap().to_owned();
+    env.psql(&made.credentials, "insert into items (name) values ('ruler')").await.assert_status(0);
+    reading.commit().await.unwrap();
+    env.wait_for_operation(&id, "succeeded").await;
+    let placement = made.tenant.placement.as_str();
+    let expected =
+        ["0 V1__items.sql", "1 R__names.sql", "2 V2__price.sql", "3 V3__index.sql", "4 V4__cheap.sql"];
+    assert_eq!(history(&env, &env.target_db, placement).await, expected);
+    let (valid, open): (bool, bool) = sqlx::query_as(
+        "select (select indisvalid from pg_index where indexrelid = ($1 || '.items_price')::regclass),
+                (select rolcanlogin from pg_roles where rolname = $1)",
+    )
+    .bind(placement)
+    .fetch_one(&mut env.target().await)
+    .await
+    .unwrap();
+    assert!(valid && !open, "the index is valid, and the owner's login closed");
     env.tenantry(&["tenant", "verify", "acme"]).await.assert_status(0);
-}
-
-#[tokio::test]
-async fn a_version_that_does_not_continue_what_the_tenant_has_is_refused_by_the_name_of_the_file() {
-    let env = Env::new().await;
-    shop(first(&env), &env).await;
-    let edited =
-        Folder::new(&env.dir, "shop", "1.1").migration("items", "create table items (id int primary key);");
-    env.add_blueprint(edited.path()).await;
-    let refused = env.tenantry(&["tenant", "upgrade", "acme", "--to", "1.1"]).await.assert_status(1);
-    refused.assert_says(&["V1__items.sql was changed after it was applied"]);
-    let missing =
-        Folder::new(&env.dir, "shop", "1.2").migration("other", "create table other (id int primary key);");
-    env.add_blueprint(missing.path()).await;
-    let refused = env.tenantry(&["tenant", "upgrade", "acme", "--to", "1.2"]).await.assert_status(1);
-    refused.assert_says(&["V1__items.sql was applied, and the version does not have it"]);
-    assert_eq!(env.tenant("acme").await.tenant.version.to_string(), "1.0");
-    let refused = env.tenantry(&["tenant", "upgrade", "acme", "--to", "3.0"]).await.assert_status(7);
-    refused.assert_says(&["has no version 3.0"]);
-}
-
-#[tokio::test]
-async fn nobody_goes_back_to_an_earlier_version_or_to_another_tenancy() {
-    let env = Env::new().await;
-    let made = shop(first(&env), &env).await;
-    env.add_blueprint(second(&env).path()).await;
-    env.tenantry(&["tenant", "upgrade", "acme"]).await.assert_status(0);
-    let refused = env.tenantry(&["tenant", "upgrade", "acme", "--to", "1.0"]).await.assert_status(5);
-    refused.assert_says(&["is earlier"]);
-    env.add_blueprint(first_again(&env, "1.2").in_databases().path()).await;
-    let refused = env.tenantry(&["tenant", "upgrade", "acme"]).await.assert_status(5);
-    refused.assert_says(&["keeps tenants apart by database"]);
-    env.psql(&made.credentials, "select price from items").await.assert_status(0);
 }
 
 #[tokio::test]
@@ -245,4 +217,18 @@ async fn an_upgrade_whose_daemon_dies_is_taken_up_and_ends_once() {
     env.wait_for_operation(&id, "succeeded").await;
     assert_eq!(env.tenant("acme").await.tenant.version.to_string(), "1.1");
     assert_eq!(history(&env, &env.target_db, made.tenant.placement.as_str()).await.len(), 4);
+}
+
+#[tokio::test]
+async fn an_upgrade_that_finds_a_table_held_until_its_time_is_over_names_who_held_it() {
+    let env = Env::with_config(Cluster::shared(), "[limits]\noperation_budget_ms = 4000\n").await;
+    let made = shop(first(&env), &env).await;
+    env.add_blueprint(second(&env).path()).await;
+    let mut holder = env.log_in(&made.credentials).await;
+    let mut held = holder.begin().await.unwrap();
+    sqlx::query("select count(*) from items").execute(&mut *held).await.unwrap();
+    let refused = env.tenantry(&["tenant", "upgrade", "acme"]).await.assert_status(1);
+    refused.assert_says(&["V2__price.sql", "waited for process", &made.credentials.role, "quieter time"]);
+    held.commit().await.unwrap();
+    assert_eq!(env.tenant("acme").await.tenant.version.to_string(), "1.0");
 }
