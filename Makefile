@@ -4,7 +4,7 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test torture isolation audit-proof fuzz bench coverage pictures fixture build lint doc deny fmt deps test-deps
+.PHONY: demo test torture isolation tidy-proof audit-proof fuzz bench coverage pictures fixture build lint doc deny fmt deps test-deps
 
 # The demo reads this terminal: with one it opens the console, without one it prints a summary.
 # Built quickly rather than optimised: see the profile in Cargo.toml.
@@ -36,6 +36,10 @@ isolation: test-deps
 # Whatever a fuzzer comes up with, held to the invariants of the property tests: FUZZ_TIME seconds for each target of fuzz/.
 fuzz: deps
 	scripts/fuzz $(or $(FUZZ_TIME),60)
+
+# Counts what keeps the source easy to extend; applies, compiles and takes back an example of each way to extend it.
+tidy-proof: test-deps
+	scripts/tidy-proof "$(TARGET)"
 
 # Tampers with audit trails in every way and at every place, cuts work off, reads and verifies a million events; measured, so
 # in release. AUDIT="--part verifier --runs 100 --events 100000" does less of it.

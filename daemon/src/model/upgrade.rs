@@ -234,9 +234,12 @@ mod tests {
         let one = BegunFile { file: "V2__b.sql", statements: &ran[..1] };
         assert!(pending(&first, &old, &rows, Some(all)).is_ok());
         assert!(pending(&other, &old, &rows, Some(one)).is_ok(), "only what had not run is different");
-        let cut = Obstacle::CutShort { file: "V2__b.sql".to_owned(), statements: 2 };
-        assert_eq!(pending(&other, &old, &rows, Some(all)).unwrap_err(), [cut.clone()]);
-        assert_eq!(pending(&blueprint("1.1", &[FIRST, SECOND]), &old, &rows, Some(all)).unwrap_err(), [cut]);
+        let cut = || Obstacle::CutShort { file: "V2__b.sql".to_owned(), statements: 2 };
+        assert_eq!(pending(&other, &old, &rows, Some(all)).unwrap_err(), [cut()]);
+        assert_eq!(
+            pending(&blueprint("1.1", &[FIRST, SECOND]), &old, &rows, Some(all)).unwrap_err(),
+            [cut()]
+        );
         let full = with("vacuum full a;");
         let locks = Obstacle::Locks { file: "V2__b.sql".to_owned() };
         assert_eq!(pending(&full, &old, &rows, None).unwrap_err(), [locks]);

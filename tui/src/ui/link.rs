@@ -1,7 +1,7 @@
-//! The connection behind the console: it is made, followed, lost and made again.
+//! The connection behind the console: connects, follows the daemon's events, and connects again after a loss.
 //!
-//! Invariant: a place in the daemon's events is taken before anything is read, so that no event is missed in between. What
-//! arrives is made harmless for a terminal here.
+//! Invariant: the position in the stream of events is noted before anything is read, so that no event in between is missed. Control
+//! characters in what arrives are replaced here, before anything is drawn.
 
 use std::path::PathBuf;
 use std::time::Duration;
