@@ -138,14 +138,15 @@ fn print_report(context: &Context, report: &BlueprintReport, outcome: &str) -> R
     let errors = report.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     match &report.blueprint {
         Some(blueprint) if report.is_usable() => context.output.lines(&format!(
-            "{} {} {outcome}: {} migrations, {} findings",
+            "{} {} {outcome}: {}, {}",
             blueprint.name,
             blueprint.version,
-            blueprint.migrations.len(),
-            report.findings.len()
+            format::counted(blueprint.migrations.len() as u64, "migration"),
+            format::counted(report.findings.len() as u64, "finding")
         )),
         _ => Err(CliError::Findings(format!(
-            "the blueprint has {errors} errors and cannot be used; fix them and check it again"
+            "the blueprint has {} and cannot be used; correct what is named and check it again",
+            format::counted(errors as u64, "error")
         ))),
     }
 }
