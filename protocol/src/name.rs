@@ -26,14 +26,6 @@ impl NameError {
 }
 
 /// A tenant's name for people: `[a-z][a-z0-9-]{1,38}[a-z0-9]`, unique among living tenants.
-///
-/// ```
-/// use tenantry_protocol::name::Slug;
-///
-/// assert_eq!(Slug::parse("acme-gmbh").unwrap().as_str(), "acme-gmbh");
-/// let refused = Slug::parse("Acme GmbH").unwrap_err().to_string();
-/// assert!(refused.contains("lower-case letters"), "{refused}");
-/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String")]
@@ -52,13 +44,6 @@ pub struct BlueprintName(String);
 pub struct TargetName(String);
 
 /// `MAJOR.MINOR`, each at most 65535; ordered by number, so 1.10 is later than 1.9.
-///
-/// ```
-/// use tenantry_protocol::name::BlueprintVersion;
-///
-/// let [earlier, later] = ["1.9", "1.10"].map(|text| BlueprintVersion::parse(text).unwrap());
-/// assert!(earlier < later);
-/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String")]

@@ -132,19 +132,6 @@ impl OperationState {
 }
 
 /// Why an operation is being, or was, undone.
-///
-/// ```
-/// use tenantry_protocol::operation::Failure;
-///
-/// let failure = Failure {
-///     file: Some("V5__comments.sql".to_owned()),
-///     line: Some(12),
-///     sqlstate: Some("42601".to_owned()),
-///     message: "syntax error at or near \"TABEL\"".to_owned(),
-///     ..Failure::default()
-/// };
-/// assert_eq!(failure.summary(), "V5__comments.sql:12 syntax error at or near \"TABEL\" (42601)");
-/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
     /// The step that failed.
