@@ -5,7 +5,7 @@
 //! A build that is seen to take more either reserves more or is ended.
 
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tenantry_protocol::name::TargetName;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -31,8 +31,8 @@ pub(super) struct Places {
 #[derive(Debug)]
 struct TargetPlace {
     operations: Arc<Semaphore>,
-    /// Known once the target has been reached.
-    locks: OnceLock<Budget>,
+    /// Known once the target has been reached, and another one after its server was restarted with other settings.
+    locks: Mutex<Option<Budget>>,
 }
 
 #[derive(Debug, Clone)]
@@ -76,7 +76,10 @@ pub(super) enum Fit {
 impl Places {
     pub(super) fn new(targets: &[Arc<Target>], operations: usize) -> Self {
         let place = || {
-            Arc::new(TargetPlace { operations: Arc::new(Semaphore::new(operations)), locks: OnceLock::new() })
+            Arc::new(TargetPlace {
+                operations: Arc::new(Semaphore::new(operations)),
+                locks: Mutex::default(),
+            })
         };
         Self { targets: targets.iter().map(|target| (target.name().clone(), place())).collect() }
     }
@@ -110,14 +113,21 @@ impl TargetPlace {
 
     /// The budget and its size. `None` while the target cannot be reached, a fault that the operation then meets itself.
     async fn locks(&self, target: &Target) -> Option<Budget> {
-        if self.locks.get().is_none() {
-            let ready = preparation::ready(target).await.ok()?;
-            let all = u32::try_from(ready.locks_max * SHARE / 100).unwrap_or(u32::MAX).max(1);
-            let permits = usize::try_from(all).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-            let server = ready.locks_max;
-            self.locks.get_or_init(|| Budget { permits: Arc::new(Semaphore::new(permits)), all, server });
+        preparation::ready(target).await.ok()?;
+        let server = target.locks();
+        let mut budget = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        if budget.as_ref().is_none_or(|known| known.server != server) {
+            *budget = Some(Budget::of(server));
         }
-        self.locks.get().cloned()
+        budget.clone()
+    }
+}
+
+impl Budget {
+    fn of(server: i64) -> Self {
+        let all = share_of(server);
+        let permits = usize::try_from(all).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        Self { permits: Arc::new(Semaphore::new(permits)), all, server }
     }
 }
 
@@ -125,12 +135,12 @@ impl ReservedLocks {
     /// Reserves what the operation holds, if that is more than it had reserved. Reserves a little more where there is
     /// room, so that the operation does not have to ask at each step.
     pub(super) fn fit(&mut self, held: u32) -> Fit {
+        if held > self.all {
+            return Fit::TooMany;
+        }
         let reserved = self.reserved();
         if held <= reserved {
             return Fit::Reserved;
-        }
-        if held > self.all {
-            return Fit::TooMany;
         }
         for wanted in [held.saturating_add(held / 4).min(self.all), held] {
             let more = Arc::clone(&self.budget).try_acquire_many_owned(wanted - reserved);
@@ -152,6 +162,11 @@ impl ReservedLocks {
         }
     }
 
+    /// Narrows the bounds if the server has fewer locks than when they were reserved: it was restarted meanwhile.
+    pub(super) fn server_has(&mut self, locks: i64) {
+        (self.server, self.all) = (locks, self.all.min(share_of(locks)));
+    }
+
     /// How many locks beyond `held` the operation could still take.
     pub(super) fn left(&self, held: u32) -> u32 {
         let free = u32::try_from(self.budget.available_permits()).unwrap_or(u32::MAX);
@@ -161,6 +176,11 @@ impl ReservedLocks {
     fn reserved(&self) -> u32 {
         u32::try_from(self.reserved.num_permits()).unwrap_or(u32::MAX)
     }
+}
+
+/// The number of a server's locks that operations may take together.
+fn share_of(server: i64) -> u32 {
+    u32::try_from(server * SHARE / 100).unwrap_or(u32::MAX).max(1)
 }
 
 /// The locks that a build of this many tables takes.

@@ -126,6 +126,7 @@ impl Warden {
             (self.next_look, self.held, self.blind_since) = (None, 0, None);
         }
         loop {
+            self.room.server_has(target.locks());
             let at = *self.next_look.get_or_insert_with(|| Instant::now() + pause(self.room.left(0)));
             tokio::time::sleep_until(at).await;
             match target.lookout().locks(session).await {
@@ -140,6 +141,7 @@ impl Warden {
                     continue;
                 }
             }
+            self.room.server_has(target.locks());
             let fit = self.room.fit(self.held);
             if fit != Fit::Reserved {
                 return self.crossed(Some(fit));

@@ -22,6 +22,8 @@ pub struct Standoff {
 /// Looks who waits for the session, and what it waits for. A wait counts once it has lasted for `allowed`.
 pub async fn look(target: &Target, session: &BuildSession, allowed: Duration) -> Result<Standoff> {
     type Row = (bool, Option<i32>, Option<String>, Option<String>, Option<String>);
+    let looking = "look who waits for whom";
+    let mut connection = target.lookout().acquire().await.map_err(doing(looking))?;
     let row: Row = sqlx::query_as(
         "select exists (select from pg_locks l
                         where not l.granted and l.waitstart < clock_timestamp() - make_interval(secs => $2)
@@ -37,9 +39,9 @@ pub async fn look(target: &Target, session: &BuildSession, allowed: Duration) ->
     .persistent(false)
     .bind(session.backend)
     .bind(allowed.as_secs_f64())
-    .fetch_one(target.lookout().pool())
+    .fetch_one(&mut *connection)
     .await
-    .map_err(doing("look who waits for whom"))?;
+    .map_err(doing(looking))?;
     let (holds_up, pid, role, application, since) = row;
     Ok(Standoff { holds_up, blocker: pid.map(|pid| Blocker { pid, role, application, since }) })
 }

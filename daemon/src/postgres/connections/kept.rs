@@ -16,6 +16,8 @@ use tokio::time::{Instant, sleep, timeout};
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How long a new connection may take while the idle ones are held back for it.
 const OPENING: Duration = Duration::from_secs(1);
+/// How often a caller that waits for a connection looks whether one was given back.
+const GIVEN_BACK: Duration = Duration::from_millis(2);
 /// Surplus connections that nobody needed for this time are closed.
 const IDLE_TIME: Duration = Duration::from_secs(300);
 /// Within this time each connection is replaced once on average, because a server process grows with
@@ -61,6 +63,22 @@ async fn look_after(pool: &PgPool, least: u32) {
             renewed = Instant::now();
             if let Some(old) = pool.try_acquire() {
                 replace(pool, least, old).await;
+            }
+        }
+    }
+}
+
+/// Takes the connection that is free first. The pool alone would open another as soon as it finds none idle, and would go on
+/// trying on a server that has no room for it, though one is given back meanwhile.
+pub(in crate::postgres) async fn acquire(pool: &PgPool) -> sqlx::Result<PoolConnection<Postgres>> {
+    let mut opened = Box::pin(pool.acquire());
+    loop {
+        match timeout(GIVEN_BACK, &mut opened).await {
+            Ok(acquired) => return acquired,
+            Err(_) => {
+                if let Some(idle) = pool.try_acquire() {
+                    return Ok(idle);
+                }
             }
         }
     }

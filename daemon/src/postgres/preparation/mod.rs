@@ -74,7 +74,6 @@ async fn prepare_on(target: &Target, connection: &mut PgConnection) -> Result<Re
         database,
         group,
         canary: PlacementName::from_random(rand::random()),
-        locks_max: check::room(connection).await?.locks_max,
     };
     ready.canary = canary::ensure(target, &ready).await?;
     Ok(ready)

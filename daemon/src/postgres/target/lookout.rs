@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use sqlx::Postgres;
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool};
 
 use crate::postgres::connections::kept;
@@ -34,8 +36,8 @@ impl Lookout {
         Self(kept::options(CONNECTIONS).acquire_timeout(PATIENCE).connect_lazy_with(connection))
     }
 
-    pub(in crate::postgres) const fn pool(&self) -> &PgPool {
-        &self.0
+    pub(in crate::postgres) async fn acquire(&self) -> sqlx::Result<PoolConnection<Postgres>> {
+        kept::acquire(&self.0).await
     }
 
     /// Keeps the connection open from now on.
@@ -45,10 +47,13 @@ impl Lookout {
 
     /// How many locks the session holds.
     pub async fn locks(&self, session: &BuildSession) -> Result<u32> {
-        let count = sqlx::query_scalar("select count(*) from pg_locks where pid = $1")
-            .persistent(false)
-            .bind(session.backend)
-            .fetch_one(&self.0);
+        let count = async {
+            sqlx::query_scalar("select count(*) from pg_locks where pid = $1")
+                .persistent(false)
+                .bind(session.backend)
+                .fetch_one(&mut *self.acquire().await?)
+                .await
+        };
         let held: i64 = match tokio::time::timeout(PATIENCE, count).await {
             Ok(held) => held.map_err(doing("count the build's locks"))?,
             Err(_) => return Err(doing("count the build's locks")(sqlx::Error::PoolTimedOut)),
@@ -59,13 +64,14 @@ impl Lookout {
     /// Ends the session if it is still in that transaction. A cancel would not do, because a migration could catch it and go
     /// on.
     pub async fn end(&self, session: &BuildSession) -> Result<()> {
+        let mut connection = self.acquire().await.map_err(doing("end the build's session"))?;
         sqlx::query(
             "select pg_terminate_backend(pid) from pg_stat_activity where pid = $1 and backend_xid::text = $2",
         )
         .persistent(false)
         .bind(session.backend)
         .bind(&session.xid)
-        .execute(&self.0)
+        .execute(&mut *connection)
         .await
         .map(|_| ())
         .map_err(doing("end the build's session"))

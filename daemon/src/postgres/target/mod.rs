@@ -15,6 +15,7 @@ pub mod settlement;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -67,6 +68,10 @@ pub struct Archives {
     pub timeout: Duration,
 }
 
+/// The number of locks that all sessions of the server can hold together.
+const LOCKS: &str = "select current_setting('max_locks_per_transaction')::bigint
+    * (current_setting('max_connections')::bigint + current_setting('max_prepared_transactions')::bigint)";
+
 /// A target. It connects when it is first needed, so that a target that is down does not affect others.
 pub struct Target {
     options: TargetOptions,
@@ -76,6 +81,9 @@ pub struct Target {
     lookout: Lookout,
     ready: Known<Ready>,
     groundwork: Known<Groundwork>,
+    /// The size of the server's lock table, as the newest connection found it. A restart of the server can change it, and
+    /// ends all connections.
+    locks: Arc<AtomicI64>,
     /// The number of builds so far, by server process.
     worn: Mutex<HashMap<i32, u32>>,
 }
@@ -93,8 +101,6 @@ pub struct Ready {
     pub group: String,
     /// The tenant that probes attack.
     pub canary: PlacementName,
-    /// The number of locks that all sessions of the server can hold together.
-    pub locks_max: i64,
 }
 
 impl Ready {
@@ -123,6 +129,18 @@ impl std::fmt::Debug for Target {
 impl Target {
     pub fn new(options: TargetOptions) -> Self {
         let kept = kept::options(options.max_connections).acquire_timeout(queue::LONGEST);
+        let locks = Arc::new(AtomicI64::default());
+        let found = Arc::clone(&locks);
+        let kept = kept.after_connect(move |connection, _| {
+            let found = Arc::clone(&found);
+            Box::pin(async move {
+                found.store(
+                    sqlx::query_scalar(LOCKS).persistent(false).fetch_one(connection).await?,
+                    Ordering::Relaxed,
+                );
+                Ok(())
+            })
+        });
         let pool = pool(kept, provisioning(&options));
         let lookout = Lookout::new(provisioning(&options));
         Self {
@@ -132,6 +150,7 @@ impl Target {
             queue: Queue::default(),
             ready: Known::default(),
             groundwork: Known::default(),
+            locks,
             worn: Mutex::default(),
         }
     }
@@ -189,6 +208,11 @@ impl Target {
         Home::Target.on(self)
     }
 
+    /// The number of locks that all sessions of the server can hold together; 0 before the first connection.
+    pub fn locks(&self) -> i64 {
+        self.locks.load(Ordering::Relaxed)
+    }
+
     /// The lookout from which a build is observed.
     pub const fn lookout(&self) -> &Lookout {
         &self.lookout
@@ -216,7 +240,10 @@ impl Target {
     }
 
     pub async fn acquire(&self) -> Result<TargetConnection> {
-        self.queue.wait(ACQUIRE_TIMEOUT, self.pool.acquire()).await.map_err(doing("connect to the target"))
+        self.queue
+            .wait(ACQUIRE_TIMEOUT, kept::acquire(&self.pool))
+            .await
+            .map_err(doing("connect to the target"))
     }
 
     /// Takes back a connection on which a build was committed. It is used again, or is replaced if it is worn out.
