@@ -76,7 +76,10 @@ pub(in crate::postgres) async fn acquire(pool: &PgPool) -> sqlx::Result<PoolConn
         match timeout(GIVEN_BACK, &mut opened).await {
             Ok(acquired) => return acquired,
             Err(_) => {
-                if let Some(idle) = pool.try_acquire() {
+                // The pool asks a connection for an answer before it hands it out, but not this one.
+                if let Some(mut idle) = pool.try_acquire()
+                    && matches!(timeout(OPENING, idle.ping()).await, Ok(Ok(())))
+                {
                     return Ok(idle);
                 }
             }
