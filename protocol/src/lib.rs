@@ -24,6 +24,7 @@ pub mod session;
 pub mod target;
 pub mod tenant;
 pub mod text;
+pub mod upgrade;
 pub mod watch;
 
 pub use error::{ApiError, ErrorCode};

@@ -64,6 +64,24 @@ macro_rules! with_methods {
             update_tenant($crate::tenant::UpdateTenantRequest) -> $crate::tenant::OperationStarted: Operator, Changes, "update_tenant";
             /// Brings a tenant to a later version of its blueprint, while it serves.
             upgrade_tenant($crate::tenant::UpgradeTenantRequest) -> $crate::tenant::OperationStarted: Operator, Changes, "upgrade_tenant";
+            /// What `upgrade` would do with the same request; changes nothing.
+            upgrade_plan($crate::upgrade::UpgradeRequest) -> $crate::upgrade::UpgradePlan: Viewer, Reads, "upgrade_plan";
+            /// Starts an upgrade of all tenants of a blueprint and answers at once; follow it with `watch`.
+            upgrade($crate::upgrade::UpgradeRequest) -> $crate::upgrade::UpgradeStarted: Operator, Changes, "blueprint.upgrade";
+            /// The upgrades of many tenants, newest first.
+            upgrades($crate::upgrade::UpgradesRequest) -> $crate::upgrade::UpgradesResponse: Viewer, Reads, "upgrades";
+            /// How far an upgrade is, and what failed.
+            upgrade_status($crate::upgrade::UpgradeChangeRequest) -> $crate::upgrade::UpgradeStatus: Viewer, Reads, "upgrade_status";
+            /// A page of an upgrade's tenants.
+            upgrade_units($crate::upgrade::UpgradeUnitsRequest) -> $crate::upgrade::UpgradeUnitsResponse: Viewer, Reads, "upgrade_units";
+            /// Begins no further tenant; those that run end by themselves.
+            upgrade_pause($crate::upgrade::UpgradeChangeRequest) -> $crate::upgrade::Upgrade: Operator, Changes, "blueprint.upgrade.pause";
+            /// Goes on, also past what paused it.
+            upgrade_resume($crate::upgrade::UpgradeChangeRequest) -> $crate::upgrade::Upgrade: Operator, Changes, "blueprint.upgrade.resume";
+            /// Ends an upgrade; tenants that were upgraded stay so.
+            upgrade_cancel($crate::upgrade::UpgradeChangeRequest) -> $crate::upgrade::Upgrade: Operator, Changes, "blueprint.upgrade.cancel";
+            /// Tries the tenants again that failed or were skipped.
+            upgrade_retry($crate::upgrade::UpgradeChangeRequest) -> $crate::upgrade::Upgrade: Operator, Changes, "blueprint.upgrade.retry";
             /// Ends a tenant as planned: suspended, archived, and removed after a grace period, in which `resume`
             /// restores it.
             retire($crate::tenant::RetireRequest) -> $crate::tenant::OperationStarted: Operator, Changes, "retire";

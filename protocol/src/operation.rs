@@ -167,6 +167,22 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// What it has in common with failures of other tenants: `V5__comments.sql 42601`, or the step.
+    pub fn kind(&self) -> String {
+        let place = self.file.as_ref().unwrap_or(&self.step);
+        match &self.sqlstate {
+            Some(code) => format!("{place} {code}"),
+            None => place.clone(),
+        }
+    }
+
+    /// Whether it failed because somebody held a lock, so that it can work at another time.
+    pub fn is_lock(&self) -> bool {
+        self.sqlstate.as_deref().is_some_and(|code| matches!(code, "55P03" | "40P01"))
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StepProgress {
     /// Stable name, as in the plan.

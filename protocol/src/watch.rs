@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use crate::id::OperationId;
 use crate::operation::Operation;
 use crate::tenant::Tenant;
+use crate::upgrade::Upgrade;
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct WatchRequest {
@@ -48,6 +49,8 @@ pub enum EventBody {
     Log { operation_id: OperationId, line: String },
     /// A tenant appeared or changed: the whole of it as it is now.
     Tenant { tenant: Box<Tenant> },
+    /// An upgrade of many tenants began, went on or ended: the whole of it as it is now; at most 4 times a second.
+    Upgrade { upgrade: Box<Upgrade> },
     /// The audit trail grew up to this `seq`.
     Audit { seq: i64 },
     #[serde(other)]

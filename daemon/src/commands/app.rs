@@ -48,6 +48,8 @@ pub struct App {
     pub(super) exports: Exports,
     pub(super) secrets: Turns,
     pub(super) repeats: Repeats,
+    /// Counts the changes of upgrades; a change wakes the round.
+    pub(super) upgrades_changed: watch::Sender<u64>,
     pub(super) started_at: OffsetDateTime,
 }
 
@@ -68,6 +70,7 @@ impl App {
             exports: Exports::default(),
             secrets: Turns::default(),
             repeats: Repeats::default(),
+            upgrades_changed: watch::Sender::new(0),
             started_at: OffsetDateTime::now_utc(),
         }
     }

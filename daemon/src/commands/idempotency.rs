@@ -28,6 +28,17 @@ struct RequestKey {
     key: String,
 }
 
+/// Whether the key is one.
+pub(in crate::commands) fn check_key(key: Option<&str>) -> Result<(), ApiError> {
+    let is_key =
+        |key: &str| (1..=LONGEST_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    if key.is_none_or(is_key) {
+        return Ok(());
+    }
+    let message = format!("an idempotency key has 1 to {LONGEST_KEY} visible ASCII characters and no space");
+    Err(ApiError::invalid("idempotency_key", message))
+}
+
 impl Ask {
     /// `request` is the part that must be the same when the key is used again.
     pub(in crate::commands) fn new(
@@ -36,13 +47,7 @@ impl Ask {
         key: Option<&str>,
         request: &impl Serialize,
     ) -> Result<Self, ApiError> {
-        if key.is_some_and(|key| {
-            key.is_empty() || key.len() > LONGEST_KEY || !key.bytes().all(|b| b.is_ascii_graphic())
-        }) {
-            let message =
-                format!("an idempotency key has 1 to {LONGEST_KEY} visible ASCII characters and no space");
-            return Err(ApiError::invalid("idempotency_key", message));
-        }
+        check_key(key)?;
         let body = serde_json::to_vec(request).map_err(|error| {
             tracing::error!(%error, "a request could not be digested");
             errors::internal()
@@ -58,7 +63,7 @@ impl Ask {
     }
 
     pub(in crate::commands) fn lend(&self) -> Asked<'_> {
-        Asked { key: self.key(), request: self.request_digest, retry_of: self.retry_of }
+        Asked { key: self.key(), request: self.request_digest, retry_of: self.retry_of, upgrade: None }
     }
 
     fn key(&self) -> Option<IdempotencyKey<'_>> {

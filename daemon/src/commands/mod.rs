@@ -16,6 +16,7 @@ mod session;
 mod settings;
 mod targets;
 mod tenants;
+mod upgrades;
 
 pub use app::{App, AppOptions};
 pub use audit::export::{audit_export, audit_export_read};
@@ -52,3 +53,8 @@ pub use tenants::suspend::{resume, suspend};
 pub use tenants::update::update_tenant;
 pub use tenants::upgrade::upgrade_tenant;
 pub use tenants::verify::{verify_in_turn, verify_isolation};
+pub use upgrades::control::{upgrade_cancel, upgrade_pause, upgrade_resume, upgrade_retry};
+pub use upgrades::list::{upgrade_status, upgrade_units, upgrades};
+pub use upgrades::plan::upgrade_plan;
+pub use upgrades::round::carry_on_upgrades;
+pub use upgrades::start::upgrade;

@@ -107,13 +107,14 @@ impl Engine {
         self.live.get(id).map(|tracker| tracker.snapshot())
     }
 
-    /// Waits until the operation no longer runs here and its end is on record.
-    pub async fn ended(&self, id: OperationId) {
-        if let Some(tracker) = self.live.get(id) {
-            let mut progress = tracker.subscribe();
-            drop(tracker);
-            let _ = progress.wait_for(|operation| operation.state.is_final()).await;
-        }
+    /// Waits for the operation's end, and returns it as it ended. `None` if it does not run here.
+    pub async fn end_of(&self, id: OperationId) -> Option<Operation> {
+        let mut progress = self.live.get(id)?.subscribe();
+        progress
+            .wait_for(|operation| operation.state.is_final())
+            .await
+            .ok()
+            .map(|operation| operation.clone())
     }
 
     pub fn running(&self) -> usize {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tenantry_protocol::chain::Link;
-use tenantry_protocol::id::OperationId;
+use tenantry_protocol::id::{OperationId, UpgradeId};
 use tenantry_protocol::tenant::Tenant;
 
 use crate::model::blueprint::Blueprint;
@@ -24,6 +24,8 @@ pub struct Asked<'a> {
     pub request: Option<Link>,
     /// The operation that is retried.
     pub retry_of: Option<OperationId>,
+    /// The upgrade of many tenants that the operation is a part of.
+    pub upgrade: Option<UpgradeId>,
 }
 
 /// A tenant to be created; everything in it has been checked.

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::isolation::IsolationReport;
-use tenantry_protocol::operation::{Operation, OperationState};
+use tenantry_protocol::operation::{Failure, Operation, OperationState};
 use tenantry_protocol::tenant::TenantState;
 use tenantry_protocol::tenant::state::TenantStage;
+use tenantry_protocol::upgrade::UnitState;
 use time::OffsetDateTime;
 
 use crate::audit::{AuditedTx, Trail};
@@ -16,6 +17,7 @@ use crate::model::operation::{Event, Kind};
 use crate::model::tenant::{after, beginning};
 use crate::postgres::control::operations::Context;
 use crate::postgres::control::tenants::NewTenant;
+use crate::postgres::control::upgrade_units::{self, UnitEnd};
 use crate::postgres::control::{operations, reports, tenants};
 use crate::postgres::{Error, Result};
 
@@ -108,6 +110,11 @@ async fn attempt(trail: &Trail, intent: &Intent<'_>, new: Option<&NewTenant>) ->
         operations::insert_key(&mut tx, key, operation.id).await?;
     }
     operations::journal(&mut tx, operation.id, &Event::Begun { kind }).await?;
+    if let Some(upgrade) = intent.asked.upgrade
+        && !upgrade_units::begin(&mut tx, upgrade, operation.tenant_id, operation.id).await?
+    {
+        return Ok(IntentAttempt::Unfit);
+    }
     let seq = tx
         .record(&audit_entries::intent(&intent.about, &intent.asked, intent.plan_hash, intent.arguments))
         .await?;
@@ -273,6 +280,9 @@ async fn write_outcome(trail: &Trail, outcome: &OperationOutcome<'_>) -> Result<
         tenants::set_version(&mut tx, operation.tenant_id, version).await?;
     }
     record_login(&mut tx, operation, kind, arguments).await?;
+    if kind == Kind::Upgrade && phase == Phase::End {
+        upgrade_units::end(&mut tx, operation.id, &unit_end(&operation.state)).await?;
+    }
     if let Some(report) = outcome.report {
         Box::pin(record_verdict(&mut tx, outcome, report)).await?;
     }
@@ -283,6 +293,23 @@ async fn write_outcome(trail: &Trail, outcome: &OperationOutcome<'_>) -> Result<
     let place = if phase == Phase::End { "outcome" } else { "unwinding" };
     fault::around(place, tx.commit("commit the outcome")).await?;
     Ok(seq)
+}
+
+/// What the end of a tenant's operation means for the upgrade that it is a part of.
+fn unit_end(state: &OperationState) -> UnitEnd {
+    let failure = state.failure();
+    UnitEnd {
+        state: match state {
+            OperationState::Succeeded => UnitState::Done,
+            OperationState::NeedsAttention { .. } => UnitState::Partly,
+            _ => UnitState::Failed,
+        },
+        failure_key: failure
+            .map(Failure::kind)
+            .or_else(|| matches!(state, OperationState::Cancelled).then(|| "cancelled".to_owned())),
+        reason: failure.map(Failure::summary),
+        was_locked_out: matches!(state, OperationState::RolledBack { failure } if failure.is_lock()),
+    }
 }
 
 /// Stores the report; a verdict that turned bad is an event of its own.

@@ -76,6 +76,9 @@ impl From<crate::fault::Broken> for StepError {
     }
 }
 
+/// SQLSTATE of a lock that somebody else holds.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+
 /// What a retry can do about an error of an undo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outlook {
@@ -207,7 +210,9 @@ impl StepError {
             Self::Partly { .. } => (None, "upgrade the tenant again: it goes on from there"),
             _ => (None, "correct the blueprint, raise its version, add it, and upgrade again"),
         };
-        Failure { file, hint: Some(hint.to_owned()), ..base }
+        let is_lock = matches!(self, Self::LockedOut { .. } | Self::InTheWay { .. });
+        let sqlstate = if is_lock { Some(LOCK_NOT_AVAILABLE.to_owned()) } else { base.sqlstate.clone() };
+        Failure { file, sqlstate, hint: Some(hint.to_owned()), ..base }
     }
 
     /// The list in the message can be long: problems of a pool, or leftovers.

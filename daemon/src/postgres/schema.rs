@@ -89,6 +89,11 @@ pub const CONTROL: Schema = Schema {
             name: "0010_schema_checksums.sql",
             sql: include_str!("../../../migrations/control_plane/0010_schema_checksums.sql"),
         },
+        OwnMigration {
+            number: 11,
+            name: "0011_upgrades.sql",
+            sql: include_str!("../../../migrations/control_plane/0011_upgrades.sql"),
+        },
     ],
 };
 

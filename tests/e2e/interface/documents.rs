@@ -5,6 +5,7 @@
 //! them again.
 
 mod the_trail;
+mod the_upgrades;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -173,11 +174,7 @@ async fn every_command_prints_what_its_schema_says() {
         ("status", "status", 0),
         ("tenant list", "tenant list", 0),
         ("tenant create --plan", "tenant create acme --blueprint projects --seed --plan", 0),
-        (
-            "tenant create",
-            "tenant create acme --blueprint projects --label tier=gold --set connection_limit=5",
-            0,
-        ),
+        ("tenant create", "tenant create acme --blueprint projects --label tier=gold", 0),
         ("tenant create", &format!("tenant create globex --blueprint projects --credentials-file {file}"), 0),
         ("tenant list", "tenant list --all", 0),
         ("tenant show", "tenant show acme", 0),
@@ -217,6 +214,7 @@ async fn every_command_prints_what_its_schema_says() {
         checks.command(&env, name, &words(line), status).await;
     }
     the_trail::commands(&mut checks, &env).await;
+    the_upgrades::commands(&mut checks, &env).await;
     let failed = env.tenant("initech").await.operations[0].id.to_string();
     checks.command(&env, "operation show", &["operation", "show", &failed], 0).await;
     checks.command(&env, "operation watch", &["operation", "watch", &failed], 1).await;
@@ -300,6 +298,7 @@ async fn every_method_takes_and_answers_what_its_schema_says() {
     checks.method(&env, "cancel", json!({ "operation": id })).await;
     checks.method(&env, "operations", json!({ "unfinished": false })).await;
     the_trail::methods(&mut checks, &env).await;
+    the_upgrades::methods(&mut checks, &env).await;
     checks.unseen.retain(|(_, part)| *part != "document");
     assert!(checks.unseen.is_empty(), "nothing was held against {:?}", checks.unseen);
 }

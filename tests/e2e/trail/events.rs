@@ -49,6 +49,12 @@ fn mutations() -> Vec<Call> {
             &["update.intent", "update"],
         ),
         call("upgrade_tenant", acme(), &["upgrade.intent", "upgrade"]),
+        call("upgrade", json!({ "blueprint": "projects" }), &["blueprint.upgrade", "blueprint.upgrade.end"]),
+        // An upgrade without tenants ends at once; the events of these are tested elsewhere.
+        call("upgrade_pause", json!({}), &[]),
+        call("upgrade_resume", json!({}), &[]),
+        call("upgrade_cancel", json!({}), &[]),
+        call("upgrade_retry", json!({}), &[]),
         call("suspend", acme(), &["suspend.intent", "suspend"]),
         call("resume", acme(), &["resume.intent", "resume"]),
         call("retire", retire, &["retire.intent", "retire"]),

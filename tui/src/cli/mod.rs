@@ -19,6 +19,7 @@ mod schema;
 mod status;
 mod target;
 mod tenant;
+mod upgrade;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -164,6 +165,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<(), CliError> {
             tenant::credentials::run(context, slug, action).await
         }
         Command::Blueprint(blueprint) => blueprint::run(context, blueprint).await,
+        Command::Upgrade(command) => upgrade::run(context, command).await,
         Command::Target(target) => target::run(context, target).await,
         Command::Operation(operation) => operation::run(context, operation).await,
         Command::Audit(audit) => audit::run(context, *audit).await,

@@ -215,6 +215,14 @@ fn sentence(event: &Event) -> Option<String> {
             Some(format!("{}: {}", tenant.slug, format::tenant_state(&tenant.state)))
         }
         EventBody::Audit { seq } => Some(format!("audit trail at {seq}")),
+        EventBody::Upgrade { upgrade } => Some(format!(
+            "upgrade of {} to {}: {}, {} of {} ended",
+            upgrade.blueprint,
+            upgrade.version,
+            upgrade.state.name(),
+            upgrade.counts.ended(),
+            upgrade.counts.all()
+        )),
         EventBody::Other => None,
     }
 }

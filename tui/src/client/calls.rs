@@ -19,6 +19,11 @@ use tenantry_protocol::tenant::{
     TenantsRequest, TenantsResponse, UpdateTenantRequest, UpgradeTenantRequest,
 };
 
+use tenantry_protocol::upgrade::{
+    Upgrade, UpgradeChangeRequest, UpgradePlan, UpgradeRequest, UpgradeStarted, UpgradeStatus,
+    UpgradeUnitsRequest, UpgradeUnitsResponse, UpgradesRequest, UpgradesResponse,
+};
+
 use super::{CALL, Client, ClientError, LONG_CALL, within};
 
 /// `NAME(REQUEST) -> ANSWER, within LIMIT;` is a function of the client that makes one call.
@@ -53,6 +58,15 @@ calls! {
     verify_isolation(VerifyIsolationRequest) -> OperationStarted, within CALL;
     update_tenant(UpdateTenantRequest) -> OperationStarted, within CALL;
     upgrade_tenant(UpgradeTenantRequest) -> OperationStarted, within CALL;
+    upgrade_plan(UpgradeRequest) -> UpgradePlan, within LONG_CALL;
+    upgrade(UpgradeRequest) -> UpgradeStarted, within LONG_CALL;
+    upgrades(UpgradesRequest) -> UpgradesResponse, within CALL;
+    upgrade_status(UpgradeChangeRequest) -> UpgradeStatus, within CALL;
+    upgrade_units(UpgradeUnitsRequest) -> UpgradeUnitsResponse, within CALL;
+    upgrade_pause(UpgradeChangeRequest) -> Upgrade, within CALL;
+    upgrade_resume(UpgradeChangeRequest) -> Upgrade, within CALL;
+    upgrade_cancel(UpgradeChangeRequest) -> Upgrade, within CALL;
+    upgrade_retry(UpgradeChangeRequest) -> Upgrade, within CALL;
     retire(RetireRequest) -> OperationStarted, within CALL;
     cancel(CancelRequest) -> Operation, within CALL;
     retry(RetryRequest) -> OperationStarted, within CALL;

@@ -43,8 +43,17 @@ pub(in crate::commands) async fn arguments_for(
     version: Option<BlueprintVersion>,
 ) -> Result<OperationArguments, ApiError> {
     let to = app.blueprint(&tenant.blueprint, version).await?;
-    let missing = missing_extensions(app, tenant, &to.blueprint).await?;
-    decide(tenant, &to.blueprint, &missing)
+    arguments_to(app, tenant, &to.blueprint).await
+}
+
+/// Like [`arguments_for`], for a version that is at hand.
+pub(in crate::commands) async fn arguments_to(
+    app: &App,
+    tenant: &Tenant,
+    to: &Blueprint,
+) -> Result<OperationArguments, ApiError> {
+    let missing = missing_extensions(app, tenant, to).await?;
+    decide(tenant, to, &missing)
 }
 
 fn decide(tenant: &Tenant, to: &Blueprint, missing: &[String]) -> Result<OperationArguments, ApiError> {

@@ -74,7 +74,7 @@ impl App {
         let filter = OperationFilter { tenant: Some(id), unfinished: true, ..OperationFilter::default() };
         let running = operations::page(self.control.pool(), &filter, 1).await.unwrap_or_default();
         if let Some(operation) = running.first().filter(|operation| operation.kind == OperationKind::Verify) {
-            let _ = tokio::time::timeout(COURTESY, self.engine.ended(operation.id)).await;
+            let _ = tokio::time::timeout(COURTESY, self.engine.end_of(operation.id)).await;
         }
     }
 }

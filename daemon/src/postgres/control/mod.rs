@@ -10,6 +10,8 @@ pub mod operations;
 pub mod reports;
 pub mod targets;
 pub mod tenants;
+pub mod upgrade_units;
+pub mod upgrades;
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -245,7 +247,8 @@ fn bounded(runtime: PgConnectOptions, lease_time: Duration) -> PgConnectOptions 
 const RUNTIME_GRANTS: &str = "\
 grant usage on schema control to {runtime};
 grant select on all tables in schema control to {runtime};
-grant insert, update on control.target, control.tenant, control.operation, control.archive to {runtime};
+grant insert, update on control.target, control.tenant, control.operation, control.archive, control.upgrade,
+    control.upgrade_unit to {runtime};
 grant insert on control.operation_event, control.idempotency_key, control.isolation_report,
     control.blueprint_version, control.blueprint_file, control.audit_event, control.audit_detail,
     control.audit_checkpoint to {runtime};

@@ -51,9 +51,12 @@ pub type Cursor = (String, Uuid);
 /// Registers a tenant; `build` is the key of the marker that its first build will have.
 pub async fn insert(tx: &mut PgConnection, tenant: &NewTenant, build: OperationId) -> Result<()> {
     sqlx::query(
-        "insert into control.tenant (id, slug, display_name, labels, blueprint, major, minor, target, placement, settings, state,
+        // An open upgrade of the blueprint does not end while a tenant is being registered that may be behind.
+        "with held as (select from control.upgrade where blueprint = $5 and state in ('running', 'paused') for share)
+         insert into control.tenant (id, slug, display_name, labels, blueprint, major, minor, target, placement, settings, state,
                                      build_id, tenancy)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'provisioning', $11, $12)",
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
+                 case when (select count(*) from held) >= 0 then 'provisioning' end, $11, $12)",
     )
     .bind(tenant.id.as_uuid())
     .bind(tenant.slug.as_str())

@@ -1,5 +1,6 @@
 //! A tenant brought to a later version of its blueprint: what runs, what is refused, and who waits meanwhile.
 
+mod many;
 mod refused;
 
 use std::time::{Duration, Instant};

@@ -8,11 +8,13 @@ use clap::{Args, Parser, Subcommand};
 
 mod audit;
 mod tenant;
+mod upgrade;
 
 pub(crate) use audit::{Acknowledge, Audit, AuditExport, AuditList, AuditVerify, Hold, Prune, Redact};
 pub(crate) use tenant::{
     Create, CredentialsAction, Retire, Rollback, Sending, Tenant, TenantListArguments, Update, Verify,
 };
+pub(crate) use upgrade::{BlueprintUpgrade, Upgrade, Which};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -55,6 +57,9 @@ pub(crate) enum Command {
     /// What tenants are made of
     #[command(subcommand)]
     Blueprint(Blueprint),
+    /// Upgrades of many tenants: look at them, pause, go on, try again
+    #[command(subcommand)]
+    Upgrade(Upgrade),
     /// The databases where tenants live
     #[command(subcommand)]
     Target(Target),
@@ -101,6 +106,8 @@ pub(crate) enum Blueprint {
     Check { path: PathBuf },
     /// Store a folder as a new, immutable version
     Add { path: PathBuf },
+    /// Bring all tenants of a blueprint to a later version, in waves, while they serve
+    Upgrade(Box<BlueprintUpgrade>),
 }
 
 #[derive(Debug, Subcommand)]

@@ -206,7 +206,7 @@ fn setting(text: &str) -> Result<(String, i64), String> {
     Ok((name, number))
 }
 
-fn label(text: &str) -> Result<(String, String), String> {
+pub(super) fn label(text: &str) -> Result<(String, String), String> {
     pair(text)
 }
 

@@ -11,10 +11,10 @@ use tenantry_protocol::blueprint::{
 use tenantry_protocol::plan::Severity;
 use tenantry_protocol::{ApiError, ErrorCode};
 
-use super::Context;
 use super::args::{Blueprint, name_and_version};
 use super::error::CliError;
 use super::output::document::BlueprintShown;
+use super::{Context, upgrade};
 use crate::client::ClientError;
 use crate::format;
 
@@ -22,6 +22,7 @@ pub(in crate::cli) async fn run(context: &Context, command: Blueprint) -> Result
     match command {
         Blueprint::List => list(context).await,
         Blueprint::Show { name, sql } => show(context, &name, sql).await,
+        Blueprint::Upgrade(arguments) => Box::pin(upgrade::begin(context, *arguments)).await,
         Blueprint::Check { path } => {
             let upload = upload(context, &path)?;
             let report = context.client().await?.blueprint_check(upload).await?;

@@ -22,6 +22,7 @@ use tenantry_protocol::schema::schema_of_output;
 use tenantry_protocol::session::{Health, HelloResponse};
 use tenantry_protocol::target::TargetsResponse;
 use tenantry_protocol::tenant::{Credentials, RotationFinished, Tenant, TenantDetail};
+use tenantry_protocol::upgrade::{Upgrade, UpgradePlan, UpgradeStatus, UpgradeUnit, UpgradesResponse};
 use tenantry_protocol::watch::Event;
 
 use crate::cli::error::CliError;
@@ -148,6 +149,13 @@ pub(in crate::cli) struct BlueprintShown<'a> {
     pub(in crate::cli) versions: Vec<String>,
 }
 
+/// `upgrade tenants` and `upgrade failures`: all pages of them.
+#[derive(Serialize, JsonSchema)]
+pub(in crate::cli) struct UpgradeTenants<'a> {
+    pub(in crate::cli) upgrade: &'a Upgrade,
+    pub(in crate::cli) units: Vec<UpgradeUnit>,
+}
+
 /// `audit verify`: what was found.
 #[derive(Serialize, JsonSchema)]
 pub(in crate::cli) struct AuditVerified<'a> {
@@ -250,6 +258,17 @@ pub(in crate::cli) fn all() -> Vec<(&'static str, Schema)> {
         ("blueprint show", schema_of_output::<BlueprintShown>()),
         ("blueprint check", schema_of_output::<BlueprintReport>()),
         ("blueprint add", schema_of_output::<BlueprintReport>()),
+        ("blueprint upgrade", schema_of_output::<UpgradeStatus>()),
+        ("blueprint upgrade --plan", schema_of_output::<UpgradePlan>()),
+        ("upgrade list", schema_of_output::<UpgradesResponse>()),
+        ("upgrade show", schema_of_output::<UpgradeStatus>()),
+        ("upgrade watch", schema_of_output::<UpgradeStatus>()),
+        ("upgrade tenants", schema_of_output::<UpgradeTenants>()),
+        ("upgrade failures", schema_of_output::<UpgradeTenants>()),
+        ("upgrade pause", schema_of_output::<UpgradeStatus>()),
+        ("upgrade resume", schema_of_output::<UpgradeStatus>()),
+        ("upgrade cancel", schema_of_output::<UpgradeStatus>()),
+        ("upgrade retry", schema_of_output::<UpgradeStatus>()),
         ("target list", schema_of_output::<TargetsResponse>()),
         ("target show", schema_of_output::<TargetsResponse>()),
         ("target check", schema_of_output::<TargetsResponse>()),

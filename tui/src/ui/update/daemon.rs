@@ -143,7 +143,7 @@ fn watched(state: &mut State, news: WatchResponse) -> Vec<Effect> {
                 state.dirty |= state.screen().shows_tenants();
             }
             EventBody::Audit { seq } => effects.extend(audit::announced(state, seq)),
-            EventBody::Other => {}
+            EventBody::Upgrade { .. } | EventBody::Other => {}
         }
     }
     settle(state);

@@ -1,0 +1,283 @@
+//! `upgrade_plan`: which tenants an upgrade of a blueprint would change, in which waves, and with which files.
+//!
+//! The files are those by which the stored versions differ. A tenant's own history decides when its turn comes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+use tenantry_protocol::blueprint::Tenancy;
+use tenantry_protocol::error::{ApiError, ErrorCode};
+use tenantry_protocol::name::{BlueprintName, BlueprintVersion, Slug, TargetName};
+use tenantry_protocol::plan::{Finding, Severity};
+use tenantry_protocol::upgrade::{UpgradePlan, UpgradeRequest, UpgradeSource};
+
+use crate::commands::{App, Caller, errors};
+use crate::model::blueprint::Blueprint;
+use crate::model::upgrade::{self, FileRun};
+use crate::postgres::control::upgrade_units;
+use crate::postgres::control::upgrades::{Pace, Selection};
+
+const DEFAULT_PILOT: u32 = 1;
+const DEFAULT_WAVE_PERCENT: u32 = 10;
+const DEFAULT_WIDTH: u32 = 4;
+const DEFAULT_STOP_AFTER: &str = "3";
+/// The most tenants that a request names.
+const MOST_NAMES: usize = 10_000;
+const DOMAIN: &[u8] = b"tenantry.upgrade.v1\0";
+
+/// A request that was read and looked at.
+pub(super) struct PlannedUpgrade {
+    pub(super) plan: UpgradePlan,
+    pub(super) selection: Selection,
+    pub(super) pace: Pace,
+}
+
+pub async fn upgrade_plan(
+    app: &Arc<App>,
+    _: &Caller,
+    request: UpgradeRequest,
+) -> Result<UpgradePlan, ApiError> {
+    Ok(look(app, &request).await?.plan)
+}
+
+/// Reads the request, and finds out what it would do now.
+pub(super) async fn look(app: &App, request: &UpgradeRequest) -> Result<PlannedUpgrade, ApiError> {
+    let name = BlueprintName::parse(&request.blueprint)
+        .map_err(|error| ApiError::invalid("blueprint", error.to_string()))?;
+    let version = request.version.as_deref().map(BlueprintVersion::parse).transpose();
+    let version = version.map_err(|error| ApiError::invalid("version", error.to_string()))?;
+    let to = Arc::clone(&app.blueprint(&name, version).await?.blueprint);
+    let selection = selection(app, request)?;
+    let pace = pace(app, request)?;
+    let counted = upgrade_units::behind(app.control.pool(), &name, to.version, &selection);
+    let counted = counted.await.map_err(errors::control)?;
+    let mut from = Vec::new();
+    let mut findings = Vec::new();
+    if to.tenancy == Tenancy::Shared && !counted.is_empty() {
+        let message = "its tenants share their tables, which would change for all at once: this release upgrades tenants with a \
+                       schema or a database of their own";
+        findings.push(Finding::new(Severity::Error, "shared_tenancy", message.to_owned()));
+    }
+    for (version, tenants) in counted {
+        let earlier = Arc::clone(&app.blueprint(&name, Some(version)).await?.blueprint);
+        let files = files_between(&earlier, &to, &mut findings);
+        from.push(UpgradeSource { version, tenants, files });
+    }
+    findings.dedup();
+    let tenants = from.iter().map(|source| source.tenants).sum();
+    let mut plan = UpgradePlan {
+        hash: String::new(),
+        blueprint: name,
+        version: to.version,
+        from,
+        tenants,
+        waves: waves(tenants, &pace),
+        width: pace.width.unsigned_abs(),
+        stop_after: pace.stop_after.clone(),
+        findings,
+    };
+    plan.hash = hash(&plan, &to, &selection, &pace);
+    Ok(PlannedUpgrade { plan, selection, pace })
+}
+
+/// The files that a tenant of the earlier version lacks; what stands in the way becomes a finding.
+fn files_between(earlier: &Blueprint, to: &Blueprint, findings: &mut Vec<Finding>) -> Vec<String> {
+    if earlier.tenancy != to.tenancy {
+        let message = format!(
+            "version {} keeps tenants apart by {}, and {} by {}: provision new tenants of it, and move the data",
+            earlier.version,
+            earlier.tenancy.name(),
+            to.version,
+            to.tenancy.name()
+        );
+        findings.push(Finding::new(Severity::Error, "other_tenancy", message));
+        return Vec::new();
+    }
+    let history: Vec<(&str, String)> = earlier
+        .migrations
+        .iter()
+        .chain(&earlier.seed)
+        .map(|file| (file.path.as_str(), file.checksum.to_string()))
+        .collect();
+    let history: Vec<FileRun<'_>> =
+        history.iter().map(|(file, checksum)| FileRun { file, checksum, is_ours: false }).collect();
+    match upgrade::pending(to, earlier, &history, None) {
+        Ok(files) => files.into_iter().map(|file| file.path.clone()).collect(),
+        Err(obstacles) => {
+            let found = obstacles.into_iter().map(|obstacle| {
+                Finding::new(Severity::Error, "history", format!("since {}: {obstacle}", earlier.version))
+            });
+            findings.extend(found);
+            Vec::new()
+        }
+    }
+}
+
+/// The number of tenants in each wave.
+fn waves(tenants: u64, pace: &Pace) -> Vec<u64> {
+    let pilot = u64::from(pace.pilot.unsigned_abs()).min(tenants);
+    let rest = tenants - pilot;
+    let size = (rest * u64::from(pace.wave_percent.unsigned_abs())).div_ceil(100).max(1);
+    let mut waves = vec![pilot];
+    waves.extend((0..rest.div_ceil(size)).map(|wave| size.min(rest - wave * size)));
+    waves.retain(|wave| *wave > 0);
+    waves
+}
+
+fn selection(app: &App, request: &UpgradeRequest) -> Result<Selection, ApiError> {
+    for target in &request.targets {
+        TargetName::parse(target).map_err(|error| ApiError::invalid("targets", error.to_string()))?;
+        app.target(target)?;
+    }
+    if request.tenants.len() > MOST_NAMES {
+        let message =
+            format!("{} tenants are named, and {MOST_NAMES} may be: use a label", request.tenants.len());
+        return Err(ApiError::invalid("tenants", message));
+    }
+    for slug in &request.tenants {
+        Slug::parse(slug).map_err(|error| ApiError::invalid("tenants", error.to_string()))?;
+    }
+    Ok(Selection {
+        targets: request.targets.clone(),
+        tenants: request.tenants.clone(),
+        labels: request.labels.clone(),
+    })
+}
+
+fn pace(app: &App, request: &UpgradeRequest) -> Result<Pace, ApiError> {
+    let within =
+        |field: &'static str, asked: Option<u32>, default: u32, most: u32| match asked.unwrap_or(default) {
+            number if (1..=most).contains(&number) => Ok(i32::try_from(number).unwrap_or(i32::MAX)),
+            number => Err(ApiError::invalid(field, format!("{field} is {number}, and may be 1 to {most}"))),
+        };
+    let stop_after = request.stop_after.as_deref().unwrap_or(DEFAULT_STOP_AFTER);
+    if Limit::parse(stop_after).is_none() {
+        let message = format!(
+            "stop_after is '{}', and may be a number of tenants from 1, such as 3, or a percentage such as 2%",
+            stop_after.escape_debug()
+        );
+        return Err(ApiError::invalid("stop_after", message));
+    }
+    let places = u32::try_from(app.engine.options().operations_per_target / 2).unwrap_or(u32::MAX).max(1);
+    let width = within("width", request.width, DEFAULT_WIDTH, 64)?;
+    Ok(Pace {
+        pilot: within("pilot", request.pilot, DEFAULT_PILOT, 1_000)?,
+        wave_percent: within("wave_percent", request.wave_percent, DEFAULT_WAVE_PERCENT, 100)?,
+        width: width.min(i32::try_from(places).unwrap_or(i32::MAX)),
+        stop_after: stop_after.to_owned(),
+        manual: request.manual,
+    })
+}
+
+/// How many failures pause an upgrade.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Limit {
+    Tenants(i64),
+    Percent(i64),
+}
+
+impl Limit {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (digits, is_percent) = text.strip_suffix('%').map_or((text, false), |digits| (digits, true));
+        let number =
+            i64::from(digits.parse::<u32>().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()))?);
+        match is_percent {
+            true => (1..=100).contains(&number).then_some(Self::Percent(number)),
+            false => (number >= 1).then_some(Self::Tenants(number)),
+        }
+    }
+
+    /// Whether `failed` of `all` tenants are too many.
+    pub(super) const fn is_reached(self, failed: i64, all: i64) -> bool {
+        match self {
+            Self::Tenants(most) => failed >= most,
+            Self::Percent(percent) => failed > 0 && failed * 100 >= percent * all,
+        }
+    }
+}
+
+fn hash(plan: &UpgradePlan, to: &Blueprint, selection: &Selection, pace: &Pace) -> String {
+    let mut digest = Sha256::new_with_prefix(DOMAIN);
+    let mut field = |text: &str| {
+        digest.update((text.len() as u64).to_be_bytes());
+        digest.update(text.as_bytes());
+    };
+    field(plan.blueprint.as_str());
+    field(&plan.version.to_string());
+    field(&to.checksum.to_string());
+    for source in &plan.from {
+        field(&source.version.to_string());
+        source.files.iter().for_each(|file| field(file));
+    }
+    field("\0selection");
+    selection.targets.iter().chain(&selection.tenants).for_each(|name| field(name));
+    let labels: &BTreeMap<String, String> = &selection.labels;
+    labels.iter().for_each(|(name, value)| field(&format!("{name}={value}")));
+    field("\0pace");
+    let numbers = [pace.pilot, pace.wave_percent, pace.width, i32::from(pace.manual)];
+    numbers.iter().for_each(|number| field(&number.to_string()));
+    field(&pace.stop_after);
+    let mut codes: Vec<&str> = plan.findings.iter().map(|finding| finding.code.as_str()).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    codes.into_iter().for_each(field);
+    data_encoding::HEXLOWER.encode(&digest.finalize())
+}
+
+/// Refuses what the findings forbid, or what is not what was approved.
+pub(super) fn check(plan: &UpgradePlan, approved: Option<&str>) -> Result<(), ApiError> {
+    let errors: Vec<&str> = plan
+        .findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error)
+        .map(|finding| finding.message.as_str())
+        .collect();
+    if !errors.is_empty() {
+        return Err(ApiError::new(ErrorCode::Precondition, errors.join("; ")));
+    }
+    match approved {
+        Some(approved) if !crate::model::plan_hash::is_approved(&plan.hash, approved) => {
+            let message = format!(
+                "the plan is {} now, and not what was approved: look at it again with --plan",
+                &plan.hash[..crate::model::plan_hash::SHORTEST_PREFIX]
+            );
+            Err(ApiError::new(ErrorCode::Precondition, message).on_field("approve"))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn pace(pilot: i32, wave_percent: i32) -> Pace {
+        Pace { pilot, wave_percent, width: 4, stop_after: "3".to_owned(), manual: false }
+    }
+
+    #[test]
+    fn waves_hold_all_tenants_the_pilot_first() {
+        assert_eq!(waves(0, &pace(1, 10)), [0_u64; 0]);
+        assert_eq!(waves(1, &pace(1, 10)), [1]);
+        assert_eq!(waves(3, &pace(1, 10)), [1, 1, 1]);
+        assert_eq!(waves(101, &pace(1, 10)), [1, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10]);
+        assert_eq!(waves(8, &pace(2, 50)), [2, 3, 3]);
+        assert_eq!(waves(8, &pace(20, 50)), [8]);
+        assert_eq!(waves(5_001, &pace(1, 100)), [1, 5_000]);
+    }
+
+    #[test]
+    fn a_limit_is_a_number_or_a_percentage() {
+        assert!(
+            Limit::parse("3").unwrap().is_reached(3, 1_000) && !Limit::parse("3").unwrap().is_reached(2, 2)
+        );
+        let percent = Limit::parse("2%").unwrap();
+        assert!(percent.is_reached(2, 100) && !percent.is_reached(1, 100) && !percent.is_reached(0, 0));
+        for wrong in ["", "0", "-1", "+3", "3 %", "101%", "0%", "x", "99999999999"] {
+            assert_eq!(Limit::parse(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! One tenant of an upgrade: whether its turn makes sense, and its operation from beginning to end.
+
+use std::sync::Arc;
+
+use tenantry_protocol::id::{TenantId, UpgradeId};
+use tenantry_protocol::operation::OperationState;
+use tenantry_protocol::tenant::state::TenantStage;
+use tenantry_protocol::tenant::{Tenant, TenantState};
+use tenantry_protocol::upgrade::UnitState;
+
+use crate::commands::App;
+use crate::commands::tenants::upgrade::arguments_to;
+use crate::model::blueprint::Blueprint;
+use crate::model::operation::Kind;
+use crate::pipeline::{Actor, Asked, ChangeJob};
+use crate::postgres::control::{tenants, upgrade_units};
+use crate::postgres::{Error, Result};
+
+/// How long a tenant waits to which something else is being done.
+const BUSY_PAUSE_S: f64 = 1.0;
+
+/// What all tenants of an upgrade have in common.
+#[derive(Debug)]
+pub(super) struct Brief {
+    pub(super) id: UpgradeId,
+    pub(super) to: Arc<Blueprint>,
+    /// Who asked for the upgrade.
+    pub(super) actor: Actor,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum UnitTurn {
+    /// The tenant has the version, or waits for another turn.
+    Over,
+    Failed,
+    /// The target does not answer; nothing was begun.
+    TargetDown,
+}
+
+/// Gives the tenant its turn.
+pub(super) async fn take_turn(
+    app: &Arc<App>,
+    brief: &Brief,
+    id: TenantId,
+    ask_target: bool,
+) -> Result<UnitTurn> {
+    let Some(tenant) = tenants::by_id(app.control.pool(), id).await? else {
+        return settle(app, brief, id, UnitState::Skipped, Some("there is no such tenant")).await;
+    };
+    if tenant.version >= brief.to.version {
+        return settle(app, brief, id, UnitState::Current, None).await;
+    }
+    if !matches!(tenant.state, TenantState::Active | TenantState::Suspended) {
+        return pass_over(app, brief, &tenant).await;
+    }
+    let Ok(target) = app.target(tenant.target.as_str()) else { return Ok(UnitTurn::TargetDown) };
+    if ask_target && target.acquire().await.is_err() {
+        return Ok(UnitTurn::TargetDown);
+    }
+    let arguments = match arguments_to(app, &tenant, &brief.to).await {
+        Ok(arguments) => arguments,
+        Err(refusal) => {
+            settle(app, brief, id, UnitState::Failed, Some(&refusal.message)).await?;
+            return Ok(UnitTurn::Failed);
+        }
+    };
+    let build = tenants::build_of(app.control.pool(), id).await?;
+    let Some(build) = build else {
+        return settle(app, brief, id, UnitState::Skipped, Some("it has no build on record")).await;
+    };
+    let job = ChangeJob {
+        actor: brief.actor.clone(),
+        kind: Kind::Upgrade,
+        tenant,
+        target: Arc::clone(target),
+        build,
+        arguments,
+        secret: None,
+        asked: Asked { upgrade: Some(brief.id), ..Asked::default() },
+    };
+    // The engine's own task runs it, so that a pause or the end of this daemon's term leaves nothing half begun.
+    let operation = match Box::pin(app.engine.change(job)).await {
+        Ok(Some(operation)) => operation,
+        // Its state changed meanwhile, or the upgrade was paused.
+        Ok(None) => return defer(app, brief, id).await,
+        Err(Error::Busy) => {
+            app.let_verification_end(id).await;
+            return defer(app, brief, id).await;
+        }
+        Err(error) => return Err(error),
+    };
+    let ended = app.engine.end_of(operation.id).await;
+    let is_done = ended.is_none_or(|operation| operation.state == OperationState::Succeeded);
+    Ok(if is_done { UnitTurn::Over } else { UnitTurn::Failed })
+}
+
+/// A tenant whose state allows no upgrade: it is skipped, or it waits until something else that is done to it has ended.
+async fn pass_over(app: &App, brief: &Brief, tenant: &Tenant) -> Result<UnitTurn> {
+    let (stage, slug) = (tenant.state.stage(), &tenant.slug);
+    let reason = match stage {
+        TenantStage::Provisioning => return defer(app, brief, tenant.id).await,
+        TenantStage::Retiring => {
+            format!("it is being retired: `tenantry tenant resume {slug}` takes that back")
+        }
+        TenantStage::NeedsAttention => format!("it needs attention: see `tenantry tenant show {slug}`"),
+        stage => format!("it is {}", stage.name()),
+    };
+    settle(app, brief, tenant.id, UnitState::Skipped, Some(&reason)).await
+}
+
+async fn settle(
+    app: &App,
+    brief: &Brief,
+    id: TenantId,
+    state: UnitState,
+    reason: Option<&str>,
+) -> Result<UnitTurn> {
+    let mut tx = app.control.begin().await?;
+    upgrade_units::settle(&mut tx, brief.id, id, state, reason).await?;
+    tx.commit().await.map_err(crate::postgres::error::doing("settle the tenant's part"))?;
+    Ok(UnitTurn::Over)
+}
+
+async fn defer(app: &App, brief: &Brief, id: TenantId) -> Result<UnitTurn> {
+    let mut tx = app.control.begin().await?;
+    upgrade_units::defer(&mut tx, brief.id, id, BUSY_PAUSE_S).await?;
+    tx.commit().await.map_err(crate::postgres::error::doing("defer the tenant's part"))?;
+    Ok(UnitTurn::Over)
+}
