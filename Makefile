@@ -4,7 +4,7 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test torture isolation tidy-proof audit-proof fuzz bench coverage pictures fixture build lint doc deny fmt deps test-deps
+.PHONY: demo test torture isolation tidy-proof audit-proof upgrade-proof fuzz bench coverage pictures fixture build lint doc deny fmt deps test-deps
 
 # The demo reads this terminal: with one it opens the console, without one it prints a summary.
 # Built quickly rather than optimised: see the profile in Cargo.toml.
@@ -46,6 +46,12 @@ tidy-proof: test-deps
 audit-proof: test-deps
 	cargo build --release --workspace
 	cargo test --release --workspace --test audit -- $(AUDIT)
+
+# Upgrades of many tenants beside the least that PostgreSQL needs, with blockers, pauses and crashes; measured, so in release.
+# UPGRADE="--part fleet --tenants 200" does less of it.
+upgrade-proof: test-deps
+	cargo build --release --workspace
+	cargo test --release --workspace --test upgrades -- $(UPGRADE)
 
 # Ours beside the least that PostgreSQL needs, interleaved; BENCH="--rounds 5 --tenants 100 --blueprint PATH" changes it.
 bench: test-deps
