@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use super::blueprint::{Blueprint, Checksum, Migration, is_versioned};
+use tenantry_protocol::blueprint::Tenancy;
+
+use super::blueprint::{Blueprint, Checksum, Migration, first_word, is_versioned};
 
 /// Why a placement cannot be brought to a version. Each names the file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +25,11 @@ pub enum Obstacle {
         "{file} has VACUUM FULL, which locks a table in use for as long as it takes to write it anew: leave it out"
     )]
     Locks { file: String },
+    #[error(
+        "{file} changes data ({statement} …), which in shared tables would reach the pool's own rows alone and those of no tenant: let \
+         the application fill the column, or a job that runs as each tenant"
+    )]
+    Data { file: String, statement: String },
 }
 
 /// The newest run of a file, in a placement's history.
@@ -88,10 +95,25 @@ pub fn pending<'b>(
             !is_same || !(row.is_ours || had(&file.path))
         })
     }));
+    if blueprint.tenancy == Tenancy::Shared
+        && let Some(obstacle) = pending.iter().find_map(|file| data_in(file))
+    {
+        return Err(vec![obstacle]);
+    }
     match obstacle_of(&pending, part) {
         Some(obstacle) => Err(vec![obstacle]),
         None => Ok(pending),
     }
+}
+
+/// The first statement of the file that does more than define something.
+fn data_in(file: &Migration) -> Option<Obstacle> {
+    const DEFINITIONS: [&str; 5] = ["create", "alter", "drop", "comment", "reindex"];
+    file.statements.iter().find_map(|one| {
+        let word = first_word(&one.text).to_lowercase();
+        let is_definition = DEFINITIONS.contains(&word.as_str());
+        (!is_definition).then(|| Obstacle::Data { file: file.path.clone(), statement: word })
+    })
 }
 
 /// Why these files cannot run on a placement that is in use.

@@ -76,6 +76,8 @@ pub(super) struct ChangeRun {
     pub(super) open: Option<Build>,
     /// Watches the locks of an upgrade. None for other changes, and if the target has not been reached yet.
     pub(super) warden: Option<Warden>,
+    /// The placements of the tenants whose shared tables the upgrade changed, the tenant's own among them.
+    pub(super) members: Vec<PlacementName>,
     pub(super) report: Option<IsolationReport>,
 }
 
@@ -141,6 +143,8 @@ impl Run {
     pub(super) fn rebuild(&mut self) -> Option<(TenantId, OperationId)> {
         let Self::Provision(run) = self else { return None };
         run.mark.build = OperationId::generate();
+        // The pool may have another version meanwhile.
+        run.pool = None;
         Some((run.tenant.id, run.mark.build))
     }
 
@@ -220,6 +224,14 @@ impl Run {
                 run.warden = place.reserve(&run.target, locks).await.map(Warden::new);
             }
             _ => {}
+        }
+    }
+
+    /// The placements of the tenants that have the new version with this one.
+    pub(super) fn members(&self) -> &[PlacementName] {
+        match self {
+            Self::Provision(_) => &[],
+            Self::Change(run) => &run.members,
         }
     }
 
@@ -327,6 +339,7 @@ impl ChangeRun {
             secret,
             open: None,
             warden: None,
+            members: Vec::new(),
             report: None,
         }
     }

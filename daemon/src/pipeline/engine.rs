@@ -371,6 +371,7 @@ impl Engine {
             about: drive.about(operation),
             before: &drive.run.before(),
             arguments: drive.run.arguments(),
+            members: drive.run.members(),
             journal: &drive.journal,
             report: drive.run.report().filter(|_| is_end),
             recovered: drive.recovered,

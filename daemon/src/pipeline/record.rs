@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::isolation::IsolationReport;
+use tenantry_protocol::name::PlacementName;
 use tenantry_protocol::operation::{Failure, Operation, OperationState};
 use tenantry_protocol::tenant::TenantState;
 use tenantry_protocol::tenant::state::TenantStage;
@@ -178,6 +179,8 @@ pub(super) struct OperationOutcome<'a> {
     /// The tenant's state before the operation.
     pub(super) before: &'a TenantState,
     pub(super) arguments: Option<&'a OperationArguments>,
+    /// The placements of the tenants that have the new version of the shared tables.
+    pub(super) members: &'a [PlacementName],
     /// What happened since the journal was last written.
     pub(super) journal: &'a [Event],
     pub(super) report: Option<&'a IsolationReport>,
@@ -277,7 +280,7 @@ async fn write_outcome(trail: &Trail, outcome: &OperationOutcome<'_>) -> Result<
     if let (OperationState::Succeeded, Some(version)) =
         (&operation.state, arguments.and_then(|arguments| arguments.version))
     {
-        tenants::set_version(&mut tx, operation.tenant_id, version).await?;
+        tenants::set_version(&mut tx, operation.tenant_id, outcome.members, version).await?;
     }
     record_login(&mut tx, operation, kind, arguments).await?;
     if kind == Kind::Upgrade && phase == Phase::End {

@@ -77,7 +77,7 @@ impl From<crate::fault::Broken> for StepError {
 }
 
 /// SQLSTATE of a lock that somebody else holds.
-const LOCK_NOT_AVAILABLE: &str = "55P03";
+pub(super) const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// What a retry can do about an error of an undo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -38,6 +38,9 @@ pub enum Error {
     /// Another build has made the pool meanwhile.
     #[error("the pool exists already")]
     PoolExists,
+    /// The pool was brought to another version meanwhile.
+    #[error("the shared tables were brought to another version meanwhile")]
+    PoolMoved,
     /// The audit trail is not what this daemon wrote, so nothing is changed on top of it.
     #[error("{0}")]
     Distrusted(String),
@@ -216,7 +219,7 @@ impl Error {
                 || server.is_concurrent_update()
         };
         self.is_unreachable()
-            || matches!(self, Self::LeaseLapsed | Self::Unanchored(_))
+            || matches!(self, Self::LeaseLapsed | Self::Unanchored(_) | Self::PoolMoved)
             || self.server().as_ref().is_some_and(passing)
     }
 

@@ -40,6 +40,31 @@ end
 $tenantry$;
 ";
 
+/// Like [`COVER`], for the tables that are not covered yet: the others are in use, and would be locked.
+pub const COVER_NEW: &str = "\
+do $tenantry$
+declare
+    one record;
+    own constant text := 'tenant_id = (select me.tenant_id from tenantry.pool_member me where me.role = current_user and me.is_open)';
+begin
+    for one in select c.oid::regclass::text as name from pg_class c
+               where c.relnamespace = '{placement}'::regnamespace and c.relkind in ('r', 'p')
+                 and not exists (select from pg_policy p where p.polrelid = c.oid and p.polname = 'tenantry_tenant') loop
+        execute format('alter table only %s alter column tenant_id set default tenantry_ext.tenantry_tenant(), '
+                       'enable row level security, force row level security', one.name);
+        execute format('create policy tenantry_tenant on %s using (%s) with check (%s)', one.name, own, own);
+    end loop;
+end
+$tenantry$;
+";
+
+/// What the files of an upgrade create belongs to all tenants, until [`CLOSE_POOL`].
+pub const OPEN_POOL: &str = "\
+alter default privileges for role {placement} in schema {placement} grant select, insert, update, delete on tables to {placement}_app;
+alter default privileges for role {placement} in schema {placement} grant usage, select on sequences to {placement}_app;
+alter default privileges for role {placement} in schema {placement} grant execute on functions to {placement}_app;
+";
+
 /// Functions that the daemon calls with the rights of the pool's owner. They belong to the owner but are in a schema
 /// that it cannot enter, so that it can neither replace nor alter them, whatever runs in its name. The first one
 /// fails with 55006 if deferred triggers of the pool's tables are pending, and changes nothing. The second one

@@ -157,6 +157,11 @@ pub const TARGET: Schema = Schema {
             name: "0010_history.sql",
             sql: include_str!("../../../migrations/target/0010_history.sql"),
         },
+        OwnMigration {
+            number: 11,
+            name: "0011_pool_upgrades.sql",
+            sql: include_str!("../../../migrations/target/0011_pool_upgrades.sql"),
+        },
     ],
 };
 

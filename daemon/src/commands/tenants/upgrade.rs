@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::name::BlueprintVersion;
 use tenantry_protocol::plan::Severity;
@@ -102,13 +101,6 @@ fn check(tenant: &Tenant, to: &Blueprint) -> Result<(), ApiError> {
             to.tenancy.name(),
             tenant.slug,
             tenant.tenancy.name()
-        ));
-    }
-    if to.tenancy == Tenancy::Shared {
-        return refuse(format!(
-            "{} shares its tables with other tenants of {} {}, which would change with it: this release upgrades tenants \
-             with a schema or a database of their own",
-            tenant.slug, to.name, tenant.version
         ));
     }
     Ok(())

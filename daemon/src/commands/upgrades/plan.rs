@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
-use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::name::{BlueprintName, BlueprintVersion, Slug, TargetName};
 use tenantry_protocol::plan::{Finding, Severity};
@@ -54,11 +53,6 @@ pub(super) async fn look(app: &App, request: &UpgradeRequest) -> Result<PlannedU
     let counted = counted.await.map_err(errors::control)?;
     let mut from = Vec::new();
     let mut findings = Vec::new();
-    if to.tenancy == Tenancy::Shared && !counted.is_empty() {
-        let message = "its tenants share their tables, which would change for all at once: this release upgrades tenants with a \
-                       schema or a database of their own";
-        findings.push(Finding::new(Severity::Error, "shared_tenancy", message.to_owned()));
-    }
     for (version, tenants) in counted {
         let earlier = Arc::clone(&app.blueprint(&name, Some(version)).await?.blueprint);
         let files = files_between(&earlier, &to, &mut findings);

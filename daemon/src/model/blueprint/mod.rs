@@ -33,7 +33,7 @@ pub use checksum::{Checksum, ChecksumError};
 pub use lint::{OutsideWork, work_of};
 pub use manifest::{CONNECTION_LIMIT, MANIFEST, TEMP_FILE_LIMIT};
 pub use parse::{Parsed, parse};
-pub use split::{Statement, statements};
+pub use split::{Statement, first_word, statements};
 pub use split_error::{SplitError, SplitProblem};
 
 /// A file of a blueprint's folder, uploaded by a client or built in.

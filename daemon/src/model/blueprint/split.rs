@@ -25,6 +25,14 @@ impl Statement {
     }
 }
 
+/// The first word of a statement, behind its comments; empty if it begins with something else.
+pub fn first_word(statement: &str) -> &str {
+    match Lexer::new(statement).next() {
+        Ok(Some(token)) if token.kind == TokenKind::Word => &statement[token.start..token.end],
+        _ => "",
+    }
+}
+
 /// The statements of a file, in order; empty statements are left out.
 pub fn statements(sql: &str) -> Result<Vec<Statement>, SplitError> {
     Ok(split(sql)?.into_iter().map(|piece| piece.statement).collect())

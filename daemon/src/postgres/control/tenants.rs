@@ -186,12 +186,22 @@ pub async fn update(
     .map_err(doing("update the tenant"))
 }
 
-/// Notes which version of its blueprint the tenant has from now on.
-pub async fn set_version(tx: &mut PgConnection, id: TenantId, version: BlueprintVersion) -> Result<()> {
-    sqlx::query("update control.tenant set major = $2, minor = $3, updated_at = now() where id = $1")
+/// Notes which version of its blueprint the tenant has from now on, and with it the tenants of these placements, which share its
+/// tables.
+pub async fn set_version(
+    tx: &mut PgConnection,
+    id: TenantId,
+    members: &[PlacementName],
+    version: BlueprintVersion,
+) -> Result<()> {
+    let members: Vec<&str> = members.iter().map(PlacementName::as_str).collect();
+    sqlx::query(
+        "update control.tenant set major = $2, minor = $3, updated_at = now() where id = $1 or placement = any ($4)",
+    )
         .bind(id.as_uuid())
         .bind(i32::from(version.major()))
         .bind(i32::from(version.minor()))
+        .bind(members)
         .execute(tx)
         .await
         .map(|_| ())

@@ -8,7 +8,7 @@ use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool};
 use tenantry_protocol::brief;
 use tenantry_protocol::id::{OperationId, TenantId, UpgradeId};
-use tenantry_protocol::name::{BlueprintName, BlueprintVersion, Slug, TargetName};
+use tenantry_protocol::name::{BlueprintName, BlueprintVersion, PlacementName, Slug, TargetName};
 use tenantry_protocol::upgrade::{UnitState, UpgradeUnit};
 use uuid::Uuid;
 
@@ -302,4 +302,15 @@ pub async fn behind(
     .await
     .map_err(doing("count the tenants that are behind"))?;
     rows.iter().map(|row| Ok((version(row)?, read::<i64>(row, "tenants")?.unsigned_abs()))).collect()
+}
+
+/// How many of these placements belong to tenants of this registry.
+pub async fn known_placements(pool: &PgPool, placements: &[PlacementName]) -> Result<usize> {
+    let placements: Vec<&str> = placements.iter().map(PlacementName::as_str).collect();
+    let known: i64 = sqlx::query_scalar("select count(*) from control.tenant where placement = any ($1)")
+        .bind(placements)
+        .fetch_one(pool)
+        .await
+        .map_err(doing("look for the pool's tenants"))?;
+    Ok(usize::try_from(known).unwrap_or_default())
 }

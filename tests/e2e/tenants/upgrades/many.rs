@@ -227,3 +227,9 @@ async fn another_daemon_goes_on_where_a_killed_one_stopped_and_does_nothing_twic
     let twice: i64 = sqlx::query_scalar(twice).fetch_one(&mut env.target().await).await.unwrap();
     assert_eq!(twice, 0);
 }
+
+/// Cancels the upgrade, if it is open, and returns the version that `acme` has.
+pub(super) async fn cancel_open(env: &Env) -> String {
+    env.tenantry(&["upgrade", "cancel"]).await;
+    env.tenant("acme").await.tenant.version.to_string()
+}

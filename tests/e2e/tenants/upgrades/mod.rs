@@ -2,6 +2,7 @@
 
 mod many;
 mod refused;
+mod shared;
 
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,6 @@
 //! Upgrades that are refused or cut short: by whom, what is said, and what is left.
 
 use tenantry_harness::{Env, Folder};
-use tenantry_protocol::operation::OperationKind;
 
 use super::{first, first_again, history, second, shop};
 
@@ -175,17 +174,4 @@ async fn an_upgrade_is_done_again_as_the_tenant_is_then() {
     again.assert_says(&["1.1 is earlier"]);
     let tenant = env.tenant("acme").await.tenant;
     assert_eq!((tenant.display_name.as_str(), tenant.version.to_string().as_str()), ("Renamed", "1.2"));
-}
-
-#[tokio::test]
-async fn tenants_of_shared_tables_are_refused_before_anything_begins() {
-    let env = Env::new().await;
-    let shared = Folder::shared(&env.dir, "together", "1.0")
-        .migration("items", "create table items (tenant_id uuid, id int, primary key (tenant_id, id));");
-    env.add_blueprint(shared.path()).await;
-    env.provision_of("acme", "together").await;
-    let refused = env.tenantry(&["tenant", "upgrade", "acme"]).await.assert_status(5);
-    refused.assert_says(&["shares its tables with other tenants"]);
-    let operations = env.tenant("acme").await.operations;
-    assert!(operations.iter().all(|one| one.kind != OperationKind::Upgrade), "{operations:?}");
 }

@@ -8,6 +8,7 @@ use tenantry_protocol::plan::PlanSql;
 use crate::pipeline::context::ProvisionRun;
 use crate::pipeline::plan_sql::{Recipe, ours};
 use crate::pipeline::step_error::StepError;
+use crate::pipeline::steps::build::pool::identity;
 use crate::pipeline::steps::{Attempt, BuildStep, StepFuture};
 use crate::postgres::pool_ddl;
 
@@ -22,7 +23,8 @@ impl BuildStep for Join {
         Box::pin(async {
             let pool = run.pool.clone().ok_or(StepError::OutOfOrder { lacks: "the shared tables" })?;
             let (mark, tenant) = (run.mark, run.tenant.id);
-            Ok(run.open_build()?.join(mark, &pool, tenant).await?)
+            let identity = identity(&run.blueprint);
+            Ok(run.open_build()?.join(mark, (&pool, &identity), tenant).await?)
         })
     }
 }

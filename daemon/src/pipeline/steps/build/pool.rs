@@ -23,7 +23,8 @@ use crate::postgres::Error;
 use crate::postgres::pool_ddl;
 use crate::postgres::preparation;
 use crate::postgres::target::marker::Mark;
-use crate::postgres::tenancy::shared::pools::{self, Identity};
+use crate::postgres::tenancy::shared::pool_identity::Identity;
+use crate::postgres::tenancy::shared::pools;
 use crate::postgres::tenancy::shared::shared_names;
 use crate::postgres::tenant_ddl;
 
@@ -124,7 +125,7 @@ fn refuse(problems: Vec<String>) -> Result<(), StepError> {
     if problems.is_empty() { Ok(()) } else { Err(StepError::Uncovered(problems)) }
 }
 
-fn identity(blueprint: &Blueprint) -> Identity {
+pub(in crate::pipeline) fn identity(blueprint: &Blueprint) -> Identity {
     Identity {
         blueprint: blueprint.name.to_string(),
         version: blueprint.version.to_string(),

@@ -11,6 +11,7 @@ use tenantry_protocol::id::TenantId;
 use tenantry_protocol::name::PlacementName;
 use uuid::Uuid;
 
+use super::pool_identity::{self, Identity};
 use super::pool_rules::{self, RULES_VERSION, Stage};
 use crate::postgres::build::runner::{Build, Deferral};
 use crate::postgres::connections::execute::execute;
@@ -26,15 +27,6 @@ use crate::postgres::tenant_ddl::LoginLimits;
 /// How long to wait for another build of the same pool before checking whether it is still running.
 const COURTESY: Duration = Duration::from_millis(500);
 
-/// Identifies a pool by the blueprint's version, and also by its content, in case two registries share a target.
-#[derive(Debug, Clone)]
-pub struct Identity {
-    pub blueprint: String,
-    pub version: String,
-    /// SHA-256 in hexadecimal.
-    pub checksum: String,
-}
-
 /// Whether a tenant's own roles can use its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::postgres) enum Door {
@@ -47,7 +39,7 @@ pub(in crate::postgres) enum Door {
 pub async fn named(target: &Target, identity: &Identity) -> Result<Option<PlacementName>> {
     let mut connection = target.acquire().await?;
     let found: Option<String> = sqlx::query_scalar(
-        "select placement from tenantry.pool where blueprint = $1 and version = $2 and checksum = $3",
+        "select placement from tenantry.pool where blueprint = $1 and version = $2 and checksum = $3 and is_open",
     )
     .bind(&identity.blueprint)
     .bind(&identity.version)
@@ -358,7 +350,13 @@ impl Build {
     }
 
     /// From here on, the roles stand for the tenant, and files run in the pool's schema.
-    pub async fn join(&mut self, mark: Mark, pool: &PlacementName, tenant: TenantId) -> Result<()> {
+    pub async fn join(
+        &mut self,
+        mark: Mark,
+        (pool, identity): (&PlacementName, &Identity),
+        tenant: TenantId,
+    ) -> Result<()> {
+        pool_identity::stay(&mut self.connection, pool, identity).await?;
         sqlx::query(pool_ddl::JOIN)
             .persistent(false)
             .bind(self.placement.as_str())

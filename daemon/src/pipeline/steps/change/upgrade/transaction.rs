@@ -1,0 +1,172 @@
+//! The transaction of an upgrade: its files, what is checked before its COMMIT, and the watch over it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tenantry_protocol::isolation::Depth;
+
+use crate::fault;
+use crate::isolation;
+use crate::model::blueprint::Migration;
+use crate::pipeline::context::ChangeRun;
+use crate::pipeline::step_error::{LOCK_NOT_AVAILABLE, StepError};
+use crate::pipeline::steps::file_account;
+use crate::pipeline::steps::outside_file::Counter;
+use crate::pipeline::tracker::Tracker;
+use crate::postgres::build::owner_login::Blocker;
+use crate::postgres::build::runner::File;
+use crate::postgres::build::standoff;
+use crate::postgres::error::doing;
+use crate::postgres::target::Target;
+use crate::postgres::target::lookout::BuildSession;
+use crate::postgres::tenancy::shared::pool_identity::Identity;
+use crate::postgres::tenancy::shared::pool_upgrade::PoolBefore;
+
+/// How long others may wait for the locks of an attempt.
+const ALLOWED_WAIT: Duration = Duration::from_millis(500);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// An attempt that could not be looked at for this long is ended.
+const BLIND: Duration = Duration::from_secs(2);
+
+/// A pool as it was, and the version that it is to have.
+pub(super) struct PoolChange {
+    pub(super) before: PoolBefore,
+    pub(super) to: Identity,
+}
+
+/// Runs these files in the open transaction, and commits them. All the while it is watched: it ends if somebody waits for it, or if
+/// it takes more of the server's locks than there are for it.
+pub(super) async fn transaction(
+    run: &mut ChangeRun,
+    files: &[&Migration],
+    shared: Option<&PoolChange>,
+    counter: &mut Counter<'_>,
+) -> Result<(), StepError> {
+    let (target, session) = (Arc::clone(&run.target), run.open_build()?.session());
+    let mut warden = run.warden.take();
+    let watched = Watched::default();
+    let work = async {
+        for file in files {
+            watched.now(&file.path);
+            fault::around("upgrade.file", one_file(run, file, counter.tracker)).await?;
+            counter.count();
+        }
+        if let Some(last) = files.last() {
+            let settled = run.open_build()?.check_deferred_triggers().await;
+            settled.map_err(|error| file_account::step_error(last, error))?;
+        }
+        match shared {
+            Some(shared) => close(run, shared).await,
+            None => look(run).await,
+        }
+    };
+    let counted = async {
+        match &mut warden {
+            Some(warden) => warden.watch(&target, &session, work).await,
+            None => Ok(work.await),
+        }
+    };
+    let worked = tokio::select! {
+        biased;
+        worked = counted => match worked {
+            Ok(worked) => worked,
+            Err(crossed) => Err(StepError::Locks { file: watched.file(), crossed }),
+        },
+        () = until_it_holds_up(&target, &session, &watched) => {
+            if let Err(error) = target.lookout().end(&session).await {
+                tracing::warn!(error = %error.explain(), "an upgrade that others wait for could not be ended");
+            }
+            Err(StepError::InTheWay { file: watched.file() })
+        }
+    };
+    run.warden = warden;
+    worked.map_err(|error| watched.explain(error))?;
+    let build = run.take_open()?;
+    let site = run.site();
+    fault::around("upgrade.commit", async { build.commit(site).await.map_err(StepError::from) }).await
+}
+
+/// What is known of a transaction from outside.
+#[derive(Default)]
+struct Watched {
+    /// The file that runs.
+    file: Mutex<String>,
+    /// What it waited for when it was last looked at.
+    blocker: Mutex<Option<Blocker>>,
+}
+
+impl Watched {
+    fn now(&self, file: &str) {
+        file.clone_into(&mut self.file.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn file(&self) -> String {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Names the session that held the lock.
+    fn explain(&self, error: StepError) -> StepError {
+        let is_locked = match &error {
+            StepError::Migration { server, .. } => server.is(LOCK_NOT_AVAILABLE),
+            StepError::Database(error) => error.server().is_some_and(|server| server.is(LOCK_NOT_AVAILABLE)),
+            _ => false,
+        };
+        if !is_locked {
+            return error;
+        }
+        let blocker = self.blocker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        StepError::LockedOut { file: self.file(), blocker }
+    }
+}
+
+async fn one_file(run: &mut ChangeRun, file: &Migration, tracker: &Tracker) -> Result<(), StepError> {
+    let statements: Vec<String> = file.statements.iter().map(|statement| statement.text.clone()).collect();
+    let checksum = file.checksum.to_string();
+    let applied = run
+        .open_build()?
+        .apply(File { path: &file.path, checksum: &checksum, statements: &statements })
+        .await;
+    let duration = applied.map_err(|error| file_account::step_error(file, error))?;
+    tracker.log(file_account::applied(file, duration));
+    Ok(())
+}
+
+/// Covers what is new in a pool, and checks the whole of it.
+async fn close(run: &mut ChangeRun, pool: &PoolChange) -> Result<(), StepError> {
+    let broken = run.open_build()?.close_pool(&pool.before, &pool.to).await?;
+    if broken.is_empty() { Ok(()) } else { Err(StepError::Uncovered(broken)) }
+}
+
+/// Looks through the catalog as the files would leave it: what a new tenant is refused for is not committed here either.
+async fn look(run: &mut ChangeRun) -> Result<(), StepError> {
+    let placement = run.placement().clone();
+    let connection = run.open_build()?.connection();
+    let looked = isolation::look(connection, &placement, &placement, Depth::Core).await;
+    let found = looked.map_err(doing("look through the catalog"))?.findings;
+    if found.is_empty() {
+        return Ok(());
+    }
+    Err(StepError::Opens(found.into_iter().map(|finding| finding.evidence).collect()))
+}
+
+/// Looks until somebody has waited too long for the session, or until nobody could look for some time. Meanwhile it notes what the
+/// session waits for.
+async fn until_it_holds_up(target: &Target, session: &BuildSession, watched: &Watched) {
+    let mut seen = Instant::now();
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        match standoff::look(target, session, ALLOWED_WAIT).await {
+            Ok(now) => {
+                seen = Instant::now();
+                if now.blocker.is_some() {
+                    *watched.blocker.lock().unwrap_or_else(PoisonError::into_inner) = now.blocker;
+                }
+                if now.holds_up {
+                    return;
+                }
+            }
+            Err(_) if seen.elapsed() >= BLIND => return,
+            Err(error) => tracing::debug!(error = %error.explain(), "an upgrade could not be looked at"),
+        }
+    }
+}
