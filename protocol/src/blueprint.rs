@@ -15,6 +15,9 @@ pub struct Blueprint {
     pub version: BlueprintVersion,
     pub title: String,
     pub tenancy: Tenancy,
+    /// For a version with `phase = "contract"`, which takes away what an application used. Absent for all others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract: Option<Contract>,
     /// The settings a tenant of this blueprint has, by name.
     pub settings: BTreeMap<String, Setting>,
     /// Extensions that the target must have.
@@ -53,6 +56,15 @@ impl Tenancy {
             Self::Other => "other",
         }
     }
+}
+
+/// When a tenant may come to a version that takes something away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Contract {
+    /// The version that each tenant must have, or a later one.
+    pub after: BlueprintVersion,
+    /// How long it must have had it, in seconds.
+    pub soak_seconds: u64,
 }
 
 /// A whole number that may be set for each tenant, with its range.

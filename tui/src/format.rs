@@ -25,6 +25,14 @@ pub(crate) fn duration(ms: f64) -> String {
     }
 }
 
+/// A length of time that somebody chose, in the largest unit that it is a whole number of: `7 days`.
+pub(crate) fn chosen(seconds: u64) -> String {
+    let units = [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
+    let (unit, name) =
+        units.into_iter().find(|(unit, _)| seconds.is_multiple_of(*unit)).unwrap_or((1, "second"));
+    counted(seconds / unit, name)
+}
+
 /// How long ago, in one unit: `now`, `12 s`, `4 m`, `3 h`, `9 d`.
 pub(crate) fn age(then: OffsetDateTime, now: OffsetDateTime) -> String {
     let seconds = (now - then).whole_seconds();

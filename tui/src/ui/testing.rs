@@ -185,6 +185,7 @@ fn blueprint() -> Blueprint {
         version: BlueprintVersion::new(1, 0),
         title: "Projects, tasks and time".into(),
         tenancy: Tenancy::Schema,
+        contract: None,
         settings: BTreeMap::from([(
             "connection_limit".into(),
             Setting { title: "connections".into(), default: 20, min: 1, max: 100 },

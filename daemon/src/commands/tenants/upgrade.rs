@@ -9,8 +9,9 @@ use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::name::BlueprintVersion;
 use tenantry_protocol::plan::Severity;
 use tenantry_protocol::tenant::{OperationStarted, Tenant, UpgradeTenantRequest};
+use time::OffsetDateTime;
 
-use crate::model::blueprint::Blueprint;
+use crate::model::blueprint::{Blueprint, Standing, contract_obstacle};
 use crate::model::operation::Kind;
 use crate::pipeline::{OperationArguments, Update, preflight};
 
@@ -103,7 +104,12 @@ fn check(tenant: &Tenant, to: &Blueprint) -> Result<(), ApiError> {
             tenant.tenancy.name()
         ));
     }
-    Ok(())
+    // When the tenant came to its version is not recorded with it, so only an upgrade of all tenants can ask for the soak.
+    let standing = Standing { slug: tenant.slug.as_str(), version: tenant.version, since: None };
+    match contract_obstacle(to, &[standing], OffsetDateTime::now_utc()) {
+        Some(obstacle) => refuse(obstacle.to_string()),
+        None => Ok(()),
+    }
 }
 
 /// The tenant's settings in the new version: those that it has keep their values, new ones take their defaults, and those that

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Range, RangeInclusive};
+use std::time::Duration;
 
 use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::name::{BlueprintName, BlueprintVersion};
@@ -12,6 +13,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::Setting;
+use super::contract::{self, Contract};
 use super::convention::{CONVENTIONS, Convention};
 use super::findings::{FileLine, Findings, shown};
 
@@ -45,7 +47,8 @@ const KNOWN: [KnownSetting; 2] = [
     },
 ];
 
-const KEYS: &str = "name, version, title, tenancy, convention, extensions, seed and [settings.NAME]";
+const KEYS: &str =
+    "name, version, title, tenancy, convention, extensions, seed, phase, after, soak and [settings.NAME]";
 const SETTING_KEYS: &str = "title, default, min and max";
 const CODE: &str = "manifest";
 /// Enough errors to correct a file by. A file that is not TOML at all has one error for each line.
@@ -60,6 +63,8 @@ pub(super) struct Manifest {
     pub(super) tenancy: Option<Tenancy>,
     /// The convention that the manifest names; otherwise the files show it.
     pub(super) convention: Option<Convention>,
+    /// For a version that takes away what an application used.
+    pub(super) contract: Option<Contract>,
     pub(super) settings: BTreeMap<String, Setting>,
     pub(super) extensions: Vec<String>,
     pub(super) seed: Vec<Listed>,
@@ -124,9 +129,12 @@ impl Reader<'_> {
                 "extensions" => manifest.extensions = self.extensions(value),
                 "seed" => manifest.seed = self.seed(value),
                 "settings" => manifest.settings = self.settings(value),
+                // They are read together, below.
+                "phase" | "after" | "soak" => {}
                 _ => self.unknown(key, KEYS),
             }
         }
+        manifest.contract = self.contract(table, manifest.version);
         for (key, example) in [("name", "projects"), ("version", "1.0"), ("title", "Project management")] {
             if table.get(key).is_none() {
                 self.fault(
@@ -195,6 +203,60 @@ impl Reader<'_> {
             self.fault(value.span(), message);
         }
         convention
+    }
+
+    /// `phase`, `after` and `soak`, which go together.
+    fn contract(&mut self, table: &DeTable<'_>, version: Option<BlueprintVersion>) -> Option<Contract> {
+        let Some(phase) = table.get("phase") else {
+            for key in ["after", "soak"] {
+                if let Some(value) = table.get(key) {
+                    let message = format!(
+                        "{key} is for versions with phase = \"contract\": add that line, or remove this one"
+                    );
+                    self.fault(value.span(), message);
+                }
+            }
+            return None;
+        };
+        let text = self.text("phase", phase)?;
+        if text != "contract" {
+            let message = format!(
+                "phase \"{}\" does not exist: a version that takes away what an application used has phase = \"contract\", and \
+                 all others leave the key out",
+                shown(text)
+            );
+            self.fault(phase.span(), message);
+            return None;
+        }
+        let Some(value) = table.get("after") else {
+            let message = "phase = \"contract\" needs the version from which on the application does without what this one takes \
+                           away: add a line such as after = \"1.1\"";
+            self.fault(phase.span(), message);
+            return None;
+        };
+        let after = BlueprintVersion::parse(self.text("after", value)?);
+        let after = after.map_err(|error| self.fault(value.span(), format!("after: {error}"))).ok()?;
+        if version.is_some_and(|version| after >= version) {
+            self.fault(
+                value.span(),
+                format!("after must be an earlier version than this one, and is {after}"),
+            );
+        }
+        Some(Contract { after, soak: self.soak(table)? })
+    }
+
+    fn soak(&mut self, table: &DeTable<'_>) -> Option<Duration> {
+        let Some(value) = table.get("soak") else { return Some(Duration::ZERO) };
+        let text = self.text("soak", value)?;
+        let soak = contract::soak(text);
+        if soak.is_none() {
+            let message = format!(
+                "soak \"{}\" is not a length of time: write a whole number and s, m, h, d or w, as in \"7d\", of at most a year",
+                shown(text)
+            );
+            self.fault(value.span(), message);
+        }
+        soak
     }
 
     /// The texts of a list, each with its line; duplicates are reported and left out.

@@ -7,6 +7,7 @@
 mod built_in;
 mod checksum;
 mod companion;
+mod contract;
 mod convention;
 mod findings;
 mod folder;
@@ -30,6 +31,7 @@ use time::OffsetDateTime;
 
 pub use built_in::built_in;
 pub use checksum::{Checksum, ChecksumError};
+pub use contract::{Contract, ContractObstacle, Standing, contract_obstacle};
 pub use lint::{OutsideWork, work_of};
 pub use manifest::{CONNECTION_LIMIT, MANIFEST, TEMP_FILE_LIMIT};
 pub use parse::{Parsed, parse};
@@ -56,6 +58,8 @@ pub struct Blueprint {
     pub version: BlueprintVersion,
     pub title: String,
     pub tenancy: Tenancy,
+    /// What it asks of tenants, if it takes away what an application used.
+    pub contract: Option<Contract>,
     /// The settings by name; they always include [`CONNECTION_LIMIT`] and [`TEMP_FILE_LIMIT`].
     pub settings: BTreeMap<String, Setting>,
     /// Extensions that the target must have.
@@ -141,6 +145,10 @@ impl Blueprint {
         &self.migrations[self.first_outside()..]
     }
 
+    pub const fn is_contract(&self) -> bool {
+        self.contract.is_some()
+    }
+
     fn first_outside(&self) -> usize {
         self.migrations.iter().position(Migration::is_outside).unwrap_or(self.migrations.len())
     }
@@ -153,6 +161,7 @@ impl Blueprint {
             version: self.version,
             title: self.title.clone(),
             tenancy: self.tenancy,
+            contract: self.contract.map(Contract::to_wire),
             settings: self.settings.iter().map(setting).collect(),
             extensions: self.extensions.clone(),
             migrations: files(&self.migrations),
@@ -188,6 +197,12 @@ impl Migration {
             outside: self.is_outside(),
             sql: (sql == SqlText::Included).then(|| self.content.to_string()),
         }
+    }
+}
+
+impl Contract {
+    const fn to_wire(self) -> wire::Contract {
+        wire::Contract { after: self.after, soak_seconds: self.soak.as_secs() }
     }
 }
 

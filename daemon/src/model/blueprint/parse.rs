@@ -64,6 +64,7 @@ fn read(files: &[SourceFile], findings: &mut Findings) -> Option<Blueprint> {
         name,
         version: manifest.version?,
         tenancy: manifest.tenancy.unwrap_or(Tenancy::Schema),
+        contract: manifest.contract,
         settings: manifest.settings,
         extensions: manifest.extensions,
         migrations,

@@ -98,6 +98,16 @@ fn facts(blueprint: &Stored) -> String {
         format!("  tenancy    {}", blueprint.tenancy.name()),
         format!("  checksum   {}", blueprint.checksum),
     ];
+    if let Some(contract) = &blueprint.contract {
+        let soak = match contract.soak_seconds {
+            0 => String::new(),
+            seconds => format!(" for {}", format::chosen(seconds)),
+        };
+        lines.push(format!(
+            "  contract   when all tenants have had {} or a later version{soak}",
+            contract.after
+        ));
+    }
     if !blueprint.extensions.is_empty() {
         lines.push(format!("  extensions {}", blueprint.extensions.join(", ")));
     }

@@ -71,6 +71,31 @@ fn faults_are_named_with_key_and_line() {
 }
 
 #[test]
+fn a_contract_names_the_version_that_does_without() {
+    let read = |content: &str| read(&format!("{GOOD}{content}"), &mut Findings::default()).contract;
+    let after = BlueprintVersion::new(1, 1);
+    let soak = Duration::from_secs(7 * 86_400);
+    assert_eq!(
+        read("phase = \"contract\"\nafter = \"1.1\"\nsoak = \"7d\"\n"),
+        Some(Contract { after, soak })
+    );
+    let at_once = Contract { after, soak: Duration::ZERO };
+    assert_eq!(read("phase = \"contract\"\nafter = \"1.1\"\n"), Some(at_once));
+    assert_eq!(read(""), None);
+    check(&format!("{GOOD}phase = \"expand\""), &[(4, "phase \"expand\" does not exist")]);
+    check(&format!("{GOOD}phase = \"contract\""), &[(4, "needs the version from which on")]);
+    check(
+        &format!("{GOOD}after = \"1.1\"\nsoak = \"1d\""),
+        &[(4, "after is for versions with"), (5, "soak is for")],
+    );
+    let contract = format!("{GOOD}phase = \"contract\"\nafter = ");
+    check(&format!("{contract}\"1.2\""), &[(5, "must be an earlier version than this one, and is 1.2")]);
+    check(&format!("{contract}\"new\""), &[(5, "after: ")]);
+    check(&format!("{contract}\"1.1\"\nsoak = \"soon\""), &[(6, "soak \"soon\" is not a length of time")]);
+    check(&format!("{contract}\"1.1\"\nsoak = 7"), &[(6, "soak must be a text")]);
+}
+
+#[test]
 fn faults_of_settings_are_named() {
     let setting = |rest: &str| format!("{GOOD}\n[settings.seats]\n{rest}");
     check(&setting("title = \"S\"\ndefault = 1"), &[(5, "settings.seats lacks min, max")]);
