@@ -54,6 +54,12 @@ impl Folder {
         Self::new(parent, name, version).say("tenancy = \"schema\"", "tenancy = \"shared\"")
     }
 
+    /// The version takes something away, from tenants that have `after`.
+    pub fn contract(self, after: &str, soak: Option<&str>) -> Self {
+        let soak = soak.map(|soak| format!("soak = \"{soak}\"\n")).unwrap_or_default();
+        self.say("tenancy =", &format!("phase = \"contract\"\nafter = \"{after}\"\n{soak}tenancy ="))
+    }
+
     /// Changes a line of the manifest.
     fn say(self, before: &str, after: &str) -> Self {
         let manifest = self.dir.join("blueprint.toml");

@@ -14,7 +14,7 @@ use crate::pipeline::Actor;
 use crate::postgres::Error;
 use crate::postgres::control::blueprints;
 
-use super::check::source_files;
+use super::check::{judged, source_files};
 use crate::commands::{App, Caller, errors};
 
 /// The result of storing a version.
@@ -29,7 +29,7 @@ pub async fn blueprint_add(
     caller: &Caller,
     request: BlueprintUpload,
 ) -> Result<BlueprintReport, ApiError> {
-    let parsed = blueprint::parse(&source_files(request));
+    let parsed = judged(app, blueprint::parse(&source_files(request))).await;
     let usable = parsed.findings.iter().all(|finding| finding.severity != Severity::Error);
     let (Some(blueprint), true) = (&parsed.blueprint, usable) else {
         return Ok(report(parsed, false));

@@ -11,7 +11,7 @@ use tenantry_protocol::plan::Severity;
 use tenantry_protocol::tenant::{OperationStarted, Tenant, UpgradeTenantRequest};
 use time::OffsetDateTime;
 
-use crate::model::blueprint::{Blueprint, Standing, contract_obstacle};
+use crate::model::blueprint::{Blueprint, Standing, contract_obstacle, live_findings};
 use crate::model::operation::Kind;
 use crate::pipeline::{OperationArguments, Update, preflight};
 
@@ -30,10 +30,10 @@ pub async fn upgrade_tenant(
     let version = version.map_err(|error| ApiError::invalid("version", error.to_string()))?;
     let tenant = app.find_tenant(&request.slug).await?;
     let to = app.blueprint(&tenant.blueprint, version).await?;
-    let missing = missing_extensions(app, &tenant, &to.blueprint).await?;
+    let obstacles = obstacles(app, &tenant, &to.blueprint).await?;
     let asked = TenantChange { method: "upgrade_tenant", slug: &request.slug, key, same: &same };
     // The tenant is read again when the change begins.
-    change(app, caller, asked, |tenant| Ok((Kind::Upgrade, decide(tenant, &to.blueprint, &missing)?))).await
+    change(app, caller, asked, |tenant| Ok((Kind::Upgrade, decide(tenant, &to.blueprint, &obstacles)?))).await
 }
 
 /// The arguments of an upgrade of the tenant as it is now, or why there can be none.
@@ -52,14 +52,14 @@ pub(in crate::commands) async fn arguments_to(
     tenant: &Tenant,
     to: &Blueprint,
 ) -> Result<OperationArguments, ApiError> {
-    let missing = missing_extensions(app, tenant, to).await?;
-    decide(tenant, to, &missing)
+    let obstacles = obstacles(app, tenant, to).await?;
+    decide(tenant, to, &obstacles)
 }
 
-fn decide(tenant: &Tenant, to: &Blueprint, missing: &[String]) -> Result<OperationArguments, ApiError> {
+fn decide(tenant: &Tenant, to: &Blueprint, obstacles: &[String]) -> Result<OperationArguments, ApiError> {
     check(tenant, to)?;
-    if !missing.is_empty() {
-        return Err(ApiError::new(ErrorCode::Precondition, missing.join("; ")));
+    if !obstacles.is_empty() {
+        return Err(ApiError::new(ErrorCode::Precondition, obstacles.join("; ")));
     }
     let settings = settings_in(tenant, to)?;
     let (display_name, labels) = (tenant.display_name.clone(), tenant.labels.clone());
@@ -68,6 +68,43 @@ fn decide(tenant: &Tenant, to: &Blueprint, missing: &[String]) -> Result<Operati
         version: Some(to.version),
         ..OperationArguments::default()
     })
+}
+
+/// Why the tenant cannot have the version as it and its target are, in sentences.
+async fn obstacles(app: &App, tenant: &Tenant, to: &Blueprint) -> Result<Vec<String>, ApiError> {
+    let mut obstacles = missing_extensions(app, tenant, to).await?;
+    if to.version > tenant.version {
+        let from = app.blueprint(&tenant.blueprint, Some(tenant.version)).await?;
+        obstacles.extend(taken_away(&from.blueprint, to));
+    }
+    Ok(obstacles)
+}
+
+/// What of the tenant's version the new one takes away without saying so, in one sentence.
+fn taken_away(from: &Blueprint, to: &Blueprint) -> Option<String> {
+    const SHOWN: usize = 3;
+    let findings = live_findings(from, to).into_iter().filter(|finding| finding.severity == Severity::Error);
+    let mut found: Vec<String> = findings
+        .map(|finding| {
+            let line = finding.line.map(|line| format!(":{line}")).unwrap_or_default();
+            format!("{}{line}: {}", finding.file.unwrap_or_default(), finding.message)
+        })
+        .collect();
+    if found.is_empty() {
+        return None;
+    }
+    let more = found.len().saturating_sub(SHOWN);
+    found.truncate(SHOWN);
+    if more > 0 {
+        found.push(format!("and {more} more"));
+    }
+    Some(format!(
+        "version {} takes away what the application of {} may use, and does not say phase = \"contract\". Upgrade first to a \
+         version that says so, or give this one that phase: {}",
+        to.version,
+        from.version,
+        found.join("; ")
+    ))
 }
 
 /// What the target lacks of the extensions that the version names, in sentences.

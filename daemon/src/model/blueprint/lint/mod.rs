@@ -5,6 +5,7 @@
 //! which never runs a migration with rights that matter. No protection may be left out because a lint refuses the same
 //! thing.
 
+mod live;
 mod outside;
 mod qualified;
 mod rules;
@@ -23,6 +24,7 @@ use shared_code::SharedCode;
 use tables::Tables;
 use words::Words;
 
+pub use live::live_findings;
 pub use outside::OutsideWork;
 
 /// A statement of several megabytes must not take minutes: the cost of finding a line grows with the statement's length.

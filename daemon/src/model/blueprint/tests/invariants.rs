@@ -44,7 +44,7 @@ pub fn an_upload_gets_an_answer(files: &[SourceFile]) {
     assert_eq!(parse(&blueprint.source_files()).blueprint, Some(blueprint));
 }
 
-fn a_finding_is_safe_and_says_where(finding: &Finding, files: &[SourceFile]) {
+pub fn a_finding_is_safe_and_says_where(finding: &Finding, files: &[SourceFile]) {
     // The only text with several lines is ours, meant to be pasted.
     let told = finding.message.replace(MINIMAL, "").replace("such as\n", "");
     assert!(is_safe_to_print(&told), "{:?}", finding.message);
