@@ -48,7 +48,12 @@ impl Side {
 async fn provision(env: &Env, slug: String) {
     let client = env.rpc().await;
     let start = client.watch(context(), WatchRequest::default()).await.unwrap().unwrap();
-    let request = ProvisionRequest { slug, blueprint: "projects".into(), ..ProvisionRequest::default() };
+    let request = ProvisionRequest {
+        slug,
+        blueprint: "projects".into(),
+        version: Some("1.0".into()),
+        ..ProvisionRequest::default()
+    };
     let operation = client.provision(context(), request).await.unwrap().unwrap().operation;
     let mut cursor = start.cursor;
     loop {

@@ -45,7 +45,7 @@ impl Fleet {
                 "projects-in-databases"
             }
             Tenancy::Shared => "ledger",
-            _ => "projects",
+            _ => "projects@1.0",
         };
         let mut this =
             Self { tenancy, tenants: Vec::new(), core_reports: Vec::new(), core_steps: Vec::new() };

@@ -178,7 +178,8 @@ async fn one_user_cannot_take_all_connections_for_ever() {
 async fn a_client_that_goes_away_in_the_middle_of_a_provision_does_not_stop_it() {
     let env = Env::new().await;
     let mut raw = env.raw_socket().await;
-    raw.send_request(1, "Provision", &json!({"slug": "acme", "blueprint": "projects"})).await;
+    raw.send_request(1, "Provision", &json!({"slug": "acme", "blueprint": "projects", "version": "1.0"}))
+        .await;
     let started = raw.receive().await.expect("it is accepted");
     let id = started["message"]["Ok"]["Provision"]["Ok"]["operation"]["id"].as_str().unwrap().to_owned();
     drop(raw);
@@ -186,7 +187,8 @@ async fn a_client_that_goes_away_in_the_middle_of_a_provision_does_not_stop_it()
 
     // A client that does not even wait for the answer.
     let mut raw = env.raw_socket().await;
-    raw.send_request(1, "Provision", &json!({"slug": "globex", "blueprint": "projects"})).await;
+    raw.send_request(1, "Provision", &json!({"slug": "globex", "blueprint": "projects", "version": "1.0"}))
+        .await;
     drop(raw);
     eventually("globex is active", async || {
         let list = env.tenantry(&["tenant", "list", "--json"]).await.json();

@@ -149,10 +149,11 @@ fn files(dir: &Path, add: &mut impl FnMut(&str, String)) {
 #[tokio::test]
 async fn no_planted_secret_is_anywhere_but_where_it_was_put() {
     let mut planted = Planted::start().await;
-    let create = ["tenant", "create", "acme", "--blueprint", "projects", "--idempotency-key", KEY, "--json"];
+    let create =
+        ["tenant", "create", "acme", "--blueprint", "projects@1.0", "--idempotency-key", KEY, "--json"];
     planted.secret(&create).await;
     planted
-        .tenantry(&["tenant", "create", "globex", "--blueprint", "projects", "--idempotency-key", KEY])
+        .tenantry(&["tenant", "create", "globex", "--blueprint", "projects@1.0", "--idempotency-key", KEY])
         .await
         .assert_status(5);
     planted.outputs.pop();

@@ -62,7 +62,7 @@ async fn a_login_that_somebody_took_the_limit_from_counts_as_all_connections_and
     let checked = env.tenantry(&["target", "check"]).await.assert_status(0);
     assert!(checked.stdout.contains("warning[overcommitted]") && checked.stdout.contains(&told), "{checked}");
     let planned = env
-        .tenantry(&["tenant", "create", "globex", "--blueprint", "projects", "--plan"])
+        .tenantry(&["tenant", "create", "globex", "--blueprint", "projects@1.0", "--plan"])
         .await
         .assert_status(0);
     assert!(planned.stdout.contains(&told), "{planned}");

@@ -41,8 +41,12 @@ async fn a_lost_answer_to_an_intent_leaves_no_operation_that_nobody_runs() {
     let env = prepare().await;
     let client = env.rpc().await;
     demand_a_standby(&env, "nobody").await;
-    let request =
-        ProvisionRequest { slug: "acme".into(), blueprint: "projects".into(), ..ProvisionRequest::default() };
+    let request = ProvisionRequest {
+        slug: "acme".into(),
+        blueprint: "projects".into(),
+        version: Some("1.0".into()),
+        ..ProvisionRequest::default()
+    };
     let (started, ()) = tokio::join!(client.provision(context(), request), lose_the_next_commit(&env));
     let started = started.unwrap().unwrap();
     env.wait_for_operation(&started.operation.id.to_string(), "succeeded").await;

@@ -9,7 +9,7 @@ use tenantry_harness::cli::{self, Output};
 use tenantry_harness::daemon::Daemon;
 use tenantry_harness::{Cluster, Env, Folder, Version, eventually};
 
-const CREATE: [&str; 5] = ["tenant", "create", "acme", "--blueprint", "projects"];
+const CREATE: [&str; 5] = ["tenant", "create", "acme", "--blueprint", "projects@1.0"];
 
 /// Hides the server from where the daemon looks for it, and ends its sessions there.
 async fn hide_server(env: &Env) -> PathBuf {
@@ -120,7 +120,7 @@ async fn a_second_daemon_stands_by_and_takes_over_when_the_first_is_gone() {
         status["health"]["control"]["standing_by_for"].is_null().then_some(())
     })
     .await;
-    at(&socket, &env, &["tenant", "create", "globex", "--blueprint", "projects"]).await.assert_status(0);
+    at(&socket, &env, &["tenant", "create", "globex", "--blueprint", "projects@1.0"]).await.assert_status(0);
     assert!(second.stop().await.status.success());
 }
 

@@ -29,6 +29,7 @@ async fn one_key_sent_many_times_at_once_is_one_operation() {
     let provision = ProvisionRequest {
         slug: "acme".into(),
         blueprint: "projects".into(),
+        version: Some("1.0".into()),
         idempotency_key: Some("k1".into()),
         ..ProvisionRequest::default()
     };
@@ -110,6 +111,7 @@ async fn status_is_quick_while_others_wait_for_a_target_that_is_mute() {
     let plan = ProvisionRequest {
         slug: "acme".into(),
         blueprint: "projects".into(),
+        version: Some("1.0".into()),
         target: Some("mute".into()),
         ..ProvisionRequest::default()
     };

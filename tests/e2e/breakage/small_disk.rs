@@ -95,7 +95,7 @@ async fn a_disk_that_fills_under_a_provision_is_a_clear_error_and_a_clean_slate(
             "create unlogged table note as select repeat('x', 900) as body from generate_series(1, 60000);",
         )
         .await;
-    small.tenantry(&["tenant", "create", "first", "--blueprint", "projects"]).await.assert_status(0);
+    small.tenantry(&["tenant", "create", "first", "--blueprint", "projects@1.0"]).await.assert_status(0);
     small.begin_a_file_of_the_log().await;
     small.fill(16);
     let create = ["tenant", "create", "heavy", "--blueprint", "heavy"];
@@ -111,7 +111,7 @@ async fn a_disk_that_fills_under_a_provision_is_a_clear_error_and_a_clean_slate(
 async fn a_server_that_ends_for_lack_of_room_comes_back_with_it_and_the_provision_goes_on() {
     let small = Small::start("160m").await;
     small.add("slow", "create table note (body text primary key); select pg_sleep(2);").await;
-    small.tenantry(&["tenant", "create", "first", "--blueprint", "projects"]).await.assert_status(0);
+    small.tenantry(&["tenant", "create", "first", "--blueprint", "projects@1.0"]).await.assert_status(0);
     let create = ["tenant", "create", "slow", "--blueprint", "slow", "--no-wait", "--json"];
     let started = small.tenantry(&create).await.assert_status(0).json();
     let id = started["operation"]["id"].as_str().expect("an operation").to_owned();
@@ -144,6 +144,6 @@ async fn a_server_that_ends_for_lack_of_room_comes_back_with_it_and_the_provisio
     .await;
     let tenants = if end == "succeeded" { 3 } else { 2 };
     assert_eq!(small.placements().await, tenants, "{end}: the canary, first, and slow if it is there");
-    small.tenantry(&["tenant", "create", "third", "--blueprint", "projects"]).await.assert_status(0);
+    small.tenantry(&["tenant", "create", "third", "--blueprint", "projects@1.0"]).await.assert_status(0);
     assert!(small.daemon.stop().await.status.success());
 }

@@ -150,7 +150,7 @@ async fn a_tenant_that_could_read_another_never_becomes_active() {
     );
     sqlx::raw_sql(sqlx::AssertSqlSafe(open)).execute(&mut target).await.unwrap();
 
-    let output = env.tenantry(&["tenant", "create", "acme", "--blueprint", "projects"]).await;
+    let output = env.tenantry(&["tenant", "create", "acme", "--blueprint", "projects@1.0"]).await;
     output.assert_status(1).assert_says(&["probe read", "the attack succeeded", "tenantry target check"]);
     let detail = env.tenant("acme").await;
     assert_eq!(detail.tenant.state.name(), "rolled_back");

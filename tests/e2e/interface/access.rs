@@ -106,7 +106,7 @@ async fn a_user_whom_nobody_named_is_denied_and_the_trail_has_it_once() {
 async fn a_viewer_looks_and_changes_nothing() {
     let shared = Shared::start(&format!("[access]\nviewers = [\"{SOMEBODY}\"]\n")).await;
     shared.tenantry_of_somebody(&["tenant", "list"]).await.assert_status(0);
-    let create = ["tenant", "create", "acme", "--blueprint", "projects"];
+    let create = ["tenant", "create", "acme", "--blueprint", "projects@1.0"];
     let denied = shared.tenantry_of_somebody(&create).await.assert_status(4);
     denied.assert_says(&["operator", "viewer", SOMEBODY]);
     let listed = shared.tenantry(&["tenant", "list", "--json"]).await.assert_status(0).json();
@@ -148,7 +148,7 @@ async fn an_operator_is_denied_each_method_of_administrators_and_each_denial_is_
 #[tokio::test]
 async fn an_operator_provisions_under_its_own_name() {
     let shared = Shared::start(&format!("[access]\noperators = [\"{SOMEBODY}\"]\n")).await;
-    let create = ["tenant", "create", "acme", "--blueprint", "projects", "--json"];
+    let create = ["tenant", "create", "acme", "--blueprint", "projects@1.0", "--json"];
     shared.tenantry_of_somebody(&create).await.assert_status(0);
     let trail = shared.tenantry(&["audit", "list", "--json"]).await.assert_status(0).json();
     let made = trail["events"].as_array().unwrap().iter().find(|event| event["action"] == "provision");

@@ -96,14 +96,14 @@ async fn a_target_that_is_down_is_named_and_nothing_stays_reserved() {
     let url = format!("postgres://someone:secret-word@{host}/db");
     env.write_config("", &[("local", env.target_url()), ("down", url)]);
     env.start_daemon().await;
-    let create = ["tenant", "create", "acme", "--blueprint", "projects", "--target", "down", "--json"];
+    let create = ["tenant", "create", "acme", "--blueprint", "projects@1.0", "--target", "down", "--json"];
     let output = env.tenantry(&create).await.assert_status(3).assert_says(&["down"]);
     assert_eq!(output.json()["error"]["code"], "unavailable", "{output}");
     assert!(!output.stderr.contains("secret-word"), "a password is never shown: {output}");
     let check = env.tenantry(&["target", "check"]).await;
     assert_ne!(check.status, 0, "{check}");
     // The name is free, and the other target works.
-    let create = ["tenant", "create", "acme", "--blueprint", "projects", "--target", "local", "--json"];
+    let create = ["tenant", "create", "acme", "--blueprint", "projects@1.0", "--target", "local", "--json"];
     env.tenantry(&create).await.assert_status(0);
 }
 

@@ -174,7 +174,7 @@ async fn every_command_prints_what_its_schema_says() {
         ("status", "status", 0),
         ("tenant list", "tenant list", 0),
         ("tenant create --plan", "tenant create acme --blueprint projects --seed --plan", 0),
-        ("tenant create", "tenant create acme --blueprint projects --label tier=gold", 0),
+        ("tenant create", "tenant create acme --blueprint projects@1.0 --label tier=gold", 0),
         ("tenant create", &format!("tenant create globex --blueprint projects --credentials-file {file}"), 0),
         ("tenant list", "tenant list --all", 0),
         ("tenant show", "tenant show acme", 0),
@@ -207,7 +207,7 @@ async fn every_command_prints_what_its_schema_says() {
     for (name, line, status) in [
         ("tenant rollback", "tenant rollback acme --confirm acme --discard-data", 0),
         ("tenant rollback", "tenant rollback globex --confirm globex --discard-data --no-wait", 0),
-        ("tenant create", "tenant create soon --blueprint projects --no-wait", 0),
+        ("tenant create", "tenant create soon --blueprint projects@1.0 --no-wait", 0),
         ("operation list", "operation list", 0),
         ("audit list", "audit list", 0),
     ] {
@@ -243,7 +243,7 @@ async fn the_demo_prints_what_its_schema_says() {
 async fn every_method_takes_and_answers_what_its_schema_says() {
     let env = Env::new().await;
     let mut checks = Checks::new(&env.dir).await;
-    let acme = json!({ "slug": "acme", "blueprint": "projects" });
+    let acme = json!({ "slug": "acme", "blueprint": "projects", "version": "1.0" });
     let files = json!({ "files": [
         { "path": "blueprint.toml", "content": "name = \"tiny\"\nversion = \"1.0\"\ntitle = \"Tiny\"\ntenancy = \"schema\"\n" },
         { "path": "V1__only.sql", "content": "create table only_one (id bigint primary key);\n" },

@@ -67,7 +67,7 @@ async fn an_ephemeral_daemon_works_and_leaves_nothing() {
     let log_dir = scratch.make_dir("log");
     let daemon =
         Daemon::start_with(&["--ephemeral"], &log_dir, &[("TMPDIR", temporary.to_str().unwrap())]).await;
-    let create = ["tenant", "create", "acme", "--blueprint", "projects", "--json"];
+    let create = ["tenant", "create", "acme", "--blueprint", "projects@1.0", "--json"];
     let made = Provisioned::from(&tenantry(&daemon, &scratch, &create).await.assert_status(0).json());
     assert_eq!(made.tenant.target.as_str(), "local");
     let status = tenantry(&daemon, &scratch, &["status", "--json"]).await.assert_status(0).json();
@@ -85,7 +85,7 @@ async fn tenants_outlive_a_daemon_that_was_killed() {
     let log_dir = scratch.make_dir("log");
     let arguments = ["--state-dir", &state, "--socket", &socket];
     let daemon = Daemon::start(&arguments, &log_dir).await;
-    let create = ["tenant", "create", "acme", "--blueprint", "projects", "--json"];
+    let create = ["tenant", "create", "acme", "--blueprint", "projects@1.0", "--json"];
     let made = Provisioned::from(&tenantry(&daemon, &scratch, &create).await.assert_status(0).json());
     daemon.kill().await;
 
@@ -95,7 +95,7 @@ async fn tenants_outlive_a_daemon_that_was_killed() {
         tenantry(&daemon, &scratch, &["tenant", "show", "acme", "--json"]).await.assert_status(0).json();
     assert_eq!(show["tenant"]["id"], made.tenant.id.to_string(), "{show}");
     assert_eq!(show["tenant"]["state"]["name"], "active");
-    let create = ["tenant", "create", "globex", "--blueprint", "projects", "--json"];
+    let create = ["tenant", "create", "globex", "--blueprint", "projects@1.0", "--json"];
     tenantry(&daemon, &scratch, &create).await.assert_status(0);
     let ended = daemon.stop().await;
     assert!(ended.status.success(), "{}\n{}", ended.status, ended.log);

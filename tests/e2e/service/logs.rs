@@ -109,7 +109,7 @@ async fn the_journal_gets_the_same_ids_as_fields() {
     let daemon = Daemon::run(command, &["--config", config.to_str().unwrap()], &env.dir, &[]).await;
     let daemon = daemon.unwrap_or_else(|ended| panic!("{}", ended.log));
     let socket = daemon.socket().to_str().unwrap().to_owned();
-    let create = ["--socket", &socket, "tenant", "create", "acme", "--blueprint", "projects", "--json"];
+    let create = ["--socket", &socket, "tenant", "create", "acme", "--blueprint", "projects@1.0", "--json"];
     let made = run(tenantry_command(&create, &env.dir)).await.assert_status(0).json();
     let fields = within("the journal has the end of the provisioning", next("an operation ended")).await;
     let of = |name: &str| fields.get(name).map(String::as_str);
@@ -170,7 +170,7 @@ async fn a_panic_is_a_line_of_the_log_like_any_other() {
     let daemon = daemon.unwrap_or_else(|ended| panic!("{}", ended.log));
     let socket = env.dir.join("run/tenantryd.sock");
     let create =
-        ["--socket", socket.to_str().unwrap(), "tenant", "create", "acme", "--blueprint", "projects"];
+        ["--socket", socket.to_str().unwrap(), "tenant", "create", "acme", "--blueprint", "projects@1.0"];
     run(tenantry_command(&create, &env.dir)).await.assert_status(1);
     asked.abort();
 

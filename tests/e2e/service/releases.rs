@@ -68,7 +68,7 @@ async fn a_target_whose_bookkeeping_another_migration_made_takes_no_tenant() {
     let edited = "update tenantry.schema_version set sha256 = repeat('0', 64) where number = 3";
     env.cluster.execute(&env.target_db, edited.to_owned()).await;
     env.start_daemon().await;
-    let output = env.tenantry(&["tenant", "create", "acme", "--blueprint", "projects"]).await;
+    let output = env.tenantry(&["tenant", "create", "acme", "--blueprint", "projects@1.0"]).await;
     output.assert_status(5).assert_says(&[
         "local",
         "0003_close_file.sql",

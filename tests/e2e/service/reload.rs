@@ -22,7 +22,7 @@ async fn reload(shared: &Shared, lines: &str) -> Value {
 #[tokio::test]
 async fn an_operator_who_is_added_may_act_without_a_restart_and_one_who_is_removed_may_not() {
     let shared = Shared::start("").await;
-    let create = ["tenant", "create", "acme", "--blueprint", "projects"];
+    let create = ["tenant", "create", "acme", "--blueprint", "projects@1.0"];
     shared.tenantry_of_somebody(&create).await.assert_status(4);
 
     let read = reload(&shared, &format!("label = \"NEW\"\n[access]\noperators = [\"{SOMEBODY}\"]\n")).await;
@@ -83,7 +83,7 @@ async fn what_takes_a_restart_is_named_and_the_log_gets_its_new_level_at_once() 
     })
     .await;
     assert!(log.contains("limits.lease_ms"), "{log}");
-    shared.tenantry(&["tenant", "create", "acme", "--blueprint", "projects"]).await.assert_status(0);
+    shared.tenantry(&["tenant", "create", "acme", "--blueprint", "projects@1.0"]).await.assert_status(0);
     shared
         .tenantry(&["tenant", "retire", "acme", "--confirm", "acme", "--discard-data"])
         .await

@@ -24,7 +24,7 @@ async fn postgresqls_variables_in_the_environment_change_nothing() {
     ];
     let arguments = ["--config", config.to_str().unwrap()];
     let daemon = Daemon::start_with(&arguments, &env.dir, &misleading).await;
-    let create = ["tenant", "create", "acme", "--blueprint", "projects"];
+    let create = ["tenant", "create", "acme", "--blueprint", "projects@1.0"];
     let mut all = vec!["--socket", daemon.socket().to_str().unwrap()];
     all.extend(create);
     run(tenantry_command(&all, &env.dir)).await.assert_status(0);

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use tenantry_harness::cli::Output;
 use tenantry_harness::{Env, Folder};
 
-const CREATE: [&str; 5] = ["tenant", "create", "acme", "--blueprint", "projects"];
+const CREATE: [&str; 5] = ["tenant", "create", "acme", "--blueprint", "projects@1.0"];
 
 /// Restarts the daemon with one more line for its target.
 async fn configure_target(env: &mut Env, line: &str) {

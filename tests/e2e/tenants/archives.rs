@@ -90,7 +90,7 @@ async fn rows_of(connection: &mut sqlx::PgConnection, schema: &str) -> Vec<(Stri
 #[tokio::test]
 async fn what_a_removed_tenant_had_is_in_its_archive_row_for_row() {
     let env = Env::new().await;
-    let seeded = ["tenant", "create", "acme", "--blueprint", "projects", "--seed", "--json"];
+    let seeded = ["tenant", "create", "acme", "--blueprint", "projects@1.0", "--seed", "--json"];
     let made = Provisioned::from(&env.tenantry(&seeded).await.assert_status(0).json());
     let schema = made.tenant.placement.as_str();
     let mut target = env.target().await;
@@ -154,7 +154,7 @@ async fn an_archive_that_lacks_rows_is_noticed() {
     let script =
         "[ \"$1\" = --version ] || set -- \"$@\" --exclude-table-data=*.users; exec REAL/pg_dump \"$@\"";
     let mut env = Env::new().await;
-    let seeded = ["tenant", "create", "acme", "--blueprint", "projects", "--seed", "--json"];
+    let seeded = ["tenant", "create", "acme", "--blueprint", "projects@1.0", "--seed", "--json"];
     let made = Provisioned::from(&env.tenantry(&seeded).await.assert_status(0).json());
     let dir = fake_programs(&env, script);
     env.restart_with(&format!("[archive]\nbin_dir = \"{}\"\n", dir.display())).await;

@@ -8,7 +8,7 @@ use tenantry_harness::{Cluster, Env, Output, Provisioned, Version, eventually};
 
 /// A tenant with the sample data.
 async fn seeded(env: &Env) -> Provisioned {
-    let create = ["tenant", "create", "acme", "--blueprint", "projects", "--seed", "--json"];
+    let create = ["tenant", "create", "acme", "--blueprint", "projects@1.0", "--seed", "--json"];
     Provisioned::from(&env.tenantry(&create).await.assert_status(0).json())
 }
 

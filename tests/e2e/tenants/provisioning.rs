@@ -128,11 +128,13 @@ async fn a_tenant_is_refused_on_every_table_of_every_other_tenant() {
 #[tokio::test]
 async fn the_same_idempotency_key_gives_the_same_operation_and_another_request_a_conflict() {
     let env = Env::new().await;
-    let create = ["tenant", "create", "acme", "--blueprint", "projects", "--idempotency-key", "k1", "--json"];
+    let create =
+        ["tenant", "create", "acme", "--blueprint", "projects@1.0", "--idempotency-key", "k1", "--json"];
     let first = Provisioned::from(&env.tenantry(&create).await.assert_status(0).json());
     let replay = env.tenantry(&create).await.assert_status(0).json();
     assert_eq!(replay["operation"]["id"], first.operation.id.to_string());
-    let other = ["tenant", "create", "other", "--blueprint", "projects", "--idempotency-key", "k1", "--json"];
+    let other =
+        ["tenant", "create", "other", "--blueprint", "projects@1.0", "--idempotency-key", "k1", "--json"];
     let conflict = env.tenantry(&other).await.assert_status(5).assert_says(&["idempotency key"]);
     assert_eq!(conflict.json()["error"]["code"], "conflict");
     assert_eq!(env.tenantry(&["tenant", "list", "--json"]).await.json()["total"], 1);
@@ -142,7 +144,7 @@ async fn the_same_idempotency_key_gives_the_same_operation_and_another_request_a
 async fn a_taken_name_is_a_conflict_that_says_so() {
     let env = Env::new().await;
     env.provision("acme").await;
-    let output = env.tenantry(&["tenant", "create", "acme", "--blueprint", "projects", "--json"]).await;
+    let output = env.tenantry(&["tenant", "create", "acme", "--blueprint", "projects@1.0", "--json"]).await;
     let error = output.assert_status(5).assert_says(&["acme"]).json();
     assert_eq!((&error["error"]["code"], &error["error"]["field"]), (&"conflict".into(), &"slug".into()));
 }
@@ -190,7 +192,7 @@ async fn a_rollback_cuts_sessions_and_leaves_nothing() {
 #[tokio::test]
 async fn an_approved_plan_runs_only_while_it_is_the_same() {
     let env = Env::new().await;
-    let plan = ["tenant", "create", "acme", "--blueprint", "projects", "--json", "--plan"];
+    let plan = ["tenant", "create", "acme", "--blueprint", "projects@1.0", "--json", "--plan"];
     let hash = env.tenantry(&plan).await.assert_status(0).json()["hash"].as_str().unwrap().to_owned();
     assert_eq!(hash.len(), 64);
     let again = env.tenantry(&plan).await.json();
@@ -203,7 +205,7 @@ async fn an_approved_plan_runs_only_while_it_is_the_same() {
 
     let create = |approve, more: &'static [&'static str]| {
         let mut all =
-            vec!["tenant", "create", "acme", "--blueprint", "projects", "--json", "--approve", approve];
+            vec!["tenant", "create", "acme", "--blueprint", "projects@1.0", "--json", "--approve", approve];
         all.extend(more);
         all
     };
@@ -229,7 +231,7 @@ async fn settings_and_labels_arrive_at_the_tenant() {
             "create",
             "acme",
             "--blueprint",
-            "projects",
+            "projects@1.0",
             "--name",
             "Acme GmbH",
             "--label",
@@ -262,6 +264,7 @@ async fn eight_tenants_at_once_all_become_active() {
             let request = ProvisionRequest {
                 slug: format!("tenant-{number}"),
                 blueprint: "projects".into(),
+                version: Some("1.0".into()),
                 ..ProvisionRequest::default()
             };
             client.provision(context(), request).await.unwrap().unwrap().operation.id.to_string()

@@ -26,7 +26,7 @@ async fn number(env: &Env, sql: String) -> u64 {
 async fn what_is_told_agrees_with_the_server(version: Version) {
     // The test compares snapshots of the whole cluster.
     let env = Env::on(Cluster::private(version)).await;
-    let create = ["tenant", "create", "acme", "--blueprint", "projects", "--seed", "--json"];
+    let create = ["tenant", "create", "acme", "--blueprint", "projects@1.0", "--seed", "--json"];
     env.tenantry(&create).await.assert_status(0);
     let placement = env.tenant("acme").await.tenant.placement;
     let login =

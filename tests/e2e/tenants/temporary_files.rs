@@ -93,7 +93,7 @@ async fn no_tenant_lifts_the_bound_of_its_temporary_files_on_postgresql_18() {
 #[tokio::test]
 async fn where_the_bound_cannot_be_set_plan_and_check_give_the_statement_that_an_administrator_runs() {
     let env = Env::on(Cluster::private(Version::Packaged)).await;
-    let plan = ["tenant", "create", "acme", "--blueprint", "projects", "--plan", "--json"];
+    let plan = ["tenant", "create", "acme", "--blueprint", "projects@1.0", "--plan", "--json"];
     let open = env.tenantry(&plan).await.assert_status(0);
     assert_tells(&open, &["unbounded_temp_files", GRANT, "set temp_file_limit = '{temp_file_limit_mb}MB'"]);
     let acme = env.provision("acme").await;
@@ -111,7 +111,7 @@ async fn where_the_bound_cannot_be_set_plan_and_check_give_the_statement_that_an
     env.tenantry(&["tenant", "update", "acme", "--set", "temp_file_limit_mb=1024"]).await.assert_status(0);
     assert_eq!(limit(&env, &acme.credentials).await, "1GB");
     assert_tells(&check(&env).await, &["tenants' logins are bounded"]);
-    let plan = ["tenant", "create", "initech", "--blueprint", "projects", "--plan", "--json"];
+    let plan = ["tenant", "create", "initech", "--blueprint", "projects@1.0", "--plan", "--json"];
     let closed = env.tenantry(&plan).await.assert_status(0);
     assert!(!closed.stdout.contains("unbounded_temp_files"), "{closed}");
 }

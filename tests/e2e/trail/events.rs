@@ -36,7 +36,7 @@ fn mutations() -> Vec<Call> {
         call("blueprint_add", files, &["blueprint.add"]),
         call(
             "provision",
-            json!({ "slug": "acme", "blueprint": "projects" }),
+            json!({ "slug": "acme", "blueprint": "projects", "version": "1.0" }),
             &["provision.intent", "provision"],
         ),
         call("issue_credentials", acme(), &["credentials.issue.intent", "credentials.issue"]),
@@ -147,7 +147,7 @@ async fn every_mutation_leaves_its_events_under_its_callers_name() {
 #[tokio::test]
 async fn the_events_of_an_operation_say_what_it_was_about() {
     let env = Env::new().await;
-    let request = json!({ "slug": "acme", "blueprint": "projects" }).to_string();
+    let request = json!({ "slug": "acme", "blueprint": "projects", "version": "1.0" }).to_string();
     let mut digests = Vec::new();
     for _ in 0..2 {
         let before = newest(&env).await;

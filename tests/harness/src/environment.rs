@@ -196,9 +196,9 @@ impl Env {
         cli::run(cli::tenantry_command(&all, &self.dir)).await
     }
 
-    /// Provisions a tenant of the built-in blueprint.
+    /// Provisions a tenant of the built-in blueprint, in its first version: one transaction makes all of it.
     pub async fn provision(&self, slug: &str) -> Provisioned {
-        self.provision_of(slug, "projects").await
+        self.provision_of(slug, "projects@1.0").await
     }
 
     pub async fn provision_of(&self, slug: &str, blueprint: &str) -> Provisioned {

@@ -72,7 +72,7 @@ async fn the_probe_is_locked_out_again_after_a_verification() {
 async fn a_tenant_that_takes_all_its_connections_leaves_the_others_theirs() {
     let env = Env::new().await;
     let create =
-        ["tenant", "create", "acme", "--blueprint", "projects", "--set", "connection_limit=5", "--json"];
+        ["tenant", "create", "acme", "--blueprint", "projects@1.0", "--set", "connection_limit=5", "--json"];
     let greedy = Provisioned::from(&env.tenantry(&create).await.assert_status(0).json()).credentials;
     let modest = env.provision("globex").await.credentials;
     let login = PgConnectOptions::new()

@@ -77,7 +77,7 @@ async fn furnish(env: &Env) {
         ("umbrella", "Umbrella"),
         ("wayne", "Wayne Enterprises"),
     ] {
-        let create = ["tenant", "create", slug, "--name", name, "--blueprint", "projects"];
+        let create = ["tenant", "create", slug, "--name", name, "--blueprint", "projects@1.0"];
         env.tenantry(&create).await.assert_status(0);
     }
     let request = TenantChangeRequest { slug: "umbrella".into(), idempotency_key: None };

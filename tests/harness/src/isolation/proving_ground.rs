@@ -35,7 +35,7 @@ pub struct ProvingGround {
 
 impl ProvingGround {
     pub async fn new(version: Version) -> Self {
-        Self::of(version, "projects").await
+        Self::of(version, "projects@1.0").await
     }
 
     /// A proving ground with a tenant of that blueprint.
