@@ -197,7 +197,7 @@ async fn the_whole_journey_is_made_by_keys_alone() {
     assert!(trail.contains("tenant:acme-gmbh") && trail.contains("provision"), "{trail}");
     keys.press(ESCAPE, "c sets a new secret");
     keys.press(ENTER, "isolation");
-    let asked = keys.press("R", "25 tables");
+    let asked = keys.press("R", "26 tables");
     for effect in [made.placement.as_str(), "An archive is made", &login.role, "Acme GmbH"] {
         assert!(asked.contains(effect), "{effect} is not named\n{asked}");
     }

@@ -23,17 +23,27 @@ impl Folder {
         Self { dir, files: 0 }
     }
 
-    /// The built-in blueprint's migrations and data under another name, for tenants with databases of their own.
+    /// The first version of the built-in blueprint under another name, for tenants with databases of their own.
     pub fn projects_in_databases(parent: &Path) -> Self {
-        let this = Self { dir: parent.join("projects-in-databases"), files: 0 };
-        let from = project_dir().join("migrations/blueprints/projects");
+        Self::copied(parent.join("projects-in-databases"), &["projects"])
+    }
+
+    /// All versions of it, the earliest first.
+    pub fn all_projects_in_databases(parent: &Path) -> [Self; 3] {
+        let folders = ["projects", "projects-1.1", "projects-2.0"];
+        [1, 2, 3].map(|last| Self::copied(parent.join(format!("in-databases-{last}")), &folders[..last]))
+    }
+
+    /// The files of these folders, of which a later one has what differs.
+    fn copied(dir: PathBuf, folders: &[&str]) -> Self {
+        let this = Self { dir, files: 0 };
         std::fs::create_dir_all(this.dir.join("seed")).unwrap();
-        for folder in ["", "seed"] {
-            for entry in std::fs::read_dir(from.join(folder)).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_file() {
-                    std::fs::copy(&path, this.dir.join(folder).join(path.file_name().unwrap())).unwrap();
-                }
+        let parts = folders.iter().flat_map(|folder| [(folder, ""), (folder, "seed")]);
+        for (folder, part) in parts {
+            let from = project_dir().join("migrations/blueprints").join(folder).join(part);
+            let Ok(entries) = std::fs::read_dir(from) else { continue };
+            for path in entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+                std::fs::copy(&path, this.dir.join(part).join(path.file_name().unwrap())).unwrap();
             }
         }
         this.say("name = \"projects\"", "name = \"projects-in-databases\"").in_databases()

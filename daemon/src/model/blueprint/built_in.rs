@@ -3,6 +3,8 @@
 //! Invariant: each of them parses without a finding, which a test checks. They are ordinary blueprints: what is refused
 //! in an uploaded blueprint is refused here as well.
 
+use std::collections::BTreeMap;
+
 use super::SourceFile;
 
 const PROJECTS: &[(&str, &str)] = &[
@@ -33,6 +35,42 @@ const PROJECTS: &[(&str, &str)] = &[
     ("seed/demo.sql", include_str!("../../../../migrations/blueprints/projects/seed/demo.sql")),
 ];
 
+/// What 1.1 adds to 1.0, and has in its place.
+const PROJECTS_1_1: &[(&str, &str)] = &[
+    ("blueprint.toml", include_str!("../../../../migrations/blueprints/projects-1.1/blueprint.toml")),
+    (
+        "V10__label_slugs.sql",
+        include_str!("../../../../migrations/blueprints/projects-1.1/V10__label_slugs.sql"),
+    ),
+    (
+        "V11__user_preferences.sql",
+        include_str!("../../../../migrations/blueprints/projects-1.1/V11__user_preferences.sql"),
+    ),
+    (
+        "V12__activity_index.sql",
+        include_str!("../../../../migrations/blueprints/projects-1.1/V12__activity_index.sql"),
+    ),
+    (
+        "V12__activity_index.sql.conf",
+        include_str!("../../../../migrations/blueprints/projects-1.1/V12__activity_index.sql.conf"),
+    ),
+    ("R__board.sql", include_str!("../../../../migrations/blueprints/projects-1.1/R__board.sql")),
+];
+
+/// What 2.0 adds to 1.1, and has in its place.
+const PROJECTS_2_0: &[(&str, &str)] = &[
+    ("blueprint.toml", include_str!("../../../../migrations/blueprints/projects-2.0/blueprint.toml")),
+    (
+        "V13__one_place_for_preferences.sql",
+        include_str!("../../../../migrations/blueprints/projects-2.0/V13__one_place_for_preferences.sql"),
+    ),
+    (
+        "V14__labels_have_slugs.sql",
+        include_str!("../../../../migrations/blueprints/projects-2.0/V14__labels_have_slugs.sql"),
+    ),
+    ("seed/demo.sql", include_str!("../../../../migrations/blueprints/projects-2.0/seed/demo.sql")),
+];
+
 const LEDGER: &[(&str, &str)] = &[
     ("blueprint.toml", include_str!("../../../../migrations/blueprints/ledger/blueprint.toml")),
     ("V1__customers.sql", include_str!("../../../../migrations/blueprints/ledger/V1__customers.sql")),
@@ -45,15 +83,19 @@ const LEDGER: &[(&str, &str)] = &[
     ("seed/demo.sql", include_str!("../../../../migrations/blueprints/ledger/seed/demo.sql")),
 ];
 
-/// The files of each built-in blueprint.
+/// The files of each version of the built-in blueprints, the earlier version of a blueprint first.
 pub fn built_in() -> Vec<Vec<SourceFile>> {
-    [PROJECTS, LEDGER].into_iter().map(source_files).collect()
+    let versions: [&[&[(&str, &str)]]; 4] =
+        [&[PROJECTS], &[PROJECTS, PROJECTS_1_1], &[PROJECTS, PROJECTS_1_1, PROJECTS_2_0], &[LEDGER]];
+    versions.into_iter().map(source_files).collect()
 }
 
-fn source_files(files: &[(&str, &str)]) -> Vec<SourceFile> {
+/// A version's own folder has only what differs from the one before it.
+fn source_files(folders: &[&[(&str, &str)]]) -> Vec<SourceFile> {
+    let files: BTreeMap<&str, &str> = folders.iter().flat_map(|files| files.iter().copied()).collect();
     files
-        .iter()
-        .map(|(path, content)| SourceFile { path: (*path).to_owned(), content: (*content).to_owned() })
+        .into_iter()
+        .map(|(path, content)| SourceFile { path: path.to_owned(), content: content.to_owned() })
         .collect()
 }
 

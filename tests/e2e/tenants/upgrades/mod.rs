@@ -2,6 +2,7 @@
 
 mod live;
 mod many;
+mod projects;
 mod refused;
 mod shared;
 

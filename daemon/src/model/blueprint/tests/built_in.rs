@@ -2,12 +2,14 @@
 //! compiled in. A file that is forgotten in either place fails here.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
 use tenantry_protocol::blueprint::Tenancy;
 
 use super::*;
-use crate::model::blueprint::parse;
+use crate::model::blueprint::{Blueprint, Contract, live_findings, parse};
 
 #[test]
 fn every_built_in_blueprint_is_without_findings() {
@@ -27,9 +29,29 @@ fn projects_is_a_blueprint_of_some_size() {
     assert_eq!(parse(&projects.source_files()).blueprint, Some(projects));
 }
 
+/// The versions of `projects`, the earliest first.
+fn projects() -> [Blueprint; 3] {
+    [0, 1, 2].map(|at: usize| parse(&built_in()[at]).blueprint.unwrap())
+}
+
+#[test]
+fn projects_expands_and_then_contracts() {
+    let [first, second, third] = projects();
+    let versions = [&first, &second, &third].map(|version| version.version.to_string());
+    assert_eq!(versions, ["1.0", "1.1", "2.0"]);
+    assert_eq!([first.contract, second.contract].map(|one| one.is_some()), [false, false]);
+    assert_eq!(third.contract, Some(Contract { after: second.version, soak: Duration::ZERO }));
+    let found = |from: &Blueprint, to: &Blueprint| -> Vec<String> {
+        live_findings(from, to).into_iter().map(|one| format!("{} {}", one.file.unwrap(), one.code)).collect()
+    };
+    // Labels are few; the file says so.
+    assert_eq!(found(&first, &second), ["V10__label_slugs.sql live_unbatched"]);
+    assert_eq!(found(&second, &third), [""; 0]);
+}
+
 #[test]
 fn ledger_is_for_tenants_that_share_its_tables() {
-    let ledger = parse(&built_in()[1]).blueprint.unwrap();
+    let ledger = parse(&built_in()[3]).blueprint.unwrap();
     assert_eq!((ledger.name.as_str(), ledger.tenancy), ("ledger", Tenancy::Shared));
     assert_eq!((ledger.tables, ledger.migrations.len(), ledger.seed.len()), (12, 7, 1));
     assert!(ledger.outside().is_empty());
@@ -39,20 +61,25 @@ fn ledger_is_for_tenants_that_share_its_tables() {
 #[test]
 fn no_file_of_a_folder_is_left_out() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations/blueprints");
-    for files in built_in() {
-        let name = parse(&files).blueprint.unwrap().name;
-        let mut compiled: Vec<String> = files.into_iter().map(|file| file.path).collect();
-        let mut present = Vec::new();
-        for folder in ["", "seed/"] {
-            for entry in std::fs::read_dir(root.join(name.as_str()).join(folder)).unwrap() {
-                let entry = entry.unwrap();
-                if entry.file_type().unwrap().is_file() {
-                    present.push(format!("{folder}{}", entry.file_name().to_str().unwrap()));
-                }
+    let folders: [&[&str]; 4] = [
+        &["projects"],
+        &["projects", "projects-1.1"],
+        &["projects", "projects-1.1", "projects-2.0"],
+        &["ledger"],
+    ];
+    assert_eq!(std::fs::read_dir(&root).unwrap().count(), 4, "each folder is in the list");
+    for (files, folders) in built_in().into_iter().zip(folders) {
+        let compiled: BTreeSet<String> = files.into_iter().map(|file| file.path).collect();
+        let mut present = BTreeSet::new();
+        for (folder, part) in folders.iter().flat_map(|folder| [(folder, ""), (folder, "seed/")]) {
+            // A version may have no seed of its own.
+            let Ok(entries) = std::fs::read_dir(root.join(folder).join(part)) else { continue };
+            for entry in
+                entries.map(|entry| entry.unwrap()).filter(|entry| entry.file_type().unwrap().is_file())
+            {
+                present.insert(format!("{part}{}", entry.file_name().to_str().unwrap()));
             }
         }
-        compiled.sort();
-        present.sort();
         assert_eq!(compiled, present);
     }
 }
