@@ -1,5 +1,5 @@
-//! `demo`: a private daemon with its own PostgreSQL, three sample tenants, then the console, or a table if there is no
-//! terminal.
+//! `demo`: a private daemon with its own PostgreSQL, three sample tenants that are upgraded, then the console, or a table if
+//! there is no terminal.
 //!
 //! Invariant: however the demo ends, the daemon is stopped before this returns.
 
@@ -9,7 +9,7 @@ use std::path::Path;
 
 use tenantry_protocol::isolation::IsolationReport;
 use tenantry_protocol::operation::{Operation, OperationState};
-use tenantry_protocol::tenant::{ProvisionRequest, TenantDetail};
+use tenantry_protocol::tenant::{ProvisionRequest, TenantDetail, UpgradeTenantRequest};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::ephemeral::Daemon;
@@ -19,18 +19,22 @@ use super::output::Output;
 use super::output::document::{Demo, DemoTenant};
 use super::output::progress::Reporter;
 use super::tenant::create::{issue, provision};
-use crate::client::Client;
+use crate::client::{Client, Follower};
 use crate::format;
 use crate::ui;
 
 const BLUEPRINT: &str = "projects";
+/// The version that the tenants are made of, and those that they are brought to, one after the other.
+const FIRST_VERSION: &str = "1.0";
+const LATER_VERSIONS: [&str; 2] = ["1.1", "2.0"];
 const TENANTS: [(&str, &str); 3] =
     [("acme", "Acme GmbH"), ("globex", "Globex Corporation"), ("initech", "Initech")];
 
-/// A sample tenant, and the operation that made it.
+/// A sample tenant, the operation that made it, and those that upgraded it.
 struct Sample {
     detail: TenantDetail,
     operation: Operation,
+    upgrades: Vec<Operation>,
     tables: usize,
     login: String,
 }
@@ -66,6 +70,12 @@ async fn provision_samples(
     for (slug, name) in TENANTS {
         samples.push(Box::pin(provision_sample(output, &client, slug, name)).await?);
     }
+    for sample in &mut samples {
+        for version in LATER_VERSIONS {
+            sample.upgrades.push(Box::pin(upgrade_sample(output, &client, sample, version)).await?);
+        }
+        sample.detail = client.tenant(sample.detail.tenant.slug.to_string()).await?;
+    }
     Ok((socket, samples))
 }
 
@@ -79,6 +89,7 @@ async fn provision_sample(
         slug: slug.to_owned(),
         display_name: Some(name.to_owned()),
         blueprint: BLUEPRINT.to_owned(),
+        version: Some(FIRST_VERSION.to_owned()),
         seed: true,
         ..ProvisionRequest::default()
     };
@@ -89,13 +100,7 @@ async fn provision_sample(
     output.note(&format!("{slug}: plan {hash}, {} steps, {tables} tables", plan.steps.len()));
     request.approve = Some(plan.hash);
     let (mut follower, started) = provision(client, request).await?;
-    let mut reporter = Reporter::new(output);
-    let finished = follower.finish(started.operation, &mut |news| reporter.hear(news)).await;
-    reporter.clear();
-    let operation = finished?;
-    if operation.state != OperationState::Succeeded {
-        return Err(CliError::Failed(Box::new(operation)));
-    }
+    let operation = finish(output, &mut follower, started.operation).await?;
     let credentials = issue(client, slug, None).await?;
     let detail = client.tenant(slug.to_owned()).await?;
     output.note(&format!(
@@ -104,7 +109,41 @@ async fn provision_sample(
         format::isolation(detail.isolation.as_ref()),
         credentials.role
     ));
-    Ok(Sample { detail, operation, tables, login: credentials.role })
+    Ok(Sample { detail, operation, upgrades: Vec::new(), tables, login: credentials.role })
+}
+
+/// Brings the tenant to a later version, while it could be used.
+async fn upgrade_sample(
+    output: Output,
+    client: &Client,
+    sample: &Sample,
+    version: &str,
+) -> Result<Operation, CliError> {
+    let slug = sample.detail.tenant.slug.to_string();
+    let request =
+        UpgradeTenantRequest { slug: slug.clone(), version: Some(version.to_owned()), idempotency_key: None };
+    let mut follower = Follower::begin(client).await?;
+    let started = client.upgrade_tenant(request).await?;
+    let operation = finish(output, &mut follower, started.operation).await?;
+    let took = operation.duration_ms.map(format::duration).unwrap_or_default();
+    output.note(&format!("{slug}: upgraded to {BLUEPRINT} {version} after {took}"));
+    Ok(operation)
+}
+
+/// Follows an operation to its end, which must be a good one.
+async fn finish(
+    output: Output,
+    follower: &mut Follower,
+    operation: Operation,
+) -> Result<Operation, CliError> {
+    let mut reporter = Reporter::new(output);
+    let finished = follower.finish(operation, &mut |news| reporter.hear(news)).await;
+    reporter.clear();
+    let operation = finished?;
+    if operation.state != OperationState::Succeeded {
+        return Err(CliError::Failed(Box::new(operation)));
+    }
+    Ok(operation)
 }
 
 /// Good enough for a summary: counts the statements that begin a line.
@@ -118,6 +157,7 @@ async fn show(output: Output, socket: &Path, samples: &[Sample]) -> Result<(), C
             tenant: &sample.detail.tenant,
             isolation: sample.detail.isolation.as_ref(),
             operation: &sample.operation,
+            upgrades: &sample.upgrades,
         });
         return output.document(&Demo { tenants: tenants.collect() });
     }
@@ -126,7 +166,8 @@ async fn show(output: Output, socket: &Path, samples: &[Sample]) -> Result<(), C
         Box::pin(ui::run(socket.to_owned())).await?;
         return Ok(());
     }
-    let header = ["tenant", "name", "state", "tables", "steps", "isolation", "login", "duration ms"];
+    let header =
+        ["tenant", "name", "state", "version", "tables", "steps", "isolation", "login", "duration ms"];
     output.table(&header, samples.iter().map(row).collect())?;
     output.lines(&closing(samples))
 }
@@ -137,6 +178,7 @@ fn row(sample: &Sample) -> Vec<String> {
         tenant.slug.to_string(),
         tenant.display_name.clone(),
         format::tenant_state(&tenant.state),
+        tenant.version.to_string(),
         sample.tables.to_string(),
         sample.operation.steps.len().to_string(),
         format::isolation(sample.detail.isolation.as_ref()),
@@ -151,11 +193,13 @@ fn closing(samples: &[Sample]) -> String {
     format!(
         "\n{} tenants were provisioned into a real PostgreSQL, each in one transaction: roles, schema, migrations, grants\n\
          and seed appear at once or not at all. Each was then attacked through a login of its own: {} of {} held.\n\
+         They were made of version {FIRST_VERSION} and then brought to {} while they could be used.\n\
          Run `tenantry demo` on a terminal to see them in the console. To keep tenants: start `tenantryd`, then\n\
          `tenantry tenant create acme --blueprint {BLUEPRINT} --seed`.",
         samples.len(),
         held.count(),
-        samples.len()
+        samples.len(),
+        LATER_VERSIONS.join(" and ")
     )
 }
 

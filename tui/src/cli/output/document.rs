@@ -190,6 +190,8 @@ pub(in crate::cli) struct DemoTenant<'a> {
     /// Null if it was not verified.
     pub(in crate::cli) isolation: Option<&'a IsolationReport>,
     pub(in crate::cli) operation: &'a Operation,
+    /// What brought it to later versions, in their order.
+    pub(in crate::cli) upgrades: &'a [Operation],
 }
 
 /// Any command that ended otherwise than well and had printed nothing yet.
