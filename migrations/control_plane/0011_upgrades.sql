@@ -65,3 +65,6 @@ create unique index upgrade_unit_by_operation on control.upgrade_unit (operation
 create index upgrade_unit_by_state on control.upgrade_unit (upgrade_id, state, position);
 -- Who is behind.
 create index tenant_by_version on control.tenant (blueprint, major, minor) where state not in ('rolled_back', 'retired');
+-- Since when a tenant has its version. For those of before, it is not earlier than this.
+alter table control.tenant add column version_since timestamptz not null default now();
+update control.tenant set version_since = created_at;

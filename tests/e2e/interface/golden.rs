@@ -112,6 +112,10 @@ async fn every_golden_request_is_answered_as_it_always_was() {
                 id.clone_into(&mut operation);
             }
         }
+        if method == "upgrade" {
+            // It has nothing to do, and has ended before the next call looks at it.
+            env.tenantry(&["upgrade", "watch"]).await.assert_status(0);
+        }
         let masked = Mask::of(&env, method).apply(answer);
         different.extend(compare(method, &masked));
     }

@@ -6,14 +6,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tenantry_protocol::error::{ApiError, ErrorCode};
-use tenantry_protocol::name::BlueprintVersion;
+use tenantry_protocol::id::TenantId;
+use tenantry_protocol::name::{BlueprintName, BlueprintVersion};
 use tenantry_protocol::plan::Severity;
 use tenantry_protocol::tenant::{OperationStarted, Tenant, UpgradeTenantRequest};
 use time::OffsetDateTime;
 
-use crate::model::blueprint::{Blueprint, Standing, contract_obstacle, live_findings};
+use crate::model::blueprint::{Blueprint, ContractObstacle, Standing, contract_obstacle, live_findings};
 use crate::model::operation::Kind;
 use crate::pipeline::{OperationArguments, Update, preflight};
+use crate::postgres::control::upgrade_units;
 
 use super::change::{TenantChange, change};
 use super::resolve;
@@ -46,6 +48,16 @@ pub(in crate::commands) async fn arguments_for(
     arguments_to(app, tenant, &to.blueprint).await
 }
 
+/// Like [`arguments_to`], where the tenant's version was looked at with another tenant.
+pub(in crate::commands) async fn arguments_again(
+    app: &App,
+    tenant: &Tenant,
+    to: &Blueprint,
+) -> Result<OperationArguments, ApiError> {
+    let missing = missing_extensions(app, tenant, to).await?;
+    decide(tenant, to, &missing)
+}
+
 /// Like [`arguments_for`], for a version that is at hand.
 pub(in crate::commands) async fn arguments_to(
     app: &App,
@@ -76,8 +88,29 @@ async fn obstacles(app: &App, tenant: &Tenant, to: &Blueprint) -> Result<Vec<Str
     if to.version > tenant.version {
         let from = app.blueprint(&tenant.blueprint, Some(tenant.version)).await?;
         obstacles.extend(taken_away(&from.blueprint, to));
+        let too_early = contract(app, &tenant.blueprint, Some(tenant.id), to).await?;
+        obstacles.extend(too_early.map(|obstacle| obstacle.to_string()));
     }
     Ok(obstacles)
+}
+
+/// Why a version that takes something away comes too early for the tenants of its blueprint, or for one of them.
+pub(in crate::commands) async fn contract(
+    app: &App,
+    blueprint: &BlueprintName,
+    tenant: Option<TenantId>,
+    to: &Blueprint,
+) -> Result<Option<ContractObstacle>, ApiError> {
+    if to.contract.is_none() {
+        return Ok(None);
+    }
+    let held = upgrade_units::held_versions(app.control.pool(), blueprint, tenant).await;
+    let held = held.map_err(errors::control)?;
+    let standing: Vec<Standing<'_>> = held
+        .iter()
+        .map(|(slug, version, since)| Standing { slug, version: *version, since: Some(*since) })
+        .collect();
+    Ok(contract_obstacle(to, &standing, OffsetDateTime::now_utc()))
 }
 
 /// What of the tenant's version the new one takes away without saying so, in one sentence.
@@ -141,12 +174,7 @@ fn check(tenant: &Tenant, to: &Blueprint) -> Result<(), ApiError> {
             tenant.tenancy.name()
         ));
     }
-    // When the tenant came to its version is not recorded with it, so only an upgrade of all tenants can ask for the soak.
-    let standing = Standing { slug: tenant.slug.as_str(), version: tenant.version, since: None };
-    match contract_obstacle(to, &[standing], OffsetDateTime::now_utc()) {
-        Some(obstacle) => refuse(obstacle.to_string()),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// The tenant's settings in the new version: those that it has keep their values, new ones take their defaults, and those that

@@ -2,7 +2,7 @@
 //!
 //! The files are those by which the stored versions differ. A tenant's own history decides when its turn comes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
@@ -11,8 +11,9 @@ use tenantry_protocol::name::{BlueprintName, BlueprintVersion, Slug, TargetName}
 use tenantry_protocol::plan::{Finding, Severity};
 use tenantry_protocol::upgrade::{UpgradePlan, UpgradeRequest, UpgradeSource};
 
+use crate::commands::tenants::upgrade::contract;
 use crate::commands::{App, Caller, errors};
-use crate::model::blueprint::Blueprint;
+use crate::model::blueprint::{Blueprint, live_findings};
 use crate::model::upgrade::{self, FileRun};
 use crate::postgres::control::upgrade_units;
 use crate::postgres::control::upgrades::{Pace, Selection};
@@ -56,9 +57,18 @@ pub(super) async fn look(app: &App, request: &UpgradeRequest) -> Result<PlannedU
     for (version, tenants) in counted {
         let earlier = Arc::clone(&app.blueprint(&name, Some(version)).await?.blueprint);
         let files = files_between(&earlier, &to, &mut findings);
+        if !files.is_empty() {
+            findings.extend(live_findings(&earlier, &to));
+        }
         from.push(UpgradeSource { version, tenants, files });
     }
-    findings.dedup();
+    if let Some(obstacle) = contract(app, &name, None, &to).await? {
+        findings.push(Finding::new(Severity::Error, "contract", obstacle.to_string()));
+    }
+    let mut known = HashSet::new();
+    findings.retain(|finding| {
+        known.insert((finding.code.clone(), finding.file.clone(), finding.line, finding.message.clone()))
+    });
     let tenants = from.iter().map(|source| source.tenants).sum();
     let mut plan = UpgradePlan {
         hash: String::new(),

@@ -5,7 +5,7 @@
 //! most half of its places for upgrades, so that provisions and changes find the others free.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -97,7 +97,7 @@ async fn run(app: &Arc<App>, id: UpgradeId) -> Result<()> {
             .await;
     };
     let actor = Actor::on_record(&upgrade.actor, app.own_uid);
-    let brief = Arc::new(Brief { id, to: Arc::clone(&to.blueprint), actor });
+    let brief = Arc::new(Brief { id, to: Arc::clone(&to.blueprint), actor, clear: Mutex::default() });
     Round {
         app,
         brief,

@@ -1,15 +1,17 @@
 //! One tenant of an upgrade: whether its turn makes sense, and its operation from beginning to end.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tenantry_protocol::id::{TenantId, UpgradeId};
+use tenantry_protocol::name::BlueprintVersion;
 use tenantry_protocol::operation::OperationState;
 use tenantry_protocol::tenant::state::TenantStage;
 use tenantry_protocol::tenant::{Tenant, TenantState};
 use tenantry_protocol::upgrade::UnitState;
 
 use crate::commands::App;
-use crate::commands::tenants::upgrade::arguments_to;
+use crate::commands::tenants::upgrade::{arguments_again, arguments_to};
 use crate::model::blueprint::Blueprint;
 use crate::model::operation::Kind;
 use crate::pipeline::{Actor, Asked, ChangeJob};
@@ -26,6 +28,8 @@ pub(super) struct Brief {
     pub(super) to: Arc<Blueprint>,
     /// Who asked for the upgrade.
     pub(super) actor: Actor,
+    /// The versions that nothing stands in the way of.
+    pub(super) clear: Mutex<BTreeSet<BlueprintVersion>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,8 +61,16 @@ pub(super) async fn take_turn(
     if ask_target && target.acquire().await.is_err() {
         return Ok(UnitTurn::TargetDown);
     }
-    let arguments = match arguments_to(app, &tenant, &brief.to).await {
-        Ok(arguments) => arguments,
+    let is_clear = brief.clear.lock().unwrap_or_else(PoisonError::into_inner).contains(&tenant.version);
+    let arguments = match is_clear {
+        true => arguments_again(app, &tenant, &brief.to).await,
+        false => arguments_to(app, &tenant, &brief.to).await,
+    };
+    let arguments = match arguments {
+        Ok(arguments) => {
+            brief.clear.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant.version);
+            arguments
+        }
         Err(refusal) => {
             settle(app, brief, id, UnitState::Failed, Some(&refusal.message)).await?;
             return Ok(UnitTurn::Failed);

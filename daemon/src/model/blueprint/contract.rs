@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use tenantry_protocol::name::BlueprintVersion;
-use time::OffsetDateTime;
+use time::{OffsetDateTime, UtcOffset};
 
 use super::Blueprint;
 
@@ -45,7 +45,8 @@ pub enum ContractObstacle {
     #[error(
         "version {to} takes away what versions before {after} use, and the last tenant to leave them, {slug}, has done without \
          for too short a time: the version asks for {asked}, which are over at {over}",
-        asked = in_words(*soak)
+        asked = in_words(*soak),
+        over = at(*over)
     )]
     Young {
         to: BlueprintVersion,
@@ -104,6 +105,12 @@ pub(super) fn soak(text: &str) -> Option<Duration> {
     }
     let soak = Duration::from_secs(number.parse::<u64>().ok()?.checked_mul(*seconds)?);
     (soak <= LONGEST_SOAK).then_some(soak)
+}
+
+/// `2026-12-07 04:39 UTC`.
+fn at(time: OffsetDateTime) -> String {
+    let utc = time.to_offset(UtcOffset::UTC);
+    format!("{} {:02}:{:02} UTC", utc.date(), utc.hour(), utc.minute())
 }
 
 /// In the largest unit that it is a whole number of: `7 days`.

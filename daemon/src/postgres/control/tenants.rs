@@ -196,16 +196,18 @@ pub async fn set_version(
 ) -> Result<()> {
     let members: Vec<&str> = members.iter().map(PlacementName::as_str).collect();
     sqlx::query(
-        "update control.tenant set major = $2, minor = $3, updated_at = now() where id = $1 or placement = any ($4)",
+        "update control.tenant set major = $2, minor = $3, updated_at = now(),
+                version_since = case when (major, minor) = ($2, $3) then version_since else now() end
+         where id = $1 or placement = any ($4)",
     )
-        .bind(id.as_uuid())
-        .bind(i32::from(version.major()))
-        .bind(i32::from(version.minor()))
-        .bind(members)
-        .execute(tx)
-        .await
-        .map(|_| ())
-        .map_err(doing("note the tenant's version"))
+    .bind(id.as_uuid())
+    .bind(i32::from(version.major()))
+    .bind(i32::from(version.minor()))
+    .bind(members)
+    .execute(tx)
+    .await
+    .map(|_| ())
+    .map_err(doing("note the tenant's version"))
 }
 
 /// Notes that a secret was issued for a login. Another login that was current until now works on beside it.

@@ -10,6 +10,7 @@ use tenantry_protocol::brief;
 use tenantry_protocol::id::{OperationId, TenantId, UpgradeId};
 use tenantry_protocol::name::{BlueprintName, BlueprintVersion, PlacementName, Slug, TargetName};
 use tenantry_protocol::upgrade::{UnitState, UpgradeUnit};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::tenants::{corrupt, read, version};
@@ -313,4 +314,25 @@ pub async fn known_placements(pool: &PgPool, placements: &[PlacementName]) -> Re
         .await
         .map_err(doing("look for the pool's tenants"))?;
     Ok(usize::try_from(known).unwrap_or_default())
+}
+
+/// A living tenant, the version that it has, and since when.
+pub type VersionHeld = (String, BlueprintVersion, OffsetDateTime);
+
+/// The versions of all living tenants of a blueprint, or of one of them.
+pub async fn held_versions(
+    pool: &PgPool,
+    blueprint: &BlueprintName,
+    tenant: Option<TenantId>,
+) -> Result<Vec<VersionHeld>> {
+    let rows = sqlx::query(
+        "select slug, major, minor, version_since from control.tenant
+         where blueprint = $1 and state not in ('rolled_back', 'retired') and ($2::uuid is null or id = $2)",
+    )
+    .bind(blueprint.as_str())
+    .bind(tenant.map(TenantId::as_uuid))
+    .fetch_all(pool)
+    .await
+    .map_err(doing("look for the versions of tenants"))?;
+    rows.iter().map(|row| Ok((read(row, "slug")?, version(row)?, read(row, "version_since")?))).collect()
 }

@@ -73,7 +73,10 @@ async fn a_contract_is_for_tenants_that_have_the_version_before_it() {
     let refused = env.tenantry(&["tenant", "upgrade", "acme"]).await.assert_status(5);
     refused.assert_says(&["versions before 1.1", "acme has 1.0: upgrade to 1.1 first"]);
     env.tenantry(&["tenant", "upgrade", "acme", "--to", "1.1"]).await.assert_status(0);
-    // One tenant is not asked how long it has had it.
+    let young = env.tenantry(&["tenant", "upgrade", "acme"]).await.assert_status(5);
+    young.assert_says(&["for too short a time", "7 days"]);
+    let aged = "update control.tenant set version_since = now() - interval '8 days'";
+    sqlx::query(aged).execute(&mut env.control().await).await.unwrap();
     env.tenantry(&["tenant", "upgrade", "acme"]).await.assert_status(0);
     let labels = env.psql(&made.credentials, "select label from items order by 1").await.assert_status(0);
     assert_eq!(labels.stdout.trim(), "ink\npen");

@@ -4,7 +4,7 @@ use serde_json::Value;
 use tenantry_harness::cli::Output;
 use tenantry_harness::{Env, eventually};
 
-use super::{first, history, second};
+use super::{first, history, second, second_again};
 
 /// Tenants of version 1.0, and version 1.1 beside it.
 async fn shops(env: &Env, slugs: &[&str]) {
@@ -226,6 +226,27 @@ async fn another_daemon_goes_on_where_a_killed_one_stopped_and_does_nothing_twic
                  group by placement having count(*) > 1) t";
     let twice: i64 = sqlx::query_scalar(twice).fetch_one(&mut env.target().await).await.unwrap();
     assert_eq!(twice, 0);
+}
+
+#[tokio::test]
+async fn what_takes_something_away_waits_for_every_tenant_and_for_its_soak() {
+    let env = Env::new().await;
+    shops(&env, &SEVEN[..2]).await;
+    let last = second_again(&env, "2.0").migration("less", "alter table items drop column name cascade;");
+    let manifest = std::path::Path::new(last.path()).join("blueprint.toml");
+    let said = std::fs::read_to_string(&manifest).unwrap()
+        + "phase = \"contract\"\nafter = \"1.1\"\nsoak = \"7d\"\n";
+    std::fs::write(&manifest, said).unwrap();
+    env.add_blueprint(last.path()).await;
+    let early = env.tenantry(&["blueprint", "upgrade", "shop@2.0", "--plan"]).await.assert_status(1);
+    assert!(early.stdout.contains("upgrade to 1.1 first"), "{early}");
+    env.tenantry(&["blueprint", "upgrade", "shop@1.1"]).await.assert_status(0);
+    let young = env.tenantry(&["blueprint", "upgrade", "shop@2.0"]).await.assert_status(5);
+    young.assert_says(&["for too short a time", "7 days"]);
+    let aged = "update control.tenant set version_since = now() - interval '8 days'";
+    sqlx::query(aged).execute(&mut env.control().await).await.unwrap();
+    env.tenantry(&["blueprint", "upgrade", "shop@2.0"]).await.assert_status(0);
+    assert_eq!(versions(&env).await, ["alpha 2.0", "bravo 2.0"]);
 }
 
 /// Cancels the upgrade, if it is open, and returns the version that `acme` has.

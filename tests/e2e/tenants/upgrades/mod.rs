@@ -23,7 +23,11 @@ fn first(env: &Env) -> Folder {
 
 /// The second: a column with values, another table, and another view.
 fn second(env: &Env) -> Folder {
-    first_again(env, "1.1")
+    second_again(env, "1.1")
+}
+
+fn second_again(env: &Env, version: &str) -> Folder {
+    first_again(env, version)
         .migration(
             "price",
             "alter table items add column price numeric;\nupdate items set price = 1;\ncreate table sales (id int primary key);",
