@@ -49,6 +49,8 @@ const SQL_HOMES: &[&str] = &[
     "daemon/src/isolation/probes/",
     "daemon/src/isolation/lints/",
     "daemon/src/pipeline/steps/",
+    // Statements that are shown to a person, and that the daemon never runs.
+    "daemon/src/model/fingerprint/repair.rs",
     // The bootstrap needs a superuser, once, before any of the daemon's own roles exist.
     "daemon/src/embedded/",
 ];

@@ -1,0 +1,59 @@
+//! The form in which a statement outside of transactions runs within one, where only its effect on the catalog counts.
+
+use crate::model::blueprint::{OutsideWork, Statement, work_of};
+
+/// The statement as it can run in a transaction; none if it changes no definition.
+pub fn blank_form(statement: &Statement) -> Option<String> {
+    match work_of(statement) {
+        Some(OutsideWork::CreateIndex { .. } | OutsideWork::DropIndex) => {
+            Some(without_concurrently(&statement.text))
+        }
+        Some(OutsideWork::Reindex | OutsideWork::Maintain) => None,
+        Some(OutsideWork::AddValue) | None => Some(statement.text.clone()),
+    }
+}
+
+/// The text without its first word `concurrently`. Comments and quoted names before it do not count.
+fn without_concurrently(text: &str) -> String {
+    const WORD: &str = "concurrently";
+    let mut at = 0;
+    while let Some(rest) = text.get(at..) {
+        let Some(first) = rest.chars().next() else { break };
+        let length = match first {
+            '-' if rest.starts_with("--") => rest.find('\n').unwrap_or(rest.len()),
+            '/' if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |end| end + 2),
+            '"' => rest[1..].find('"').map_or(rest.len(), |end| end + 2),
+            _ if is_of_a_word(first) => rest.find(|c| !is_of_a_word(c)).unwrap_or(rest.len()),
+            _ => first.len_utf8(),
+        };
+        if rest[..length].eq_ignore_ascii_case(WORD) {
+            return format!("{}{}", &text[..at], rest[length..].trim_start());
+        }
+        at += length;
+    }
+    text.to_owned()
+}
+
+fn is_of_a_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || c == '$'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_concurrently;
+
+    #[test]
+    fn only_the_word_itself_is_left_out() {
+        for (text, expect) in [
+            ("create index concurrently a on b (c)", "create index a on b (c)"),
+            ("DROP INDEX CONCURRENTLY IF EXISTS a", "DROP INDEX IF EXISTS a"),
+            (
+                "/* concurrently */ create unique index\n  Concurrently a on b (concurrently)",
+                "/* concurrently */ create unique index\n  a on b (concurrently)",
+            ),
+            ("create index \"concurrently\" on b (c)", "create index \"concurrently\" on b (c)"),
+        ] {
+            assert_eq!(without_concurrently(text), expect);
+        }
+    }
+}
