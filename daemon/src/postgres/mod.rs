@@ -12,6 +12,7 @@ pub mod control;
 pub mod credentials;
 pub mod dependencies;
 pub mod error;
+pub mod fingerprint;
 pub mod lint_rows;
 pub mod pool_ddl;
 pub mod preparation;

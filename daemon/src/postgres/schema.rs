@@ -94,6 +94,11 @@ pub const CONTROL: Schema = Schema {
             name: "0011_upgrades.sql",
             sql: include_str!("../../../migrations/control_plane/0011_upgrades.sql"),
         },
+        OwnMigration {
+            number: 12,
+            name: "0012_fingerprints.sql",
+            sql: include_str!("../../../migrations/control_plane/0012_fingerprints.sql"),
+        },
     ],
 };
 

@@ -67,6 +67,16 @@ alter role {placement}_b set search_path = {placement}, tenantry_ext;
 grant {placement} to {provisioner};
 ";
 
+/// The same for a placement that is only looked at before it is rolled back.
+pub const BLANK_ROLES: &str = "\
+create role {placement} nologin;
+create role {placement}_app nologin;
+create role {placement}_a nologin in role {placement}_app;
+create role {placement}_b nologin in role {placement}_app;
+create role {placement}_probe nologin in role {placement}_app;
+grant {placement} to {provisioner};
+";
+
 /// The statements that make a tenant's roles.
 pub const fn roles(tenancy: Tenancy) -> &'static str {
     match tenancy {

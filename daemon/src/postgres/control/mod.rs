@@ -5,6 +5,7 @@
 
 pub mod archives;
 pub mod blueprints;
+pub mod fingerprints;
 pub mod lease;
 pub mod operations;
 pub mod reports;
@@ -251,7 +252,7 @@ grant insert, update on control.target, control.tenant, control.operation, contr
     control.upgrade_unit to {runtime};
 grant insert on control.operation_event, control.idempotency_key, control.isolation_report,
     control.blueprint_version, control.blueprint_file, control.audit_event, control.audit_detail,
-    control.audit_checkpoint to {runtime};
+    control.audit_checkpoint, control.fingerprint to {runtime};
 grant update on control.epoch, control.heartbeat, control.audit_head to {runtime};
 grant delete on control.audit_detail to {runtime};
 grant insert, update (slug, reason, placed_by, released_at) on control.audit_hold to {runtime};
