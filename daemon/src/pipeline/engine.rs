@@ -93,6 +93,10 @@ impl Engine {
         &self.control
     }
 
+    pub(super) fn places(&self) -> &Places {
+        &self.places
+    }
+
     /// The tasks that a shutdown waits for.
     pub const fn tasks(&self) -> &TaskTracker {
         &self.tasks

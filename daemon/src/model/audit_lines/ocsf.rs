@@ -112,7 +112,7 @@ fn activity(action: &str) -> (i64, &str) {
     let what = action.strip_suffix(".intent").or_else(|| action.strip_suffix(".undo")).unwrap_or(action);
     match what {
         "provision" | "blueprint.add" | "credentials.issue" | "audit.begin" | "audit.hold" => CREATE,
-        "verify" | "archive" | "audit.verify" | "audit.export" | "isolation.broken" => READ,
+        "verify" | "archive" | "audit.verify" | "audit.export" | "isolation.broken" | "drift.found" => READ,
         "rollback" | "purge" | "retire" | "audit.redact" | "audit.prune" | "audit.release" => DELETE,
         "suspend" | "resume" | "update" | "credentials.rotate" | "credentials.finish"
         | "audit.key_change" => UPDATE,

@@ -47,6 +47,7 @@ mod change {
     pub(in crate::pipeline) mod close_old_login;
     pub(in crate::pipeline) mod close_probe;
     pub(in crate::pipeline) mod confirm_absence;
+    mod drift;
     pub(in crate::pipeline) mod drop_objects;
     pub(in crate::pipeline) mod drop_roles;
     pub(in crate::pipeline) mod end_sessions;

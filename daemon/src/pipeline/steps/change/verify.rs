@@ -6,7 +6,7 @@
 use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::isolation::Depth;
 
-use super::close_probe;
+use super::{close_probe, drift};
 use crate::isolation;
 use crate::pipeline::context::ChangeRun;
 use crate::pipeline::step_error::StepError;
@@ -61,5 +61,6 @@ async fn attack_again(run: &mut ChangeRun, tracker: &Tracker) -> Result<(), Step
         report.findings.extend(isolation::uncovered(pools::uncovered(&mut connection, pool).await?));
     }
     run.report = Some(report.bounded());
+    drift::tell(run, tracker).await;
     Ok(())
 }

@@ -1,0 +1,139 @@
+//! A blank placement of a version, built only to read its fingerprint, and rolled back.
+//!
+//! Invariant: it is one transaction that never commits, so that nothing is left of it, whatever ends it. Statements that run outside
+//! of transactions elsewhere run in their plain form here, and what changes no definition does not run at all.
+
+use std::sync::Arc;
+
+use tenantry_protocol::blueprint::Tenancy;
+use tenantry_protocol::id::{OperationId, TenantId};
+use tenantry_protocol::name::PlacementName;
+
+use crate::model::blueprint::{Blueprint, Migration};
+use crate::model::fingerprint::blank_form;
+use crate::pipeline::warden::Warden;
+use crate::postgres::Error;
+use crate::postgres::build::file_error::FileError;
+use crate::postgres::build::runner::{Build, File};
+use crate::postgres::fingerprint::{self, FingerprintReading};
+use crate::postgres::preparation::groundwork::groundwork;
+use crate::postgres::target::marker::{Mark, Owner};
+use crate::postgres::target::{Ready, Target};
+use crate::postgres::tenancy::shared::pools::{self, Identity};
+
+/// What a blank placement is built with.
+pub(super) struct Blank<'a> {
+    pub(super) target: &'a Target,
+    pub(super) ready: &'a Ready,
+    pub(super) blueprint: &'a Blueprint,
+    pub(super) fence: i64,
+    /// Counts its locks; none if the target has not been reached yet.
+    pub(super) warden: Option<Warden>,
+}
+
+/// Why a blank placement could not be built.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BlankError {
+    #[error("{file}: {why}")]
+    File { file: String, why: String },
+    #[error("the shared tables do not keep tenants apart: {}", .0.join("; "))]
+    Uncovered(Vec<String>),
+    #[error(transparent)]
+    Database(#[from] Error),
+}
+
+impl Blank<'_> {
+    /// Builds it, reads its fingerprint, and rolls it back.
+    pub(super) async fn fingerprint(mut self) -> Result<FingerprintReading, BlankError> {
+        let Self { target, ready, blueprint, fence, .. } = self;
+        let mark = Mark { build: OperationId::generate(), fence };
+        let placement = PlacementName::from_random(rand::random());
+        let grounds;
+        let site = match blueprint.tenancy {
+            // A database cannot be made in a transaction. That of the canary is a copy of the same template.
+            Tenancy::Database => {
+                grounds = groundwork(target, ready).await?;
+                Arc::as_ref(&grounds).canary.site(target)
+            }
+            _ => target.site(),
+        };
+        let mut build = match blueprint.tenancy {
+            Tenancy::Shared => {
+                pools::begin(target, ready, mark, &placement, &other_identity(blueprint, &placement)).await?
+            }
+            _ => {
+                let owner = Owner::Tenant(TenantId::generate());
+                Build::begin(site, ready, mark, &placement, owner).await?
+            }
+        };
+        match self.fill(&mut build, &placement).await {
+            Ok(reading) => {
+                build.leave(site).await?;
+                Ok(reading)
+            }
+            Err(error) => {
+                build.abandon(site).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn fill(
+        &mut self,
+        build: &mut Build,
+        placement: &PlacementName,
+    ) -> Result<FingerprintReading, BlankError> {
+        let blueprint = self.blueprint;
+        let is_shared = blueprint.tenancy == Tenancy::Shared;
+        match is_shared {
+            true => build.create_pool_roles().await?,
+            false => build.create_blank_roles().await?,
+        }
+        build.create_schema().await?;
+        for file in &blueprint.migrations {
+            self.file(build, file).await?;
+        }
+        if is_shared {
+            refuse(build.cover().await?)?;
+            for file in &blueprint.seed {
+                self.file(build, file).await?;
+            }
+            refuse(build.finish_pool().await?)?;
+        }
+        Ok(fingerprint::read_within(build.connection(), placement).await?)
+    }
+
+    async fn file(&mut self, build: &mut Build, file: &Migration) -> Result<(), BlankError> {
+        let session = build.session();
+        let statements = file.statements.iter();
+        let statements: Vec<String> = match file.is_outside() {
+            true => statements.filter_map(blank_form).collect(),
+            false => statements.map(|statement| statement.text.clone()).collect(),
+        };
+        let checksum = file.checksum.to_string();
+        let work = build.apply(File { path: &file.path, checksum: &checksum, statements: &statements });
+        let applied = match &mut self.warden {
+            Some(warden) => warden.watch(self.target, &session, work).await,
+            None => Ok(work.await),
+        };
+        match applied {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(FileError::Database(error))) => Err(error.into()),
+            Ok(Err(error)) => Err(BlankError::File { file: file.path.clone(), why: error.to_string() }),
+            Err(crossed) => Err(BlankError::File { file: file.path.clone(), why: crossed.to_string() }),
+        }
+    }
+}
+
+fn refuse(problems: Vec<String>) -> Result<(), BlankError> {
+    if problems.is_empty() { Ok(()) } else { Err(BlankError::Uncovered(problems)) }
+}
+
+/// The pool of this version may exist, and nobody is to wait for this one in its place.
+fn other_identity(blueprint: &Blueprint, placement: &PlacementName) -> Identity {
+    Identity {
+        blueprint: blueprint.name.to_string(),
+        version: blueprint.version.to_string(),
+        checksum: format!("blank {placement}"),
+    }
+}
