@@ -93,6 +93,8 @@ macro_rules! with_methods {
             verify_isolation($crate::isolation::VerifyIsolationRequest) -> $crate::tenant::OperationStarted: Operator, Changes, "verify_isolation";
             tenants($crate::tenant::TenantsRequest) -> $crate::tenant::TenantsResponse: Viewer, Reads, "tenants";
             tenant($crate::tenant::TenantRequest) -> $crate::tenant::TenantDetail: Viewer, Reads, "tenant";
+            /// How a tenant's objects differ from those of a new tenant of its version; changes nothing of the tenant.
+            drift($crate::drift::DriftRequest) -> $crate::drift::Drift: Operator, Reads, "drift";
             /// A page of the trail, newest first.
             audit($crate::audit::AuditRequest) -> $crate::audit::AuditResponse: Viewer, Reads, "audit";
             /// Starts a verification of the whole trail, or joins a running one; `audit_verification` shows its progress.

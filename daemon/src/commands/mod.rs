@@ -39,6 +39,7 @@ pub use session::hello::hello;
 pub use session::watch::watch;
 pub use settings::{Reloaded, Settings};
 pub use targets::targets;
+pub use tenants::drift::drift;
 pub use tenants::list::tenants;
 pub use tenants::plan::plan;
 pub use tenants::provision::provision;

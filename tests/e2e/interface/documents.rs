@@ -268,6 +268,7 @@ async fn every_method_takes_and_answers_what_its_schema_says() {
         ("tenants", json!({ "limit": 1 })),
         ("tenant", json!({ "slug": "acme" })),
         ("rollback_preview", json!({ "slug": "acme" })),
+        ("drift", json!({ "slug": "acme" })),
         ("rotate_credentials", json!({ "slug": "acme" })),
         ("finish_rotation", json!({ "slug": "acme" })),
     ] {

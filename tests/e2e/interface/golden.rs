@@ -57,6 +57,7 @@ const METHODS: &[&str] = &[
     "audit_release",
     "audit_prune",
     "rollback_preview",
+    "drift",
     "rotate_credentials",
     "finish_rotation",
     "suspend",

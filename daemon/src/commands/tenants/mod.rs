@@ -2,6 +2,7 @@
 
 pub(super) mod archive;
 pub(super) mod change;
+pub(super) mod drift;
 pub(super) mod list;
 pub(super) mod plan;
 pub(super) mod provision;
