@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 pub(crate) use tenantry_protocol::text::{escaped_json as json, is_hostile};
 
-/// Fields whose line ends are the daemon's own: the statements of a plan.
-const OF_SEVERAL_LINES: [&str; 1] = ["text"];
+/// Fields whose line ends are the daemon's own: the statements of a plan, and definitions, which are shown indented.
+const OF_SEVERAL_LINES: [&str; 4] = ["text", "expected", "found", "repair"];
 
 /// One line: hostile characters become `�`, tabs and line ends become spaces.
 pub(crate) fn line(text: &str) -> String {

@@ -147,8 +147,10 @@ impl Checks {
 /// Documents that need something other than a healthy daemon; `audit acknowledge` needs a trail that lost events.
 const ELSEWHERE: [&str; 3] = ["demo", "audit list --follow", "audit acknowledge"];
 
-/// Commands that change an existing tenant, with the names of their documents.
-const CHANGES: [(&str, &str); 10] = [
+/// Commands about an existing tenant, with the names of their documents.
+const CHANGES: [(&str, &str); 12] = [
+    ("tenant drift", "tenant drift acme"),
+    ("tenant drift --all", "tenant drift --all"),
     ("tenant credentials rotate", "tenant credentials acme rotate"),
     ("tenant credentials finish", "tenant credentials acme finish"),
     ("tenant verify", "tenant verify acme"),

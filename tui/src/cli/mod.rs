@@ -155,6 +155,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<(), CliError> {
             tenant::manage::resume(context, slug, sending).await
         }
         Command::Tenant(Tenant::Verify(verify)) => tenant::verify::run(context, verify).await,
+        Command::Tenant(Tenant::Drift(drift)) => tenant::drift::run(context, drift).await,
         Command::Tenant(Tenant::Update(update)) => tenant::manage::update(context, update).await,
         Command::Tenant(Tenant::Upgrade { slug, to, sending }) => {
             tenant::manage::upgrade(context, slug, to, sending).await

@@ -7,6 +7,7 @@ use tenantry_protocol::audit::{
     AuditResponse, AuditVerification, AuditVerifyRequest,
 };
 use tenantry_protocol::blueprint::{BlueprintReport, BlueprintUpload, BlueprintsRequest, BlueprintsResponse};
+use tenantry_protocol::drift::{Drift, DriftRequest};
 use tenantry_protocol::isolation::VerifyIsolationRequest;
 use tenantry_protocol::operation::{
     CancelRequest, Operation, OperationsRequest, OperationsResponse, RetryRequest,
@@ -56,6 +57,8 @@ calls! {
     suspend(TenantChangeRequest) -> OperationStarted, within CALL;
     resume(TenantChangeRequest) -> OperationStarted, within CALL;
     verify_isolation(VerifyIsolationRequest) -> OperationStarted, within CALL;
+    /// The first answer about a version waits for a blank placement.
+    drift(DriftRequest) -> Drift, within LONG_CALL;
     update_tenant(UpdateTenantRequest) -> OperationStarted, within CALL;
     upgrade_tenant(UpgradeTenantRequest) -> OperationStarted, within CALL;
     upgrade_plan(UpgradeRequest) -> UpgradePlan, within LONG_CALL;

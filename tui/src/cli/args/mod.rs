@@ -12,7 +12,8 @@ mod upgrade;
 
 pub(crate) use audit::{Acknowledge, Audit, AuditExport, AuditList, AuditVerify, Hold, Prune, Redact};
 pub(crate) use tenant::{
-    Create, CredentialsAction, Retire, Rollback, Sending, Tenant, TenantListArguments, Update, Verify,
+    Create, CredentialsAction, DriftArguments, Retire, Rollback, Sending, Tenant, TenantListArguments,
+    Update, Verify,
 };
 pub(crate) use upgrade::{BlueprintUpgrade, Upgrade, Which};
 

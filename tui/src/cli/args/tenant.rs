@@ -30,6 +30,8 @@ pub(crate) enum Tenant {
     },
     /// Attack a tenant's isolation with every probe, look through its catalog, and report
     Verify(Verify),
+    /// How a tenant's objects differ from those of a new tenant of its version, and how to repair that
+    Drift(DriftArguments),
     /// Change a tenant's name, labels or settings
     Update(Update),
     /// Bring a tenant to a later version of its blueprint, while it serves
@@ -123,6 +125,19 @@ pub(crate) struct Verify {
     /// Every active or suspended tenant, one after another
     #[arg(long, conflicts_with = "slug")]
     pub(crate) all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DriftArguments {
+    /// Which tenant
+    #[arg(required_unless_present = "all")]
+    pub(crate) slug: Option<String>,
+    /// Every active or suspended tenant, a few at a time
+    #[arg(long, conflicts_with = "slug")]
+    pub(crate) all: bool,
+    /// Of all tenants, only those on this target
+    #[arg(long, requires = "all")]
+    pub(crate) target: Option<String>,
 }
 
 /// How a change is sent.

@@ -14,6 +14,7 @@ use tenantry_protocol::audit::{
     ExportFormat,
 };
 use tenantry_protocol::blueprint::{Blueprint, BlueprintReport, BlueprintsResponse};
+use tenantry_protocol::drift::{Drift, DriftState};
 use tenantry_protocol::isolation::{Grade, IsolationReport};
 use tenantry_protocol::operation::OperationState;
 use tenantry_protocol::operation::{Operation, OperationsResponse};
@@ -141,6 +142,30 @@ pub(in crate::cli) struct Verified {
     pub(in crate::cli) problems: Vec<String>,
 }
 
+/// `tenant drift --all`: the tenants that have drifted, or that nobody can tell that of.
+#[derive(Serialize, JsonSchema)]
+pub(in crate::cli) struct DriftOfAll {
+    /// How many were compared.
+    pub(in crate::cli) total: usize,
+    pub(in crate::cli) drifted: usize,
+    /// How many could not be compared.
+    pub(in crate::cli) unknown: usize,
+    /// Without those that are in sync.
+    pub(in crate::cli) tenants: Vec<DriftOfOne>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(in crate::cli) struct DriftOfOne {
+    pub(in crate::cli) slug: String,
+    /// Null if there was no answer.
+    pub(in crate::cli) state: Option<DriftState>,
+    pub(in crate::cli) differences: u64,
+    /// The first of them, in short: `~ column orders.total`.
+    pub(in crate::cli) first: Option<String>,
+    /// Why it could not be compared.
+    pub(in crate::cli) problem: Option<String>,
+}
+
 /// `blueprint show`: one version, and which others there are.
 #[derive(Serialize, JsonSchema)]
 pub(in crate::cli) struct BlueprintShown<'a> {
@@ -253,6 +278,8 @@ pub(in crate::cli) fn all() -> Vec<(&'static str, Schema)> {
         ("tenant retire", schema_of_output::<TenantChanged>()),
         ("tenant verify", schema_of_output::<TenantVerified>()),
         ("tenant verify --all", schema_of_output::<FleetVerified>()),
+        ("tenant drift", schema_of_output::<Drift>()),
+        ("tenant drift --all", schema_of_output::<DriftOfAll>()),
         ("tenant credentials issue", schema_of_output::<CredentialsIssued>()),
         ("tenant credentials rotate", schema_of_output::<CredentialsIssued>()),
         ("tenant credentials finish", schema_of_output::<Rotated>()),

@@ -2,6 +2,7 @@
 
 pub(super) mod create;
 pub(super) mod credentials;
+pub(super) mod drift;
 pub(super) mod list;
 pub(super) mod manage;
 pub(super) mod rollback;
