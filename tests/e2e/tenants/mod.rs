@@ -1,6 +1,7 @@
 //! A tenant from its beginning to its end: made, changed, archived, removed.
 
 mod archives;
+mod drift;
 mod failures;
 mod lifecycle;
 mod lock_budget;

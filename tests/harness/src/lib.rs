@@ -23,6 +23,7 @@ pub mod cli;
 pub mod cluster;
 pub mod console;
 pub mod daemon;
+pub mod drift;
 pub mod environment;
 pub mod isolation;
 pub mod reaper;
