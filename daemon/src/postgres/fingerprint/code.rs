@@ -13,7 +13,7 @@ select {kind}, c.oid::regclass::text, null, format(E'create %s %s as\\n%s', {kin
 from pg_class c where c.oid = any ($1) and c.relkind in ('v', 'm') and $2 is not null",
 };
 
-/// What makes values of a range comes and goes with its type.
+/// The function that runs the files of a build is there only meanwhile. What makes values of a range comes and goes with its type.
 pub(super) const FUNCTIONS: DefinitionQuery = DefinitionQuery {
     of: ObjectCatalog::Functions,
     sql: "
@@ -31,7 +31,7 @@ select case p.prokind when 'p' then 'procedure' when 'a' then 'aggregate' else '
             case p.proparallel when 's' then 'safe' when 'r' then 'restricted' else 'unsafe' end)
         from pg_aggregate a where a.aggfnoid = p.oid) end,
     array[format('owner to %I', pg_get_userbyid(p.proowner))]
-from pg_proc p where p.oid = any ($1) and $2 is not null
+from pg_proc p where p.oid = any ($1) and p.proname <> $2 || '_run'
   and not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid
                   and d.refclassid = 'pg_type'::regclass and d.deptype = 'i')",
 };

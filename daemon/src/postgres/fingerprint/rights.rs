@@ -34,7 +34,9 @@ select 'privileges', what.kind || ' ' || p.oid::regprocedure, what.kind || ' ' |
         from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) x order by 1)
 from pg_proc p,
     lateral (select case p.prokind when 'p' then 'procedure' when 'a' then 'aggregate' else 'function' end) what (kind)
-where p.oid = any ($1) and $2 is not null",
+where p.oid = any ($1) and p.proname <> $2 || '_run'
+  and not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid
+                  and d.refclassid = 'pg_type'::regclass and d.deptype = 'i')",
 };
 
 pub(super) const ON_TYPES: DefinitionQuery = DefinitionQuery {
@@ -46,7 +48,7 @@ select 'privileges', what.kind || ' ' || format_type(t.oid, null), what.kind || 
             case when x.is_grantable then ' with grant option' else '' end)
         from aclexplode(coalesce(t.typacl, acldefault('T', t.typowner))) x order by 1)
 from pg_type t, lateral (select case t.typtype when 'd' then 'domain' else 'type' end) what (kind)
-where t.oid = any ($1) and $2 is not null",
+where t.oid = any ($1) and t.typtype <> 'm' and $2 is not null",
 };
 
 /// The schema, its privileges, and what the owner's new objects get; also of other roles, if they said so for this schema.
