@@ -44,9 +44,13 @@ pub async fn furnish(env: &Env) {
     env.add_blueprint(kinds::kinds_in_databases(&env.dir).path()).await;
 }
 
-/// Provisions `each` tenants of every tenancy and compares them. A third of them at most is of each blueprint.
+/// Provisions `each` tenants of every tenancy on a server of that version, and compares them.
 pub async fn fresh(version: Version, each: usize) -> Fresh {
-    let env = installation(version).await;
+    fresh_in(&installation(version).await, each).await
+}
+
+/// The same in an installation that has the blueprints.
+pub async fn fresh_in(env: &Env, each: usize) -> Fresh {
     let mut fresh = Fresh::default();
     let client = env.rpc().await;
     for (blueprint, share) in [
@@ -56,7 +60,7 @@ pub async fn fresh(version: Version, each: usize) -> Fresh {
         ("ledger", each),
     ] {
         for number in 0..share {
-            let slug = format!("{blueprint}-{number}");
+            let slug = format!("fresh-{blueprint}-{number}");
             env.provision_of(&slug, blueprint).await;
             let drift = ask(&client, &slug).await;
             fresh.tenants += 1;

@@ -59,7 +59,7 @@ const COLUMNS: &[Plant] = &[
     ),
     plant("alter table customers alter column name set statistics 100", &["~ column customers.name"]),
     plant("alter table cache alter column value set storage external", &["~ column cache.value"]),
-    plant("alter table cache alter column value set compression lz4", &["~ column cache.value"]),
+    plant("alter table cache alter column value set compression pglz", &["~ column cache.value"]),
     plant("alter table cache alter column value set (n_distinct = 5)", &["~ column cache.value"]),
     plant(
         "alter table customers rename column home to house",
