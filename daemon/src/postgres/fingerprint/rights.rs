@@ -74,11 +74,11 @@ select 'default privileges', format('%I %s', r.rolname, what.name) || case when 
         from aclexplode(coalesce(a.defaclacl,
             case when scope.schema = 0 then acldefault(case what.code when 'S' then 's' else what.code end::\"char\", r.oid) end)) x
         group by x.grantee, x.is_grantable order by 1)
-from pg_namespace n
+from (select o.oid, o.rolname, true as is_owner from pg_roles o where o.rolname = $2
+      union
+      select o.oid, o.rolname, false from pg_default_acl d join pg_roles o on o.oid = d.defaclrole
+      where d.defaclnamespace = any ($1) and o.rolname <> $2) r
 cross join (values ('r', 'tables'), ('S', 'sequences'), ('f', 'functions'), ('T', 'types')) what (code, name)
-cross join lateral (values (0::oid), (n.oid)) scope (schema)
-join pg_roles r on r.rolname = $2
-    or scope.schema <> 0 and r.oid in (select o.defaclrole from pg_default_acl o where o.defaclnamespace = scope.schema)
-left join pg_default_acl a on a.defaclrole = r.oid and a.defaclnamespace = scope.schema and a.defaclobjtype::text = what.code
-where n.oid = any ($1)",
+cross join lateral (select 0::oid where r.is_owner union all select unnest($1)) scope (schema)
+left join pg_default_acl a on a.defaclrole = r.oid and a.defaclnamespace = scope.schema and a.defaclobjtype::text = what.code",
 };
