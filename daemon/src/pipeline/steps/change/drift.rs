@@ -1,6 +1,8 @@
 //! Part of a verification: whether the tenant's objects are still what its version makes. That they are not is told, once, and fails
 //! nothing: it can be an administrator's work.
 
+use std::time::Duration;
+
 use tenantry_protocol::brief::{self, LONGEST_ACCOUNT};
 
 use crate::model::audit_chain::{Actor, Entry};
@@ -11,9 +13,16 @@ use crate::pipeline::tracker::Tracker;
 use crate::postgres::control::fingerprints;
 use crate::postgres::error::Result;
 
+/// How long a verification waits for the comparison, which may have to wait for the baselines of other versions.
+const LONGEST: Duration = Duration::from_secs(60);
+
 /// Compares the tenant, and tells what is found. A comparison that is not possible now is made at the next verification.
 pub(super) async fn tell(run: &ChangeRun, tracker: &Tracker) {
-    let compared = Box::pin(drift::compare(run.trail.control(), &run.target, &run.tenant)).await;
+    let comparing = Box::pin(drift::compare(run.trail.control(), &run.target, &run.tenant));
+    let Ok(compared) = tokio::time::timeout(LONGEST, comparing).await else {
+        tracker.log(format!("whether the tenant has drifted is unknown after {} s", LONGEST.as_secs()));
+        return;
+    };
     let differences = match compared.map(|compared| compared.verdict) {
         Ok(DriftVerdict::InSync) => Vec::new(),
         Ok(DriftVerdict::Drifted(differences)) => differences,
