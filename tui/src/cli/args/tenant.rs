@@ -136,7 +136,7 @@ pub(crate) struct DriftArguments {
     #[arg(long, conflicts_with = "slug")]
     pub(crate) all: bool,
     /// Of all tenants, only those on this target
-    #[arg(long, requires = "all")]
+    #[arg(long, requires = "all", conflicts_with = "slug")]
     pub(crate) target: Option<String>,
 }
 
