@@ -9,7 +9,6 @@ pub mod audit;
 pub mod blueprint;
 pub mod brief;
 pub mod chain;
-pub mod drift;
 pub mod endpoint;
 pub mod error;
 pub mod frame;

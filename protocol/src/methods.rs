@@ -94,7 +94,7 @@ macro_rules! with_methods {
             tenants($crate::tenant::TenantsRequest) -> $crate::tenant::TenantsResponse: Viewer, Reads, "tenants";
             tenant($crate::tenant::TenantRequest) -> $crate::tenant::TenantDetail: Viewer, Reads, "tenant";
             /// How a tenant's objects differ from those of a new tenant of its version; changes nothing of the tenant.
-            drift($crate::drift::DriftRequest) -> $crate::drift::Drift: Operator, Reads, "drift";
+            drift($crate::tenant::drift::DriftRequest) -> $crate::tenant::drift::Drift: Operator, Reads, "drift";
             /// A page of the trail, newest first.
             audit($crate::audit::AuditRequest) -> $crate::audit::AuditResponse: Viewer, Reads, "audit";
             /// Starts a verification of the whole trail, or joins a running one; `audit_verification` shows its progress.

@@ -114,11 +114,8 @@ impl Engine {
     /// Waits for the operation's end, and returns it as it ended. `None` if it does not run here.
     pub async fn end_of(&self, id: OperationId) -> Option<Operation> {
         let mut progress = self.live.get(id)?.subscribe();
-        progress
-            .wait_for(|operation| operation.state.is_final())
-            .await
-            .ok()
-            .map(|operation| operation.clone())
+        let ended = progress.wait_for(|operation| operation.state.is_final()).await;
+        ended.ok().map(|operation| operation.clone())
     }
 
     pub fn running(&self) -> usize {

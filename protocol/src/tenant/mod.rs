@@ -1,5 +1,6 @@
 //! Tenants: the data of a tenant, and the requests that change it.
 
+pub mod drift;
 pub mod state;
 
 use std::collections::BTreeMap;

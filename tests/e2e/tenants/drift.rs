@@ -3,7 +3,7 @@
 use tenantry_harness::drift::planted::{PLANTED, PLANTED_IN_A_POOL};
 use tenantry_harness::drift::{Named, ask, fresh_in, furnish, installation, lines};
 use tenantry_harness::{Cluster, Env, Folder, Output, Version};
-use tenantry_protocol::drift::DriftState;
+use tenantry_protocol::tenant::drift::DriftState;
 
 #[track_caller]
 fn assert_prints(output: &Output, texts: &[&str]) {
@@ -59,6 +59,7 @@ async fn an_upgraded_tenant_is_as_a_new_one_of_that_version() {
         .migration("items", items)
         .repeatable("names", "create or replace view names as select name from items;");
     let second = Folder::new(&env.dir, "shop", "1.1")
+        .contract("1.0", None)
         .migration("items", items)
         .migration("price", "alter table items drop column old;\nalter table items add column price numeric not null default 1;")
         .outside("index", "create index concurrently items_price on items (price);")

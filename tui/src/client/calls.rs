@@ -7,13 +7,13 @@ use tenantry_protocol::audit::{
     AuditResponse, AuditVerification, AuditVerifyRequest,
 };
 use tenantry_protocol::blueprint::{BlueprintReport, BlueprintUpload, BlueprintsRequest, BlueprintsResponse};
-use tenantry_protocol::drift::{Drift, DriftRequest};
 use tenantry_protocol::isolation::VerifyIsolationRequest;
 use tenantry_protocol::operation::{
     CancelRequest, Operation, OperationsRequest, OperationsResponse, RetryRequest,
 };
 use tenantry_protocol::plan::Plan;
 use tenantry_protocol::target::{TargetsRequest, TargetsResponse};
+use tenantry_protocol::tenant::drift::{Drift, DriftRequest};
 use tenantry_protocol::tenant::{
     Credentials, FinishRotationRequest, IssueCredentialsRequest, OperationStarted, ProvisionRequest,
     RetireRequest, RollbackRequest, RotateCredentialsRequest, RotationFinished, TenantChangeRequest,

@@ -5,13 +5,13 @@
 use std::sync::Arc;
 
 use tenantry_protocol::brief::{self, PAGE_BYTES};
-use tenantry_protocol::drift::{
-    Drift, DriftBaseline, DriftChange, DriftDifference, DriftRequest, DriftState, LONGEST_DEFINITION,
-    MOST_DIFFERENCES,
-};
 use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::name::PlacementName;
 use tenantry_protocol::tenant::Tenant;
+use tenantry_protocol::tenant::drift::{
+    Drift, DriftBaseline, DriftChange, DriftDifference, DriftRequest, DriftState, LONGEST_DEFINITION,
+    MOST_DIFFERENCES,
+};
 
 use crate::model::fingerprint::{Change, Difference, TENANT};
 use crate::pipeline::{Compared, DriftError, DriftVerdict};

@@ -19,7 +19,8 @@ use crate::postgres::fingerprint::{self, FingerprintReading};
 use crate::postgres::preparation::groundwork::groundwork;
 use crate::postgres::target::marker::{Mark, Owner};
 use crate::postgres::target::{Ready, Target};
-use crate::postgres::tenancy::shared::pools::{self, Identity};
+use crate::postgres::tenancy::shared::pool_identity::Identity;
+use crate::postgres::tenancy::shared::pools;
 
 /// What a blank placement is built with.
 pub(super) struct Blank<'a> {

@@ -233,10 +233,7 @@ async fn what_takes_something_away_waits_for_every_tenant_and_for_its_soak() {
     let env = Env::new().await;
     shops(&env, &SEVEN[..2]).await;
     let last = second_again(&env, "2.0").migration("less", "alter table items drop column name cascade;");
-    let manifest = std::path::Path::new(last.path()).join("blueprint.toml");
-    let said = std::fs::read_to_string(&manifest).unwrap()
-        + "phase = \"contract\"\nafter = \"1.1\"\nsoak = \"7d\"\n";
-    std::fs::write(&manifest, said).unwrap();
+    let last = last.contract("1.1", Some("7d"));
     env.add_blueprint(last.path()).await;
     let early = env.tenantry(&["blueprint", "upgrade", "shop@2.0", "--plan"]).await.assert_status(1);
     assert!(early.stdout.contains("upgrade to 1.1 first"), "{early}");

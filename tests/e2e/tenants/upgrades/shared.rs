@@ -61,6 +61,8 @@ async fn all_tenants_of_the_tables_have_the_version_and_each_its_own_rows() {
     assert_eq!(files, 1, "the file ran once for both");
     for slug in ["acme", "globex"] {
         env.tenantry(&["tenant", "verify", slug]).await.assert_status(0);
+        // They are what tenants of a pool are that was built for the version.
+        env.tenantry(&["tenant", "drift", slug]).await.assert_status(0);
     }
     // The next tenant of the version joins them.
     env.provision_of("initech", "mall").await;

@@ -6,7 +6,7 @@ pub mod kinds;
 pub mod planted;
 
 use tenantry_protocol::TenantryClient;
-use tenantry_protocol::drift::{Drift, DriftDifference, DriftRequest, DriftState};
+use tenantry_protocol::tenant::drift::{Drift, DriftDifference, DriftRequest, DriftState};
 
 use crate::{Cluster, Env, Provisioned, Version, rpc};
 use planted::{PLANTED, PLANTED_IN_A_POOL, Plant};

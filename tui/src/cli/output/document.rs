@@ -14,7 +14,6 @@ use tenantry_protocol::audit::{
     ExportFormat,
 };
 use tenantry_protocol::blueprint::{Blueprint, BlueprintReport, BlueprintsResponse};
-use tenantry_protocol::drift::{Drift, DriftState};
 use tenantry_protocol::isolation::{Grade, IsolationReport};
 use tenantry_protocol::operation::OperationState;
 use tenantry_protocol::operation::{Operation, OperationsResponse};
@@ -22,6 +21,7 @@ use tenantry_protocol::plan::Plan;
 use tenantry_protocol::schema::schema_of_output;
 use tenantry_protocol::session::{Health, HelloResponse};
 use tenantry_protocol::target::TargetsResponse;
+use tenantry_protocol::tenant::drift::{Drift, DriftState};
 use tenantry_protocol::tenant::{Credentials, RotationFinished, Tenant, TenantDetail};
 use tenantry_protocol::upgrade::{Upgrade, UpgradePlan, UpgradeStatus, UpgradeUnit, UpgradesResponse};
 use tenantry_protocol::watch::Event;

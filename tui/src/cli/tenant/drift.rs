@@ -3,8 +3,8 @@
 //! Drift is an answer and is printed whole; the exit status says that there is some. Nothing is repaired here.
 
 use futures::StreamExt as _;
-use tenantry_protocol::drift::{Drift, DriftDifference, DriftRequest, DriftState};
 use tenantry_protocol::tenant::TenantsRequest;
+use tenantry_protocol::tenant::drift::{Drift, DriftDifference, DriftRequest, DriftState};
 use tenantry_protocol::tenant::state::TenantStage;
 
 use crate::cli::Context;

@@ -25,7 +25,7 @@ pub(super) enum ObjectClass {
     Type,
 }
 
-type Object = (ObjectClass, String);
+type KnownObject = (ObjectClass, String);
 
 #[derive(Debug, Default)]
 pub(super) struct Known {
@@ -35,8 +35,8 @@ pub(super) struct Known {
     required: BTreeSet<(String, String)>,
     /// Constraints, with their tables, that are not validated yet.
     unvalidated: BTreeMap<(String, String), Unvalidated>,
-    earlier: BTreeSet<Object>,
-    made: BTreeSet<Object>,
+    earlier: BTreeSet<KnownObject>,
+    made: BTreeSet<KnownObject>,
     /// Labels that an enum got, with the transaction.
     labels: Vec<(String, usize)>,
 }
