@@ -22,6 +22,8 @@ create table control.upgrade (
     -- The number of failures, or their percentage of all units, that pauses it: `3`, `2%`.
     stop_after text not null,
     manual boolean not null default false,
+    -- Tenants that are known to have drifted are upgraded, too.
+    accept_drift boolean not null default false,
     -- Units of this wave and those before it may begin.
     wave integer not null default 0,
     -- Failures that an operator has seen and gone on from; only later ones pause it.

@@ -41,6 +41,9 @@ pub struct UpgradeRequest {
     /// Pauses after each wave.
     #[serde(default)]
     pub manual: bool,
+    /// Upgrades tenants that are known to have drifted, too; they are skipped otherwise.
+    #[serde(default)]
+    pub accept_drift: bool,
     /// The hash of the plan that was approved: any other is refused.
     #[serde(default)]
     pub approve: Option<String>,

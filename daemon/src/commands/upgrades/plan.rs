@@ -171,6 +171,7 @@ fn pace(app: &App, request: &UpgradeRequest) -> Result<Pace, ApiError> {
         width: width.min(i32::try_from(places).unwrap_or(i32::MAX)),
         stop_after: stop_after.to_owned(),
         manual: request.manual,
+        accept_drift: request.accept_drift,
     })
 }
 
@@ -219,7 +220,8 @@ fn hash(plan: &UpgradePlan, to: &Blueprint, selection: &Selection, pace: &Pace) 
     let labels: &BTreeMap<String, String> = &selection.labels;
     labels.iter().for_each(|(name, value)| field(&format!("{name}={value}")));
     field("\0pace");
-    let numbers = [pace.pilot, pace.wave_percent, pace.width, i32::from(pace.manual)];
+    let numbers =
+        [pace.pilot, pace.wave_percent, pace.width, i32::from(pace.manual), i32::from(pace.accept_drift)];
     numbers.iter().for_each(|number| field(&number.to_string()));
     field(&pace.stop_after);
     let mut codes: Vec<&str> = plan.findings.iter().map(|finding| finding.code.as_str()).collect();
@@ -259,7 +261,7 @@ mod tests {
     use super::*;
 
     fn pace(pilot: i32, wave_percent: i32) -> Pace {
-        Pace { pilot, wave_percent, width: 4, stop_after: "3".to_owned(), manual: false }
+        Pace { pilot, wave_percent, width: 4, stop_after: "3".to_owned(), manual: false, accept_drift: false }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tenantry_protocol::id::{TenantId, UpgradeId};
+use tenantry_protocol::id::{OperationId, TenantId, UpgradeId};
 use tenantry_protocol::name::BlueprintVersion;
 use tenantry_protocol::operation::OperationState;
 use tenantry_protocol::tenant::state::TenantStage;
@@ -76,9 +76,9 @@ pub(super) async fn take_turn(
             return Ok(UnitTurn::Failed);
         }
     };
-    let build = tenants::build_of(app.control.pool(), id).await?;
-    let Some(build) = build else {
-        return settle(app, brief, id, UnitState::Skipped, Some("it has no build on record")).await;
+    let build = match footing(app, brief, &tenant).await? {
+        Ok(build) => build,
+        Err(reason) => return settle(app, brief, id, UnitState::Skipped, Some(&reason)).await,
     };
     let job = ChangeJob {
         actor: brief.actor.clone(),
@@ -104,6 +104,19 @@ pub(super) async fn take_turn(
     let ended = app.engine.end_of(operation.id).await;
     let is_done = ended.is_none_or(|operation| operation.state == OperationState::Succeeded);
     Ok(if is_done { UnitTurn::Over } else { UnitTurn::Failed })
+}
+
+/// The marker of the tenant's build, or why the tenant is skipped.
+async fn footing(app: &App, brief: &Brief, tenant: &Tenant) -> Result<Result<OperationId, String>> {
+    Ok(match upgrade_units::footing(app.control.pool(), brief.id, tenant.id).await? {
+        Some((build, None)) => Ok(build),
+        Some((_, Some(since))) => Err(format!(
+            "it has drifted, at the latest since {}: see `tenantry tenant drift {}`, and repair it, or upgrade with --accept-drift",
+            since.date(),
+            tenant.slug
+        )),
+        None => Err("it has no build on record".to_owned()),
+    })
 }
 
 /// A tenant whose state allows no upgrade: it is skipped, or it waits until something else that is done to it has ended.

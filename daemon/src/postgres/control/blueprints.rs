@@ -1,14 +1,16 @@
 //! Blueprint versions and their files, as they were uploaded.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgPool};
 use tenantry_protocol::name::{BlueprintName, BlueprintVersion};
 use time::OffsetDateTime;
 
-use crate::model::blueprint::SourceFile;
+use crate::model::blueprint::{self, Blueprint, SourceFile};
 
 use super::tenants::{corrupt, read, version};
-use crate::postgres::error::{Result, doing};
+use crate::postgres::error::{Error, Result, doing};
 
 /// A version in the registry, without its files.
 #[derive(Debug, Clone)]
@@ -91,4 +93,35 @@ fn stored(row: &PgRow) -> Result<StoredVersion> {
         checksum: read(row, "checksum")?,
         added_at: read(row, "added_at")?,
     })
+}
+
+/// The versions of blueprints that were read and parsed. The newest ones stay: an upgrade of many tenants reads the same two for
+/// each of them.
+#[derive(Debug, Default)]
+pub(super) struct ReadVersions(Mutex<Vec<Arc<Blueprint>>>);
+
+/// How many versions are kept.
+const KEPT: usize = 16;
+
+impl ReadVersions {
+    pub(super) async fn get(
+        &self,
+        pool: &PgPool,
+        name: &BlueprintName,
+        version: BlueprintVersion,
+    ) -> Result<Arc<Blueprint>> {
+        let is_it = |one: &&Arc<Blueprint>| one.name == *name && one.version == version;
+        if let Some(known) = self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().find(is_it) {
+            return Ok(Arc::clone(known));
+        }
+        let parsed = blueprint::parse(&files(pool, name, version).await?).blueprint;
+        let corrupt = || Error::Corrupt { what: "the blueprint", why: format!("{name} {version}") };
+        let parsed = Arc::new(parsed.ok_or_else(corrupt)?);
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() == KEPT {
+            known.remove(0);
+        }
+        known.push(Arc::clone(&parsed));
+        Ok(parsed)
+    }
 }

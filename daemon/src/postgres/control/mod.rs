@@ -21,6 +21,7 @@ use std::time::Duration;
 use futures::TryFutureExt as _;
 use sqlx::postgres::{PgConnectOptions, PgPool};
 use sqlx::{Connection as _, PgConnection, Postgres, Transaction};
+use tenantry_protocol::name::{BlueprintName, BlueprintVersion};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::lease::{Holder, Lease, Takeover};
@@ -30,6 +31,7 @@ use super::connections::queue::Queue;
 use super::error::{Error, Result, doing};
 use super::quote::{Value, render};
 use super::schema;
+use crate::model::blueprint::Blueprint;
 
 /// How long a request waits for a free connection, or for the server to answer at all.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -57,6 +59,8 @@ pub struct Control {
     queue: Queue,
     runtime: PgConnectOptions,
     holder: Holder,
+    /// Versions of blueprints that were read; a version never changes.
+    versions: blueprints::ReadVersions,
     /// How long a sign of life is valid.
     lease_time: Duration,
     lease: Lease,
@@ -105,7 +109,8 @@ impl Control {
             .map_err(doing("connect to the control database"))?;
         tokio::spawn(kept::keep(&pool, kept::LEAST));
         let (writers, queue) = (Arc::new(Semaphore::new(WRITERS)), Queue::default());
-        Ok(Self { pool, writers, queue, runtime, holder, lease_time, lease: Lease::default() })
+        let versions = blueprints::ReadVersions::default();
+        Ok(Self { pool, writers, queue, runtime, holder, versions, lease_time, lease: Lease::default() })
     }
 
     /// A separate connection for the lease: behind a busy pool, its signs of life would come too late.
@@ -177,6 +182,11 @@ impl Control {
     /// The pool for reads, which need no fence.
     pub const fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    /// A version of a blueprint, parsed.
+    pub async fn blueprint(&self, name: &BlueprintName, version: BlueprintVersion) -> Result<Arc<Blueprint>> {
+        self.versions.get(&self.pool, name, version).await
     }
 
     /// Begins a transaction that may write.

@@ -336,3 +336,21 @@ pub async fn held_versions(
     .map_err(doing("look for the versions of tenants"))?;
     rows.iter().map(|row| Ok((read(row, "slug")?, version(row)?, read(row, "version_since")?))).collect()
 }
+
+/// The key of the marker of a tenant's build, and whether the tenant is known to have drifted where this upgrade minds that.
+pub async fn footing(
+    pool: &PgPool,
+    upgrade: UpgradeId,
+    tenant: TenantId,
+) -> Result<Option<(OperationId, Option<OffsetDateTime>)>> {
+    let row: Option<(Uuid, Option<OffsetDateTime>)> = sqlx::query_as(
+        "select t.build_id, case when u.accept_drift then null else t.drifted_since end
+         from control.tenant t join control.upgrade u on u.id = $2 where t.id = $1",
+    )
+    .bind(tenant.as_uuid())
+    .bind(upgrade.as_uuid())
+    .fetch_optional(pool)
+    .await
+    .map_err(doing("look for the tenant's build"))?;
+    Ok(row.map(|(build, drifted)| (OperationId::from_uuid(build), drifted)))
+}

@@ -49,13 +49,15 @@ pub struct Pace {
     /// `3`, `2%`.
     pub stop_after: String,
     pub manual: bool,
+    /// Whether tenants that are known to have drifted are upgraded, too.
+    pub accept_drift: bool,
 }
 
 pub async fn insert(tx: &mut PgConnection, upgrade: &NewUpgrade<'_>) -> Result<()> {
     let inserted = sqlx::query(
         "insert into control.upgrade (id, blueprint, major, minor, state, targets, tenants, labels, pilot, wave_percent, width,
-                                      stop_after, manual, actor, plan_hash, idempotency_key, request_digest)
-         values ($1, $2, $3, $4, 'running', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+                                      stop_after, manual, actor, plan_hash, idempotency_key, request_digest, accept_drift)
+         values ($1, $2, $3, $4, 'running', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
     )
     .bind(upgrade.id.as_uuid())
     .bind(upgrade.blueprint.as_str())
@@ -73,6 +75,7 @@ pub async fn insert(tx: &mut PgConnection, upgrade: &NewUpgrade<'_>) -> Result<(
     .bind(upgrade.plan_hash)
     .bind(upgrade.key.map(|(key, _)| key))
     .bind(upgrade.key.map(|(_, digest)| digest))
+    .bind(upgrade.pace.accept_drift)
     .execute(tx)
     .await;
     match inserted {

@@ -229,6 +229,26 @@ async fn another_daemon_goes_on_where_a_killed_one_stopped_and_does_nothing_twic
 }
 
 #[tokio::test]
+async fn a_tenant_that_is_known_to_have_drifted_is_skipped_unless_that_is_accepted() {
+    let env = Env::new().await;
+    shops(&env, &SEVEN[..2]).await;
+    let placement = env.tenant("alpha").await.tenant.placement;
+    env.cluster.execute(&env.target_db, format!("create index by_hand on {placement}.items (name)")).await;
+    env.tenantry(&["tenant", "verify", "alpha"]).await.assert_status(0);
+    eventually("the drift is known", async || {
+        let known = "select drifted_since is not null from control.tenant where slug = 'alpha'";
+        let known: bool = sqlx::query_scalar(known).fetch_one(&mut env.control().await).await.unwrap();
+        known.then_some(())
+    })
+    .await;
+    let partial = upgrade(&env, &[]).await.assert_status(1);
+    assert!(partial.stdout.contains("skipped"), "{partial}");
+    assert_eq!(versions(&env).await, ["alpha 1.0", "bravo 1.1"]);
+    upgrade(&env, &["--accept-drift"]).await.assert_status(0);
+    assert_eq!(versions(&env).await, ["alpha 1.1", "bravo 1.1"]);
+}
+
+#[tokio::test]
 async fn what_takes_something_away_waits_for_every_tenant_and_for_its_soak() {
     let env = Env::new().await;
     shops(&env, &SEVEN[..2]).await;

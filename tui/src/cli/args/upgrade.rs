@@ -37,6 +37,9 @@ pub(crate) struct BlueprintUpgrade {
     /// Pause after each wave
     #[arg(long)]
     pub(crate) manual: bool,
+    /// Upgrade tenants that are known to have drifted, too
+    #[arg(long)]
+    pub(crate) accept_drift: bool,
     /// Print the plan (versions, files, waves, findings, hash) and stop
     #[arg(long, conflicts_with_all = ["no_wait", "approve", "idempotency_key"])]
     pub(crate) plan: bool,

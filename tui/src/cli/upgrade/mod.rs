@@ -32,6 +32,7 @@ pub(in crate::cli) async fn begin(context: &Context, arguments: BlueprintUpgrade
         width: arguments.width,
         stop_after: arguments.stop_after,
         manual: arguments.manual,
+        accept_drift: arguments.accept_drift,
         approve: arguments.approve,
         idempotency_key: arguments.sending.idempotency_key,
     };

@@ -20,18 +20,16 @@ use tenantry_protocol::id::OperationId;
 use tenantry_protocol::name::BlueprintVersion;
 
 use self::transaction::transaction;
-use crate::model::blueprint::{self, Blueprint, Migration};
+use crate::model::blueprint::{Blueprint, Migration};
 use crate::model::operation::Step;
 use crate::model::upgrade::{self, BegunFile, FileRun};
 use crate::pipeline::context::ChangeRun;
 use crate::pipeline::step_error::StepError;
 use crate::pipeline::steps::outside_file::{self, Counter, OutsideRun};
 use crate::pipeline::steps::{Attempt, ChangeStep, StepFuture};
-use crate::postgres::Error;
 use crate::postgres::build::outside_journal::{self, BegunStatement};
 use crate::postgres::build::owner_login;
 use crate::postgres::build::runner::Build;
-use crate::postgres::control::blueprints;
 use crate::postgres::preparation;
 use crate::postgres::target::Ready;
 use crate::postgres::target::marker::{self, AppliedFile, Use};
@@ -91,10 +89,7 @@ async fn prepare_site(run: &ChangeRun) -> Result<(), StepError> {
 }
 
 async fn stored(run: &ChangeRun, version: BlueprintVersion) -> Result<Arc<Blueprint>, StepError> {
-    let name = &run.tenant.blueprint;
-    let files = blueprints::files(run.trail.control().pool(), name, version).await?;
-    let corrupt = || Error::Corrupt { what: "the blueprint", why: format!("{name} {version}") };
-    Ok(Arc::new(blueprint::parse(&files).blueprint.ok_or_else(corrupt)?))
+    Ok(run.trail.control().blueprint(&run.tenant.blueprint, version).await?)
 }
 
 async fn apply(run: &mut ChangeRun, Attempt { tracker, left }: Attempt<'_>) -> Result<(), StepError> {
