@@ -2,6 +2,7 @@
 //!
 //! Invariant: both use the same client and the same calls. `ui` and `cli` reach the daemon only through `client`.
 
+mod behind;
 mod cli;
 mod client;
 mod filter;

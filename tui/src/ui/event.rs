@@ -104,6 +104,8 @@ pub(crate) enum Effect {
     /// Keys that were typed before the new dialog opened are not meant for it.
     DropInput,
     LoadTenants,
+    /// The versions that are stored.
+    LoadBlueprints,
     /// By tenant id.
     LoadDetail(String),
     /// The newest events that match, or only those before a number, if one is given.

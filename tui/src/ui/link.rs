@@ -105,17 +105,27 @@ async fn load_all(client: &Client, events: &Events) -> Result<Option<()>, Client
         return Ok(None);
     }
     let targets = text::wire(client.targets(TargetsRequest::default()).await?);
-    let blueprints = text::wire(client.blueprints(BlueprintsRequest::default()).await?);
+    if events.send(Event::Targets(targets.targets)).await.is_err() {
+        return Ok(None);
+    }
+    if load_blueprints(client, events).await?.is_none() {
+        return Ok(None);
+    }
     let unfinished = OperationsRequest { unfinished: true, limit: Some(100), ..OperationsRequest::default() };
     let operations = text::wire(client.operations(unfinished).await?);
-    let news = [Event::Targets(targets.targets), Event::Blueprints(blueprints.blueprints)];
     let running = operations.operations.into_iter().map(|operation| Event::Operation(Box::new(operation)));
-    for event in news.into_iter().chain(running) {
+    for event in running {
         if events.send(event).await.is_err() {
             return Ok(None);
         }
     }
     Ok(Some(()))
+}
+
+/// Every stored version of every blueprint.
+pub(super) async fn load_blueprints(client: &Client, events: &Events) -> Result<Option<()>, ClientError> {
+    let stored = text::wire(client.blueprints(BlueprintsRequest::default()).await?);
+    Ok(events.send(Event::Blueprints(stored.blueprints)).await.ok())
 }
 
 /// Every page of the living tenants.

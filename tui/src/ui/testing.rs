@@ -179,7 +179,7 @@ pub(crate) fn plan(slug: &str) -> Plan {
     }
 }
 
-fn blueprint() -> Blueprint {
+pub(crate) fn blueprint() -> Blueprint {
     Blueprint {
         name: BlueprintName::parse("projects").unwrap(),
         version: BlueprintVersion::new(1, 0),

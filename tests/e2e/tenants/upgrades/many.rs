@@ -56,6 +56,7 @@ async fn all_tenants_get_the_version_the_pilot_first_and_current_ones_cost_nothi
     assert_eq!(plan["waves"], serde_json::json!([1, 3, 3]), "{plan}");
     assert_eq!(plan["from"][0]["files"], serde_json::json!(["V2__price.sql", "R__names.sql"]), "{plan}");
     assert_eq!(upgraded(&env).await, 0, "a plan changes nothing");
+    assert_eq!(behind(&env).await, SEVEN);
     let hash = plan["hash"].as_str().unwrap();
     let other = upgrade(&env, &["--wave", "10", "--approve", hash]).await;
     other.assert_status(5).assert_says(&["not what was approved"]);
@@ -63,6 +64,9 @@ async fn all_tenants_get_the_version_the_pilot_first_and_current_ones_cost_nothi
     assert_eq!(done["upgrade"]["state"]["name"], "succeeded", "{done}");
     assert_eq!(done["upgrade"]["counts"]["done"], 7, "{done}");
     assert_eq!(upgraded(&env).await, 7);
+    assert!(behind(&env).await.is_empty());
+    let nobody = env.tenantry(&["tenant", "list", "--behind"]).await.assert_status(0);
+    assert!(nobody.stdout.contains("no tenant is behind"), "{nobody}");
     let placement = env.tenant("echo").await.tenant.placement;
     assert_eq!(
         history(&env, &env.target_db, placement.as_str()).await,
@@ -73,6 +77,15 @@ async fn all_tenants_get_the_version_the_pilot_first_and_current_ones_cost_nothi
     assert_eq!(again["upgrade"]["counts"]["done"], 0, "{again}");
     assert_eq!(operations(&env).await, before, "nothing is done to tenants that are current");
     env.tenantry(&["audit", "verify"]).await.assert_status(0);
+}
+
+/// The tenants that `tenant list --behind` names.
+async fn behind(env: &Env) -> Vec<String> {
+    let list = env.tenantry(&["tenant", "list", "--behind", "--json"]).await.assert_status(0).json();
+    let behind = list["behind"].as_array().unwrap();
+    assert_eq!(list["total"], behind.len(), "{list}");
+    assert!(behind.iter().all(|one| one["version"] == "1.0" && one["newest"] == "1.1"), "{list}");
+    behind.iter().map(|one| one["slug"].as_str().unwrap().to_owned()).collect()
 }
 
 async fn operations(env: &Env) -> i64 {

@@ -102,6 +102,9 @@ pub(crate) struct TenantListArguments {
     /// Also tenants that were rolled back or retired
     #[arg(long)]
     pub(crate) all: bool,
+    /// Only tenants for which there is a newer version of their blueprint
+    #[arg(long)]
+    pub(crate) behind: bool,
 }
 
 #[derive(Debug, Args)]

@@ -15,6 +15,7 @@ use tenantry_protocol::audit::{
 };
 use tenantry_protocol::blueprint::{Blueprint, BlueprintReport, BlueprintsResponse};
 use tenantry_protocol::isolation::{Grade, IsolationReport};
+use tenantry_protocol::name::{BlueprintVersion, Slug};
 use tenantry_protocol::operation::OperationState;
 use tenantry_protocol::operation::{Operation, OperationsResponse};
 use tenantry_protocol::plan::Plan;
@@ -53,6 +54,16 @@ pub(in crate::cli) struct TenantCreated<'a> {
 pub(in crate::cli) struct TenantList {
     pub(in crate::cli) total: usize,
     pub(in crate::cli) tenants: Vec<Tenant>,
+    /// Those of them for which there is a newer version of their blueprint.
+    pub(in crate::cli) behind: Vec<BehindTenant>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(in crate::cli) struct BehindTenant {
+    pub(in crate::cli) slug: Slug,
+    pub(in crate::cli) version: BlueprintVersion,
+    /// The newest version that is stored.
+    pub(in crate::cli) newest: BlueprintVersion,
 }
 
 /// A command that changes a tenant: the operation at its end, or with `--no-wait` as it was accepted.

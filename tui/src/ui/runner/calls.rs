@@ -36,6 +36,7 @@ async fn call(effect: Effect, client: &Client, events: &Events) -> Option<Event>
             let loaded = link::load_tenants(client, events).await;
             loaded.err().map(|error| Event::Lost(text::line(&error.to_string())))
         }
+        Effect::LoadBlueprints => link::load_blueprints(client, events).await.ok().and(None),
         Effect::LoadDetail(id) => {
             let detail = client.tenant(id.clone()).await.map(|detail| Box::new(text::wire(detail)));
             Some(Event::Detail { id, result: clean(detail) })
@@ -120,7 +121,7 @@ fn refused(effect: Effect, error: ApiError) -> Option<Event> {
         }
         Effect::Export { ticket, .. } => Some(Event::Exported { ticket, result: Err(error.message) }),
         // All of these are loaded when the connection is back.
-        Effect::LoadTenants | Effect::LoadTrail | Effect::LoadOperation(_) => None,
+        Effect::LoadTenants | Effect::LoadBlueprints | Effect::LoadTrail | Effect::LoadOperation(_) => None,
         Effect::Quit | Effect::Suspend | Effect::DropInput | Effect::StopExport | Effect::Copy(_) => None,
     }
 }

@@ -5,12 +5,18 @@
 
 use std::collections::{HashMap, HashSet};
 
+use tenantry_protocol::blueprint::Blueprint;
 use tenantry_protocol::id::TenantId;
+use tenantry_protocol::name::BlueprintVersion;
 use tenantry_protocol::tenant::{Tenant, TenantState};
 use tui_input::Input;
 
 use super::fuzzy;
 use super::sorting::{Column, Sort};
+use crate::behind::NewestVersions;
+
+/// The word of a filter that keeps the tenants for which there is a newer version.
+pub(crate) const BEHIND: &str = "behind:";
 
 #[derive(Debug, Default)]
 pub(crate) struct Tenants {
@@ -20,6 +26,9 @@ pub(crate) struct Tenants {
     visible: Vec<usize>,
     selected: Option<TenantId>,
     marked: HashSet<TenantId>,
+    newest: NewestVersions,
+    /// How many rows are behind; counted where rows change, since a frame has no time to look at all of them.
+    behind: usize,
     sort: Sort,
     /// A row changed in a way that may have changed its place.
     unsettled: bool,
@@ -69,8 +78,15 @@ impl Tenants {
         if !is_living(&tenant.state) {
             self.marked.remove(&tenant.id);
         }
+        if self.loaded == Loaded::Yes && self.newest.learn(&tenant.blueprint, tenant.version) {
+            self.count_behind();
+        }
         if let Some(index) = self.by_id.get(&tenant.id) {
-            self.rows[*index] = tenant;
+            let row = &mut self.rows[*index];
+            let was = usize::from(self.newest.ahead_of(row).is_some());
+            let is = usize::from(self.newest.ahead_of(&tenant).is_some());
+            self.behind = self.behind + is - was;
+            *row = tenant;
             self.unsettled |= self.sort.column != Column::Tenant;
             return;
         }
@@ -87,15 +103,42 @@ impl Tenants {
     }
 
     pub(crate) fn refilter(&mut self) {
-        let needle = self.filter.value().trim();
+        let (only_behind, needle) = words(self.filter.value());
         if needle.is_empty() {
             self.visible = (0..self.rows.len()).collect();
         } else {
             let names: Vec<String> =
                 self.rows.iter().map(|row| format!("{} {}", row.slug, row.display_name)).collect();
-            self.visible = fuzzy::search(needle, &names);
+            self.visible = fuzzy::search(&needle, &names);
+        }
+        if only_behind {
+            self.visible.retain(|index| self.newest.ahead_of(&self.rows[*index]).is_some());
         }
         self.arrange();
+    }
+
+    /// These versions are stored.
+    pub(crate) fn set_newest(&mut self, blueprints: &[Blueprint]) {
+        self.newest = NewestVersions::of(blueprints);
+        let place = self.selected_row();
+        self.count_behind();
+        if words(self.filter.value()).0 {
+            self.refilter();
+            self.reselect(place);
+        }
+    }
+
+    /// The version that the tenant could have; `None` if it has the newest.
+    pub(crate) fn ahead_of(&self, tenant: &Tenant) -> Option<BlueprintVersion> {
+        self.newest.ahead_of(tenant)
+    }
+
+    pub(crate) const fn behind(&self) -> usize {
+        self.behind
+    }
+
+    fn count_behind(&mut self) {
+        self.behind = self.rows.iter().filter(|row| self.newest.ahead_of(row).is_some()).count();
     }
 
     fn arrange(&mut self) {
@@ -116,7 +159,7 @@ impl Tenants {
 
     /// The order on the screen; `None` if the best match is first.
     pub(crate) fn sort(&self) -> Option<Sort> {
-        let searched = !self.filter.value().trim().is_empty();
+        let searched = !words(self.filter.value()).1.is_empty();
         (!searched || self.sort != Sort::default()).then_some(self.sort)
     }
 
@@ -252,6 +295,7 @@ impl Tenants {
 
     fn reindex(&mut self) {
         self.by_id = self.rows.iter().enumerate().map(|(index, row)| (row.id, index)).collect();
+        self.count_behind();
     }
 
     /// Keeps the selected tenant selected; if it is gone, selects the one that took its place on the screen.
@@ -274,6 +318,12 @@ pub(crate) enum Selection {
 pub(crate) enum Mark {
     Set,
     Unset,
+}
+
+/// Whether a filter keeps only tenants that are behind, and the letters of names in it.
+fn words(filter: &str) -> (bool, String) {
+    let (behind, names): (Vec<&str>, Vec<&str>) = filter.split_whitespace().partition(|word| *word == BEHIND);
+    (!behind.is_empty(), names.join(" "))
 }
 
 fn order(a: &Tenant, b: &Tenant) -> std::cmp::Ordering {

@@ -53,6 +53,7 @@ fn learned(state: &mut State, event: Event) -> Vec<Effect> {
             return ended.into_iter().take(MAX_ENDED).map(|id| Effect::LoadDetail(id.to_string())).collect();
         }
         Event::Blueprints(blueprints) => {
+            state.tenants.set_newest(&blueprints);
             state.blueprints = blueprints;
             adopt(state);
         }

@@ -172,7 +172,9 @@ pub(super) fn select(state: &mut State, by: isize) -> Vec<Effect> {
 /// The screen below a closed one may have changed while it was covered.
 pub(super) fn reload(state: &mut State) -> Vec<Effect> {
     match state.screen() {
-        Screen::Tenants | Screen::Fleet(_) => vec![Effect::LoadTenants],
+        // Which tenants are behind follows from the stored versions.
+        Screen::Tenants => vec![Effect::LoadTenants, Effect::LoadBlueprints],
+        Screen::Fleet(_) => vec![Effect::LoadTenants],
         Screen::Isolation(screen) => vec![Effect::LoadDetail(screen.id.to_string())],
         Screen::Tenant(screen) => vec![Effect::LoadDetail(screen.id.to_string())],
         Screen::Audit(_) => audit::read(state),

@@ -47,7 +47,8 @@ fn facts(state: &State, tenant: &Tenant, columns: usize, lines: &mut Vec<Line<'s
         ]));
     };
     fact("name", format!("{} \"{}\"", tenant.slug, tenant.display_name));
-    fact("blueprint", format!("{} {}", tenant.blueprint, tenant.version));
+    let newer = state.tenants.ahead_of(tenant).map(|newest| format!(", behind {newest}")).unwrap_or_default();
+    fact("blueprint", format!("{} {}{newer}", tenant.blueprint, tenant.version));
     fact("placement", format!("{} on {}", tenant.placement, tenant.target));
     let pairs = |map: Vec<String>| if map.is_empty() { "–".to_owned() } else { map.join(", ") };
     fact(

@@ -15,6 +15,8 @@ use crate::ui::state::sorting::Column;
 use crate::ui::state::tenants::{Loaded, Mark, Selection, Typing};
 use crate::ui::state::{Connection, State};
 
+/// Beside the version of a tenant for which there is a newer one.
+const BEHIND: &str = "↑";
 /// Columns of the last operation and its age.
 const LAST: usize = 18;
 
@@ -87,7 +89,11 @@ fn filter_line(state: &State) -> Line<'static> {
         (marks, 0) => format!(" · {marks} marked"),
         (marks, hidden) => format!(" · {marks} marked, {hidden} not shown"),
     };
-    let count = count + &marks;
+    let behind = match tenants.behind() {
+        0 => String::new(),
+        behind => format!(" · {behind} behind {BEHIND}"),
+    };
+    let count = count + &behind + &marks;
     let filter = tenants.filter.value();
     if filter.is_empty() && tenants.typing == Typing::No {
         return Line::styled(format!(" {count}"), Theme::dim());
@@ -151,7 +157,11 @@ fn row(
     };
     let mark = format!("{tick}{bar} ");
     let name = cell(tenant.slug.as_str(), columns.tenant.saturating_sub(2)) + " ";
-    let blueprint = cell(&format!("{} {}", tenant.blueprint, tenant.version), columns.blueprint);
+    // The mark is never cut.
+    let behind = if state.tenants.ahead_of(tenant).is_some() { BEHIND } else { "" };
+    let blueprint = format!("{} {}", tenant.blueprint, tenant.version);
+    let blueprint = cut(&blueprint, columns.blueprint.saturating_sub(1 + width(behind))) + behind;
+    let blueprint = cell(&blueprint, columns.blueprint);
     let (grade, style) = badge(state, tenant);
     let isolation = Span::styled(cell(grade, columns.isolation), base.patch(style));
     Line::from(vec![

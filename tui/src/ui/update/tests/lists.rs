@@ -1,6 +1,8 @@
-//! Marks, orders and the list of operations; and rolling back several tenants at once.
+//! Marks, orders, tenants that are behind, and the list of operations; and rolling back several tenants at once.
 
 use crossterm::event::KeyCode;
+use tenantry_protocol::blueprint::Blueprint;
+use tenantry_protocol::name::BlueprintVersion;
 use tenantry_protocol::operation::{Failure, Operation, OperationKind, OperationState};
 use tenantry_protocol::tenant::{RollbackRequest, TenantDetail, TenantState};
 use tenantry_protocol::watch::EventBody;
@@ -10,7 +12,7 @@ use super::{selected, update, watched};
 use crate::ui::event::{Effect, Event};
 use crate::ui::state::bulk::{BulkPhase, BulkRollback, PartProgress};
 use crate::ui::state::{Screen, State};
-use crate::ui::testing::{answer_previews, console, ctrl, operation, press, tenant, type_text};
+use crate::ui::testing::{answer_previews, blueprint, console, ctrl, operation, press, tenant, type_text};
 use crate::ui::ticket::Ticket;
 
 fn shown(state: &State) -> Vec<String> {
@@ -233,4 +235,34 @@ fn a_failure_from_before_can_be_tried_again_and_adds_no_row_to_the_list() {
     let Screen::Wizard(wizard) = state.screen() else { panic!("{:?}", state.screen()) };
     assert_eq!(wizard.slug.value(), "globex");
     assert_eq!(state.tenants.len(), 1);
+}
+
+#[test]
+fn tenants_are_behind_when_a_newer_version_is_stored_and_a_filter_keeps_them() {
+    let mut state = console(&["acme", "globex", "initech"]);
+    assert_eq!(state.tenants.behind(), 0);
+    let newer = Blueprint { version: BlueprintVersion::new(1, 1), ..blueprint() };
+    update(&mut state, Event::Blueprints(vec![newer, blueprint()]));
+    assert_eq!(state.tenants.behind(), 3);
+    let mut globex = state.tenants.named("globex").unwrap().clone();
+    globex.version = BlueprintVersion::new(1, 1);
+    update(&mut state, watched(EventBody::Tenant { tenant: Box::new(globex) }));
+    assert_eq!(state.tenants.behind(), 2);
+    press(&mut state, KeyCode::Char('/'));
+    type_text(&mut state, "behind:");
+    assert_eq!((state.tenants.visible_len(), selected(&state).as_str()), (2, "acme"));
+    type_text(&mut state, " ini");
+    assert_eq!((state.tenants.visible_len(), selected(&state).as_str()), (1, "initech"));
+    press(&mut state, KeyCode::Esc);
+    assert_eq!(state.tenants.visible_len(), 3);
+}
+
+#[test]
+fn a_tenant_of_a_version_that_was_not_known_shows_that_the_others_are_behind() {
+    let mut state = console(&["acme", "globex"]);
+    let mut newer = tenant("initech");
+    newer.version = BlueprintVersion::new(2, 0);
+    update(&mut state, watched(EventBody::Tenant { tenant: Box::new(newer) }));
+    assert_eq!(state.tenants.behind(), 2);
+    assert_eq!(press(&mut state, KeyCode::Char('r')), [Effect::LoadTenants, Effect::LoadBlueprints]);
 }

@@ -3,12 +3,16 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use crossterm::event::KeyCode;
+use tenantry_protocol::blueprint::Blueprint;
+use tenantry_protocol::name::BlueprintVersion;
 use tenantry_protocol::operation::{Failure, OperationState};
 use tenantry_protocol::{ApiError, ErrorCode};
 
 use super::{at_operation, at_plan, drawn};
 use crate::ui::event::{Effect, Event};
-use crate::ui::testing::{answer_previews, console, ctrl, now, operation, press, type_text};
+use crate::ui::testing::{
+    answer_previews, blueprint, console, ctrl, now, operation, press, tenant, type_text,
+};
 use crate::ui::update::update;
 
 #[test]
@@ -198,4 +202,27 @@ fn what_a_screen_is_for_is_named_at_every_width() {
     }
     press(&mut plan, KeyCode::Esc);
     assert!(drawn(&plan, 40, 10).contains("enter continue"));
+}
+
+#[test]
+fn tenants_that_are_behind_are_marked_and_counted() {
+    let mut state = console(&[]);
+    let mut globex = tenant("globex");
+    globex.version = BlueprintVersion::new(1, 1);
+    update(&mut state, Event::Tenants(vec![tenant("acme"), globex]));
+    let newer = Blueprint { version: BlueprintVersion::new(1, 1), ..blueprint() };
+    update(&mut state, Event::Blueprints(vec![newer, blueprint()]));
+    insta::assert_snapshot!(drawn(&state, 80, 8), @r#"
+    tenantry › tenants                        local · PRODUCTION · operator ● live
+    2 tenants · 1 behind ↑
+      TENANT ▲       STATE          BLUEPRINT     TARGET   ISOL  LAST OPERATION
+    ▌ acme           ● active       projects 1.0↑ local    –     provision     2 m
+      globex         ● active       projects 1.1  local    –     provision     2 m
+
+
+    enter open  n new  / filter  : command  R rollback  v verify  ? help  a audit
+    "#);
+    press(&mut state, KeyCode::Enter);
+    let text = drawn(&state, 80, 24);
+    assert!(text.contains("projects 1.0, behind 1.1"), "{text}");
 }
