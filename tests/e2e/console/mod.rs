@@ -5,3 +5,4 @@ mod isolation;
 mod lists;
 mod pictures;
 pub(crate) mod screens;
+mod upgrades;

@@ -12,4 +12,4 @@ mod removal;
 mod rollback_preview;
 mod secrets;
 mod temporary_files;
-mod upgrades;
+pub(crate) mod upgrades;

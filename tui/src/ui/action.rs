@@ -56,6 +56,20 @@ pub(crate) enum Action {
     Verdict,
     Export,
     StopExport,
+    OpenUpgrade,
+    /// Ask whether the upgrade is meant to be cancelled.
+    CancelUpgrade,
+    Steer(Hand),
+}
+
+/// What an operator can do to an upgrade.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hand {
+    Pause,
+    Resume,
+    Cancel,
+    /// Try its failures again.
+    Retry,
 }
 
 /// What can be shown from any screen, without a word more.
@@ -65,17 +79,20 @@ pub(crate) enum Place {
     Operations,
     /// How isolated all tenants are.
     Isolation,
+    /// Upgrades of many tenants.
+    Upgrades,
 }
 
 impl Place {
     /// In the order of the palette.
-    pub(crate) const ALL: [Self; 3] = [Self::Operations, Self::Tenants, Self::Isolation];
+    pub(crate) const ALL: [Self; 4] = [Self::Operations, Self::Upgrades, Self::Tenants, Self::Isolation];
 
     /// The command of the palette that does nothing else, and what it means.
     pub(crate) const fn command(self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Tenants => Some(("tenants", "the list of tenants")),
             Self::Operations => Some(("operations", "what runs and what ran")),
+            Self::Upgrades => Some(("upgrades", "blueprints that reach all their tenants")),
             // The command `isolation` also takes a tenant.
             Self::Isolation => None,
         }

@@ -9,7 +9,7 @@ use tenantry_protocol::audit::{
     AuditExportRequest, AuditFilter, AuditResponse, AuditVerification, TrailStatus,
 };
 use tenantry_protocol::blueprint::Blueprint;
-use tenantry_protocol::id::{OperationId, TenantId};
+use tenantry_protocol::id::{OperationId, TenantId, UpgradeId};
 use tenantry_protocol::operation::Operation;
 use tenantry_protocol::plan::Plan;
 use tenantry_protocol::session::HelloResponse;
@@ -17,9 +17,11 @@ use tenantry_protocol::target::Target;
 use tenantry_protocol::tenant::{
     Credentials, ProvisionRequest, RollbackPreview, RollbackRequest, Tenant, TenantDetail,
 };
+use tenantry_protocol::upgrade::{Upgrade, UpgradeStatus};
 use tenantry_protocol::watch::WatchResponse;
 use time::OffsetDateTime;
 
+use super::action::Hand;
 use super::state::audit::export::ExportProgress;
 use super::ticket::Ticket;
 
@@ -71,6 +73,18 @@ pub(crate) enum Event {
     Cancelling(Result<Box<Operation>, ApiError>),
     /// The newest operations on all tenants.
     Operations(Result<Vec<Operation>, ApiError>),
+    /// The newest upgrades of many tenants.
+    Upgrades(Result<Vec<Upgrade>, ApiError>),
+    /// One upgrade with its failures.
+    UpgradeStatus {
+        ticket: Ticket,
+        result: Result<Box<UpgradeStatus>, ApiError>,
+    },
+    /// What was done to an upgrade, and the upgrade after it.
+    Steered {
+        hand: Hand,
+        result: Result<Box<Upgrade>, ApiError>,
+    },
     /// A page of the audit trail; `before` is what was asked for.
     Audit {
         ticket: Ticket,
@@ -134,6 +148,16 @@ pub(crate) enum Effect {
     StopExport,
     LoadOperation(OperationId),
     LoadOperations,
+    LoadUpgrades,
+    LoadUpgrade {
+        ticket: Ticket,
+        id: UpgradeId,
+    },
+    /// Pause an upgrade, resume it, cancel it, or try its failures again.
+    Steer {
+        id: UpgradeId,
+        hand: Hand,
+    },
     LoadPreview(TenantId),
     Plan {
         ticket: Ticket,

@@ -4,6 +4,7 @@
 
 mod calls;
 mod trail;
+mod upgrades;
 
 use std::path::PathBuf;
 use std::time::Duration;

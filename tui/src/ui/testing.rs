@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tenantry_protocol::audit::{AuditEvent, AuditResponse, AuditVerdict, TrailStatus};
 use tenantry_protocol::blueprint::{Blueprint, BlueprintFile, Setting, Tenancy};
-use tenantry_protocol::id::{OperationId, TenantId};
+use tenantry_protocol::id::{OperationId, TenantId, UpgradeId};
 use tenantry_protocol::isolation::{Depth, Grade, IsolationBadge, IsolationReport, ResidualChannel, Verdict};
 use tenantry_protocol::name::{BlueprintName, BlueprintVersion, PlacementName, Slug, TargetName};
 use tenantry_protocol::operation::{Operation, OperationKind, OperationState, StepProgress, StepStatus};
@@ -15,6 +15,8 @@ use tenantry_protocol::plan::{Finding, Plan, PlanSql, PlanStep, Severity};
 use tenantry_protocol::session::{DaemonMode, HelloResponse, Role};
 use tenantry_protocol::target::{Target, TargetHealth};
 use tenantry_protocol::tenant::{LastOperation, RollbackPreview, RowCount, Tenant, TenantState};
+use tenantry_protocol::upgrade::{UnitCounts, Upgrade, UpgradeState};
+use tenantry_protocol::watch::{Event as WatchEvent, EventBody, WatchResponse};
 use time::OffsetDateTime;
 
 use super::event::{Effect, Event};
@@ -220,6 +222,37 @@ fn target() -> Target {
         capacity: None,
         findings: vec![],
     }
+}
+
+/// An upgrade to version 1.1 that is in its second wave, with 14 of 24 tenants through.
+pub(crate) fn upgrade(state: UpgradeState) -> Upgrade {
+    Upgrade {
+        id: UpgradeId::generate(),
+        blueprint: BlueprintName::parse("projects").unwrap(),
+        version: BlueprintVersion::new(1, 1),
+        state,
+        wave: 1,
+        waves: 4,
+        counts: UnitCounts { pending: 5, running: 2, done: 12, current: 2, skipped: 0, failed: 3, partly: 0 },
+        width: 4,
+        stop_after: "3".into(),
+        manual: false,
+        actor: "ops1 (uid 1003)".into(),
+        plan_hash: "7f3a".repeat(16),
+        requested_at: now() - time::Duration::minutes(4),
+        ended_at: None,
+    }
+}
+
+/// News of an upgrade, some seconds from now.
+pub(crate) fn upgrade_news(upgrade: &Upgrade, seconds: i64) -> Event {
+    let body = EventBody::Upgrade { upgrade: Box::new(upgrade.clone()) };
+    let at = now() + time::Duration::seconds(seconds);
+    Event::Watched(WatchResponse {
+        cursor: 9,
+        events: vec![WatchEvent { cursor: 9, at, body }],
+        resync: false,
+    })
 }
 
 /// What a rollback of it would remove.

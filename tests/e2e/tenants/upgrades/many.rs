@@ -7,7 +7,7 @@ use tenantry_harness::{Env, eventually};
 use super::{first, history, second, second_again};
 
 /// Tenants of version 1.0, and version 1.1 beside it.
-async fn shops(env: &Env, slugs: &[&str]) {
+pub(crate) async fn shops(env: &Env, slugs: &[&str]) {
     env.add_blueprint(first(env).path()).await;
     for slug in slugs {
         env.provision_of(slug, "shop").await;
@@ -17,7 +17,7 @@ async fn shops(env: &Env, slugs: &[&str]) {
 
 const SEVEN: [&str; 7] = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf"];
 
-async fn upgrade(env: &Env, more: &[&str]) -> Output {
+pub(crate) async fn upgrade(env: &Env, more: &[&str]) -> Output {
     let arguments = [&["blueprint", "upgrade", "shop", "--json"][..], more].concat();
     env.tenantry(&arguments).await
 }
@@ -31,18 +31,18 @@ async fn versions(env: &Env) -> Vec<String> {
     tenants.iter().map(line).collect()
 }
 
-async fn upgraded(env: &Env) -> usize {
+pub(crate) async fn upgraded(env: &Env) -> usize {
     versions(env).await.iter().filter(|line| line.ends_with(" 1.1")).count()
 }
 
 /// A table of the new version stands in this tenant's way.
-async fn plant(env: &Env, slug: &str) {
+pub(crate) async fn plant(env: &Env, slug: &str) {
     let placement = env.tenant(slug).await.tenant.placement;
     let sql = format!("create table {placement}.sales (id int primary key)");
     env.cluster.execute(&env.target_db, sql).await;
 }
 
-async fn clear(env: &Env, slug: &str) {
+pub(crate) async fn clear(env: &Env, slug: &str) {
     let placement = env.tenant(slug).await.tenant.placement;
     env.cluster.execute(&env.target_db, format!("drop table {placement}.sales")).await;
 }

@@ -1,7 +1,7 @@
 //! A tenant brought to a later version of its blueprint: what runs, what is refused, and who waits meanwhile.
 
 mod live;
-mod many;
+pub(crate) mod many;
 mod projects;
 mod refused;
 mod shared;

@@ -6,12 +6,14 @@
 mod audit;
 mod common;
 mod tables;
+mod upgrades;
 mod when;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::action::Action;
 use super::state::tenants::Typing;
+use super::state::upgrades::CancelQuestion;
 use super::state::wizard::Step;
 use super::state::{Overlay, Screen, State};
 
@@ -109,6 +111,9 @@ pub(crate) enum Mode {
     Isolation,
     IsolationFilter,
     Fleet,
+    Upgrades,
+    Upgrade,
+    UpgradeCancel,
     Help,
     Palette,
 }
@@ -131,6 +136,9 @@ impl Mode {
             Self::Export | Self::Exporting => "export",
             Self::Isolation => "isolation",
             Self::Fleet => "isolation of all",
+            Self::Upgrades => "upgrades",
+            Self::Upgrade => "upgrade",
+            Self::UpgradeCancel => "cancel an upgrade",
             Self::Help => "help",
             Self::Palette => "commands",
         }
@@ -158,6 +166,9 @@ pub(crate) fn screen_mode(state: &State) -> Mode {
         Screen::Isolation(screen) if screen.typing == Typing::Filter => Mode::IsolationFilter,
         Screen::Isolation(_) => Mode::Isolation,
         Screen::Fleet(_) => Mode::Fleet,
+        Screen::Upgrades(_) => Mode::Upgrades,
+        Screen::Upgrade(screen) if screen.asking == CancelQuestion::Asked => Mode::UpgradeCancel,
+        Screen::Upgrade(_) => Mode::Upgrade,
     }
 }
 

@@ -4,7 +4,7 @@
 use crossterm::event::KeyCode;
 
 use super::common::*;
-use super::{Action, Binding, Mode, audit, ctrl, hint, key, plain, when};
+use super::{Action, Binding, Mode, audit, ctrl, hint, key, plain, upgrades, when};
 use crate::ui::action::Place;
 
 /// These work everywhere.
@@ -27,6 +27,7 @@ const TENANTS: &[Binding] = &[
     hint(&[key(KeyCode::Esc)], "esc", "clear the filter", Action::Back).when(when::is_filtered),
     hint(&[key(KeyCode::Esc)], "esc", "clear marks", Action::Back).when(when::has_only_marks),
     hint(&[plain('O')], "O", "operations", Action::Show(Place::Operations)),
+    hint(&[plain('u')], "u", "upgrades", Action::Show(Place::Upgrades)),
     hint(&[plain('a')], "a", "audit", Action::Audit),
     hint(&[plain('s')], "s", "sort by next column", Action::Sort).quiet(),
     hint(&[plain('S')], "S", "reverse order", Action::Reverse).quiet(),
@@ -268,6 +269,9 @@ pub(super) const fn table(mode: Mode) -> &'static [Binding] {
         Mode::Isolation => ISOLATION,
         Mode::IsolationFilter => ISOLATION_FILTER,
         Mode::Fleet => FLEET,
+        Mode::Upgrades => upgrades::UPGRADES,
+        Mode::Upgrade => upgrades::UPGRADE,
+        Mode::UpgradeCancel => upgrades::CANCEL,
         Mode::Help => HELP_OPEN,
         Mode::Palette => PALETTE_OPEN,
     }

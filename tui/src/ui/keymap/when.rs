@@ -2,13 +2,16 @@
 //! Pure, and cheap enough to be evaluated for each key and each frame.
 
 use tenantry_protocol::operation::OperationState;
+use tenantry_protocol::session::Role;
 use tenantry_protocol::tenant::{Tenant, TenantState};
 
+use crate::ui::action::Hand;
 use crate::ui::state::audit::export::ExportField;
 use crate::ui::state::bulk::{BulkPhase, BulkRollback};
 use crate::ui::state::credentials::Secret;
 use crate::ui::state::operation::{can_be_cancelled, can_be_done_again, can_be_retried};
 use crate::ui::state::tenants;
+use crate::ui::state::upgrades;
 use crate::ui::state::verdict;
 use crate::ui::state::wizard::{Confirmation, is_runnable};
 use crate::ui::state::{Screen, State};
@@ -236,4 +239,37 @@ pub(super) fn is_format_choice(state: &State) -> bool {
 /// The selection is about a tenant that is known here.
 pub(super) fn has_tenant(state: &State) -> bool {
     state.tenant_at_hand().is_some()
+}
+
+/// A viewer looks only; what others may not do, the daemon refuses.
+fn may_change(state: &State) -> bool {
+    state.session.as_ref().is_none_or(|session| session.role != Role::Viewer)
+}
+
+pub(super) fn has_upgrade(state: &State) -> bool {
+    state.upgrade_at_hand().is_some()
+}
+
+fn can_steer(state: &State, hand: Hand) -> bool {
+    may_change(state) && state.upgrade_at_hand().is_some_and(|upgrade| upgrades::can_do(upgrade, hand))
+}
+
+pub(super) fn can_pause(state: &State) -> bool {
+    can_steer(state, Hand::Pause)
+}
+
+pub(super) fn can_resume_upgrade(state: &State) -> bool {
+    can_steer(state, Hand::Resume)
+}
+
+pub(super) fn can_cancel_upgrade(state: &State) -> bool {
+    can_steer(state, Hand::Cancel)
+}
+
+pub(super) fn can_retry_failed(state: &State) -> bool {
+    can_steer(state, Hand::Retry)
+}
+
+pub(super) fn has_upgrade_failure(state: &State) -> bool {
+    matches!(state.screen(), Screen::Upgrade(screen) if screen.selected().is_some())
 }

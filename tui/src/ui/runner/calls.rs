@@ -3,6 +3,7 @@
 //! Invariant: both matches name every effect, so that a new one does not compile before it has an answer here, and one for a daemon
 //! that cannot be asked.
 
+use tenantry_protocol::id::TenantId;
 use tenantry_protocol::isolation::VerifyIsolationRequest;
 use tenantry_protocol::operation::{CancelRequest, OperationsRequest, RetryRequest};
 use tenantry_protocol::tenant::{IssueCredentialsRequest, OperationStarted, TenantChangeRequest};
@@ -12,7 +13,7 @@ use super::super::event::{Effect, Event};
 use super::super::link::{self, Events};
 use super::super::state::operations;
 use super::super::ticket::Ticket;
-use super::{clean, trail};
+use super::{clean, trail, upgrades};
 use crate::client::{Client, ClientError};
 use crate::text;
 
@@ -50,6 +51,9 @@ async fn call(effect: Effect, client: &Client, events: &Events) -> Option<Event>
             let result = clean(client.operations(request).await);
             Some(Event::Operations(result.map(|answer| text::wire(answer).operations)))
         }
+        effect @ (Effect::LoadUpgrades | Effect::LoadUpgrade { .. } | Effect::Steer { .. }) => {
+            upgrades::call(effect, client).await
+        }
         Effect::LoadPreview(id) => {
             let preview = client.rollback_preview(id.to_string()).await;
             Some(Event::Preview { id, result: clean(preview.map(|preview| Box::new(text::wire(preview)))) })
@@ -71,10 +75,7 @@ async fn call(effect: Effect, client: &Client, events: &Events) -> Option<Event>
             begun(ticket, client.suspend(change_of(id.to_string())).await)
         }
         Effect::ResumeTenant { ticket, id } => begun(ticket, client.resume(change_of(id.to_string())).await),
-        Effect::Verify { ticket, id } => {
-            let request = VerifyIsolationRequest { slug: id.to_string(), idempotency_key: Some(fresh_key()) };
-            begun(ticket, client.verify_isolation(request).await)
-        }
+        Effect::Verify { ticket, id } => begun(ticket, client.verify_isolation(verification_of(id)).await),
         Effect::RetryOperation { ticket, id } => {
             let request = RetryRequest { operation: id.to_string(), idempotency_key: Some(fresh_key()) };
             begun(ticket, client.retry(request).await)
@@ -115,6 +116,9 @@ fn refused(effect: Effect, error: ApiError) -> Option<Event> {
         Effect::LoadDetail(id) => Some(Event::Detail { id, result: Err(error) }),
         Effect::LoadPreview(id) => Some(Event::Preview { id, result: Err(error) }),
         Effect::LoadOperations => Some(Event::Operations(Err(error))),
+        Effect::LoadUpgrades => Some(Event::Upgrades(Err(error))),
+        Effect::LoadUpgrade { ticket, .. } => Some(Event::UpgradeStatus { ticket, result: Err(error) }),
+        Effect::Steer { hand, .. } => Some(Event::Steered { hand, result: Err(error) }),
         Effect::LoadAudit { ticket, before, .. } => Some(Event::Audit { ticket, before, result: Err(error) }),
         Effect::VerifyTrail(ticket) | Effect::Verification { ticket, .. } => {
             Some(Event::Verification { ticket, result: Err(error) })
@@ -134,6 +138,10 @@ fn begun(ticket: Ticket, result: Result<OperationStarted, ClientError>) -> Optio
 
 fn change_of(slug: String) -> TenantChangeRequest {
     TenantChangeRequest { slug, idempotency_key: Some(fresh_key()) }
+}
+
+fn verification_of(id: TenantId) -> VerifyIsolationRequest {
+    VerifyIsolationRequest { slug: id.to_string(), idempotency_key: Some(fresh_key()) }
 }
 
 fn fresh_key() -> String {

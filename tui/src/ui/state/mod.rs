@@ -16,6 +16,7 @@ pub(crate) mod plan_text;
 pub(crate) mod rollback;
 pub(crate) mod sorting;
 pub(crate) mod tenants;
+pub(crate) mod upgrades;
 pub(crate) mod verdict;
 pub(crate) mod verifying;
 pub(crate) mod wizard;
@@ -45,6 +46,7 @@ use operations::OperationsScreen;
 use palette::Palette;
 use rollback::RollbackDialog;
 use tenants::Tenants;
+use upgrades::{UpgradeScreen, Upgrades, UpgradesScreen};
 use verifying::Verifying;
 use wizard::Wizard;
 
@@ -69,6 +71,7 @@ pub(crate) struct State {
     pub(crate) blueprints: Vec<Blueprint>,
     pub(crate) targets: Vec<Target>,
     pub(crate) operations: BTreeMap<OperationId, Live>,
+    pub(crate) upgrades: Upgrades,
     pub(crate) screens: Vec<Screen>,
     /// A wizard that was left; `n` continues with it.
     pub(crate) draft: Option<Box<Wizard>>,
@@ -124,6 +127,8 @@ pub(crate) enum Screen {
     Export(Box<ExportScreen>),
     Isolation(Box<IsolationScreen>),
     Fleet(FleetScreen),
+    Upgrades(UpgradesScreen),
+    Upgrade(Box<UpgradeScreen>),
 }
 
 impl Screen {
@@ -136,6 +141,8 @@ impl Screen {
             | Self::Operations(_)
             | Self::Isolation(_)
             | Self::Fleet(_)
+            | Self::Upgrades(_)
+            | Self::Upgrade(_)
             | Self::Audit(_) => true,
             Self::Wizard(_)
             | Self::Credentials(_)
@@ -154,6 +161,11 @@ impl Screen {
     /// News of an operation change what is on it.
     pub(crate) const fn shows_operations(&self) -> bool {
         matches!(self, Self::Operation(_) | Self::Operations(_) | Self::Bulk(_) | Self::Tenants)
+    }
+
+    /// News of an upgrade of many tenants change what is on it.
+    pub(crate) const fn shows_upgrades(&self) -> bool {
+        matches!(self, Self::Upgrades(_) | Self::Upgrade(_))
     }
 
     /// The first line that is shown, and the last that can be, of a screen that is lines and nothing else. `body` rows are there for
@@ -231,6 +243,7 @@ impl State {
             blueprints: Vec::new(),
             targets: Vec::new(),
             operations: BTreeMap::new(),
+            upgrades: Upgrades::default(),
             screens: vec![Screen::Tenants],
             draft: None,
             overlay: Overlay::None,
@@ -287,7 +300,12 @@ impl State {
             Screen::Operations(screen) => {
                 screen.selected(self).and_then(|live| self.tenants.get(live.operation.tenant_id))
             }
-            Screen::Wizard(_) | Screen::Rollback(_) | Screen::Bulk(_) | Screen::Export(_) => None,
+            Screen::Upgrade(screen) => self.tenants.living(screen.selected()?.example.as_str()),
+            Screen::Wizard(_)
+            | Screen::Rollback(_)
+            | Screen::Bulk(_)
+            | Screen::Export(_)
+            | Screen::Upgrades(_) => None,
         }
     }
 
@@ -357,6 +375,7 @@ impl State {
             Screen::Operations(_) | Screen::Bulk(_) => {
                 self.operations.values().any(|live| !live.operation.state.is_final())
             }
+            Screen::Upgrades(_) | Screen::Upgrade(_) => self.upgrades.running() > 0,
             _ => false,
         };
         match (&self.connection, running) {

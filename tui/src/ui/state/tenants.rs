@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use tenantry_protocol::blueprint::Blueprint;
 use tenantry_protocol::id::TenantId;
-use tenantry_protocol::name::BlueprintVersion;
+use tenantry_protocol::name::{BlueprintName, BlueprintVersion};
 use tenantry_protocol::tenant::{Tenant, TenantState};
 use tui_input::Input;
 
@@ -126,6 +126,10 @@ impl Tenants {
             self.refilter();
             self.reselect(place);
         }
+    }
+
+    pub(crate) fn newest(&self, name: &BlueprintName) -> Option<BlueprintVersion> {
+        self.newest.get(name)
     }
 
     /// The version that the tenant could have; `None` if it has the newest.

@@ -9,7 +9,7 @@ use tui_input::InputRequest;
 use tui_input::backend::crossterm::to_input_request;
 
 use super::palette::Chosen;
-use super::{audit, begin, bulk, copy, export, list_rows, open, palette, scroll, verify, wizard};
+use super::{audit, begin, bulk, copy, export, list_rows, open, palette, scroll, upgrades, verify, wizard};
 use crate::text;
 use crate::ui::action::Action;
 use crate::ui::event::Effect;
@@ -20,6 +20,7 @@ use crate::ui::state::credentials::Secret;
 use crate::ui::state::isolation::Evidence;
 use crate::ui::state::rollback::Asking;
 use crate::ui::state::tenants::Typing;
+use crate::ui::state::upgrades::CancelQuestion;
 use crate::ui::state::wizard::Sql;
 use crate::ui::state::{Overlay, Screen, State};
 
@@ -66,12 +67,7 @@ pub(super) fn perform(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Continue => return go_on(state),
         Action::Complete => palette::complete(state),
         Action::Approve => return wizard::approve(state),
-        Action::ToggleSql => {
-            if let Some(Screen::Wizard(wizard)) = state.screens.last_mut() {
-                wizard.sql = if wizard.sql == Sql::Shown { Sql::Folded } else { Sql::Shown };
-                wizard.top = 0;
-            }
-        }
+        Action::ToggleSql => toggle_sql(state),
         Action::Credentials => return open::credentials(state, at_hand),
         Action::IssueCredentials => return open::issue_credentials(state),
         Action::Copy | Action::CopyPassword | Action::CopyJson => return copy::copy(state, action),
@@ -92,6 +88,9 @@ pub(super) fn perform(state: &mut State, action: Action) -> Vec<Effect> {
             return begin(state, |ticket, _| Some(Effect::ResumeTenant { ticket, id: at_hand? }));
         }
         Action::RollBackNow => return roll_back(state),
+        Action::OpenUpgrade | Action::CancelUpgrade | Action::Steer(_) => {
+            return upgrades::perform(state, action);
+        }
     }
     Vec::new()
 }
@@ -179,6 +178,13 @@ fn enter_in_bulk(state: &mut State) -> Vec<Effect> {
         format!("that is not it yet: type {} in full, or esc", bulk.phrase())
     });
     Vec::new()
+}
+
+fn toggle_sql(state: &mut State) {
+    if let Some(Screen::Wizard(wizard)) = state.screens.last_mut() {
+        wizard.sql = if wizard.sql == Sql::Shown { Sql::Folded } else { Sql::Shown };
+        wizard.top = 0;
+    }
 }
 
 /// Shows or hides the server's answers to attacks that were refused.
@@ -270,6 +276,10 @@ fn back(state: &mut State) -> Vec<Effect> {
         {
             screen.typing = Typing::No;
             screen.filter.reset();
+            return Vec::new();
+        }
+        Some(Screen::Upgrade(screen)) if screen.asking == CancelQuestion::Asked => {
+            screen.asking = CancelQuestion::No;
             return Vec::new();
         }
         Some(Screen::Credentials(screen)) if matches!(screen.secret, Secret::Asked(_)) => {

@@ -28,6 +28,9 @@ pub(super) fn copy(state: &mut State, action: Action) -> Vec<Effect> {
         Screen::Operations(screen) => {
             screen.selected(state).and_then(|live| live.operation.state.failure().map(Failure::summary))
         }
+        Screen::Upgrade(screen) => {
+            screen.selected().map(|group| format!("{}: {}: {}", group.example, group.key, group.reason))
+        }
         Screen::Audit(screen) => screen.selected().map(format::audit_event),
         Screen::Record(screen) => Some(screen.text()),
         Screen::Tenants if state.tenants.marks() > 0 => {

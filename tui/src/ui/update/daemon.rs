@@ -8,7 +8,7 @@ use tenantry_protocol::watch::{EventBody, WatchResponse};
 use tenantry_protocol::{ApiError, ErrorCode};
 
 use super::wizard::{adopt, plan_arrived};
-use super::{audit, bulk, export, list_rows, verify};
+use super::{audit, bulk, export, list_rows, upgrades, verify};
 use crate::ui::event::{Effect, Event};
 use crate::ui::state::credentials::Secret;
 use crate::ui::state::operation::{OperationScreen, can_be_retried};
@@ -80,6 +80,9 @@ fn learned(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Detail { id, result } => detail(state, &id, result),
         Event::Preview { id, result } => return bulk::previewed(state, id, result),
         Event::Operations(result) => operations(state, result),
+        Event::Upgrades(result) => upgrades::listed(state, result),
+        Event::UpgradeStatus { ticket, result } => upgrades::status(state, ticket, result),
+        Event::Steered { hand, result } => return upgrades::steered(state, hand, result),
         Event::Audit { ticket, before, result } => return audit::page(state, ticket, before, result),
         Event::Trail(status) => state.chain.learn(status),
         Event::Verification { ticket, result } => return audit::verification(state, ticket, result),
@@ -110,6 +113,7 @@ fn resync(state: &mut State) -> Vec<Effect> {
         Screen::Isolation(screen) => effects.push(Effect::LoadDetail(screen.id.to_string())),
         Screen::Audit(_) => effects.extend(audit::read(state)),
         Screen::Operations(_) => effects.push(Effect::LoadOperations),
+        Screen::Upgrades(_) | Screen::Upgrade(_) => effects.extend(upgrades::read(state)),
         _ => effects.extend(bulk::read_again(state)),
     }
     effects
@@ -144,7 +148,10 @@ fn watched(state: &mut State, news: WatchResponse) -> Vec<Effect> {
                 state.dirty |= state.screen().shows_tenants();
             }
             EventBody::Audit { seq } => effects.extend(audit::announced(state, seq)),
-            EventBody::Upgrade { .. } | EventBody::Other => {}
+            EventBody::Upgrade { upgrade } => {
+                effects.extend(upgrades::announced(state, *upgrade, event.at));
+            }
+            EventBody::Other => {}
         }
     }
     settle(state);

@@ -5,7 +5,7 @@
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::name::Slug;
 
-use super::{audit, wizard};
+use super::{audit, upgrades, wizard};
 use crate::ui::action::Place;
 use crate::ui::event::Effect;
 use crate::ui::state::credentials::{CredentialsScreen, Secret};
@@ -58,6 +58,7 @@ pub(super) fn place(state: &mut State, place: Place) -> Vec<Effect> {
         }
         Place::Operations => operations(state),
         Place::Isolation => fleet(state),
+        Place::Upgrades => upgrades::list(state),
     }
 }
 
@@ -164,6 +165,7 @@ pub(super) fn select(state: &mut State, by: isize) -> Vec<Effect> {
         Screen::Fleet(_) => select_in_fleet(state, by),
         Screen::Operations(_) => select_operation(state, by),
         Screen::Audit(_) => return audit::select(state, by),
+        Screen::Upgrades(_) | Screen::Upgrade(_) => upgrades::select(state, by),
         _ => {}
     }
     Vec::new()
@@ -181,6 +183,7 @@ pub(super) fn reload(state: &mut State) -> Vec<Effect> {
         Screen::Wizard(_) => wizard::plan_again(state),
         Screen::Operation(screen) => vec![Effect::LoadOperation(screen.id)],
         Screen::Operations(_) => vec![Effect::LoadOperations],
+        Screen::Upgrades(_) | Screen::Upgrade(_) => upgrades::read(state),
         Screen::Credentials(_)
         | Screen::Rollback(_)
         | Screen::Bulk(_)

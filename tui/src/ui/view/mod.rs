@@ -22,6 +22,8 @@ mod tenants;
 #[cfg(test)]
 mod tests;
 mod theme;
+mod upgrade;
+mod upgrades;
 mod wizard;
 
 use ratatui::Frame;
@@ -65,6 +67,8 @@ pub(crate) fn view(state: &State, frame: &mut Frame<'_>) {
         Screen::Export(screen) => export::draw(state, screen, frame, body),
         Screen::Isolation(screen) => isolation::draw(state, screen, frame, body),
         Screen::Fleet(screen) => fleet::draw(state, screen, frame, body),
+        Screen::Upgrades(screen) => upgrades::draw(state, screen, frame, body),
+        Screen::Upgrade(screen) => upgrade::draw(state, screen, frame, body),
     }
     frame.render_widget(notice_line(state), notice);
     frame.render_widget(hint_line(state, hints.width), hints);
@@ -148,6 +152,11 @@ fn breadcrumb(state: &State) -> String {
         Screen::Export(_) => "audit › export".to_owned(),
         Screen::Isolation(screen) => format!("{} › isolation", screen.slug),
         Screen::Fleet(_) => "isolation".to_owned(),
+        Screen::Upgrades(_) => "upgrades".to_owned(),
+        Screen::Upgrade(screen) => state.upgrades.get(screen.id).map_or_else(
+            || "upgrade".to_owned(),
+            |followed| format!("upgrades › {} {}", followed.upgrade.blueprint, followed.upgrade.version),
+        ),
     };
     format!("tenantry › {here}")
 }

@@ -6,6 +6,7 @@ mod audit;
 mod isolation;
 mod lists;
 mod screens;
+mod upgrades;
 
 use crossterm::event::KeyCode;
 use tenantry_protocol::operation::{Failure, OperationState};

@@ -4,6 +4,7 @@
 use crossterm::event::{KeyCode, KeyEvent};
 use tenantry_protocol::operation::{Failure, OperationState};
 use tenantry_protocol::tenant::{CredentialsIssued, TenantDetail, TenantState};
+use tenantry_protocol::upgrade::UpgradeState;
 use tenantry_protocol::watch::EventBody;
 
 use super::{watched, wizard};
@@ -12,7 +13,7 @@ use crate::ui::keymap;
 use crate::ui::state::credentials::Secret;
 use crate::ui::state::palette::Run;
 use crate::ui::state::{Overlay, Screen};
-use crate::ui::testing::{console, ctrl, now, operation, press, tenant, type_text};
+use crate::ui::testing::{console, ctrl, now, operation, press, tenant, type_text, upgrade};
 use crate::ui::update::update;
 
 #[test]
@@ -92,8 +93,11 @@ fn the_palette_has_every_action_of_each_screen_and_no_hint_promises_a_dead_key()
         &['i'],
         &['\n', 'i'],
         &['v'],
+        &['u'],
+        &['u', '\n'],
     ] {
         let mut state = console(&["acme", "globex"]);
+        update(&mut state, Event::Upgrades(Ok(vec![upgrade(UpgradeState::Running)])));
         let failure = Failure { step: "migrations".into(), message: "wrong".into(), ..Failure::default() };
         let failed = operation("acme", OperationState::RolledBack { failure });
         update(&mut state, Event::Operation(Box::new(failed)));

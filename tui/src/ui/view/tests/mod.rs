@@ -5,6 +5,7 @@
 mod audit;
 mod isolation;
 mod lists;
+mod upgrades;
 
 use crossterm::event::KeyCode;
 use ratatui::Terminal;
@@ -335,7 +336,9 @@ fn every_screen_fits_every_size() {
     press(&mut fleet, KeyCode::Char('j'));
     let report = isolation::at_report(isolation::report_with_holes());
     let wide = [palette, credentials, rollback, form, detail, help, running, operations, bulk, fleet, report];
-    for state in wide.into_iter().chain(audit::all()).chain([console(&["acme"]), at_plan()]) {
+    for state in
+        wide.into_iter().chain(audit::all()).chain(upgrades::all()).chain([console(&["acme"]), at_plan()])
+    {
         for (columns, rows) in [(80, 24), (200, 60), (40, 10), (20, 5), (4, 2), (1, 1)] {
             let text = drawn(&state, columns, rows);
             assert!(columns < 40 || text.contains("tenantry"), "{columns}x{rows}\n{text}");

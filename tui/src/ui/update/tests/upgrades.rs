@@ -1,0 +1,196 @@
+//! Upgrades of many tenants: keys, events and answers.
+//! As in the parent module, nothing is drawn and no daemon is asked.
+
+use crossterm::event::KeyCode;
+use tenantry_protocol::blueprint::Blueprint;
+use tenantry_protocol::name::Slug;
+use tenantry_protocol::session::Role;
+use tenantry_protocol::upgrade::{FailureGroup, PauseCause, Upgrade, UpgradeState, UpgradeStatus};
+use tenantry_protocol::{ApiError, ErrorCode};
+
+use crate::ui::action::Hand;
+use crate::ui::event::{Effect, Event};
+use crate::ui::state::upgrades::UpgradeScreen;
+use crate::ui::state::{Answer, Screen, State};
+use crate::ui::testing::{blueprint, console, ctrl, now, press, upgrade, upgrade_news};
+use crate::ui::update::update;
+
+fn paused(by: PauseCause) -> UpgradeState {
+    UpgradeState::Paused { by, reason: "3 of 24 tenants failed".into() }
+}
+
+fn failure(key: &str, tenants: u64, example: &str) -> FailureGroup {
+    FailureGroup { key: key.into(), tenants, example: Slug::parse(example).unwrap(), reason: "exists".into() }
+}
+
+fn open_one(state: &State) -> &UpgradeScreen {
+    match state.screen() {
+        Screen::Upgrade(screen) => screen,
+        other => panic!("not an upgrade: {other:?}"),
+    }
+}
+
+/// The screen of that upgrade, with two kinds of failures.
+fn opened(of: &Upgrade) -> State {
+    let mut state = console(&["acme", "globex"]);
+    assert_eq!(press(&mut state, KeyCode::Char('u')), [Effect::LoadUpgrades]);
+    update(&mut state, Event::Upgrades(Ok(vec![of.clone()])));
+    let effects = press(&mut state, KeyCode::Enter);
+    answer(&mut state, &effects, of);
+    state
+}
+
+fn answer(state: &mut State, effects: &[Effect], of: &Upgrade) {
+    let Some(Effect::LoadUpgrade { ticket, .. }) = effects.last() else { panic!("{effects:?}") };
+    let failures =
+        vec![failure("V2__price.sql 42P07", 2, "globex"), failure("V2__price.sql 55P03", 1, "acme")];
+    let status = UpgradeStatus { upgrade: of.clone(), failures };
+    update(state, Event::UpgradeStatus { ticket: *ticket, result: Ok(Box::new(status)) });
+}
+
+#[test]
+fn one_key_pauses_what_runs_and_resumes_what_is_paused() {
+    let mut going = upgrade(UpgradeState::Running);
+    let mut state = opened(&going);
+    let pause = Effect::Steer { id: going.id, hand: Hand::Pause };
+    assert_eq!(press(&mut state, KeyCode::Char('p')), [pause]);
+    going.state = paused(PauseCause::Operator);
+    update(&mut state, upgrade_news(&going, 1));
+    let resume = Effect::Steer { id: going.id, hand: Hand::Resume };
+    assert_eq!(press(&mut state, KeyCode::Char('p')), [resume]);
+    let effects =
+        update(&mut state, Event::Steered { hand: Hand::Resume, result: Ok(Box::new(going.clone())) });
+    assert!(matches!(effects.as_slice(), [Effect::LoadUpgrade { .. }]), "{effects:?}");
+    assert_eq!(state.notice.as_deref(), Some("the upgrade to projects 1.1 goes on"));
+    let refused = ApiError::new(ErrorCode::Precondition, "it is cancelled");
+    update(&mut state, Event::Steered { hand: Hand::Resume, result: Err(refused) });
+    assert_eq!(state.notice.as_deref(), Some("it is cancelled"));
+}
+
+#[test]
+fn a_cancel_is_asked_about_first_and_enter_is_not_a_yes() {
+    let going = upgrade(UpgradeState::Running);
+    let mut state = opened(&going);
+    assert!(ctrl(&mut state, 'x').is_empty(), "nothing was asked yet");
+    assert_eq!(press(&mut state, KeyCode::Char('x')), [Effect::DropInput]);
+    assert!(press(&mut state, KeyCode::Enter).is_empty());
+    assert!(ctrl(&mut state, 'x').is_empty(), "enter left it as it is");
+    press(&mut state, KeyCode::Char('x'));
+    assert_eq!(ctrl(&mut state, 'x'), [Effect::Steer { id: going.id, hand: Hand::Cancel }]);
+    assert!(matches!(state.screen(), Screen::Upgrade(_)));
+}
+
+#[test]
+fn a_viewer_looks_and_changes_nothing() {
+    let mut state = opened(&upgrade(UpgradeState::Running));
+    if let Some(session) = &mut state.session {
+        session.role = Role::Viewer;
+    }
+    for key in ['p', 'x', 'f'] {
+        assert!(press(&mut state, KeyCode::Char(key)).is_empty(), "{key}");
+    }
+    assert!(ctrl(&mut state, 'x').is_empty());
+}
+
+#[test]
+fn what_has_ended_can_only_be_tried_again_where_something_failed() {
+    let mut ended = upgrade(UpgradeState::Partial);
+    let mut state = opened(&ended);
+    assert!(press(&mut state, KeyCode::Char('p')).is_empty());
+    assert!(press(&mut state, KeyCode::Char('x')).is_empty());
+    let retry = Effect::Steer { id: ended.id, hand: Hand::Retry };
+    assert_eq!(press(&mut state, KeyCode::Char('f')), [retry]);
+    ended.counts.failed = 0;
+    ended.state = UpgradeState::Succeeded;
+    update(&mut state, upgrade_news(&ended, 1));
+    assert!(press(&mut state, KeyCode::Char('f')).is_empty());
+}
+
+#[test]
+fn enter_on_a_failure_opens_the_tenant_that_stands_for_it() {
+    let mut state = opened(&upgrade(UpgradeState::Running));
+    press(&mut state, KeyCode::Char('j'));
+    assert_eq!(
+        press(&mut state, KeyCode::Char('y')),
+        [Effect::Copy("acme: V2__price.sql 55P03: exists".into())]
+    );
+    press(&mut state, KeyCode::Enter);
+    assert!(matches!(state.screen(), Screen::Tenant(screen) if screen.slug.as_str() == "acme"));
+}
+
+#[test]
+fn the_selected_failure_stays_selected_when_another_kind_comes_before_it() {
+    let mut going = upgrade(UpgradeState::Running);
+    let mut state = opened(&going);
+    press(&mut state, KeyCode::Char('j'));
+    going.counts.failed += 5;
+    let effects = update(&mut state, upgrade_news(&going, 1));
+    let [Effect::LoadBlueprints, Effect::LoadUpgrade { ticket, .. }] = effects.as_slice() else {
+        panic!("other failures are read: {effects:?}")
+    };
+    let keys = [("V3__x.sql 23502", 5), ("V2__price.sql 42P07", 2), ("V2__price.sql 55P03", 1)];
+    let failures = keys.map(|(key, tenants)| failure(key, tenants, "acme")).into();
+    let status = UpgradeStatus { upgrade: going.clone(), failures };
+    update(&mut state, Event::UpgradeStatus { ticket: *ticket, result: Ok(Box::new(status)) });
+    assert_eq!(open_one(&state).selected().unwrap().key, "V2__price.sql 55P03");
+    // Nothing new about failures: nothing is read.
+    going.counts.done += 1;
+    going.counts.pending -= 1;
+    update(&mut state, Event::Blueprints(vec![Blueprint { version: going.version, ..blueprint() }]));
+    assert!(update(&mut state, upgrade_news(&going, 2)).is_empty());
+}
+
+#[test]
+fn an_answer_that_was_overtaken_is_not_taken() {
+    let going = upgrade(UpgradeState::Running);
+    let mut state = opened(&going);
+    let first = press(&mut state, KeyCode::Char('r'));
+    let second = press(&mut state, KeyCode::Char('r'));
+    answer(&mut state, &second, &Upgrade { state: UpgradeState::Succeeded, ..going.clone() });
+    answer(&mut state, &first, &going);
+    assert_eq!(state.upgrade_at_hand().unwrap().state, UpgradeState::Succeeded);
+    let refused = ApiError::new(ErrorCode::Unavailable, "no answer");
+    let ticket = open_one(&state).asked;
+    update(&mut state, Event::UpgradeStatus { ticket, result: Err(refused) });
+    assert!(matches!(open_one(&state).failures, Answer::Given(_)), "what was read stays");
+}
+
+#[test]
+fn rate_and_time_left_follow_from_the_events_and_begin_anew_after_a_pause() {
+    let mut going = upgrade(UpgradeState::Running);
+    let mut state = console(&[]);
+    let rate = |state: &State, seconds| {
+        state.upgrades.get(going.id).unwrap().rate(now() + time::Duration::seconds(seconds))
+    };
+    let mut events = vec![];
+    for (second, done) in [(0, 12), (1, 13), (2, 16)] {
+        going.counts.done = done;
+        events.push(upgrade_news(&going, second));
+    }
+    events.into_iter().for_each(|event| drop(update(&mut state, event)));
+    assert_eq!(rate(&state, 2), Some(2.0));
+    assert_eq!(rate(&state, 4), Some(1.0), "it falls while nothing is heard");
+    let left = state.upgrades.get(going.id).unwrap().left(now() + time::Duration::seconds(2));
+    assert_eq!(left, Some(time::Duration::milliseconds(3_500)));
+    let halted = Upgrade { state: paused(PauseCause::Failures), ..going.clone() };
+    update(&mut state, upgrade_news(&halted, 3));
+    assert_eq!(rate(&state, 3), None);
+}
+
+#[test]
+fn an_upgrade_that_waits_for_somebody_is_said_on_every_other_screen() {
+    let mut going = upgrade(UpgradeState::Running);
+    let mut state = console(&["acme"]);
+    update(&mut state, upgrade_news(&going, 0));
+    assert_eq!(state.notice, None);
+    going.state = paused(PauseCause::Failures);
+    update(&mut state, upgrade_news(&going, 1));
+    assert!(
+        state.notice.as_deref().unwrap().contains("projects 1.1 is paused (failures)"),
+        "{:?}",
+        state.notice
+    );
+    let mut shown = opened(&upgrade(UpgradeState::Running));
+    update(&mut shown, upgrade_news(&going, 1));
+    assert_eq!(shown.notice, None);
+}
