@@ -2,7 +2,7 @@
 
 use tenantry_harness::Env;
 
-use crate::console::screens::{CTRL_X, ENTER, ESCAPE, Keys};
+use crate::console::screens::{CTRL_S, CTRL_X, ENTER, ESCAPE, Keys};
 use crate::tenants::upgrades::many::{clear, plant, shops, upgrade, upgraded};
 
 #[tokio::test]
@@ -31,7 +31,7 @@ async fn a_paused_upgrade_is_opened_understood_and_let_go_on_by_keys_alone() {
     let done = keys.press("f", "✓ succeeded");
     assert!(done.contains("3 of 3 done") && done.contains("nothing failed"), "{done}");
     assert_eq!(upgraded(&env).await, 3);
-    keys.press(ESCAPE, "✓ succeeded");
+    keys.press(ESCAPE, "the 1 newest");
     let list = keys.press(ESCAPE, "shop 1.1");
     assert!(!list.contains("behind"), "{list}");
 }
@@ -52,9 +52,25 @@ async fn an_upgrade_is_cancelled_only_after_the_question_and_what_is_done_stays(
     keys.press("x", "Cancel it: ctrl-x");
     keys.press(CTRL_X, "✗ cancelled");
     assert_eq!(upgraded(&env).await, 1);
-    keys.press(ESCAPE, "✗ cancelled");
+    keys.press(ESCAPE, "the 1 newest");
     keys.press(ESCAPE, "2 behind");
     keys.press("/", "filter:");
     let behind = keys.type_text("behind:", "2 of 3 tenants");
     assert!(behind.contains("bravo") && behind.contains("charlie") && !behind.contains("alpha"), "{behind}");
+}
+
+#[tokio::test]
+async fn an_upgrade_is_begun_as_its_plan_was_read() {
+    let env = Env::new().await;
+    shops(&env, &["alpha", "bravo"]).await;
+    let mut keys = Keys::at(&env);
+    keys.console.wait_for_text("2 behind");
+    let plan = keys.press("U", "approve and begin");
+    for part in ["plan for shop", "2 tenants to go", "from 1.0", "V2__price.sql", "waves: 1, 1", "hash "] {
+        assert!(plan.contains(part), "{part} is not said\n{plan}");
+    }
+    assert_eq!(upgraded(&env).await, 0);
+    let done = keys.press(CTRL_S, "✓ succeeded");
+    assert!(done.contains("2 of 2 done"), "{done}");
+    assert_eq!(upgraded(&env).await, 2);
 }

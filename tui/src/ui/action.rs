@@ -57,6 +57,8 @@ pub(crate) enum Action {
     Export,
     StopExport,
     OpenUpgrade,
+    /// Ask what an upgrade of all tenants of this blueprint would do.
+    PlanUpgrade,
     /// Ask whether the upgrade is meant to be cancelled.
     CancelUpgrade,
     Steer(Hand),

@@ -17,7 +17,7 @@ use tenantry_protocol::target::Target;
 use tenantry_protocol::tenant::{
     Credentials, ProvisionRequest, RollbackPreview, RollbackRequest, Tenant, TenantDetail,
 };
-use tenantry_protocol::upgrade::{Upgrade, UpgradeStatus};
+use tenantry_protocol::upgrade::{Upgrade, UpgradePlan, UpgradeRequest, UpgradeStatus};
 use tenantry_protocol::watch::WatchResponse;
 use time::OffsetDateTime;
 
@@ -79,6 +79,17 @@ pub(crate) enum Event {
     UpgradeStatus {
         ticket: Ticket,
         result: Result<Box<UpgradeStatus>, ApiError>,
+    },
+    /// What an upgrade would do, and a fresh idempotency key for the one that may follow.
+    UpgradePlanned {
+        ticket: Ticket,
+        key: String,
+        result: Result<Box<UpgradePlan>, ApiError>,
+    },
+    /// The answer to a request that begins an upgrade.
+    UpgradeBegun {
+        ticket: Ticket,
+        result: Result<Box<Upgrade>, ApiError>,
     },
     /// What was done to an upgrade, and the upgrade after it.
     Steered {
@@ -152,6 +163,14 @@ pub(crate) enum Effect {
     LoadUpgrade {
         ticket: Ticket,
         id: UpgradeId,
+    },
+    PlanUpgrade {
+        ticket: Ticket,
+        request: Box<UpgradeRequest>,
+    },
+    BeginUpgrade {
+        ticket: Ticket,
+        request: Box<UpgradeRequest>,
     },
     /// Pause an upgrade, resume it, cancel it, or try its failures again.
     Steer {

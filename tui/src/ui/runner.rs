@@ -188,6 +188,10 @@ fn clean<T>(result: Result<T, ClientError>) -> Result<T, ApiError> {
     })
 }
 
+fn fresh_key() -> String {
+    format!("console-{}", uuid::Uuid::now_v7())
+}
+
 async fn read_keys(events: Events) {
     let mut stream = EventStream::new();
     // An error or the end means that the terminal is gone: continuing would spin.

@@ -15,7 +15,7 @@ use tenantry_protocol::plan::{Finding, Plan, PlanSql, PlanStep, Severity};
 use tenantry_protocol::session::{DaemonMode, HelloResponse, Role};
 use tenantry_protocol::target::{Target, TargetHealth};
 use tenantry_protocol::tenant::{LastOperation, RollbackPreview, RowCount, Tenant, TenantState};
-use tenantry_protocol::upgrade::{UnitCounts, Upgrade, UpgradeState};
+use tenantry_protocol::upgrade::{UnitCounts, Upgrade, UpgradePlan, UpgradeSource, UpgradeState};
 use tenantry_protocol::watch::{Event as WatchEvent, EventBody, WatchResponse};
 use time::OffsetDateTime;
 
@@ -241,6 +241,22 @@ pub(crate) fn upgrade(state: UpgradeState) -> Upgrade {
         plan_hash: "7f3a".repeat(16),
         requested_at: now() - time::Duration::minutes(4),
         ended_at: None,
+    }
+}
+
+/// The plan of an upgrade of 24 tenants to version 1.1, with these findings.
+pub(crate) fn upgrade_plan(findings: Vec<Finding>) -> UpgradePlan {
+    let files = vec!["V2__price.sql".into(), "R__names.sql".into()];
+    UpgradePlan {
+        hash: "7f3a".repeat(16),
+        blueprint: BlueprintName::parse("projects").unwrap(),
+        version: BlueprintVersion::new(1, 1),
+        from: vec![UpgradeSource { version: BlueprintVersion::new(1, 0), tenants: 24, files }],
+        tenants: 24,
+        waves: vec![1, 8, 8, 7],
+        width: 4,
+        stop_after: "3".into(),
+        findings,
     }
 }
 

@@ -114,6 +114,7 @@ pub(crate) enum Mode {
     Upgrades,
     Upgrade,
     UpgradeCancel,
+    UpgradePlan,
     Help,
     Palette,
 }
@@ -138,6 +139,7 @@ impl Mode {
             Self::Fleet => "isolation of all",
             Self::Upgrades => "upgrades",
             Self::Upgrade => "upgrade",
+            Self::UpgradePlan => "plan of an upgrade",
             Self::UpgradeCancel => "cancel an upgrade",
             Self::Help => "help",
             Self::Palette => "commands",
@@ -169,6 +171,7 @@ pub(crate) fn screen_mode(state: &State) -> Mode {
         Screen::Upgrades(_) => Mode::Upgrades,
         Screen::Upgrade(screen) if screen.asking == CancelQuestion::Asked => Mode::UpgradeCancel,
         Screen::Upgrade(_) => Mode::Upgrade,
+        Screen::UpgradePlan(_) => Mode::UpgradePlan,
     }
 }
 

@@ -28,6 +28,9 @@ const TENANTS: &[Binding] = &[
     hint(&[key(KeyCode::Esc)], "esc", "clear marks", Action::Back).when(when::has_only_marks),
     hint(&[plain('O')], "O", "operations", Action::Show(Place::Operations)),
     hint(&[plain('u')], "u", "upgrades", Action::Show(Place::Upgrades)),
+    hint(&[plain('U')], "U", "upgrade all of its blueprint", Action::PlanUpgrade)
+        .when(when::is_behind)
+        .quiet(),
     hint(&[plain('a')], "a", "audit", Action::Audit),
     hint(&[plain('s')], "s", "sort by next column", Action::Sort).quiet(),
     hint(&[plain('S')], "S", "reverse order", Action::Reverse).quiet(),
@@ -272,6 +275,7 @@ pub(super) const fn table(mode: Mode) -> &'static [Binding] {
         Mode::Upgrades => upgrades::UPGRADES,
         Mode::Upgrade => upgrades::UPGRADE,
         Mode::UpgradeCancel => upgrades::CANCEL,
+        Mode::UpgradePlan => upgrades::PLAN,
         Mode::Help => HELP_OPEN,
         Mode::Palette => PALETTE_OPEN,
     }

@@ -55,3 +55,17 @@ pub(super) const CANCEL: &[Binding] = &[
     hint(&[key(KeyCode::Esc), key(KeyCode::Enter)], "esc", "leave it as it is", Action::Back),
     HELP_F1,
 ];
+
+pub(super) const PLAN: &[Binding] = &[
+    hint(&[ctrl('s')], "ctrl-s", "approve and begin", Action::Approve).when(when::can_begin_upgrade),
+    hint(&[plain('r')], "r", "plan again", Action::Reload),
+    PALETTE,
+    BACK_Q,
+    HELP,
+    UP,
+    DOWN,
+    PAGE_UP,
+    PAGE_DOWN,
+    HOME,
+    END,
+];

@@ -273,3 +273,12 @@ pub(super) fn can_retry_failed(state: &State) -> bool {
 pub(super) fn has_upgrade_failure(state: &State) -> bool {
     matches!(state.screen(), Screen::Upgrade(screen) if screen.selected().is_some())
 }
+
+/// There is a newer version of the blueprint of the tenant at hand.
+pub(super) fn is_behind(state: &State) -> bool {
+    state.tenant_at_hand().is_some_and(|tenant| state.tenants.ahead_of(tenant).is_some())
+}
+
+pub(super) fn can_begin_upgrade(state: &State) -> bool {
+    may_change(state) && matches!(state.screen(), Screen::UpgradePlan(screen) if screen.can_begin())
+}

@@ -13,7 +13,7 @@ use super::super::event::{Effect, Event};
 use super::super::link::{self, Events};
 use super::super::state::operations;
 use super::super::ticket::Ticket;
-use super::{clean, trail, upgrades};
+use super::{clean, fresh_key, trail, upgrades};
 use crate::client::{Client, ClientError};
 use crate::text;
 
@@ -51,9 +51,11 @@ async fn call(effect: Effect, client: &Client, events: &Events) -> Option<Event>
             let result = clean(client.operations(request).await);
             Some(Event::Operations(result.map(|answer| text::wire(answer).operations)))
         }
-        effect @ (Effect::LoadUpgrades | Effect::LoadUpgrade { .. } | Effect::Steer { .. }) => {
-            upgrades::call(effect, client).await
-        }
+        effect @ (Effect::LoadUpgrades
+        | Effect::LoadUpgrade { .. }
+        | Effect::PlanUpgrade { .. }
+        | Effect::BeginUpgrade { .. }
+        | Effect::Steer { .. }) => upgrades::call(effect, client).await,
         Effect::LoadPreview(id) => {
             let preview = client.rollback_preview(id.to_string()).await;
             Some(Event::Preview { id, result: clean(preview.map(|preview| Box::new(text::wire(preview)))) })
@@ -71,10 +73,8 @@ async fn call(effect: Effect, client: &Client, events: &Events) -> Option<Event>
             let request = IssueCredentialsRequest { slug, idempotency_key: None };
             Some(Event::Credentials { ticket, result: clean(client.issue_credentials(request).await) })
         }
-        Effect::SuspendTenant { ticket, id } => {
-            begun(ticket, client.suspend(change_of(id.to_string())).await)
-        }
-        Effect::ResumeTenant { ticket, id } => begun(ticket, client.resume(change_of(id.to_string())).await),
+        Effect::SuspendTenant { ticket, id } => begun(ticket, client.suspend(change_of(id)).await),
+        Effect::ResumeTenant { ticket, id } => begun(ticket, client.resume(change_of(id)).await),
         Effect::Verify { ticket, id } => begun(ticket, client.verify_isolation(verification_of(id)).await),
         Effect::RetryOperation { ticket, id } => {
             let request = RetryRequest { operation: id.to_string(), idempotency_key: Some(fresh_key()) };
@@ -118,6 +118,10 @@ fn refused(effect: Effect, error: ApiError) -> Option<Event> {
         Effect::LoadOperations => Some(Event::Operations(Err(error))),
         Effect::LoadUpgrades => Some(Event::Upgrades(Err(error))),
         Effect::LoadUpgrade { ticket, .. } => Some(Event::UpgradeStatus { ticket, result: Err(error) }),
+        Effect::PlanUpgrade { ticket, .. } => {
+            Some(Event::UpgradePlanned { ticket, key: fresh_key(), result: Err(error) })
+        }
+        Effect::BeginUpgrade { ticket, .. } => Some(Event::UpgradeBegun { ticket, result: Err(error) }),
         Effect::Steer { hand, .. } => Some(Event::Steered { hand, result: Err(error) }),
         Effect::LoadAudit { ticket, before, .. } => Some(Event::Audit { ticket, before, result: Err(error) }),
         Effect::VerifyTrail(ticket) | Effect::Verification { ticket, .. } => {
@@ -136,14 +140,10 @@ fn begun(ticket: Ticket, result: Result<OperationStarted, ClientError>) -> Optio
     Some(Event::Started { ticket, result })
 }
 
-fn change_of(slug: String) -> TenantChangeRequest {
-    TenantChangeRequest { slug, idempotency_key: Some(fresh_key()) }
+fn change_of(id: TenantId) -> TenantChangeRequest {
+    TenantChangeRequest { slug: id.to_string(), idempotency_key: Some(fresh_key()) }
 }
 
 fn verification_of(id: TenantId) -> VerifyIsolationRequest {
     VerifyIsolationRequest { slug: id.to_string(), idempotency_key: Some(fresh_key()) }
-}
-
-fn fresh_key() -> String {
-    format!("console-{}", uuid::Uuid::now_v7())
 }

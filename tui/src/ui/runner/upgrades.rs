@@ -5,7 +5,7 @@ use tenantry_protocol::upgrade::{UpgradeChangeRequest, UpgradesRequest};
 use super::super::action::Hand;
 use super::super::event::{Effect, Event};
 use super::super::state::upgrades;
-use super::clean;
+use super::{clean, fresh_key};
 use crate::client::Client;
 use crate::text;
 
@@ -30,6 +30,16 @@ pub(super) async fn call(effect: Effect, client: &Client) -> Option<Event> {
                 Hand::Retry => client.upgrade_retry(request).await,
             };
             Some(Event::Steered { hand, result: clean(answer.map(|upgrade| Box::new(text::wire(upgrade)))) })
+        }
+        Effect::PlanUpgrade { ticket, request } => {
+            let answer = client.upgrade_plan(*request).await;
+            let result = clean(answer.map(|plan| Box::new(text::wire(plan))));
+            Some(Event::UpgradePlanned { ticket, key: fresh_key(), result })
+        }
+        Effect::BeginUpgrade { ticket, request } => {
+            let answer = client.upgrade(*request).await;
+            let result = clean(answer.map(|started| Box::new(text::wire(started.upgrade))));
+            Some(Event::UpgradeBegun { ticket, result })
         }
         _ => None,
     }

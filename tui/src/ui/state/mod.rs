@@ -16,6 +16,7 @@ pub(crate) mod plan_text;
 pub(crate) mod rollback;
 pub(crate) mod sorting;
 pub(crate) mod tenants;
+pub(crate) mod upgrade_plan;
 pub(crate) mod upgrades;
 pub(crate) mod verdict;
 pub(crate) mod verifying;
@@ -46,6 +47,7 @@ use operations::OperationsScreen;
 use palette::Palette;
 use rollback::RollbackDialog;
 use tenants::Tenants;
+use upgrade_plan::UpgradePlanScreen;
 use upgrades::{UpgradeScreen, Upgrades, UpgradesScreen};
 use verifying::Verifying;
 use wizard::Wizard;
@@ -129,6 +131,7 @@ pub(crate) enum Screen {
     Fleet(FleetScreen),
     Upgrades(UpgradesScreen),
     Upgrade(Box<UpgradeScreen>),
+    UpgradePlan(Box<UpgradePlanScreen>),
 }
 
 impl Screen {
@@ -149,6 +152,7 @@ impl Screen {
             | Self::Rollback(_)
             | Self::Bulk(_)
             | Self::Record(_)
+            | Self::UpgradePlan(_)
             | Self::Export(_) => false,
         }
     }
@@ -180,6 +184,10 @@ impl Screen {
                 // The headline stays.
                 let rows = body.saturating_sub(isolation::REPORT_HEAD);
                 let last = screen.lines(columns).len().saturating_sub(rows);
+                Some((&mut screen.top, last))
+            }
+            Self::UpgradePlan(screen) => {
+                let last = screen.lines(columns).len().saturating_sub(body);
                 Some((&mut screen.top, last))
             }
             Self::Record(screen) => {
@@ -305,6 +313,7 @@ impl State {
             | Screen::Rollback(_)
             | Screen::Bulk(_)
             | Screen::Export(_)
+            | Screen::UpgradePlan(_)
             | Screen::Upgrades(_) => None,
         }
     }

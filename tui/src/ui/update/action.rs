@@ -9,7 +9,10 @@ use tui_input::InputRequest;
 use tui_input::backend::crossterm::to_input_request;
 
 use super::palette::Chosen;
-use super::{audit, begin, bulk, copy, export, list_rows, open, palette, scroll, upgrades, verify, wizard};
+use super::{
+    audit, begin, bulk, copy, export, list_rows, open, palette, scroll, upgrade_plan, upgrades, verify,
+    wizard,
+};
 use crate::text;
 use crate::ui::action::Action;
 use crate::ui::event::Effect;
@@ -66,7 +69,7 @@ pub(super) fn perform(state: &mut State, action: Action) -> Vec<Effect> {
         }
         Action::Continue => return go_on(state),
         Action::Complete => palette::complete(state),
-        Action::Approve => return wizard::approve(state),
+        Action::Approve => return approve(state),
         Action::ToggleSql => toggle_sql(state),
         Action::Credentials => return open::credentials(state, at_hand),
         Action::IssueCredentials => return open::issue_credentials(state),
@@ -88,7 +91,7 @@ pub(super) fn perform(state: &mut State, action: Action) -> Vec<Effect> {
             return begin(state, |ticket, _| Some(Effect::ResumeTenant { ticket, id: at_hand? }));
         }
         Action::RollBackNow => return roll_back(state),
-        Action::OpenUpgrade | Action::CancelUpgrade | Action::Steer(_) => {
+        Action::PlanUpgrade | Action::OpenUpgrade | Action::CancelUpgrade | Action::Steer(_) => {
             return upgrades::perform(state, action);
         }
     }
@@ -178,6 +181,14 @@ fn enter_in_bulk(state: &mut State) -> Vec<Effect> {
         format!("that is not it yet: type {} in full, or esc", bulk.phrase())
     });
     Vec::new()
+}
+
+/// Runs the plan on the screen.
+fn approve(state: &mut State) -> Vec<Effect> {
+    match state.screen() {
+        Screen::UpgradePlan(_) => upgrade_plan::approve(state),
+        _ => wizard::approve(state),
+    }
 }
 
 fn toggle_sql(state: &mut State) {

@@ -8,7 +8,7 @@ use tenantry_protocol::watch::{EventBody, WatchResponse};
 use tenantry_protocol::{ApiError, ErrorCode};
 
 use super::wizard::{adopt, plan_arrived};
-use super::{audit, bulk, export, list_rows, upgrades, verify};
+use super::{audit, bulk, export, list_rows, upgrade_plan, upgrades, verify};
 use crate::ui::event::{Effect, Event};
 use crate::ui::state::credentials::Secret;
 use crate::ui::state::operation::{OperationScreen, can_be_retried};
@@ -82,6 +82,8 @@ fn learned(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Operations(result) => operations(state, result),
         Event::Upgrades(result) => upgrades::listed(state, result),
         Event::UpgradeStatus { ticket, result } => upgrades::status(state, ticket, result),
+        Event::UpgradePlanned { ticket, key, result } => upgrade_plan::arrived(state, ticket, key, result),
+        Event::UpgradeBegun { ticket, result } => return upgrade_plan::begun(state, ticket, result),
         Event::Steered { hand, result } => return upgrades::steered(state, hand, result),
         Event::Audit { ticket, before, result } => return audit::page(state, ticket, before, result),
         Event::Trail(status) => state.chain.learn(status),

@@ -11,6 +11,7 @@ mod export;
 mod open;
 mod palette;
 mod scroll;
+mod upgrade_plan;
 mod upgrades;
 mod verify;
 mod wizard;

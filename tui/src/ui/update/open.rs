@@ -5,7 +5,7 @@
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::name::Slug;
 
-use super::{audit, upgrades, wizard};
+use super::{audit, upgrade_plan, upgrades, wizard};
 use crate::ui::action::Place;
 use crate::ui::event::Effect;
 use crate::ui::state::credentials::{CredentialsScreen, Secret};
@@ -184,6 +184,7 @@ pub(super) fn reload(state: &mut State) -> Vec<Effect> {
         Screen::Operation(screen) => vec![Effect::LoadOperation(screen.id)],
         Screen::Operations(_) => vec![Effect::LoadOperations],
         Screen::Upgrades(_) | Screen::Upgrade(_) => upgrades::read(state),
+        Screen::UpgradePlan(_) => upgrade_plan::again(state),
         Screen::Credentials(_)
         | Screen::Rollback(_)
         | Screen::Bulk(_)

@@ -7,6 +7,7 @@ use tenantry_protocol::id::UpgradeId;
 use tenantry_protocol::upgrade::{Upgrade, UpgradeState, UpgradeStatus};
 use time::OffsetDateTime;
 
+use super::upgrade_plan;
 use crate::ui::action::{Action, Hand};
 use crate::ui::event::Effect;
 use crate::ui::state::upgrades::{CancelQuestion, UpgradeScreen, UpgradesScreen, waits_for_somebody};
@@ -16,6 +17,7 @@ use crate::ui::ticket::Ticket;
 pub(super) fn perform(state: &mut State, action: Action) -> Vec<Effect> {
     match action {
         Action::OpenUpgrade => open(state),
+        Action::PlanUpgrade => upgrade_plan::open(state),
         Action::CancelUpgrade => ask(state),
         Action::Steer(hand) => steer(state, hand),
         _ => Vec::new(),

@@ -69,6 +69,7 @@ pub(crate) fn view(state: &State, frame: &mut Frame<'_>) {
         Screen::Fleet(screen) => fleet::draw(state, screen, frame, body),
         Screen::Upgrades(screen) => upgrades::draw(state, screen, frame, body),
         Screen::Upgrade(screen) => upgrade::draw(state, screen, frame, body),
+        Screen::UpgradePlan(screen) => upgrade::plan::draw(state, screen, frame, body),
     }
     frame.render_widget(notice_line(state), notice);
     frame.render_widget(hint_line(state, hints.width), hints);
@@ -153,6 +154,7 @@ fn breadcrumb(state: &State) -> String {
         Screen::Isolation(screen) => format!("{} › isolation", screen.slug),
         Screen::Fleet(_) => "isolation".to_owned(),
         Screen::Upgrades(_) => "upgrades".to_owned(),
+        Screen::UpgradePlan(screen) => format!("upgrades › plan for {}", screen.blueprint),
         Screen::Upgrade(screen) => state.upgrades.get(screen.id).map_or_else(
             || "upgrade".to_owned(),
             |followed| format!("upgrades › {} {}", followed.upgrade.blueprint, followed.upgrade.version),

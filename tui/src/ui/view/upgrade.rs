@@ -1,6 +1,8 @@
 //! One upgrade of many tenants: its waves, how fast it goes, what failed and why, and the question before it is cancelled.
 //! What was read of the failures stays until it is read again.
 
+pub(super) mod plan;
+
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;

@@ -2,6 +2,8 @@
 //! As in the parent module, nothing is drawn and no daemon is asked.
 
 use crossterm::event::{KeyCode, KeyEvent};
+use tenantry_protocol::blueprint::Blueprint;
+use tenantry_protocol::name::BlueprintVersion;
 use tenantry_protocol::operation::{Failure, OperationState};
 use tenantry_protocol::tenant::{CredentialsIssued, TenantDetail, TenantState};
 use tenantry_protocol::upgrade::UpgradeState;
@@ -13,7 +15,7 @@ use crate::ui::keymap;
 use crate::ui::state::credentials::Secret;
 use crate::ui::state::palette::Run;
 use crate::ui::state::{Overlay, Screen};
-use crate::ui::testing::{console, ctrl, now, operation, press, tenant, type_text, upgrade};
+use crate::ui::testing::{blueprint, console, ctrl, now, operation, press, tenant, type_text, upgrade};
 use crate::ui::update::update;
 
 #[test]
@@ -95,9 +97,12 @@ fn the_palette_has_every_action_of_each_screen_and_no_hint_promises_a_dead_key()
         &['v'],
         &['u'],
         &['u', '\n'],
+        &['U'],
     ] {
         let mut state = console(&["acme", "globex"]);
         update(&mut state, Event::Upgrades(Ok(vec![upgrade(UpgradeState::Running)])));
+        let newer = Blueprint { version: BlueprintVersion::new(1, 1), ..blueprint() };
+        update(&mut state, Event::Blueprints(vec![newer, blueprint()]));
         let failure = Failure { step: "migrations".into(), message: "wrong".into(), ..Failure::default() };
         let failed = operation("acme", OperationState::RolledBack { failure });
         update(&mut state, Event::Operation(Box::new(failed)));

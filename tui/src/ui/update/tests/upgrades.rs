@@ -3,7 +3,8 @@
 
 use crossterm::event::KeyCode;
 use tenantry_protocol::blueprint::Blueprint;
-use tenantry_protocol::name::Slug;
+use tenantry_protocol::name::{BlueprintVersion, Slug};
+use tenantry_protocol::plan::{Finding, Severity};
 use tenantry_protocol::session::Role;
 use tenantry_protocol::upgrade::{FailureGroup, PauseCause, Upgrade, UpgradeState, UpgradeStatus};
 use tenantry_protocol::{ApiError, ErrorCode};
@@ -12,7 +13,8 @@ use crate::ui::action::Hand;
 use crate::ui::event::{Effect, Event};
 use crate::ui::state::upgrades::UpgradeScreen;
 use crate::ui::state::{Answer, Screen, State};
-use crate::ui::testing::{blueprint, console, ctrl, now, press, upgrade, upgrade_news};
+use crate::ui::testing::{blueprint, console, ctrl, now, press, upgrade, upgrade_news, upgrade_plan};
+use crate::ui::ticket::Ticket;
 use crate::ui::update::update;
 
 fn paused(by: PauseCause) -> UpgradeState {
@@ -193,4 +195,72 @@ fn an_upgrade_that_waits_for_somebody_is_said_on_every_other_screen() {
     let mut shown = opened(&upgrade(UpgradeState::Running));
     update(&mut shown, upgrade_news(&going, 1));
     assert_eq!(shown.notice, None);
+}
+
+/// The screen of a plan that was asked for, for a tenant that is behind.
+fn planning() -> (State, Ticket) {
+    let mut state = console(&["acme", "globex"]);
+    assert!(press(&mut state, KeyCode::Char('U')).is_empty(), "nobody is behind yet");
+    let newer = Blueprint { version: BlueprintVersion::new(1, 1), ..blueprint() };
+    update(&mut state, Event::Blueprints(vec![newer, blueprint()]));
+    let effects = press(&mut state, KeyCode::Char('U'));
+    let Some(Effect::PlanUpgrade { ticket, request }) = effects.first() else { panic!("{effects:?}") };
+    assert_eq!(request.blueprint, "projects");
+    let ticket = *ticket;
+    (state, ticket)
+}
+
+fn plan_arrives(state: &mut State, ticket: Ticket, findings: Vec<Finding>) {
+    let result = Ok(Box::new(upgrade_plan(findings)));
+    update(state, Event::UpgradePlanned { ticket, key: "key-1".into(), result });
+}
+
+#[test]
+fn what_is_begun_is_the_plan_on_the_screen_and_a_refusal_keeps_its_key() {
+    let (mut state, ticket) = planning();
+    assert!(ctrl(&mut state, 's').is_empty(), "it is being planned");
+    plan_arrives(&mut state, ticket, vec![]);
+    let mut keys = Vec::new();
+    for _ in 0..2 {
+        let effects = ctrl(&mut state, 's');
+        let [Effect::BeginUpgrade { ticket, request }] = effects.as_slice() else { panic!("{effects:?}") };
+        assert_eq!(request.approve, Some("7f3a".repeat(16)));
+        assert_eq!(request.version.as_deref(), Some("1.1"));
+        assert!(ctrl(&mut state, 's').is_empty(), "it is asked for once");
+        keys.push(request.idempotency_key.clone());
+        let result = Err(ApiError::new(ErrorCode::Unavailable, "no answer"));
+        update(&mut state, Event::UpgradeBegun { ticket: *ticket, result });
+    }
+    assert_eq!(keys, [Some("key-1".to_owned()), Some("key-1".to_owned())]);
+    let effects = ctrl(&mut state, 's');
+    let [Effect::BeginUpgrade { ticket, .. }] = effects.as_slice() else { panic!("{effects:?}") };
+    let begun = Ok(Box::new(upgrade(UpgradeState::Running)));
+    let effects = update(&mut state, Event::UpgradeBegun { ticket: *ticket, result: begun });
+    assert!(matches!(effects.as_slice(), [Effect::LoadUpgrade { .. }]), "{effects:?}");
+    open_one(&state);
+    press(&mut state, KeyCode::Esc);
+    assert!(matches!(state.screen(), Screen::Tenants), "the plan is behind us");
+}
+
+#[test]
+fn a_plan_with_an_error_and_a_viewer_begin_nothing() {
+    let (mut state, ticket) = planning();
+    let error = Finding {
+        severity: Severity::Error,
+        code: "history".into(),
+        message: "V1 was changed".into(),
+        file: None,
+        line: None,
+    };
+    plan_arrives(&mut state, ticket, vec![error]);
+    assert!(ctrl(&mut state, 's').is_empty());
+    let effects = press(&mut state, KeyCode::Char('r'));
+    let Some(Effect::PlanUpgrade { ticket: again, .. }) = effects.first() else { panic!("{effects:?}") };
+    plan_arrives(&mut state, ticket, vec![]);
+    assert!(ctrl(&mut state, 's').is_empty(), "the answer to the first question is not taken any more");
+    plan_arrives(&mut state, *again, vec![]);
+    if let Some(session) = &mut state.session {
+        session.role = Role::Viewer;
+    }
+    assert!(ctrl(&mut state, 's').is_empty());
 }

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use crossterm::event::KeyCode;
-use tenantry_protocol::name::Slug;
+use tenantry_protocol::blueprint::Blueprint;
+use tenantry_protocol::name::{BlueprintVersion, Slug};
+use tenantry_protocol::plan::{Finding, Severity};
 use tenantry_protocol::upgrade::{
     FailureGroup, PauseCause, UnitCounts, Upgrade, UpgradeState, UpgradeStatus,
 };
@@ -11,7 +13,7 @@ use tenantry_protocol::upgrade::{
 use super::drawn;
 use crate::ui::event::{Effect, Event};
 use crate::ui::state::State;
-use crate::ui::testing::{console, now, press, upgrade, upgrade_news};
+use crate::ui::testing::{blueprint, console, now, press, upgrade, upgrade_news, upgrade_plan};
 use crate::ui::update::update;
 
 fn paused() -> UpgradeState {
@@ -62,6 +64,24 @@ fn asking() -> State {
     state
 }
 
+fn planned() -> State {
+    let mut state = console(&["acme", "globex"]);
+    let newer = Blueprint { version: BlueprintVersion::new(1, 1), ..blueprint() };
+    update(&mut state, Event::Blueprints(vec![newer, blueprint()]));
+    let effects = press(&mut state, KeyCode::Char('U'));
+    let Some(Effect::PlanUpgrade { ticket, .. }) = effects.first() else { panic!("{effects:?}") };
+    let warning = Finding {
+        severity: Severity::Warning,
+        code: "index".into(),
+        message: "an index is built while nobody can write".into(),
+        file: Some("V2__price.sql".into()),
+        line: Some(2),
+    };
+    let result = Ok(Box::new(upgrade_plan(vec![warning])));
+    update(&mut state, Event::UpgradePlanned { ticket: *ticket, key: "key".into(), result });
+    state
+}
+
 /// Every screen about upgrades, for the test of all sizes.
 pub(super) fn all() -> Vec<State> {
     let mut empty = console(&[]);
@@ -78,6 +98,7 @@ pub(super) fn all() -> Vec<State> {
         at_upgrade(&many),
         at_upgrade(&none),
         asking(),
+        planned(),
     ]
 }
 
@@ -201,4 +222,31 @@ fn the_question_before_a_cancel_has_the_numbers() {
 
     ctrl-x cancel the upgrade  esc leave it as it is  f1 help
     "#);
+}
+
+#[test]
+fn the_plan_is_shown_before_it_is_approved() {
+    insta::assert_snapshot!(drawn(&planned(), 80, 16), @r#"
+    tenantry › upgrades › plan for projects   local · PRODUCTION · operator ● live
+    projects to 1.1: 24 tenants to go
+    from 1.0 (24 tenants):
+    · V2__price.sql
+    · R__names.sql
+    waves: 1, 8, 8, 7
+    4 of each target at a time, pauses after 3 failed
+    ! V2__price.sql:2: warning[index]: an index is built while nobody can write
+    hash 7f3a7f3a7f3a7f3a7f3a7f3a7f3a7f3a7f3a7f3a7f3a7f3a7f3a7f3a7f3a7f3a
+
+
+
+
+
+
+    ctrl-s approve and begin  r plan again  : command  esc back  ? help
+    "#);
+    let mut small = planned();
+    update(&mut small, Event::Resize(40, 10));
+    assert!(drawn(&small, 40, 10).contains("lines below"));
+    press(&mut small, KeyCode::End);
+    assert!(drawn(&small, 40, 10).contains("7f3a7f3a"), "{}", drawn(&small, 40, 10));
 }
