@@ -2,7 +2,7 @@
 //!
 //! Invariant: an answer changes only the screen that asked for it, which its ticket or id identifies.
 
-use tenantry_protocol::operation::Operation;
+use tenantry_protocol::operation::{Operation, OperationKind};
 use tenantry_protocol::tenant::{Credentials, Tenant, TenantDetail};
 use tenantry_protocol::watch::{EventBody, WatchResponse};
 use tenantry_protocol::{ApiError, ErrorCode};
@@ -272,7 +272,11 @@ fn credentials(state: &mut State, ticket: Ticket, result: Result<Credentials, Ap
 /// Keeps the present state of an operation. A failure that is not on the screen is reported.
 fn learn(state: &mut State, operation: Operation) {
     let ran = state.operations.get(&operation.id).is_some_and(|live| !live.operation.state.is_final());
-    let seen = matches!(state.screen(), Screen::Operation(screen) if screen.id == operation.id);
+    let seen = match state.screen() {
+        Screen::Operation(screen) => screen.id == operation.id,
+        // Its failures are on the screen, each with its reason.
+        screen => screen.shows_upgrades() && operation.kind == OperationKind::Upgrade,
+    };
     if ran
         && !seen
         && operation.state.is_final()

@@ -4,16 +4,21 @@
 use crossterm::event::KeyCode;
 use tenantry_protocol::blueprint::Blueprint;
 use tenantry_protocol::name::{BlueprintVersion, Slug};
+use tenantry_protocol::operation::{Failure, OperationKind, OperationState};
 use tenantry_protocol::plan::{Finding, Severity};
 use tenantry_protocol::session::Role;
 use tenantry_protocol::upgrade::{FailureGroup, PauseCause, Upgrade, UpgradeState, UpgradeStatus};
+use tenantry_protocol::watch::EventBody;
 use tenantry_protocol::{ApiError, ErrorCode};
 
+use super::watched;
 use crate::ui::action::Hand;
 use crate::ui::event::{Effect, Event};
 use crate::ui::state::upgrades::UpgradeScreen;
 use crate::ui::state::{Answer, Screen, State};
-use crate::ui::testing::{blueprint, console, ctrl, now, press, upgrade, upgrade_news, upgrade_plan};
+use crate::ui::testing::{
+    blueprint, console, ctrl, now, operation, press, upgrade, upgrade_news, upgrade_plan,
+};
 use crate::ui::ticket::Ticket;
 use crate::ui::update::update;
 
@@ -177,6 +182,22 @@ fn rate_and_time_left_follow_from_the_events_and_begin_anew_after_a_pause() {
     let halted = Upgrade { state: paused(PauseCause::Failures), ..going.clone() };
     update(&mut state, upgrade_news(&halted, 3));
     assert_eq!(rate(&state, 3), None);
+}
+
+#[test]
+fn a_tenant_that_fails_in_it_is_not_said_twice_on_its_screen() {
+    let mut state = opened(&upgrade(UpgradeState::Running));
+    let fails = |state: &mut State| {
+        let mut tenants = operation("globex", OperationState::Running);
+        tenants.kind = OperationKind::Upgrade;
+        update(state, Event::Operation(Box::new(tenants.clone())));
+        tenants.state = OperationState::RolledBack { failure: Failure::default() };
+        update(state, watched(EventBody::Operation { operation: Box::new(tenants) }));
+        state.notice.is_some()
+    };
+    assert!(!fails(&mut state));
+    press(&mut state, KeyCode::Enter);
+    assert!(fails(&mut state), "it is said on every other screen");
 }
 
 #[test]
