@@ -57,6 +57,13 @@ impl Fleet {
         self.minor = minor;
     }
 
+    /// Seconds in which all tenants are compared with their version; none has drifted.
+    pub(crate) async fn drift(&self) -> f64 {
+        let begin = Instant::now();
+        self.env.tenantry(&["tenant", "drift", "--all", "--json"]).await.assert_status(0);
+        begin.elapsed().as_secs_f64()
+    }
+
     /// Our rate as a fraction of the floor's, as the median of the rounds.
     pub(crate) async fn beside_the_floor(&mut self, rounds: usize) -> f64 {
         let placements = self.placements().await;

@@ -13,6 +13,7 @@
 )]
 
 mod blocker;
+mod drift;
 mod fleet;
 mod floor;
 
@@ -30,6 +31,8 @@ const CURRENT_S: f64 = 1.0;
 /// Seconds from the end of the lease to the next tenant.
 const RESUME_S: f64 = 5.0;
 const PAUSE_S: f64 = 1.0;
+/// Seconds in which all tenants are compared with their version.
+const DRIFT_S: f64 = 30.0;
 
 #[derive(Debug, Parser)]
 #[command(about = "Upgrades tenants beside a floor, with blockers and crashes, and prints what came of it")]
@@ -39,6 +42,9 @@ struct Arguments {
     part: Vec<Part>,
     #[arg(long, default_value_t = 1_000)]
     tenants: usize,
+    /// Fresh tenants of each tenancy that are compared with their version
+    #[arg(long, default_value_t = 200)]
+    fresh: usize,
     /// Rounds of the comparison with the floor
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -50,6 +56,8 @@ enum Part {
     Fleet,
     /// One tenant's table is held for half a minute.
     Blocker,
+    /// Fresh tenants, upgraded tenants, and tenants that were changed by hand.
+    Drift,
 }
 
 fn main() -> ExitCode {
@@ -65,6 +73,7 @@ async fn prove(arguments: &Arguments) -> bool {
     let mut bars = Vec::new();
     if has(Part::Fleet) {
         let mut fleet = Fleet::of(arguments.tenants).await;
+        bars.push(Bar::at_most("drift_of_all_s", fleet.drift().await, DRIFT_S));
         let rate = fleet.beside_the_floor(arguments.rounds).await;
         bars.push(Bar::at_least("upgrades_to_floor", rate, LEAST_RATE));
         bars.push(Bar::at_most("current_tenants_s", fleet.current().await, CURRENT_S));
@@ -75,6 +84,9 @@ async fn prove(arguments: &Arguments) -> bool {
     }
     if has(Part::Blocker) {
         bars.extend(blocker::bars().await);
+    }
+    if has(Part::Drift) {
+        bars.extend(drift::bars(arguments.fresh).await);
     }
     bars::print(&bars)
 }

@@ -48,8 +48,12 @@ fn mutations() -> Vec<Call> {
             json!({ "slug": "acme", "labels": { "tier": "gold" } }),
             &["update.intent", "update"],
         ),
-        call("upgrade_tenant", acme(), &["upgrade.intent", "upgrade"]),
-        call("upgrade", json!({ "blueprint": "projects" }), &["blueprint.upgrade", "blueprint.upgrade.end"]),
+        call("upgrade_tenant", json!({ "slug": "acme", "version": "1.0" }), &["upgrade.intent", "upgrade"]),
+        call(
+            "upgrade",
+            json!({ "blueprint": "projects", "version": "1.0" }),
+            &["blueprint.upgrade", "blueprint.upgrade.end"],
+        ),
         // An upgrade without tenants ends at once; the events of these are tested elsewhere.
         call("upgrade_pause", json!({}), &[]),
         call("upgrade_resume", json!({}), &[]),

@@ -49,6 +49,11 @@ impl Counter<'_> {
         self.skip(1);
     }
 
+    /// These files were rolled back.
+    pub(super) fn again(&mut self, files: &[&Migration]) {
+        self.done -= files.iter().map(|file| weight(file)).sum::<usize>().min(self.done);
+    }
+
     fn skip(&mut self, count: usize) {
         self.done += count;
         self.tracker.counted(self.step, self.done, self.total);

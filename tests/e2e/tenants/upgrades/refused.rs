@@ -175,3 +175,17 @@ async fn an_upgrade_is_done_again_as_the_tenant_is_then() {
     let tenant = env.tenant("acme").await.tenant;
     assert_eq!((tenant.display_name.as_str(), tenant.version.to_string().as_str()), ("Renamed", "1.2"));
 }
+
+#[tokio::test]
+async fn what_somebody_opened_before_is_not_the_versions_fault() {
+    let env = Env::new().await;
+    let made = shop(first(&env), &env).await;
+    let placement = &made.tenant.placement;
+    env.cluster.execute(&env.target_db, format!("grant select on {placement}.items to public")).await;
+    env.add_blueprint(second(&env).path()).await;
+    env.tenantry(&["tenant", "upgrade", "acme"]).await.assert_status(0);
+    assert_eq!(history(&env, &env.target_db, placement.as_str()).await.len(), 4);
+    // The verification still tells of it.
+    let verified = env.tenantry(&["tenant", "verify", "acme"]).await;
+    assert_ne!(verified.status, 0, "{verified}");
+}

@@ -19,7 +19,7 @@ use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::id::OperationId;
 use tenantry_protocol::name::BlueprintVersion;
 
-use self::transaction::transaction;
+use self::transaction::{Before, open_already, transaction};
 use crate::model::blueprint::{Blueprint, Migration};
 use crate::model::operation::Step;
 use crate::model::upgrade::{self, BegunFile, FileRun};
@@ -105,6 +105,7 @@ async fn apply(run: &mut ChangeRun, Attempt { tracker, left }: Attempt<'_>) -> R
     owner_login::close(run.site(), &ready, run.build, run.placement()).await?;
     let deadline = outside_file::deadline(left);
     let mut counter = Counter { tracker, step: Step::Upgrade, done: 0, total: 0 };
+    let mut open = Vec::new();
     loop {
         let (mut build, history) =
             Build::upgrade(run.site(), &ready, run.build, run.placement(), run.id).await?;
@@ -117,7 +118,22 @@ async fn apply(run: &mut ChangeRun, Attempt { tracker, left }: Attempt<'_>) -> R
         let (inside, rest) = files.split_at(inside);
         counter.expect(&files);
         if !inside.is_empty() {
-            transaction(run, inside, None, &mut counter).await?;
+            match transaction(run, inside, Before::Tenant { open: &open }, &mut counter).await {
+                Ok(()) => {}
+                // What was open before is for the verification to tell, and not the version's fault.
+                Err(StepError::Opens(found)) if open.is_empty() => {
+                    run.abandon().await;
+                    counter.again(inside);
+                    open = open_already(run).await?;
+                    let is_new = found.into_iter().filter(|one| !open.contains(one));
+                    let opened: Vec<String> = is_new.collect();
+                    if !opened.is_empty() {
+                        return Err(StepError::Opens(opened));
+                    }
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
             if rest.is_empty() {
                 return Ok(());
             }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tenantry_protocol::name::PlacementName;
 
 use super::Versions;
-use super::transaction::{PoolChange, transaction};
+use super::transaction::{Before, PoolChange, transaction};
 use crate::pipeline::context::ChangeRun;
 use crate::pipeline::step_error::StepError;
 use crate::pipeline::steps::build::pool;
@@ -39,7 +39,7 @@ pub(super) async fn apply(
     } else {
         let files = versions.pending(run.id, &history, &[])?;
         counter.expect(&files);
-        transaction(run, &files, Some(&PoolChange { before, to }), counter).await?;
+        transaction(run, &files, Before::Pool(&PoolChange { before, to }), counter).await?;
     }
     // Tenants may have joined before the transaction held the pool.
     run.members = pool_upgrade::members(&run.target, &pool).await?;

@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use sqlx::PgConnection;
 use tenantry_protocol::isolation::Depth;
+use tenantry_protocol::name::PlacementName;
 
 use crate::fault;
 use crate::isolation;
@@ -28,6 +30,16 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// An attempt that could not be looked at for this long is ended.
 const BLIND: Duration = Duration::from_secs(2);
 
+/// What is upgraded, as it was before.
+#[derive(Clone, Copy)]
+pub(super) enum Before<'a> {
+    Pool(&'a PoolChange),
+    /// What the verification finds of the tenant already.
+    Tenant {
+        open: &'a [String],
+    },
+}
+
 /// A pool as it was, and the version that it is to have.
 pub(super) struct PoolChange {
     pub(super) before: PoolBefore,
@@ -39,7 +51,7 @@ pub(super) struct PoolChange {
 pub(super) async fn transaction(
     run: &mut ChangeRun,
     files: &[&Migration],
-    shared: Option<&PoolChange>,
+    before: Before<'_>,
     counter: &mut Counter<'_>,
 ) -> Result<(), StepError> {
     let (target, session) = (Arc::clone(&run.target), run.open_build()?.session());
@@ -55,9 +67,9 @@ pub(super) async fn transaction(
             let settled = run.open_build()?.check_deferred_triggers().await;
             settled.map_err(|error| file_account::step_error(last, error))?;
         }
-        match shared {
-            Some(shared) => close(run, shared).await,
-            None => look(run).await,
+        match before {
+            Before::Pool(pool) => close(run, pool).await,
+            Before::Tenant { open } => look(run, open).await,
         }
     };
     let counted = async {
@@ -138,15 +150,22 @@ async fn close(run: &mut ChangeRun, pool: &PoolChange) -> Result<(), StepError> 
 }
 
 /// Looks through the catalog as the files would leave it: what a new tenant is refused for is not committed here either.
-async fn look(run: &mut ChangeRun) -> Result<(), StepError> {
+async fn look(run: &mut ChangeRun, open: &[String]) -> Result<(), StepError> {
     let placement = run.placement().clone();
-    let connection = run.open_build()?.connection();
-    let looked = isolation::look(connection, &placement, &placement, Depth::Core).await;
+    let found = found(run.open_build()?.connection(), &placement).await?;
+    let opened: Vec<String> = found.into_iter().filter(|one| !open.contains(one)).collect();
+    if opened.is_empty() { Ok(()) } else { Err(StepError::Opens(opened)) }
+}
+
+/// What the verification finds of the tenant as it is. No transaction of the upgrade may be open, since it would be waited for.
+pub(super) async fn open_already(run: &ChangeRun) -> Result<Vec<String>, StepError> {
+    found(&mut *run.site().acquire().await?, run.placement()).await
+}
+
+async fn found(connection: &mut PgConnection, placement: &PlacementName) -> Result<Vec<String>, StepError> {
+    let looked = isolation::look(connection, placement, placement, Depth::Core).await;
     let found = looked.map_err(doing("look through the catalog"))?.findings;
-    if found.is_empty() {
-        return Ok(());
-    }
-    Err(StepError::Opens(found.into_iter().map(|finding| finding.evidence).collect()))
+    Ok(found.into_iter().map(|finding| finding.evidence).collect())
 }
 
 /// Looks until somebody has waited too long for the session, or until nobody could look for some time. Meanwhile it notes what the
