@@ -157,7 +157,7 @@ async fn look(run: &mut ChangeRun, open: &[String]) -> Result<(), StepError> {
     if opened.is_empty() { Ok(()) } else { Err(StepError::Opens(opened)) }
 }
 
-/// What the verification finds of the tenant as it is. No transaction of the upgrade may be open, since it would be waited for.
+/// What the verification finds of the tenant as it is. The upgrade must have no transaction open, since this would wait for it.
 pub(super) async fn open_already(run: &ChangeRun) -> Result<Vec<String>, StepError> {
     found(&mut *run.site().acquire().await?, run.placement()).await
 }
