@@ -175,7 +175,8 @@ impl Faults {
 
     async fn stop(&self, process: Pid) {
         let before = self.epoch().await;
-        kill(process, Signal::SIGSTOP).unwrap();
+        // It may have been killed in the meantime.
+        let _ = kill(process, Signal::SIGSTOP);
         let begin = Instant::now();
         while begin.elapsed() < LONGEST_STOP && self.epoch().await == before {
             tokio::time::sleep(Duration::from_millis(20)).await;
