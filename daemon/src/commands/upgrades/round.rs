@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
+use tenantry_protocol::error::ErrorCode;
 use tenantry_protocol::id::{TenantId, UpgradeId};
 use tenantry_protocol::name::TargetName;
 use tenantry_protocol::upgrade::{PauseCause, Upgrade, UpgradeState};
@@ -91,10 +92,13 @@ async fn carry_on(app: &Arc<App>, id: UpgradeId) {
 async fn run(app: &Arc<App>, id: UpgradeId) -> Result<()> {
     let Some(upgrade) = upgrades::by_id(app.control.pool(), id).await? else { return Ok(()) };
     let to = app.blueprint(&upgrade.blueprint, Some(upgrade.version)).await;
-    let Ok(to) = to.inspect_err(|error| tracing::error!(%error, "an upgrade's version cannot be read"))
-    else {
-        return pause(app, id, PauseCause::Other, "its version cannot be read from the registry".to_owned())
-            .await;
+    let to = match to {
+        Ok(to) => to,
+        // The registry is away for a moment.
+        Err(error) if error.code == ErrorCode::Unavailable => {
+            return Err(crate::postgres::Error::LeaseLapsed);
+        }
+        Err(error) => return pause(app, id, PauseCause::Failures, error.message).await,
     };
     let actor = Actor::on_record(&upgrade.actor, app.own_uid);
     let brief = Arc::new(Brief { id, to: Arc::clone(&to.blueprint), actor, clear: Mutex::default() });
@@ -266,7 +270,7 @@ impl Round<'_> {
             return Ok(Gate::Closed);
         }
         if reach.open > 0 {
-            return self.wait_for_targets().await;
+            return self.wait_for_targets(reach).await;
         }
         match reach.next_wave {
             Some(_) if reach.wave == 0 && reach.failed > 0 => {
@@ -286,32 +290,47 @@ impl Round<'_> {
                 Ok(Gate::Closed)
             }
             Some(wave) => {
-                let mut tx = app.control.begin().await?;
-                upgrades::next_wave(&mut tx, id, wave).await?;
-                tx.commit().await.map_err(crate::postgres::error::doing("begin the next wave"))?;
-                self.lanes.values_mut().for_each(|lane| lane.not_before = None);
+                self.open_wave(wave).await?;
                 Ok(Gate::Open)
             }
             None => self.finish().await,
         }
     }
 
-    /// Tenants wait: for a lock, for something else that is done to them, or for targets that do not answer.
-    async fn wait_for_targets(&mut self) -> Result<Gate> {
-        let down: Vec<&str> = self
-            .lanes
-            .iter()
-            .filter(|(_, lane)| lane.down_since.is_some_and(|since| since.elapsed() >= DOWN_AT_MOST))
-            .map(|(target, _)| target.as_str())
-            .collect();
-        if down.is_empty()
-            || self.lanes.values().any(|lane| lane.down_since.is_none() && !lane.next.is_empty())
-        {
+    async fn open_wave(&mut self, wave: i32) -> Result<()> {
+        let mut tx = self.app.control.begin().await?;
+        upgrades::next_wave(&mut tx, self.brief.id, wave).await?;
+        tx.commit().await.map_err(crate::postgres::error::doing("begin the next wave"))?;
+        self.lanes.values_mut().for_each(|lane| lane.not_before = None);
+        Ok(())
+    }
+
+    /// Tenants wait: for a lock, for something else that is done to them, or for targets that do not answer. Those of other targets
+    /// go on meanwhile.
+    async fn wait_for_targets(&mut self, reach: Reach) -> Result<Gate> {
+        let waiting = upgrade_units::open_targets(self.app.control.pool(), self.brief.id).await?;
+        let is_out_of_reach = |target: &TargetName| {
+            // A target that is not in the configuration does not come back by itself.
+            self.lanes.get(target).is_none_or(|lane| lane.down_since.is_some())
+        };
+        if !waiting.iter().all(is_out_of_reach) {
             return Ok(Gate::Wait);
         }
+        if let Some(wave) = reach.next_wave.filter(|_| reach.wave > 0 && !self.manual) {
+            self.open_wave(wave).await?;
+            return Ok(Gate::Open);
+        }
+        let is_down_for_good = |target: &TargetName| {
+            let since = self.lanes.get(target).and_then(|lane| lane.down_since);
+            since.is_none_or(|since| since.elapsed() >= DOWN_AT_MOST)
+        };
+        if !waiting.iter().all(is_down_for_good) {
+            return Ok(Gate::Wait);
+        }
+        let names: Vec<&str> = waiting.iter().map(TargetName::as_str).collect();
         let reason = format!(
             "{} cannot be reached: see `tenantry target check`, then `tenantry upgrade resume`",
-            down.join(", ")
+            names.join(", ")
         );
         pause(self.app, self.brief.id, PauseCause::Target, reason).await?;
         Ok(Gate::Closed)

@@ -90,8 +90,10 @@ pub(super) async fn take_turn(
         secret: None,
         asked: Asked { upgrade: Some(brief.id), ..Asked::default() },
     };
-    // The engine's own task runs it, so that a pause or the end of this daemon's term leaves nothing half begun.
-    let operation = match Box::pin(app.engine.change(job)).await {
+    // In a task of its own, so that the end of this round leaves nothing half begun.
+    let task = Arc::clone(app);
+    let begun = app.engine.tasks().spawn(async move { Box::pin(task.engine.change(job)).await }).await;
+    let operation = match begun.unwrap_or(Err(Error::Busy)) {
         Ok(Some(operation)) => operation,
         // Its state changed meanwhile, or the upgrade was paused.
         Ok(None) => return defer(app, brief, id).await,

@@ -354,3 +354,16 @@ pub async fn footing(
     .map_err(doing("look for the tenant's build"))?;
     Ok(row.map(|(build, drifted)| (OperationId::from_uuid(build), drifted)))
 }
+
+/// The targets of the tenants that may begin, or have begun.
+pub async fn open_targets(pool: &PgPool, id: UpgradeId) -> Result<Vec<TargetName>> {
+    let names: Vec<String> = sqlx::query_scalar(
+        "select distinct x.target from control.upgrade u join control.upgrade_unit x on x.upgrade_id = u.id
+         where u.id = $1 and (x.state = 'running' or x.state = 'pending' and x.wave <= u.wave) order by 1",
+    )
+    .bind(id.as_uuid())
+    .fetch_all(pool)
+    .await
+    .map_err(doing("look for the targets of waiting tenants"))?;
+    names.iter().map(|name| TargetName::parse(name).map_err(corrupt)).collect()
+}

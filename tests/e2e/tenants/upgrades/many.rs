@@ -262,6 +262,27 @@ async fn a_tenant_that_is_known_to_have_drifted_is_skipped_unless_that_is_accept
 }
 
 #[tokio::test]
+async fn a_target_that_is_down_holds_up_only_its_own_tenants_and_is_named() {
+    let mut env = Env::new().await;
+    shops(&env, &SEVEN).await;
+    let url = "postgres://provisioner@127.0.0.1:1/nothing".to_owned();
+    env.write_config("", &[("local", env.target_url()), ("down", url)]);
+    env.take_daemon().kill().await;
+    env.start_daemon().await;
+    let moved = "update control.tenant set target = 'down' where slug in ('bravo', 'golf')";
+    sqlx::query(moved).execute(&mut env.control().await).await.unwrap();
+    let paused = upgrade(&env, &["--wave", "20"]).await.assert_status(6).json();
+    assert_eq!(paused["upgrade"]["state"]["by"], "target", "{paused}");
+    assert!(paused["upgrade"]["state"]["reason"].as_str().unwrap().starts_with("down cannot"), "{paused}");
+    assert_eq!((upgraded(&env).await, paused["upgrade"]["counts"]["failed"].as_u64()), (5, Some(0)));
+    let back = "update control.tenant set target = 'local' where target = 'down'";
+    sqlx::query(back).execute(&mut env.control().await).await.unwrap();
+    env.tenantry(&["upgrade", "cancel"]).await.assert_status(0);
+    upgrade(&env, &[]).await.assert_status(0);
+    assert_eq!(upgraded(&env).await, 7);
+}
+
+#[tokio::test]
 async fn what_takes_something_away_waits_for_every_tenant_and_for_its_soak() {
     let env = Env::new().await;
     shops(&env, &SEVEN[..2]).await;
