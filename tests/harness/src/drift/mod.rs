@@ -1,6 +1,6 @@
 //! Drift: tenants that are as they should be, and changes by hand that must be named.
 //!
-//! The proof of upgrades uses [`fresh`] and [`planted`] on each version of the server.
+//! The proof of upgrades uses [`fresh`] and [`mod@planted`] on each version of the server.
 
 pub mod kinds;
 pub mod planted;
