@@ -116,7 +116,7 @@ async fn take_up(engine: &Engine, operation: &Operation, target: Arc<Target>) ->
     let run = match kind {
         Kind::Provision { seed, .. } => {
             let files = blueprints::files(pool, &tenant.blueprint, tenant.version).await?;
-            let Some(blueprint) = blueprint::parse(&files).blueprint else {
+            let Some(blueprint) = blueprint::parse_judged(&files) else {
                 return Err(corrupt("the blueprint", format!("{} {}", tenant.blueprint, tenant.version)));
             };
             let tenant = NewTenant {

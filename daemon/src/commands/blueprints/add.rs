@@ -44,7 +44,7 @@ pub async fn blueprint_add(
 pub(in crate::commands) async fn add_built_in(app: &App) -> Result<(), ApiError> {
     let actor = Actor::daemon(app.own_uid);
     for files in blueprint::built_in() {
-        let Some(blueprint) = blueprint::parse(&files).blueprint else { continue };
+        let Some(blueprint) = blueprint::parse_judged(&files) else { continue };
         match store(app, &blueprint, &actor).await {
             Err(error) if error.code == ErrorCode::Conflict => {
                 tracing::warn!("a built-in blueprint differs from what is stored: {}", error.message);

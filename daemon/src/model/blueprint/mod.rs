@@ -34,7 +34,7 @@ pub use checksum::{Checksum, ChecksumError};
 pub use contract::{Contract, ContractObstacle, Standing, contract_obstacle};
 pub use lint::{OutsideWork, live_findings, work_of};
 pub use manifest::{CONNECTION_LIMIT, MANIFEST, TEMP_FILE_LIMIT};
-pub use parse::{Parsed, parse};
+pub use parse::{Parsed, parse, parse_judged};
 pub use split::{Statement, first_word, statements};
 pub use split_error::{SplitError, SplitProblem};
 

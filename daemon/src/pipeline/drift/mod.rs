@@ -125,7 +125,7 @@ impl Drift<'_> {
     async fn version(&self) -> Result<Blueprint, DriftError> {
         let (name, version) = (&self.tenant.blueprint, self.tenant.version);
         let files = blueprints::files(self.control.pool(), name, version).await;
-        let parsed = blueprint::parse(&files.map_err(DriftError::Control)?).blueprint;
+        let parsed = blueprint::parse_judged(&files.map_err(DriftError::Control)?);
         let corrupt = || Error::Corrupt { what: "the blueprint", why: format!("{name} {version}") };
         parsed.ok_or_else(corrupt).map_err(DriftError::Control)
     }

@@ -114,7 +114,7 @@ impl ReadVersions {
         if let Some(known) = self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().find(is_it) {
             return Ok(Arc::clone(known));
         }
-        let parsed = blueprint::parse(&files(pool, name, version).await?).blueprint;
+        let parsed = blueprint::parse_judged(&files(pool, name, version).await?);
         let corrupt = || Error::Corrupt { what: "the blueprint", why: format!("{name} {version}") };
         let parsed = Arc::new(parsed.ok_or_else(corrupt)?);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -49,6 +49,8 @@ pub(super) struct Linter {
     /// Quoted labels that were added to an enum in this transaction; the enum may be older than the transaction.
     enum_labels: Vec<String>,
     is_behind_outside: bool,
+    /// The number of tables is part of a blueprint, whether its statements are judged or not.
+    only_counts: bool,
 }
 
 impl Linter {
@@ -59,6 +61,11 @@ impl Linter {
             shared_code: is_shared.then(SharedCode::default),
             ..Self::default()
         }
+    }
+
+    /// Judges nothing.
+    pub(super) fn that_counts_tables() -> Self {
+        Self { only_counts: true, ..Self::default() }
     }
 
     /// Begins a file. After a file that runs outside the transaction, each file has a transaction of its own, in which
@@ -72,6 +79,10 @@ impl Linter {
 
     pub(super) fn look_at(&mut self, file: &str, marking: Marking, piece: &Piece, findings: &mut Findings) {
         let words = Words::of(piece);
+        self.tables.look_at(file, &words);
+        if self.only_counts {
+            return;
+        }
         let is_inside = match marking {
             Marking::Inside(how) => {
                 not_transactional(file, how, &words, findings);
@@ -105,7 +116,6 @@ impl Linter {
         if is_inside {
             self.enum_labels(file, &words, findings);
         }
-        self.tables.look_at(file, &words);
         if let Some(shared) = &mut self.shared {
             if !is_inside {
                 shared.outside(file, words.line(0), findings);

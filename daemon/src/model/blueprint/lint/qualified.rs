@@ -5,8 +5,22 @@
 
 use super::words::Words;
 
-const BEFORE_A_NAME: &str =
-    "from|join|into|update|references|table|view|sequence|function|procedure|type|domain|index|truncate";
+const BEFORE_A_NAME: &[&str] = &[
+    "from",
+    "join",
+    "into",
+    "update",
+    "references",
+    "table",
+    "view",
+    "sequence",
+    "function",
+    "procedure",
+    "type",
+    "domain",
+    "index",
+    "truncate",
+];
 
 /// Words that may be between one of those keywords and the name.
 const NOISE: &[&[&str]] =
@@ -43,7 +57,8 @@ fn expects_a_name(words: &Words<'_>, at: usize, calls: &[bool]) -> bool {
         let is_comparison = at > 0 && words.is(at - 1, "distinct");
         return !is_comparison && calls.last() != Some(&true);
     }
-    words.is(at, BEFORE_A_NAME) || (words.is(at, "on") && calls.is_empty() && names_a_table_after_on(words))
+    words.is_one_of(at, BEFORE_A_NAME)
+        || (words.is(at, "on") && calls.is_empty() && names_a_table_after_on(words))
 }
 
 fn names_a_table_after_on(words: &Words<'_>) -> bool {

@@ -9,11 +9,17 @@ use crate::model::blueprint::token::{Token, TokenKind};
 pub(super) struct Words<'a> {
     statement: &'a Statement,
     tokens: &'a [Token],
+    /// The initials of all words. Most patterns begin with a word that the statement does not have.
+    present: u32,
 }
 
 impl<'a> Words<'a> {
     pub(super) fn of(piece: &'a Piece) -> Self {
-        Self { statement: &piece.statement, tokens: &piece.tokens }
+        let mut words = Self { statement: &piece.statement, tokens: &piece.tokens, present: 0 };
+        for at in 0..words.len() {
+            words.present |= words.word(at).and_then(|word| word.first()).map_or(0, |first| initial(*first));
+        }
+        words
     }
 
     pub(super) fn len(&self) -> usize {
@@ -34,8 +40,14 @@ impl<'a> Words<'a> {
 
     /// Whether the keyword or unquoted name at `at` is the given word, or one of `a|b`.
     pub(super) fn is(&self, at: usize, pattern: &str) -> bool {
-        self.kind(at) == Some(TokenKind::Word)
-            && pattern.split('|').any(|word| self.text(at).eq_ignore_ascii_case(word))
+        let Some(text) = self.word(at) else { return false };
+        // By bytes, since the lints ask this for each token many times.
+        pattern.as_bytes().split(|byte| *byte == b'|').any(|word| word.eq_ignore_ascii_case(text))
+    }
+
+    /// Whether the keyword or unquoted name at `at` is one of many words.
+    pub(super) fn is_one_of(&self, at: usize, words: &[&str]) -> bool {
+        self.word(at).is_some_and(|text| words.iter().any(|word| word.as_bytes().eq_ignore_ascii_case(text)))
     }
 
     pub(super) fn is_symbol(&self, at: usize, symbol: u8) -> bool {
@@ -60,7 +72,8 @@ impl<'a> Words<'a> {
 
     /// The first position where the pattern matches.
     pub(super) fn find(&self, pattern: &[&str]) -> Option<usize> {
-        (0..self.len()).find(|at| self.matches(*at, pattern))
+        let may_be_there = pattern.iter().all(|words| self.present & initials(words) != 0);
+        if may_be_there { (0..self.len()).find(|at| self.matches(*at, pattern)) } else { None }
     }
 
     /// The positions of the tokens that are quoted texts.
@@ -103,7 +116,24 @@ impl<'a> Words<'a> {
         at
     }
 
+    /// The bytes of the keyword or unquoted name at `at`.
+    fn word(&self, at: usize) -> Option<&'a [u8]> {
+        let token = self.tokens.get(at).filter(|token| token.kind == TokenKind::Word)?;
+        self.statement.text.as_bytes().get(token.start..token.end)
+    }
+
     fn kind(&self, at: usize) -> Option<TokenKind> {
         self.tokens.get(at).map(|token| token.kind)
     }
+}
+
+/// A bit for the first letter of a word, in either case.
+const fn initial(first: u8) -> u32 {
+    1 << (first & 0x1f)
+}
+
+/// The bits of the words of `a|b`.
+fn initials(words: &str) -> u32 {
+    let firsts = words.as_bytes().split(|byte| *byte == b'|').filter_map(|word| word.first());
+    firsts.fold(0, |bits, first| bits | initial(*first))
 }

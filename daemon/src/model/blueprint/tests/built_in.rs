@@ -9,7 +9,7 @@ use std::time::Duration;
 use tenantry_protocol::blueprint::Tenancy;
 
 use super::*;
-use crate::model::blueprint::{Blueprint, Contract, live_findings, parse};
+use crate::model::blueprint::{Blueprint, Contract, live_findings, parse, parse_judged};
 
 #[test]
 fn every_built_in_blueprint_is_without_findings() {
@@ -81,5 +81,12 @@ fn no_file_of_a_folder_is_left_out() {
             }
         }
         assert_eq!(compiled, present);
+    }
+}
+
+#[test]
+fn what_was_judged_before_is_read_as_the_same_blueprint() {
+    for files in built_in() {
+        assert_eq!(parse_judged(&files), parse(&files).blueprint);
     }
 }
