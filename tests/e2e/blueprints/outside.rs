@@ -72,16 +72,28 @@ async fn assert_owner_is_closed(env: &Env, placement: &str) {
     assert!(open.is_empty(), "{open:#?}");
 }
 
-/// A transaction that has seen the database; an index that is built concurrently waits for it.
-async fn snapshot(env: &Env) -> (PgConnection, i32) {
+/// The index computes its keys, which waits until nobody holds the lock of [`hold`].
+fn patient(env: &Env) -> Folder {
+    let function = "create function patient(value int) returns int language plpgsql immutable as $$ begin
+                        perform pg_catalog.pg_advisory_xact_lock_shared(7); return value;
+                    end $$;";
+    Folder::new(&env.dir, "apart", "1.0")
+        .migration("items", &format!("{ITEMS}\n{function}"))
+        .outside("index", "create index concurrently item_code on item (patient(code));")
+        .migration("more", "create table more (id int primary key);")
+}
+
+/// A session that holds the index up.
+async fn hold(env: &Env) -> (PgConnection, i32) {
     let mut session = env.target().await;
-    sqlx::raw_sql("begin isolation level repeatable read; select 1").execute(&mut session).await.unwrap();
+    sqlx::raw_sql("select pg_advisory_lock(7)").execute(&mut session).await.unwrap();
     let pid = sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut session).await.unwrap();
     (session, pid)
 }
 
-/// Starts a provision whose index waits for a transaction, and returns the operation's id once it waits.
+/// Starts a provision whose index is held up, and returns the operation's id once it waits.
 async fn waiting_for_an_index(env: &Env) -> String {
+    env.add_blueprint(patient(env).path()).await;
     let create = ["tenant", "create", "acme", "--blueprint", "apart", "--no-wait", "--json"];
     let started: Value = env.tenantry(&create).await.assert_status(0).json();
     until_the_index_waits(env).await;
@@ -91,8 +103,8 @@ async fn waiting_for_an_index(env: &Env) -> String {
 async fn until_the_index_waits(env: &Env) {
     let target = tokio::sync::Mutex::new(env.target().await);
     eventually("the index waits", async || {
-        let waits = "select exists (select from pg_stat_activity where application_name = 'tenantry-outside'
-                     and wait_event = 'virtualxid') and exists (select from pg_index where not indisvalid)";
+        let waits = "select exists (select from pg_stat_activity
+                                    where application_name = 'tenantry-outside' and wait_event = 'advisory')";
         let mut connection = target.lock().await;
         sqlx::query_scalar::<_, bool>(waits).fetch_one(&mut *connection).await.unwrap().then_some(())
     })
@@ -216,12 +228,11 @@ async fn a_file_behind_one_outside_that_fails_takes_everything_back() {
 #[tokio::test]
 async fn an_index_that_a_killed_daemon_left_half_made_is_made_by_the_next() {
     let mut env = Env::new().await;
-    env.add_blueprint(folder(&env).path()).await;
-    let (holder, _) = snapshot(&env).await;
+    let (holder, _) = hold(&env).await;
     let id = waiting_for_an_index(&env).await;
     env.take_daemon().kill().await;
     env.start_daemon().await;
-    // The next daemon drops what was left, and its own index waits for the same transaction.
+    // The next daemon ends the session that was left, and its own index waits for the same holder.
     eventually("the next daemon takes it up", async || {
         (status(&env.operation(&id).await, "outside") == StepStatus::Running).then_some(())
     })
@@ -233,7 +244,7 @@ async fn an_index_that_a_killed_daemon_left_half_made_is_made_by_the_next() {
     assert_owner_is_closed(&env, placement.as_str()).await;
     let shape = shape(&env, placement.as_str()).await;
     assert!(
-        shape.iter().any(|line| line.contains("item_code_unique") && line.contains("valid=t")),
+        shape.iter().any(|line| line.contains("INDEX item_code") && line.contains("valid=t")),
         "{shape:#?}"
     );
     assert!(!shape.iter().any(|line| line.contains("valid=f")), "{shape:#?}");
@@ -244,8 +255,7 @@ async fn an_index_that_a_killed_daemon_left_half_made_is_made_by_the_next() {
 #[tokio::test]
 async fn an_index_that_still_waits_is_cancelled_with_its_operation() {
     let env = Env::new().await;
-    env.add_blueprint(folder(&env).path()).await;
-    let (holder, _) = snapshot(&env).await;
+    let (holder, _) = hold(&env).await;
     let id = waiting_for_an_index(&env).await;
     env.tenantry(&["operation", "cancel", &id]).await;
     env.wait_for_operation(&id, "rolled_back").await;
@@ -256,18 +266,35 @@ async fn an_index_that_still_waits_is_cancelled_with_its_operation() {
 #[tokio::test]
 async fn an_index_that_waits_too_long_says_for_whom() {
     let env = Env::with_config(Cluster::shared(), "[limits]\noperation_budget_ms = 4000\n").await;
-    env.add_blueprint(folder(&env).path()).await;
-    let (holder, pid) = snapshot(&env).await;
+    env.add_blueprint(patient(&env).path()).await;
+    let (holder, pid) = hold(&env).await;
     let output = env.tenantry(&["tenant", "create", "acme", "--blueprint", "apart"]).await;
     output.assert_status(1).assert_says(&["V2__index.sql:1", &format!("it waited for process {pid}")]);
     env.assert_clean_slate(&env.tenant("acme").await.tenant.placement).await;
     holder.close().await.unwrap();
 }
 
+/// A dump of the database has a snapshot for hours, and a new tenant does not wait for it.
 #[tokio::test]
-async fn eight_at_once_wait_for_each_other_and_all_end() {
+async fn what_is_built_concurrently_waits_for_nobody_while_the_tenant_is_made() {
+    let env =
+        Env::with_config(Cluster::private(Version::Packaged), "[limits]\noperation_budget_ms = 20000\n")
+            .await;
+    env.add_blueprint(folder(&env).path()).await;
+    let mut dump = env.target().await;
+    sqlx::raw_sql("begin isolation level repeatable read; select 1").execute(&mut dump).await.unwrap();
+    let made = env.provision_of("acme", "apart").await;
+    let shape = shape(&env, made.tenant.placement.as_str()).await;
+    assert!(
+        shape.iter().any(|line| line.contains("item_code_unique") && line.contains("valid=t")),
+        "{shape:#?}"
+    );
+    sqlx::raw_sql("commit").execute(&mut dump).await.unwrap();
+}
+
+#[tokio::test]
+async fn eight_at_once_are_not_in_each_others_way() {
     let env = Env::new().await;
-    // An index over an expression also waits for the others' snapshots.
     let folder = Folder::new(&env.dir, "apart", "1.0")
         .migration("items", ITEMS)
         .outside(

@@ -16,6 +16,7 @@ mod manifest;
 mod naming;
 mod outside;
 mod parse;
+mod plain_form;
 mod sections;
 mod split;
 mod split_error;
@@ -35,6 +36,7 @@ pub use contract::{Contract, ContractObstacle, Standing, contract_obstacle};
 pub use lint::{OutsideWork, live_findings, work_of};
 pub use manifest::{CONNECTION_LIMIT, MANIFEST, TEMP_FILE_LIMIT};
 pub use parse::{Parsed, parse, parse_judged};
+pub use plain_form::{blank_form, plain_form};
 pub use split::{Statement, first_word, statements};
 pub use split_error::{SplitError, SplitProblem};
 

@@ -4,7 +4,6 @@
 //! placement's name is written [`TENANT`] everywhere. There are no object numbers, comments, or positions of columns in it, so
 //! that a tenant that was upgraded has the fingerprint of a new one.
 
-mod blank_form;
 mod compare;
 mod repair;
 #[cfg(test)]
@@ -16,7 +15,6 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-pub use blank_form::blank_form;
 pub use compare::{Change, Difference, compare};
 
 /// What stands for the placement's name, also at the beginning of its roles' names.

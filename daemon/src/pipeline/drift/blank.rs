@@ -9,8 +9,7 @@ use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::name::PlacementName;
 
-use crate::model::blueprint::{Blueprint, Migration};
-use crate::model::fingerprint::blank_form;
+use crate::model::blueprint::{Blueprint, Migration, blank_form};
 use crate::pipeline::warden::Warden;
 use crate::postgres::Error;
 use crate::postgres::build::file_error::FileError;

@@ -10,7 +10,7 @@ use tenantry_protocol::id::OperationId;
 use tenantry_protocol::name::PlacementName;
 
 use crate::fault;
-use crate::model::blueprint::{Checksum, Migration, OutsideWork, Statement, work_of};
+use crate::model::blueprint::{Checksum, Migration, OutsideWork, Statement, plain_form, work_of};
 use crate::model::operation::Step;
 use crate::pipeline::step_error::StepError;
 use crate::pipeline::steps::file_account;
@@ -196,8 +196,12 @@ impl OutsideRun<'_> {
                 }
             }
         };
+        let text = match self.in_use {
+            Use::InUse => statement.text.clone(),
+            Use::Unused => plain_form(statement),
+        };
         let ran = tokio::select! {
-            ran = session.execute(&statement.text, left(self.deadline)) => ran,
+            ran = session.execute(&text, left(self.deadline)) => ran,
             never = watch => never,
         };
         let Err(error) = ran else { return Ok(()) };

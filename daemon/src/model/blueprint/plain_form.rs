@@ -1,19 +1,28 @@
-//! The form in which a statement outside of transactions runs within one, where only its effect on the catalog counts.
+//! A statement outside of transactions, as it runs where nobody else uses the tables.
 
-use crate::model::blueprint::{OutsideWork, Statement, work_of};
+use super::{OutsideWork, Statement, work_of};
 
-/// The statement as it can run in a transaction; none if it changes no definition.
+/// The statement without CONCURRENTLY, which would wait for every snapshot in the database, such as that of a dump that takes hours.
+pub fn plain_form(statement: &Statement) -> String {
+    match work_of(statement) {
+        Some(OutsideWork::CreateIndex { .. } | OutsideWork::DropIndex | OutsideWork::Reindex) => {
+            without_concurrently(&statement.text)
+        }
+        Some(OutsideWork::Maintain | OutsideWork::AddValue) | None => statement.text.clone(),
+    }
+}
+
+/// The statement as it can run in a transaction, where only its effect on the catalog counts; none if it changes no definition.
 pub fn blank_form(statement: &Statement) -> Option<String> {
     match work_of(statement) {
-        Some(OutsideWork::CreateIndex { .. } | OutsideWork::DropIndex) => {
-            Some(without_concurrently(&statement.text))
-        }
+        Some(OutsideWork::CreateIndex { .. } | OutsideWork::DropIndex) => Some(plain_form(statement)),
         Some(OutsideWork::Reindex | OutsideWork::Maintain) => None,
         Some(OutsideWork::AddValue) | None => Some(statement.text.clone()),
     }
 }
 
-/// The text without its first word `concurrently`. Comments and quoted names before it do not count.
+/// The text without its first word `concurrently`. Comments, quoted names and what is in parentheses do not count: there it is an
+/// option with a value.
 fn without_concurrently(text: &str) -> String {
     const WORD: &str = "concurrently";
     let mut at = 0;
@@ -23,6 +32,7 @@ fn without_concurrently(text: &str) -> String {
             '-' if rest.starts_with("--") => rest.find('\n').unwrap_or(rest.len()),
             '/' if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |end| end + 2),
             '"' => rest[1..].find('"').map_or(rest.len(), |end| end + 2),
+            '(' => rest.find(')').map_or(rest.len(), |end| end + 1),
             _ if is_of_a_word(first) => rest.find(|c| !is_of_a_word(c)).unwrap_or(rest.len()),
             _ => first.len_utf8(),
         };
@@ -52,6 +62,8 @@ mod tests {
                 "/* concurrently */ create unique index\n  a on b (concurrently)",
             ),
             ("create index \"concurrently\" on b (c)", "create index \"concurrently\" on b (c)"),
+            ("reindex (verbose) table concurrently a", "reindex (verbose) table a"),
+            ("reindex (concurrently) table a", "reindex (concurrently) table a"),
         ] {
             assert_eq!(without_concurrently(text), expect);
         }
