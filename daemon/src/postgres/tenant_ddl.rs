@@ -178,7 +178,8 @@ $tenantry$;
 ///
 /// The wait is a little longer than the server's `deadlock_timeout`, after which it makes an autovacuum give way.
 pub const WAIT_BRIEFLY: &str = "\
-select set_config('lock_timeout', (setting::int + 250)::text, true) from pg_catalog.pg_settings where name = 'deadlock_timeout';
+select set_config('lock_timeout',
+    (extract(epoch from current_setting('deadlock_timeout')::interval) * 1000 + 250)::int::text, true);
 ";
 
 /// The statements that are refused on a table with pending trigger events and change nothing, under a lock that lets the tenant

@@ -102,6 +102,8 @@ pub struct Migration {
     pub checksum: Checksum,
     pub bytes: u64,
     pub bounds: Bounds,
+    /// Its statements can open nothing to anybody: they add, change or drop columns, and build indexes on columns.
+    pub is_plain: bool,
     /// The SQL that runs: the whole file, or only its way up if the file also contains the way down.
     pub sql: Arc<str>,
     /// The whole file.

@@ -11,7 +11,7 @@ use tenantry_protocol::plan::Finding;
 use super::convention::Convention;
 use super::findings::{FileLine, Findings};
 use super::folder::{self, Named};
-use super::lint::{Linter, Marking};
+use super::lint::{Linter, Marking, is_plain};
 use super::manifest::{self, MANIFEST, MINIMAL, Manifest};
 use super::outside::{self, Part};
 use super::sections::{self, Fault, Sections};
@@ -143,7 +143,9 @@ fn read_one(named: Named<'_>, part: Part, linter: &mut Linter, findings: &mut Fi
         _ => {}
     }
     let sql = up.map_or(file.content.as_str(), |up| &file.content[up.range]);
-    migration(named, bounds, pieces.into_iter().map(|piece| piece.statement).collect(), sql)
+    let is_plain = pieces.iter().all(is_plain);
+    let statements = pieces.into_iter().map(|piece| piece.statement).collect();
+    Migration { is_plain, ..migration(named, bounds, statements, sql) }
 }
 
 /// Warns of the directives of a tool that the folder is not written for: they are comments, so the lints do not see them.
@@ -168,6 +170,7 @@ fn migration(named: Named<'_>, bounds: Bounds, statements: Vec<split::Statement>
         checksum: Checksum::of(file.content.as_bytes()),
         bytes: file.content.len() as u64,
         bounds,
+        is_plain: false,
         sql: Arc::from(sql),
         content: Arc::from(file.content.as_str()),
     }

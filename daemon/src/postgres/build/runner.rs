@@ -20,7 +20,7 @@ use crate::postgres::secret::Verifier;
 use crate::postgres::target::location::Site;
 use crate::postgres::target::lookout::BuildSession;
 use crate::postgres::target::marker::{self, AppliedFile, HistoryRow, Mark, Owner, Use};
-use crate::postgres::target::{Ready, TargetConnection};
+use crate::postgres::target::{Ready, TargetConnection, WEAR_OF_A_BUILD, WEAR_OF_AN_UPGRADE};
 use crate::postgres::tenant_ddl::{self, LoginLimits};
 
 /// The open transaction of a build.
@@ -264,11 +264,19 @@ impl Build {
             ("placement", Value::Placement(&self.placement)),
             ("provisioner", Value::Identifier(&self.provisioner)),
         ];
+        let wear = self.wear();
         let seal = if self.pool.is_some() { pool_ddl::SHARED_SEAL } else { tenant_ddl::SEAL };
         self.execute(render(seal, &values), "seal the build").await?;
         sqlx::raw_sql("commit").execute(&mut *self.connection).await.map_err(doing("commit the build"))?;
-        site.take_back(self.connection, self.backend).await;
+        site.take_back(self.connection, self.backend, wear).await;
         Ok(())
+    }
+
+    const fn wear(&self) -> u32 {
+        match self.in_use {
+            Use::Unused => WEAR_OF_A_BUILD,
+            Use::InUse => WEAR_OF_AN_UPGRADE,
+        }
     }
 
     /// The rank of the next file in the history.
@@ -289,7 +297,8 @@ impl Build {
     /// Ends the transaction where nothing was to be done in it.
     pub async fn leave(mut self, site: Site<'_>) -> Result<()> {
         self.execute("rollback".to_owned(), "leave the transaction").await?;
-        site.take_back(self.connection, self.backend).await;
+        let wear = self.wear();
+        site.take_back(self.connection, self.backend, wear).await;
         Ok(())
     }
 

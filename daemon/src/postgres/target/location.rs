@@ -85,9 +85,9 @@ impl Site<'_> {
     }
 
     /// Takes back a connection on which a build was committed.
-    pub async fn take_back(&self, connection: TargetConnection, backend: i32) {
+    pub async fn take_back(&self, connection: TargetConnection, backend: i32, wear: u32) {
         match self.home {
-            Home::Target => self.target.take_back(connection, backend).await,
+            Home::Target => self.target.take_back(connection, backend, wear).await,
             // The pool lives only as long as the operation.
             Home::Database { .. } => drop(connection),
         }

@@ -38,7 +38,11 @@ pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const IDLE_TIME: Duration = Duration::from_secs(300);
 /// A server process keeps every function that it has ever compiled, and goes through their plans at each change of the
 /// catalog. After a hundred builds, the same build takes twice as long. A new process costs a few ms.
-const BUILDS_PER_CONNECTION: u32 = 8;
+const MOST_WEAR: u32 = 64;
+/// What the build of a tenant counts.
+pub const WEAR_OF_A_BUILD: u32 = 8;
+/// What an upgrade counts: it changes little of the catalog.
+pub const WEAR_OF_AN_UPGRADE: u32 = 1;
 
 /// The configuration of a target.
 #[derive(Clone)]
@@ -247,8 +251,8 @@ impl Target {
     }
 
     /// Takes back a connection on which a build was committed. It is used again, or is replaced if it is worn out.
-    pub async fn take_back(&self, connection: TargetConnection, backend: i32) {
-        if !self.is_worn(backend) {
+    pub async fn take_back(&self, connection: TargetConnection, backend: i32, wear: u32) {
+        if !self.is_worn(backend, wear) {
             return;
         }
         let pool = self.pool.clone();
@@ -256,18 +260,18 @@ impl Target {
         tokio::spawn(async move { kept::replace(&pool, kept::LEAST, connection).await });
     }
 
-    /// Counts a build of this server process, and says whether it was the last one.
-    fn is_worn(&self, backend: i32) -> bool {
+    /// Counts what this server process did, and says whether it was the last thing.
+    fn is_worn(&self, backend: i32, wear: u32) -> bool {
         let mut worn = self.worn.lock().unwrap_or_else(PoisonError::into_inner);
         // Nothing is ever heard again of processes that ended in another way.
         if worn.len() > 16 * self.options.max_connections as usize {
             worn.clear();
         }
-        let builds = worn.remove(&backend).unwrap_or(0) + 1;
-        if builds < BUILDS_PER_CONNECTION {
-            worn.insert(backend, builds);
+        let wear = worn.remove(&backend).unwrap_or(0) + wear;
+        if wear < MOST_WEAR {
+            worn.insert(backend, wear);
         }
-        builds >= BUILDS_PER_CONNECTION
+        wear >= MOST_WEAR
     }
 
     /// Makes one round trip, over an open connection if there is one.
@@ -282,6 +286,13 @@ impl Target {
         let _ = tokio::time::timeout(ACQUIRE_TIMEOUT, close).await;
     }
 }
+
+/// What DISCARD ALL does, but for DISCARD PLANS: the plans are those of our own functions, and making them anew takes longer than
+/// many a migration. Its first statement fails inside a transaction that was begun before, which then ends with its connection.
+const CLEAN_UP: &str =
+    "select 1 / (pg_catalog.transaction_timestamp() = pg_catalog.statement_timestamp())::int;
+     close all; set session authorization default; reset all; deallocate all; unlisten *;
+     select pg_catalog.pg_advisory_unlock_all(); discard sequences; discard temp";
 
 /// The options with which the provisioner connects.
 fn provisioning(options: &TargetOptions) -> PgConnectOptions {
@@ -304,8 +315,7 @@ fn pool(options: PgPoolOptions, connection: PgConnectOptions) -> PgPool {
     options
         .test_before_acquire(true)
         .after_release(|connection, _| {
-            // This fails inside a transaction, which then ends with its connection.
-            Box::pin(async move { Ok(connection.execute("discard all").await.is_ok()) })
+            Box::pin(async move { Ok(connection.execute(CLEAN_UP).await.is_ok()) })
         })
         .connect_lazy_with(connection)
 }

@@ -7,6 +7,7 @@
 
 mod live;
 mod outside;
+mod plain;
 mod qualified;
 mod rules;
 mod shared;
@@ -191,6 +192,11 @@ pub fn work_of(statement: &Statement) -> Option<OutsideWork> {
 pub(super) fn is_only_for_outside(piece: &Piece) -> bool {
     let words = Words::of(piece);
     outside::refused_inside(&words).is_some() && outside::work(&words).is_ok()
+}
+
+/// Whether the statement can open nothing to anybody.
+pub(super) fn is_plain(piece: &Piece) -> bool {
+    plain::is_plain(&Words::of(piece))
 }
 
 /// The token of the label in `alter type t add value [if not exists] 'label'`.

@@ -54,6 +54,15 @@ impl<'a> Words<'a> {
         self.kind(at) == Some(TokenKind::Symbol(symbol))
     }
 
+    /// Whether there is a keyword or an unquoted name at `at`.
+    pub(super) fn is_word(&self, at: usize) -> bool {
+        self.kind(at) == Some(TokenKind::Word)
+    }
+
+    pub(super) fn is_number(&self, at: usize) -> bool {
+        self.kind(at) == Some(TokenKind::Number)
+    }
+
     pub(super) fn is_text(&self, at: usize) -> bool {
         matches!(self.kind(at), Some(TokenKind::Text | TokenKind::DollarText))
     }
