@@ -1,7 +1,7 @@
 //! Breaks operations at every point and in every way there is, and judges what is left: `make torture [RUNS=n SEED=s]`.
 //!
-//! It has five parts, each with its bar: the grid of single faults, random double and triple faults, cut COMMITs of
-//! operations, cut COMMITs of changes of secrets, and random faults of upgrades.
+//! It has six parts, each with its bar: the grid of single faults, random double and triple faults, cut COMMITs of operations, cut
+//! COMMITs of changes of secrets, and random faults of upgrades of one tenant and of several.
 
 #![allow(
     clippy::unwrap_used,
@@ -73,9 +73,11 @@ enum Part {
     Commits,
     Secrets,
     Upgrades,
+    Fleets,
 }
 
-const PARTS: [Part; 5] = [Part::Grid, Part::Random, Part::Commits, Part::Secrets, Part::Upgrades];
+const PARTS: [Part; 6] =
+    [Part::Grid, Part::Random, Part::Commits, Part::Secrets, Part::Upgrades, Part::Fleets];
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -98,6 +100,7 @@ async fn run(arguments: &Arguments) -> bool {
             Part::Random => ("random", (0..runs).map(|run| random::faults(seed, run)).collect()),
             Part::Commits => ("commits", (0..commit_runs).map(|run| random::commits(seed, run)).collect()),
             Part::Upgrades => ("upgrades", (0..runs).map(|run| random::upgrades(seed, run)).collect()),
+            Part::Fleets => ("fleets", (0..runs).map(|run| random::fleets(seed, run)).collect()),
             Part::Secrets => ("secrets", (0..SECRET_RUNS).map(|run| random::secrets(seed, run)).collect()),
         };
         jobs.retain(|job| job.name.contains(&arguments.only));
@@ -114,7 +117,7 @@ async fn run(arguments: &Arguments) -> bool {
                 let wanted = CUTS * commit_runs / COMMIT_RUNS;
                 bars.push(Bar::at_least("cut_commits", tally.struck as f64, wanted as f64));
             }
-            Part::Random | Part::Upgrades if arguments.only.is_empty() => {
+            Part::Random | Part::Upgrades | Part::Fleets if arguments.only.is_empty() => {
                 bars.push(Bar::at_least(format!("{name}_runs"), tally.runs as f64, runs as f64));
             }
             _ => {}

@@ -112,6 +112,26 @@ pub(crate) fn upgrades(seed: u64, run: u64) -> Job {
     Job { name: format!("upgrades {run}"), trial: Trial { scenario, rules, daemons, company: 0 } }
 }
 
+/// A run in which one to three things break on the way of an upgrade of several tenants.
+pub(crate) fn fleets(seed: u64, run: u64) -> Job {
+    let mut dice = Dice::of(seed ^ 0xF1_EE75, run);
+    // Most of what a file outside the transaction adds is tried with a single tenant.
+    let scenario = if dice.below(4) == 0 { Scenario::UpgradeFleetOutside } else { Scenario::UpgradeFleet };
+    let daemons = if dice.below(3) == 0 { 2 } else { 1 };
+    let rules = (0..1 + dice.below(3))
+        .map(|_| {
+            if dice.below(3) == 0 {
+                return Rule::Commit { skip: skip(&mut dice, 4 * COMMITS), cut: dice.one_of(&CUTS) };
+            }
+            // A stop is more than a pause only if another daemon can take over.
+            let kinds = if daemons == 2 { FAULTS.len() } else { FAULTS.len() - 1 };
+            let fault = dice.one_of(&FAULTS[..kinds]);
+            Rule::At { place: None, moment: None, skip: skip(&mut dice, 4 * POINTS), fault }
+        })
+        .collect();
+    Job { name: format!("fleets {run}"), trial: Trial { scenario, rules, daemons, company: 0 } }
+}
+
 /// A run in which a commit of a change of secrets is cut, or something else breaks once or twice on its way.
 pub(crate) fn secrets(seed: u64, run: u64) -> Job {
     let mut dice = Dice::of(seed ^ 0x5EC2E7, run);

@@ -217,3 +217,12 @@ fn the_daemon_that_is_shipped_has_no_points_where_it_could_be_broken() {
     assert!(has_points(binaries::tenantryd_with_faults()), "the text is what tells the two apart");
     assert!(!has_points(binaries::tenantryd()));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_upgrade_of_many_brings_each_to_the_version_once_wherever_it_breaks() {
+    let mut arena = arena().await;
+    stands(&mut arena, Scenario::UpgradeFleet, 1, vec![after("upgrade.begin", Fault::Kill)]).await;
+    let between = vec![before("upgrade.wave", Fault::Panic), after("upgrade.wave", Fault::Lost)];
+    stands(&mut arena, Scenario::UpgradeFleet, 1, between).await;
+    stands(&mut arena, Scenario::UpgradeFleet, 2, vec![before("upgrade.end", Fault::Stop)]).await;
+}

@@ -9,6 +9,7 @@ use tenantry_protocol::upgrade::{PauseCause, Upgrade, UpgradeChangeRequest, Upgr
 
 use crate::audit::AuditedTx;
 use crate::commands::{App, Caller, errors};
+use crate::fault;
 use crate::model::audit_chain::{Entry, Outcome};
 use crate::pipeline::Actor;
 use crate::postgres::Error;
@@ -93,7 +94,7 @@ async fn change(
         Err(refusal) => return Ok(Err(refusal)),
     };
     let seq = tx.record(&entry.fact("upgrade", upgrade.id).fact("blueprint", &upgrade.blueprint)).await?;
-    tx.commit("commit the change of the upgrade").await?;
+    fault::around("upgrade.hand", tx.commit("commit the change of the upgrade")).await?;
     Ok(Ok(Some(seq)))
 }
 

@@ -4,6 +4,7 @@ use tenantry_protocol::id::UpgradeId;
 use tenantry_protocol::upgrade::{PauseCause, UpgradeState};
 
 use crate::commands::App;
+use crate::fault;
 use crate::model::audit_chain::{Entry, Outcome};
 use crate::pipeline::Actor;
 use crate::postgres::Result;
@@ -24,7 +25,7 @@ pub(super) async fn pause(app: &App, id: UpgradeId, by: PauseCause, reason: Stri
     };
     upgrades::set_state(&mut tx, id, &UpgradeState::Paused { by, reason }).await?;
     let seq = tx.record(&entry).await?;
-    tx.commit("commit the pause of the upgrade").await?;
+    fault::around("upgrade.pause", tx.commit("commit the pause of the upgrade")).await?;
     told(app, id, seq).await;
     Ok(())
 }

@@ -22,11 +22,13 @@ use super::pause::{pause, told};
 use super::plan::Limit;
 use super::unit::{Brief, UnitTurn, take_turn};
 use crate::commands::App;
+use crate::fault;
 use crate::model::audit_chain::{Entry, Outcome};
 use crate::pipeline::Actor;
 use crate::postgres::Result;
 use crate::postgres::control::upgrade_units::{self, Reach};
 use crate::postgres::control::upgrades;
+use crate::postgres::error::doing;
 
 /// How often upgrades are looked for, though nobody said that one began.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
@@ -300,7 +302,8 @@ impl Round<'_> {
     async fn open_wave(&mut self, wave: i32) -> Result<()> {
         let mut tx = self.app.control.begin().await?;
         upgrades::next_wave(&mut tx, self.brief.id, wave).await?;
-        tx.commit().await.map_err(crate::postgres::error::doing("begin the next wave"))?;
+        fault::around("upgrade.wave", async { tx.commit().await.map_err(doing("begin the next wave")) })
+            .await?;
         self.lanes.values_mut().for_each(|lane| lane.not_before = None);
         Ok(())
     }
@@ -365,7 +368,7 @@ impl Round<'_> {
             .fact("version", self.brief.to.version);
         let entry = entry.fact("done", counts.done).fact("current", counts.current).fact("bad", counts.bad());
         let seq = tx.record(&entry).await?;
-        tx.commit("commit the end of the upgrade").await?;
+        fault::around("upgrade.end", tx.commit("commit the end of the upgrade")).await?;
         told(app, id, seq).await;
         Ok(Gate::Closed)
     }

@@ -10,6 +10,7 @@ use tenantry_protocol::upgrade::{UpgradeRequest, UpgradeStarted};
 use super::plan::{self, PlannedUpgrade};
 use crate::commands::idempotency::check_key;
 use crate::commands::{App, Caller, errors};
+use crate::fault;
 use crate::model::audit_chain::{Entry, Outcome};
 use crate::pipeline::Actor;
 use crate::postgres::Error;
@@ -86,7 +87,7 @@ async fn record(
     let entry = entry.fact("upgrade", id).fact("blueprint", &plan.blueprint).fact("version", plan.version);
     let entry = entry.fact("tenants", tenants).fact("plan_hash", &plan.hash);
     let seq = tx.record(&entry).await?;
-    tx.commit("commit the upgrade").await?;
+    fault::around("upgrade.begin", tx.commit("commit the upgrade")).await?;
     Ok(seq)
 }
 

@@ -12,10 +12,12 @@ use tenantry_protocol::upgrade::UnitState;
 
 use crate::commands::App;
 use crate::commands::tenants::upgrade::{arguments_again, arguments_to};
+use crate::fault;
 use crate::model::blueprint::Blueprint;
 use crate::model::operation::Kind;
 use crate::pipeline::{Actor, Asked, ChangeJob};
 use crate::postgres::control::{tenants, upgrade_units};
+use crate::postgres::error::doing;
 use crate::postgres::{Error, Result};
 
 /// How long a tenant waits to which something else is being done.
@@ -144,13 +146,14 @@ async fn settle(
 ) -> Result<UnitTurn> {
     let mut tx = app.control.begin().await?;
     upgrade_units::settle(&mut tx, brief.id, id, state, reason).await?;
-    tx.commit().await.map_err(crate::postgres::error::doing("settle the tenant's part"))?;
+    let settled = async { tx.commit().await.map_err(doing("settle the tenant's part")) };
+    fault::around("upgrade.settle", settled).await?;
     Ok(UnitTurn::Over)
 }
 
 async fn defer(app: &App, brief: &Brief, id: TenantId) -> Result<UnitTurn> {
     let mut tx = app.control.begin().await?;
     upgrade_units::defer(&mut tx, brief.id, id, BUSY_PAUSE_S).await?;
-    tx.commit().await.map_err(crate::postgres::error::doing("defer the tenant's part"))?;
+    tx.commit().await.map_err(doing("defer the tenant's part"))?;
     Ok(UnitTurn::Over)
 }

@@ -2,7 +2,9 @@
 
 pub mod arena;
 mod blueprints;
+mod daemons;
 pub mod faults;
+mod fleet;
 pub mod guests;
 pub mod oracle;
 pub mod proxy;

@@ -12,6 +12,7 @@ use tenantry_protocol::tenant::{
     FinishRotationRequest, IssueCredentialsRequest, ProvisionRequest, RetireRequest, RollbackRequest,
     RotateCredentialsRequest, TenantChangeRequest, UpdateTenantRequest, UpgradeTenantRequest,
 };
+use tenantry_protocol::upgrade::{UpgradeChangeRequest, UpgradeRequest};
 use tokio::net::UnixStream;
 use uuid::Uuid;
 
@@ -64,6 +65,10 @@ pub enum Scenario {
     UpgradeDatabase,
     /// To a version with a file outside the transaction.
     UpgradeOutside,
+    /// Several tenants, in waves.
+    UpgradeFleet,
+    /// The same to a version with a file outside the transaction.
+    UpgradeFleetOutside,
     Retry(Uuid),
 }
 
@@ -91,6 +96,9 @@ impl Scenario {
 
     /// Those that bring a tenant to a later version.
     pub const UPGRADES: [Self; 3] = [Self::Upgrade, Self::UpgradeDatabase, Self::UpgradeOutside];
+
+    /// Those that bring several tenants to a later version.
+    pub const FLEETS: [Self; 2] = [Self::UpgradeFleet, Self::UpgradeFleetOutside];
 
     /// Those that make a tenant.
     pub const PROVISIONS: [Self; 4] =
@@ -124,10 +132,18 @@ impl Scenario {
         }
     }
 
-    /// The blueprint that is provisioned.
+    /// What makes each tenant of a fleet.
+    pub(super) const fn of_one_tenant(self) -> Self {
+        match self {
+            Self::UpgradeFleetOutside => Self::ProvisionOutside,
+            _ => Self::Provision,
+        }
+    }
+
+    /// The blueprint that is provisioned or upgraded.
     const fn blueprint(self) -> &'static str {
         match self {
-            Self::ProvisionOutside => OUTSIDE,
+            Self::ProvisionOutside | Self::UpgradeFleetOutside => OUTSIDE,
             Self::ProvisionShared => SHARED,
             Self::ProvisionDatabase => DATABASES,
             _ => BLUEPRINT,
@@ -226,6 +242,9 @@ async fn ask(
             let request = UpgradeTenantRequest { slug, version: None, idempotency_key: key };
             client.upgrade_tenant(context(), request).await.map_err(lost)?.map(drop)
         }
+        Scenario::UpgradeFleet | Scenario::UpgradeFleetOutside => {
+            upgrade_fleet(client, scenario, key).await?
+        }
         Scenario::Retry(operation) => {
             let request = RetryRequest { operation: operation.to_string(), idempotency_key: key };
             client.retry(context(), request).await.map_err(lost)?.map(drop)
@@ -249,6 +268,43 @@ async fn provision(
         ..ProvisionRequest::default()
     };
     Ok(client.provision(context(), request).await.map_err(lost)?.map(drop))
+}
+
+/// The pilot, then two waves.
+async fn upgrade_fleet(
+    client: &TenantryClient,
+    scenario: Scenario,
+    idempotency_key: Option<String>,
+) -> Answer {
+    let request = UpgradeRequest {
+        blueprint: scenario.blueprint().to_owned(),
+        wave_percent: Some(50),
+        width: Some(2),
+        idempotency_key,
+        ..UpgradeRequest::default()
+    };
+    Ok(client.upgrade(context(), request).await.map_err(lost)?.map(drop))
+}
+
+/// What an operator does to an upgrade of many tenants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hand {
+    Resume,
+    Retry,
+}
+
+/// Resumes the upgrade, or tries again what failed.
+pub(super) async fn lay_hand(socket: &Path, upgrade: Uuid, hand: Hand) -> Result<(), String> {
+    let stream = UnixStream::connect(socket).await.map_err(|error| error.to_string())?;
+    let client = rpc::over(stream);
+    let hello = client.hello(context(), rpc::hello(tenantry_protocol::PROTOCOL_VERSION));
+    hello.await.map_err(lost)?.map_err(refused)?;
+    let request = UpgradeChangeRequest { upgrade: Some(upgrade.to_string()) };
+    let answer = match hand {
+        Hand::Resume => client.upgrade_resume(context(), request).await,
+        Hand::Retry => client.upgrade_retry(context(), request).await,
+    };
+    answer.map_err(lost)?.map(drop).map_err(refused)
 }
 
 /// Requests an operation's cancellation. Any result is fine.
