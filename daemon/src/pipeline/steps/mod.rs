@@ -4,6 +4,7 @@
 
 mod attack;
 mod file_account;
+mod make_way;
 mod outside_file;
 
 use std::time::Duration;

@@ -8,7 +8,6 @@ use std::time::Duration;
 use super::owner_login::Blocker;
 use crate::postgres::error::{Result, doing};
 use crate::postgres::target::Target;
-use crate::postgres::target::lookout::BuildSession;
 
 /// A moment of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,8 +18,8 @@ pub struct Standoff {
     pub blocker: Option<Blocker>,
 }
 
-/// Looks who waits for the session, and what it waits for. A wait counts once it has lasted for `allowed`.
-pub async fn look(target: &Target, session: &BuildSession, allowed: Duration) -> Result<Standoff> {
+/// Looks who waits for the server process, and what it waits for. A wait counts once it has lasted for `allowed`.
+pub async fn look(target: &Target, backend: i32, allowed: Duration) -> Result<Standoff> {
     type Row = (bool, Option<i32>, Option<String>, Option<String>, Option<String>);
     let looking = "look who waits for whom";
     let mut connection = target.lookout().acquire().await.map_err(doing(looking))?;
@@ -37,7 +36,7 @@ pub async fn look(target: &Target, session: &BuildSession, allowed: Duration) ->
              order by a.xact_start nulls last limit 1) b on true",
     )
     .persistent(false)
-    .bind(session.backend)
+    .bind(backend)
     .bind(allowed.as_secs_f64())
     .fetch_one(&mut *connection)
     .await

@@ -21,6 +21,13 @@ pub struct BuildSession {
     pub(in crate::postgres) xid: String,
 }
 
+impl BuildSession {
+    /// The server process of the session.
+    pub const fn backend(&self) -> i32 {
+        self.backend
+    }
+}
+
 /// The source of looks: a separate connection that is kept open, even if all others are taken.
 #[derive(Debug)]
 pub struct Lookout(PgPool);

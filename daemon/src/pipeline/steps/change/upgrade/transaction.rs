@@ -1,7 +1,6 @@
 //! The transaction of an upgrade: its files, what is checked before its COMMIT, and the watch over it.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use sqlx::PgConnection;
 use tenantry_protocol::isolation::Depth;
@@ -13,22 +12,14 @@ use crate::model::blueprint::Migration;
 use crate::pipeline::context::ChangeRun;
 use crate::pipeline::step_error::{LOCK_NOT_AVAILABLE, StepError};
 use crate::pipeline::steps::file_account;
+use crate::pipeline::steps::make_way::until_it_holds_up;
 use crate::pipeline::steps::outside_file::Counter;
 use crate::pipeline::tracker::Tracker;
 use crate::postgres::build::owner_login::Blocker;
 use crate::postgres::build::runner::File;
-use crate::postgres::build::standoff;
 use crate::postgres::error::doing;
-use crate::postgres::target::Target;
-use crate::postgres::target::lookout::BuildSession;
 use crate::postgres::tenancy::shared::pool_identity::Identity;
 use crate::postgres::tenancy::shared::pool_upgrade::PoolBefore;
-
-/// How long others may wait for the locks of an attempt.
-const ALLOWED_WAIT: Duration = Duration::from_millis(500);
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// An attempt that could not be looked at for this long is ended.
-const BLIND: Duration = Duration::from_secs(2);
 
 /// What is upgraded, as it was before.
 #[derive(Clone, Copy)]
@@ -85,7 +76,7 @@ pub(super) async fn transaction(
             Ok(worked) => worked,
             Err(crossed) => Err(StepError::Locks { file: watched.file(), crossed }),
         },
-        () = until_it_holds_up(&target, &session, &watched) => {
+        () = until_it_holds_up(&target, session.backend(), &watched.blocker) => {
             if let Err(error) = target.lookout().end(&session).await {
                 tracing::warn!(error = %error.explain(), "an upgrade that others wait for could not be ended");
             }
@@ -168,26 +159,4 @@ async fn found(connection: &mut PgConnection, placement: &PlacementName) -> Resu
     let looked = isolation::look(connection, placement, placement, Depth::Core).await;
     let found = looked.map_err(doing("look through the catalog"))?.findings;
     Ok(found.into_iter().map(|finding| finding.evidence).collect())
-}
-
-/// Looks until somebody has waited too long for the session, or until nobody could look for some time. Meanwhile it notes what the
-/// session waits for.
-async fn until_it_holds_up(target: &Target, session: &BuildSession, watched: &Watched) {
-    let mut seen = Instant::now();
-    loop {
-        tokio::time::sleep(LOOK_EVERY).await;
-        match standoff::look(target, session, ALLOWED_WAIT).await {
-            Ok(now) => {
-                seen = Instant::now();
-                if now.blocker.is_some() {
-                    *watched.blocker.lock().unwrap_or_else(PoisonError::into_inner) = now.blocker;
-                }
-                if now.holds_up {
-                    return;
-                }
-            }
-            Err(_) if seen.elapsed() >= BLIND => return,
-            Err(error) => tracing::debug!(error = %error.explain(), "an upgrade could not be looked at"),
-        }
-    }
 }
