@@ -8,16 +8,18 @@ pub fn plain_form(statement: &Statement) -> String {
         Some(OutsideWork::CreateIndex { .. } | OutsideWork::DropIndex | OutsideWork::Reindex) => {
             without_concurrently(&statement.text)
         }
-        Some(OutsideWork::Maintain | OutsideWork::AddValue) | None => statement.text.clone(),
+        _ => statement.text.clone(),
     }
 }
 
 /// The statement as it can run in a transaction, where only its effect on the catalog counts; none if it changes no definition.
 pub fn blank_form(statement: &Statement) -> Option<String> {
     match work_of(statement) {
-        Some(OutsideWork::CreateIndex { .. } | OutsideWork::DropIndex) => Some(plain_form(statement)),
+        Some(OutsideWork::CreateIndex { .. } | OutsideWork::DropIndex | OutsideWork::Detach { .. }) => {
+            Some(without_concurrently(&statement.text))
+        }
         Some(OutsideWork::Reindex | OutsideWork::Maintain) => None,
-        Some(OutsideWork::AddValue) | None => Some(statement.text.clone()),
+        Some(OutsideWork::AddValue | OutsideWork::Validate) | None => Some(statement.text.clone()),
     }
 }
 

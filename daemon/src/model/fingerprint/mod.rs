@@ -5,6 +5,7 @@
 //! that a tenant that was upgraded has the fingerprint of a new one.
 
 mod compare;
+mod detached;
 mod repair;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 pub use compare::{Change, Difference, compare};
+pub use detached::is_left_by_detachment;
 
 /// What stands for the placement's name, also at the beginning of its roles' names.
 pub const TENANT: &str = "$tenant";

@@ -204,7 +204,12 @@ impl Drift<'_> {
             DriftVerdict::InSync
         } else {
             let expected = fingerprints::read(self.control.pool(), self.key(ready)).await;
-            match model::compare(&expected.map_err(DriftError::Control)?, &found) {
+            let mut differences = model::compare(&expected.map_err(DriftError::Control)?, &found);
+            if !differences.is_empty() {
+                let version = self.version().await?;
+                differences.retain(|one| !model::is_left_by_detachment(one, &version));
+            }
+            match differences {
                 differences if differences.is_empty() => DriftVerdict::InSync,
                 differences => DriftVerdict::Drifted(differences),
             }

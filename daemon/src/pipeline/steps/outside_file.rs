@@ -14,8 +14,10 @@ use crate::model::blueprint::{Checksum, Migration, OutsideWork, Statement, plain
 use crate::model::operation::Step;
 use crate::pipeline::step_error::StepError;
 use crate::pipeline::steps::file_account;
+use crate::pipeline::steps::make_way::until_it_holds_up;
 use crate::pipeline::tracker::Tracker;
 use crate::postgres;
+use crate::postgres::build::detachment::{self, Detachment};
 use crate::postgres::build::file_error::FileError;
 use crate::postgres::build::outside_journal as journal;
 use crate::postgres::build::outside_journal::{JournalEntry, StatementStanding};
@@ -153,11 +155,11 @@ impl OutsideRun<'_> {
             let session = session.as_mut().ok_or(StepError::OutOfOrder { lacks: "the owner's login" })?;
             let standing = journal::begin(self.site, entry).await?;
             if standing != StatementStanding::Done {
-                let one =
-                    self.statement(session, (file, number, statement), (&work, standing), counter.tracker);
+                let one = self.one(session, (file, number, statement), (&work, standing), counter);
                 let ran = fault::around("outside.statement", one).await;
                 if let Err(StepError::Migration { .. }) = &ran
                     && self.in_use == Use::InUse
+                    && self.left_nothing(&work).await?
                 {
                     // The server refused it, and the tenant stays: a later version may have another text here.
                     self.make_good(session, &work).await?;
@@ -169,6 +171,68 @@ impl OutsideRun<'_> {
             counter.count();
         }
         Ok(())
+    }
+
+    /// Runs the statement in the way of its kind.
+    async fn one(
+        &self,
+        session: &mut OwnerSession,
+        (file, number, statement): (&Migration, usize, &Statement),
+        (work, standing): (&OutsideWork, StatementStanding),
+        counter: &Counter<'_>,
+    ) -> Result<(), StepError> {
+        let of = (file, number, statement);
+        match work {
+            OutsideWork::Detach { table, partition } => {
+                let names = (table.as_str(), partition.as_str());
+                self.detach(session, of, (work, standing), names, counter.tracker).await
+            }
+            _ => self.statement(session, of, (work, standing), counter.tracker).await,
+        }
+    }
+
+    /// Detaches a partition, or does what an earlier attempt left of that. Those who use the partition itself can wait for it, and are
+    /// made way for. The form is the same where nobody uses the tenant: it waits only for those who use the table, and leaves the
+    /// partition a check that the plain form does not.
+    async fn detach(
+        &self,
+        session: &mut OwnerSession,
+        (file, number, statement): (&Migration, usize, &Statement),
+        (work, standing): (&OutsideWork, StatementStanding),
+        (table, partition): (&str, &str),
+        tracker: &Tracker,
+    ) -> Result<(), StepError> {
+        let stands = detachment::standing(self.site, self.placement, table, partition).await?;
+        let text = match stands {
+            Detachment::Gone if standing == StatementStanding::Begun => return Ok(()),
+            Detachment::Pending => detachment::finish(table, partition),
+            Detachment::Attached | Detachment::Gone => statement.text.clone(),
+        };
+        let statement = Statement { text, ..statement.clone() };
+        let (backend, blocker) = (session.backend, Mutex::default());
+        let work = self.statement(session, (file, number, &statement), (work, standing), tracker);
+        if self.in_use == Use::Unused {
+            return work.await;
+        }
+        tokio::select! {
+            biased;
+            ran = work => ran,
+            () = until_it_holds_up(self.site.target, backend, &blocker) => {
+                owner_login::close(self.site, self.ready, self.mark, self.placement).await?;
+                Err(StepError::InTheWay { file: file.path.clone() })
+            }
+        }
+    }
+
+    /// Whether nothing is left of a statement that the server refused, once it is made good.
+    async fn left_nothing(&self, work: &OutsideWork) -> postgres::Result<bool> {
+        Ok(match work {
+            OutsideWork::Detach { table, partition } => {
+                let stands = detachment::standing(self.site, self.placement, table, partition).await?;
+                stands != Detachment::Pending
+            }
+            _ => true,
+        })
     }
 
     async fn statement(
@@ -230,7 +294,11 @@ impl OutsideRun<'_> {
         let which = match work {
             OutsideWork::CreateIndex { name } => Invalid::Named(name),
             OutsideWork::Reindex => Invalid::OfReindex,
-            OutsideWork::DropIndex | OutsideWork::AddValue | OutsideWork::Maintain => return Ok(()),
+            OutsideWork::DropIndex
+            | OutsideWork::AddValue
+            | OutsideWork::Maintain
+            | OutsideWork::Validate
+            | OutsideWork::Detach { .. } => return Ok(()),
         };
         let which = (which, self.in_use);
         session.drop_invalid(self.site, self.placement, which, left(self.deadline)).await.map(drop)
@@ -244,7 +312,9 @@ fn is_done_already(work: &OutsideWork, server: &ServerError) -> bool {
         OutsideWork::CreateIndex { .. } => server.is("42P07"),
         OutsideWork::AddValue => server.is("42710"),
         OutsideWork::DropIndex => server.is("42704"),
-        OutsideWork::Reindex | OutsideWork::Maintain => false,
+        OutsideWork::Reindex | OutsideWork::Maintain | OutsideWork::Validate | OutsideWork::Detach { .. } => {
+            false
+        }
     }
 }
 

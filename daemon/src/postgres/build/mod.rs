@@ -2,6 +2,7 @@
 
 mod blank;
 mod bounds;
+pub mod detachment;
 pub mod file_error;
 pub mod outside_journal;
 pub mod owner_login;

@@ -18,6 +18,10 @@ pub enum OutsideWork {
     AddValue,
     /// Nothing that matters: VACUUM and ANALYZE.
     Maintain,
+    /// The constraint as it was, or validated.
+    Validate,
+    /// A partition whose detachment is pending, and is to be finished.
+    Detach { table: String, partition: String },
 }
 
 const UNNAMED: &str = "the index has no name, so that what is left of it after a failure could not be told from others: \
@@ -31,8 +35,9 @@ const NOT_CONCURRENT: &str =
 const TRANSACTION: &str = "each statement of a file outside the transaction is one of its own, so there is none to begin or \
                            end: remove this statement";
 const OTHER: &str = "a file outside the transaction may only have CREATE INDEX CONCURRENTLY, DROP INDEX CONCURRENTLY, \
-                     REINDEX … CONCURRENTLY of an index or a table, ALTER TYPE … ADD VALUE, VACUUM and ANALYZE of a table: \
-                     move this statement into a file without that mark";
+                     REINDEX … CONCURRENTLY of an index or a table, ALTER TYPE … ADD VALUE, VACUUM and ANALYZE of a table, ALTER \
+                     TABLE … VALIDATE CONSTRAINT, and ALTER TABLE … DETACH PARTITION … CONCURRENTLY: move this \
+                     statement into a file without that mark";
 
 /// What the statement does outside a transaction, or why a file outside the transaction may not contain it.
 pub(super) fn work(words: &Words<'_>) -> Result<OutsideWork, &'static str> {
@@ -52,6 +57,8 @@ pub(super) fn work(words: &Words<'_>) -> Result<OutsideWork, &'static str> {
         }
     } else if words.starts_with(&["vacuum|analyze"]) {
         maintain(words)
+    } else if words.starts_with(&["alter", "table"]) {
+        alter_table(words)
     } else if words.starts_with(&["begin|commit|end|rollback|abort|savepoint|release|start"]) {
         Err(TRANSACTION)
     } else {
@@ -133,6 +140,30 @@ fn maintain(words: &Words<'_>) -> Result<OutsideWork, &'static str> {
     at = words.skip(at, &[&["full"], &["freeze"], &["verbose"], &["analyze"]]);
     let (parts, _) = words.dotted_name(at);
     if parts.len() == 1 { Ok(OutsideWork::Maintain) } else { Err(NO_TABLE) }
+}
+
+/// `alter table name validate constraint name`, or `alter table name detach partition name concurrently`
+fn alter_table(words: &Words<'_>) -> Result<OutsideWork, &'static str> {
+    let (mut table, at) = words.dotted_name(2);
+    if words.matches(at, &["validate", "constraint"]) {
+        let is_alone = words.name(at + 2).is_some() && words.len() == at + 3 && table.len() == 1;
+        return if is_alone { Ok(OutsideWork::Validate) } else { Err(SEVERAL) };
+    }
+    if !words.matches(at, &["detach", "partition"]) {
+        return Err(OTHER);
+    }
+    let (mut partition, at) = words.dotted_name(at + 2);
+    if !words.is(at, "concurrently") {
+        return Err(if words.is(at, "finalize") { OTHER } else { NOT_CONCURRENT });
+    }
+    match (table.pop(), partition.pop()) {
+        (Some(table_name), Some(name))
+            if table.is_empty() && partition.is_empty() && words.len() == at + 1 =>
+        {
+            Ok(OutsideWork::Detach { table: table_name, partition: name })
+        }
+        _ => Err(SEVERAL),
+    }
 }
 
 /// One unqualified name and optionally one of the words in `behind`, up to the end.

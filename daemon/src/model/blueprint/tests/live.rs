@@ -104,6 +104,7 @@ fn a_constraint_is_validated_where_nobody_waits() {
     assert_eq!(codes(&[("V2__b.sql", added), ("V3__c.sql", validated)]), ["live_validation:1"]);
     let between = [("V2__b.sql", added), ("V3__c.sql", "analyze items;"), CONF, ("V4__d.sql", validated)];
     assert_eq!(findings_of(&between), [], "another transaction is between the two");
+    assert_eq!(findings_of(&[("V2__b.sql", added), ("V3__c.sql", validated), CONF]), []);
 }
 
 #[test]

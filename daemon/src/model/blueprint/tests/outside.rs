@@ -28,6 +28,11 @@ fn what_may_stand_outside_is_a_short_list() {
         ("vacuum (analyze, parallel 2) a", Ok(OutsideWork::Maintain)),
         ("vacuum full a", Ok(OutsideWork::Maintain)),
         ("analyze verbose a (x), b", Ok(OutsideWork::Maintain)),
+        ("ALTER TABLE a VALIDATE CONSTRAINT \"A b\"", Ok(OutsideWork::Validate)),
+        (
+            "alter table \"A\" detach partition Old concurrently",
+            Ok(OutsideWork::Detach { table: "A".to_owned(), partition: "old".to_owned() }),
+        ),
     ] {
         assert_eq!(work_of(sql), expect, "{sql}");
     }
@@ -58,7 +63,13 @@ fn everything_else_is_refused_in_words() {
         ("set lock_timeout = 0", OTHER),
         ("select index concurrently", OTHER),
         ("create table index (concurrently int)", OTHER),
-        ("alter table a detach partition b concurrently", OTHER),
+        ("alter table a detach partition b", NOT_CONCURRENT),
+        ("alter table a detach partition b finalize", OTHER),
+        ("alter table s.a detach partition b concurrently", SEVERAL),
+        ("alter table a detach partition s.b concurrently", SEVERAL),
+        ("alter table s.a validate constraint c", SEVERAL),
+        ("alter table a validate constraint c, validate constraint d", SEVERAL),
+        ("alter table a add constraint c check (x > 0)", OTHER),
     ] {
         assert_eq!(work_of(sql), Err(expect), "{sql}");
     }

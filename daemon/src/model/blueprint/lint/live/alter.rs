@@ -141,8 +141,8 @@ impl Altered<'_> {
             )
         };
         let safe = format!(
-            "alter table {table} add constraint {name} {rule} not valid; and in a later version alter table {table} validate \
-             constraint {name}"
+            "alter table {table} add constraint {name} {rule} not valid; and in a file outside the transaction alter table \
+             {table} validate constraint {name}"
         );
         Cost::warning("live_constraint", begin, says, safe)
     }
@@ -170,7 +170,7 @@ impl Altered<'_> {
                     "reads all of {table} while the transaction that added {name} still holds its lock: writes of the table wait, \
                      and with a check reads, too, as if there had been no NOT VALID"
                 ),
-                format!("alter table {table} validate constraint {name}, in a later version or behind a file outside the transaction"),
+                format!("alter table {table} validate constraint {name}, in a file outside the transaction"),
             )
         })
     }
@@ -185,8 +185,8 @@ impl Altered<'_> {
             begin,
             format!("reads all of {table} with ACCESS EXCLUSIVE: {CLOSED}, for as long as that takes"),
             format!(
-                "alter table {table} add constraint {column}_required check ({column} is not null) not valid; in a later version \
-                 alter table {table} validate constraint {column}_required, behind which this statement reads nothing"
+                "alter table {table} add constraint {column}_required check ({column} is not null) not valid; in a file outside the \
+                 transaction alter table {table} validate constraint {column}_required; and behind it this statement, which then reads nothing"
             ),
         ))
     }
