@@ -194,6 +194,9 @@ pub struct StepProgress {
     /// How much is done of how much (migrations, probes); absent where there is nothing to count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<StepCount>,
+    /// How far the step is within what is counted, in words, while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<f64>,
 }

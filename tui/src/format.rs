@@ -4,7 +4,7 @@
 
 use tenantry_protocol::audit::AuditEvent;
 use tenantry_protocol::isolation::IsolationReport;
-use tenantry_protocol::operation::{OperationState, StepStatus};
+use tenantry_protocol::operation::{OperationState, StepProgress, StepStatus};
 use tenantry_protocol::plan::{Finding, PlanSql, Severity};
 use tenantry_protocol::session::{DaemonMode, Role};
 use tenantry_protocol::tenant::{Credentials, RollbackPreview, RowCount, TenantState};
@@ -97,6 +97,13 @@ pub(crate) fn operation_state(state: &OperationState) -> String {
         OperationState::Other => '?',
     };
     format!("{glyph} {}", state.name().replace('_', " "))
+}
+
+/// How far a step is: `2 of 3, batch 12, 12,000 rows`.
+pub(crate) fn step_count(step: &StepProgress) -> Option<String> {
+    let count = step.count.map(|count| format!("{} of {}", count.done, count.total));
+    let parts: Vec<String> = count.into_iter().chain(step.note.clone()).collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 pub(crate) const fn step_glyph(status: StepStatus) -> char {

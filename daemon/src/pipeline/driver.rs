@@ -218,7 +218,7 @@ impl Drive {
                     Ok(Ok(result)) => result,
                     Ok(Err(_panic)) => Err(StepError::Panicked),
                     // What an upgrade has waited for says more than that its time is over.
-                    Err(_elapsed) => Err(last.filter(|_| step == Step::Upgrade).unwrap_or_else(|| {
+                    Err(_elapsed) => Err(last.take().filter(|_| step == Step::Upgrade).unwrap_or_else(|| {
                         StepError::Budget { budget_ms: tracker.snapshot().budget_ms }
                     })),
                 },
@@ -229,6 +229,12 @@ impl Drive {
                     tracker.log(format!("{} is tried again: {error}", step.name()));
                     self.make_room(&error).await;
                     last = Some(error);
+                }
+                // So does what an earlier batch was in the way of.
+                Err(StepError::OutOfTime { waited_for: None, .. })
+                    if matches!(last, Some(StepError::HeldUp { .. })) =>
+                {
+                    return last.take().map_or(Ok(()), Err);
                 }
                 result => return result,
             }

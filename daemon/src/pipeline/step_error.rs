@@ -36,6 +36,24 @@ pub(super) enum StepError {
     /// A statement outside the transaction waited, or ran, until the operation's time was over.
     #[error("the statement did not end in the operation's time{}", waited(waited_for.as_ref()))]
     OutOfTime { file: String, line: u32, waited_for: Option<Blocker> },
+    /// The operation's time was over before the batches of a statement came to an end.
+    #[error("the operation's time is over at batch {tally}: they are committed, and more are left")]
+    BatchesLeft { file: String, line: u32, tally: Tally },
+    /// A statement ran as often in batches as it may, and changed rows each time.
+    #[error("the statement still changes rows at batch {tally}: it seems to find again what it changed")]
+    Endless { file: String, line: u32, tally: Tally },
+    /// A later batch of a statement was refused.
+    #[error("{}; what is committed before it: batch {tally}", server.message)]
+    BatchRefused {
+        file: String,
+        line: Option<u32>,
+        statement: Option<u32>,
+        server: Box<ServerError>,
+        tally: Tally,
+    },
+    /// Sessions of the tenant waited for a batch, and it made way.
+    #[error("the tenant's sessions waited for one of its batches: a smaller LIMIT lets them through")]
+    HeldUp { file: String, line: u32 },
     /// What the tenant has does not lead to the version.
     #[error("the new version does not follow from the files that the tenant has: {}", listed(.0))]
     Obstacles(Vec<Obstacle>),
@@ -67,6 +85,34 @@ pub(super) enum StepError {
     /// A bug; the panic's text is in the log.
     #[error("the step panicked")]
     Panicked,
+}
+
+/// What the batches of a statement have changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) batches: u32,
+    pub(super) rows: u64,
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, rows: u64) {
+        self.batches += 1;
+        self.rows = self.rows.saturating_add(rows);
+    }
+}
+
+/// `12, 12,000 rows`
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}, {} rows", grouped(self.batches.into()), grouped(self.rows))
+    }
+}
+
+/// With a comma before each group of three digits.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let comma = |at: usize| at > 0 && (digits.len() - at).is_multiple_of(3);
+    digits.char_indices().flat_map(|(at, c)| comma(at).then_some(',').into_iter().chain([c])).collect()
 }
 
 #[cfg(feature = "faults")]
@@ -109,7 +155,7 @@ impl StepError {
             // Two builds conflicted; the file is not at fault.
             Self::Migration { server, .. } => server.is_any(&["40001", "40P01", "55P03"]),
             Self::Locks { crossed, .. } => crossed.is_passing(),
-            Self::LockedOut { .. } | Self::InTheWay { .. } => true,
+            Self::LockedOut { .. } | Self::InTheWay { .. } | Self::HeldUp { .. } => true,
             _ => false,
         }
     }
@@ -132,16 +178,10 @@ impl StepError {
         let again = if step == Step::Upgrade { "upgrade" } else { "provision" };
         let base = Failure { step: step.name().to_owned(), message: self.account(), ..Failure::default() };
         match self {
-            Self::Migration { file, line, statement, server } => Failure {
-                file: Some(file.clone()),
-                line: *line,
-                statement: *statement,
-                sqlstate: Some(server.sqlstate.clone()),
-                hint: Some(no_room(server).unwrap_or_else(|| {
-                    format!("fix {file}, raise the blueprint's version, add it, and {again} again")
-                })),
-                ..base
-            },
+            Self::Migration { file, line, statement, server }
+            | Self::BatchRefused { file, line, statement, server, .. } => {
+                refused(base, (file, *line, *statement), server, again)
+            }
             Self::Unsafe { file, .. } => {
                 let hint =
                     "a migration may do only what the tenant's owner role may do, inside the one transaction";
@@ -189,6 +229,9 @@ impl StepError {
                             (operation_budget_ms)";
                 Failure { hint: Some(hint.into()), ..base }
             }
+            Self::BatchesLeft { file, line, .. }
+            | Self::Endless { file, line, .. }
+            | Self::HeldUp { file, line } => self.failure_of_batches(base, (file, *line), again),
             Self::Obstacles(_)
             | Self::Opens(_)
             | Self::LockedOut { .. }
@@ -215,10 +258,42 @@ impl StepError {
         Failure { file, sqlstate, hint: Some(hint.to_owned()), ..base }
     }
 
+    /// The account of batches that did not come to an end.
+    fn failure_of_batches(&self, base: Failure, (file, line): (&str, u32), again: &str) -> Failure {
+        let hint = match self {
+            Self::Endless { .. } => format!(
+                "let the statement leave out what it has changed, or raise at-most; then raise the blueprint's version, add it, and \
+                 {again} again"
+            ),
+            Self::HeldUp { .. } => {
+                format!(
+                    "lower the LIMIT of the statement, raise the blueprint's version, and add it; or {again} at a quieter time"
+                )
+            }
+            _ => format!(
+                "{again} again, and it goes on from there; or give operations more time (operation_budget_ms)"
+            ),
+        };
+        Failure { file: Some(file.to_owned()), line: Some(line), hint: Some(hint), ..base }
+    }
+
     /// The list in the message can be long: problems of a pool, or leftovers.
     fn account(&self) -> String {
         brief::cut(&self.to_string(), LONGEST_ACCOUNT)
     }
+}
+
+/// The account of a statement that the server refused.
+fn refused(
+    base: Failure,
+    (file, line, statement): (&str, Option<u32>, Option<u32>),
+    server: &ServerError,
+    again: &str,
+) -> Failure {
+    let hint = no_room(server)
+        .unwrap_or_else(|| format!("fix {file}, raise the blueprint's version, add it, and {again} again"));
+    let (file, sqlstate) = (Some(file.to_owned()), Some(server.sqlstate.clone()));
+    Failure { file, line, statement, sqlstate, hint: Some(hint), ..base }
 }
 
 /// What to do if the server had no room.
@@ -233,4 +308,19 @@ fn listed(obstacles: &[Obstacle]) -> String {
 
 fn waited(blocker: Option<&Blocker>) -> String {
     blocker.map_or_else(String::new, |blocker| format!(": it waited for {blocker}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_batches_changed_is_told_with_grouped_digits() {
+        let mut tally = Tally::default();
+        for rows in [999, 1, 1_000_000] {
+            tally.add(rows);
+        }
+        assert_eq!(tally.to_string(), "3, 1,001,000 rows");
+        assert_eq!(Tally { batches: 12_345, rows: 7 }.to_string(), "12,345, 7 rows");
+    }
 }

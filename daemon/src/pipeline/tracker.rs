@@ -116,6 +116,7 @@ pub(super) fn waiting_steps(kind: Kind) -> Vec<StepProgress> {
             status: StepStatus::Waiting,
             atomic: step.is_atomic(),
             count: None,
+            note: None,
             duration_ms: None,
         })
         .collect()
@@ -199,6 +200,11 @@ impl Tracker {
         self.change_step(step, |progress| {
             progress.count = Some(StepCount { done: count(done), total: count(total) });
         });
+    }
+
+    /// What is shown beside a step that is running.
+    pub(super) fn noted(&self, step: Step, note: Option<String>) {
+        self.change_step(step, |progress| progress.note = note);
     }
 
     pub(super) fn done(&self, step: Step, duration: Duration) {

@@ -92,7 +92,7 @@ fn show(context: &Context, operation: &Done) -> Result<(), CliError> {
         format::timestamp(operation.requested_at)
     ))?;
     let rows = operation.steps.iter().map(|step| {
-        let count = step.count.map(|count| format!("{} of {}", count.done, count.total));
+        let count = format::step_count(step);
         vec![
             format!("{} {}", format::step_glyph(step.status), format::step_word(step.status)),
             step.step.clone(),

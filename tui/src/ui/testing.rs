@@ -131,6 +131,7 @@ pub(crate) fn operation(slug: &str, state: OperationState) -> Operation {
         status,
         atomic,
         count: None,
+        note: None,
         duration_ms: (status == StepStatus::Done).then_some(6.0),
     };
     Operation {

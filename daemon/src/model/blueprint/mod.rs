@@ -9,6 +9,7 @@ mod checksum;
 mod companion;
 mod contract;
 mod convention;
+mod directive;
 mod findings;
 mod folder;
 mod lint;
@@ -37,7 +38,7 @@ pub use lint::{OutsideWork, live_findings, work_of};
 pub use manifest::{CONNECTION_LIMIT, MANIFEST, TEMP_FILE_LIMIT};
 pub use parse::{Parsed, parse, parse_judged};
 pub use plain_form::{blank_form, plain_form};
-pub use split::{Statement, first_word, statements};
+pub use split::{Batched, Statement, first_word, statements};
 pub use split_error::{SplitError, SplitProblem};
 
 /// A file of a blueprint's folder, uploaded by a client or built in.

@@ -9,6 +9,7 @@ use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::plan::Finding;
 
 use super::convention::Convention;
+use super::directive::{self, DirectiveFault};
 use super::findings::{FileLine, Findings};
 use super::folder::{self, Named};
 use super::lint::{Linter, Marking, is_plain};
@@ -103,7 +104,8 @@ fn read_one(named: Named<'_>, part: Part, linter: &mut Linter, findings: &mut Fi
         }
         None => None,
     };
-    let pieces = match split::split(up.as_ref().map_or(file.content.as_str(), |up| &up.masked)) {
+    let text = up.as_ref().map_or(file.content.as_str(), |up| &up.masked);
+    let mut pieces = match split::split(text) {
         Ok(pieces) => pieces,
         Err(error) => {
             let place = FileLine { file: &file.path, line: error.line };
@@ -111,6 +113,9 @@ fn read_one(named: Named<'_>, part: Part, linter: &mut Linter, findings: &mut Fi
             return migration(named, Bounds::Inside, Vec::new(), &file.content);
         }
     };
+    for DirectiveFault { line, message } in directive::attach(text, &mut pieces) {
+        findings.error("directive", FileLine { file: &file.path, line }, message);
+    }
     if let Some(at) = up.as_ref().and_then(|up| up.cuts(&pieces)) {
         let place = FileLine { file: &file.path, line: split::line_of(&file.content, at) };
         let message = "this directive stands inside a statement or a quoted text: end that above it, with a semicolon or \

@@ -18,7 +18,7 @@ pub fn blank_form(statement: &Statement) -> Option<String> {
         Some(OutsideWork::CreateIndex { .. } | OutsideWork::DropIndex | OutsideWork::Detach { .. }) => {
             Some(without_concurrently(&statement.text))
         }
-        Some(OutsideWork::Reindex | OutsideWork::Maintain) => None,
+        Some(OutsideWork::Reindex | OutsideWork::Maintain | OutsideWork::Batch(_)) => None,
         Some(OutsideWork::AddValue | OutsideWork::Validate) | None => Some(statement.text.clone()),
     }
 }

@@ -3,6 +3,8 @@
 //! Invariant: between two statements there is nothing but whitespace, comments and semicolons, and a statement's text
 //! equals the file's, byte for byte. This module must not judge what a statement does; the lints and the server do that.
 
+use std::time::Duration;
+
 use super::split_error::{SplitError, SplitProblem};
 use super::token::{Lexer, Token, TokenKind};
 
@@ -14,6 +16,23 @@ pub struct Statement {
     pub line: u32,
     /// The position of the first token in the file, in bytes.
     pub offset: usize,
+    /// It is repeated, as a comment above it says.
+    pub batched: Option<Batched>,
+}
+
+/// A statement is repeated, each time in a transaction of its own, until it changes no row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batched {
+    /// The time between two batches, for others and for the server.
+    pub pause: Duration,
+    /// How often the statement runs at most.
+    pub at_most: u32,
+}
+
+impl Default for Batched {
+    fn default() -> Self {
+        Self { pause: Duration::from_millis(50), at_most: 10_000 }
+    }
 }
 
 impl Statement {
@@ -146,7 +165,8 @@ impl Cutter<'_> {
             token.start -= start;
             token.end -= start;
         }
-        let statement = Statement { text: self.sql[start..end].to_owned(), line: self.line, offset: start };
+        let text = self.sql[start..end].to_owned();
+        let statement = Statement { text, line: self.line, offset: start, batched: None };
         self.pieces.push(Piece { statement, tokens });
         Ok(())
     }

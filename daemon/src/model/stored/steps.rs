@@ -23,6 +23,9 @@ struct StepShape {
         deserialize_with = "read_count"
     )]
     count: Option<StepCount>,
+    /// Of use only while the step runs.
+    #[serde(skip)]
+    note: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     duration_ms: Option<f64>,
 }

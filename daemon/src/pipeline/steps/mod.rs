@@ -3,6 +3,7 @@
 //! repeated.
 
 mod attack;
+mod batches;
 mod file_account;
 mod make_way;
 mod outside_file;

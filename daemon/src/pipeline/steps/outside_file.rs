@@ -13,6 +13,7 @@ use crate::fault;
 use crate::model::blueprint::{Checksum, Migration, OutsideWork, Statement, plain_form, work_of};
 use crate::model::operation::Step;
 use crate::pipeline::step_error::StepError;
+use crate::pipeline::steps::batches::BatchRun;
 use crate::pipeline::steps::file_account;
 use crate::pipeline::steps::make_way::until_it_holds_up;
 use crate::pipeline::tracker::Tracker;
@@ -20,7 +21,7 @@ use crate::postgres;
 use crate::postgres::build::detachment::{self, Detachment};
 use crate::postgres::build::file_error::FileError;
 use crate::postgres::build::outside_journal as journal;
-use crate::postgres::build::outside_journal::{JournalEntry, StatementStanding};
+use crate::postgres::build::outside_journal::{Binds, JournalEntry, StatementStanding};
 use crate::postgres::build::owner_login::{self, Blocker, Invalid, OwnerSession, Purpose};
 use crate::postgres::error::ServerError;
 use crate::postgres::target::Ready;
@@ -145,6 +146,11 @@ impl OutsideRun<'_> {
                 file: &file.path,
                 checksum: &checksum,
                 statement: i32::try_from(number).unwrap_or(i32::MAX),
+                binds: if matches!(work, OutsideWork::Batch(_)) {
+                    Binds::ToNothing
+                } else {
+                    Binds::ToItsText
+                },
             };
             // The login comes first: opening it ends any session that still works on the statement.
             if session.is_none() {
@@ -159,7 +165,7 @@ impl OutsideRun<'_> {
                 let ran = fault::around("outside.statement", one).await;
                 if let Err(StepError::Migration { .. }) = &ran
                     && self.in_use == Use::InUse
-                    && self.left_nothing(&work).await?
+                    && self.left_nothing(&work, standing).await?
                 {
                     // The server refused it, and the tenant stays: a later version may have another text here.
                     self.make_good(session, &work).await?;
@@ -183,6 +189,22 @@ impl OutsideRun<'_> {
     ) -> Result<(), StepError> {
         let of = (file, number, statement);
         match work {
+            OutsideWork::Batch(batched) => {
+                let run = BatchRun {
+                    site: self.site,
+                    ready: self.ready,
+                    mark: self.mark,
+                    placement: self.placement,
+                    in_use: self.in_use,
+                    deadline: self.deadline,
+                    file,
+                    number,
+                    statement,
+                    tracker: counter.tracker,
+                    step: counter.step,
+                };
+                run.run(session, *batched).await
+            }
             OutsideWork::Detach { table, partition } => {
                 let names = (table.as_str(), partition.as_str());
                 self.detach(session, of, (work, standing), names, counter.tracker).await
@@ -224,9 +246,10 @@ impl OutsideRun<'_> {
         }
     }
 
-    /// Whether nothing is left of a statement that the server refused, once it is made good.
-    async fn left_nothing(&self, work: &OutsideWork) -> postgres::Result<bool> {
+    /// Whether nothing is left of a statement that the server refused, now or in an earlier attempt, once it is made good.
+    async fn left_nothing(&self, work: &OutsideWork, standing: StatementStanding) -> postgres::Result<bool> {
         Ok(match work {
+            OutsideWork::Batch(_) => standing == StatementStanding::New,
             OutsideWork::Detach { table, partition } => {
                 let stands = detachment::standing(self.site, self.placement, table, partition).await?;
                 stands != Detachment::Pending
@@ -298,7 +321,8 @@ impl OutsideRun<'_> {
             | OutsideWork::AddValue
             | OutsideWork::Maintain
             | OutsideWork::Validate
-            | OutsideWork::Detach { .. } => return Ok(()),
+            | OutsideWork::Detach { .. }
+            | OutsideWork::Batch(_) => return Ok(()),
         };
         let which = (which, self.in_use);
         session.drop_invalid(self.site, self.placement, which, left(self.deadline)).await.map(drop)
@@ -312,9 +336,11 @@ fn is_done_already(work: &OutsideWork, server: &ServerError) -> bool {
         OutsideWork::CreateIndex { .. } => server.is("42P07"),
         OutsideWork::AddValue => server.is("42710"),
         OutsideWork::DropIndex => server.is("42704"),
-        OutsideWork::Reindex | OutsideWork::Maintain | OutsideWork::Validate | OutsideWork::Detach { .. } => {
-            false
-        }
+        OutsideWork::Reindex
+        | OutsideWork::Maintain
+        | OutsideWork::Validate
+        | OutsideWork::Detach { .. }
+        | OutsideWork::Batch(_) => false,
     }
 }
 

@@ -23,6 +23,28 @@ pub struct JournalEntry<'a> {
     pub statement: i32,
     /// SHA-256 of the statement's text, in hexadecimal.
     pub checksum: &'a str,
+    pub binds: Binds,
+}
+
+/// Whether a statement that was begun and not done binds later versions to its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binds {
+    /// It may have left something half-made, which only the same statement can follow.
+    ToItsText,
+    /// What its batches committed is whole, and another text can follow it.
+    ToNothing,
+}
+
+/// Stands before the checksum of a statement that binds to nothing.
+const UNBOUND: &str = "batched ";
+
+impl JournalEntry<'_> {
+    fn stored_checksum(&self) -> String {
+        match self.binds {
+            Binds::ToItsText => self.checksum.to_owned(),
+            Binds::ToNothing => format!("{UNBOUND}{}", self.checksum),
+        }
+    }
 }
 
 /// What the journal says about a statement that is about to run.
@@ -40,29 +62,34 @@ pub async fn begin(site: Site<'_>, entry: JournalEntry<'_>) -> Result<StatementS
     let mut tx = connection.begin().await.map_err(doing("begin to note a statement"))?;
     hold(&mut tx, site, entry.mark, entry.in_use).await?;
     let is_applied = is_applied(&mut tx, entry.placement, entry.rank).await?;
-    let is_done: Option<bool> = sqlx::query_scalar(
-        "select done_at is not null from tenantry.outside_statement
-         where placement = $1 and position = $2 and statement = $3",
+    let found: Option<(bool, bool)> = sqlx::query_as(
+        "select done_at is not null, (file, checksum) is not distinct from ($4, $5) or checksum is null
+         from tenantry.outside_statement where placement = $1 and position = $2 and statement = $3",
     )
     .bind(entry.placement.as_str())
     .bind(entry.rank)
     .bind(entry.statement)
+    .bind(entry.file)
+    .bind(entry.stored_checksum())
     .fetch_optional(&mut *tx)
     .await
     .map_err(doing("look for the statement's record"))?;
-    let standing = match (is_applied, is_done) {
-        (true, _) | (_, Some(true)) => StatementStanding::Done,
-        (false, Some(false)) => StatementStanding::Begun,
-        (false, None) => {
+    let standing = match (is_applied, found) {
+        (true, _) | (_, Some((true, _))) => StatementStanding::Done,
+        (false, Some((false, true))) => StatementStanding::Begun,
+        // Also in place of another statement, which bound to nothing.
+        (false, None | Some((false, false))) => {
             sqlx::query(
                 "insert into tenantry.outside_statement (placement, position, statement, file, checksum)
-                 values ($1, $2, $3, $4, $5)",
+                 values ($1, $2, $3, $4, $5)
+                 on conflict on constraint outside_statement_pk do update
+                 set file = excluded.file, checksum = excluded.checksum, begun_at = clock_timestamp()",
             )
             .bind(entry.placement.as_str())
             .bind(entry.rank)
             .bind(entry.statement)
             .bind(entry.file)
-            .bind(entry.checksum)
+            .bind(entry.stored_checksum())
             .execute(&mut *tx)
             .await
             .map_err(doing("note the statement's beginning"))?;
@@ -160,6 +187,7 @@ pub struct BegunStatement {
     pub statement: usize,
     /// SHA-256 of its text, in hexadecimal.
     pub checksum: String,
+    pub binds: Binds,
 }
 
 /// The statements of a file that was cut short, in their order. Empty if the history has every file that was begun.
@@ -167,8 +195,8 @@ pub async fn cut_short(
     connection: &mut PgConnection,
     placement: &PlacementName,
 ) -> Result<Vec<BegunStatement>> {
-    let rows: Vec<(String, i32, String)> = sqlx::query_as(
-        "select s.file, s.statement, s.checksum from tenantry.outside_statement s
+    let rows: Vec<(String, i32, String, bool)> = sqlx::query_as(
+        "select s.file, s.statement, s.checksum, s.done_at is not null from tenantry.outside_statement s
          where s.placement = $1 and s.file is not null and s.checksum is not null
            and not exists (select from tenantry.migration_history h
                            where h.placement = s.placement and h.rank = s.position)
@@ -179,10 +207,15 @@ pub async fn cut_short(
     .fetch_all(connection)
     .await
     .map_err(doing("look for a file that was cut short"))?;
-    let begun = |(file, statement, checksum): (String, i32, String)| BegunStatement {
-        file,
-        statement: usize::try_from(statement).unwrap_or_default(),
-        checksum,
+    let begun = |(file, statement, checksum, is_done): (String, i32, String, bool)| {
+        let unbound = checksum.strip_prefix(UNBOUND);
+        let binds = if unbound.is_some() && !is_done { Binds::ToNothing } else { Binds::ToItsText };
+        BegunStatement {
+            file,
+            statement: usize::try_from(statement).unwrap_or_default(),
+            checksum: unbound.map_or(checksum.clone(), str::to_owned),
+            binds,
+        }
     };
     Ok(rows.into_iter().map(begun).collect())
 }

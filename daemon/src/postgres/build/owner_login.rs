@@ -167,13 +167,24 @@ impl OwnerSession {
     /// Runs one statement by itself, for at most `limit`.
     pub async fn execute(&mut self, statement: &str, limit: Duration) -> Result<()> {
         self.limit(limit).await?;
-        // In a kind of message in which the server accepts only a single statement, whatever the text contains.
-        sqlx::query(sqlx::AssertSqlSafe(statement.to_owned()))
+        self.alone(statement).await.map(|_| ())
+    }
+
+    /// Runs one batch of a statement as a transaction of its own, for at most `limit`, and returns how many rows it changed. It sees
+    /// one moment: if somebody has changed one of its rows since, the server refuses it, and it is to be tried again. So a batch
+    /// that changes nothing has found nothing.
+    pub async fn batch(&mut self, statement: &str, limit: Duration, lock_timeout: Duration) -> Result<u64> {
+        self.bound(limit, lock_timeout.max(Duration::from_millis(1)), "repeatable read").await?;
+        self.alone(statement).await
+    }
+
+    /// In a kind of message in which the server accepts only a single statement, whatever the text contains.
+    async fn alone(&mut self, statement: &str) -> Result<u64> {
+        let running = sqlx::query(sqlx::AssertSqlSafe(statement.to_owned()))
             .persistent(false)
-            .execute(&mut self.connection)
-            .await
-            .map(|_| ())
-            .map_err(doing_for_a_tenant("run a statement outside the transaction"))
+            .execute(&mut self.connection);
+        let done = running.await.map_err(doing_for_a_tenant("run a statement outside the transaction"))?;
+        Ok(done.rows_affected())
     }
 
     /// Drops the half-made indexes that an earlier attempt left. Where the tenant is in use, it reads and writes meanwhile.
@@ -204,9 +215,19 @@ impl OwnerSession {
         self.connection.close().await.ok();
     }
 
+    /// For a statement that may wait for locks as long as it may last.
     async fn limit(&mut self, limit: Duration) -> Result<()> {
-        let limit = limit.as_millis().max(1);
-        execute(&mut self.connection, format!("set statement_timeout = {limit}"), "limit a statement").await
+        self.bound(limit, Duration::ZERO, "read committed").await
+    }
+
+    /// Each time, since code that an earlier statement ran may have set something else.
+    async fn bound(&mut self, limit: Duration, lock_timeout: Duration, isolation: &str) -> Result<()> {
+        let (limit, lock_timeout) = (limit.as_millis().max(1), lock_timeout.as_millis());
+        let settings = format!(
+            "set statement_timeout = {limit}; set lock_timeout = {lock_timeout}; \
+             set default_transaction_isolation = '{isolation}'"
+        );
+        execute(&mut self.connection, settings, "limit a statement").await
     }
 }
 

@@ -95,7 +95,7 @@ fn step_line(state: &State, step: &StepProgress, bracket: &str, columns: usize) 
         StepStatus::Undone => theme.warning(),
         StepStatus::Waiting | StepStatus::Other => Theme::dim(),
     };
-    let count = step.count.map(|count| format!("  {} of {}", count.done, count.total)).unwrap_or_default();
+    let count = format::step_count(step).map(|count| format!("  {count}")).unwrap_or_default();
     let time = match (step.status, step.duration_ms) {
         (StepStatus::Waiting | StepStatus::Running, _) => String::new(),
         (StepStatus::Done, Some(ms)) => format::duration(ms),

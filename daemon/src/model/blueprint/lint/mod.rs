@@ -5,6 +5,7 @@
 //! which never runs a migration with rights that matter. No protection may be left out because a lint refuses the same
 //! thing.
 
+mod batched;
 mod live;
 mod outside;
 mod plain;
@@ -87,6 +88,13 @@ impl Linter {
         let is_inside = match marking {
             Marking::Inside(how) => {
                 not_transactional(file, how, &words, findings);
+                if piece.statement.batched.is_some() {
+                    let message = format!(
+                        "{}: take it out of it ({how}), or remove the line `-- tenantry: batched`",
+                        batched::INSIDE
+                    );
+                    findings.error("directive", FileLine { file, line: words.line(0) }, message);
+                }
                 true
             }
             Marking::Outside => {
@@ -96,8 +104,10 @@ impl Linter {
                 false
             }
         };
-        // The statements that may run outside a transaction are on a list, so no further errors are needed there.
-        for rule in RULES.iter().filter(|rule| is_inside || rule.weight == Weight::Warning) {
+        // The statements that may run outside a transaction are on a list, so no further errors are needed there, except for
+        // what runs in batches.
+        let all_rules = is_inside || piece.statement.batched.is_some();
+        for rule in RULES.iter().filter(|rule| all_rules || rule.weight == Weight::Warning) {
             if let Some(token) = (rule.finds)(&words) {
                 let place = FileLine { file, line: words.line(token) };
                 match rule.weight {
@@ -183,8 +193,10 @@ fn not_transactional(file: &str, how: &str, words: &Words<'_>, findings: &mut Fi
 
 /// What a statement of a file outside the transaction does; `None` if such a file may not contain it.
 pub fn work_of(statement: &Statement) -> Option<OutsideWork> {
-    let pieces = split(&statement.text).ok()?;
-    let [piece] = pieces.as_slice() else { return None };
+    let mut pieces = split(&statement.text).ok()?;
+    let [piece] = pieces.as_mut_slice() else { return None };
+    // What stands above it is not in its text.
+    piece.statement.batched = statement.batched;
     outside::work(&Words::of(piece)).ok()
 }
 

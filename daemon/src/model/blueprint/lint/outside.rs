@@ -3,7 +3,9 @@
 //! The list is deliberately short. The effects of each entry can be cleaned up after a crash in the middle of it, and an
 //! entry runs no code except under PostgreSQL's own restrictions. This module must not look beyond the statement.
 
+use super::batched;
 use super::words::Words;
+use crate::model::blueprint::Batched;
 
 /// A statement that runs outside the transaction, classified by what it leaves when it is interrupted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub enum OutsideWork {
     Validate,
     /// A partition whose detachment is pending, and is to be finished.
     Detach { table: String, partition: String },
+    /// What its batches committed; the statement finds the rest itself.
+    Batch(Batched),
 }
 
 const UNNAMED: &str = "the index has no name, so that what is left of it after a failure could not be told from others: \
@@ -36,12 +40,18 @@ const TRANSACTION: &str = "each statement of a file outside the transaction is o
                            end: remove this statement";
 const OTHER: &str = "a file outside the transaction may only have CREATE INDEX CONCURRENTLY, DROP INDEX CONCURRENTLY, \
                      REINDEX … CONCURRENTLY of an index or a table, ALTER TYPE … ADD VALUE, VACUUM and ANALYZE of a table, ALTER \
-                     TABLE … VALIDATE CONSTRAINT, and ALTER TABLE … DETACH PARTITION … CONCURRENTLY: move this \
-                     statement into a file without that mark";
+                     TABLE … VALIDATE CONSTRAINT, ALTER TABLE … DETACH PARTITION … CONCURRENTLY, and what runs in batches, \
+                     below a line `-- tenantry: batched`: move this statement into a file without that mark";
 
 /// What the statement does outside a transaction, or why a file outside the transaction may not contain it.
 pub(super) fn work(words: &Words<'_>) -> Result<OutsideWork, &'static str> {
-    if words.starts_with(&["create"]) && words.find(&["index", "concurrently"]).is_some_and(|at| at <= 2) {
+    if let Some(batched) = words.statement().batched {
+        batched::form(words).map(|()| OutsideWork::Batch(batched))
+    } else if batched::changes_rows(words) {
+        Err(batched::ALL_AT_ONCE)
+    } else if words.starts_with(&["create"])
+        && words.find(&["index", "concurrently"]).is_some_and(|at| at <= 2)
+    {
         create_index(words)
     } else if words.starts_with(&["drop", "index", "concurrently"]) {
         let at = words.skip(3, &[&["if", "exists"]]);

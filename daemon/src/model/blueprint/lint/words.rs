@@ -22,6 +22,11 @@ impl<'a> Words<'a> {
         words
     }
 
+    /// The statement whose words these are.
+    pub(super) fn statement(&self) -> &'a Statement {
+        self.statement
+    }
+
     pub(super) fn len(&self) -> usize {
         self.tokens.len()
     }

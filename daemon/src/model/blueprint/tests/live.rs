@@ -212,6 +212,10 @@ fn rows_are_changed_in_batches() {
         "create trigger a before update on items for each row execute function f()",
         "create table notes (id int primary key); update notes set id = 1; delete from notes where id = 1",
     ]);
+    let batched = "-- tenantry: batched\nupdate items set code = name where id in (select id from items where code is null limit 9);";
+    assert_eq!(findings_of(&[("V3__c.sql", batched), CONF]), []);
+    let advised = &findings_of(&[("V2__b.sql", "delete from items;")])[0].message;
+    assert!(advised.contains("below a line `-- tenantry: batched`, in a file outside"), "{advised}");
 }
 
 #[test]

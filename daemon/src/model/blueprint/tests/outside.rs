@@ -70,7 +70,48 @@ fn everything_else_is_refused_in_words() {
         ("alter table s.a validate constraint c", SEVERAL),
         ("alter table a validate constraint c, validate constraint d", SEVERAL),
         ("alter table a add constraint c check (x > 0)", OTHER),
+        ("update a set x = 1", batched::ALL_AT_ONCE),
+        ("with b as (select 1) delete from a", batched::ALL_AT_ONCE),
     ] {
         assert_eq!(work_of(sql), Err(expect), "{sql}");
+    }
+}
+
+fn batch_of(sql: &str) -> Result<(), &'static str> {
+    let mut pieces = split(sql).unwrap();
+    pieces[0].statement.batched = Some(Batched::default());
+    work(&Words::of(&pieces[0])).map(|work| assert_eq!(work, OutsideWork::Batch(Batched::default()), "{sql}"))
+}
+
+#[test]
+fn what_runs_in_batches_is_bounded() {
+    for sql in [
+        "update a set x = 1 where id in (select id from a where x is null limit 1000) and x is null",
+        "UPDATE a SET x = 1 WHERE id IN (SELECT id FROM a WHERE x IS NULL ORDER BY id LIMIT 1000 FOR UPDATE)",
+        "delete from a where ctid = any (array(select ctid from a where x < 0 fetch first 500 rows only))",
+        "insert into b select * from a where not exists (select from b where b.id = a.id) limit 100 on conflict do nothing",
+        "with old as (select id from a where x is null limit 9) update a set x = 1 from old where old.id = a.id",
+        "with gone as (delete from a where id in (select id from a limit 9) returning *) insert into b select * from gone",
+    ] {
+        assert_eq!(batch_of(sql), Ok(()), "{sql}");
+    }
+    for (sql, starts) in [
+        ("update a set x = 1 where x is null", "a batch has no bound"),
+        ("update a set x = 1 where id in (select id from a limit all)", "a batch has no bound"),
+        ("update a set x = 1 where id in (select id from a limit 0)", "a batch has no bound"),
+        ("update a set x = 1 where id in (select id from a limit 100001)", "a batch has no bound"),
+        ("update a set x = 1 where id in (select id from a limit 10 * 1000)", "a batch has no bound"),
+        (
+            "update a set x = 1 where id in (select id from a limit 9 for update skip locked)",
+            "with SKIP LOCKED",
+        ),
+        ("with b as (select 1 limit 1) select * from b", "only an UPDATE"),
+        ("select 1 limit 1", "only an UPDATE"),
+        ("merge into a using b on true when matched then do nothing", "only an UPDATE"),
+        ("create index concurrently i on a (x)", "only an UPDATE"),
+        ("vacuum a", "only an UPDATE"),
+    ] {
+        let refused = batch_of(sql).expect_err(sql);
+        assert!(refused.starts_with(starts), "{sql}: {refused}");
     }
 }

@@ -188,6 +188,10 @@ fn a_mark_where_it_means_nothing_is_refused_with_its_line() {
         ("1_a/up.sql", "-- no-transaction\nselect 1;", "no_transaction 1_a/up.sql:1"),
         ("1_a.sql", "-- no-transaction\nvacuum a;\nselect 1;", "outside_statement 1_a.sql:3"),
         ("1_a.up.sql", "vacuum a; select 1;", "not_transactional 1_a.up.sql:1"),
+        ("1_a.sql", "-- no-transaction\n-- tenantry: bached\nupdate a set b = 1;", "directive 1_a.sql:2"),
+        ("1_a.sql", "-- no-transaction\nupdate a set b = 1;", "outside_statement 1_a.sql:2"),
+        ("1_a.sql", "-- tenantry: batched\n\nupdate a set b = 1;", "directive 1_a.sql:3"),
+        ("1_a.sql", "-- no-transaction\n-- tenantry: batched\ndelete from a;", "outside_statement 1_a.sql:3"),
     ] {
         let summary = summary(&parse(&with_manifest(&[(path, content)])));
         assert_eq!(summary.first().map(String::as_str), Some(expect), "{content}: {summary:?}");

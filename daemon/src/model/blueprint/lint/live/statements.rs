@@ -10,7 +10,7 @@ use super::columns::parts;
 use super::known::{Known, ObjectClass, TableAction, action, added_label, created};
 use super::{Cost, named};
 
-const APPLICATION: &str = "in batches, from the application and until none finds a row";
+const IN_BATCHES: &str = "below a line `-- tenantry: batched`, in a file outside the transaction";
 const BATCHES: &str = "where ctid = any (array(select ctid from";
 
 pub(super) fn costs(words: &Words<'_>, known: &Known, transaction: usize) -> Vec<Cost> {
@@ -94,9 +94,7 @@ fn lock(words: &Words<'_>, known: &Known) -> Option<Cost> {
         let says = format!(
             "takes ACCESS EXCLUSIVE on {table}, so that every read and write of it waits, and removes rows of the tenant for good"
         );
-        let safe = format!(
-            "in batches, until none removes a row: delete from {table} {BATCHES} {table} limit 1000))"
-        );
+        let safe = format!("{IN_BATCHES}: delete from {table} {BATCHES} {table} limit 1000))");
         return Some(Cost::warning("live_lock", 0, says, safe));
     }
     if words.starts_with(&["cluster"]) {
@@ -172,6 +170,9 @@ fn rows(words: &Words<'_>, known: &Known) -> Vec<Cost> {
     } else {
         Vec::new()
     };
+    if words.statement().batched.is_some() {
+        return Vec::new();
+    }
     heads.into_iter().filter_map(|at| changed(words, known, at)).collect()
 }
 
@@ -194,9 +195,9 @@ fn changed(words: &Words<'_>, known: &Known, at: usize) -> Option<Cost> {
              of the old rows comes back only afterwards"
         ),
         if words.is(at, "delete") {
-            format!("{APPLICATION}: delete from {table} {BATCHES} {table}{more} limit 1000))")
+            format!("{IN_BATCHES}: delete from {table} {BATCHES} {table}{more} limit 1000))")
         } else {
-            format!("{APPLICATION}: update {table} set … {BATCHES} {table}{more} limit 1000))")
+            format!("{IN_BATCHES}: update {table} set … {BATCHES} {table}{more} limit 1000))")
         },
     ))
 }

@@ -27,7 +27,7 @@ use crate::pipeline::context::ChangeRun;
 use crate::pipeline::step_error::StepError;
 use crate::pipeline::steps::outside_file::{self, Counter, OutsideRun};
 use crate::pipeline::steps::{Attempt, ChangeStep, StepFuture};
-use crate::postgres::build::outside_journal::{self, BegunStatement};
+use crate::postgres::build::outside_journal::{self, BegunStatement, Binds};
 use crate::postgres::build::owner_login;
 use crate::postgres::build::runner::Build;
 use crate::postgres::preparation;
@@ -73,8 +73,10 @@ impl Versions {
                 is_ours: row.operation == Some(operation),
             })
             .collect();
-        let statements: Vec<String> = begun.iter().map(|one| one.checksum.clone()).collect();
-        let part = begun.first().map(|one| BegunFile { file: &one.file, statements: &statements });
+        let binding = begun.iter().filter(|one| one.binds == Binds::ToItsText);
+        let statements: Vec<String> = binding.map(|one| one.checksum.clone()).collect();
+        let part = begun.first().filter(|_| !statements.is_empty());
+        let part = part.map(|one| BegunFile { file: &one.file, statements: &statements });
         upgrade::pending(&self.to, &self.from, &history, part).map_err(StepError::Obstacles)
     }
 }
