@@ -164,6 +164,7 @@ const PATHS: &[(Scenario, &str, Prelude)] = &[
     (UpgradeOutside, "forward", &[]),
     (UpgradeOutside, "undo", &[("upgrade.file", After, Refuse)]),
     (UpgradeOutside, "recovery", &[("outside.statement", Before, Kill)]),
+    (UpgradeOutside, "recovery between two batches", &[("outside.batch", After, Kill)]),
     (UpgradeOutside, "recovery of a whole file", &[("outside.history", After, Kill)]),
     (UpgradeDatabase, "forward", &[]),
     (UpgradeDatabase, "recovery", &[("upgrade.file", After, Kill)]),

@@ -57,6 +57,7 @@ async fn what_runs_outside_the_transaction_is_all_there_or_not_at_all_wherever_i
     for fault in [Fault::Refuse, Fault::Cut] {
         stands(&mut arena, Scenario::ProvisionOutside, 1, vec![after("outside.statement", fault)]).await;
     }
+    stands(&mut arena, Scenario::ProvisionOutside, 1, vec![after("outside.batch", Fault::Refuse)]).await;
     stands(&mut arena, Scenario::ProvisionOutside, 2, vec![after("outside.statement", Fault::Stop)]).await;
     // After the commits of the intent, the build and the login: the record of a statement.
     stands(&mut arena, Scenario::ProvisionOutside, 1, vec![Rule::Commit { skip: 9, cut: Cut::Late }]).await;
@@ -142,9 +143,15 @@ async fn an_upgrade_is_all_there_or_not_at_all_wherever_it_breaks() {
             stands(&mut arena, Scenario::UpgradeOutside, 1, vec![after("outside.statement", fault)]).await;
         assert_eq!(end, "succeeded");
     }
-    let end =
-        stands(&mut arena, Scenario::UpgradeOutside, 1, vec![after("outside.login", Fault::Refuse)]).await;
-    assert_eq!(end, "needs_attention");
+    for fault in [Fault::Kill, Fault::Cut, Fault::Stop] {
+        let daemons = if fault == Fault::Stop { 2 } else { 1 };
+        let rules = vec![after("outside.batch", fault)];
+        assert_eq!(stands(&mut arena, Scenario::UpgradeOutside, daemons, rules).await, "succeeded");
+    }
+    for place in ["outside.login", "outside.batch"] {
+        let rules = vec![after(place, Fault::Refuse)];
+        assert_eq!(stands(&mut arena, Scenario::UpgradeOutside, 1, rules).await, "needs_attention");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -1,7 +1,9 @@
 //! A tenant brought to a later version of its blueprint: what runs, what is refused, and who waits meanwhile.
 
+mod batched;
 mod live;
 pub(crate) mod many;
+mod partitions;
 mod projects;
 mod refused;
 mod shared;

@@ -14,18 +14,20 @@ pub(super) fn all(dir: &Path) -> Vec<Folder> {
             .migration("third", "create table third (id int primary key); create function one() returns int language sql as 'select 1';")
             .seed("insert into third select generate_series(1, 5);")
     };
+    // A row that two batches change breaks a constraint of the file behind them.
+    let batches = "-- tenantry: batched pause=10ms\nupdate first set touched = touched + 1 where id in (select id from first where touched = 0 limit 20);";
     let outside = |version| {
         Folder::new(dir, OUTSIDE, version)
-            .migration("first", "create table first (id int primary key, code int not null); create type mood as enum ('sad'); insert into first select i, i from generate_series(1, 50) i;")
-            .outside("indexes", "create unique index concurrently first_code on first (code); alter type mood add value 'better'; vacuum first;")
-            .migration("constraint", "alter table first add constraint first_code_unique unique using index first_code;")
-            .seed("insert into first values (100, 100);")
+            .migration("first", "create table first (id int primary key, code int not null, touched int not null default 0); create table days (day int not null) partition by range (day); create table days_old partition of days for values from (0) to (10); create type mood as enum ('sad'); insert into first (id, code) select i, i from generate_series(1, 50) i;")
+            .outside("indexes", &format!("create unique index concurrently first_code on first (code); alter type mood add value 'better'; vacuum first;\n{batches}"))
+            .migration("constraint", "alter table first add constraint first_code_unique unique using index first_code, add constraint touched_once check (touched <= 1);")
+            .seed("insert into first (id, code) values (100, 100);")
             .setting("connection_limit", 20)
     };
     let later = outside("1.1")
-        .migration("column", "alter table first add column note text;")
-        .outside("notes", "create index concurrently first_note on first (note); alter type mood add value 'best'; vacuum first;")
-        .migration("check", "alter table first add constraint note_is_short check (length(note) < 100);");
+        .migration("column", "alter table first add column note text, drop constraint touched_once; update first set touched = 0; alter table first add constraint noted check (note is not null) not valid;")
+        .outside("notes", &format!("create index concurrently first_note on first (note); alter type mood add value 'best'; vacuum first;\n-- tenantry: batched pause=0\nupdate first set note = 'n' where id in (select id from first where note is null limit 30);\n{batches}\nalter table first validate constraint noted; alter table days detach partition days_old concurrently;"))
+        .migration("check", "alter table first add constraint note_is_short check (length(note) < 100), add constraint touched_once check (touched = 1);");
     let shared = Folder::shared(dir, SHARED, "1.0")
         .migration("first", "create table first (tenant_id uuid, id int, primary key (tenant_id, id));")
         .seed("insert into first (id) select generate_series(1, 5);");

@@ -4,7 +4,7 @@ use super::Attack;
 
 /// Whether a file runs there.
 pub(in crate::attacks::hostile_migrations) fn is_outside(sql: &str) -> bool {
-    sql.starts_with("create index concurrently") || sql.starts_with("vacuum")
+    ["create index concurrently", "vacuum", "-- tenantry: batched"].iter().any(|begin| sql.starts_with(begin))
 }
 
 /// Code that the server runs while it builds an index or looks at a table.
@@ -51,6 +51,35 @@ pub(super) const OUTSIDE: &[Attack] = &[
                  return $1;
              end $$;",
             "create index concurrently trapped on bait (trap(id));",
+        ],
+    ),
+    (
+        "rows changed in batches, with a trigger that calls the payload and sets the session for the next batch",
+        &[
+            "insert into bait select generate_series(1, 4);
+             create function trap() returns trigger language plpgsql as $$
+             declare
+                 attempt text;
+                 me text := quote_ident(session_user);
+             begin
+                 foreach attempt in array array[
+                     're' || 'set role',
+                     'reset session auth' || 'orization',
+                     'set lock_timeout = 0',
+                     'set default_transaction_isolation to serializable',
+                     'com' || 'mit',
+                     'alter ' || 'role ' || me || ' password ''pwned''',
+                     'gr' || 'ant ' || me || ' to {victim}_app'
+                 ] loop
+                     begin execute attempt; exception when others then null; end;
+                 end loop;
+                 begin perform evil(); exception when others then null; end;
+                 return new;
+             end $$;
+             create constraint trigger later after update on bait deferrable initially deferred
+                 for each row execute function trap();",
+            "-- tenantry: batched pause=0
+             update bait set id = -id where id in (select id from bait where id > 0 limit 2);",
         ],
     ),
     (
