@@ -22,18 +22,18 @@ use crate::postgres::tenancy::shared::pool_identity::Identity;
 use crate::postgres::tenancy::shared::pools;
 
 /// What a blank placement is built with.
-pub(super) struct Blank<'a> {
-    pub(super) target: &'a Target,
-    pub(super) ready: &'a Ready,
-    pub(super) blueprint: &'a Blueprint,
-    pub(super) fence: i64,
+pub(in crate::pipeline) struct Blank<'a> {
+    pub(in crate::pipeline) target: &'a Target,
+    pub(in crate::pipeline) ready: &'a Ready,
+    pub(in crate::pipeline) blueprint: &'a Blueprint,
+    pub(in crate::pipeline) fence: i64,
     /// Counts its locks; none if the target has not been reached yet.
-    pub(super) warden: Option<Warden>,
+    pub(in crate::pipeline) warden: Option<Warden>,
 }
 
 /// Why a blank placement could not be built.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum BlankError {
+pub(in crate::pipeline) enum BlankError {
     #[error("{file}: {why}")]
     File { file: String, why: String },
     #[error("the shared tables do not keep tenants apart: {}", .0.join("; "))]
@@ -44,7 +44,7 @@ pub(super) enum BlankError {
 
 impl Blank<'_> {
     /// Builds it, reads its fingerprint, and rolls it back.
-    pub(super) async fn fingerprint(mut self) -> Result<FingerprintReading, BlankError> {
+    pub(in crate::pipeline) async fn fingerprint(mut self) -> Result<FingerprintReading, BlankError> {
         let Self { target, ready, blueprint, fence, .. } = self;
         let mark = Mark { build: OperationId::generate(), fence };
         let placement = PlacementName::from_random(rand::random());
@@ -83,6 +83,12 @@ impl Blank<'_> {
         build: &mut Build,
         placement: &PlacementName,
     ) -> Result<FingerprintReading, BlankError> {
+        self.make(build).await?;
+        Ok(fingerprint::read_within(build.connection(), placement).await?)
+    }
+
+    /// Makes everything of the version in the open transaction. A placement with its own objects gets no seed here.
+    pub(in crate::pipeline) async fn make(&mut self, build: &mut Build) -> Result<(), BlankError> {
         let blueprint = self.blueprint;
         let is_shared = blueprint.tenancy == Tenancy::Shared;
         match is_shared {
@@ -100,10 +106,15 @@ impl Blank<'_> {
             }
             refuse(build.finish_pool().await?)?;
         }
-        Ok(fingerprint::read_within(build.connection(), placement).await?)
+        Ok(())
     }
 
-    async fn file(&mut self, build: &mut Build, file: &Migration) -> Result<(), BlankError> {
+    /// Applies one file. A file that runs outside of transactions elsewhere runs in its plain form.
+    pub(in crate::pipeline) async fn file(
+        &mut self,
+        build: &mut Build,
+        file: &Migration,
+    ) -> Result<(), BlankError> {
         let session = build.session();
         let statements = file.statements.iter();
         let statements: Vec<String> = match file.is_outside() {
@@ -119,18 +130,37 @@ impl Blank<'_> {
         match applied {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(FileError::Database(error))) => Err(error.into()),
-            Ok(Err(error)) => Err(BlankError::File { file: file.path.clone(), why: error.to_string() }),
+            Ok(Err(error)) => Err(BlankError::File { file: place(file, &error), why: told(&error) }),
             Err(crossed) => Err(BlankError::File { file: file.path.clone(), why: crossed.to_string() }),
         }
     }
 }
 
-fn refuse(problems: Vec<String>) -> Result<(), BlankError> {
+/// The file, and the line of the statement that the server refused: `V2__price.sql:3`.
+fn place(file: &Migration, error: &FileError) -> String {
+    let line = match error {
+        FileError::Statement { statement: Some(number), position, .. } if !file.is_outside() => {
+            let statement = file.statements.get(*number);
+            statement.map(|one| position.map_or(one.line, |position| one.line_at(position)))
+        }
+        _ => None,
+    };
+    line.map_or_else(|| file.path.clone(), |line| format!("{}:{line}", file.path))
+}
+
+fn told(error: &FileError) -> String {
+    match error {
+        FileError::Statement { server, .. } => format!("{error} ({})", server.sqlstate),
+        _ => error.to_string(),
+    }
+}
+
+pub(in crate::pipeline) fn refuse(problems: Vec<String>) -> Result<(), BlankError> {
     if problems.is_empty() { Ok(()) } else { Err(BlankError::Uncovered(problems)) }
 }
 
 /// The pool of this version may exist, and nobody is to wait for this one in its place.
-fn other_identity(blueprint: &Blueprint, placement: &PlacementName) -> Identity {
+pub(in crate::pipeline) fn other_identity(blueprint: &Blueprint, placement: &PlacementName) -> Identity {
     Identity {
         blueprint: blueprint.name.to_string(),
         version: blueprint.version.to_string(),

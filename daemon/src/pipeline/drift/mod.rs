@@ -7,32 +7,29 @@
 //!
 //! Invariant: nothing of the tenant changes, and nothing that it owns runs.
 
-mod blank;
+mod baseline;
+pub(super) mod blank;
 
 use std::sync::Arc;
 
 use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::name::PlacementName;
 use tenantry_protocol::tenant::Tenant;
-use tokio::sync::Mutex;
 
 use super::admission::{self, Places};
 use super::warden::Warden;
 use crate::model::blueprint::{self, Blueprint};
 use crate::model::fingerprint::{self as model, Difference};
 use crate::postgres::Error;
-use crate::postgres::control::fingerprints::{self, FingerprintKey, StoredFingerprint};
+use crate::postgres::control::fingerprints::StoredFingerprint;
 use crate::postgres::control::{Control, blueprints};
-use crate::postgres::fingerprint::{self, FingerprintReading, MOST_BYTES, MOST_OBJECTS};
+use crate::postgres::fingerprint::{self, FingerprintReading};
 use crate::postgres::preparation;
 use crate::postgres::target::location::Home;
 use crate::postgres::target::{Ready, Target};
 use crate::postgres::tenancy::shared::pools;
 
-use blank::{Blank, BlankError};
-
-/// One blank placement at a time: it takes locks, and others would only make the same.
-static BUILDING: Mutex<()> = Mutex::const_new(());
+pub(super) use baseline::{BaselineOf, too_much};
 
 /// What the comparison found.
 #[derive(Debug)]
@@ -105,21 +102,14 @@ struct Drift<'a> {
 impl Drift<'_> {
     async fn begin(&self) -> Result<(Arc<Ready>, Option<StoredFingerprint>), DriftError> {
         let ready = preparation::ready(self.target).await.map_err(DriftError::Target)?;
-        let stored = self.stored(&ready).await?;
+        let stored = self.baseline().find(&ready).await?;
         Ok((ready, stored))
     }
 
-    fn key(&self, ready: &Ready) -> FingerprintKey<'_> {
-        FingerprintKey {
-            blueprint: &self.tenant.blueprint,
-            version: self.tenant.version,
-            tenancy: self.tenant.tenancy,
-            server_major: ready.major(),
-        }
-    }
-
-    async fn stored(&self, ready: &Ready) -> Result<Option<StoredFingerprint>, DriftError> {
-        fingerprints::find(self.control.pool(), self.key(ready)).await.map_err(DriftError::Control)
+    const fn baseline(&self) -> BaselineOf<'_> {
+        let Tenant { blueprint, version, tenancy, .. } = self.tenant;
+        let (version, tenancy) = (*version, *tenancy);
+        BaselineOf { control: self.control, target: self.target, blueprint, version, tenancy }
     }
 
     async fn version(&self) -> Result<Blueprint, DriftError> {
@@ -136,44 +126,10 @@ impl Drift<'_> {
         version: &Blueprint,
         warden: Option<Warden>,
     ) -> Result<Compared, DriftError> {
-        match self.make(ready, version, warden).await? {
+        match self.baseline().make(ready, version, warden).await? {
             Ok(stored) => self.compare(ready, Some(stored)).await,
             Err(why) => Ok(self.unknown(ready, why)),
         }
-    }
-
-    /// Makes the baseline and stores it, or says why there can be none.
-    async fn make(
-        &self,
-        ready: &Ready,
-        version: &Blueprint,
-        warden: Option<Warden>,
-    ) -> Result<Result<StoredFingerprint, String>, DriftError> {
-        let _turn = BUILDING.lock().await;
-        if let Some(stored) = self.stored(ready).await? {
-            return Ok(Ok(stored));
-        }
-        let fence = self.control.may_write().map_err(DriftError::Control)?;
-        let blank = Blank { target: self.target, ready, blueprint: version, fence, warden };
-        let fingerprint = match blank.fingerprint().await {
-            Ok(FingerprintReading::Whole(fingerprint)) => fingerprint,
-            Ok(FingerprintReading::TooMuch) => return Ok(Err(too_much())),
-            Err(BlankError::Database(error)) if error.is_unreachable() => {
-                return Err(DriftError::Target(error));
-            }
-            Err(error) => return Ok(Err(no_baseline(version, &error))),
-        };
-        let mut tx = self.control.begin().await.map_err(DriftError::Control)?;
-        let inserted = fingerprints::insert(&mut tx, self.key(ready), self.target.name(), &fingerprint).await;
-        inserted.map_err(DriftError::Control)?;
-        let committed = tx.commit().await.map_err(crate::postgres::error::doing("commit the fingerprint"));
-        committed.map_err(DriftError::Control)?;
-        tracing::info!(
-            blueprint = %version.name, version = %version.version, objects = fingerprint.len(),
-            "built a blank placement to compare tenants with, and rolled it back"
-        );
-        let stored = self.stored(ready).await?;
-        Ok(stored.ok_or_else(|| "the baseline is gone again: ask once more".to_owned()))
     }
 
     async fn compare(
@@ -203,8 +159,7 @@ impl Drift<'_> {
         let verdict = if found.digest() == stored.digest {
             DriftVerdict::InSync
         } else {
-            let expected = fingerprints::read(self.control.pool(), self.key(ready)).await;
-            let mut differences = model::compare(&expected.map_err(DriftError::Control)?, &found);
+            let mut differences = model::compare(&self.baseline().objects(ready).await?, &found);
             if !differences.is_empty() {
                 let version = self.version().await?;
                 differences.retain(|one| !model::is_left_by_detachment(one, &version));
@@ -232,24 +187,6 @@ impl Drift<'_> {
             objects: 0,
         }
     }
-}
-
-fn too_much() -> String {
-    format!(
-        "there are more than {MOST_OBJECTS} objects, or their definitions have more than {} MiB, which is more than is compared",
-        MOST_BYTES / 1024 / 1024
-    )
-}
-
-fn no_baseline(version: &Blueprint, error: &BlankError) -> String {
-    let why = match error {
-        BlankError::Database(error) => error.explain(),
-        error => error.to_string(),
-    };
-    format!(
-        "there is nothing to compare it with: a blank placement of {} {} could not be built: {why}",
-        version.name, version.version
-    )
 }
 
 fn unreadable(error: &Error) -> String {
