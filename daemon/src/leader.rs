@@ -13,7 +13,9 @@ use tenantry_protocol::error::ApiError;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::{TakeUpError, Trail};
-use crate::commands::{App, carry_on_upgrades, purge_when_due, verify_in_turn, verify_trail_in_turn};
+use crate::commands::{
+    App, carry_on_upgrades, purge_when_due, sweep_rehearsals, verify_in_turn, verify_trail_in_turn,
+};
 use crate::model::audit_chain::{Actor, Entry};
 use crate::pipeline::{Engine, recover};
 use crate::postgres::Error;
@@ -77,6 +79,7 @@ impl Leader {
                         () = self.hold(connection) => {}
                         () = purge_when_due(&self.app) => {}
                         () = carry_on_upgrades(&self.app) => {}
+                        () = sweep_rehearsals(&self.app) => {}
                         () = verify_in_turn(&self.app) => {}
                         () = verify_trail_in_turn(&self.app) => {}
                         () = self.app.record_repeats_in_turn() => {}

@@ -66,6 +66,8 @@ macro_rules! with_methods {
             upgrade_tenant($crate::tenant::UpgradeTenantRequest) -> $crate::tenant::OperationStarted: Operator, Changes, "upgrade_tenant";
             /// What `upgrade` would do with the same request; changes nothing.
             upgrade_plan($crate::upgrade::UpgradeRequest) -> $crate::upgrade::UpgradePlan: Viewer, Reads, "upgrade_plan";
+            /// The plan, with what a rehearsal on blank placements sees; changes no tenant.
+            upgrade_rehearse($crate::upgrade::UpgradeRequest) -> $crate::upgrade::UpgradePlan: Operator, Reads, "upgrade_rehearse";
             /// Starts an upgrade of all tenants of a blueprint and answers at once; follow it with `watch`.
             upgrade($crate::upgrade::UpgradeRequest) -> $crate::upgrade::UpgradeStarted: Operator, Changes, "blueprint.upgrade";
             /// The upgrades of many tenants, newest first.

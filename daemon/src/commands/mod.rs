@@ -57,5 +57,6 @@ pub use tenants::verify::{verify_in_turn, verify_isolation};
 pub use upgrades::control::{upgrade_cancel, upgrade_pause, upgrade_resume, upgrade_retry};
 pub use upgrades::list::{upgrade_status, upgrade_units, upgrades};
 pub use upgrades::plan::upgrade_plan;
+pub use upgrades::rehearse::{sweep_rehearsals, upgrade_rehearse};
 pub use upgrades::round::carry_on_upgrades;
 pub use upgrades::start::upgrade;

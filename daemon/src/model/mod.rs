@@ -11,6 +11,7 @@ pub mod operation;
 #[cfg(test)]
 mod operation_histories;
 pub mod plan_hash;
+pub mod rehearsal;
 pub mod step;
 pub mod stored;
 pub mod tenant;

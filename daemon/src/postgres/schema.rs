@@ -99,6 +99,11 @@ pub const CONTROL: Schema = Schema {
             name: "0012_fingerprints.sql",
             sql: include_str!("../../../migrations/control_plane/0012_fingerprints.sql"),
         },
+        OwnMigration {
+            number: 13,
+            name: "0013_rehearsals.sql",
+            sql: include_str!("../../../migrations/control_plane/0013_rehearsals.sql"),
+        },
     ],
 };
 
@@ -166,6 +171,11 @@ pub const TARGET: Schema = Schema {
             number: 11,
             name: "0011_pool_upgrades.sql",
             sql: include_str!("../../../migrations/target/0011_pool_upgrades.sql"),
+        },
+        OwnMigration {
+            number: 12,
+            name: "0012_rehearsals.sql",
+            sql: include_str!("../../../migrations/target/0012_rehearsals.sql"),
         },
     ],
 };

@@ -1,11 +1,14 @@
 //! Upgrades of many tenants: what is asked, how far it is, and what became of each tenant.
 
+pub mod rehearsal;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use self::rehearsal::Rehearsal;
 use crate::id::{OperationId, TenantId, UpgradeId};
 use crate::name::{BlueprintName, BlueprintVersion, Slug, TargetName};
 use crate::plan::Finding;
@@ -68,6 +71,9 @@ pub struct UpgradePlan {
     pub width: u32,
     pub stop_after: String,
     pub findings: Vec<Finding>,
+    /// Only where `upgrade_rehearse` answers; no part of the hash.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rehearsals: Vec<Rehearsal>,
 }
 
 /// An earlier version, and what its tenants lack.
@@ -105,10 +111,12 @@ pub struct Upgrade {
     pub ended_at: Option<OffsetDateTime>,
 }
 
-/// `running ⇄ paused`, then `succeeded`, `partial` or `cancelled`.
+/// `rehearsing` where there are tenants to upgrade, `running ⇄ paused`, then `succeeded`, `partial` or `cancelled`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "name", rename_all = "snake_case")]
 pub enum UpgradeState {
+    /// It is tried on blank placements, and no tenant has begun.
+    Rehearsing,
     Running,
     Paused {
         by: PauseCause,
@@ -129,6 +137,8 @@ pub enum UpgradeState {
 #[serde(rename_all = "snake_case")]
 pub enum PauseCause {
     Operator,
+    /// The version did not go through on a blank placement, or did not lead to what a new tenant has.
+    Rehearsal,
     /// The pilot failed.
     Pilot,
     /// A wave is done, and the upgrade was asked to wait after each.
@@ -144,6 +154,7 @@ pub enum PauseCause {
 impl UpgradeState {
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::Rehearsing => "rehearsing",
             Self::Running => "running",
             Self::Paused { .. } => "paused",
             Self::Succeeded => "succeeded",
@@ -155,7 +166,7 @@ impl UpgradeState {
 
     /// Whether nothing more happens in this state.
     pub const fn is_final(&self) -> bool {
-        !matches!(self, Self::Running | Self::Paused { .. })
+        !matches!(self, Self::Rehearsing | Self::Running | Self::Paused { .. })
     }
 }
 
@@ -163,6 +174,7 @@ impl PauseCause {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Operator => "operator",
+            Self::Rehearsal => "rehearsal",
             Self::Pilot => "pilot",
             Self::Wave => "wave",
             Self::Failures => "failures",

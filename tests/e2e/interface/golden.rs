@@ -66,6 +66,7 @@ const METHODS: &[&str] = &[
     "update_tenant",
     "upgrade_tenant",
     "upgrade_plan",
+    "upgrade_rehearse",
     "upgrade",
     "upgrades",
     "upgrade_status",

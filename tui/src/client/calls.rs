@@ -62,6 +62,8 @@ calls! {
     update_tenant(UpdateTenantRequest) -> OperationStarted, within CALL;
     upgrade_tenant(UpgradeTenantRequest) -> OperationStarted, within CALL;
     upgrade_plan(UpgradeRequest) -> UpgradePlan, within LONG_CALL;
+    /// It waits for blank placements.
+    upgrade_rehearse(UpgradeRequest) -> UpgradePlan, within LONG_CALL;
     upgrade(UpgradeRequest) -> UpgradeStarted, within LONG_CALL;
     upgrades(UpgradesRequest) -> UpgradesResponse, within CALL;
     upgrade_status(UpgradeChangeRequest) -> UpgradeStatus, within CALL;

@@ -258,6 +258,7 @@ pub(crate) fn upgrade_plan(findings: Vec<Finding>) -> UpgradePlan {
         width: 4,
         stop_after: "3".into(),
         findings,
+        rehearsals: Vec::new(),
     }
 }
 

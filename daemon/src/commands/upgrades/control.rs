@@ -105,12 +105,14 @@ async fn apply(
     hand: Hand,
     state: &str,
 ) -> Result<Result<Option<Entry>, ApiError>, Error> {
-    let (id, is_open) = (upgrade.id, matches!(state, "running" | "paused"));
+    let (id, is_open) = (upgrade.id, matches!(state, "rehearsing" | "running" | "paused"));
     let entry = |action| Entry { outcome: Some(Outcome::Ok), ..Entry::new(action, actor.clone()) };
     let refuse = |why: String| Ok(Err(ApiError::new(ErrorCode::Precondition, why).on_field("upgrade")));
     match (hand, state) {
-        (Hand::Pause, "paused") | (Hand::Resume, "running") | (Hand::Cancel, "cancelled") => Ok(Ok(None)),
-        (Hand::Pause, "running") => {
+        (Hand::Pause, "paused") | (Hand::Resume, "rehearsing" | "running") | (Hand::Cancel, "cancelled") => {
+            Ok(Ok(None))
+        }
+        (Hand::Pause, "rehearsing" | "running") => {
             let reason = format!("paused by {}", actor.name);
             let paused = UpgradeState::Paused { by: PauseCause::Operator, reason };
             upgrades::set_state(tx, id, &paused).await?;
@@ -133,7 +135,7 @@ async fn apply(
                 ));
             }
             match state {
-                "running" => {}
+                "rehearsing" | "running" => {}
                 // An ended one is opened again.
                 "paused" => upgrades::resume(tx, id).await?,
                 _ => upgrades::reopen(tx, id).await?,

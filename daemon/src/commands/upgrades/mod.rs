@@ -6,6 +6,7 @@ pub(super) mod list;
 mod pause;
 pub(super) mod plan;
 mod progress;
+pub(super) mod rehearse;
 pub(super) mod round;
 pub(super) mod start;
 mod unit;

@@ -10,10 +10,10 @@ use crate::pipeline::Actor;
 use crate::postgres::Result;
 use crate::postgres::control::upgrades;
 
-/// Pauses an upgrade that still runs.
+/// Pauses an upgrade that still runs, or is being rehearsed.
 pub(super) async fn pause(app: &App, id: UpgradeId, by: PauseCause, reason: String) -> Result<()> {
     let mut tx = app.trail.begin().await?;
-    if upgrades::hold(&mut tx, id).await?.as_deref() != Some("running") {
+    if !matches!(upgrades::hold(&mut tx, id).await?.as_deref(), Some("rehearsing" | "running")) {
         return Ok(());
     }
     let entry = Entry {

@@ -80,6 +80,7 @@ pub(super) async fn look(app: &App, request: &UpgradeRequest) -> Result<PlannedU
         width: pace.width.unsigned_abs(),
         stop_after: pace.stop_after.clone(),
         findings,
+        rehearsals: Vec::new(),
     };
     plan.hash = hash(&plan, &to, &selection, &pace);
     Ok(PlannedUpgrade { plan, selection, pace })

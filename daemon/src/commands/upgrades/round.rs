@@ -5,7 +5,7 @@
 //! most half of its places for upgrades, so that provisions and changes find the others free.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use super::lane::Lane;
 use super::pause::{pause, told};
 use super::plan::Limit;
+use super::rehearse;
 use super::unit::{Brief, UnitTurn, take_turn};
 use crate::commands::App;
 use crate::fault;
@@ -102,8 +103,11 @@ async fn run(app: &Arc<App>, id: UpgradeId) -> Result<()> {
         }
         Err(error) => return pause(app, id, PauseCause::Failures, error.message).await,
     };
+    if !rehearse::before_the_first(app, &upgrade, &to.blueprint).await? {
+        return Ok(());
+    }
     let actor = Actor::on_record(&upgrade.actor, app.own_uid);
-    let brief = Arc::new(Brief { id, to: Arc::clone(&to.blueprint), actor, clear: Mutex::default() });
+    let brief = Arc::new(Brief::new(id, Arc::clone(&to.blueprint), actor));
     Round {
         app,
         brief,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::id::UpgradeId;
-use tenantry_protocol::upgrade::{UpgradeRequest, UpgradeStarted};
+use tenantry_protocol::upgrade::{UpgradeRequest, UpgradeStarted, UpgradeState};
 
 use super::plan::{self, PlannedUpgrade};
 use crate::commands::idempotency::check_key;
@@ -79,6 +79,9 @@ async fn record(
     let mut tx = app.trail.begin().await?;
     upgrades::insert(&mut tx, &new).await?;
     let tenants = upgrade_units::enrol(&mut tx, id).await?;
+    if tenants > 0 {
+        upgrades::set_state(&mut tx, id, &UpgradeState::Rehearsing).await?;
+    }
     let entry = Entry {
         outcome: Some(Outcome::Ok),
         request: Some(digest),

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tenantry_protocol::id::{OperationId, TenantId, UpgradeId};
-use tenantry_protocol::name::BlueprintVersion;
+use tenantry_protocol::name::{BlueprintVersion, TargetName};
 use tenantry_protocol::operation::OperationState;
 use tenantry_protocol::tenant::state::TenantStage;
 use tenantry_protocol::tenant::{Tenant, TenantState};
-use tenantry_protocol::upgrade::UnitState;
+use tenantry_protocol::upgrade::{PauseCause, UnitState};
 
+use super::pause::pause;
+use super::rehearse;
 use crate::commands::App;
 use crate::commands::tenants::upgrade::{arguments_again, arguments_to};
 use crate::fault;
@@ -18,6 +20,7 @@ use crate::model::operation::Kind;
 use crate::pipeline::{Actor, Asked, ChangeJob};
 use crate::postgres::control::{tenants, upgrade_units};
 use crate::postgres::error::doing;
+use crate::postgres::target::Target;
 use crate::postgres::{Error, Result};
 
 /// How long a tenant waits to which something else is being done.
@@ -32,6 +35,14 @@ pub(super) struct Brief {
     pub(super) actor: Actor,
     /// The versions that nothing stands in the way of.
     pub(super) clear: Mutex<BTreeSet<BlueprintVersion>>,
+    /// The targets and versions that were rehearsed.
+    rehearsed: Mutex<BTreeSet<(TargetName, BlueprintVersion)>>,
+}
+
+impl Brief {
+    pub(super) fn new(id: UpgradeId, to: Arc<Blueprint>, actor: Actor) -> Self {
+        Self { id, to, actor, clear: Mutex::default(), rehearsed: Mutex::default() }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +73,10 @@ pub(super) async fn take_turn(
     let Ok(target) = app.target(tenant.target.as_str()) else { return Ok(UnitTurn::TargetDown) };
     if ask_target && target.acquire().await.is_err() {
         return Ok(UnitTurn::TargetDown);
+    }
+    if let Some(obstacle) = rehearsed(app, brief, target, tenant.version).await? {
+        pause(app, brief.id, PauseCause::Rehearsal, obstacle).await?;
+        return defer(app, brief, id).await;
     }
     let is_clear = brief.clear.lock().unwrap_or_else(PoisonError::into_inner).contains(&tenant.version);
     let arguments = match is_clear {
@@ -108,6 +123,25 @@ pub(super) async fn take_turn(
     let ended = app.engine.end_of(operation.id).await;
     let is_done = ended.is_none_or(|operation| operation.state == OperationState::Succeeded);
     Ok(if is_done { UnitTurn::Over } else { UnitTurn::Failed })
+}
+
+/// What stands in the way of this version on the target, where it was not rehearsed before the first tenant: the target did not
+/// answer then, or the tenant came later.
+async fn rehearsed(
+    app: &Arc<App>,
+    brief: &Brief,
+    target: &Arc<Target>,
+    from: BlueprintVersion,
+) -> Result<Option<String>> {
+    let pair = (target.name().clone(), from);
+    if brief.rehearsed.lock().unwrap_or_else(PoisonError::into_inner).contains(&pair) {
+        return Ok(None);
+    }
+    let obstacle = rehearse::obstacle(app, brief.id, target, from, &brief.to).await?;
+    if obstacle.is_none() {
+        brief.rehearsed.lock().unwrap_or_else(PoisonError::into_inner).insert(pair);
+    }
+    Ok(obstacle)
 }
 
 /// The marker of the tenant's build, or why the tenant is skipped.

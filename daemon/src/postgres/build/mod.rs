@@ -6,5 +6,6 @@ pub mod detachment;
 pub mod file_error;
 pub mod outside_journal;
 pub mod owner_login;
+pub mod relations;
 pub mod runner;
 pub mod standoff;

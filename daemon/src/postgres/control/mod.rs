@@ -8,6 +8,7 @@ pub mod blueprints;
 pub mod fingerprints;
 pub mod lease;
 pub mod operations;
+pub mod rehearsals;
 pub mod reports;
 pub mod targets;
 pub mod tenants;

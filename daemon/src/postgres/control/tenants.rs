@@ -52,7 +52,7 @@ pub type Cursor = (String, Uuid);
 pub async fn insert(tx: &mut PgConnection, tenant: &NewTenant, build: OperationId) -> Result<()> {
     sqlx::query(
         // An open upgrade of the blueprint does not end while a tenant is being registered that may be behind.
-        "with held as (select from control.upgrade where blueprint = $5 and state in ('running', 'paused') for share)
+        "with held as (select from control.upgrade where blueprint = $5 and state in ('rehearsing', 'running', 'paused') for share)
          insert into control.tenant (id, slug, display_name, labels, blueprint, major, minor, target, placement, settings, state,
                                      build_id, tenancy)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,

@@ -105,13 +105,10 @@ pub async fn by_key(
     Ok(row.map(|(id, is_same)| (UpgradeId::from_uuid(id), is_same)))
 }
 
-/// The ids of the upgrades that run.
+/// The ids of the upgrades that run, or are being rehearsed.
 pub async fn running(pool: &PgPool) -> Result<Vec<UpgradeId>> {
-    let ids: Vec<Uuid> =
-        sqlx::query_scalar("select id from control.upgrade where state = 'running' order by id")
-            .fetch_all(pool)
-            .await
-            .map_err(doing("look for upgrades"))?;
+    let sql = "select id from control.upgrade where state in ('rehearsing', 'running') order by id";
+    let ids: Vec<Uuid> = sqlx::query_scalar(sql).fetch_all(pool).await.map_err(doing("look for upgrades"))?;
     Ok(ids.into_iter().map(UpgradeId::from_uuid).collect())
 }
 
@@ -163,7 +160,7 @@ pub async fn set_state(tx: &mut PgConnection, id: UpgradeId, state: &UpgradeStat
     };
     sqlx::query(
         "update control.upgrade set state = $2, paused_by = $3, reason = $4,
-                ended_at = case when $2 in ('running', 'paused') then null else now() end
+                ended_at = case when $2 in ('rehearsing', 'running', 'paused') then null else now() end
          where id = $1",
     )
     .bind(id.as_uuid())
@@ -176,10 +173,12 @@ pub async fn set_state(tx: &mut PgConnection, id: UpgradeId, state: &UpgradeStat
     .map_err(doing("change the upgrade's state"))
 }
 
-/// Lets a paused upgrade that is held go on, past what paused it: the next wave, or the failures so far.
+/// Lets a paused upgrade that is held go on, past what paused it: the next wave, or the failures so far. A rehearsal is
+/// held again.
 pub async fn resume(tx: &mut PgConnection, id: UpgradeId) -> Result<()> {
     sqlx::query(
-        "update control.upgrade u set state = 'running', paused_by = null, reason = '',
+        "update control.upgrade u set state = case when paused_by = 'rehearsal' then 'rehearsing' else 'running' end,
+                paused_by = null, reason = '',
                 wave = wave + case when paused_by in ('pilot', 'wave') then 1 else 0 end,
                 accepted_failures = (select count(*) from control.upgrade_unit x
                                      where x.upgrade_id = u.id and x.state in ('failed', 'partly'))
@@ -258,6 +257,7 @@ fn upgrade(row: &PgRow) -> Result<Upgrade> {
 fn state(row: &PgRow) -> Result<UpgradeState> {
     let by = match read::<Option<String>>(row, "paused_by")?.as_deref() {
         Some("operator") => PauseCause::Operator,
+        Some("rehearsal") => PauseCause::Rehearsal,
         Some("pilot") => PauseCause::Pilot,
         Some("wave") => PauseCause::Wave,
         Some("failures") => PauseCause::Failures,
@@ -265,6 +265,7 @@ fn state(row: &PgRow) -> Result<UpgradeState> {
         _ => PauseCause::Other,
     };
     Ok(match read::<String>(row, "state")?.as_str() {
+        "rehearsing" => UpgradeState::Rehearsing,
         "running" => UpgradeState::Running,
         "paused" => UpgradeState::Paused { by, reason: read(row, "reason")? },
         "succeeded" => UpgradeState::Succeeded,

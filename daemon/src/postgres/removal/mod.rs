@@ -5,6 +5,7 @@
 //! takes more locks than a default server has room for. Dropping runs none of the tenant's code.
 
 mod belongings;
+pub mod blank;
 mod dependents;
 mod foreign_grants;
 pub mod preview;

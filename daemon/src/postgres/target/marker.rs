@@ -19,6 +19,8 @@ pub enum Owner {
     CanaryDatabase,
     /// The tables of many tenants.
     Pool,
+    /// Nobody: an upgrade is tried on it, and then it is removed.
+    Rehearsal,
 }
 
 /// The build that made a placement, and the epoch under which the placement is changed.
@@ -99,6 +101,7 @@ impl Owner {
             Self::Canary => ("canary", None),
             Self::CanaryDatabase => ("canary_database", None),
             Self::Pool => ("pool", None),
+            Self::Rehearsal => ("rehearsal", None),
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod lookout;
 pub mod marker;
 mod membership;
 pub mod prepared_transactions;
+pub mod rehearsed;
 pub mod sessions;
 pub mod settlement;
 
@@ -28,6 +29,7 @@ use self::databases::Groundwork;
 use self::known::Known;
 use self::location::{Home, Site};
 use self::lookout::Lookout;
+use self::rehearsed::RehearsedUpgrades;
 use super::connections::queue::{self, Queue};
 use super::connections::{DURABLE, kept};
 use super::error::{Result, doing};
@@ -85,6 +87,7 @@ pub struct Target {
     lookout: Lookout,
     ready: Known<Ready>,
     groundwork: Known<Groundwork>,
+    rehearsed: RehearsedUpgrades,
     /// The size of the server's lock table, as the newest connection found it. A restart of the server can change it, and
     /// ends all connections.
     locks: Arc<AtomicI64>,
@@ -154,6 +157,7 @@ impl Target {
             queue: Queue::default(),
             ready: Known::default(),
             groundwork: Known::default(),
+            rehearsed: RehearsedUpgrades::default(),
             locks,
             worn: Mutex::default(),
         }
@@ -205,6 +209,10 @@ impl Target {
     /// What was made on the target for tenants with databases of their own.
     pub(super) const fn groundwork(&self) -> &Known<Groundwork> {
         &self.groundwork
+    }
+
+    pub const fn rehearsed(&self) -> &RehearsedUpgrades {
+        &self.rehearsed
     }
 
     /// The site of a tenant whose objects live in this database.

@@ -19,10 +19,19 @@ async fn behind(env: &Env) {
     env.add_blueprint(second.path()).await;
 }
 
+/// Each tenant has a table that the next version makes.
+async fn stand_in_the_way(env: &Env) {
+    for slug in ["left", "right"] {
+        let placement = env.tenant(slug).await.tenant.placement;
+        env.cluster.execute(&env.target_db, format!("create table {placement}.three (id int)")).await;
+    }
+}
+
 pub(super) async fn commands(checks: &mut Checks, env: &Env) {
     behind(env).await;
     for (name, line, status) in [
         ("blueprint upgrade --plan", "blueprint upgrade pair --plan", 0),
+        ("blueprint upgrade --plan --rehearse", "blueprint upgrade pair --plan --rehearse", 0),
         ("blueprint upgrade", "blueprint upgrade pair --manual", 6),
         ("upgrade list", "upgrade list", 0),
         ("upgrade show", "upgrade show", 0),
@@ -34,12 +43,12 @@ pub(super) async fn commands(checks: &mut Checks, env: &Env) {
     ] {
         checks.command(env, name, &words(line), status).await;
     }
-    // Another table stands in the way of the next version.
     let third = Folder::new(&env.dir, "pair", "1.2")
         .migration("one", "create table one (id int primary key);")
         .migration("two", "create table two (id int primary key);")
-        .migration("three", "create table two (id int primary key);");
+        .migration("three", "create table three (id int primary key);");
     env.add_blueprint(third.path()).await;
+    stand_in_the_way(env).await;
     for (name, line, status) in [
         ("blueprint upgrade", "blueprint upgrade pair", 6),
         ("upgrade failures", "upgrade failures", 0),
@@ -54,6 +63,7 @@ pub(super) async fn methods(checks: &mut Checks, env: &Env) {
     behind(env).await;
     for (method, request) in [
         ("upgrade_plan", json!({ "blueprint": "pair" })),
+        ("upgrade_rehearse", json!({ "blueprint": "pair" })),
         ("upgrade", json!({ "blueprint": "pair", "manual": true, "wave_percent": 50, "stop_after": "2%" })),
         ("upgrades", json!({ "limit": 1 })),
         ("upgrade_status", json!({})),
@@ -67,8 +77,9 @@ pub(super) async fn methods(checks: &mut Checks, env: &Env) {
     let third = Folder::new(&env.dir, "pair", "1.2")
         .migration("one", "create table one (id int primary key);")
         .migration("two", "create table two (id int primary key);")
-        .migration("three", "create table two (id int primary key);");
+        .migration("three", "create table three (id int primary key);");
     env.add_blueprint(third.path()).await;
+    stand_in_the_way(env).await;
     env.tenantry(&["blueprint", "upgrade", "pair"]).await.assert_status(6);
     for method in ["upgrade_status", "upgrade_units", "upgrade_retry", "upgrade_cancel"] {
         checks.method(env, method, json!({})).await;

@@ -286,7 +286,9 @@ async fn a_target_that_is_down_holds_up_only_its_own_tenants_and_is_named() {
 async fn what_takes_something_away_waits_for_every_tenant_and_for_its_soak() {
     let env = Env::new().await;
     shops(&env, &SEVEN[..2]).await;
-    let last = second_again(&env, "2.0").migration("less", "alter table items drop column name cascade;");
+    let last = second_again(&env, "2.0")
+        .migration("less", "alter table items drop column name cascade;")
+        .repeatable("names", "create or replace view names as select price from items;");
     let last = last.contract("1.1", Some("7d"));
     env.add_blueprint(last.path()).await;
     let early = env.tenantry(&["blueprint", "upgrade", "shop@2.0", "--plan"]).await.assert_status(1);

@@ -6,6 +6,7 @@ pub(crate) mod many;
 mod partitions;
 mod projects;
 mod refused;
+mod rehearsal;
 mod shared;
 
 use std::time::{Duration, Instant};

@@ -43,6 +43,9 @@ pub(crate) struct BlueprintUpgrade {
     /// Print the plan (versions, files, waves, findings, hash) and stop
     #[arg(long, conflicts_with_all = ["no_wait", "approve", "idempotency_key"])]
     pub(crate) plan: bool,
+    /// With --plan: try the upgrade on blank placements, and print what it locks, what it rewrites and how long it takes
+    #[arg(long, requires = "plan")]
+    pub(crate) rehearse: bool,
     /// Run only if the plan still has this hash
     #[arg(long, value_name = "HASH")]
     pub(crate) approve: Option<String>,

@@ -300,6 +300,7 @@ pub(in crate::cli) fn all() -> Vec<(&'static str, Schema)> {
         ("blueprint add", schema_of_output::<BlueprintReport>()),
         ("blueprint upgrade", schema_of_output::<UpgradeStatus>()),
         ("blueprint upgrade --plan", schema_of_output::<UpgradePlan>()),
+        ("blueprint upgrade --plan --rehearse", schema_of_output::<UpgradePlan>()),
         ("upgrade list", schema_of_output::<UpgradesResponse>()),
         ("upgrade show", schema_of_output::<UpgradeStatus>()),
         ("upgrade watch", schema_of_output::<UpgradeStatus>()),

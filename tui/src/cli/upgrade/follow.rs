@@ -61,7 +61,7 @@ pub(super) async fn to_its_end(
 /// Whether nothing more happens until an operator does something.
 const fn is_at_rest(state: &UpgradeState) -> bool {
     match state {
-        UpgradeState::Running => false,
+        UpgradeState::Rehearsing | UpgradeState::Running => false,
         UpgradeState::Paused { by, .. } => !matches!(by, PauseCause::Operator),
         _ => true,
     }
@@ -112,7 +112,11 @@ impl<'a> UpgradeReporter<'a> {
         bar.set_prefix(text::line(&format!("{} {}", upgrade.blueprint, upgrade.version)));
         bar.set_length(upgrade.counts.all());
         bar.set_position(upgrade.counts.ended());
-        let paused = if upgrade.state == UpgradeState::Running { "" } else { ", paused" };
+        let paused = match upgrade.state {
+            UpgradeState::Rehearsing => ", rehearsing",
+            UpgradeState::Running => "",
+            _ => ", paused",
+        };
         bar.set_message(format!(
             "wave {} of {}, {} failed{paused}",
             upgrade.wave + 1,

@@ -3,6 +3,7 @@
 mod follow;
 
 use tenantry_protocol::plan::Severity;
+use tenantry_protocol::upgrade::rehearsal::Rehearsal;
 use tenantry_protocol::upgrade::{
     FailureGroup, Upgrade as Going, UpgradeChangeRequest, UpgradePlan, UpgradeRequest, UpgradeState,
     UpgradeStatus, UpgradeUnit, UpgradeUnitsRequest, UpgradesRequest,
@@ -38,7 +39,10 @@ pub(in crate::cli) async fn begin(context: &Context, arguments: BlueprintUpgrade
     };
     let client = context.client().await?;
     if arguments.plan {
-        let plan = client.upgrade_plan(request).await?;
+        let plan = match arguments.rehearse {
+            true => client.upgrade_rehearse(request).await?,
+            false => client.upgrade_plan(request).await?,
+        };
         return print_plan(context, &plan);
     }
     let started = client.upgrade(request).await?;
@@ -214,6 +218,30 @@ fn print_failures(context: &Context, failures: &[FailureGroup]) -> Result<(), Cl
     context.output.table(&["failure", "tenants", "for example", "why"], rows.collect())
 }
 
+/// What a rehearsal saw: the headline, and a line for each kind of thing.
+fn rehearsal(one: &Rehearsal) -> Vec<String> {
+    let took = one.duration_ms.map(|ms| format!(" in {ms} ms, without the rows of a customer"));
+    let mut lines = vec![format!(
+        "  rehearsed from {} on {}: {}{}",
+        one.from,
+        one.target,
+        one.state.name(),
+        took.unwrap_or_default()
+    )];
+    lines.extend(one.reason.iter().map(|reason| format!("    {reason}")));
+    let locks: Vec<String> =
+        one.locks.iter().map(|lock| format!("{} {} ({})", lock.kind, lock.relation, lock.mode)).collect();
+    for (what, of) in [("locks", &locks), ("rewrites", &one.rewritten), ("differs", &one.differences)] {
+        if !of.is_empty() {
+            lines.push(format!("    {what:<8}  {}", of.join(", ")));
+        }
+    }
+    if one.left_out > 0 {
+        lines.push(format!("    and {} more", one.left_out));
+    }
+    lines
+}
+
 fn print_plan(context: &Context, plan: &UpgradePlan) -> Result<(), CliError> {
     if context.output.is_json() {
         context.output.document(plan)?;
@@ -236,6 +264,7 @@ fn print_plan(context: &Context, plan: &UpgradePlan) -> Result<(), CliError> {
                 format::counted(source.tenants, "tenant")
             ));
         }
+        lines.extend(plan.rehearsals.iter().flat_map(rehearsal));
         lines.push(format!(
             "  waves      {}",
             if waves.is_empty() { "none".to_owned() } else { waves.join(", ") }

@@ -91,7 +91,8 @@ impl Upgrades {
     }
 
     pub(crate) fn running(&self) -> usize {
-        self.known.values().filter(|followed| followed.upgrade.state == UpgradeState::Running).count()
+        let runs = |state: &UpgradeState| matches!(state, UpgradeState::Rehearsing | UpgradeState::Running);
+        self.known.values().filter(|followed| runs(&followed.upgrade.state)).count()
     }
 }
 
@@ -187,7 +188,7 @@ pub(crate) const fn waits_for_somebody(state: &UpgradeState) -> bool {
 
 pub(crate) const fn can_do(upgrade: &Upgrade, hand: Hand) -> bool {
     match hand {
-        Hand::Pause => matches!(upgrade.state, UpgradeState::Running),
+        Hand::Pause => matches!(upgrade.state, UpgradeState::Rehearsing | UpgradeState::Running),
         Hand::Resume => matches!(upgrade.state, UpgradeState::Paused { .. }),
         Hand::Cancel => !upgrade.state.is_final(),
         Hand::Retry => upgrade.counts.bad() > 0,

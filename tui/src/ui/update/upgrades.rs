@@ -100,7 +100,8 @@ pub(super) fn announced(state: &mut State, upgrade: Upgrade, at: OffsetDateTime)
     let is_other = before.is_none_or(|before| {
         (before.state.name(), before.counts.bad()) != (upgrade.state.name(), upgrade.counts.bad())
     });
-    let ran = before.is_none_or(|before| before.state == UpgradeState::Running);
+    let ran =
+        before.is_none_or(|before| matches!(before.state, UpgradeState::Rehearsing | UpgradeState::Running));
     let is_shown = matches!(state.screen(), Screen::Upgrade(screen) if screen.id == id);
     if ran && !state.screen().shows_upgrades() {
         state.notice = told(&upgrade).or(state.notice.take());

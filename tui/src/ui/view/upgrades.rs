@@ -141,7 +141,7 @@ pub(super) fn reached(upgrade: &Upgrade) -> String {
 pub(super) fn word(state: &State, of: &UpgradeState) -> (String, Style) {
     let theme = Theme(state.colours);
     let (glyph, style) = match of {
-        UpgradeState::Running => ('◐', theme.busy()),
+        UpgradeState::Rehearsing | UpgradeState::Running => ('◐', theme.busy()),
         UpgradeState::Paused { .. } => ('!', theme.warning()),
         UpgradeState::Succeeded => ('✓', theme.good()),
         UpgradeState::Partial => ('✗', theme.bad()),

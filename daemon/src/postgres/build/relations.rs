@@ -1,0 +1,92 @@
+//! What the files of an upgrade do to the relations that were there before them: which they lock, and which they write anew.
+//!
+//! Invariant: the locks are read from the lock table, whatever the text of the files is.
+
+use crate::model::rehearsal::{LockMode, RelationLock};
+use crate::postgres::error::{Result, doing};
+
+use super::runner::Build;
+
+/// A relation before the files.
+#[derive(Debug)]
+pub struct RelationBefore {
+    id: i64,
+    name: String,
+    kind: String,
+    /// 0 if it has none.
+    file: i64,
+}
+
+impl Build {
+    /// The relations that the placement has.
+    pub async fn relations(&mut self) -> Result<Vec<RelationBefore>> {
+        let rows: Vec<(i64, String, String, i64)> = sqlx::query_as(
+            "select c.oid::bigint, c.relname::text,
+                    case c.relkind when 'f' then 'foreign table' when 'v' then 'view' when 'm' then 'materialized view'
+                                   when 'S' then 'sequence' else 'table' end,
+                    coalesce(pg_relation_filenode(c.oid), 0)::bigint
+             from pg_class c join pg_namespace n on n.oid = c.relnamespace
+             where n.nspname = $1 and c.relkind in ('r', 'p', 'f', 'v', 'm', 'S') order by c.relname",
+        )
+        .persistent(false)
+        .bind(self.placement.as_str())
+        .fetch_all(&mut *self.connection)
+        .await
+        .map_err(doing("list the placement's relations"))?;
+        let relation = |(id, name, kind, file)| RelationBefore { id, name, kind, file };
+        Ok(rows.into_iter().map(relation).collect())
+    }
+
+    /// The strongest lock that the transaction holds on each of these, in the order of the names.
+    pub async fn locks_on(&mut self, before: &[RelationBefore]) -> Result<Vec<RelationLock>> {
+        let ids: Vec<i64> = before.iter().map(|relation| relation.id).collect();
+        let held: Vec<(i64, String)> = sqlx::query_as(
+            "select relation::bigint, mode from pg_locks
+             where pid = pg_backend_pid() and locktype = 'relation' and granted and relation = any ($1::bigint[]::oid[])
+               and database = (select oid from pg_database where datname = current_database())",
+        )
+        .persistent(false)
+        .bind(ids)
+        .fetch_all(&mut *self.connection)
+        .await
+        .map_err(doing("read the locks of the files"))?;
+        let lock = |relation: &RelationBefore| {
+            let modes = held.iter().filter(|(id, _)| *id == relation.id);
+            let mode = modes.filter_map(|(_, mode)| LockMode::of_lock_table(mode)).max()?;
+            Some(RelationLock { name: relation.name.clone(), kind: kind(&relation.kind), mode })
+        };
+        let mut locks: Vec<RelationLock> = before.iter().filter_map(lock).collect();
+        locks.sort();
+        Ok(locks)
+    }
+
+    /// Those of these that have another file now, as `table orders`.
+    pub async fn written_anew(&mut self, before: &[RelationBefore]) -> Result<Vec<String>> {
+        let with_file = || before.iter().filter(|relation| relation.file != 0);
+        let ids: Vec<i64> = with_file().map(|relation| relation.id).collect();
+        let now: Vec<(i64, i64)> = sqlx::query_as(
+            "select c.oid::bigint, coalesce(pg_relation_filenode(c.oid), 0)::bigint from pg_class c
+             where c.oid = any ($1::bigint[]::oid[])",
+        )
+        .persistent(false)
+        .bind(ids)
+        .fetch_all(&mut *self.connection)
+        .await
+        .map_err(doing("look for what was written anew"))?;
+        let has_another = |relation: &&RelationBefore| {
+            now.iter().any(|(id, file)| *id == relation.id && *file != relation.file)
+        };
+        let rewritten = with_file().filter(has_another);
+        Ok(rewritten.map(|relation| format!("{} {}", relation.kind, relation.name)).collect())
+    }
+}
+
+fn kind(name: &str) -> &'static str {
+    match name {
+        "foreign table" => "foreign table",
+        "view" => "view",
+        "materialized view" => "materialized view",
+        "sequence" => "sequence",
+        _ => "table",
+    }
+}
