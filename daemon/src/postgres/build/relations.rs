@@ -1,9 +1,11 @@
 //! What the files of an upgrade do to the relations that were there before them: which they lock, and which they write anew.
 //!
-//! Invariant: the locks are read from the lock table, whatever the text of the files is.
+//! Invariant: the locks are read from the lock table, and taken by the tenant's owner within the function that runs its files. The
+//! daemon's own rights never meet a name that a tenant could have given to something else.
 
 use crate::model::rehearsal::{LockMode, RelationLock};
 use crate::postgres::error::{Result, doing};
+use crate::postgres::quote::{identifier, literal};
 
 use super::runner::Build;
 
@@ -16,6 +18,9 @@ pub struct RelationBefore {
     /// 0 if it has none.
     file: i64,
 }
+
+/// How often one attempt asks for the tables of a manifest before it leaves the rest of the waiting to the next attempt.
+const ROUNDS: u32 = 3;
 
 impl Build {
     /// The relations that the placement has.
@@ -79,6 +84,16 @@ impl Build {
         let rewritten = with_file().filter(has_another);
         Ok(rewritten.map(|relation| format!("{} {}", relation.kind, relation.name)).collect())
     }
+
+    /// Takes these locks on the tenant's tables before the first file does, so that no file waits for one table while it keeps
+    /// the tenant out of another. What is not there, or is something else now, is left to the files.
+    pub async fn lock_tables(&mut self, locks: &[&RelationLock]) -> Result<()> {
+        if locks.is_empty() {
+            return Ok(());
+        }
+        self.prepare_runner().await?;
+        self.call_runner(&[lock_statement(locks)], "lock the tables of the upgrade").await
+    }
 }
 
 fn kind(name: &str) -> &'static str {
@@ -89,4 +104,57 @@ fn kind(name: &str) -> &'static str {
         "sequence" => "sequence",
         _ => "table",
     }
+}
+
+/// A statement that has all of the locks or none. It never waits while it holds one: a table that is not free is waited for alone,
+/// and then all are asked for at once. The waits are short, since others wait behind each; the last is as long as that of a
+/// file, after which the server makes an autovacuum give way, and ends the attempt. The names are found on the search path of
+/// the function that runs it, and count only in the schema of the owner.
+fn lock_statement(locks: &[&RelationLock]) -> String {
+    let name = |lock: &RelationLock| identifier(&lock.name);
+    let array = |texts: Vec<String>| {
+        let texts: Vec<String> = texts.iter().map(|text| literal(text)).collect();
+        format!("array[{}]::text[]", texts.join(", "))
+    };
+    let names = array(locks.iter().map(|lock| name(lock)).collect());
+    let statements = array(
+        locks
+            .iter()
+            .map(|lock| format!("lock table only {} in {} mode", name(lock), lock.mode.sql()))
+            .collect(),
+    );
+    let body = format!(
+        "declare
+            names constant text[] := {names};
+            statements constant text[] := {statements};
+            held integer;
+            at integer;
+        begin
+            for round in 0..{ROUNDS} loop
+                begin
+                    if held is not null then
+                        perform pg_catalog.set_config('lock_timeout', case when round < {ROUNDS} then '200ms' else (
+                            select (s.setting::integer + 250)::text from pg_catalog.pg_settings s where s.name = 'deadlock_timeout')
+                        end, true);
+                        execute statements[held];
+                    end if;
+                    for number in 1..pg_catalog.cardinality(names) loop
+                        at := number;
+                        if exists (select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+                                   where c.oid = pg_catalog.to_regclass(names[number]) and c.relkind in ('r', 'p')
+                                     and n.nspname = pg_catalog.current_schema()) then
+                            execute statements[number] || ' nowait';
+                        end if;
+                    end loop;
+                    return;
+                exception when lock_not_available then
+                    if round = {ROUNDS} then
+                        raise;
+                    end if;
+                    held := at;
+                end;
+            end loop;
+        end"
+    );
+    format!("do {}", literal(&body))
 }

@@ -202,9 +202,7 @@ impl Build {
     /// Applies one file as the owner, checks that it stayed within its bounds, and writes its row in the history.
     pub async fn apply(&mut self, file: File<'_>) -> Result<Duration, FileError> {
         let begin = Instant::now();
-        if self.runner.is_none() {
-            self.runner = Some(self.make_runner().await?);
-        }
+        self.prepare_runner().await?;
         if self.in_use == Use::InUse {
             self.execute(tenant_ddl::WAIT_BRIEFLY.to_owned(), "bound the waits for locks").await?;
         }
@@ -220,14 +218,7 @@ impl Build {
             .enumerate()
             .map(|(number, text)| format!("{}{text}", prefix(number)))
             .collect();
-        let call = format!("select {0}.{0}_run($1)", self.placement);
-        sqlx::query(sqlx::AssertSqlSafe(call))
-            .persistent(false)
-            .bind(&numbered)
-            .execute(&mut *self.connection)
-            .await
-            .map_err(doing_for_a_tenant("apply the migration"))
-            .map_err(file_error)?;
+        self.call_runner(&numbered, "apply the migration").await.map_err(file_error)?;
         let duration = begin.elapsed();
         self.close_file(HistoryRow {
             rank: self.rank,
@@ -311,6 +302,26 @@ impl Build {
             // The tombstone waits for the transaction in any case.
             tracing::warn!(error = %error.explain(), "an abandoned build's session could not be ended");
         }
+    }
+
+    /// Makes the function that runs the files, unless it stands as it was made.
+    pub(super) async fn prepare_runner(&mut self) -> Result<()> {
+        if self.runner.is_none() {
+            self.runner = Some(self.make_runner().await?);
+        }
+        Ok(())
+    }
+
+    /// Runs statements as the tenant's owner, within the function that [`Self::prepare_runner`] made.
+    pub(super) async fn call_runner(&mut self, statements: &[String], doing: &'static str) -> Result<()> {
+        let call = format!("select {0}.{0}_run($1)", self.placement);
+        sqlx::query(sqlx::AssertSqlSafe(call))
+            .persistent(false)
+            .bind(statements)
+            .execute(&mut *self.connection)
+            .await
+            .map(|_| ())
+            .map_err(doing_for_a_tenant(doing))
     }
 
     /// Makes a new function to run the files, and returns its version.

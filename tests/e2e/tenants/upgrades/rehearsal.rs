@@ -1,5 +1,7 @@
 //! Rehearsals: what an upgrade would do is known before a tenant is touched, and nothing of the rehearsal is left.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use tenantry_harness::{Cluster, Env, Folder, Version, eventually};
 
@@ -241,6 +243,43 @@ async fn an_upgrade_that_was_being_rehearsed_is_rehearsed_again_by_the_next_daem
         (left == 0).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_table_that_is_held_lets_nobody_wait_for_another_table_of_the_upgrade() {
+    let env = Env::new().await;
+    let two = "create table a (id int primary key);\ncreate table b (id int primary key);";
+    let first = Folder::new(&env.dir, "shop", "1.0").migration("two", two);
+    let made = shop_without_rows(&env, first).await;
+    let second = Folder::new(&env.dir, "shop", "1.1")
+        .migration("two", two)
+        .migration("more", "alter table a add column more int;\nalter table b add column more int;");
+    env.add_blueprint(second.path()).await;
+    let mut holder = env.log_in(&made).await;
+    sqlx::raw_sql("begin; select from b").execute(&mut holder).await.unwrap();
+    upgrade(&env, &["--no-wait"]).await.assert_status(0);
+    let mut target = env.target().await;
+    let mut application = env.log_in(&made).await;
+    let mut longest = Duration::ZERO;
+    let (begin, mut waits) = (Instant::now(), 0);
+    while begin.elapsed() < Duration::from_secs(4) {
+        let one = Instant::now();
+        sqlx::query("select from a").execute(&mut application).await.unwrap();
+        longest = longest.max(one.elapsed());
+        let waiting = "select count(*) from pg_locks l join pg_class c on c.oid = l.relation
+                       where c.relname = 'b' and not l.granted";
+        waits += sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut target).await.unwrap();
+    }
+    assert!(waits > 0, "the upgrade waited for the table that is held");
+    assert!(longest < Duration::from_millis(150), "a query of the other table waited {longest:?}");
+    sqlx::raw_sql("commit").execute(&mut holder).await.unwrap();
+    env.tenantry(&["upgrade", "watch"]).await.assert_status(0);
+    env.psql(&made, "select more from a, lateral (select b.more as also from b) b").await.assert_status(0);
+}
+
+async fn shop_without_rows(env: &Env, folder: Folder) -> tenantry_protocol::tenant::Credentials {
+    env.add_blueprint(folder.path()).await;
+    env.provision_of("acme", "shop").await.credentials
 }
 
 #[tokio::test]

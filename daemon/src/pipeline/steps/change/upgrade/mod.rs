@@ -120,7 +120,7 @@ async fn apply(run: &mut ChangeRun, Attempt { tracker, left }: Attempt<'_>) -> R
         let (inside, rest) = files.split_at(inside);
         counter.expect(&files);
         if !inside.is_empty() {
-            match transaction(run, inside, Before::Tenant { open: &open }, &mut counter).await {
+            match transaction(run, &versions, inside, Before::Tenant { open: &open }, &mut counter).await {
                 Ok(()) => {}
                 // What was open before is for the verification to tell, and not the version's fault.
                 Err(StepError::Opens(found)) if open.is_empty() => {

@@ -39,7 +39,7 @@ pub(super) async fn apply(
     } else {
         let files = versions.pending(run.id, &history, &[])?;
         counter.expect(&files);
-        transaction(run, &files, Before::Pool(&PoolChange { before, to }), counter).await?;
+        transaction(run, versions, &files, Before::Pool(&PoolChange { before, to }), counter).await?;
     }
     // Tenants may have joined before the transaction held the pool.
     run.members = pool_upgrade::members(&run.target, &pool).await?;

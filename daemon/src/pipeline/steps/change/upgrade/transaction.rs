@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 use tenantry_protocol::isolation::Depth;
 use tenantry_protocol::name::PlacementName;
 
+use super::Versions;
 use crate::fault;
 use crate::isolation;
 use crate::model::blueprint::Migration;
@@ -41,6 +42,7 @@ pub(super) struct PoolChange {
 /// it takes more of the server's locks than there are for it.
 pub(super) async fn transaction(
     run: &mut ChangeRun,
+    versions: &Versions,
     files: &[&Migration],
     before: Before<'_>,
     counter: &mut Counter<'_>,
@@ -49,6 +51,10 @@ pub(super) async fn transaction(
     let mut warden = run.warden.take();
     let watched = Watched::default();
     let work = async {
+        if let Some(first) = files.first() {
+            watched.now(&first.path);
+            lock_tables(run, versions, files).await?;
+        }
         for file in files {
             watched.now(&file.path);
             fault::around("upgrade.file", one_file(run, file, counter.tracker)).await?;
@@ -121,6 +127,17 @@ impl Watched {
         let blocker = self.blocker.lock().unwrap_or_else(PoisonError::into_inner).take();
         StepError::LockedOut { file: self.file(), blocker }
     }
+}
+
+/// Takes the locks that the rehearsal of these files saw, if there was one.
+async fn lock_tables(
+    run: &mut ChangeRun,
+    versions: &Versions,
+    files: &[&Migration],
+) -> Result<(), StepError> {
+    let Some(rehearsed) = run.target.rehearsed().find(&versions.from, &versions.to) else { return Ok(()) };
+    let manifest = rehearsed.manifest(files.iter().map(|file| file.path.as_str()));
+    Ok(run.open_build()?.lock_tables(&manifest).await?)
 }
 
 async fn one_file(run: &mut ChangeRun, file: &Migration, tracker: &Tracker) -> Result<(), StepError> {
