@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use tenantry_protocol::blueprint::Tenancy;
 
-use super::blueprint::{Blueprint, Checksum, Migration, first_word, is_versioned};
+use super::blueprint::{Blueprint, Checksum, Migration, Statement, first_word, is_versioned};
 
 /// Why a placement cannot be brought to a version. Each names the file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,10 +26,15 @@ pub enum Obstacle {
     )]
     Locks { file: String },
     #[error(
-        "{file} changes data ({statement} …), which in shared tables would reach the pool's own rows alone and those of no tenant: let \
-         the application fill the column, or a job that runs as each tenant"
+        "{file} defines things and changes rows ({statement} …), and in shared tables each is done as somebody else: put what changes rows \
+         into a file of its own, which runs once as each tenant"
     )]
-    Data { file: String, statement: String },
+    Mixed { file: String, statement: String },
+    #[error(
+        "{file} runs {statement} …, which in shared tables would reach the pool's own rows alone and those of no tenant: write it as \
+         INSERT, UPDATE, DELETE or MERGE in a file of its own, which runs once as each tenant, or leave it to the application"
+    )]
+    Rowless { file: String, statement: String },
 }
 
 /// The newest run of a file, in a placement's history.
@@ -96,7 +101,7 @@ pub fn pending<'b>(
         })
     }));
     if blueprint.tenancy == Tenancy::Shared
-        && let Some(obstacle) = pending.iter().find_map(|file| data_in(file))
+        && let Some(obstacle) = pending.iter().find_map(|file| obstacle_of_shared(file))
     {
         return Err(vec![obstacle]);
     }
@@ -106,14 +111,21 @@ pub fn pending<'b>(
     }
 }
 
-/// The first statement of the file that does more than define something.
-fn data_in(file: &Migration) -> Option<Obstacle> {
+/// Why the file cannot run on tables that tenants share: it neither only defines things nor only changes rows.
+fn obstacle_of_shared(file: &Migration) -> Option<Obstacle> {
     const DEFINITIONS: [&str; 5] = ["create", "alter", "drop", "comment", "reindex"];
-    file.statements.iter().find_map(|one| {
-        let word = first_word(&one.text).to_lowercase();
-        let is_definition = DEFINITIONS.contains(&word.as_str());
-        (!is_definition).then(|| Obstacle::Data { file: file.path.clone(), statement: word })
-    })
+    if file.is_data() {
+        return None;
+    }
+    let word = |one: &Statement| first_word(&one.text).to_lowercase();
+    let is_definition = |one: &Statement| DEFINITIONS.contains(&word(one).as_str());
+    let path = || file.path.clone();
+    let rowless = file.statements.iter().find(|one| !is_definition(one) && !one.changes_rows());
+    if let Some(one) = rowless {
+        return Some(Obstacle::Rowless { file: path(), statement: word(one) });
+    }
+    let changing = file.statements.iter().find(|one| one.changes_rows())?;
+    Some(Obstacle::Mixed { file: path(), statement: word(changing) })
 }
 
 /// Why these files cannot run on a placement that is in use.
@@ -221,6 +233,43 @@ mod tests {
             pending_of(&inserted, &old, &history(&old)).unwrap_err(),
             [Obstacle::Inserted { file: file(SECOND.0), applied: file(THIRD.0) }]
         );
+    }
+
+    #[test]
+    fn a_file_of_shared_tables_defines_things_or_changes_rows_and_not_both() {
+        let shared = |version: &str, files: &[(&str, &str)]| Blueprint {
+            tenancy: Tenancy::Shared,
+            ..blueprint(version, files)
+        };
+        let old = shared("1.0", &[FIRST]);
+        let next = |sql: &str| {
+            let new = shared("1.1", &[FIRST, ("V2__b.sql", sql)]);
+            pending_of(&new, &old, &history(&old)).map_err(|mut found| found.remove(0))
+        };
+        let file = || "V2__b.sql".to_owned();
+        for sql in [
+            "alter table a add column b int; create index on a (b); comment on table a is 'x';",
+            "-- All of them.\nUPDATE a set b = 1; insert into a values (1); delete from a; merge into a using a o on true when matched then do nothing;",
+            "with c as (select 1 as b) insert into a select b from c;",
+        ] {
+            assert_eq!(next(sql).unwrap(), [file()], "{sql}");
+        }
+        let mixed = "alter table a add column b int; update a set b = 1;";
+        assert_eq!(
+            next(mixed).unwrap_err(),
+            Obstacle::Mixed { file: file(), statement: "update".to_owned() }
+        );
+        for (sql, word) in [
+            ("do $$ begin update a set b = 1; end $$;", "do"),
+            ("update a set b = 1; select setval('s', 1);", "select"),
+            ("truncate a;", "truncate"),
+        ] {
+            assert_eq!(
+                next(sql).unwrap_err(),
+                Obstacle::Rowless { file: file(), statement: word.to_owned() },
+                "{sql}"
+            );
+        }
     }
 
     #[test]

@@ -17,6 +17,9 @@ pub(super) enum StepError {
     /// A statement of a migration or seed file was refused. Lines and statements count from 1.
     #[error("{}", server.message)]
     Migration { file: String, line: Option<u32>, statement: Option<u32>, server: Box<ServerError> },
+    /// A file that runs as each tenant of shared tables failed as this one.
+    #[error("as {tenant}: {error}")]
+    OfTenant { tenant: String, error: Box<StepError> },
     /// A file tried to reach beyond its bounds, or left an object that would have.
     #[error("{problem}")]
     Unsafe { file: String, problem: String },
@@ -141,6 +144,7 @@ impl StepError {
     pub(super) fn outlook(&self) -> Outlook {
         match self {
             error if error.is_passing() => Outlook::Passing,
+            Self::OfTenant { error, .. } => error.outlook(),
             Self::Database(error) if error.is_locked_out() => Outlook::Passing,
             Self::Database(error) if error.is_for_good() => Outlook::ForGood,
             Self::OutOfOrder { .. } | Self::Obstacles(_) | Self::Partly { .. } => Outlook::ForGood,
@@ -154,6 +158,7 @@ impl StepError {
             Self::Database(error) => error.is_passing(),
             // Two builds conflicted; the file is not at fault.
             Self::Migration { server, .. } => server.is_any(&["40001", "40P01", "55P03"]),
+            Self::OfTenant { error, .. } => error.is_passing(),
             Self::Locks { crossed, .. } => crossed.is_passing(),
             Self::LockedOut { .. } | Self::InTheWay { .. } | Self::HeldUp { .. } => true,
             _ => false,
@@ -169,8 +174,14 @@ impl StepError {
     }
 
     /// The server is unreachable, or this daemon's lease on the control database has lapsed.
-    pub(super) const fn is_unreachable(&self) -> bool {
-        matches!(self, Self::Database(postgres::Error::Unreachable { .. } | postgres::Error::LeaseLapsed))
+    pub(super) fn is_unreachable(&self) -> bool {
+        match self {
+            Self::Database(error) => {
+                matches!(error, postgres::Error::Unreachable { .. } | postgres::Error::LeaseLapsed)
+            }
+            Self::OfTenant { error, .. } => error.is_unreachable(),
+            _ => false,
+        }
     }
 
     /// The operator's account of it.
@@ -182,6 +193,7 @@ impl StepError {
             | Self::BatchRefused { file, line, statement, server, .. } => {
                 refused(base, (file, *line, *statement), server, again)
             }
+            Self::OfTenant { tenant, error } => failure_of_tenant(tenant, error.failure(step)),
             Self::Unsafe { file, .. } => {
                 let hint =
                     "a migration may do only what the tenant's owner role may do, inside the one transaction";
@@ -189,7 +201,7 @@ impl StepError {
             }
             Self::Locks { file, crossed } => crossed.failure(file, base),
             Self::Uncovered(_) => Failure {
-                hint: Some("fix the blueprint, raise its version, add it, and provision again".into()),
+                hint: Some(format!("fix the blueprint, raise its version, add it, and {again} again")),
                 ..base
             },
             Self::OutOfTime { file, line, .. } => Failure {
@@ -294,6 +306,12 @@ fn refused(
         .unwrap_or_else(|| format!("fix {file}, raise the blueprint's version, add it, and {again} again"));
     let (file, sqlstate) = (Some(file.to_owned()), Some(server.sqlstate.clone()));
     Failure { file, line, statement, sqlstate, hint: Some(hint), ..base }
+}
+
+/// The account of a file's failure, with the tenant as whom the file ran.
+fn failure_of_tenant(tenant: &str, of_file: Failure) -> Failure {
+    let message = brief::cut(&format!("as {tenant}: {}", of_file.message), LONGEST_ACCOUNT);
+    Failure { message, ..of_file }
 }
 
 /// What to do if the server had no room.

@@ -40,6 +40,21 @@ end
 $tenantry$;
 ";
 
+/// Comes before a file that changes rows while a pool is built: what it inserts is the canary's, for whom the pool's owner stands.
+pub const GIVE_TENANT: &str = "\
+do $tenantry$
+declare
+    one record;
+begin
+    for one in select c.oid::regclass::text as name from pg_class c
+               join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id' and a.atttypid = 'uuid'::regtype
+               where c.relnamespace = '{placement}'::regnamespace and c.relkind in ('r', 'p') and not a.atthasdef loop
+        execute format('alter table only %s alter column tenant_id set default tenantry_ext.tenantry_tenant()', one.name);
+    end loop;
+end
+$tenantry$;
+";
+
 /// Like [`COVER`], for the tables that are not covered yet: the others are in use, and would be locked.
 pub const COVER_NEW: &str = "\
 do $tenantry$
@@ -167,6 +182,32 @@ pub const HAND: &str = "create schema {placement} authorization {placement};\n";
 pub const SHARED_SEAL: &str = "\
 drop schema if exists {placement} cascade;
 revoke {placement} from {provisioner};
+";
+
+/// How long the statements of a tenant wait for a lock. The end of those of the tenant before has reset it.
+pub const WAIT: &str = "set local lock_timeout = {lock_timeout_ms};\n";
+
+/// Runs statements as the tenant, and counts the rows that they change. It comes behind [`HAND`], and [`SHARED_SEAL`] ends it.
+pub const CHANGE: &str = "\
+set local role {placement};
+create function {placement}.{placement}_run(statements text[]) returns bigint language plpgsql security definer
+    set search_path = {pool}, tenantry_ext, pg_temp as
+$tenantry$
+declare
+    statement text;
+    rows bigint;
+    total bigint := 0;
+begin
+    foreach statement in array statements loop
+        execute statement;
+        get diagnostics rows = row_count;
+        total := total + rows;
+    end loop;
+    set constraints all immediate;
+    return total;
+end
+$tenantry$;
+reset role;
 ";
 
 /// Counts the tenant's rows as the tenant.

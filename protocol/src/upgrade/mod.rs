@@ -83,6 +83,20 @@ pub struct UpgradeSource {
     pub tenants: u64,
     /// The files that run, in their order.
     pub files: Vec<String>,
+    /// Those of the files that run once as each tenant, since they change rows of shared tables.
+    #[serde(default)]
+    pub per_tenant: Vec<String>,
+}
+
+impl UpgradeSource {
+    /// The files as they are shown, each with how it runs if that is not once.
+    pub fn shown_files(&self) -> Vec<String> {
+        let shown = |file: &String| match self.per_tenant.contains(file) {
+            true => format!("{file} (once per tenant)"),
+            false => file.clone(),
+        };
+        self.files.iter().map(shown).collect()
+    }
 }
 
 /// An upgrade as it is now.

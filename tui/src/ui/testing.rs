@@ -252,7 +252,12 @@ pub(crate) fn upgrade_plan(findings: Vec<Finding>) -> UpgradePlan {
         hash: "7f3a".repeat(16),
         blueprint: BlueprintName::parse("projects").unwrap(),
         version: BlueprintVersion::new(1, 1),
-        from: vec![UpgradeSource { version: BlueprintVersion::new(1, 0), tenants: 24, files }],
+        from: vec![UpgradeSource {
+            version: BlueprintVersion::new(1, 0),
+            tenants: 24,
+            files,
+            per_tenant: Vec::new(),
+        }],
         tenants: 24,
         waves: vec![1, 8, 8, 7],
         width: 4,

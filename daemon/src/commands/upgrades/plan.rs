@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
+use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::name::{BlueprintName, BlueprintVersion, Slug, TargetName};
 use tenantry_protocol::plan::{Finding, Severity};
@@ -13,7 +14,7 @@ use tenantry_protocol::upgrade::{UpgradePlan, UpgradeRequest, UpgradeSource};
 
 use crate::commands::tenants::upgrade::contract;
 use crate::commands::{App, Caller, errors};
-use crate::model::blueprint::{Blueprint, live_findings};
+use crate::model::blueprint::{Blueprint, Migration, live_findings};
 use crate::model::upgrade::{self, FileRun};
 use crate::postgres::control::upgrade_units;
 use crate::postgres::control::upgrades::{Pace, Selection};
@@ -60,7 +61,12 @@ pub(super) async fn look(app: &App, request: &UpgradeRequest) -> Result<PlannedU
         if !files.is_empty() {
             findings.extend(live_findings(&earlier, &to));
         }
-        from.push(UpgradeSource { version, tenants, files });
+        from.push(UpgradeSource {
+            version,
+            tenants,
+            files: files.iter().map(|file| file.path.clone()).collect(),
+            per_tenant: per_tenant(&to, &files),
+        });
     }
     if let Some(obstacle) = contract(app, &name, None, &to).await? {
         findings.push(Finding::new(Severity::Error, "contract", obstacle.to_string()));
@@ -87,7 +93,11 @@ pub(super) async fn look(app: &App, request: &UpgradeRequest) -> Result<PlannedU
 }
 
 /// The files that a tenant of the earlier version lacks; what stands in the way becomes a finding.
-fn files_between(earlier: &Blueprint, to: &Blueprint, findings: &mut Vec<Finding>) -> Vec<String> {
+fn files_between<'b>(
+    earlier: &Blueprint,
+    to: &'b Blueprint,
+    findings: &mut Vec<Finding>,
+) -> Vec<&'b Migration> {
     if earlier.tenancy != to.tenancy {
         let message = format!(
             "version {} keeps tenants apart by {}, and {} by {}: provision new tenants of it, and move the data",
@@ -108,7 +118,7 @@ fn files_between(earlier: &Blueprint, to: &Blueprint, findings: &mut Vec<Finding
     let history: Vec<FileRun<'_>> =
         history.iter().map(|(file, checksum)| FileRun { file, checksum, is_ours: false }).collect();
     match upgrade::pending(to, earlier, &history, None) {
-        Ok(files) => files.into_iter().map(|file| file.path.clone()).collect(),
+        Ok(files) => files,
         Err(obstacles) => {
             let found = obstacles.into_iter().map(|obstacle| {
                 Finding::new(Severity::Error, "history", format!("since {}: {obstacle}", earlier.version))
@@ -117,6 +127,12 @@ fn files_between(earlier: &Blueprint, to: &Blueprint, findings: &mut Vec<Finding
             Vec::new()
         }
     }
+}
+
+/// The files that run once as each tenant.
+fn per_tenant(to: &Blueprint, files: &[&Migration]) -> Vec<String> {
+    let of_tenants = files.iter().filter(|file| to.tenancy == Tenancy::Shared && file.is_data());
+    of_tenants.map(|file| file.path.clone()).collect()
 }
 
 /// The number of tenants in each wave.

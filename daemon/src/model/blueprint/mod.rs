@@ -182,6 +182,11 @@ impl Migration {
         matches!(self.bounds, Bounds::Outside { .. })
     }
 
+    /// Whether it changes rows and defines nothing. In shared tables such a file runs as each tenant.
+    pub fn is_data(&self) -> bool {
+        !self.statements.is_empty() && self.statements.iter().all(Statement::changes_rows)
+    }
+
     /// The file, and the file beside it that says how it runs.
     fn source_files(&self) -> impl Iterator<Item = SourceFile> {
         let file = SourceFile { path: self.path.clone(), content: self.content.to_string() };

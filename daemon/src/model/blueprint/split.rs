@@ -42,6 +42,13 @@ impl Statement {
         let offset = self.text.char_indices().nth(before).map_or(self.text.len(), |(offset, _)| offset);
         self.line + newlines(&self.text.as_bytes()[..offset])
     }
+
+    /// Whether it changes rows, as far as its first word tells. A query WITH is not known from a change, and does no harm either.
+    pub fn changes_rows(&self) -> bool {
+        const CHANGES: [&str; 5] = ["insert", "update", "delete", "merge", "with"];
+        let word = first_word(&self.text);
+        CHANGES.iter().any(|change| change.eq_ignore_ascii_case(word))
+    }
 }
 
 /// The first word of a statement, behind its comments; empty if it begins with something else.

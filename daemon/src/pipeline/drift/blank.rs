@@ -97,6 +97,9 @@ impl Blank<'_> {
         }
         build.create_schema().await?;
         for file in &blueprint.migrations {
+            if is_shared && file.is_data() {
+                build.give_tenant().await?;
+            }
             self.file(build, file).await?;
         }
         if is_shared {

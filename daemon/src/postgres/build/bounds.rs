@@ -1,6 +1,8 @@
 //! What the files of a build must not leave behind: work that COMMIT would do as the provisioner, and
 //! writes to objects of other owners.
 
+use tenantry_protocol::name::PlacementName;
+
 use super::file_error::FileError;
 use super::runner::Build;
 use crate::postgres::error::{Error, Result, doing};
@@ -53,7 +55,11 @@ impl Build {
 
     /// The same for the tables of a pool, which are in use by others: the pool's owner checks them, and nobody is locked out.
     pub(super) async fn check_pool_at_rest(&mut self) -> Result<(), FileError> {
-        let Some(pool) = &self.pool else { return Ok(()) };
+        let Some(pool) = self.pool.clone() else { return Ok(()) };
+        self.check_at_rest(&pool).await
+    }
+
+    pub(super) async fn check_at_rest(&mut self, pool: &PlacementName) -> Result<(), FileError> {
         let sql = render(pool_ddl::SETTLE, &[("pool", Value::Placement(pool))]);
         let Err(error) = self.execute(sql, "look for pending triggers").await else { return Ok(()) };
         Err(match error.server() {

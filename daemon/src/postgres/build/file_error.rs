@@ -16,7 +16,12 @@ pub enum FileError {
     Database(#[from] Error),
 }
 
-pub(super) fn prefix(number: usize) -> String {
+/// The statements as they are sent. The server repeats the number when it reports an error, and so identifies the statement.
+pub(super) fn numbered(statements: &[String]) -> Vec<String> {
+    statements.iter().enumerate().map(|(number, text)| format!("{}{text}", prefix(number))).collect()
+}
+
+fn prefix(number: usize) -> String {
     format!("/*{number}*/")
 }
 

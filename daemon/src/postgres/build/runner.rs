@@ -10,7 +10,7 @@ use sqlx::{PgConnection, Row as _};
 use tenantry_protocol::id::OperationId;
 use tenantry_protocol::name::PlacementName;
 
-use super::file_error::{FileError, file_error, prefix};
+use super::file_error::{FileError, file_error, numbered};
 use super::outside_journal;
 use crate::postgres::connections::execute::execute;
 use crate::postgres::error::{Error, Result, doing, doing_for_a_tenant};
@@ -36,7 +36,7 @@ pub struct Build {
     pub(in crate::postgres) pool: Option<PlacementName>,
     pub(in crate::postgres) deferral: Deferral,
     /// The transaction's id. It reveals a file that ends the transaction.
-    xid: String,
+    pub(super) xid: String,
     /// The server process of this connection.
     pub(in crate::postgres) backend: i32,
     /// The build or the upgrade whose files these are, in the history.
@@ -211,14 +211,7 @@ impl Build {
             let sql = render(tenant_ddl::DEFER, &[("home", Value::Placement(home))]);
             self.execute(sql, "defer what is declared so").await?;
         }
-        // The server repeats the number when it reports an error, and so identifies the statement.
-        let numbered: Vec<String> = file
-            .statements
-            .iter()
-            .enumerate()
-            .map(|(number, text)| format!("{}{text}", prefix(number)))
-            .collect();
-        self.call_runner(&numbered, "apply the migration").await.map_err(file_error)?;
+        self.call_runner(&numbered(file.statements), "apply the migration").await.map_err(file_error)?;
         let duration = begin.elapsed();
         self.close_file(HistoryRow {
             rank: self.rank,
@@ -335,9 +328,7 @@ impl Build {
 
     /// Cleans up after a file: nothing is left for COMMIT, and the session is the provisioner's again.
     async fn close_file(&mut self, row: HistoryRow<'_>) -> Result<(), FileError> {
-        // A cursor WITH HOLD runs its query at COMMIT, as the provisioner. Settings would outlive the file, and notifications
-        // would arrive in this session.
-        self.execute("close all; reset all; unlisten *;".to_owned(), "clean up after the migration").await?;
+        self.clean_up().await?;
         let closed = marker::close_file(
             &mut self.connection,
             &self.provisioner,
@@ -367,6 +358,12 @@ impl Build {
             }
         };
         Err(FileError::Unsafe(problem.to_owned()))
+    }
+
+    /// A cursor WITH HOLD runs its query at COMMIT, as the provisioner. Settings would outlive the file, and notifications would
+    /// arrive in this session.
+    pub(super) async fn clean_up(&mut self) -> Result<()> {
+        self.execute("close all; reset all; unlisten *;".to_owned(), "clean up after the migration").await
     }
 
     pub(super) async fn execute(&mut self, sql: String, what: &'static str) -> Result<()> {

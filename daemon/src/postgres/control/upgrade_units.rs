@@ -316,6 +316,15 @@ pub async fn known_placements(pool: &PgPool, placements: &[PlacementName]) -> Re
     Ok(usize::try_from(known).unwrap_or_default())
 }
 
+/// The slug of the tenant of this registry that has the placement.
+pub async fn slug_of(pool: &PgPool, placement: &PlacementName) -> Result<Option<String>> {
+    sqlx::query_scalar("select slug from control.tenant where placement = $1")
+        .bind(placement.as_str())
+        .fetch_optional(pool)
+        .await
+        .map_err(doing("look for the tenant of a placement"))
+}
+
 /// A living tenant, the version that it has, and since when.
 pub type VersionHeld = (String, BlueprintVersion, OffsetDateTime);
 

@@ -17,6 +17,8 @@ const ALLOWED: &[(&str, &str, &str)] = &[
     ("postgres/removal/preview.rs", "{placement}.tenantry_count", ANEW),
     ("postgres/pool_ddl.rs", "{placement}.tenantry_count", ANEW),
     ("postgres/tenancy/shared/tenant_rows.rs", "{placement}.tenantry_count", ANEW),
+    ("postgres/pool_ddl.rs", "{placement}.{placement}_run", ANEW),
+    ("postgres/build/as_tenant.rs", "{placement}.{placement}_run", ANEW),
     ("postgres/pool_ddl.rs", "{pool}.", "within that function, which runs as the tenant"),
     ("postgres/pool_ddl.rs", "{placement}.tenantry_at_rest", "dropped, where an earlier release made it"),
     ("postgres/pool_ddl.rs", "{placement}.tenantry_picture", "dropped, where an earlier release made it"),

@@ -8,6 +8,7 @@ mod projects;
 mod refused;
 mod rehearsal;
 mod shared;
+mod shared_rows;
 
 use std::time::{Duration, Instant};
 

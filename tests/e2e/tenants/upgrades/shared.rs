@@ -79,7 +79,12 @@ async fn what_reaches_other_rows_or_locks_everybody_out_is_refused_and_nothing_i
     let env = Env::new().await;
     let [acme, _] = two(&env).await;
     for (version, sql, says) in [
-        ("1.1", "update items set name = 'x';", "changes data"),
+        (
+            "1.1",
+            "alter table items add column price int; update items set price = 1;",
+            "into a file of its own",
+        ),
+        ("1.7", "do $$ begin update items set name = 'x'; end $$;", "reach the pool's own rows alone"),
         ("1.2", "alter table items alter column id type bigint;", "written anew"),
         ("1.3", "create table open (id int primary key);", "tenant_id"),
         ("1.4", "create policy more on items using (true);", "policy"),

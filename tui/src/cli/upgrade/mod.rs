@@ -254,7 +254,7 @@ fn print_plan(context: &Context, plan: &UpgradePlan) -> Result<(), CliError> {
             format::counted(plan.tenants, "tenant")
         )];
         for source in &plan.from {
-            let files = match source.files.as_slice() {
+            let files = match source.shown_files().as_slice() {
                 [] => "no file".to_owned(),
                 files => files.join(", "),
             };

@@ -76,7 +76,7 @@ impl UpgradePlanScreen {
         for source in &plan.from {
             let tenants = format::counted(source.tenants, "tenant");
             say(Tone::Plain, &format!("from {} ({tenants}):", source.version));
-            source.files.iter().for_each(|file| say(Tone::Plain, &format!("· {file}")));
+            source.shown_files().iter().for_each(|file| say(Tone::Plain, &format!("· {file}")));
         }
         let waves: Vec<String> = plan.waves.iter().map(|tenants| format::count(*tenants)).collect();
         let waves = if waves.is_empty() { "none".to_owned() } else { waves.join(", ") };

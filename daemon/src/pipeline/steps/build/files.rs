@@ -18,6 +18,9 @@ pub(super) async fn apply(
 ) -> Result<(), StepError> {
     tracker.counted(step, 0, files.len());
     for (number, file) in files.iter().enumerate() {
+        if step == Step::Pool && file.is_data() {
+            run.open_build()?.give_tenant().await?;
+        }
         let duration = apply_one(run, file).await?;
         tracker.counted(step, number + 1, files.len());
         tracker.log(applied(file, duration));

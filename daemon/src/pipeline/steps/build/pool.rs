@@ -36,7 +36,10 @@ impl BuildStep for Pool {
         let before = [ours(pool_ddl::POOL_ROLES), ours(tenant_ddl::SCHEMA)];
         let behind = [ours(pool_ddl::POOL_FUNCTIONS), ours(tenant_ddl::SEAL), ours("commit;\n")];
         let covered = std::iter::once(ours(pool_ddl::COVER)).chain(plan_sql::files(&of.blueprint.seed));
-        let files = plan_sql::files(of.blueprint.inside());
+        let files = of.blueprint.inside().iter().flat_map(|file| {
+            let tenant = file.is_data().then(|| ours(pool_ddl::GIVE_TENANT));
+            tenant.into_iter().chain([plan_sql::file(file)])
+        });
         before.into_iter().chain(files).chain(covered).chain(behind).collect()
     }
 

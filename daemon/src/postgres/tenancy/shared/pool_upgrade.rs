@@ -1,8 +1,9 @@
 //! A pool that is brought to a later version of its blueprint in place, while its tenants use it.
 //!
 //! Invariants: everything is one transaction, which holds the pool's row: no tenant joins meanwhile, and one that comes later finds
-//! the new version. Files run as the pool's owner, under row-level security, and only define things. No table that was there is
-//! written anew: that would lock out all tenants for its length, and would run expressions of the blueprint over their rows.
+//! the new version. Files run as the pool's owner, under row-level security, and only define things; those that change rows run as
+//! each tenant. No table that was there is written anew: that would lock out all tenants for its length, and would run expressions
+//! of the blueprint over their rows.
 
 use sqlx::PgConnection;
 use tenantry_protocol::id::OperationId;
@@ -52,6 +53,10 @@ pub async fn members(target: &Target, pool: &PlacementName) -> Result<Vec<Placem
     .fetch_all(&mut *connection)
     .await
     .map_err(doing("look for the pool's tenants"))?;
+    parse(&names)
+}
+
+fn parse(names: &[String]) -> Result<Vec<PlacementName>> {
     let corrupt = |error| Error::Corrupt { what: "the name of a pool's tenant", why: format!("{error}") };
     names.iter().map(|name| PlacementName::parse(name).map_err(corrupt)).collect()
 }
@@ -70,18 +75,43 @@ impl Build {
         .await
         .map_err(doing("hold the pool"))?;
         let files = files(&mut self.connection, &self.placement).await?;
-        let open = render(pool_ddl::OPEN_POOL, &[("placement", Value::Placement(&self.placement))]);
-        execute(&mut self.connection, open, "open the pool to its files").await?;
+        self.open_to_files().await?;
         Ok(PoolBefore { is_current, files })
     }
 
-    /// Covers the tables that are new, checks the whole pool against its rules, and notes its version. Returns the rules that it
-    /// breaks; if there are any, the transaction must not be committed.
-    pub async fn close_pool(&mut self, before: &PoolBefore, to: &Identity) -> Result<Vec<String>> {
+    /// Lets what the next files create belong to all tenants.
+    pub async fn open_to_files(&mut self) -> Result<()> {
+        let open = render(pool_ddl::OPEN_POOL, &[("placement", Value::Placement(&self.placement))]);
+        execute(&mut self.connection, open, "open the pool to its files").await
+    }
+
+    /// Covers the tables that are new, and checks the whole pool against its rules. Returns the rules that it breaks; if there are
+    /// any, nothing may run as a tenant, and the transaction must not be committed.
+    pub async fn cover_new(&mut self) -> Result<Vec<String>> {
         let sql = [pool_ddl::COVER_NEW, pool_ddl::CLOSE_POOL].concat();
         let sql = render(&sql, &[("placement", Value::Placement(&self.placement))]);
         execute(&mut self.connection, sql, "cover the pool's new tables").await?;
-        let broken = pool_rules::broken(&mut self.connection, &self.placement, Stage::Finished).await?;
+        pool_rules::broken(&mut self.connection, &self.placement, Stage::Finished).await
+    }
+
+    /// The tenants whose rows are in the pool, without the canary. Until the transaction ends none of them leaves, and none can join
+    /// while the pool is held.
+    pub async fn tenants(&mut self) -> Result<Vec<PlacementName>> {
+        let names: Vec<String> = sqlx::query_scalar(
+            "select placement from tenantry.pool_member where pool = $1 and role = placement and placement <> pool order by 1
+             for key share",
+        )
+        .persistent(false)
+        .bind(self.placement.as_str())
+        .fetch_all(&mut *self.connection)
+        .await
+        .map_err(doing("hold the pool's tenants"))?;
+        parse(&names)
+    }
+
+    /// Does what [`cover_new`](Self::cover_new) does, and notes the pool's version.
+    pub async fn close_pool(&mut self, before: &PoolBefore, to: &Identity) -> Result<Vec<String>> {
+        let broken = self.cover_new().await?;
         let rewritten = self.rewritten(before).await?;
         if !rewritten.is_empty() {
             return Err(Error::Refused(rewritten.join("; ")));

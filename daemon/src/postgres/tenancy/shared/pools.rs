@@ -315,6 +315,12 @@ impl Build {
         execute(&mut self.connection, sql, "create the pool's roles").await
     }
 
+    /// Lets what the next file inserts be the canary's, for whom the owner stands.
+    pub async fn give_tenant(&mut self) -> Result<()> {
+        let sql = render(pool_ddl::GIVE_TENANT, &[("placement", Value::Placement(&self.placement))]);
+        execute(&mut self.connection, sql, "let new rows be the canary's").await
+    }
+
     /// Puts row-level security on every table of the pool. Returns the rules that the pool breaks; if there
     /// are any, nothing is covered.
     pub async fn cover(&mut self) -> Result<Vec<String>> {

@@ -9,6 +9,7 @@
 //!
 //! Undone by the server, until something is committed. After that there is no way back, and the undo says so.
 
+mod data;
 mod shared;
 mod transaction;
 

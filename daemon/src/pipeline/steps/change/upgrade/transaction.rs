@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use tenantry_protocol::isolation::Depth;
 use tenantry_protocol::name::PlacementName;
 
-use super::Versions;
+use super::{Versions, data};
 use crate::fault;
 use crate::isolation;
 use crate::model::blueprint::Migration;
@@ -57,7 +57,7 @@ pub(super) async fn transaction(
         }
         for file in files {
             watched.now(&file.path);
-            fault::around("upgrade.file", one_file(run, file, counter.tracker)).await?;
+            fault::around("upgrade.file", one_file(run, file, before, counter.tracker)).await?;
             counter.count();
         }
         if let Some(last) = files.last() {
@@ -116,12 +116,7 @@ impl Watched {
 
     /// Names the session that held the lock.
     fn explain(&self, error: StepError) -> StepError {
-        let is_locked = match &error {
-            StepError::Migration { server, .. } => server.is(LOCK_NOT_AVAILABLE),
-            StepError::Database(error) => error.server().is_some_and(|server| server.is(LOCK_NOT_AVAILABLE)),
-            _ => false,
-        };
-        if !is_locked {
+        if !is_locked_out(&error) {
             return error;
         }
         let blocker = self.blocker.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -140,7 +135,24 @@ async fn lock_tables(
     Ok(run.open_build()?.lock_tables(&manifest).await?)
 }
 
-async fn one_file(run: &mut ChangeRun, file: &Migration, tracker: &Tracker) -> Result<(), StepError> {
+fn is_locked_out(error: &StepError) -> bool {
+    match error {
+        StepError::Migration { server, .. } => server.is(LOCK_NOT_AVAILABLE),
+        StepError::Database(error) => error.server().is_some_and(|server| server.is(LOCK_NOT_AVAILABLE)),
+        StepError::OfTenant { error, .. } => is_locked_out(error),
+        _ => false,
+    }
+}
+
+async fn one_file(
+    run: &mut ChangeRun,
+    file: &Migration,
+    before: Before<'_>,
+    tracker: &Tracker,
+) -> Result<(), StepError> {
+    if matches!(before, Before::Pool(_)) && file.is_data() {
+        return data::as_each_tenant(run, file, tracker).await;
+    }
     let statements: Vec<String> = file.statements.iter().map(|statement| statement.text.clone()).collect();
     let checksum = file.checksum.to_string();
     let applied = run
