@@ -83,10 +83,53 @@ const LEDGER: &[(&str, &str)] = &[
     ("seed/demo.sql", include_str!("../../../../migrations/blueprints/ledger/seed/demo.sql")),
 ];
 
+/// What 1.1 adds to 1.0, and has in its place.
+const LEDGER_1_1: &[(&str, &str)] = &[
+    ("blueprint.toml", include_str!("../../../../migrations/blueprints/ledger-1.1/blueprint.toml")),
+    (
+        "V7__statement_currency.sql",
+        include_str!("../../../../migrations/blueprints/ledger-1.1/V7__statement_currency.sql"),
+    ),
+    (
+        "V8__fill_statement_currency.sql",
+        include_str!("../../../../migrations/blueprints/ledger-1.1/V8__fill_statement_currency.sql"),
+    ),
+    ("V9__fee_waivers.sql", include_str!("../../../../migrations/blueprints/ledger-1.1/V9__fee_waivers.sql")),
+    (
+        "V10__copy_fee_waivers.sql",
+        include_str!("../../../../migrations/blueprints/ledger-1.1/V10__copy_fee_waivers.sql"),
+    ),
+    (
+        "V11__entries_index.sql",
+        include_str!("../../../../migrations/blueprints/ledger-1.1/V11__entries_index.sql"),
+    ),
+    ("R__balances.sql", include_str!("../../../../migrations/blueprints/ledger-1.1/R__balances.sql")),
+];
+
+/// What 2.0 adds to 1.1, and has in its place.
+const LEDGER_2_0: &[(&str, &str)] = &[
+    ("blueprint.toml", include_str!("../../../../migrations/blueprints/ledger-2.0/blueprint.toml")),
+    (
+        "V12__one_place_for_waivers.sql",
+        include_str!("../../../../migrations/blueprints/ledger-2.0/V12__one_place_for_waivers.sql"),
+    ),
+    (
+        "V13__statements_have_currencies.sql",
+        include_str!("../../../../migrations/blueprints/ledger-2.0/V13__statements_have_currencies.sql"),
+    ),
+    ("seed/demo.sql", include_str!("../../../../migrations/blueprints/ledger-2.0/seed/demo.sql")),
+];
+
 /// The files of each version of the built-in blueprints, the earlier version of a blueprint first.
 pub fn built_in() -> Vec<Vec<SourceFile>> {
-    let versions: [&[&[(&str, &str)]]; 4] =
-        [&[PROJECTS], &[PROJECTS, PROJECTS_1_1], &[PROJECTS, PROJECTS_1_1, PROJECTS_2_0], &[LEDGER]];
+    let versions: [&[&[(&str, &str)]]; 6] = [
+        &[PROJECTS],
+        &[PROJECTS, PROJECTS_1_1],
+        &[PROJECTS, PROJECTS_1_1, PROJECTS_2_0],
+        &[LEDGER],
+        &[LEDGER, LEDGER_1_1],
+        &[LEDGER, LEDGER_1_1, LEDGER_2_0],
+    ];
     versions.into_iter().map(source_files).collect()
 }
 

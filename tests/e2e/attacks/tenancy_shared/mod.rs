@@ -12,7 +12,7 @@ mod removal;
 mod uncovered;
 
 /// Every table of the blueprint `ledger`, with a column that can be changed.
-const TABLES: [(&str, &str); 12] = [
+const TABLES: [(&str, &str); 13] = [
     ("currencies", "name"),
     ("customers", "name"),
     ("customer_checks", "note"),
@@ -23,13 +23,14 @@ const TABLES: [(&str, &str); 12] = [
     ("closed_periods", "closed_by"),
     ("holds", "reason"),
     ("fee_schedules", "name"),
-    ("fees", "waived_reason"),
+    ("fees", "amount"),
+    ("fee_waivers", "reason"),
     ("statements", "issued_at"),
 ];
 const VIEWS: [&str; 5] =
     ["account_balances", "trial_balance", "statement_lines", "customer_positions", "fee_income"];
 /// Rows of the sample data.
-const SEEDED: i64 = 102;
+const SEEDED: i64 = 103;
 
 async fn seeded(env: &Env, slug: &str) -> Provisioned {
     let create = ["tenant", "create", slug, "--blueprint", "ledger", "--seed", "--json"];

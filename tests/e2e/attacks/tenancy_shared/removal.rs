@@ -50,7 +50,7 @@ async fn an_archive_has_the_rows_of_its_tenant_and_no_others() {
     let removed: Value = env.tenantry(&rollback).await.assert_status(0).json();
     env.assert_clean_slate(&one.tenant.placement).await;
     let archive = &removed["archive"];
-    assert_eq!((&archive["tables"], &archive["rows"]), (&12.into(), &SEEDED.into()), "{removed}");
+    assert_eq!((&archive["tables"], &archive["rows"]), (&13.into(), &SEEDED.into()), "{removed}");
     let database = format!("restored_{}", env.cluster.next_number());
     env.cluster.execute("postgres", format!("create database {database} template template0")).await;
     // The archive refers to objects that every daemon makes on its target.

@@ -1,6 +1,7 @@
 //! A tenant brought to a later version of its blueprint: what runs, what is refused, and who waits meanwhile.
 
 mod batched;
+mod ledger;
 mod live;
 pub(crate) mod many;
 mod partitions;

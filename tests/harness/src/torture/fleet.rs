@@ -101,7 +101,9 @@ impl Arena {
                     hands += 1;
                     None
                 }
-                (Some(standing), Some(socket)) if standing.state != "running" => {
+                (Some(standing), Some(socket))
+                    if !matches!(standing.state.as_str(), "rehearsing" | "running") =>
+                {
                     let hand = if standing.bad > 0 { Hand::Retry } else { Hand::Resume };
                     Some((socket, standing.id, hand))
                 }

@@ -29,21 +29,23 @@ fn projects_is_a_blueprint_of_some_size() {
     assert_eq!(parse(&projects.source_files()).blueprint, Some(projects));
 }
 
-/// The versions of `projects`, the earliest first.
-fn projects() -> [Blueprint; 3] {
-    [0, 1, 2].map(|at: usize| parse(&built_in()[at]).blueprint.unwrap())
+/// The three versions of a blueprint whose first one is at this place, the earliest first.
+fn versions(first: usize) -> [Blueprint; 3] {
+    [0, 1, 2].map(|at: usize| parse(&built_in()[first + at]).blueprint.unwrap())
+}
+
+/// The files that an upgrade from the one to the other is warned of.
+fn found(from: &Blueprint, to: &Blueprint) -> Vec<String> {
+    live_findings(from, to).into_iter().map(|one| format!("{} {}", one.file.unwrap(), one.code)).collect()
 }
 
 #[test]
 fn projects_expands_and_then_contracts() {
-    let [first, second, third] = projects();
+    let [first, second, third] = versions(0);
     let versions = [&first, &second, &third].map(|version| version.version.to_string());
     assert_eq!(versions, ["1.0", "1.1", "2.0"]);
     assert_eq!([first.contract, second.contract].map(|one| one.is_some()), [false, false]);
     assert_eq!(third.contract, Some(Contract { after: second.version, soak: Duration::ZERO }));
-    let found = |from: &Blueprint, to: &Blueprint| -> Vec<String> {
-        live_findings(from, to).into_iter().map(|one| format!("{} {}", one.file.unwrap(), one.code)).collect()
-    };
     // Labels are few; the file says so.
     assert_eq!(found(&first, &second), ["V10__label_slugs.sql live_unbatched"]);
     assert_eq!(found(&second, &third), [""; 0]);
@@ -59,15 +61,33 @@ fn ledger_is_for_tenants_that_share_its_tables() {
 }
 
 #[test]
+fn ledger_expands_and_then_contracts() {
+    let [first, second, third] = versions(3);
+    let numbers = [&first, &second, &third].map(|version| version.version.to_string());
+    assert_eq!(numbers, ["1.0", "1.1", "2.0"]);
+    assert_eq!([first.contract, second.contract].map(|one| one.is_some()), [false, false]);
+    assert_eq!(third.contract, Some(Contract { after: second.version, soak: Duration::ZERO }));
+    // Both files say so.
+    let costs = ["V11__entries_index.sql live_index", "V8__fill_statement_currency.sql live_unbatched"];
+    assert_eq!(found(&first, &second), costs);
+    assert_eq!(found(&second, &third), [""; 0]);
+    let data: Vec<&str> =
+        third.migrations.iter().filter(|file| file.is_data()).map(|file| file.path.as_str()).collect();
+    assert_eq!(data, ["V8__fill_statement_currency.sql", "V10__copy_fee_waivers.sql"]);
+}
+
+#[test]
 fn no_file_of_a_folder_is_left_out() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations/blueprints");
-    let folders: [&[&str]; 4] = [
+    let folders: [&[&str]; 6] = [
         &["projects"],
         &["projects", "projects-1.1"],
         &["projects", "projects-1.1", "projects-2.0"],
         &["ledger"],
+        &["ledger", "ledger-1.1"],
+        &["ledger", "ledger-1.1", "ledger-2.0"],
     ];
-    assert_eq!(std::fs::read_dir(&root).unwrap().count(), 4, "each folder is in the list");
+    assert_eq!(std::fs::read_dir(&root).unwrap().count(), 6, "each folder is in the list");
     for (files, folders) in built_in().into_iter().zip(folders) {
         let compiled: BTreeSet<String> = files.into_iter().map(|file| file.path).collect();
         let mut present = BTreeSet::new();
