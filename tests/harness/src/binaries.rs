@@ -59,6 +59,8 @@ fn build(what: &[&str], target: &Path) -> Result<(), ExitStatus> {
             command.env_remove(name);
         }
     }
+    // A run that measures its tests sets this, and it would make everything anew.
+    command.env_remove("RUSTC_BOOTSTRAP");
     let status = command
         .args(["build", "--quiet", "--workspace"])
         .args(are_optimised().then_some("--release"))

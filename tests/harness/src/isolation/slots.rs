@@ -82,9 +82,8 @@ impl Flood {
 pub async fn withstand(version: Version, idle: Duration) {
     let env = on_a_small_server(version).await;
     let mut flood = Flood::prepare(&env).await;
-    // The last build's connection may be due for replacement; another one replaces it before it closes.
     tokio::time::sleep(idle).await;
-    let before = kept(&env).await;
+    let before = kept(&env).await.len();
     let refused = flood.rise().await;
     assert_eq!(refused, "53300", "the server has no connection left; {} were taken", flood.sessions.len());
 
@@ -93,8 +92,9 @@ pub async fn withstand(version: Version, idle: Duration) {
     assert_eq!(status["health"]["targets"][0]["reachable"], true, "{status}");
     env.tenantry(&["audit", "list"]).await.assert_status(0);
     env.tenantry(&["tenant", "show", "acme"]).await.assert_status(0);
-    let held = daemons(&env).await;
-    assert!(before.iter().all(|pid| held.contains(pid)), "{before:?} were kept: {held:?}");
+    // The last build's connection may be due for replacement: another one replaces it before it closes.
+    let held = daemons(&env).await.len();
+    assert!(held >= before, "{before} connections were kept: {held}");
     let suspended = env.tenantry(&["tenant", "suspend", "acme", "--json"]).await.assert_status(0).json();
     assert_eq!(suspended["tenant"]["state"]["name"], "suspended", "{suspended}");
     let left = "select count(*) from pg_stat_activity where usename = $1";
