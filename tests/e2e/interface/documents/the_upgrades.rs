@@ -72,6 +72,10 @@ pub(super) async fn methods(checks: &mut Checks, env: &Env) {
         ("upgrade_resume", json!({})),
     ] {
         checks.method(env, method, request).await;
+        if method == "upgrade" {
+            // The calls that follow find it paused behind its pilot.
+            env.tenantry(&["upgrade", "watch"]).await.assert_status(6);
+        }
     }
     env.tenantry(&["upgrade", "watch"]).await.assert_status(0);
     let third = Folder::new(&env.dir, "pair", "1.2")
