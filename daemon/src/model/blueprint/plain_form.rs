@@ -12,15 +12,38 @@ pub fn plain_form(statement: &Statement) -> String {
     }
 }
 
-/// The statement as it can run in a transaction, where only its effect on the catalog counts; none if it changes no definition.
+/// The statement as it can run in a transaction, where its effect on the catalog counts and time does not; none if it changes
+/// nothing that a later file could see.
 pub fn blank_form(statement: &Statement) -> Option<String> {
     match work_of(statement) {
         Some(OutsideWork::CreateIndex { .. } | OutsideWork::DropIndex | OutsideWork::Detach { .. }) => {
             Some(without_concurrently(&statement.text))
         }
-        Some(OutsideWork::Reindex | OutsideWork::Maintain | OutsideWork::Batch(_)) => None,
+        Some(OutsideWork::Batch(_)) => repeated(&statement.text),
+        Some(OutsideWork::Reindex | OutsideWork::Maintain) => None,
         Some(OutsideWork::AddValue | OutsideWork::Validate) | None => Some(statement.text.clone()),
     }
+}
+
+/// The turns of a batch where there are few rows: those that the files themselves have made.
+const MOST_TURNS: u32 = 1_000;
+
+/// The batch, repeated until it changes no row: a later file may check what it has filled. None if the text has the quotes that it
+/// would stand in.
+fn repeated(text: &str) -> Option<String> {
+    const QUOTE: &str = "$tenantry_batch$";
+    let is_free = !text.contains(QUOTE) && !text.contains("$tenantry_turns$");
+    is_free.then(|| {
+        format!(
+            "do $tenantry_turns$ declare changed bigint; begin
+                 for turn in 1..{MOST_TURNS} loop
+                     execute {QUOTE}{text}{QUOTE};
+                     get diagnostics changed = row_count;
+                     exit when changed = 0;
+                 end loop;
+             end $tenantry_turns$"
+        )
+    })
 }
 
 /// The text without its first word `concurrently`. Comments, quoted names and what is in parentheses do not count: there it is an
