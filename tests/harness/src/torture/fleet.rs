@@ -79,11 +79,13 @@ impl Arena {
     ) -> Result<usize, String> {
         let mut deadline = Instant::now() + PATIENCE;
         let mut hands = 0;
-        loop {
+        for turn in 0_usize.. {
             self.keep_daemons(1).await;
             // The server may be away for a moment.
             let found = self.standing(fleet).await.ok().flatten();
-            let socket = self.daemons.first().map(|daemon| daemon.socket().to_owned());
+            // One that only stands by refuses.
+            let next = self.daemons.get(turn % self.daemons.len().max(1));
+            let socket = next.map(|daemon| daemon.socket().to_owned());
             let hand = match (&found, socket) {
                 (Some(standing), _) if standing.state == "succeeded" => return Ok(hands),
                 (None, Some(socket)) => {
@@ -120,6 +122,7 @@ impl Arena {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        Err("there is always another turn".to_owned())
     }
 
     async fn standing(&self, key: &str) -> sqlx::Result<Option<FleetStanding>> {
