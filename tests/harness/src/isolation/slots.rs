@@ -1,11 +1,12 @@
 //! A server with few connections, and tenants that take them all. Shared with the proof, in which the daemon rests first.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::PgConnection;
 use tenantry_protocol::tenant::Credentials;
 
 use crate::environment::log_in;
+use crate::wait::PATIENCE;
 use crate::{Cluster, Env, Folder, Version, eventually};
 
 /// The server's connections; three of them are reserved for superusers.
@@ -15,6 +16,10 @@ const TENANT: i64 = 20;
 /// The connections that the daemon keeps: four for the target and one to look from, four for the registry, and one for the
 /// lease.
 const KEPT: usize = 10;
+
+/// How long the daemon's connections stay the same before they count as at rest, and how often they are looked at.
+const REST: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Two tenants that may take more connections than there are.
 pub struct Flood {
@@ -43,6 +48,22 @@ pub async fn kept(env: &Env) -> Vec<i32> {
         (found.len() >= KEPT).then_some(found)
     })
     .await
+}
+
+/// The daemon's connections, once they have stayed the same for a moment: that of the last build may be due for replacement, and
+/// another one replaces it before it closes.
+async fn at_rest(env: &Env) -> Vec<i32> {
+    let begin = Instant::now();
+    let (mut before, mut since) = (kept(env).await, Instant::now());
+    while since.elapsed() < REST {
+        assert!(begin.elapsed() < PATIENCE, "the daemon's connections never came to rest: {before:?}");
+        tokio::time::sleep(LOOK_EVERY).await;
+        let now = kept(env).await;
+        if now != before {
+            (before, since) = (now, Instant::now());
+        }
+    }
+    before
 }
 
 async fn daemons(env: &Env) -> Vec<i32> {
@@ -83,7 +104,7 @@ pub async fn withstand(version: Version, idle: Duration) {
     let env = on_a_small_server(version).await;
     let mut flood = Flood::prepare(&env).await;
     tokio::time::sleep(idle).await;
-    let before = kept(&env).await.len();
+    let before = at_rest(&env).await;
     let refused = flood.rise().await;
     assert_eq!(refused, "53300", "the server has no connection left; {} were taken", flood.sessions.len());
 
@@ -92,9 +113,8 @@ pub async fn withstand(version: Version, idle: Duration) {
     assert_eq!(status["health"]["targets"][0]["reachable"], true, "{status}");
     env.tenantry(&["audit", "list"]).await.assert_status(0);
     env.tenantry(&["tenant", "show", "acme"]).await.assert_status(0);
-    // The last build's connection may be due for replacement: another one replaces it before it closes.
-    let held = daemons(&env).await.len();
-    assert!(held >= before, "{before} connections were kept: {held}");
+    let held = daemons(&env).await;
+    assert!(before.iter().all(|pid| held.contains(pid)), "{before:?} were kept: {held:?}");
     let suspended = env.tenantry(&["tenant", "suspend", "acme", "--json"]).await.assert_status(0).json();
     assert_eq!(suspended["tenant"]["state"]["name"], "suspended", "{suspended}");
     let left = "select count(*) from pg_stat_activity where usename = $1";

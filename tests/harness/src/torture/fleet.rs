@@ -79,7 +79,9 @@ impl Arena {
     ) -> Result<usize, String> {
         let mut deadline = Instant::now() + PATIENCE;
         let mut hands = 0;
-        for turn in 0_usize.. {
+        let mut turn = 0;
+        loop {
+            turn += 1;
             self.keep_daemons(1).await;
             // The server may be away for a moment.
             let found = self.standing(fleet).await.ok().flatten();
@@ -122,7 +124,6 @@ impl Arena {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        Err("there is always another turn".to_owned())
     }
 
     async fn standing(&self, key: &str) -> sqlx::Result<Option<FleetStanding>> {
