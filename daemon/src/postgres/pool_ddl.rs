@@ -184,9 +184,6 @@ drop schema if exists {placement} cascade;
 revoke {placement} from {provisioner};
 ";
 
-/// How long the statements of a tenant wait for a lock. The end of those of the tenant before has reset it.
-pub const WAIT: &str = "set local lock_timeout = {lock_timeout_ms};\n";
-
 /// Runs statements as the tenant, and counts the rows that they change. It comes behind [`HAND`], and [`SHARED_SEAL`] ends it.
 pub const CHANGE: &str = "\
 set local role {placement};

@@ -13,28 +13,17 @@ use crate::postgres::pool_ddl;
 use crate::postgres::quote::{Value, render};
 use crate::postgres::tenant_ddl;
 
-/// The statements of a file that runs as each tenant.
+/// The statements of a file that runs as each tenant, as they are sent.
 #[derive(Debug)]
-pub struct TenantStatements {
-    numbered: Vec<String>,
-    /// How long they wait for a lock; see [`tenant_ddl::WAIT_BRIEFLY`], which takes as long as many of these files.
-    lock_timeout_ms: i64,
+pub struct TenantStatements(Vec<String>);
+
+impl TenantStatements {
+    pub fn new(statements: &[String]) -> Self {
+        Self(numbered(statements))
+    }
 }
 
 impl Build {
-    /// Makes the statements ready for all tenants.
-    pub async fn for_tenants(&mut self, statements: &[String]) -> Result<TenantStatements> {
-        self.execute(tenant_ddl::WAIT_BRIEFLY.to_owned(), "bound the waits for locks").await?;
-        let lock_timeout_ms = sqlx::query_scalar(
-            "select setting::bigint from pg_catalog.pg_settings where name = 'lock_timeout'",
-        )
-        .persistent(false)
-        .fetch_one(&mut *self.connection)
-        .await
-        .map_err(doing("read how long a lock is waited for"))?;
-        Ok(TenantStatements { numbered: numbered(statements), lock_timeout_ms })
-    }
-
     /// Runs the statements as the tenant, and returns how many rows they changed. The placement of the build is the pool.
     pub async fn apply_as(
         &mut self,
@@ -42,11 +31,11 @@ impl Build {
         statements: &TenantStatements,
     ) -> Result<u64, FileError> {
         let pool = self.placement.clone();
-        self.lend_a_hand(tenant, &pool, statements.lock_timeout_ms).await?;
+        self.lend_a_hand(tenant, &pool).await?;
         let call = render("select {placement}.{placement}_run($1)", &self.values(tenant, &pool));
         let changed: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(call))
             .persistent(false)
-            .bind(&statements.numbered)
+            .bind(&statements.0)
             .fetch_one(&mut *self.connection)
             .await
             .map_err(doing_for_a_tenant("change the tenant's rows"))
@@ -64,14 +53,9 @@ impl Build {
     }
 
     /// Makes the function that runs the statements. It belongs to the tenant, and is gone before the next tenant's turn.
-    async fn lend_a_hand(
-        &mut self,
-        tenant: &PlacementName,
-        pool: &PlacementName,
-        lock_timeout_ms: i64,
-    ) -> Result<()> {
-        let wait = [("lock_timeout_ms", Value::Number(lock_timeout_ms))];
-        let mut sql = render(pool_ddl::WAIT, &wait);
+    async fn lend_a_hand(&mut self, tenant: &PlacementName, pool: &PlacementName) -> Result<()> {
+        // The end of the statements of the tenant before has reset it.
+        let mut sql = tenant_ddl::WAIT_BRIEFLY.to_owned();
         sql += &[tenant_ddl::JOIN_OWNER, pool_ddl::HAND, pool_ddl::CHANGE]
             .map(|template| render(template, &self.values(tenant, pool)))
             .concat();

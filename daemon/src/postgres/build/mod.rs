@@ -1,6 +1,6 @@
 //! Builds a tenant in one transaction: the runner of its files, and what runs outside of the transaction.
 
-mod as_tenant;
+pub mod as_tenant;
 mod blank;
 mod bounds;
 pub mod detachment;

@@ -12,6 +12,7 @@ use crate::pipeline::context::ChangeRun;
 use crate::pipeline::step_error::StepError;
 use crate::pipeline::steps::file_account;
 use crate::pipeline::tracker::{Tracker, millis};
+use crate::postgres::build::as_tenant::TenantStatements;
 use crate::postgres::build::runner::File;
 use crate::postgres::control::upgrade_units;
 
@@ -31,7 +32,7 @@ pub(super) async fn as_each_tenant(
         return Err(StepError::Uncovered(broken));
     }
     let tenants = run.open_build()?.tenants().await?;
-    let ready = run.open_build()?.for_tenants(&statements).await?;
+    let ready = TenantStatements::new(&statements);
     let mut changed = ChangedRows::default();
     for tenant in &tenants {
         match run.open_build()?.apply_as(tenant, &ready).await {
