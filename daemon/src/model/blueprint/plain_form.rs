@@ -75,7 +75,20 @@ fn is_of_a_word(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::without_concurrently;
+    #![allow(clippy::unwrap_used)]
+
+    use super::{repeated, without_concurrently};
+
+    #[test]
+    fn a_batch_is_repeated_as_one_statement_unless_its_text_could_end_the_quotes_around_it() {
+        let batch = "update a set b = 1 where c in (select c from a where b is null limit 10)";
+        let form = repeated(batch).unwrap();
+        assert!(form.starts_with("do $tenantry_turns$ ") && form.ends_with(" $tenantry_turns$"), "{form}");
+        assert!(form.contains(&["execute $tenantry_batch$", batch, "$tenantry_batch$;"].concat()), "{form}");
+        for text in ["update a set b = '$tenantry_batch$'", "update a set b = '$tenantry_turns$'"] {
+            assert_eq!(repeated(text), None);
+        }
+    }
 
     #[test]
     fn only_the_word_itself_is_left_out() {

@@ -60,6 +60,26 @@ async fn a_version_that_cannot_be_applied_is_found_before_a_tenant_is_touched() 
     assert_eq!(upgraded(&env).await, 2);
 }
 
+/// A later file checks what the batches fill, in the rehearsal as with a tenant.
+#[tokio::test]
+async fn batches_are_done_in_the_rehearsal_before_the_files_that_check_them() {
+    let env = Env::new().await;
+    let items = "create table items (id int primary key, code int);
+                 insert into items select generate_series(1, 50);";
+    env.add_blueprint(Folder::new(&env.dir, "shop", "1.0").migration("items", items).path()).await;
+    env.provision_of("alpha", "shop").await;
+    let batch = "-- tenantry: batched pause=0
+                 update items set code = id where id in (select id from items where code is null limit 20);";
+    let second = Folder::new(&env.dir, "shop", "1.1")
+        .migration("items", items)
+        .outside("fill", batch)
+        .migration("check", "alter table items add constraint coded check (code is not null);");
+    env.add_blueprint(second.path()).await;
+    let done = upgrade(&env, &[]).await.assert_status(0).json();
+    assert_eq!(done["upgrade"]["counts"]["done"], 1, "{done}");
+    nothing_is_left(&env).await;
+}
+
 /// A version whose repeatable file does something else in a new tenant, where it comes after all the others.
 async fn other_in_a_new_tenant(env: &Env) {
     let copy = "create table if not exists copies (like items);";
