@@ -6,6 +6,7 @@ mod attack;
 mod batches;
 mod file_account;
 mod make_way;
+mod opened;
 mod outside_file;
 
 use std::time::Duration;

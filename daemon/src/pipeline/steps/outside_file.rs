@@ -16,6 +16,7 @@ use crate::pipeline::step_error::StepError;
 use crate::pipeline::steps::batches::BatchRun;
 use crate::pipeline::steps::file_account;
 use crate::pipeline::steps::make_way::until_it_holds_up;
+use crate::pipeline::steps::opened::{open_now, refuse_opened};
 use crate::pipeline::tracker::Tracker;
 use crate::postgres;
 use crate::postgres::build::detachment::{self, Detachment};
@@ -83,6 +84,8 @@ pub(super) struct OutsideRun<'a> {
     /// The build or the upgrade, in the history.
     pub(super) operation: OperationId,
     pub(super) in_use: Use,
+    /// What is open before the file. None while the tenant is made: it is attacked before it is handed over.
+    pub(super) open: Option<&'a [String]>,
     pub(super) deadline: Instant,
 }
 
@@ -108,6 +111,11 @@ impl OutsideRun<'_> {
         let closed = owner_login::close(self.site, self.ready, self.mark, self.placement).await;
         worked?;
         closed?;
+        if let Some(before) = self.open {
+            // What it did is committed, and stays out of the history until nothing is open.
+            let now = open_now(&mut *self.site.acquire().await?, self.placement).await?;
+            refuse_opened(now, before)?;
+        }
         let checksum = file.checksum.to_string();
         let row = HistoryRow {
             rank,

@@ -36,6 +36,40 @@ async fn a_version_that_gives_something_away_is_not_committed() {
     env.tenantry(&["tenant", "verify", "acme"]).await.assert_status(0);
 }
 
+/// An index runs code of the version's, and a plain file behind it, which is spared the look, does not cover it up.
+#[tokio::test]
+async fn what_a_file_outside_the_transaction_opened_stops_the_upgrade_until_it_is_closed() {
+    let env = Env::new().await;
+    let made = shop(first(&env), &env).await;
+    let function = "create function give() returns void language plpgsql as $$ begin
+                        grant select on items to public;
+                    end $$;
+                    create function opens(value bigint) returns bigint language plpgsql immutable as $$ begin
+                        perform give(); return value;
+                    end $$;";
+    let index = "create index concurrently opened on items (opens(id));";
+    let open = first_again(&env, "1.1").migration("function", function).outside("index", index);
+    let plain = first_again(&env, "1.2")
+        .migration("function", function)
+        .outside("index", index)
+        .migration("plain", "alter table items add column note text;");
+    for (version, folder) in [("1.1", open), ("1.2", plain)] {
+        env.add_blueprint(folder.path()).await;
+        let refused = env.tenantry(&["tenant", "upgrade", "acme", "--to", version]).await.assert_status(6);
+        refused.assert_says(&["does not keep the tenant apart", "items is open to PUBLIC", "V3__index.sql"]);
+        assert_eq!(env.tenant("acme").await.tenant.version.to_string(), "1.0");
+        // It is as open as before, and nothing says that it was so before the version.
+        env.tenantry(&["tenant", "upgrade", "acme", "--to", version]).await.assert_status(6);
+    }
+    env.psql(&made.credentials, "select note from items").await.assert_status(1).assert_says(&["42703"]);
+    let close = format!("revoke all on {}.items from public", made.tenant.placement);
+    env.cluster.execute(&env.target_db, close).await;
+    env.tenantry(&["tenant", "upgrade", "acme"]).await.assert_status(0);
+    assert_eq!(env.tenant("acme").await.tenant.version.to_string(), "1.2");
+    env.psql(&made.credentials, "select note from items").await.assert_status(0);
+    env.tenantry(&["tenant", "verify", "acme"]).await.assert_status(0);
+}
+
 #[tokio::test]
 async fn a_version_that_does_not_continue_what_the_tenant_has_is_refused_by_the_name_of_the_file() {
     let env = Env::new().await;

@@ -74,6 +74,7 @@ async fn all_files(run: &mut ProvisionRun, Attempt { tracker, left }: Attempt<'_
                 placement: &run.tenant.placement,
                 operation: run.mark.build,
                 in_use: Use::Unused,
+                open: None,
                 deadline,
             };
             outside.file(file, rank, &mut counter).await?;

@@ -20,12 +20,13 @@ use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::id::OperationId;
 use tenantry_protocol::name::BlueprintVersion;
 
-use self::transaction::{Before, open_already, transaction};
+use self::transaction::{Before, transaction};
 use crate::model::blueprint::{Blueprint, Migration};
 use crate::model::operation::Step;
 use crate::model::upgrade::{self, BegunFile, FileRun};
 use crate::pipeline::context::ChangeRun;
 use crate::pipeline::step_error::StepError;
+use crate::pipeline::steps::opened::{open_now, refuse_opened};
 use crate::pipeline::steps::outside_file::{self, Counter, OutsideRun};
 use crate::pipeline::steps::{Attempt, ChangeStep, StepFuture};
 use crate::postgres::build::outside_journal::{self, BegunStatement, Binds};
@@ -128,11 +129,7 @@ async fn apply(run: &mut ChangeRun, Attempt { tracker, left }: Attempt<'_>) -> R
                     run.abandon().await;
                     counter.again(inside);
                     open = open_already(run).await?;
-                    let is_new = found.into_iter().filter(|one| !open.contains(one));
-                    let opened: Vec<String> = is_new.collect();
-                    if !opened.is_empty() {
-                        return Err(StepError::Opens(opened));
-                    }
+                    refuse_opened(found, &open)?;
                     continue;
                 }
                 Err(error) => return Err(error),
@@ -144,11 +141,23 @@ async fn apply(run: &mut ChangeRun, Attempt { tracker, left }: Attempt<'_>) -> R
         }
         run.take_open()?.leave(run.site()).await?;
         let Some(file) = rest.first() else { return Ok(()) };
-        outside(run, &ready, deadline).file(file, rank, &mut counter).await?;
+        // Each file was looked at before it came into the history. One that was cut short was not, and may have opened what is open.
+        let before = if begun.is_empty() { open_already(run).await? } else { Vec::new() };
+        outside(run, &ready, deadline, &before).file(file, rank, &mut counter).await?;
     }
 }
 
-fn outside<'a>(run: &'a ChangeRun, ready: &'a Ready, deadline: Instant) -> OutsideRun<'a> {
+/// What is open before a file. The upgrade must have no transaction open.
+async fn open_already(run: &ChangeRun) -> Result<Vec<String>, StepError> {
+    open_now(&mut *run.site().acquire().await?, run.placement()).await
+}
+
+fn outside<'a>(
+    run: &'a ChangeRun,
+    ready: &'a Ready,
+    deadline: Instant,
+    before: &'a [String],
+) -> OutsideRun<'a> {
     OutsideRun {
         site: run.site(),
         ready,
@@ -156,6 +165,7 @@ fn outside<'a>(run: &'a ChangeRun, ready: &'a Ready, deadline: Instant) -> Outsi
         placement: run.placement(),
         operation: run.id,
         in_use: Use::InUse,
+        open: Some(before),
         deadline,
     }
 }

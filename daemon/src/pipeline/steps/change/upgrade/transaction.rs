@@ -2,23 +2,18 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sqlx::PgConnection;
-use tenantry_protocol::isolation::Depth;
-use tenantry_protocol::name::PlacementName;
-
 use super::{Versions, data};
 use crate::fault;
-use crate::isolation;
 use crate::model::blueprint::Migration;
 use crate::pipeline::context::ChangeRun;
 use crate::pipeline::step_error::{LOCK_NOT_AVAILABLE, StepError};
 use crate::pipeline::steps::file_account;
 use crate::pipeline::steps::make_way::until_it_holds_up;
+use crate::pipeline::steps::opened::{open_now, refuse_opened};
 use crate::pipeline::steps::outside_file::Counter;
 use crate::pipeline::tracker::Tracker;
 use crate::postgres::build::owner_login::Blocker;
 use crate::postgres::build::runner::File;
-use crate::postgres::error::doing;
 use crate::postgres::tenancy::shared::pool_identity::Identity;
 use crate::postgres::tenancy::shared::pool_upgrade::PoolBefore;
 
@@ -174,18 +169,5 @@ async fn close(run: &mut ChangeRun, pool: &PoolChange) -> Result<(), StepError> 
 /// can open nothing are spared this, since it costs several times what they do.
 async fn look(run: &mut ChangeRun, open: &[String]) -> Result<(), StepError> {
     let placement = run.placement().clone();
-    let found = found(run.open_build()?.connection(), &placement).await?;
-    let opened: Vec<String> = found.into_iter().filter(|one| !open.contains(one)).collect();
-    if opened.is_empty() { Ok(()) } else { Err(StepError::Opens(opened)) }
-}
-
-/// What the verification finds of the tenant as it is. The upgrade must have no transaction open, since this would wait for it.
-pub(super) async fn open_already(run: &ChangeRun) -> Result<Vec<String>, StepError> {
-    found(&mut *run.site().acquire().await?, run.placement()).await
-}
-
-async fn found(connection: &mut PgConnection, placement: &PlacementName) -> Result<Vec<String>, StepError> {
-    let looked = isolation::look(connection, placement, placement, Depth::Core).await;
-    let found = looked.map_err(doing("look through the catalog"))?.findings;
-    Ok(found.into_iter().map(|finding| finding.evidence).collect())
+    refuse_opened(open_now(run.open_build()?.connection(), &placement).await?, open)
 }
