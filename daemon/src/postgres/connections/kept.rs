@@ -3,7 +3,8 @@
 //!
 //! Invariant: a connection of this minimum is closed only when it is lost, or when another is open in its place. The driver's
 //! own reaper closes a connection before it opens another, and by then the slot is gone. So the reaper is off, and its work
-//! (closing surplus and old connections) is done here.
+//! (closing surplus and old connections) is done here. A pool that keeps as many as it may open has neither: a caller who finds none
+//! idle waits for one that is given back, and never for a server that has no room.
 
 use std::future::Future;
 use std::time::Duration;
@@ -59,7 +60,7 @@ async fn look_after(pool: &PgPool, least: u32) {
             close(pool, unneeded.min(surplus)).await;
             (window, unneeded) = (Instant::now(), usize::MAX);
         }
-        if renewed.elapsed() >= LIFETIME / least {
+        if least < pool.options().get_max_connections() && renewed.elapsed() >= LIFETIME / least {
             renewed = Instant::now();
             if let Some(old) = pool.try_acquire() {
                 replace(pool, least, old).await;

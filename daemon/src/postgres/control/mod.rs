@@ -36,6 +36,7 @@ use crate::model::blueprint::Blueprint;
 
 /// How long a request waits for a free connection, or for the server to answer at all.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// All of them are kept open. Opened when it is needed, one would not come while tenants have taken all others of the server.
 const CONNECTIONS: u32 = 8;
 /// The number of writing transactions at a time. They wait for each other at the trail's end, and the other
 /// connections remain for readers.
@@ -108,7 +109,7 @@ impl Control {
             .connect_with(runtime.clone())
             .await
             .map_err(doing("connect to the control database"))?;
-        tokio::spawn(kept::keep(&pool, kept::LEAST));
+        tokio::spawn(kept::keep(&pool, CONNECTIONS));
         let (writers, queue) = (Arc::new(Semaphore::new(WRITERS)), Queue::default());
         let versions = blueprints::ReadVersions::default();
         Ok(Self { pool, writers, queue, runtime, holder, versions, lease_time, lease: Lease::default() })

@@ -285,7 +285,8 @@ impl Target {
     /// Makes one round trip, over an open connection if there is one.
     pub async fn ping(&self) -> Result<Duration> {
         let begin = Instant::now();
-        self.pool.execute("select 1").await.map_err(doing("ask the target"))?;
+        let mut connection = kept::acquire(&self.pool).await.map_err(doing("ask the target"))?;
+        connection.execute("select 1").await.map_err(doing("ask the target"))?;
         Ok(begin.elapsed())
     }
 
