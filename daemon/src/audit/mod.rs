@@ -261,6 +261,11 @@ impl AuditedTx<'_> {
     /// Appends `entry` and returns its `seq`. Call it last in a transaction, because it holds the
     /// chain's head until the commit.
     pub async fn record(&mut self, entry: &Entry) -> Result<i64> {
+        self.record_all(std::slice::from_ref(entry)).await
+    }
+
+    /// Like [`Self::record`], for entries that follow each other; returns the last one's `seq`.
+    pub async fn record_all(&mut self, entries: &[Entry]) -> Result<i64> {
         if fault::audit_is_off() {
             return Ok(0);
         }
@@ -269,34 +274,51 @@ impl AuditedTx<'_> {
         let Some((head, xid)) = found.filter(|(head, _)| is_ours(head)) else {
             return Err(self.trail.doubt().await);
         };
-        // Taken under the head's lock, so that times follow the order of the events.
-        let moment = Moment { at_us: self.trail.now_us(), xid: &xid };
-        let sealed = audit_chain::seal(entry, moment, rand::random)
-            .map_err(|error| Error::Corrupt { what: "an audit entry", why: error.to_string() })?;
-        let seq = head.seq + 1;
-        let hash = chain::link(seq, &head.hash, &sealed.payload);
-        let signature = self.open.key.sign(&chain::checkpoint(self.open.trail, seq, &hash));
+        let mut sealed = Vec::with_capacity(entries.len());
+        for entry in entries {
+            // Taken under the head's lock, so that times follow the order of the events.
+            let moment = Moment { at_us: self.trail.now_us(), xid: &xid };
+            sealed.push(
+                audit_chain::seal(entry, moment, rand::random)
+                    .map_err(|error| Error::Corrupt { what: "an audit entry", why: error.to_string() })?,
+            );
+        }
+        let mut end = Anchor { seq: head.seq, hash: head.hash };
+        let mut events = Vec::with_capacity(entries.len());
+        for (entry, sealed) in entries.iter().zip(&sealed) {
+            let (seq, previous) = (end.seq + 1, end.hash);
+            end = Anchor { seq, hash: chain::link(seq, &previous, &sealed.payload) };
+            let is_checkpoint = seq % CHECKPOINT_EVERY == 0 || chain::KEY_ACTIONS.contains(&entry.action);
+            events.push(NewEvent {
+                seq,
+                previous,
+                payload: &sealed.payload,
+                hash: end.hash,
+                details: &sealed.details,
+                checkpoint: is_checkpoint.then(|| self.signature(end)),
+            });
+        }
+        let signature = self.signature(end);
         // Noted before the database has it: the place is known whatever becomes of this transaction.
-        self.trail.lock_issued().add(seq, hash, signature.clone());
-        let event = NewEvent {
-            seq,
-            payload: &sealed.payload,
-            hash: &hash,
-            details: &sealed.details,
-            signature: &signature,
-            is_checkpoint: seq % CHECKPOINT_EVERY == 0 || chain::KEY_ACTIONS.contains(&entry.action),
-        };
-        let appended = append::append(&mut self.tx, &head, &event).await;
+        self.trail.lock_issued().add(end.seq, end.hash, signature.clone());
+        let appended = append::append(&mut self.tx, &head, &events, &signature).await;
         if !matches!(appended, Ok(true)) {
-            self.trail.lock_issued().take_back(seq, hash);
+            self.trail.lock_issued().take_back(end.seq, end.hash);
         }
         if !appended? {
             return Err(self.trail.doubt().await);
         }
-        self.end = Some(Anchor { seq, hash });
-        let (operation, tenant) = (entry.operation_id, entry.tenant_id);
-        self.recorded.push(CommittedEvent { seq, action: entry.action, operation, tenant });
-        Ok(seq)
+        self.end = Some(end);
+        let recorded = entries.iter().zip(&events).map(|(entry, event)| {
+            let (operation, tenant) = (entry.operation_id, entry.tenant_id);
+            CommittedEvent { seq: event.seq, action: entry.action, operation, tenant }
+        });
+        self.recorded.extend(recorded);
+        Ok(end.seq)
+    }
+
+    fn signature(&self, place: Anchor) -> Signature {
+        self.open.key.sign(&chain::checkpoint(self.open.trail, place.seq, &place.hash))
     }
 
     /// Commits, and returns when the end of the chain is anchored. An error always comes from the COMMIT.

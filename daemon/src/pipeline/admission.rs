@@ -46,6 +46,8 @@ struct Budget {
 #[derive(Debug)]
 pub(super) struct TakenPlace {
     _operation: OwnedSemaphorePermit,
+    /// Its place among the tenants of an upgrade of many.
+    _lane: Option<OwnedSemaphorePermit>,
     place: Arc<TargetPlace>,
     /// `None` if the target could not be reached.
     pub(super) room: Option<ReservedLocks>,
@@ -84,13 +86,22 @@ impl Places {
         Self { targets: targets.iter().map(|target| (target.name().clone(), place())).collect() }
     }
 
-    /// Waits for a place for an operation that takes about `locks` locks at a time. Returns `None` for a target that was
-    /// removed from the configuration; its operations find that out themselves.
-    pub(super) async fn take(&self, target: &Target, locks: i64) -> Option<TakenPlace> {
+    /// Waits for a place for an operation that takes about `locks` locks at a time, behind those before it in its lane. Returns
+    /// `None` for a target that was removed from the configuration; its operations find that out themselves.
+    pub(super) async fn take(
+        &self,
+        target: &Target,
+        locks: i64,
+        lane: Option<Arc<Semaphore>>,
+    ) -> Option<TakenPlace> {
         let place = Arc::clone(self.targets.get(target.name())?);
+        let lane = match lane {
+            Some(lane) => Some(lane.acquire_owned().await.ok()?),
+            None => None,
+        };
         let operation = Arc::clone(&place.operations).acquire_owned().await.ok()?;
         let room = place.reserve(target, locks).await;
-        Some(TakenPlace { _operation: operation, place, room })
+        Some(TakenPlace { _operation: operation, _lane: lane, place, room })
     }
 }
 

@@ -205,6 +205,13 @@ impl Run {
         None
     }
 
+    /// Gives back the locks that an upgrade had reserved.
+    pub(super) fn leave_room(&mut self) {
+        if let Self::Change(run) = self {
+            run.warden = None;
+        }
+    }
+
     /// Waits for room for another build. `held` is the number of locks that the previous build held, if it was ended for
     /// them. No transaction of the previous build may be open.
     pub(super) async fn make_room(&mut self, held: Option<u32>) {

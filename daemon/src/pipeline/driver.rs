@@ -15,6 +15,7 @@ use crate::fault;
 use crate::model::operation::{Event, IllegalEvent, Progress, Step, left};
 use crate::postgres::target::settlement::Settled;
 
+use super::admission::TakenPlace;
 use super::audit_entries::About;
 use super::audit_entries::Recovered;
 use super::backoff::Patience;
@@ -36,6 +37,8 @@ pub(super) struct Drive {
     pub(super) progress: Progress,
     pub(super) actor: Actor,
     pub(super) tracker: Arc<Tracker>,
+    /// Its place on the target, if nothing within the operation has it.
+    pub(super) place: Option<TakenPlace>,
     /// What happened since the journal was last written.
     pub(super) journal: Vec<Event>,
     /// The end of the budget; the time that the operation waits in the queue does not count.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tenantry_protocol::chain::Link;
 use tenantry_protocol::id::{OperationId, UpgradeId};
 use tenantry_protocol::tenant::Tenant;
+use tokio::sync::Semaphore;
 
 use crate::model::blueprint::Blueprint;
 use crate::model::operation::{Kind, Seeding};
@@ -53,4 +54,6 @@ pub struct ChangeJob<'a> {
     /// Of the secret that is to be set, if any; it is stored nowhere else.
     pub secret: Option<Verifier>,
     pub asked: Asked<'a>,
+    /// Where it waits for its turn, with others that are on record, before it asks for a place on the target.
+    pub lane: Option<Arc<Semaphore>>,
 }

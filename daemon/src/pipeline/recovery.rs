@@ -146,6 +146,6 @@ async fn take_up(engine: &Engine, operation: &Operation, target: Arc<Target>) ->
     };
     operation.steps = waiting_steps(kind);
     let actor = Actor::on_record(&operation.actor, nix::unistd::geteuid().as_raw());
-    engine.spawn(PendingRun { claim, run, progress, operation, actor }, true);
+    engine.spawn(PendingRun { claim, run, progress, operation, actor, lane: None }, true);
     Ok(true)
 }

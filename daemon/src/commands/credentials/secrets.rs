@@ -195,6 +195,7 @@ async fn run(
         arguments: OperationArguments { login: Some(login), ..OperationArguments::default() },
         secret,
         asked: asked.ask.lend(),
+        lane: None,
     };
     match Box::pin(app.engine.change_and_wait(job)).await.map_err(errors::control)? {
         Some(operation) if operation.state == OperationState::Succeeded => Ok(operation),

@@ -95,7 +95,17 @@ pub(in crate::commands) async fn start(
     let Some(build) = build else { return Err(errors::internal()) };
     let target = Arc::clone(app.target(tenant.target.as_str())?);
     let slug = tenant.slug.clone();
-    let job = ChangeJob { actor, kind, tenant, target, build, arguments, secret: None, asked: ask.lend() };
+    let job = ChangeJob {
+        actor,
+        kind,
+        tenant,
+        target,
+        build,
+        arguments,
+        secret: None,
+        asked: ask.lend(),
+        lane: None,
+    };
     let refusal = match Box::pin(app.engine.change(job)).await {
         Ok(Some(operation)) => return Ok(OperationStarted { operation, replayed: false }),
         Ok(None) => {

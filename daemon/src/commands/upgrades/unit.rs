@@ -1,4 +1,4 @@
-//! One tenant of an upgrade: whether its turn makes sense, and its operation from beginning to end.
+//! The tenants of an upgrade whose turn it is: whether it makes sense for each, and how their operations begin.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,6 +9,7 @@ use tenantry_protocol::operation::OperationState;
 use tenantry_protocol::tenant::state::TenantStage;
 use tenantry_protocol::tenant::{Tenant, TenantState};
 use tenantry_protocol::upgrade::{PauseCause, UnitState};
+use tokio::sync::Semaphore;
 
 use super::pause::pause;
 use super::rehearse;
@@ -18,7 +19,8 @@ use crate::fault;
 use crate::model::blueprint::Blueprint;
 use crate::model::operation::Kind;
 use crate::pipeline::{Actor, Asked, ChangeJob};
-use crate::postgres::control::{tenants, upgrade_units};
+use crate::postgres::control::tenants;
+use crate::postgres::control::upgrade_units::{self, Footing};
 use crate::postgres::error::doing;
 use crate::postgres::target::Target;
 use crate::postgres::{Error, Result};
@@ -54,34 +56,100 @@ pub(super) enum UnitTurn {
     TargetDown,
 }
 
-/// Gives the tenant its turn.
-pub(super) async fn take_turn(
+/// What became of a tenant whose turn it was.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum TurnTaken {
+    Taken(UnitTurn),
+    /// Its operation has begun.
+    Begun(OperationId),
+}
+
+/// Gives tenants of one target their turn. The operations of those that can be upgraded now have begun when this returns, and wait
+/// in the lane.
+pub(super) async fn take_turns(
     app: &Arc<App>,
     brief: &Brief,
-    id: TenantId,
+    pack: &[TenantId],
+    lane: &Arc<Semaphore>,
     ask_target: bool,
-) -> Result<UnitTurn> {
-    let Some(tenant) = tenants::by_id(app.control.pool(), id).await? else {
-        return settle(app, brief, id, UnitState::Skipped, Some("there is no such tenant")).await;
-    };
+) -> Result<Vec<(TenantId, TurnTaken)>> {
+    let tenants = tenants::by_ids(app.control.pool(), pack).await?;
+    let footings = upgrade_units::footings(app.control.pool(), brief.id, pack).await?;
+    let (mut turns, mut jobs) = (Vec::new(), Vec::new());
+    for id in pack {
+        let Some(tenant) = tenants.iter().find(|tenant| tenant.id == *id) else {
+            let reason = Some("there is no such tenant");
+            turns.push((*id, TurnTaken::Taken(settle(app, brief, *id, UnitState::Skipped, reason).await?)));
+            continue;
+        };
+        let footing = footings.iter().find(|footing| footing.tenant == *id);
+        match prepare(app, brief, tenant, footing, ask_target).await? {
+            Ok(job) => jobs.push(ChangeJob { lane: Some(Arc::clone(lane)), ..job }),
+            Err(turn) => turns.push((*id, TurnTaken::Taken(turn))),
+        }
+    }
+    if jobs.is_empty() {
+        return Ok(turns);
+    }
+    let begins: Vec<TenantId> = jobs.iter().map(|job| job.tenant.id).collect();
+    // In a task of its own, so that the end of this round leaves nothing half begun.
+    let (task, upgrade) = (Arc::clone(app), brief.id);
+    let begun = app
+        .engine
+        .tasks()
+        .spawn(async move { Box::pin(task.engine.upgrade_many(upgrade, jobs)).await })
+        .await
+        .unwrap_or_else(|_| begins.iter().map(|_| Err(Error::Busy)).collect());
+    for (id, begun) in begins.into_iter().zip(begun) {
+        let turn = match begun {
+            Ok(Some(operation)) => TurnTaken::Begun(operation),
+            // Its state changed meanwhile, or the upgrade was paused.
+            Ok(None) => TurnTaken::Taken(defer(app, brief, id).await?),
+            Err(Error::Busy) => {
+                app.let_verification_end(id).await;
+                TurnTaken::Taken(defer(app, brief, id).await?)
+            }
+            Err(error) => return Err(error),
+        };
+        turns.push((id, turn));
+    }
+    Ok(turns)
+}
+
+/// Waits for the end of a tenant's operation.
+pub(super) async fn end_of(app: &App, operation: OperationId) -> UnitTurn {
+    let ended = app.engine.end_of(operation).await;
+    let is_done = ended.is_none_or(|operation| operation.state == OperationState::Succeeded);
+    if is_done { UnitTurn::Over } else { UnitTurn::Failed }
+}
+
+/// The tenant's upgrade, or its turn where there is none.
+async fn prepare(
+    app: &Arc<App>,
+    brief: &Brief,
+    tenant: &Tenant,
+    footing: Option<&Footing>,
+    ask_target: bool,
+) -> Result<std::result::Result<ChangeJob<'static>, UnitTurn>> {
+    let id = tenant.id;
     if tenant.version >= brief.to.version {
-        return settle(app, brief, id, UnitState::Current, None).await;
+        return settle(app, brief, id, UnitState::Current, None).await.map(Err);
     }
     if !matches!(tenant.state, TenantState::Active | TenantState::Suspended) {
-        return pass_over(app, brief, &tenant).await;
+        return pass_over(app, brief, tenant).await.map(Err);
     }
-    let Ok(target) = app.target(tenant.target.as_str()) else { return Ok(UnitTurn::TargetDown) };
+    let Ok(target) = app.target(tenant.target.as_str()) else { return Ok(Err(UnitTurn::TargetDown)) };
     if ask_target && target.acquire().await.is_err() {
-        return Ok(UnitTurn::TargetDown);
+        return Ok(Err(UnitTurn::TargetDown));
     }
     if let Some(obstacle) = rehearsed(app, brief, target, tenant.version).await? {
         pause(app, brief.id, PauseCause::Rehearsal, obstacle).await?;
-        return defer(app, brief, id).await;
+        return defer(app, brief, id).await.map(Err);
     }
     let is_clear = brief.clear.lock().unwrap_or_else(PoisonError::into_inner).contains(&tenant.version);
     let arguments = match is_clear {
-        true => arguments_again(app, &tenant, &brief.to).await,
-        false => arguments_to(app, &tenant, &brief.to).await,
+        true => arguments_again(app, tenant, &brief.to).await,
+        false => arguments_to(app, tenant, &brief.to).await,
     };
     let arguments = match arguments {
         Ok(arguments) => {
@@ -90,39 +158,36 @@ pub(super) async fn take_turn(
         }
         Err(refusal) => {
             settle(app, brief, id, UnitState::Failed, Some(&refusal.message)).await?;
-            return Ok(UnitTurn::Failed);
+            return Ok(Err(UnitTurn::Failed));
         }
     };
-    let build = match footing(app, brief, &tenant).await? {
-        Ok(build) => build,
-        Err(reason) => return settle(app, brief, id, UnitState::Skipped, Some(&reason)).await,
+    let build = match footing {
+        Some(Footing { build, drifted_since: None, .. }) => *build,
+        found => {
+            let reason = found.and_then(|footing| footing.drifted_since).map_or_else(
+                || "it has no build on record".to_owned(),
+                |since| {
+                    format!(
+                        "it has drifted, at the latest since {}: see `tenantry tenant drift {}`, and repair it, or upgrade with --accept-drift",
+                        since.date(),
+                        tenant.slug
+                    )
+                },
+            );
+            return settle(app, brief, id, UnitState::Skipped, Some(&reason)).await.map(Err);
+        }
     };
-    let job = ChangeJob {
+    Ok(Ok(ChangeJob {
         actor: brief.actor.clone(),
         kind: Kind::Upgrade,
-        tenant,
+        tenant: tenant.clone(),
         target: Arc::clone(target),
         build,
         arguments,
         secret: None,
         asked: Asked { upgrade: Some(brief.id), ..Asked::default() },
-    };
-    // In a task of its own, so that the end of this round leaves nothing half begun.
-    let task = Arc::clone(app);
-    let begun = app.engine.tasks().spawn(async move { Box::pin(task.engine.change(job)).await }).await;
-    let operation = match begun.unwrap_or(Err(Error::Busy)) {
-        Ok(Some(operation)) => operation,
-        // Its state changed meanwhile, or the upgrade was paused.
-        Ok(None) => return defer(app, brief, id).await,
-        Err(Error::Busy) => {
-            app.let_verification_end(id).await;
-            return defer(app, brief, id).await;
-        }
-        Err(error) => return Err(error),
-    };
-    let ended = app.engine.end_of(operation.id).await;
-    let is_done = ended.is_none_or(|operation| operation.state == OperationState::Succeeded);
-    Ok(if is_done { UnitTurn::Over } else { UnitTurn::Failed })
+        lane: None,
+    }))
 }
 
 /// What stands in the way of this version on the target, where it was not rehearsed before the first tenant: the target did not
@@ -142,19 +207,6 @@ async fn rehearsed(
         brief.rehearsed.lock().unwrap_or_else(PoisonError::into_inner).insert(pair);
     }
     Ok(obstacle)
-}
-
-/// The marker of the tenant's build, or why the tenant is skipped.
-async fn footing(app: &App, brief: &Brief, tenant: &Tenant) -> Result<Result<OperationId, String>> {
-    Ok(match upgrade_units::footing(app.control.pool(), brief.id, tenant.id).await? {
-        Some((build, None)) => Ok(build),
-        Some((_, Some(since))) => Err(format!(
-            "it has drifted, at the latest since {}: see `tenantry tenant drift {}`, and repair it, or upgrade with --accept-drift",
-            since.date(),
-            tenant.slug
-        )),
-        None => Err("it has no build on record".to_owned()),
-    })
 }
 
 /// A tenant whose state allows no upgrade: it is skipped, or it waits until something else that is done to it has ended.

@@ -73,7 +73,7 @@ pub(super) async fn compare_at_a_place(
         return drift.compare(&ready, stored).await;
     }
     let version = drift.version().await?;
-    let mut place = places.take(target, admission::locks_of_a_build(version.tables)).await;
+    let mut place = places.take(target, admission::locks_of_a_build(version.tables), None).await;
     let warden = place.as_mut().and_then(|place| place.room.take()).map(Warden::new);
     drift.make_and_compare(&ready, &version, warden).await
 }

@@ -63,7 +63,7 @@ pub(super) async fn rehearse(
         tracing::warn!(error = %error.explain(), "what a rehearsal left behind could not be removed");
     }
     let locks = admission::locks_of_a_build(from.tables.max(to.tables));
-    let mut place = ground.places.take(target, locks).await;
+    let mut place = ground.places.take(target, locks, None).await;
     let warden = place.as_mut().and_then(|place| place.room.take()).map(Warden::new);
     let trial = Trial::new(ground, &ready, (from, to), warden)?;
     let rehearsed = Arc::new(trial.run().await?);

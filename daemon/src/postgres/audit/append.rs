@@ -35,12 +35,12 @@ pub struct Signature {
 #[derive(Debug)]
 pub struct NewEvent<'a> {
     pub seq: i64,
+    pub previous: Link,
     pub payload: &'a [u8],
-    pub hash: &'a Link,
+    pub hash: Link,
     pub details: &'a [Detail],
-    pub signature: &'a Signature,
-    /// Whether the signature stays when the head moves on.
-    pub is_checkpoint: bool,
+    /// Stays when the head moves on.
+    pub checkpoint: Option<Signature>,
 }
 
 /// How many events are appended between two checks that the next partition exists. A partition holds more than this.
@@ -159,44 +159,63 @@ pub fn link_of(hash: &[u8]) -> Result<Link> {
         .map_err(|_| Error::Corrupt { what: "a hash of the audit trail", why: "not 32 bytes".into() })
 }
 
-/// Appends one event and moves the head, which must be locked and equal to `head`. If the trail does not stand at its end,
-/// nothing is done and false is returned.
-pub async fn append(tx: &mut PgConnection, head: &Head, event: &NewEvent<'_>) -> Result<bool> {
+/// Appends events, each of which follows the one before it, and moves the head to the last of them, for which `signature` is. The head
+/// must be locked and equal to `head`. If the trail does not stand at its end, nothing is done and false is returned.
+pub async fn append(
+    tx: &mut PgConnection,
+    head: &Head,
+    events: &[NewEvent<'_>],
+    signature: &Signature,
+) -> Result<bool> {
     static SQL: LazyLock<String> = LazyLock::new(|| {
-        let stands = stands(["($1::bigint - 1)", "$2::bytea", "$11::text", "$12::bytea"]);
+        let stands = stands(["$1::bigint", "$2::bytea", "$3::text", "$4::bytea"]);
         format!(
             "with event as (insert into control.audit_event (seq, prev_hash, payload, hash)
-                            select $1, $2, $3, $4 where {stands} returning seq),
+                            select e.* from unnest($5::bigint[], $6::bytea[], $7::bytea[], $8::bytea[]) e where {stands}
+                            returning seq),
              detail as (insert into control.audit_detail (seq, field, value, salt)
-                        select event.seq, d.field, d.value, d.salt
-                        from event, unnest($5::text[], $6::text[], $7::bytea[]) as d(field, value, salt)),
+                        select d.* from unnest($9::bigint[], $10::text[], $11::text[], $12::bytea[]) d
+                        where exists (select from event)),
              checkpoint as (insert into control.audit_checkpoint (seq, hash, key, signature)
-                            select event.seq, $4, $8, $9 from event where $10)
-             update control.audit_head set seq = $1, hash = $4, key = $8, signature = $9 where exists (select from event)"
+                            select c.* from unnest($13::bigint[], $14::bytea[], $15::text[], $16::bytea[]) c
+                            where exists (select from event))
+             update control.audit_head set seq = $17, hash = $18, key = $19, signature = $20 where exists (select from event)"
         )
     });
+    let Some(last) = events.last() else { return Ok(true) };
     // Partitions are made ahead of time, because a full partition must never refuse a change.
-    if event.seq % PARTITION_CHECK == 1 {
+    if let Some(event) = events.iter().find(|event| event.seq % PARTITION_CHECK == 1) {
         sqlx::query("select control.ensure_audit_partition($1)")
             .bind(event.seq + PARTITION_CHECK)
             .execute(&mut *tx)
             .await
             .map_err(doing("make the audit trail's next partition"))?;
     }
-    let (key, signature) = head.signature.as_ref().map(|s| (s.key.as_str(), s.bytes.as_slice())).unzip();
+    let (key, earlier) = head.signature.as_ref().map(|s| (s.key.as_str(), s.bytes.as_slice())).unzip();
+    let details = || events.iter().flat_map(|event| event.details.iter().map(|detail| (event.seq, detail)));
+    let kept: Vec<(&NewEvent<'_>, &Signature)> =
+        events.iter().filter_map(|event| Some((event, event.checkpoint.as_ref()?))).collect();
     let done = sqlx::query(sqlx::AssertSqlSafe(SQL.as_str()))
-        .bind(event.seq)
+        .bind(head.seq)
         .bind(head.hash.as_slice())
-        .bind(event.payload)
-        .bind(event.hash.as_slice())
-        .bind(event.details.iter().map(|d| d.field).collect::<Vec<_>>())
-        .bind(event.details.iter().map(|d| d.value.as_str()).collect::<Vec<_>>())
-        .bind(event.details.iter().map(|d| d.salt.as_slice()).collect::<Vec<_>>())
-        .bind(&event.signature.key)
-        .bind(&event.signature.bytes)
-        .bind(event.is_checkpoint)
         .bind(key)
-        .bind(signature)
+        .bind(earlier)
+        .bind(events.iter().map(|event| event.seq).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.previous.as_slice()).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.payload).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.hash.as_slice()).collect::<Vec<_>>())
+        .bind(details().map(|(seq, _)| seq).collect::<Vec<_>>())
+        .bind(details().map(|(_, detail)| detail.field).collect::<Vec<_>>())
+        .bind(details().map(|(_, detail)| detail.value.as_str()).collect::<Vec<_>>())
+        .bind(details().map(|(_, detail)| detail.salt.as_slice()).collect::<Vec<_>>())
+        .bind(kept.iter().map(|(event, _)| event.seq).collect::<Vec<_>>())
+        .bind(kept.iter().map(|(event, _)| event.hash.as_slice()).collect::<Vec<_>>())
+        .bind(kept.iter().map(|(_, signature)| signature.key.as_str()).collect::<Vec<_>>())
+        .bind(kept.iter().map(|(_, signature)| signature.bytes.as_slice()).collect::<Vec<_>>())
+        .bind(last.seq)
+        .bind(last.hash.as_slice())
+        .bind(&signature.key)
+        .bind(&signature.bytes)
         .execute(tx)
         .await
         .map_err(doing("append to the audit trail"))?;

@@ -13,6 +13,7 @@ pub mod reports;
 pub mod targets;
 pub mod tenants;
 pub mod upgrade_units;
+pub mod upgraded;
 pub mod upgrades;
 
 use std::ops::{Deref, DerefMut};

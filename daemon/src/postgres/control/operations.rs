@@ -36,63 +36,83 @@ pub struct Context<'a> {
     pub epoch: i64,
 }
 
-pub async fn insert(tx: &mut PgConnection, operation: &Operation, context: Context<'_>) -> Result<()> {
+/// Records operations that begin.
+pub async fn insert(tx: &mut PgConnection, begun: &[(&Operation, Context<'_>)]) -> Result<()> {
+    let operations = || begun.iter().map(|(operation, _)| *operation);
+    let contexts = || begun.iter().map(|(_, context)| context);
+    let states: Vec<_> = contexts()
+        .map(|context| context.state_before.map(|state| Json(StoredTenantState(state.clone()))))
+        .collect();
     sqlx::query(
         "insert into control.operation (id, tenant_id, kind, state, steps, actor, plan_hash, epoch, budget_ms, requested_at,
                                         arguments, state_before)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, coalesce($11, '{}'::jsonb), $12)",
+         select id, tenant_id, kind, state, steps, actor, plan_hash, epoch, budget_ms, requested_at,
+                coalesce(arguments, '{}'::jsonb), state_before
+         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::jsonb[], $6::text[], $7::text[], $8::bigint[], $9::bigint[],
+                     $10::timestamptz[], $11::jsonb[], $12::jsonb[])
+              as o (id, tenant_id, kind, state, steps, actor, plan_hash, epoch, budget_ms, requested_at, arguments, state_before)",
     )
-    .bind(operation.id.as_uuid())
-    .bind(operation.tenant_id.as_uuid())
-    .bind(operation.kind.name())
-    .bind(operation.state.name())
-    .bind(Json(StoredStep::all(&operation.steps)))
-    .bind(&operation.actor)
-    .bind(context.plan_hash)
-    .bind(context.epoch)
-    .bind(i64::try_from(operation.budget_ms).unwrap_or(i64::MAX))
-    .bind(operation.requested_at)
-    .bind(context.arguments.map(Json))
-    .bind(context.state_before.map(|state| Json(StoredTenantState(state.clone()))))
+    .bind(operations().map(|operation| operation.id.as_uuid()).collect::<Vec<_>>())
+    .bind(operations().map(|operation| operation.tenant_id.as_uuid()).collect::<Vec<_>>())
+    .bind(operations().map(|operation| operation.kind.name()).collect::<Vec<_>>())
+    .bind(operations().map(|operation| operation.state.name()).collect::<Vec<_>>())
+    .bind(operations().map(|operation| Json(StoredStep::all(&operation.steps))).collect::<Vec<_>>())
+    .bind(operations().map(|operation| operation.actor.as_str()).collect::<Vec<_>>())
+    .bind(contexts().map(|context| context.plan_hash).collect::<Vec<_>>())
+    .bind(contexts().map(|context| context.epoch).collect::<Vec<_>>())
+    .bind(operations().map(|operation| i64::try_from(operation.budget_ms).unwrap_or(i64::MAX)).collect::<Vec<_>>())
+    .bind(operations().map(|operation| operation.requested_at).collect::<Vec<_>>())
+    .bind(contexts().map(|context| context.arguments.map(Json)).collect::<Vec<_>>())
+    .bind(states)
     .execute(tx)
     .await
     .map(|_| ())
     .map_err(doing("record the operation"))
 }
 
-/// Records where an operation is: its state and steps as they are in `operation`. Once only: an attempt whose answer was
-/// lost holds the row until its COMMIT comes, however late, and the next one finds that it is on record.
-pub async fn update(tx: &mut PgConnection, operation: &Operation) -> Result<()> {
+/// Records where operations are: their states and steps as they are in `operations`. Once only: an attempt whose answer was
+/// lost holds the rows until its COMMIT comes, however late, and the next one finds that it is on record.
+pub async fn update(tx: &mut PgConnection, operations: &[&Operation]) -> Result<()> {
+    let all = || operations.iter();
     let updated = sqlx::query(
-        "update control.operation set state = $2, state_detail = $3, steps = $4,
-                finished_at = case when $5 then requested_at + make_interval(secs => $6) end
-         where id = $1 and state <> $2 and state in ('queued', 'running', 'unwinding')",
+        "update control.operation o set state = n.state, state_detail = n.detail, steps = n.steps,
+                finished_at = case when n.is_final then o.requested_at + make_interval(secs => n.seconds) end
+         from unnest($1::uuid[], $2::text[], $3::jsonb[], $4::jsonb[], $5::boolean[], $6::float8[])
+              as n (id, state, detail, steps, is_final, seconds)
+         where o.id = n.id and o.state <> n.state and o.state in ('queued', 'running', 'unwinding')",
     )
-    .bind(operation.id.as_uuid())
-    .bind(operation.state.name())
-    .bind(Json(StoredOperationState::detail(&operation.state)))
-    .bind(Json(StoredStep::all(&operation.steps)))
-    .bind(operation.state.is_final())
+    .bind(all().map(|operation| operation.id.as_uuid()).collect::<Vec<_>>())
+    .bind(all().map(|operation| operation.state.name()).collect::<Vec<_>>())
+    .bind(all().map(|operation| Json(StoredOperationState::detail(&operation.state))).collect::<Vec<_>>())
+    .bind(all().map(|operation| Json(StoredStep::all(&operation.steps))).collect::<Vec<_>>())
+    .bind(all().map(|operation| operation.state.is_final()).collect::<Vec<_>>())
     // The daemon's own measure; the database's clock may be another machine's.
-    .bind(operation.duration_ms.unwrap_or_default() / 1_000.0)
+    .bind(all().map(|operation| operation.duration_ms.unwrap_or_default() / 1_000.0).collect::<Vec<_>>())
     .execute(tx)
     .await
     .map_err(doing("record the operation's progress"))?;
-    if updated.rows_affected() == 1 {
+    if updated.rows_affected() == operations.len() as u64 {
         return Ok(());
     }
-    let why = format!("{} cannot become {} any more", operation.id, operation.state.name());
-    Err(Error::Corrupt { what: "the operation's state", why })
+    let names: Vec<String> = all()
+        .map(|operation| format!("{} cannot become {} any more", operation.id, operation.state.name()))
+        .collect();
+    Err(Error::Corrupt { what: "the operation's state", why: names.join(", or ") })
 }
 
-/// Adds to an operation's journal.
-pub async fn journal(tx: &mut PgConnection, id: OperationId, event: &Event) -> Result<()> {
+/// Adds to the journals of operations, for each in the order of its events.
+pub async fn journal(tx: &mut PgConnection, events: &[(OperationId, &Event)]) -> Result<()> {
+    if events.is_empty() {
+        return Ok(());
+    }
     sqlx::query(
         "insert into control.operation_event (operation_id, position, event)
-         select $1, coalesce(max(position), 0) + 1, $2 from control.operation_event where operation_id = $1",
+         select n.id, coalesce((select max(position) from control.operation_event e where e.operation_id = n.id), 0)
+                      + row_number() over (partition by n.id order by n.n), n.event
+         from unnest($1::uuid[], $2::jsonb[]) with ordinality as n (id, event, n)",
     )
-    .bind(id.as_uuid())
-    .bind(Json(event))
+    .bind(events.iter().map(|(id, _)| id.as_uuid()).collect::<Vec<_>>())
+    .bind(events.iter().map(|(_, event)| Json(event)).collect::<Vec<_>>())
     .execute(tx)
     .await
     .map(|_| ())

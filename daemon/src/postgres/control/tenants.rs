@@ -1,5 +1,7 @@
 //! Tenants in the registry.
 
+use std::collections::BTreeMap;
+
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool, Row as _};
@@ -21,13 +23,13 @@ pub struct NewTenant {
     pub id: TenantId,
     pub slug: Slug,
     pub display_name: String,
-    pub labels: std::collections::BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
     pub blueprint: BlueprintName,
     pub version: BlueprintVersion,
     pub tenancy: Tenancy,
     pub target: TargetName,
     pub placement: PlacementName,
-    pub settings: std::collections::BTreeMap<String, i64>,
+    pub settings: BTreeMap<String, i64>,
 }
 
 impl NewTenant {
@@ -97,14 +99,16 @@ pub async fn set_build(tx: &mut PgConnection, id: TenantId, build: OperationId) 
         .map_err(doing("note the tenant's new build"))
 }
 
-/// The state of a tenant, which stays what it is until the transaction ends.
-pub async fn hold_state(tx: &mut PgConnection, id: TenantId) -> Result<Option<TenantState>> {
-    let row = sqlx::query("select state, state_detail from control.tenant where id = $1 for update")
-        .bind(id.as_uuid())
-        .fetch_optional(tx)
-        .await
-        .map_err(doing("hold the tenant's state"))?;
-    row.as_ref().map(state_of).transpose()
+/// The states of tenants, in the order of their ids. They stay what they are until the transaction ends.
+pub async fn hold_states(tx: &mut PgConnection, ids: &[TenantId]) -> Result<Vec<(TenantId, TenantState)>> {
+    let rows = sqlx::query(
+        "select id, state, state_detail from control.tenant where id = any ($1) order by id for update",
+    )
+    .bind(ids.iter().map(|id| id.as_uuid()).collect::<Vec<_>>())
+    .fetch_all(tx)
+    .await
+    .map_err(doing("hold the tenant's state"))?;
+    rows.iter().map(|row| Ok((TenantId::from_uuid(read(row, "id")?), state_of(row)?))).collect()
 }
 
 /// Moves a tenant to `state`, if it is in one of `from`; otherwise nothing changes and the answer is false.
@@ -170,8 +174,8 @@ pub async fn update(
     tx: &mut PgConnection,
     id: TenantId,
     display_name: &str,
-    labels: &std::collections::BTreeMap<String, String>,
-    settings: &std::collections::BTreeMap<String, i64>,
+    labels: &BTreeMap<String, String>,
+    settings: &BTreeMap<String, i64>,
 ) -> Result<()> {
     sqlx::query(
         "update control.tenant set display_name = $2, labels = $3, settings = $4, updated_at = now() where id = $1",
@@ -184,30 +188,6 @@ pub async fn update(
     .await
     .map(|_| ())
     .map_err(doing("update the tenant"))
-}
-
-/// Notes which version of its blueprint the tenant has from now on, and with it the tenants of these placements, which share its
-/// tables.
-pub async fn set_version(
-    tx: &mut PgConnection,
-    id: TenantId,
-    members: &[PlacementName],
-    version: BlueprintVersion,
-) -> Result<()> {
-    let members: Vec<&str> = members.iter().map(PlacementName::as_str).collect();
-    sqlx::query(
-        "update control.tenant set major = $2, minor = $3, updated_at = now(),
-                version_since = case when (major, minor) = ($2, $3) then version_since else now() end
-         where id = $1 or placement = any ($4)",
-    )
-    .bind(id.as_uuid())
-    .bind(i32::from(version.major()))
-    .bind(i32::from(version.minor()))
-    .bind(members)
-    .execute(tx)
-    .await
-    .map(|_| ())
-    .map_err(doing("note the tenant's version"))
 }
 
 /// Notes that a secret was issued for a login. Another login that was current until now works on beside it.
@@ -253,8 +233,17 @@ pub async fn by_slug(pool: &PgPool, slug: &str) -> Result<Option<Tenant>> {
 }
 
 pub async fn by_id(pool: &PgPool, id: TenantId) -> Result<Option<Tenant>> {
-    let sql = format!("{COLUMNS} where t.id = $1");
-    one(sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id.as_uuid()).fetch_optional(pool).await)
+    Ok(by_ids(pool, &[id]).await?.pop())
+}
+
+pub async fn by_ids(pool: &PgPool, ids: &[TenantId]) -> Result<Vec<Tenant>> {
+    let sql = format!("{COLUMNS} where t.id = any ($1)");
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(ids.iter().map(|id| id.as_uuid()).collect::<Vec<_>>())
+        .fetch_all(pool)
+        .await
+        .map_err(doing("look for the tenant"))?;
+    rows.iter().map(tenant).collect()
 }
 
 /// A page of tenants by slug, the newest of a name first, and how many match in all.

@@ -346,22 +346,32 @@ pub async fn held_versions(
     rows.iter().map(|row| Ok((read(row, "slug")?, version(row)?, read(row, "version_since")?))).collect()
 }
 
-/// The key of the marker of a tenant's build, and whether the tenant is known to have drifted where this upgrade minds that.
-pub async fn footing(
-    pool: &PgPool,
-    upgrade: UpgradeId,
-    tenant: TenantId,
-) -> Result<Option<(OperationId, Option<OffsetDateTime>)>> {
-    let row: Option<(Uuid, Option<OffsetDateTime>)> = sqlx::query_as(
-        "select t.build_id, case when u.accept_drift then null else t.drifted_since end
-         from control.tenant t join control.upgrade u on u.id = $2 where t.id = $1",
+/// What an upgrade finds of a tenant.
+#[derive(Debug, Clone, Copy)]
+pub struct Footing {
+    pub tenant: TenantId,
+    /// The key of the marker of its build.
+    pub build: OperationId,
+    /// Since when the tenant is known to have drifted, where this upgrade minds that.
+    pub drifted_since: Option<OffsetDateTime>,
+}
+
+pub async fn footings(pool: &PgPool, upgrade: UpgradeId, tenants: &[TenantId]) -> Result<Vec<Footing>> {
+    let rows: Vec<(Uuid, Uuid, Option<OffsetDateTime>)> = sqlx::query_as(
+        "select t.id, t.build_id, case when u.accept_drift then null else t.drifted_since end
+         from control.tenant t join control.upgrade u on u.id = $2 where t.id = any ($1) and t.build_id is not null",
     )
-    .bind(tenant.as_uuid())
+    .bind(tenants.iter().map(|tenant| tenant.as_uuid()).collect::<Vec<_>>())
     .bind(upgrade.as_uuid())
-    .fetch_optional(pool)
+    .fetch_all(pool)
     .await
-    .map_err(doing("look for the tenant's build"))?;
-    Ok(row.map(|(build, drifted)| (OperationId::from_uuid(build), drifted)))
+    .map_err(doing("look for the tenants' builds"))?;
+    let footing = |(tenant, build, drifted_since)| Footing {
+        tenant: TenantId::from_uuid(tenant),
+        build: OperationId::from_uuid(build),
+        drifted_since,
+    };
+    Ok(rows.into_iter().map(footing).collect())
 }
 
 /// The targets of the tenants that may begin, or have begun.

@@ -4,38 +4,36 @@
 //! in the registry and is taken over, by this daemon or the next one. A panic in a step is a failure of that step. A daemon
 //! that lost the fence stops all its operations at once.
 
+mod begin;
+
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use tenantry_protocol::id::{OperationId, TenantId};
-use tenantry_protocol::name::{Slug, TargetName};
 use tenantry_protocol::operation::{Operation, OperationState};
 use tenantry_protocol::watch::EventBody;
 use time::OffsetDateTime;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::audit::Trail;
 use crate::model::audit_chain::Actor;
-use crate::model::operation::{Action, Event, IllegalEvent, Kind, Progress};
+use crate::model::operation::{Action, Event, IllegalEvent, Progress};
 use crate::postgres;
 use crate::postgres::control::Control;
 use crate::postgres::control::tenants;
 use crate::postgres::target::Target;
-use crate::postgres::target::marker::Mark;
 
-use super::admission::{Places, TakenPlace};
-use super::arguments::OperationArguments;
-use super::audit_entries::About;
-use super::budget::EngineOptions;
-use super::context::{ChangeParts, ChangeRun, ProvisionRun, Run};
-use super::driver::Drive;
-use super::events::Events;
-use super::job::{ChangeJob, ProvisionJob};
-use super::record::{self, Intent, OperationOutcome};
-use super::tracker::{Cancelling, Claim, Live, millis, waiting_steps};
+use crate::pipeline::admission::{Places, TakenPlace};
+use crate::pipeline::budget::EngineOptions;
+use crate::pipeline::context::Run;
+use crate::pipeline::driver::Drive;
+use crate::pipeline::events::Events;
+use crate::pipeline::record::together::Endings;
+use crate::pipeline::record::{self, OperationOutcome};
+use crate::pipeline::tracker::{Cancelling, Claim, Live, millis};
 
 /// How long a caller who waits for an outcome also waits for the undo.
 const COURTESY: Duration = Duration::from_secs(1);
@@ -43,12 +41,14 @@ const COURTESY: Duration = Duration::from_secs(1);
 type Progressing = watch::Receiver<Operation>;
 
 /// An operation that is about to run in this process.
-pub(super) struct PendingRun {
-    pub(super) claim: Claim,
-    pub(super) run: Run,
-    pub(super) progress: Progress,
-    pub(super) operation: Operation,
-    pub(super) actor: Actor,
+pub(in crate::pipeline) struct PendingRun {
+    pub(in crate::pipeline) claim: Claim,
+    pub(in crate::pipeline) run: Run,
+    pub(in crate::pipeline) progress: Progress,
+    pub(in crate::pipeline) operation: Operation,
+    pub(in crate::pipeline) actor: Actor,
+    /// Where the operation waits before it asks for a place on the target.
+    pub(in crate::pipeline) lane: Option<Arc<Semaphore>>,
 }
 
 /// Owns the running operations. Clones share them.
@@ -60,6 +60,7 @@ pub struct Engine {
     live: Arc<Live>,
     tasks: TaskTracker,
     places: Arc<Places>,
+    endings: Arc<Endings>,
     options: EngineOptions,
     /// Cancelled when the fence is lost; each time the fence is acquired, there is a new one.
     term: Arc<RwLock<CancellationToken>>,
@@ -80,20 +81,21 @@ impl Engine {
             live: Arc::default(),
             tasks: TaskTracker::new(),
             places,
+            endings: Arc::default(),
             options,
             term: Arc::default(),
         }
     }
 
-    pub(super) const fn trail(&self) -> &Arc<Trail> {
+    pub(in crate::pipeline) const fn trail(&self) -> &Arc<Trail> {
         &self.trail
     }
 
-    pub(super) const fn control(&self) -> &Arc<Control> {
+    pub(in crate::pipeline) const fn control(&self) -> &Arc<Control> {
         &self.control
     }
 
-    pub(super) fn places(&self) -> &Places {
+    pub(in crate::pipeline) fn places(&self) -> &Places {
         &self.places
     }
 
@@ -138,108 +140,14 @@ impl Engine {
         self.live.cancel(id, &by.name)
     }
 
-    /// Records the intent and starts the operation. Call it from a task that nobody cancels.
-    pub async fn provision(&self, job: ProvisionJob<'_>) -> postgres::Result<Operation> {
-        let kind = Kind::provision(&job.blueprint, job.seed);
-        let operation =
-            self.operation(kind, job.tenant.id, &job.tenant.slug, job.target.name().clone(), &job.actor);
-        let intent = Intent {
-            about: About { operation: &operation, kind, actor: &job.actor, blueprint: job.tenant.made_of() },
-            plan_hash: Some(job.plan_hash),
-            arguments: &OperationArguments::default(),
-            asked: job.asked,
-        };
-        let mark = Mark { build: operation.id, fence: self.control.may_write()? };
-        let claim = self.claim(operation.id)?;
-        let recorded = Box::pin(record::intent(&self.trail, &intent, Some(&job.tenant))).await?;
-        let run = ProvisionRun::new(mark, job.tenant, job.blueprint, job.target, job.seed);
-        let seq = recorded.map_or(0, |recorded| recorded.seq);
-        let (run, actor) = (Run::Provision(Box::new(run)), job.actor);
-        let work = PendingRun { claim, run, progress: Progress::new(kind), operation, actor };
-        let started = self.start(work, seq).await.borrow().clone();
-        Ok(started)
-    }
-
-    /// Records the intent and starts the change. Returns `None` if the tenant's state does not allow it. Call it from a
-    /// task that nobody cancels.
-    pub async fn change(&self, job: ChangeJob<'_>) -> postgres::Result<Option<Operation>> {
-        let started = self.start_change(job).await?;
-        Ok(started.map(|progress| progress.borrow().clone()))
-    }
-
-    /// Like [`Self::change`], but waits. Returns the operation as it ended, or as it stands if its undo takes longer than
-    /// a moment. An operation that is left to be taken over is returned as it was last seen.
-    pub async fn change_and_wait(&self, job: ChangeJob<'_>) -> postgres::Result<Option<Operation>> {
-        let Some(mut progress) = self.start_change(job).await? else { return Ok(None) };
-        let _ = progress.wait_for(|o| o.state.is_final() || o.state.failure().is_some()).await;
-        // After a short wait, a quick undo has finished and does not block the caller's next request.
-        let _ =
-            tokio::time::timeout(COURTESY, progress.wait_for(|operation| operation.state.is_final())).await;
-        Ok(Some(progress.borrow().clone()))
-    }
-
-    async fn start_change(&self, job: ChangeJob<'_>) -> postgres::Result<Option<Progressing>> {
-        let ChangeJob { actor, kind, tenant, target, build, arguments, secret, asked } = job;
-        let operation = self.operation(kind, tenant.id, &tenant.slug, target.name().clone(), &actor);
-        let intent = Intent {
-            about: About {
-                operation: &operation,
-                kind,
-                actor: &actor,
-                blueprint: (&tenant.blueprint, tenant.version),
-            },
-            plan_hash: None,
-            arguments: &arguments,
-            asked,
-        };
-        let mark = Mark { build, fence: self.control.may_write()? };
-        let claim = self.claim(operation.id)?;
-        let Some(recorded) = Box::pin(record::intent(&self.trail, &intent, None)).await? else {
-            return Ok(None);
-        };
-        let trail = Arc::clone(&self.trail);
-        let parts = ChangeParts { id: operation.id, kind, trail, target, arguments, secret };
-        let run = ChangeRun::new(mark, tenant, recorded.before, parts);
-        let (run, progress) = (Run::Change(Box::new(run)), Progress::new(kind));
-        Ok(Some(self.start(PendingRun { claim, run, progress, operation, actor }, recorded.seq).await))
-    }
-
-    fn operation(
-        &self,
-        kind: Kind,
-        tenant_id: TenantId,
-        slug: &Slug,
-        target: TargetName,
-        actor: &Actor,
-    ) -> Operation {
-        Operation {
-            id: OperationId::generate(),
-            kind: kind.wire(),
-            tenant_id,
-            slug: slug.clone(),
-            target,
-            state: OperationState::Queued,
-            steps: waiting_steps(kind),
-            actor: actor.name.clone(),
-            requested_at: OffsetDateTime::now_utc(),
-            duration_ms: None,
-            budget_ms: u64::try_from(self.options.budget_of(kind).as_millis()).unwrap_or(u64::MAX),
-        }
-    }
-
     /// Claims an operation before it is on record, so that no other task here takes it for a stranded one.
-    pub(super) fn claim(&self, id: OperationId) -> postgres::Result<Claim> {
+    pub(in crate::pipeline) fn claim(&self, id: OperationId) -> postgres::Result<Claim> {
         self.live.claim(id).ok_or(postgres::Error::Busy)
     }
 
-    async fn start(&self, work: PendingRun, seq: i64) -> Progressing {
-        self.announce(&work.operation, seq).await;
-        self.spawn(work, false)
-    }
-
     /// Runs the operation. An inherited one is carried on, because its daemon or its task no longer exists.
-    pub(super) fn spawn(&self, work: PendingRun, is_inherited: bool) -> Progressing {
-        let PendingRun { claim, run, progress, operation, actor } = work;
+    pub(in crate::pipeline) fn spawn(&self, work: PendingRun, is_inherited: bool) -> Progressing {
+        let PendingRun { claim, run, progress, operation, actor, lane } = work;
         let budget = Duration::from_millis(operation.budget_ms);
         let deadline = Instant::now() + budget;
         let used = Duration::try_from(OffsetDateTime::now_utc() - operation.requested_at).unwrap_or_default();
@@ -250,6 +158,7 @@ impl Engine {
             progress,
             actor,
             tracker,
+            place: None,
             journal: Vec::new(),
             deadline,
             builds: 0,
@@ -264,8 +173,8 @@ impl Engine {
             // Released however this ends.
             let _claim = claim;
             let work = async {
-                let taken = engine.wait_for_place(&drive).await;
-                let _place = drive.run.occupy(taken);
+                let taken = engine.wait_for_place(&drive, lane).await;
+                drive.place = drive.run.occupy(taken);
                 // An inherited operation has already waited in the queue: its budget runs from the time of the request.
                 let left =
                     if is_inherited { drive.least_time().max(budget.saturating_sub(used)) } else { budget };
@@ -286,11 +195,11 @@ impl Engine {
     }
 
     /// Waits for a place on the target, or for a cancel.
-    async fn wait_for_place(&self, drive: &Drive) -> Option<TakenPlace> {
+    async fn wait_for_place(&self, drive: &Drive, lane: Option<Arc<Semaphore>>) -> Option<TakenPlace> {
         let locks = drive.run.locks()?;
         let target = Arc::clone(drive.run.target());
         tokio::select! {
-            taken = self.places.take(&target, locks) => taken,
+            taken = self.places.take(&target, locks, lane) => taken,
             _ = drive.tracker.wait_for_cancel() => None,
         }
     }
@@ -320,7 +229,7 @@ impl Engine {
     }
 
     /// Writes the latest events to the journal, with the decision about an operation that was taken over.
-    pub(super) async fn journal(
+    pub(in crate::pipeline) async fn journal(
         &self,
         drive: &mut Drive,
         build: Option<(TenantId, OperationId)>,
@@ -335,7 +244,7 @@ impl Engine {
     }
 
     /// Applies an event, and records what must be on record before the next step.
-    pub(super) async fn note(&self, drive: &mut Drive, event: Event) -> postgres::Result<()> {
+    pub(in crate::pipeline) async fn note(&self, drive: &mut Drive, event: Event) -> postgres::Result<()> {
         let is_rebuilt = event == Event::Rebuilt;
         let is_settled = matches!(event, Event::TakenUp { .. });
         drive.apply(event).map_err(illegal)?;
@@ -358,6 +267,8 @@ impl Engine {
     async fn finish(&self, drive: &mut Drive) -> postgres::Result<()> {
         // The live state becomes final only once it is recorded; until then, the final state is built here.
         let mut operation = drive.tracker.snapshot();
+        // Nothing of it runs on the target any more.
+        (drive.place, _) = (None, drive.run.leave_room());
         operation.duration_ms = Some(millis(drive.tracker.elapsed()));
         operation.state = drive.final_state();
         self.record(drive, &operation, true).await?;
@@ -377,22 +288,35 @@ impl Engine {
             report: drive.run.report().filter(|_| is_end),
             recovered: drive.recovered,
         };
-        let seq = record::outcome(&self.trail, &outcome).await?;
+        let together = if is_end { self.endings.record(&self.trail, &outcome).await } else { None };
+        let seq = match together {
+            Some(seq) => seq,
+            None => record::outcome(&self.trail, &outcome).await?,
+        };
         self.announce(operation, seq).await;
         Ok(())
     }
 
     /// Tells watchers what a committed record changed.
     async fn announce(&self, operation: &Operation, seq: i64) {
-        match tenants::by_id(self.control.pool(), operation.tenant_id).await {
-            Ok(Some(tenant)) => self.events.publish(EventBody::Tenant { tenant: Box::new(tenant) }),
-            Ok(None) => {}
+        self.announce_all(&[operation.tenant_id], &[seq]).await;
+    }
+
+    async fn announce_all(&self, changed: &[TenantId], seqs: &[i64]) {
+        match tenants::by_ids(self.control.pool(), changed).await {
+            Ok(tenants) => {
+                for tenant in tenants {
+                    self.events.publish(EventBody::Tenant { tenant: Box::new(tenant) });
+                }
+            }
             Err(error) => tracing::warn!(error = %error.explain(), "a changed tenant could not be read back"),
         }
-        self.events.publish(EventBody::Audit { seq });
+        for seq in seqs {
+            self.events.publish(EventBody::Audit { seq: *seq });
+        }
     }
 }
 
-pub(super) fn illegal(error: IllegalEvent) -> postgres::Error {
+pub(in crate::pipeline) fn illegal(error: IllegalEvent) -> postgres::Error {
     postgres::Error::Corrupt { what: "the operation's progress", why: error.to_string() }
 }

@@ -1,6 +1,8 @@
 //! The control database's side of an operation: it records the intent before any effect, and the outcome in one
 //! transaction with the tenant's state, the journal and the audit event.
 
+pub(in crate::pipeline) mod together;
+
 use std::time::Duration;
 
 use tenantry_protocol::id::{OperationId, TenantId};
@@ -19,38 +21,38 @@ use crate::model::tenant::{after, beginning};
 use crate::postgres::control::operations::Context;
 use crate::postgres::control::tenants::NewTenant;
 use crate::postgres::control::upgrade_units::{self, UnitEnd};
-use crate::postgres::control::{operations, reports, tenants};
+use crate::postgres::control::{operations, reports, tenants, upgraded};
 use crate::postgres::{Error, Result};
 
-use super::arguments::OperationArguments;
-use super::audit_entries::{self, About, Phase, Recovered};
-use super::backoff::Patience;
-use super::job::Asked;
+use crate::pipeline::arguments::OperationArguments;
+use crate::pipeline::audit_entries::{self, About, Phase, Recovered};
+use crate::pipeline::backoff::Patience;
+use crate::pipeline::job::Asked;
 
 /// An operation as it is first written.
-pub(super) struct Intent<'a> {
-    pub(super) about: About<'a>,
-    pub(super) plan_hash: Option<&'a str>,
-    pub(super) arguments: &'a OperationArguments,
-    pub(super) asked: Asked<'a>,
+pub(in crate::pipeline) struct Intent<'a> {
+    pub(in crate::pipeline) about: About<'a>,
+    pub(in crate::pipeline) plan_hash: Option<&'a str>,
+    pub(in crate::pipeline) arguments: &'a OperationArguments,
+    pub(in crate::pipeline) asked: Asked<'a>,
 }
 
 /// The result of recording an intent.
 #[derive(Debug)]
-pub(super) struct RecordedIntent {
+pub(in crate::pipeline) struct RecordedIntent {
     /// The sequence number of the audit event.
-    pub(super) seq: i64,
+    pub(in crate::pipeline) seq: i64,
     /// The tenant's state before the operation.
-    pub(super) before: TenantState,
+    pub(in crate::pipeline) before: TenantState,
 }
 
 /// How long a request waits to learn the outcome of a COMMIT whose answer was lost.
 const INTENT_TIME: Duration = Duration::from_secs(10);
 
-/// The result of an attempt to write an intent.
-enum IntentAttempt {
-    Done(RecordedIntent),
-    /// The tenant's state does not allow the operation.
+/// The result of an attempt to write an intent, or several.
+enum IntentAttempt<R> {
+    Done(R),
+    /// A tenant's state does not allow its operation.
     Unfit,
     /// Nobody answered the COMMIT: it may have happened, or may happen yet.
     Lost(Error),
@@ -58,12 +60,20 @@ enum IntentAttempt {
 
 /// T0: records the intent and its audit event, with the new tenant or with the hold on the existing one. Returns `None`
 /// if the existing tenant's state does not allow the operation.
-pub(super) async fn intent(
+pub(in crate::pipeline) async fn intent(
     trail: &Trail,
     intent: &Intent<'_>,
     new: Option<&NewTenant>,
 ) -> Result<Option<RecordedIntent>> {
-    let mut lost = Lost::default();
+    intent_after(trail, intent, new, Lost::default()).await
+}
+
+async fn intent_after(
+    trail: &Trail,
+    intent: &Intent<'_>,
+    new: Option<&NewTenant>,
+    mut lost: Lost,
+) -> Result<Option<RecordedIntent>> {
     loop {
         match attempt(trail, intent, new).await {
             Ok(IntentAttempt::Done(recorded)) => return Ok(Some(recorded)),
@@ -78,7 +88,11 @@ pub(super) async fn intent(
     }
 }
 
-async fn attempt(trail: &Trail, intent: &Intent<'_>, new: Option<&NewTenant>) -> Result<IntentAttempt> {
+async fn attempt(
+    trail: &Trail,
+    intent: &Intent<'_>,
+    new: Option<&NewTenant>,
+) -> Result<IntentAttempt<RecordedIntent>> {
     let About { operation, kind, .. } = intent.about;
     let mut tx = trail.begin().await?;
     let before = match new {
@@ -88,8 +102,8 @@ async fn attempt(trail: &Trail, intent: &Intent<'_>, new: Option<&NewTenant>) ->
         }
         None => {
             let begins = beginning(kind);
-            let state = tenants::hold_state(&mut tx, operation.tenant_id).await?;
-            let Some(before) = state.filter(|state| begins.from.contains(&state.stage())) else {
+            let state = tenants::hold_states(&mut tx, &[operation.tenant_id]).await?.pop();
+            let Some((_, before)) = state.filter(|(_, state)| begins.from.contains(&state.stage())) else {
                 return Ok(IntentAttempt::Unfit);
             };
             let before = stood_before(&mut tx, intent, before).await?;
@@ -106,11 +120,11 @@ async fn attempt(trail: &Trail, intent: &Intent<'_>, new: Option<&NewTenant>) ->
         state_before: Some(&before),
         epoch: trail.control().epoch(),
     };
-    operations::insert(&mut tx, operation, context).await?;
+    operations::insert(&mut tx, &[(operation, context)]).await?;
     if let Some(key) = intent.asked.key {
         operations::insert_key(&mut tx, key, operation.id).await?;
     }
-    operations::journal(&mut tx, operation.id, &Event::Begun { kind }).await?;
+    operations::journal(&mut tx, &[(operation.id, &Event::Begun { kind })]).await?;
     if let Some(upgrade) = intent.asked.upgrade
         && !upgrade_units::begin(&mut tx, upgrade, operation.tenant_id, operation.id).await?
     {
@@ -145,6 +159,11 @@ struct Lost {
 }
 
 impl Lost {
+    /// An answer was lost just now.
+    fn one() -> Self {
+        Self { patience: Some(Patience::lasting(INTENT_TIME)) }
+    }
+
     async fn wait(&mut self, error: Error) -> Result<()> {
         tracing::warn!(error = %error.explain(), "the answer to a COMMIT was lost; finding out");
         self.patience.get_or_insert_with(|| Patience::lasting(INTENT_TIME)).outlast(error).await
@@ -174,23 +193,23 @@ async fn recorded(trail: &Trail, operation: &Operation) -> Option<i64> {
 }
 
 /// How an operation went on or ended; its own state says which.
-pub(super) struct OperationOutcome<'a> {
-    pub(super) about: About<'a>,
+pub(in crate::pipeline) struct OperationOutcome<'a> {
+    pub(in crate::pipeline) about: About<'a>,
     /// The tenant's state before the operation.
-    pub(super) before: &'a TenantState,
-    pub(super) arguments: Option<&'a OperationArguments>,
+    pub(in crate::pipeline) before: &'a TenantState,
+    pub(in crate::pipeline) arguments: Option<&'a OperationArguments>,
     /// The placements of the tenants that have the new version of the shared tables.
-    pub(super) members: &'a [PlacementName],
+    pub(in crate::pipeline) members: &'a [PlacementName],
     /// What happened since the journal was last written.
-    pub(super) journal: &'a [Event],
-    pub(super) report: Option<&'a IsolationReport>,
+    pub(in crate::pipeline) journal: &'a [Event],
+    pub(in crate::pipeline) report: Option<&'a IsolationReport>,
     /// The decision made when the operation was taken over, if it is not on record yet.
-    pub(super) recovered: Option<Recovered>,
+    pub(in crate::pipeline) recovered: Option<Recovered>,
 }
 
 /// Records that an operation is being undone, or its outcome (T3). Retries without a limit: otherwise no daemon would own
 /// the operation until the next start. A later daemon ends the retries.
-pub(super) async fn outcome(trail: &Trail, outcome: &OperationOutcome<'_>) -> Result<i64> {
+pub(in crate::pipeline) async fn outcome(trail: &Trail, outcome: &OperationOutcome<'_>) -> Result<i64> {
     let mut patience = Patience::endless();
     let mut is_first = true;
     loop {
@@ -214,7 +233,7 @@ pub(super) async fn outcome(trail: &Trail, outcome: &OperationOutcome<'_>) -> Re
 
 /// Records that an operation was taken over, or that its tenant is built again as `build`. Returns the `seq` of the audit
 /// event if there was a recovery decision.
-pub(super) async fn journal(
+pub(in crate::pipeline) async fn journal(
     trail: &Trail,
     about: &About<'_>,
     events: &[Event],
@@ -226,9 +245,7 @@ pub(super) async fn journal(
     loop {
         let write = async {
             let mut tx = trail.begin().await?;
-            for event in events {
-                operations::journal(&mut tx, operation.id, event).await?;
-            }
+            operations::journal(&mut tx, &of_one(operation, events)).await?;
             if let Some((tenant, build)) = build {
                 tenants::set_build(&mut tx, tenant, build).await?;
             }
@@ -250,6 +267,10 @@ pub(super) async fn journal(
     }
 }
 
+fn of_one<'a>(operation: &Operation, events: &'a [Event]) -> Vec<(OperationId, &'a Event)> {
+    events.iter().map(|event| (operation.id, event)).collect()
+}
+
 fn epoch(trail: &Trail) -> i64 {
     trail.control().epoch()
 }
@@ -266,10 +287,8 @@ async fn write_outcome(trail: &Trail, outcome: &OperationOutcome<'_>) -> Result<
     let purge_after = OffsetDateTime::now_utc() + Duration::from_secs(grace);
     let state = after(kind, operation, outcome.before, Some(purge_after));
     let mut tx = trail.begin().await?;
-    for event in outcome.journal {
-        operations::journal(&mut tx, operation.id, event).await?;
-    }
-    operations::update(&mut tx, operation).await?;
+    operations::journal(&mut tx, &of_one(operation, outcome.journal)).await?;
+    operations::update(&mut tx, &[operation]).await?;
     move_tenant(&mut tx, operation.tenant_id, kind, &state).await?;
     if let (OperationState::Succeeded, Some(update)) =
         (&operation.state, arguments.and_then(|arguments| arguments.update.as_ref()))
@@ -280,7 +299,7 @@ async fn write_outcome(trail: &Trail, outcome: &OperationOutcome<'_>) -> Result<
     if let (OperationState::Succeeded, Some(version)) =
         (&operation.state, arguments.and_then(|arguments| arguments.version))
     {
-        tenants::set_version(&mut tx, operation.tenant_id, outcome.members, version).await?;
+        upgraded::set_version(&mut tx, operation.tenant_id, outcome.members, version).await?;
     }
     record_login(&mut tx, operation, kind, arguments).await?;
     if kind == Kind::Upgrade && phase == Phase::End {
