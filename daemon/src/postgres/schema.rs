@@ -177,6 +177,11 @@ pub const TARGET: Schema = Schema {
             name: "0012_rehearsals.sql",
             sql: include_str!("../../../migrations/target/0012_rehearsals.sql"),
         },
+        OwnMigration {
+            number: 13,
+            name: "0013_upgrade_calls.sql",
+            sql: include_str!("../../../migrations/target/0013_upgrade_calls.sql"),
+        },
     ],
 };
 

@@ -1,13 +1,14 @@
 //! What the files of a build must not leave behind: work that COMMIT would do as the provisioner, and
 //! writes to objects of other owners.
 
+use sqlx::Row as _;
 use tenantry_protocol::name::PlacementName;
 
 use super::file_error::FileError;
 use super::runner::Build;
 use crate::postgres::error::{Error, Result, doing};
 use crate::postgres::pool_ddl;
-use crate::postgres::quote::{Value, render};
+use crate::postgres::quote::{Value, literal, render};
 use crate::postgres::target::marker::Use;
 use crate::postgres::tenant_ddl;
 
@@ -74,24 +75,16 @@ impl Build {
     /// Checks that no file has written to anything of another owner. A trigger on such a table could have deferred
     /// work, which before PostgreSQL 18 would run at COMMIT, as the provisioner. Only the locks show this, because the
     /// text of a file can hide anything.
-    pub(super) async fn check_writes(&mut self) -> Result<()> {
+    ///
+    /// What is to follow runs in the same message. If this fails, the transaction must not be committed.
+    pub(super) async fn check_writes_and(&mut self, then: &str) -> Result<()> {
         let home = self.pool.as_ref().unwrap_or(&self.placement);
-        let foreign: Vec<String> = sqlx::query_scalar(
-            "select distinct format('%I.%I', n.nspname, c.relname)
-             from pg_locks l join pg_class c on c.oid = l.relation join pg_namespace n on n.oid = c.relnamespace
-             where l.pid = pg_backend_pid() and l.locktype = 'relation'
-               and l.database = (select oid from pg_database where datname = current_database())
-               and l.mode not in ('AccessShareLock', 'RowShareLock') and c.relkind in ('r', 'p', 'f')
-               and n.nspname not in ('pg_catalog', 'pg_toast')
-               and c.relowner <> all (array[to_regrole($1)::oid, to_regrole($2)::oid, to_regrole(current_user)::oid])
-             limit 5",
-        )
-        .persistent(false)
-        .bind(self.placement.as_str())
-        .bind(home.as_str())
-        .fetch_all(&mut *self.connection)
-        .await
-        .map_err(doing("look for writes outside of the tenant"))?;
+        let (owner, home) = (literal(self.placement.as_str()), literal(home.as_str()));
+        let sql = format!("select tenantry.foreign_writes({owner}, {home}); {then}");
+        let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_all(&mut *self.connection).await;
+        let rows = rows.map_err(doing("look for writes outside of the tenant, and seal the build"))?;
+        let foreign = rows.first().ok_or(sqlx::Error::RowNotFound).and_then(|row| row.try_get(0));
+        let foreign: Vec<String> = foreign.map_err(doing("look for writes outside of the tenant"))?;
         if foreign.is_empty() {
             return Ok(());
         }

@@ -5,6 +5,7 @@ mod blank;
 mod bounds;
 pub mod detachment;
 pub mod file_error;
+pub mod opening;
 pub mod outside_journal;
 pub mod owner_login;
 pub mod relations;

@@ -8,7 +8,7 @@ use tenantry_protocol::name::PlacementName;
 
 use crate::postgres::error::{Result, doing};
 use crate::postgres::target::location::Site;
-use crate::postgres::target::marker::{self, HistoryRow, Mark, Use};
+use crate::postgres::target::marker::{self, HistoryRow, Mark, MarkerState, Use};
 
 /// A statement of a file that runs outside the transaction.
 #[derive(Debug, Clone, Copy)]
@@ -171,7 +171,11 @@ pub(super) async fn hold(
     mark: Mark,
     in_use: Use,
 ) -> Result<()> {
-    let state = marker::hold(connection, mark).await?;
+    allow(marker::hold(connection, mark).await?, site, in_use)
+}
+
+/// Refuses unless the placement is as it must be for this use.
+pub(super) fn allow(state: MarkerState, site: Site<'_>, in_use: Use) -> Result<()> {
     match in_use {
         Use::InUse if !site.is_own_database() => state.require_standing(),
         // In a database of its own, the marker stays as the build left it. The reservation says that the tenant stands.
@@ -190,34 +194,18 @@ pub struct BegunStatement {
     pub binds: Binds,
 }
 
-/// The statements of a file that was cut short, in their order. Empty if the history has every file that was begun.
-pub async fn cut_short(
-    connection: &mut PgConnection,
-    placement: &PlacementName,
-) -> Result<Vec<BegunStatement>> {
-    let rows: Vec<(String, i32, String, bool)> = sqlx::query_as(
-        "select s.file, s.statement, s.checksum, s.done_at is not null from tenantry.outside_statement s
-         where s.placement = $1 and s.file is not null and s.checksum is not null
-           and not exists (select from tenantry.migration_history h
-                           where h.placement = s.placement and h.rank = s.position)
-         order by s.position, s.statement",
-    )
-    .persistent(false)
-    .bind(placement.as_str())
-    .fetch_all(connection)
-    .await
-    .map_err(doing("look for a file that was cut short"))?;
-    let begun = |(file, statement, checksum, is_done): (String, i32, String, bool)| {
+impl BegunStatement {
+    /// From its file, its number, the checksum as it is stored, and whether it has run.
+    pub(super) fn of_row((file, statement, checksum, is_done): (String, i32, String, bool)) -> Self {
         let unbound = checksum.strip_prefix(UNBOUND);
         let binds = if unbound.is_some() && !is_done { Binds::ToNothing } else { Binds::ToItsText };
-        BegunStatement {
+        Self {
             file,
             statement: usize::try_from(statement).unwrap_or_default(),
             checksum: unbound.map_or(checksum.clone(), str::to_owned),
             binds,
         }
-    };
-    Ok(rows.into_iter().map(begun).collect())
+    }
 }
 
 /// Whether the file is in the placement's history.

@@ -85,14 +85,10 @@ impl Build {
         Ok(rewritten.map(|relation| format!("{} {}", relation.kind, relation.name)).collect())
     }
 
-    /// Takes these locks on the tenant's tables before the first file does, so that no file waits for one table while it keeps
-    /// the tenant out of another. What is not there, or is something else now, is left to the files.
-    pub async fn lock_tables(&mut self, locks: &[&RelationLock]) -> Result<()> {
-        if locks.is_empty() {
-            return Ok(());
-        }
-        self.prepare_runner().await?;
-        self.call_runner(&[lock_statement(locks)], "lock the tables of the upgrade").await
+    /// Takes these locks on the tenant's tables with the next file, before its first statement, so that no file waits for one table
+    /// while it keeps the tenant out of another. What is not there, or is something else now, is left to the files.
+    pub fn lock_tables(&mut self, locks: &[&RelationLock]) {
+        self.before_the_file = (!locks.is_empty()).then(|| lock_statement(locks));
     }
 }
 
@@ -127,6 +123,7 @@ fn lock_statement(locks: &[&RelationLock]) -> String {
         "declare
             names constant text[] := {names};
             statements constant text[] := {statements};
+            before constant text := pg_catalog.current_setting('lock_timeout');
             held integer;
             at integer;
         begin
@@ -146,6 +143,7 @@ fn lock_statement(locks: &[&RelationLock]) -> String {
                             execute statements[number] || ' nowait';
                         end if;
                     end loop;
+                    perform pg_catalog.set_config('lock_timeout', before, true);
                     return;
                 exception when lock_not_available then
                     if round = {ROUNDS} then

@@ -19,7 +19,7 @@ use crate::postgres::quote::{Value, render};
 use crate::postgres::secret::Verifier;
 use crate::postgres::target::location::Site;
 use crate::postgres::target::lookout::BuildSession;
-use crate::postgres::target::marker::{self, AppliedFile, HistoryRow, Mark, Owner, Use};
+use crate::postgres::target::marker::{self, HistoryRow, Mark, Owner, Use};
 use crate::postgres::target::{Ready, TargetConnection, WEAR_OF_A_BUILD, WEAR_OF_AN_UPGRADE};
 use crate::postgres::tenant_ddl::{self, LoginLimits};
 
@@ -42,8 +42,14 @@ pub struct Build {
     /// The build or the upgrade whose files these are, in the history.
     operation: OperationId,
     /// The next file's rank in the history.
-    rank: i32,
+    pub(super) rank: i32,
     pub(super) in_use: Use,
+    /// The session may act as the owner.
+    pub(super) is_owner: bool,
+    /// Statements wait briefly for locks, as [`tenant_ddl::WAIT_BRIEFLY`] has it, until the end of a file resets that.
+    waits_briefly: bool,
+    /// A statement that runs with the next file, before it.
+    pub(super) before_the_file: Option<String>,
     /// The version of the function that runs the files; none before the first file, and after a file has changed the function.
     runner: Option<String>,
     /// The tables with triggers that were not checked since the last file. They may have pending events.
@@ -79,19 +85,20 @@ impl Build {
         let mut connection = site.acquire().await?;
         sqlx::raw_sql("begin").execute(&mut *connection).await.map_err(doing("begin the build"))?;
         marker::insert_marker(&mut connection, mark, placement, owner).await?;
-        Self::within(connection, site, ready, placement, mark.build).await
+        let identity = identify(&mut connection).await?;
+        Ok(Self::within(connection, site, ready, placement, mark.build, identity))
     }
 
     /// The build in the transaction that is open on this connection, before its first file.
-    async fn within(
-        mut connection: TargetConnection,
+    pub(super) fn within(
+        connection: TargetConnection,
         site: Site<'_>,
         ready: &Ready,
         placement: &PlacementName,
         operation: OperationId,
-    ) -> Result<Self> {
-        let (xid, backend) = identify(&mut connection).await?;
-        Ok(Self {
+        (xid, backend): (String, i32),
+    ) -> Self {
+        Self {
             connection,
             placement: placement.clone(),
             provisioner: ready.provisioner.clone(),
@@ -105,8 +112,11 @@ impl Build {
             operation,
             rank: 0,
             in_use: Use::Unused,
+            is_owner: true,
+            waits_briefly: false,
+            before_the_file: None,
             runner: None,
-        })
+        }
     }
 
     /// Opens a transaction for one more file of a tenant that was committed before its last file. `None` if that
@@ -129,39 +139,23 @@ impl Build {
             execute(&mut connection, "rollback".to_owned(), "leave the file's transaction").await?;
             return Ok(None);
         }
-        let mut build = Self::within(connection, site, ready, placement, mark.build).await?;
+        let identity = identify(&mut connection).await?;
+        let mut build = Self::within(connection, site, ready, placement, mark.build, identity);
         build.rank = rank;
         build.join_owner().await?;
         Ok(Some(build))
     }
 
-    /// Opens a transaction for the files of a tenant that stands, and returns its history. The marker is held for as long as the
-    /// transaction is open: the next attempt waits for one whose COMMIT was lost, and then finds its files in the history.
-    pub async fn upgrade(
-        site: Site<'_>,
-        ready: &Ready,
-        mark: Mark,
-        placement: &PlacementName,
-        operation: OperationId,
-    ) -> Result<(Self, Vec<AppliedFile>)> {
-        let mut connection = site.acquire().await?;
-        sqlx::raw_sql("begin").execute(&mut *connection).await.map_err(doing("begin the upgrade"))?;
-        outside_journal::hold(&mut connection, site, mark, Use::InUse).await?;
-        let history = marker::history(&mut connection, placement).await?;
-        let mut build = Self::within(connection, site, ready, placement, operation).await?;
-        build.rank = history.iter().map(|file| file.rank + 1).max().unwrap_or(0);
-        build.in_use = Use::InUse;
-        build.join_owner().await?;
-        Ok((build, history))
-    }
-
-    async fn join_owner(&mut self) -> Result<()> {
+    /// Lets the session act as the owner, until the transaction ends.
+    pub(in crate::postgres) async fn join_owner(&mut self) -> Result<()> {
         let values = [
             ("placement", Value::Placement(&self.placement)),
             ("provisioner", Value::Identifier(&self.provisioner)),
         ];
         let sql = render(tenant_ddl::JOIN_OWNER, &values);
-        self.execute(sql, "join the owner").await
+        self.execute(sql, "join the owner").await?;
+        self.is_owner = true;
+        Ok(())
     }
 
     pub async fn create_roles(&mut self, limits: LoginLimits, probe: &Verifier) -> Result<()> {
@@ -203,7 +197,7 @@ impl Build {
     pub async fn apply(&mut self, file: File<'_>) -> Result<Duration, FileError> {
         let begin = Instant::now();
         self.prepare_runner().await?;
-        if self.in_use == Use::InUse {
+        if self.in_use == Use::InUse && !self.waits_briefly {
             self.execute(tenant_ddl::WAIT_BRIEFLY.to_owned(), "bound the waits for locks").await?;
         }
         if self.deferral == Deferral::Lost {
@@ -211,7 +205,9 @@ impl Build {
             let sql = render(tenant_ddl::DEFER, &[("home", Value::Placement(home))]);
             self.execute(sql, "defer what is declared so").await?;
         }
-        self.call_runner(&numbered(file.statements), "apply the migration").await.map_err(file_error)?;
+        let mut statements = numbered(file.statements);
+        statements.splice(0..0, self.before_the_file.take());
+        self.call_runner(&statements, "apply the migration").await.map_err(file_error)?;
         let duration = begin.elapsed();
         self.close_file(HistoryRow {
             rank: self.rank,
@@ -238,7 +234,6 @@ impl Build {
 
     /// Revokes the provisioner's membership and commits. An error here says nothing about the outcome; the marker does.
     pub async fn commit(mut self, site: Site<'_>) -> Result<()> {
-        self.check_writes().await?;
         // The caller has already done this after the last file, to report an error with the name of that file.
         self.check_deferred_triggers().await.map_err(|error| match error {
             FileError::Database(error) => error,
@@ -250,7 +245,8 @@ impl Build {
         ];
         let wear = self.wear();
         let seal = if self.pool.is_some() { pool_ddl::SHARED_SEAL } else { tenant_ddl::SEAL };
-        self.execute(render(seal, &values), "seal the build").await?;
+        let seal = render(seal, &values);
+        self.check_writes_and(&seal).await?;
         sqlx::raw_sql("commit").execute(&mut *self.connection).await.map_err(doing("commit the build"))?;
         site.take_back(self.connection, self.backend, wear).await;
         Ok(())
@@ -320,15 +316,25 @@ impl Build {
     /// Makes a new function to run the files, and returns its version.
     async fn make_runner(&mut self) -> Result<String> {
         let home = self.pool.as_ref().unwrap_or(&self.placement);
-        let values = [("placement", Value::Placement(&self.placement)), ("home", Value::Placement(home))];
-        let sql = render(tenant_ddl::RUNNER, &values);
-        let made = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_one(&mut *self.connection).await;
-        made.and_then(|row| row.try_get(0)).map_err(doing("make the runner"))
+        let values = [
+            ("placement", Value::Placement(&self.placement)),
+            ("home", Value::Placement(home)),
+            ("provisioner", Value::Identifier(&self.provisioner)),
+        ];
+        let join = if self.is_owner { "" } else { tenant_ddl::JOIN_OWNER };
+        let brief = if self.in_use == Use::InUse { tenant_ddl::WAIT_BRIEFLY } else { "" };
+        let sql = render(&[join, brief, tenant_ddl::RUNNER].concat(), &values);
+        let made = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_all(&mut *self.connection).await;
+        let made = made.map_err(doing("make the runner"))?;
+        (self.is_owner, self.waits_briefly) = (true, self.in_use == Use::InUse);
+        // The last statement's answer.
+        let version = made.last().ok_or(sqlx::Error::RowNotFound).and_then(|row| row.try_get(0));
+        version.map_err(doing("make the runner"))
     }
 
     /// Cleans up after a file: nothing is left for COMMIT, and the session is the provisioner's again.
     async fn close_file(&mut self, row: HistoryRow<'_>) -> Result<(), FileError> {
-        self.clean_up().await?;
+        self.waits_briefly = false;
         let closed = marker::close_file(
             &mut self.connection,
             &self.provisioner,
@@ -360,10 +366,9 @@ impl Build {
         Err(FileError::Unsafe(problem.to_owned()))
     }
 
-    /// A cursor WITH HOLD runs its query at COMMIT, as the provisioner. Settings would outlive the file, and notifications would
-    /// arrive in this session.
     pub(super) async fn clean_up(&mut self) -> Result<()> {
-        self.execute("close all; reset all; unlisten *;".to_owned(), "clean up after the migration").await
+        self.waits_briefly = false;
+        self.execute(marker::CLEAN_UP.to_owned(), "clean up after the migration").await
     }
 
     pub(super) async fn execute(&mut self, sql: String, what: &'static str) -> Result<()> {

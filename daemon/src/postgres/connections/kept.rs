@@ -29,9 +29,19 @@ const LIFETIME: Duration = Duration::from_secs(1_800);
 /// more. An operation that changes a standing tenant needs one at a time.
 pub(in crate::postgres) const LEAST: u32 = 4;
 
+/// A connection that was idle for longer is asked for an answer before it is used: the server may have been restarted.
+const FRESH: Duration = Duration::from_millis(50);
+
 /// The options of a pool that [`keep`] looks after.
 pub(in crate::postgres) fn options(most: u32) -> PgPoolOptions {
-    PgPoolOptions::new().max_connections(most).idle_timeout(None).max_lifetime(None)
+    asked_when_idle(PgPoolOptions::new().max_connections(most).idle_timeout(None).max_lifetime(None))
+}
+
+/// A pool whose connections are asked for an answer unless they were in use just now.
+pub(in crate::postgres) fn asked_when_idle(options: PgPoolOptions) -> PgPoolOptions {
+    options.test_before_acquire(false).before_acquire(|connection, used| {
+        Box::pin(async move { Ok(used.idle_for <= FRESH || connection.ping().await.is_ok()) })
+    })
 }
 
 /// Opens the `least` connections and keeps them as long as the pool is open. A lost connection is reopened within

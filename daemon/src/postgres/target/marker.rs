@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::Target;
 use crate::postgres::error::{Error, Result, doing};
+use crate::postgres::quote::literal;
 
 /// The owner of the build that a marker stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -280,7 +281,7 @@ pub enum Use {
     InUse,
 }
 
-/// Checks the state of the session after a file, and writes the file's history if it can be written.
+/// Cleans up after a file, checks the state of the session, and writes the file's history if it can be written: one message.
 pub async fn close_file(
     connection: &mut PgConnection,
     provisioner: &str,
@@ -289,48 +290,28 @@ pub async fn close_file(
     in_use: Use,
     row: HistoryRow<'_>,
 ) -> Result<Closed> {
-    let answer: (bool, bool, bool, Vec<String>, bool, Option<String>) = sqlx::query_as(
-        "select within_bounds, writable, schema_stands, triggered_tables, any_deferrable, runner
-         from tenantry.close_file($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-    )
-    .persistent(false)
-    .bind(provisioner)
-    .bind(placement.as_str())
-    .bind(xid)
-    .bind(row.operation.as_uuid())
-    .bind(in_use == Use::InUse)
-    .bind(row.rank)
-    .bind(row.file)
-    .bind(row.checksum)
-    .bind(row.statements)
-    .bind(row.duration_us)
-    .fetch_one(connection)
-    .await
-    .map_err(doing("check the build's bounds"))?;
-    let (within_bounds, writable, schema_stands, triggered_tables, any_deferrable, runner) = answer;
+    let sql = format!(
+        "{CLEAN_UP} select within_bounds, writable, schema_stands, triggered_tables, any_deferrable, runner
+         from tenantry.close_file({}, {}, {}, {}, {}, {}, {}, {}, {}, {})",
+        literal(provisioner),
+        literal(placement.as_str()),
+        literal(xid),
+        literal(&row.operation.to_string()),
+        in_use == Use::InUse,
+        row.rank,
+        literal(row.file),
+        literal(row.checksum),
+        row.statements,
+        row.duration_us,
+    );
+    let row = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_one(connection).await;
+    let answer: Result<(bool, bool, bool, Vec<String>, bool, Option<String>), _> =
+        row.and_then(|row| sqlx::FromRow::from_row(&row));
+    let (within_bounds, writable, schema_stands, triggered_tables, any_deferrable, runner) =
+        answer.map_err(doing("clean up after the migration and check its bounds"))?;
     Ok(Closed { within_bounds, writable, schema_stands, triggered_tables, any_deferrable, runner })
 }
 
-/// The newest row of each file in a placement's history, in the order of the ranks.
-pub async fn history(connection: &mut PgConnection, placement: &PlacementName) -> Result<Vec<AppliedFile>> {
-    let rows: Vec<(i32, String, String, Option<Uuid>)> = sqlx::query_as(
-        "select distinct on (file) rank, file, checksum, operation_id from tenantry.migration_history
-         where placement = $1 order by file, rank desc",
-    )
-    .persistent(false)
-    .bind(placement.as_str())
-    .fetch_all(connection)
-    .await
-    .map_err(doing("read the placement's history"))?;
-    let mut files: Vec<AppliedFile> = rows
-        .into_iter()
-        .map(|(rank, file, checksum, operation)| AppliedFile {
-            rank,
-            file,
-            checksum,
-            operation: operation.map(OperationId::from_uuid),
-        })
-        .collect();
-    files.sort_by_key(|file| file.rank);
-    Ok(files)
-}
+/// A cursor WITH HOLD runs its query at COMMIT, as the provisioner. Settings would outlive the file, and notifications would
+/// arrive in this session.
+pub(in crate::postgres) const CLEAN_UP: &str = "close all; reset all; unlisten *;";

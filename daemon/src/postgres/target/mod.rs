@@ -321,8 +321,7 @@ fn provisioning(options: &TargetOptions) -> PgConnectOptions {
 }
 
 fn pool(options: PgPoolOptions, connection: PgConnectOptions) -> PgPool {
-    options
-        .test_before_acquire(true)
+    kept::asked_when_idle(options)
         .after_release(|connection, _| {
             Box::pin(async move { Ok(connection.execute(CLEAN_UP).await.is_ok()) })
         })

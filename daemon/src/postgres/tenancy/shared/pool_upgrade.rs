@@ -75,6 +75,7 @@ impl Build {
         .await
         .map_err(doing("hold the pool"))?;
         let files = files(&mut self.connection, &self.placement).await?;
+        self.join_owner().await?;
         self.open_to_files().await?;
         Ok(PoolBefore { is_current, files })
     }

@@ -29,7 +29,8 @@ use crate::pipeline::step_error::StepError;
 use crate::pipeline::steps::opened::{open_now, refuse_opened};
 use crate::pipeline::steps::outside_file::{self, Counter, OutsideRun};
 use crate::pipeline::steps::{Attempt, ChangeStep, StepFuture};
-use crate::postgres::build::outside_journal::{self, BegunStatement, Binds};
+use crate::postgres::build::opening::Opening;
+use crate::postgres::build::outside_journal::{BegunStatement, Binds};
 use crate::postgres::build::owner_login;
 use crate::postgres::build::runner::Build;
 use crate::postgres::preparation;
@@ -105,16 +106,19 @@ async fn apply(run: &mut ChangeRun, Attempt { tracker, left }: Attempt<'_>) -> R
         return shared::apply(run, &versions, &ready, &mut counter).await;
     }
     prepare_site(run).await?;
-    // An earlier attempt may have left the owner's login open.
-    owner_login::close(run.site(), &ready, run.build, run.placement()).await?;
     let deadline = outside_file::deadline(left);
     let mut counter = Counter { tracker, step: Step::Upgrade, done: 0, total: 0 };
-    let mut open = Vec::new();
+    let (mut open, mut is_closed) = (Vec::new(), false);
     loop {
-        let (mut build, history) =
+        let (build, Opening { history, begun, owner_is_open }) =
             Build::upgrade(run.site(), &ready, run.build, run.placement(), run.id).await?;
+        // By an earlier attempt.
+        if owner_is_open && !std::mem::replace(&mut is_closed, true) {
+            build.leave(run.site()).await?;
+            owner_login::close(run.site(), &ready, run.build, run.placement()).await?;
+            continue;
+        }
         let rank = build.next_rank();
-        let begun = outside_journal::cut_short(build.connection(), run.placement()).await?;
         // Stored here so that an undo finds it.
         run.open = Some(build);
         let files = versions.pending(run.id, &history, &begun)?;
@@ -180,8 +184,8 @@ async fn check_uncommitted(run: &ChangeRun) -> Result<(), StepError> {
     prepare_site(run).await?;
     // A file outside a transaction may have been cut short.
     owner_login::close(run.site(), &ready, run.build, run.placement()).await?;
-    let (mut build, history) = Build::upgrade(run.site(), &ready, run.build, run.placement(), run.id).await?;
-    let begun = outside_journal::cut_short(build.connection(), run.placement()).await?;
+    let (build, Opening { history, begun, .. }) =
+        Build::upgrade(run.site(), &ready, run.build, run.placement(), run.id).await?;
     build.leave(run.site()).await?;
     if begun.is_empty() && history.iter().all(|file| file.operation != Some(run.id)) {
         return Ok(());

@@ -14,6 +14,7 @@ use crate::pipeline::step_error::StepError;
 use crate::pipeline::steps::build::pool;
 use crate::pipeline::steps::outside_file::Counter;
 use crate::postgres::Error;
+use crate::postgres::build::opening::Opening;
 use crate::postgres::build::runner::Build;
 use crate::postgres::control::upgrade_units;
 use crate::postgres::target::Ready;
@@ -30,7 +31,7 @@ pub(super) async fn apply(
     check_members(run, &members).await?;
     let to = pool::identity(&versions.to);
     let mark = pool_upgrade::mark(&run.target, &pool, run.build.fence).await?;
-    let (build, history) = Build::upgrade(run.site(), ready, mark, &pool, run.id).await?;
+    let (build, Opening { history, .. }) = Build::upgrade(run.site(), ready, mark, &pool, run.id).await?;
     // Stored here so that an undo finds it.
     run.open = Some(build);
     let before = run.open_build()?.open_pool(&to).await?;

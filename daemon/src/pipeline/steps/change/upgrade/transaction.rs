@@ -48,7 +48,7 @@ pub(super) async fn transaction(
     let work = async {
         if let Some(first) = files.first() {
             watched.now(&first.path);
-            lock_tables(run, versions, files).await?;
+            lock_tables(run, versions, files)?;
         }
         for file in files {
             watched.now(&file.path);
@@ -120,14 +120,15 @@ impl Watched {
 }
 
 /// Takes the locks that the rehearsal of these files saw, if there was one.
-async fn lock_tables(
+fn lock_tables(
     run: &mut ChangeRun,
     versions: &Versions,
     files: &[&Migration],
 ) -> Result<(), StepError> {
     let Some(rehearsed) = run.target.rehearsed().find(&versions.from, &versions.to) else { return Ok(()) };
     let manifest = rehearsed.manifest(files.iter().map(|file| file.path.as_str()));
-    Ok(run.open_build()?.lock_tables(&manifest).await?)
+    run.open_build()?.lock_tables(&manifest);
+    Ok(())
 }
 
 fn is_locked_out(error: &StepError) -> bool {
