@@ -289,10 +289,11 @@ impl Engine {
             recovered: drive.recovered,
         };
         let together = if is_end { self.endings.record(&self.trail, &outcome).await } else { None };
-        let seq = match together {
-            Some(seq) => seq,
-            None => record::outcome(&self.trail, &outcome).await?,
-        };
+        if let Some(recorded) = together {
+            self.announce_all(&recorded.tenants, &recorded.seqs).await;
+            return Ok(());
+        }
+        let seq = record::outcome(&self.trail, &outcome).await?;
         self.announce(operation, seq).await;
         Ok(())
     }
@@ -303,6 +304,9 @@ impl Engine {
     }
 
     async fn announce_all(&self, changed: &[TenantId], seqs: &[i64]) {
+        if changed.is_empty() {
+            return;
+        }
         match tenants::by_ids(self.control.pool(), changed).await {
             Ok(tenants) => {
                 for tenant in tenants {

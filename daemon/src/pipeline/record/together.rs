@@ -105,6 +105,14 @@ async fn attempt(
     }
 }
 
+/// What the one who wrote for others tells the watchers: which tenants changed, and the `seq`s of their audit events. Nothing if
+/// another one tells them.
+#[derive(Debug, Default)]
+pub(in crate::pipeline) struct RecordedEndings {
+    pub(in crate::pipeline) tenants: Vec<TenantId>,
+    pub(in crate::pipeline) seqs: Vec<i64>,
+}
+
 /// The upgrades that have ended and are to be recorded together.
 #[derive(Debug, Default)]
 pub(in crate::pipeline) struct Endings {
@@ -126,39 +134,40 @@ struct Ended {
 #[derive(Debug)]
 struct Waiting {
     ended: Ended,
-    /// Gets the `seq` of its audit event.
-    told: oneshot::Sender<i64>,
+    /// It is on record.
+    told: oneshot::Sender<()>,
 }
 
 impl Endings {
-    /// Records the outcome together with others, and returns the `seq` of its audit event. `None` if it has to be recorded alone, which
-    /// may find that it is on record.
+    /// Records the outcome together with others. `None` if it has to be recorded alone, which may find that it is on record.
     pub(in crate::pipeline) async fn record(
         &self,
         trail: &Trail,
         outcome: &OperationOutcome<'_>,
-    ) -> Option<i64> {
+    ) -> Option<RecordedEndings> {
         let ended = Ended::of(outcome)?;
         let (told, mut answer) = oneshot::channel();
         self.waiting().push(Waiting { ended, told });
         let _writing = self.writing.lock().await;
-        if let Ok(seq) = answer.try_recv() {
-            return Some(seq);
+        if answer.try_recv().is_ok() {
+            return Some(RecordedEndings::default());
         }
         tokio::time::sleep(LINGER).await;
         let all = std::mem::take(&mut *self.waiting());
-        match write(trail, &all).await {
-            Ok(first) => {
-                for (waiting, seq) in all.into_iter().zip(first..) {
-                    // The one that waited is gone if the daemon lost the fence.
-                    waiting.told.send(seq).ok();
-                }
-            }
+        let first = match write(trail, &all).await {
+            Ok(first) => first,
             Err(error) => {
                 tracing::warn!(error = %error.explain(), upgrades = all.len(), "upgrades are recorded one at a time");
+                return None;
             }
+        };
+        let tenants = all.iter().map(|waiting| waiting.ended.operation.tenant_id).collect();
+        let seqs = (first..).take(all.len()).collect();
+        for waiting in all {
+            // The one that waited is gone if the daemon lost the fence.
+            waiting.told.send(()).ok();
         }
-        answer.try_recv().ok()
+        Some(RecordedEndings { tenants, seqs })
     }
 
     fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Waiting>> {

@@ -1,6 +1,6 @@
 //! Why a file could not be applied, and which of its statements the server refused: each is sent with its number before it.
 
-use crate::postgres::error::{Error, ServerError};
+use crate::postgres::error::{Error, Result, ServerError};
 
 /// Why a file could not be applied.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +14,17 @@ pub enum FileError {
     Unsafe(String),
     #[error(transparent)]
     Database(#[from] Error),
+}
+
+/// Refuses if anything of another owner was written to.
+pub(super) fn refuse_foreign(foreign: &[String]) -> Result<()> {
+    if foreign.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Refused(format!(
+        "a file writes to what belongs to somebody else ({}): a build writes to its own tables alone",
+        foreign.join(", ")
+    )))
 }
 
 /// The statements as they are sent. The server repeats the number when it reports an error, and so identifies the statement.

@@ -7,6 +7,7 @@ pub mod detachment;
 pub mod file_error;
 pub mod opening;
 pub mod outside_journal;
+mod owner_call;
 pub mod owner_login;
 pub mod relations;
 pub mod runner;

@@ -27,7 +27,7 @@ pub struct Opening {
 
 type HistoryEntry = (i32, String, String, Option<Uuid>);
 type BegunEntry = (String, i32, String, bool);
-type Row =
+type OpeningRow =
     (Option<String>, Option<bool>, String, i32, bool, Json<Vec<HistoryEntry>>, Json<Vec<BegunEntry>>);
 
 impl Build {
@@ -44,7 +44,9 @@ impl Build {
         let (state, is_latest, xid, backend, owner_is_open, history, begun) =
             begin(&mut connection, mark, placement).await?;
         match (state, is_latest) {
-            (Some(state), Some(true)) => outside_journal::allow(MarkerState::parse(&state)?, site, Use::InUse)?,
+            (Some(state), Some(true)) => {
+                outside_journal::allow(MarkerState::parse(&state)?, site, Use::InUse)?
+            }
             (Some(_), _) => return Err(Error::Fenced),
             (None, _) => return Err(Error::Unmarked { build: mark.build }),
         }
@@ -58,7 +60,7 @@ impl Build {
     }
 }
 
-async fn begin(connection: &mut PgConnection, mark: Mark, placement: &PlacementName) -> Result<Row> {
+async fn begin(connection: &mut PgConnection, mark: Mark, placement: &PlacementName) -> Result<OpeningRow> {
     let sql = format!(
         "begin; select state, is_latest, xid, backend, owner_is_open, history, begun
          from tenantry.begin_upgrade({}, {}, {})",

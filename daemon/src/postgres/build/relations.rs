@@ -88,7 +88,7 @@ impl Build {
     /// Takes these locks on the tenant's tables with the next file, before its first statement, so that no file waits for one table
     /// while it keeps the tenant out of another. What is not there, or is something else now, is left to the files.
     pub fn lock_tables(&mut self, locks: &[&RelationLock]) {
-        self.before_the_file = (!locks.is_empty()).then(|| lock_statement(locks));
+        self.locks = locks.iter().map(|lock| (*lock).clone()).collect();
     }
 }
 
@@ -102,23 +102,22 @@ fn kind(name: &str) -> &'static str {
     }
 }
 
+/// A statement that takes the lock of a table that is there. It waits as long as a statement of a file would.
+pub(super) fn lock_one(lock: &RelationLock) -> String {
+    format!("lock table only {} in {} mode", identifier(&lock.name), lock.mode.sql())
+}
+
 /// A statement that has all of the locks or none. It never waits while it holds one: a table that is not free is waited for alone,
 /// and then all are asked for at once. The waits are short, since others wait behind each; the last is as long as that of a
 /// file, after which the server makes an autovacuum give way, and ends the attempt. The names are found on the search path of
 /// the function that runs it, and count only in the schema of the owner.
-fn lock_statement(locks: &[&RelationLock]) -> String {
-    let name = |lock: &RelationLock| identifier(&lock.name);
+pub(super) fn lock_all(locks: &[RelationLock]) -> String {
     let array = |texts: Vec<String>| {
         let texts: Vec<String> = texts.iter().map(|text| literal(text)).collect();
         format!("array[{}]::text[]", texts.join(", "))
     };
-    let names = array(locks.iter().map(|lock| name(lock)).collect());
-    let statements = array(
-        locks
-            .iter()
-            .map(|lock| format!("lock table only {} in {} mode", name(lock), lock.mode.sql()))
-            .collect(),
-    );
+    let names = array(locks.iter().map(|lock| identifier(&lock.name)).collect());
+    let statements = array(locks.iter().map(lock_one).collect());
     let body = format!(
         "declare
             names constant text[] := {names};

@@ -6,20 +6,21 @@
 
 use std::time::{Duration, Instant};
 
-use sqlx::{PgConnection, Row as _};
+use sqlx::PgConnection;
 use tenantry_protocol::id::OperationId;
 use tenantry_protocol::name::PlacementName;
 
-use super::file_error::{FileError, file_error, numbered};
+use super::file_error::{FileError, file_error, numbered, refuse_foreign};
 use super::outside_journal;
+use crate::model::rehearsal::RelationLock;
 use crate::postgres::connections::execute::execute;
-use crate::postgres::error::{Error, Result, doing, doing_for_a_tenant};
+use crate::postgres::error::{Error, Result, doing};
 use crate::postgres::pool_ddl;
 use crate::postgres::quote::{Value, render};
 use crate::postgres::secret::Verifier;
 use crate::postgres::target::location::Site;
 use crate::postgres::target::lookout::BuildSession;
-use crate::postgres::target::marker::{self, HistoryRow, Mark, Owner, Use};
+use crate::postgres::target::marker::{self, BuildIdentity, HistoryRow, Mark, Owner, Use};
 use crate::postgres::target::{Ready, TargetConnection, WEAR_OF_A_BUILD, WEAR_OF_AN_UPGRADE};
 use crate::postgres::tenant_ddl::{self, LoginLimits};
 
@@ -47,11 +48,11 @@ pub struct Build {
     /// The session may act as the owner.
     pub(super) is_owner: bool,
     /// Statements wait briefly for locks, as [`tenant_ddl::WAIT_BRIEFLY`] has it, until the end of a file resets that.
-    waits_briefly: bool,
-    /// A statement that runs with the next file, before it.
-    pub(super) before_the_file: Option<String>,
+    pub(super) waits_briefly: bool,
+    /// What is to be locked before the next file's first statement.
+    pub(super) locks: Vec<RelationLock>,
     /// The version of the function that runs the files; none before the first file, and after a file has changed the function.
-    runner: Option<String>,
+    pub(super) runner: Option<String>,
     /// The tables with triggers that were not checked since the last file. They may have pending events.
     pub(super) restless: Vec<String>,
 }
@@ -114,7 +115,7 @@ impl Build {
             in_use: Use::Unused,
             is_owner: true,
             waits_briefly: false,
-            before_the_file: None,
+            locks: Vec::new(),
             runner: None,
         }
     }
@@ -196,7 +197,8 @@ impl Build {
     /// Applies one file as the owner, checks that it stayed within its bounds, and writes its row in the history.
     pub async fn apply(&mut self, file: File<'_>) -> Result<Duration, FileError> {
         let begin = Instant::now();
-        self.prepare_runner().await?;
+        let locks = std::mem::take(&mut self.locks);
+        let lock = self.prepare_to_lock(&locks).await?;
         if self.in_use == Use::InUse && !self.waits_briefly {
             self.execute(tenant_ddl::WAIT_BRIEFLY.to_owned(), "bound the waits for locks").await?;
         }
@@ -206,7 +208,7 @@ impl Build {
             self.execute(sql, "defer what is declared so").await?;
         }
         let mut statements = numbered(file.statements);
-        statements.splice(0..0, self.before_the_file.take());
+        statements.splice(0..0, lock);
         self.call_runner(&statements, "apply the migration").await.map_err(file_error)?;
         let duration = begin.elapsed();
         self.close_file(HistoryRow {
@@ -246,7 +248,11 @@ impl Build {
         let wear = self.wear();
         let seal = if self.pool.is_some() { pool_ddl::SHARED_SEAL } else { tenant_ddl::SEAL };
         let seal = render(seal, &values);
-        self.check_writes_and(&seal).await?;
+        match self.in_use {
+            // Each file was asked.
+            Use::InUse if self.pool.is_none() => self.execute(seal, "seal the build").await?,
+            _ => self.check_writes_and(&seal).await?,
+        }
         sqlx::raw_sql("commit").execute(&mut *self.connection).await.map_err(doing("commit the build"))?;
         site.take_back(self.connection, self.backend, wear).await;
         Ok(())
@@ -293,57 +299,19 @@ impl Build {
         }
     }
 
-    /// Makes the function that runs the files, unless it stands as it was made.
-    pub(super) async fn prepare_runner(&mut self) -> Result<()> {
-        if self.runner.is_none() {
-            self.runner = Some(self.make_runner().await?);
-        }
-        Ok(())
-    }
-
-    /// Runs statements as the tenant's owner, within the function that [`Self::prepare_runner`] made.
-    pub(super) async fn call_runner(&mut self, statements: &[String], doing: &'static str) -> Result<()> {
-        let call = format!("select {0}.{0}_run($1)", self.placement);
-        sqlx::query(sqlx::AssertSqlSafe(call))
-            .persistent(false)
-            .bind(statements)
-            .execute(&mut *self.connection)
-            .await
-            .map(|_| ())
-            .map_err(doing_for_a_tenant(doing))
-    }
-
-    /// Makes a new function to run the files, and returns its version.
-    async fn make_runner(&mut self) -> Result<String> {
-        let home = self.pool.as_ref().unwrap_or(&self.placement);
-        let values = [
-            ("placement", Value::Placement(&self.placement)),
-            ("home", Value::Placement(home)),
-            ("provisioner", Value::Identifier(&self.provisioner)),
-        ];
-        let join = if self.is_owner { "" } else { tenant_ddl::JOIN_OWNER };
-        let brief = if self.in_use == Use::InUse { tenant_ddl::WAIT_BRIEFLY } else { "" };
-        let sql = render(&[join, brief, tenant_ddl::RUNNER].concat(), &values);
-        let made = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_all(&mut *self.connection).await;
-        let made = made.map_err(doing("make the runner"))?;
-        (self.is_owner, self.waits_briefly) = (true, self.in_use == Use::InUse);
-        // The last statement's answer.
-        let version = made.last().ok_or(sqlx::Error::RowNotFound).and_then(|row| row.try_get(0));
-        version.map_err(doing("make the runner"))
-    }
-
     /// Cleans up after a file: nothing is left for COMMIT, and the session is the provisioner's again.
     async fn close_file(&mut self, row: HistoryRow<'_>) -> Result<(), FileError> {
         self.waits_briefly = false;
-        let closed = marker::close_file(
-            &mut self.connection,
-            &self.provisioner,
-            &self.placement,
-            &self.xid,
-            self.in_use,
-            row,
-        )
-        .await?;
+        let build = BuildIdentity {
+            provisioner: &self.provisioner,
+            placement: &self.placement,
+            home: self.pool.as_ref().unwrap_or(&self.placement),
+            xid: &self.xid,
+        };
+        let closed = marker::close_file(&mut self.connection, build, self.in_use, row).await?;
+        if let Some(foreign) = &closed.foreign_writes {
+            refuse_foreign(foreign)?;
+        }
         if self.runner != closed.runner {
             self.runner = None;
         }

@@ -2,7 +2,8 @@
 //!
 //! The first statement of a build inserts it. [`super::settlement`] uses it to find out what became of the build.
 
-use sqlx::{Connection as _, PgConnection};
+use sqlx::postgres::PgRow;
+use sqlx::{Connection as _, PgConnection, Row as _};
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::name::PlacementName;
 use uuid::Uuid;
@@ -254,6 +255,17 @@ pub async fn insert_history(
     .map_err(doing("write the migration's history"))
 }
 
+/// Whose build it is that a file belongs to.
+#[derive(Debug, Clone, Copy)]
+pub struct BuildIdentity<'a> {
+    pub provisioner: &'a str,
+    pub placement: &'a PlacementName,
+    /// The placement with the tables.
+    pub home: &'a PlacementName,
+    /// The id of the build's transaction.
+    pub xid: &'a str,
+}
+
 /// The state of the session after a file.
 #[derive(Debug)]
 pub struct Closed {
@@ -270,6 +282,8 @@ pub struct Closed {
     /// The current version of the function that runs the files, as [`crate::postgres::tenant_ddl::RUNNER`] returns it; none
     /// if the function was dropped.
     pub runner: Option<String>,
+    /// What of other owners was written to. None for a placement that is being built, which is asked before its COMMIT.
+    pub foreign_writes: Option<Vec<String>>,
 }
 
 /// Whether the tenant's application may be at work while files run.
@@ -284,18 +298,17 @@ pub enum Use {
 /// Cleans up after a file, checks the state of the session, and writes the file's history if it can be written: one message.
 pub async fn close_file(
     connection: &mut PgConnection,
-    provisioner: &str,
-    placement: &PlacementName,
-    xid: &str,
+    build: BuildIdentity<'_>,
     in_use: Use,
     row: HistoryRow<'_>,
 ) -> Result<Closed> {
     let sql = format!(
-        "{CLEAN_UP} select within_bounds, writable, schema_stands, triggered_tables, any_deferrable, runner
-         from tenantry.close_file({}, {}, {}, {}, {}, {}, {}, {}, {}, {})",
-        literal(provisioner),
-        literal(placement.as_str()),
-        literal(xid),
+        "{CLEAN_UP} select within_bounds, writable, schema_stands, triggered_tables, any_deferrable, runner, foreign_writes
+         from tenantry.close_file({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {})",
+        literal(build.provisioner),
+        literal(build.placement.as_str()),
+        literal(build.home.as_str()),
+        literal(build.xid),
         literal(&row.operation.to_string()),
         in_use == Use::InUse,
         row.rank,
@@ -305,11 +318,18 @@ pub async fn close_file(
         row.duration_us,
     );
     let row = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_one(connection).await;
-    let answer: Result<(bool, bool, bool, Vec<String>, bool, Option<String>), _> =
-        row.and_then(|row| sqlx::FromRow::from_row(&row));
-    let (within_bounds, writable, schema_stands, triggered_tables, any_deferrable, runner) =
-        answer.map_err(doing("clean up after the migration and check its bounds"))?;
-    Ok(Closed { within_bounds, writable, schema_stands, triggered_tables, any_deferrable, runner })
+    let closed = |row: PgRow| {
+        Ok(Closed {
+            within_bounds: row.try_get("within_bounds")?,
+            writable: row.try_get("writable")?,
+            schema_stands: row.try_get("schema_stands")?,
+            triggered_tables: row.try_get("triggered_tables")?,
+            any_deferrable: row.try_get("any_deferrable")?,
+            runner: row.try_get("runner")?,
+            foreign_writes: row.try_get("foreign_writes")?,
+        })
+    };
+    row.and_then(closed).map_err(doing("clean up after the migration and check its bounds"))
 }
 
 /// A cursor WITH HOLD runs its query at COMMIT, as the provisioner. Settings would outlive the file, and notifications would

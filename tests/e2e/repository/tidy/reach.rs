@@ -13,7 +13,7 @@ const SCHEMAS: [&str; 8] = ["placement", "pool", "home", "own", "schema", "victi
 /// The file, the name it uses, and why that is safe.
 const ALLOWED: &[(&str, &str, &str)] = &[
     ("postgres/tenant_ddl.rs", "{placement}.{placement}_run", RUNNER),
-    ("postgres/build/runner.rs", "{0}.{0}_run", RUNNER),
+    ("postgres/build/owner_call.rs", "{0}.{0}_run", RUNNER),
     ("postgres/removal/preview.rs", "{placement}.tenantry_count", ANEW),
     ("postgres/pool_ddl.rs", "{placement}.tenantry_count", ANEW),
     ("postgres/tenancy/shared/tenant_rows.rs", "{placement}.tenantry_count", ANEW),

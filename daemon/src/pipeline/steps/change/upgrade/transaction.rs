@@ -120,11 +120,7 @@ impl Watched {
 }
 
 /// Takes the locks that the rehearsal of these files saw, if there was one.
-fn lock_tables(
-    run: &mut ChangeRun,
-    versions: &Versions,
-    files: &[&Migration],
-) -> Result<(), StepError> {
+fn lock_tables(run: &mut ChangeRun, versions: &Versions, files: &[&Migration]) -> Result<(), StepError> {
     let Some(rehearsed) = run.target.rehearsed().find(&versions.from, &versions.to) else { return Ok(()) };
     let manifest = rehearsed.manifest(files.iter().map(|file| file.path.as_str()));
     run.open_build()?.lock_tables(&manifest);

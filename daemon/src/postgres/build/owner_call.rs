@@ -1,0 +1,69 @@
+//! The function in which the files of a placement run as its owner. It is made in the transaction that calls it.
+
+use sqlx::Row as _;
+
+use super::relations;
+use super::runner::Build;
+use crate::model::rehearsal::RelationLock;
+use crate::postgres::error::{Result, doing, doing_for_a_tenant};
+use crate::postgres::quote::{Value, literal, render};
+use crate::postgres::target::marker::Use;
+use crate::postgres::tenant_ddl;
+
+impl Build {
+    /// Makes the function that runs the files, unless it stands as it was made, and returns the statement that takes these locks.
+    pub(super) async fn prepare_to_lock(&mut self, locks: &[RelationLock]) -> Result<Option<String>> {
+        let single = if let [lock] = locks { Some(lock) } else { None };
+        let mut is_table = false;
+        if self.runner.is_none() {
+            let made = self.make_runner(single).await?;
+            (self.runner, is_table) = (Some(made.0), made.1);
+        }
+        Ok(match single {
+            // Its name is all that there is to look up, and nothing is held while it is waited for.
+            Some(lock) if is_table => Some(relations::lock_one(lock)),
+            _ => (!locks.is_empty()).then(|| relations::lock_all(locks)),
+        })
+    }
+
+    /// Runs statements as the tenant's owner, within the function that [`Self::prepare_to_lock`] made.
+    pub(super) async fn call_runner(&mut self, statements: &[String], doing: &'static str) -> Result<()> {
+        let call = format!("select {0}.{0}_run($1)", self.placement);
+        sqlx::query(sqlx::AssertSqlSafe(call))
+            .persistent(false)
+            .bind(statements)
+            .execute(&mut *self.connection)
+            .await
+            .map(|_| ())
+            .map_err(doing_for_a_tenant(doing))
+    }
+
+    /// Makes a new function to run the files. Returns its version, and whether this relation is a table.
+    async fn make_runner(&mut self, relation: Option<&RelationLock>) -> Result<(String, bool)> {
+        let home = self.pool.as_ref().unwrap_or(&self.placement);
+        let values = [
+            ("placement", Value::Placement(&self.placement)),
+            ("home", Value::Placement(home)),
+            ("provisioner", Value::Identifier(&self.provisioner)),
+        ];
+        let join = if self.is_owner { "" } else { tenant_ddl::JOIN_OWNER };
+        let brief = if self.in_use == Use::InUse { tenant_ddl::WAIT_BRIEFLY } else { "" };
+        let mut sql = render(&[join, brief, tenant_ddl::RUNNER].concat(), &values);
+        if let Some(relation) = relation {
+            let (home, name) = (literal(home.as_str()), literal(&relation.name));
+            sql.push_str(&format!("select tenantry.is_table({home}, {name})"));
+        }
+        let made = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_all(&mut *self.connection).await;
+        let mut made = made.map_err(doing("make the runner"))?;
+        (self.is_owner, self.waits_briefly) = (true, self.in_use == Use::InUse);
+        // The answers of the last statements.
+        let mut answers = || -> sqlx::Result<(String, bool)> {
+            let is_table = match (relation, made.pop_if(|_| relation.is_some())) {
+                (Some(_), Some(row)) => row.try_get(0)?,
+                _ => false,
+            };
+            Ok((made.last().ok_or(sqlx::Error::RowNotFound)?.try_get(0)?, is_table))
+        };
+        answers().map_err(doing("make the runner"))
+    }
+}
