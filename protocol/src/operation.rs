@@ -5,12 +5,15 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::id::{OperationId, TenantId};
-use crate::name::{Slug, TargetName};
+use crate::name::{BlueprintVersion, Slug, TargetName};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Operation {
     pub id: OperationId,
     pub kind: OperationKind,
+    /// Of an upgrade: the versions of the blueprint. Absent for what was begun before they were kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub versions: Option<VersionChange>,
     pub tenant_id: TenantId,
     pub slug: Slug,
     pub target: TargetName,
@@ -26,6 +29,21 @@ pub struct Operation {
     pub duration_ms: Option<f64>,
     /// How long it may take before it is undone, in ms.
     pub budget_ms: u64,
+}
+
+impl Operation {
+    /// Its kind in words, with the versions if it has some: `upgrade 1.0→1.1`.
+    pub fn title(&self) -> String {
+        let kind = self.kind.name().replace('_', " ");
+        self.versions.map_or(kind.clone(), |VersionChange { from, to }| format!("{kind} {from}→{to}"))
+    }
+}
+
+/// The version that a tenant had, and the one that it gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct VersionChange {
+    pub from: BlueprintVersion,
+    pub to: BlueprintVersion,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::id::OperationId;
+use crate::name::{BlueprintName, BlueprintVersion};
 use crate::operation::Operation;
 use crate::tenant::Tenant;
 use crate::upgrade::Upgrade;
@@ -51,6 +52,8 @@ pub enum EventBody {
     Tenant { tenant: Box<Tenant> },
     /// An upgrade of many tenants began, went on or ended: the whole of it as it is now; at most 4 times a second.
     Upgrade { upgrade: Box<Upgrade> },
+    /// A version of a blueprint was added.
+    Blueprint { name: BlueprintName, version: BlueprintVersion },
     /// The audit trail grew up to this `seq`.
     Audit { seq: i64 },
     #[serde(other)]

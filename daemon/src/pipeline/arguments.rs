@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use tenantry_protocol::name::BlueprintVersion;
+use tenantry_protocol::operation::VersionChange;
 
 /// Persisted with the operation: fields may be added, but never changed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -21,6 +22,16 @@ pub struct OperationArguments {
     /// The version of the blueprint that an upgrade brings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<BlueprintVersion>,
+    /// The version that the tenant had before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<BlueprintVersion>,
+}
+
+impl OperationArguments {
+    /// The versions of an upgrade.
+    pub fn versions(&self) -> Option<VersionChange> {
+        Some(VersionChange { from: self.from?, to: self.version? })
+    }
 }
 
 /// A tenant's own fields.

@@ -1,6 +1,6 @@
 //! Upgrades of many tenants in a pseudo terminal: what paused one is read, the reason is removed, and a key lets it go on.
 
-use tenantry_harness::Env;
+use tenantry_harness::{Env, Folder};
 
 use crate::console::screens::{CTRL_S, CTRL_X, ENTER, ESCAPE, Keys};
 use crate::tenants::upgrades::many::{clear, plant, shops, upgrade, upgraded};
@@ -73,4 +73,22 @@ async fn an_upgrade_is_begun_as_its_plan_was_read() {
     let done = keys.press(CTRL_S, "✓ succeeded");
     assert!(done.contains("2 of 2 done"), "{done}");
     assert_eq!(upgraded(&env).await, 2);
+}
+
+#[tokio::test]
+async fn a_version_that_is_added_while_the_console_is_open_shows_who_is_behind() {
+    let env = Env::new().await;
+    let folder = |version: &str| {
+        Folder::new(&env.dir, "shop", version)
+            .migration("items", "create table items (id bigint primary key);")
+    };
+    env.add_blueprint(folder("1.0").path()).await;
+    env.provision_of("alpha", "shop").await;
+    let keys = Keys::at(&env);
+    let list = keys.console.wait_for_text("shop 1.0");
+    assert!(!list.contains("behind"), "{list}");
+    let price = folder("1.1").migration("price", "alter table items add column price numeric;");
+    env.add_blueprint(price.path()).await;
+    let list = keys.console.wait_for_text("1 behind");
+    assert!(list.contains("shop 1.0↑"), "{list}");
 }

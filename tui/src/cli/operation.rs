@@ -71,7 +71,7 @@ async fn list(context: &Context, mut request: OperationsRequest) -> Result<Opera
 pub(super) fn row(operation: &Done) -> Vec<String> {
     vec![
         operation.id.to_string(),
-        operation.kind.name().replace('_', " "),
+        operation.title(),
         operation.slug.to_string(),
         format::operation_state(&operation.state),
         format::timestamp(operation.requested_at),
@@ -83,7 +83,7 @@ pub(super) fn row(operation: &Done) -> Vec<String> {
 fn show(context: &Context, operation: &Done) -> Result<(), CliError> {
     context.output.lines(&format!(
         "{} of {} on {}: {}\n  id {}, by {}, {} UTC",
-        operation.kind.name().replace('_', " "),
+        operation.title(),
         operation.slug,
         operation.target,
         format::operation_state(&operation.state),
@@ -214,6 +214,7 @@ fn sentence(event: &Event) -> Option<String> {
         EventBody::Tenant { tenant } => {
             Some(format!("{}: {}", tenant.slug, format::tenant_state(&tenant.state)))
         }
+        EventBody::Blueprint { name, version } => Some(format!("blueprint {name} {version} was added")),
         EventBody::Audit { seq } => Some(format!("audit trail at {seq}")),
         EventBody::Upgrade { upgrade } => Some(format!(
             "upgrade of {} to {}: {}, {} of {} ended",

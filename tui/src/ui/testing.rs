@@ -137,6 +137,7 @@ pub(crate) fn operation(slug: &str, state: OperationState) -> Operation {
     Operation {
         id: OperationId::generate(),
         kind: OperationKind::Provision,
+        versions: None,
         tenant_id: TenantId::generate(),
         slug: Slug::parse(slug).unwrap(),
         target: TargetName::parse("local").unwrap(),

@@ -67,6 +67,8 @@ async fn store(app: &App, blueprint: &Blueprint, actor: &Actor) -> Result<Additi
     }
     match insert(app, blueprint, &checksum, actor).await {
         Ok(seq) => {
+            let (name, version) = (blueprint.name.clone(), blueprint.version);
+            app.events.publish(EventBody::Blueprint { name, version });
             app.events.publish(EventBody::Audit { seq });
             Ok(Addition::Added)
         }

@@ -78,6 +78,7 @@ fn decide(tenant: &Tenant, to: &Blueprint, obstacles: &[String]) -> Result<Opera
     Ok(OperationArguments {
         update: Some(Update { display_name, labels, settings }),
         version: Some(to.version),
+        from: Some(tenant.version),
         ..OperationArguments::default()
     })
 }

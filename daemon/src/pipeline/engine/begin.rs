@@ -126,7 +126,10 @@ impl Engine {
 
     fn begin_change(&self, job: &ChangeJob<'_>) -> postgres::Result<BegunChange> {
         let ChangeJob { tenant, target, build, .. } = job;
-        let operation = self.operation(job.kind, tenant.id, &tenant.slug, target.name().clone(), &job.actor);
+        let operation = Operation {
+            versions: job.arguments.versions(),
+            ..self.operation(job.kind, tenant.id, &tenant.slug, target.name().clone(), &job.actor)
+        };
         let mark = Mark { build: *build, fence: self.control.may_write()? };
         let claim = self.claim(operation.id)?;
         Ok(BegunChange { operation, mark, claim })
@@ -153,6 +156,7 @@ impl Engine {
         Operation {
             id: OperationId::generate(),
             kind: kind.wire(),
+            versions: None,
             tenant_id,
             slug: slug.clone(),
             target,

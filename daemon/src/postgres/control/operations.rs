@@ -4,8 +4,8 @@ use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool};
 use tenantry_protocol::id::{OperationId, TenantId};
-use tenantry_protocol::name::{Slug, TargetName};
-use tenantry_protocol::operation::{Operation, OperationKind};
+use tenantry_protocol::name::{BlueprintVersion, Slug, TargetName};
+use tenantry_protocol::operation::{Operation, OperationKind, VersionChange};
 use tenantry_protocol::tenant::TenantState;
 use uuid::Uuid;
 
@@ -275,6 +275,7 @@ fn operation(row: &PgRow) -> Result<Operation> {
     Ok(Operation {
         id: OperationId::from_uuid(read(row, "id")?),
         kind: serde_json::from_value::<OperationKind>(kind).map_err(corrupt)?,
+        versions: versions(&read::<Json<_>>(row, "arguments")?.0),
         tenant_id: TenantId::from_uuid(read(row, "tenant_id")?),
         slug: Slug::parse(&read::<String>(row, "slug")?).map_err(corrupt)?,
         target: TargetName::parse(&read::<String>(row, "target")?).map_err(corrupt)?,
@@ -285,4 +286,10 @@ fn operation(row: &PgRow) -> Result<Operation> {
         duration_ms: read(row, "duration_ms")?,
         budget_ms: read::<i64>(row, "budget_ms")?.unsigned_abs(),
     })
+}
+
+/// The versions of an upgrade, from its arguments.
+fn versions(arguments: &serde_json::Value) -> Option<VersionChange> {
+    let version = |name| BlueprintVersion::parse(arguments.get(name)?.as_str()?).ok();
+    Some(VersionChange { from: version("from")?, to: version("version")? })
 }

@@ -75,6 +75,9 @@ async fn a_tenant_gets_the_files_that_it_lacks_and_keeps_its_rows_and_its_secret
     let upgraded = env.tenantry(&["tenant", "upgrade", "acme", "--json"]).await.assert_status(0).json();
     assert_eq!(upgraded["tenant"]["version"], "1.1");
     assert_eq!(upgraded["operation"]["state"]["name"], "succeeded");
+    assert_eq!(upgraded["operation"]["versions"], serde_json::json!({ "from": "1.0", "to": "1.1" }));
+    let shown = env.tenantry(&["tenant", "show", "acme"]).await.assert_status(0);
+    assert!(shown.stdout.contains("upgrade 1.0→1.1"), "{shown}");
     let priced =
         env.psql(&made.credentials, "select name || price from names order by 1").await.assert_status(0);
     assert_eq!(priced.stdout.trim(), "ink1\npen1");

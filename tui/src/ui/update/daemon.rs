@@ -110,6 +110,7 @@ fn forget_outage(state: &mut State) {
 fn resync(state: &mut State) -> Vec<Effect> {
     let unfinished = state.operations.values().filter(|live| !live.operation.state.is_final());
     let mut effects: Vec<Effect> = unfinished.map(|live| Effect::LoadOperation(live.operation.id)).collect();
+    effects.push(Effect::LoadBlueprints);
     match state.screen() {
         Screen::Tenant(screen) => effects.push(Effect::LoadDetail(screen.id.to_string())),
         Screen::Isolation(screen) => effects.push(Effect::LoadDetail(screen.id.to_string())),
@@ -150,6 +151,7 @@ fn watched(state: &mut State, news: WatchResponse) -> Vec<Effect> {
                 state.dirty |= state.screen().shows_tenants();
             }
             EventBody::Audit { seq } => effects.extend(audit::announced(state, seq)),
+            EventBody::Blueprint { .. } => effects.push(Effect::LoadBlueprints),
             EventBody::Upgrade { upgrade } => {
                 effects.extend(upgrades::announced(state, *upgrade, event.at));
             }

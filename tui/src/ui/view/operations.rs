@@ -103,7 +103,7 @@ fn row(state: &State, live: &Live, here: bool, columns: &OperationColumns) -> Li
     let (done, all) = live.progress();
     let steps = if all == 0 { "–".to_owned() } else { format!("{done}/{all}") };
     let rest = [
-        (operation.kind.name().replace('_', " "), columns.kind),
+        (operation.title(), columns.kind),
         (operation.slug.to_string(), columns.tenant),
         (steps, columns.steps),
         (format::duration(live.elapsed_ms(state.now)), columns.took),

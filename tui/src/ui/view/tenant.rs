@@ -101,7 +101,7 @@ fn more(state: &State, detail: &TenantDetail, columns: usize, lines: &mut Vec<Li
         lines.push(Line::from(vec![
             Span::raw(format!(
                 "   {} {} {} {} ",
-                cell(&operation.kind.name().replace('_', " "), 18),
+                cell(&operation.title(), 18),
                 cell(&format::operation_state(&operation.state), 16),
                 cell(&format::timestamp(operation.requested_at), 20),
                 cell(&took, 8)

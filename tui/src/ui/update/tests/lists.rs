@@ -5,7 +5,7 @@ use tenantry_protocol::blueprint::Blueprint;
 use tenantry_protocol::name::BlueprintVersion;
 use tenantry_protocol::operation::{Failure, Operation, OperationKind, OperationState};
 use tenantry_protocol::tenant::{RollbackRequest, TenantDetail, TenantState};
-use tenantry_protocol::watch::EventBody;
+use tenantry_protocol::watch::{EventBody, WatchResponse};
 use tenantry_protocol::{ApiError, ErrorCode};
 
 use super::{selected, update, watched};
@@ -255,6 +255,15 @@ fn tenants_are_behind_when_a_newer_version_is_stored_and_a_filter_keeps_them() {
     assert_eq!((state.tenants.visible_len(), selected(&state).as_str()), (1, "initech"));
     press(&mut state, KeyCode::Esc);
     assert_eq!(state.tenants.visible_len(), 3);
+}
+
+#[test]
+fn versions_are_read_again_when_one_is_added_or_news_was_lost() {
+    let mut state = console(&["acme"]);
+    let added = EventBody::Blueprint { name: blueprint().name, version: BlueprintVersion::new(1, 1) };
+    assert_eq!(update(&mut state, watched(added)), [Effect::LoadBlueprints]);
+    let lost = WatchResponse { cursor: 9, events: Vec::new(), resync: true };
+    assert!(update(&mut state, Event::Watched(lost)).contains(&Effect::LoadBlueprints));
 }
 
 #[test]
