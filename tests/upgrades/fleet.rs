@@ -20,6 +20,8 @@ const TABLES: usize = 40;
 
 pub(crate) struct Fleet {
     pub(crate) env: Env,
+    /// Tables of each tenant.
+    tables: usize,
     /// The newest version's minor number.
     minor: usize,
     tenants: usize,
@@ -32,21 +34,33 @@ pub(crate) struct Killed {
 
 impl Fleet {
     pub(crate) async fn of(tenants: usize) -> Self {
-        let env = durable("[limits]\nverify_every_s = 0\nlease_ms = 1000\n").await;
-        let mut this = Self { env, minor: 0, tenants };
-        this.add(0).await;
-        let begin = Instant::now();
-        let slugs = (0..tenants).map(|number| format!("shop-{number:05}"));
-        stream::iter(slugs).for_each_concurrent(CLIENTS, |slug| provision(&this.env, slug, "fleet")).await;
-        println!("{tenants} tenants of {TABLES} tables in {:.1} s", begin.elapsed().as_secs_f64());
+        let mut this = Self::with_tables(TABLES).await;
+        this.grow(tenants).await;
         floor::prepare(&this.env).await;
         this
+    }
+
+    /// No tenant yet.
+    pub(crate) async fn with_tables(tables: usize) -> Self {
+        let env = durable("[limits]\nverify_every_s = 0\nlease_ms = 1000\n").await;
+        let mut this = Self { env, tables, minor: 0, tenants: 0 };
+        this.add(0).await;
+        this
+    }
+
+    /// Provisions tenants of the newest version until there are so many.
+    pub(crate) async fn grow(&mut self, tenants: usize) {
+        let begin = Instant::now();
+        let slugs = (self.tenants..tenants).map(|number| format!("shop-{number:05}"));
+        stream::iter(slugs).for_each_concurrent(CLIENTS, |slug| provision(&self.env, slug, "fleet")).await;
+        self.tenants = tenants;
+        println!("{tenants} tenants of {} tables in {:.1} s", self.tables, begin.elapsed().as_secs_f64());
     }
 
     /// Adds a version with all files up to this one.
     async fn add(&mut self, minor: usize) {
         let mut folder =
-            Folder::new(&self.env.dir, "fleet", &format!("1.{minor}")).migration("base", &base());
+            Folder::new(&self.env.dir, "fleet", &format!("1.{minor}")).migration("base", &base(self.tables));
         for number in 1..=minor {
             let sql = format!(
                 "alter table tasks add column ours_{number} text;\ncreate index tasks_ours_{number} on tasks (ours_{number});"
@@ -71,16 +85,7 @@ impl Fleet {
         for round in 1..=rounds {
             let floor = floor::run(&self.env, &placements, round, WIDTH).await.as_secs_f64();
             self.add(round).await;
-            // As an operator does who reads what it will do before approving it. An upgrade that is approved finds that it was.
-            let begin = Instant::now();
-            self.env.rpc().await.upgrade_rehearse(context(), Self::request(100)).await.unwrap().unwrap();
-            let rehearsal = begin.elapsed().as_secs_f64();
-            let begin = Instant::now();
-            let id = self.begin(100).await;
-            let ended = self.wait(&id, |upgrade| upgrade.state.is_final()).await;
-            let ours = begin.elapsed().as_secs_f64();
-            assert_eq!(ended.state.name(), "succeeded", "{ended:?}");
-            assert_eq!(ended.counts.done as usize, self.tenants);
+            let (rehearsal, ours) = self.upgrade().await;
             let per = |seconds: f64| seconds * 1_000.0 / self.tenants as f64;
             println!(
                 "round {round}: floor {:.2} ms a tenant, ours {:.2} ms after a rehearsal of {rehearsal:.2} s",
@@ -91,6 +96,32 @@ impl Fleet {
         }
         ratios.sort_by(f64::total_cmp);
         ratios[ratios.len() / 2]
+    }
+
+    /// Seconds of an upgrade to a version with one more column and index, as the median of several.
+    pub(crate) async fn of_one_step(&mut self, rounds: usize) -> f64 {
+        let mut all = Vec::new();
+        for _ in 0..rounds {
+            self.add(self.minor + 1).await;
+            all.push(self.upgrade().await.1);
+        }
+        all.sort_by(f64::total_cmp);
+        all[all.len() / 2]
+    }
+
+    /// Seconds of the rehearsal, and of the upgrade of all tenants to the newest version. The rehearsal comes first, as with an
+    /// operator who reads what an upgrade will do before approving it.
+    async fn upgrade(&self) -> (f64, f64) {
+        let begin = Instant::now();
+        self.env.rpc().await.upgrade_rehearse(context(), Self::request(100)).await.unwrap().unwrap();
+        let rehearsal = begin.elapsed().as_secs_f64();
+        let begin = Instant::now();
+        let id = self.begin(100).await;
+        let ended = self.wait(&id, |upgrade| upgrade.state.is_final()).await;
+        let ours = begin.elapsed().as_secs_f64();
+        assert_eq!(ended.state.name(), "succeeded", "{ended:?}");
+        assert_eq!(ended.counts.done as usize, self.tenants);
+        (rehearsal, ours)
     }
 
     /// Seconds of an upgrade that has nothing to do.
@@ -212,9 +243,9 @@ pub(crate) async fn provision(env: &Env, slug: String, blueprint: &str) {
     }
 }
 
-/// Forty tables, one of them `tasks`.
-fn base() -> String {
-    let others = (1..TABLES).map(|number| {
+/// So many tables, one of them `tasks`.
+fn base(tables: usize) -> String {
+    let others = (1..tables).map(|number| {
         format!(
             "create table t{number} (id bigint generated always as identity primary key, name text not null, at timestamptz);\n\
              create index t{number}_name on t{number} (name);\n"

@@ -16,6 +16,7 @@ mod blocker;
 mod drift;
 mod fleet;
 mod floor;
+mod scale;
 
 use std::process::ExitCode;
 
@@ -45,6 +46,9 @@ struct Arguments {
     /// Fresh tenants of each tenancy that are compared with their version
     #[arg(long, default_value_t = 200)]
     fresh: usize,
+    /// Tenants of the larger of two upgrades that are compared
+    #[arg(long, default_value_t = 5_000)]
+    most: usize,
     /// Rounds of the comparison with the floor
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -58,6 +62,8 @@ enum Part {
     Blocker,
     /// Fresh tenants, upgraded tenants, and tenants that were changed by hand.
     Drift,
+    /// Ten times as many tenants.
+    Scale,
 }
 
 fn main() -> ExitCode {
@@ -87,6 +93,9 @@ async fn prove(arguments: &Arguments) -> bool {
     }
     if has(Part::Drift) {
         bars.extend(drift::bars(arguments.fresh).await);
+    }
+    if has(Part::Scale) {
+        bars.extend(scale::bars(arguments.most).await);
     }
     bars::print(&bars)
 }
