@@ -54,7 +54,11 @@ async fn begin(
                 Err(ApiError::new(ErrorCode::Conflict, message))
             }
         },
-        Err(error) => Err(errors::control(error)),
+        Err(error) => {
+            // Its COMMIT may have happened, though nobody heard of it.
+            app.upgrades_changed.send_modify(|changes| *changes += 1);
+            Err(errors::control(error))
+        }
     }
 }
 

@@ -31,8 +31,8 @@ use crate::postgres::Result;
 use crate::postgres::control::upgrade_units;
 use crate::postgres::control::upgrades;
 
-/// How often upgrades are looked for, though nobody said that one began.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// How often upgrades are looked for, though nobody said that one began or goes on: the answer to a COMMIT can be lost.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(1);
 /// The pause before tenants are looked for again where there were none that may begin.
 const IDLE: Duration = Duration::from_millis(250);
