@@ -1,6 +1,7 @@
 //! The control database's side of an operation: it records the intent before any effect, and the outcome in one
 //! transaction with the tenant's state, the journal and the audit event.
 
+mod joint;
 pub(in crate::pipeline) mod together;
 
 use std::time::Duration;
@@ -126,7 +127,7 @@ async fn attempt(
     }
     operations::journal(&mut tx, &[(operation.id, &Event::Begun { kind })]).await?;
     if let Some(upgrade) = intent.asked.upgrade
-        && !upgrade_units::begin(&mut tx, upgrade, operation.tenant_id, operation.id).await?
+        && !upgraded::begin(&mut tx, upgrade, &[(operation.tenant_id, operation.id)]).await?
     {
         return Ok(IntentAttempt::Unfit);
     }

@@ -3,14 +3,12 @@
 //! Each has its own intent, journal, outcome and audit event, as if it were alone. What does not go this way (a failure, a lost answer,
 //! a tenant whose state changed) is recorded one at a time by [`super`], which knows what to do then.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::ops::RangeInclusive;
 
 use tenantry_protocol::id::{OperationId, TenantId, UpgradeId};
 use tenantry_protocol::name::BlueprintVersion;
 use tenantry_protocol::operation::{Operation, OperationState};
 use tenantry_protocol::tenant::TenantState;
-use tokio::sync::oneshot;
 
 use crate::audit::Trail;
 use crate::fault;
@@ -19,15 +17,13 @@ use crate::model::operation::{Event, Kind};
 use crate::model::tenant::beginning;
 use crate::pipeline::arguments::Update;
 use crate::pipeline::audit_entries::{self, Phase};
+use crate::postgres::Result;
 use crate::postgres::control::operations::{self, Context};
 use crate::postgres::control::tenants;
 use crate::postgres::control::upgraded::{self, UpgradedTenant};
-use crate::postgres::{Error, Result};
 
+use super::joint::{Joint, Written};
 use super::{Intent, IntentAttempt, Lost, OperationOutcome, RecordedIntent, intent_after};
-
-/// How long an upgrade that ended waits for others, so that they are recorded together.
-const LINGER: Duration = Duration::from_millis(20);
 
 /// Like [`super::intent`] for each of several upgrades. All of them are on record together, or else each for itself.
 pub(in crate::pipeline) async fn intents(
@@ -95,8 +91,7 @@ async fn attempt(
         .map(|intent| audit_entries::intent(&intent.about, &intent.asked, None, intent.arguments))
         .collect();
     let last = tx.record_all(&entries).await?;
-    let first = last + 1 - i64::try_from(entries.len()).unwrap_or_default();
-    let recorded = before.into_iter().cloned().zip(first..);
+    let recorded = before.into_iter().cloned().zip(seqs(last, entries.len()));
     let recorded = recorded.map(|(before, seq)| RecordedIntent { seq, before }).collect();
     match fault::around("intent", tx.commit("commit the intents")).await {
         Ok(()) => Ok(IntentAttempt::Done(recorded)),
@@ -115,11 +110,7 @@ pub(in crate::pipeline) struct RecordedEndings {
 
 /// The upgrades that have ended and are to be recorded together.
 #[derive(Debug, Default)]
-pub(in crate::pipeline) struct Endings {
-    waiting: Mutex<Vec<Waiting>>,
-    /// Held by the one that writes for all.
-    writing: tokio::sync::Mutex<()>,
-}
+pub(in crate::pipeline) struct Endings(Joint<Ended>);
 
 /// An upgrade that succeeded.
 #[derive(Debug)]
@@ -131,13 +122,6 @@ struct Ended {
     entry: Entry,
 }
 
-#[derive(Debug)]
-struct Waiting {
-    ended: Ended,
-    /// It is on record.
-    told: oneshot::Sender<()>,
-}
-
 impl Endings {
     /// Records the outcome together with others. `None` if it has to be recorded alone, which may find that it is on record.
     pub(in crate::pipeline) async fn record(
@@ -145,33 +129,11 @@ impl Endings {
         trail: &Trail,
         outcome: &OperationOutcome<'_>,
     ) -> Option<RecordedEndings> {
-        let ended = Ended::of(outcome)?;
-        let (told, mut answer) = oneshot::channel();
-        self.waiting().push(Waiting { ended, told });
-        let _writing = self.writing.lock().await;
-        if answer.try_recv().is_ok() {
-            return Some(RecordedEndings::default());
+        match self.0.write(Ended::of(outcome)?, |all| write_or_tell(trail, all)).await {
+            Written::Here(recorded) => Some(recorded),
+            Written::Elsewhere => Some(RecordedEndings::default()),
+            Written::Not => None,
         }
-        tokio::time::sleep(LINGER).await;
-        let all = std::mem::take(&mut *self.waiting());
-        let first = match write(trail, &all).await {
-            Ok(first) => first,
-            Err(error) => {
-                tracing::warn!(error = %error.explain(), upgrades = all.len(), "upgrades are recorded one at a time");
-                return None;
-            }
-        };
-        let tenants = all.iter().map(|waiting| waiting.ended.operation.tenant_id).collect();
-        let seqs = (first..).take(all.len()).collect();
-        for waiting in all {
-            // The one that waited is gone if the daemon lost the fence.
-            waiting.told.send(()).ok();
-        }
-        Some(RecordedEndings { tenants, seqs })
-    }
-
-    fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Waiting>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -208,23 +170,37 @@ impl Ended {
     }
 }
 
-/// Returns the `seq` of the first one's audit event; the others follow it.
-async fn write(trail: &Trail, all: &[Waiting]) -> Result<i64, Error> {
-    let mut all: Vec<&Ended> = all.iter().map(|waiting| &waiting.ended).collect();
-    let entries: Vec<Entry> = all.iter().map(|ended| ended.entry.clone()).collect();
+async fn write_or_tell(trail: &Trail, all: Vec<Ended>) -> Option<RecordedEndings> {
+    match write(trail, &all).await {
+        Ok(recorded) => Some(recorded),
+        Err(error) => {
+            tracing::warn!(error = %error.explain(), upgrades = all.len(), "upgrades are recorded one at a time");
+            None
+        }
+    }
+}
+
+async fn write(trail: &Trail, all: &[Ended]) -> Result<RecordedEndings> {
     // Everybody who holds several tenants takes them in this order.
+    let mut all: Vec<&Ended> = all.iter().collect();
     all.sort_by_key(|ended| ended.operation.tenant_id);
+    let entries: Vec<Entry> = all.iter().map(|ended| ended.entry.clone()).collect();
     let journal: Vec<(OperationId, &Event)> =
         all.iter().flat_map(|ended| ended.journal.iter().map(|event| (ended.operation.id, event))).collect();
     let operations: Vec<&Operation> = all.iter().map(|ended| &ended.operation).collect();
-    let tenants: Vec<UpgradedTenant<'_>> = all.iter().map(|ended| ended.upgraded()).collect();
-    let ids: Vec<TenantId> = tenants.iter().map(|tenant| tenant.id).collect();
+    let upgraded: Vec<UpgradedTenant<'_>> = all.iter().map(|ended| ended.upgraded()).collect();
+    let tenants: Vec<TenantId> = upgraded.iter().map(|tenant| tenant.id).collect();
     let mut tx = trail.begin().await?;
     operations::journal(&mut tx, &journal).await?;
     operations::update(&mut tx, &operations).await?;
-    tenants::hold_states(&mut tx, &ids).await?;
-    upgraded::note(&mut tx, &tenants).await?;
+    tenants::hold_states(&mut tx, &tenants).await?;
+    upgraded::note(&mut tx, &upgraded).await?;
     let last = tx.record_all(&entries).await?;
     fault::around("outcome", tx.commit("commit the outcomes")).await?;
-    Ok(last + 1 - i64::try_from(entries.len()).unwrap_or_default())
+    Ok(RecordedEndings { tenants, seqs: seqs(last, entries.len()).collect() })
+}
+
+/// The `seq`s of so many events, of which this is the last.
+fn seqs(last: i64, events: usize) -> RangeInclusive<i64> {
+    last + 1 - i64::try_from(events).unwrap_or_default()..=last
 }

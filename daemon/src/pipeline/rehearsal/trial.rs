@@ -16,6 +16,7 @@ use crate::model::blueprint::{Blueprint, Migration};
 use crate::model::fingerprint::{self as model, Fingerprint};
 use crate::model::rehearsal::{Rehearsed, RehearsedTransaction};
 use crate::model::upgrade::{self, FileRun};
+use crate::pipeline::backoff::Patience;
 use crate::pipeline::drift::BaselineOf;
 use crate::pipeline::drift::blank::{Blank, BlankError, other_identity, refuse};
 use crate::pipeline::warden::Warden;
@@ -30,6 +31,9 @@ use crate::postgres::target::Ready;
 use crate::postgres::target::location::Site;
 use crate::postgres::target::marker::{self, Mark, MarkerState, Owner};
 use crate::postgres::tenancy::shared::pools;
+
+/// How long the removal of a placement is tried again.
+const REMOVAL_TIME: Duration = Duration::from_secs(10);
 
 pub(super) struct Trial<'a> {
     ground: TrialGround<'a>,
@@ -98,15 +102,26 @@ impl<'a> Trial<'a> {
     /// Builds, upgrades and removes it.
     async fn at(&mut self, site: Site<'_>) -> Result<Upgraded, RehearsalError> {
         let upgraded = in_time(self.ground, self.to, self.build_and_upgrade(site)).await;
-        match remove_blank(site, self.ready, self.mark, &self.placement).await {
-            // It was never committed.
-            Ok(()) | Err(Error::Unmarked { .. }) => {}
-            Err(error) => tracing::warn!(
+        if let Err(error) = self.remove(site).await {
+            tracing::warn!(
                 placement = %self.placement, error = %error.explain(),
                 "the placement of a rehearsal is left until the next look at its target"
-            ),
+            );
         }
         upgraded
+    }
+
+    /// Repeated where a connection was cut: the next look at the target may be far off.
+    async fn remove(&self, site: Site<'_>) -> Result<(), Error> {
+        let mut patience = Patience::lasting(REMOVAL_TIME);
+        loop {
+            match remove_blank(site, self.ready, self.mark, &self.placement).await {
+                // It was never committed, or is gone since an attempt that nobody answered.
+                Ok(()) | Err(Error::Unmarked { .. }) => return Ok(()),
+                Err(error) if error.is_passing() && patience.pause().await => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     async fn build_and_upgrade(&mut self, site: Site<'_>) -> Result<Upgraded, BlankError> {

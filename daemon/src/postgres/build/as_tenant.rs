@@ -32,6 +32,7 @@ impl Build {
     ) -> Result<u64, FileError> {
         let pool = self.placement.clone();
         self.lend_a_hand(tenant, &pool).await?;
+        self.wrote = true;
         let call = render("select {placement}.{placement}_run($1)", &self.values(tenant, &pool));
         let changed: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(call))
             .persistent(false)

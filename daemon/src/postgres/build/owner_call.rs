@@ -28,6 +28,7 @@ impl Build {
 
     /// Runs statements as the tenant's owner, within the function that [`Self::prepare_to_lock`] made.
     pub(super) async fn call_runner(&mut self, statements: &[String], doing: &'static str) -> Result<()> {
+        self.wrote = true;
         let call = format!("select {0}.{0}_run($1)", self.placement);
         sqlx::query(sqlx::AssertSqlSafe(call))
             .persistent(false)

@@ -49,6 +49,8 @@ pub struct Build {
     pub(super) is_owner: bool,
     /// Statements wait briefly for locks, as [`tenant_ddl::WAIT_BRIEFLY`] has it, until the end of a file resets that.
     pub(super) waits_briefly: bool,
+    /// Whether statements ran since it was last asked what of other owners they wrote to.
+    pub(super) wrote: bool,
     /// What is to be locked before the next file's first statement.
     pub(super) locks: Vec<RelationLock>,
     /// The version of the function that runs the files; none before the first file, and after a file has changed the function.
@@ -115,6 +117,7 @@ impl Build {
             in_use: Use::Unused,
             is_owner: true,
             waits_briefly: false,
+            wrote: true,
             locks: Vec::new(),
             runner: None,
         }
@@ -248,10 +251,9 @@ impl Build {
         let wear = self.wear();
         let seal = if self.pool.is_some() { pool_ddl::SHARED_SEAL } else { tenant_ddl::SEAL };
         let seal = render(seal, &values);
-        match self.in_use {
-            // Each file was asked.
-            Use::InUse if self.pool.is_none() => self.execute(seal, "seal the build").await?,
-            _ => self.check_writes_and(&seal).await?,
+        match self.wrote {
+            true => self.check_writes_and(&seal).await?,
+            false => self.execute(seal, "seal the build").await?,
         }
         sqlx::raw_sql("commit").execute(&mut *self.connection).await.map_err(doing("commit the build"))?;
         site.take_back(self.connection, self.backend, wear).await;
@@ -311,6 +313,7 @@ impl Build {
         let closed = marker::close_file(&mut self.connection, build, self.in_use, row).await?;
         if let Some(foreign) = &closed.foreign_writes {
             refuse_foreign(foreign)?;
+            self.wrote = false;
         }
         if self.runner != closed.runner {
             self.runner = None;

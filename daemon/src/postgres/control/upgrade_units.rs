@@ -127,28 +127,6 @@ pub async fn reach(pool: &PgPool, id: UpgradeId) -> Result<Option<Reach>> {
     Ok(row.map(|(wave, open, next_wave, failed, all)| Reach { wave, open, next_wave, failed, all }))
 }
 
-/// The tenant's operation begins. False if the tenant is not pending, or the upgrade does not run.
-pub async fn begin(
-    tx: &mut PgConnection,
-    upgrade: UpgradeId,
-    tenant: TenantId,
-    operation: OperationId,
-) -> Result<bool> {
-    let begun = sqlx::query(
-        "with running as (select id from control.upgrade where id = $1 and state = 'running' for share)
-         update control.upgrade_unit x
-         set state = 'running', operation_id = $3, attempts = attempts + 1, failure_key = null, reason = null, not_before = null
-         from running where x.upgrade_id = running.id and x.tenant_id = $2 and x.state = 'pending'",
-    )
-    .bind(upgrade.as_uuid())
-    .bind(tenant.as_uuid())
-    .bind(operation.as_uuid())
-    .execute(tx)
-    .await
-    .map_err(doing("begin the tenant's upgrade"))?;
-    Ok(begun.rows_affected() == 1)
-}
-
 /// How a tenant's part ended.
 #[derive(Debug)]
 pub struct UnitEnd {
