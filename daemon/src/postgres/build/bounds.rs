@@ -4,9 +4,9 @@
 use sqlx::Row as _;
 use tenantry_protocol::name::PlacementName;
 
-use super::file_error::{FileError, refuse_foreign};
+use super::file_error::{FileError, told_of_foreign};
 use super::runner::Build;
-use crate::postgres::error::{Result, doing};
+use crate::postgres::error::{Error, Result, doing};
 use crate::postgres::pool_ddl;
 use crate::postgres::quote::{Value, literal, render};
 use crate::postgres::target::marker::Use;
@@ -85,6 +85,6 @@ impl Build {
         let rows = rows.map_err(doing("look for writes outside of the tenant, and seal the build"))?;
         let foreign = rows.first().ok_or(sqlx::Error::RowNotFound).and_then(|row| row.try_get(0));
         let foreign: Vec<String> = foreign.map_err(doing("look for writes outside of the tenant"))?;
-        refuse_foreign(&foreign)
+        if foreign.is_empty() { Ok(()) } else { Err(Error::Refused(told_of_foreign(&foreign))) }
     }
 }

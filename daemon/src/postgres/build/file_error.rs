@@ -1,6 +1,6 @@
 //! Why a file could not be applied, and which of its statements the server refused: each is sent with its number before it.
 
-use crate::postgres::error::{Error, Result, ServerError};
+use crate::postgres::error::{Error, ServerError};
 
 /// Why a file could not be applied.
 #[derive(Debug, thiserror::Error)]
@@ -16,15 +16,12 @@ pub enum FileError {
     Database(#[from] Error),
 }
 
-/// Refuses if anything of another owner was written to.
-pub(super) fn refuse_foreign(foreign: &[String]) -> Result<()> {
-    if foreign.is_empty() {
-        return Ok(());
-    }
-    Err(Error::Refused(format!(
+/// Why a build that writes to these is not committed.
+pub(super) fn told_of_foreign(foreign: &[String]) -> String {
+    format!(
         "a file writes to what belongs to somebody else ({}): a build writes to its own tables alone",
         foreign.join(", ")
-    )))
+    )
 }
 
 /// The statements as they are sent. The server repeats the number when it reports an error, and so identifies the statement.

@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 use tenantry_protocol::id::OperationId;
 use tenantry_protocol::name::PlacementName;
 
-use super::file_error::{FileError, file_error, numbered, refuse_foreign};
+use super::file_error::{FileError, file_error, numbered, told_of_foreign};
 use super::outside_journal;
 use crate::model::rehearsal::RelationLock;
 use crate::postgres::connections::execute::execute;
@@ -312,7 +312,9 @@ impl Build {
         };
         let closed = marker::close_file(&mut self.connection, build, self.in_use, row).await?;
         if let Some(foreign) = &closed.foreign_writes {
-            refuse_foreign(foreign)?;
+            if !foreign.is_empty() {
+                return Err(FileError::Unsafe(told_of_foreign(foreign)));
+            }
             self.wrote = false;
         }
         if self.runner != closed.runner {

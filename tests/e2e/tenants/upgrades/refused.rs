@@ -1,5 +1,6 @@
 //! Upgrades that are refused or cut short: by whom, what is said, and what is left.
 
+use sqlx::Row as _;
 use tenantry_harness::{Env, Folder};
 
 use super::{first, first_again, history, second, shop};
@@ -34,6 +35,72 @@ async fn a_version_that_gives_something_away_is_not_committed() {
     assert_eq!(env.tenant("acme").await.tenant.version.to_string(), "1.0");
     assert_eq!(history(&env, &env.target_db, made.tenant.placement.as_str()).await.len(), 2);
     env.tenantry(&["tenant", "verify", "acme"]).await.assert_status(0);
+}
+
+/// A table of somebody else whom the public may write to: a trigger on it could put work off until the COMMIT.
+const ELSEWHERE: &str = "create schema elsewhere; create table elsewhere.queue (id int);
+    grant usage on schema elsewhere to public; grant insert on elsewhere.queue to public;";
+
+#[tokio::test]
+async fn an_upgrade_that_writes_to_somebody_elses_table_is_not_committed() {
+    let env = Env::new().await;
+    let made = shop(first(&env), &env).await;
+    env.cluster.execute(&env.target_db, ELSEWHERE.to_owned()).await;
+    let writes = first_again(&env, "1.1")
+        .migration("writes", "do $$ begin execute 'insert into elsewhere.queue values (1)'; end $$;")
+        .repeatable("names", "create or replace view names as select name from items;");
+    env.add_blueprint(writes.path()).await;
+    let refused = env.tenantry(&["tenant", "upgrade", "acme"]).await.assert_status(1);
+    refused.assert_says(&["belongs to somebody else (elsewhere.queue)", "V2__writes.sql"]);
+    assert_eq!(history(&env, &env.target_db, made.tenant.placement.as_str()).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_tenants_statements_of_a_pools_file_that_write_to_somebody_elses_table_are_not_committed() {
+    let env = Env::new().await;
+    let folder = |version: &str| {
+        Folder::shared(&env.dir, "mall", version)
+            .migration(
+                "items",
+                "create table items (tenant_id uuid not null, id int, primary key (tenant_id, id));",
+            )
+            .migration(
+                "tell",
+                "create function tell(id int) returns int language plpgsql as $$ begin
+                    execute 'insert into elsewhere.queue values (1)'; return id;
+                 end $$;",
+            )
+    };
+    env.cluster.execute(&env.target_db, ELSEWHERE.to_owned()).await;
+    env.add_blueprint(folder("1.0").path()).await;
+    let made = env.provision_of("acme", "mall").await;
+    env.psql(&made.credentials, "insert into items (id) values (1)").await.assert_status(0);
+    // The canary has no rows: only as the tenant does the file write anything.
+    env.add_blueprint(folder("1.1").migration("fill", "update items set id = tell(id);").path()).await;
+    let refused = env.tenantry(&["tenant", "upgrade", "acme"]).await.assert_status(1);
+    refused.assert_says(&["belongs to somebody else (elsewhere.queue)"]);
+    let told: i64 = sqlx::query_scalar("select count(*) from elsewhere.queue")
+        .fetch_one(&mut env.cluster.superuser(&env.target_db).await)
+        .await
+        .unwrap();
+    assert_eq!((told, env.tenant("acme").await.tenant.version.to_string().as_str()), (0, "1.0"));
+}
+
+/// The daemon's role may have any name.
+#[tokio::test]
+async fn what_was_written_to_is_foreign_whatever_the_role_that_asks_is_called() {
+    let env = Env::new().await;
+    let made = shop(first(&env), &env).await;
+    let placement = made.tenant.placement.as_str();
+    env.cluster.execute(&env.target_db, ELSEWHERE.to_owned()).await;
+    let mut session = env.cluster.superuser(&env.target_db).await;
+    let role = format!("Role of {placement}");
+    let ask = format!(
+        "begin; create role \"{role}\" superuser; set local role \"{role}\"; lock table elsewhere.queue in row exclusive mode;
+         lock table {placement}.items in row exclusive mode; select tenantry.foreign_writes('{placement}', '{placement}')"
+    );
+    let row = sqlx::raw_sql(sqlx::AssertSqlSafe(ask)).fetch_one(&mut session).await.unwrap();
+    assert_eq!(row.get::<Vec<String>, _>(0), ["elsewhere.queue"]);
 }
 
 /// An index runs code of the version's, and a plain file behind it, which is spared the look, does not cover it up.
