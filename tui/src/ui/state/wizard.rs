@@ -39,6 +39,7 @@ pub(crate) struct Wizard {
     pub(crate) sql: Sql,
     /// The daemon's last refusal, until something is changed.
     pub(crate) refusal: Option<ApiError>,
+    pub(crate) pace: Pace,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +72,13 @@ pub(crate) enum SlugOrigin {
 pub(crate) enum Seed {
     No,
     Yes,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    Asked,
+    /// The operator went on before the daemon had said what it offers; the wizard follows once it has.
+    Ahead,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +120,7 @@ impl Wizard {
             top: 0,
             sql: Sql::Folded,
             refusal: None,
+            pace: Pace::Asked,
         }
     }
 
@@ -219,6 +228,7 @@ impl Wizard {
         }
         self.refusal = None;
         self.confirmation = Confirmation::NotPlanned;
+        self.pace = Pace::Asked;
     }
 
     /// What is wrong with a field, as a sentence; `None` if it is valid.
@@ -229,10 +239,8 @@ impl Wizard {
             }
             WizardField::Slug => self.slug_problem(offer.tenants),
             WizardField::Labels => self.parsed_labels().err(),
-            WizardField::Blueprint if self.blueprint.is_none() => {
-                Some("no blueprint is known yet".to_owned())
-            }
-            WizardField::Target if self.target.is_none() => Some("no target is known yet".to_owned()),
+            WizardField::Blueprint if self.is_awaited(field) => Some("no blueprint is known yet".to_owned()),
+            WizardField::Target if self.is_awaited(field) => Some("no target is known yet".to_owned()),
             WizardField::Setting(name) => {
                 let setting = self.chosen(offer)?.settings.get(name)?;
                 number(self.settings.get(name)?.value(), setting).err()
@@ -254,9 +262,18 @@ impl Wizard {
         }
     }
 
-    /// The first field of the step that is not valid.
-    pub(crate) fn first_problem(&self, offer: Catalogue<'_>) -> Option<WizardField> {
-        self.fields(offer).into_iter().find(|field| self.problem(field, offer).is_some())
+    /// The fields of the step that are not valid, from top to bottom.
+    pub(crate) fn problems(&self, offer: Catalogue<'_>) -> impl Iterator<Item = WizardField> {
+        self.fields(offer).into_iter().filter(move |field| self.problem(field, offer).is_some())
+    }
+
+    /// Whether all that is wrong with a field is that the daemon has not yet said what it offers.
+    pub(crate) const fn is_awaited(&self, field: &WizardField) -> bool {
+        match field {
+            WizardField::Blueprint => self.blueprint.is_none(),
+            WizardField::Target => self.target.is_none(),
+            _ => false,
+        }
     }
 
     fn parsed_labels(&self) -> Result<BTreeMap<String, String>, String> {

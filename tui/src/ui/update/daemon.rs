@@ -55,11 +55,11 @@ fn learned(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Blueprints(blueprints) => {
             state.tenants.set_newest(&blueprints);
             state.blueprints = blueprints;
-            adopt(state);
+            return adopt(state);
         }
         Event::Targets(targets) => {
             state.targets = targets;
-            adopt(state);
+            return adopt(state);
         }
         Event::Watched(news) => return watched(state, news),
         Event::Operation(operation) => {

@@ -8,7 +8,7 @@ use tenantry_protocol::plan::Plan;
 use tui_input::Input;
 
 use crate::ui::event::Effect;
-use crate::ui::state::wizard::{Catalogue, Confirmation, Seed, Step, Wizard, WizardField};
+use crate::ui::state::wizard::{Catalogue, Confirmation, Pace, Seed, Step, Wizard, WizardField};
 use crate::ui::state::{Screen, State};
 use crate::ui::ticket::Ticket;
 
@@ -22,14 +22,16 @@ fn at_hand(state: &mut State) -> Option<(&mut Wizard, Catalogue<'_>, Ticket)> {
     }
 }
 
-/// The blueprints or targets became known.
-pub(super) fn adopt(state: &mut State) {
-    if let Some((wizard, offer, _)) = at_hand(state) {
-        wizard.adopt(offer);
-        if wizard.first_problem(offer).is_none() {
-            state.notice = None;
-        }
+/// The blueprints or targets became known: an operator who went on before they were goes on now.
+pub(super) fn adopt(state: &mut State) -> Vec<Effect> {
+    let Some((wizard, offer, _)) = at_hand(state) else { return Vec::new() };
+    wizard.adopt(offer);
+    if wizard.problems(offer).next().is_some() {
+        return Vec::new();
     }
+    let pace = std::mem::replace(&mut wizard.pace, Pace::Asked);
+    state.notice = None;
+    if pace == Pace::Ahead { go_on(state) } else { Vec::new() }
 }
 
 /// Continues with the draft that was left, or begins a new one.
@@ -59,6 +61,7 @@ pub(super) fn move_focus(state: &mut State, by: isize) {
         let there = if by > 0 && here + 1 == fields.len() { 0 } else { there };
         if let Some(field) = fields.into_iter().nth(there) {
             wizard.focus = field;
+            wizard.pace = Pace::Asked;
         }
     }
 }
@@ -113,9 +116,15 @@ fn cycled<T>(choices: &[T], chosen: Option<usize>, by: isize) -> Option<&T> {
 /// Goes to the next step, or to the first field that is not valid.
 pub(super) fn go_on(state: &mut State) -> Vec<Effect> {
     let Some((wizard, offer, ticket)) = at_hand(state) else { return Vec::new() };
-    if let Some(field) = wizard.first_problem(offer) {
-        wizard.focus = field;
+    let problems: Vec<_> = wizard.problems(offer).collect();
+    if let Some(field) = problems.iter().find(|field| !wizard.is_awaited(field)) {
+        wizard.focus = field.clone();
         state.notice = Some("fix the marked field first".to_owned());
+        return Vec::new();
+    }
+    if !problems.is_empty() {
+        wizard.pace = Pace::Ahead;
+        state.notice = Some("goes on as soon as the blueprints and targets are known".to_owned());
         return Vec::new();
     }
     match wizard.step {
@@ -180,6 +189,7 @@ pub(super) fn go_back(state: &mut State) {
         Step::Configuration => {
             wizard.step = Step::Details;
             wizard.focus = WizardField::Name;
+            wizard.pace = Pace::Asked;
         }
         Step::Details => {
             if let Some(Screen::Wizard(wizard)) = state.screens.pop() {

@@ -14,6 +14,7 @@ use crate::ui::event::{Effect, Event};
 use crate::ui::keymap;
 use crate::ui::state::credentials::Secret;
 use crate::ui::state::palette::Run;
+use crate::ui::state::wizard::Step;
 use crate::ui::state::{Overlay, Screen};
 use crate::ui::testing::{blueprint, console, ctrl, now, operation, press, tenant, type_text, upgrade};
 use crate::ui::update::update;
@@ -145,6 +146,31 @@ fn a_new_tenant_from_the_palette_has_its_name_and_leaves_an_older_wizard_as_it_w
     assert!(matches!(state.screen(), Screen::Tenants));
     press(&mut state, KeyCode::Char('n'));
     assert_eq!(wizard(&state).slug.value(), "acme-gmbh", "the draft stayed");
+}
+
+#[test]
+fn who_goes_on_before_the_targets_are_known_goes_on_once_they_are() {
+    let mut state = console(&[]);
+    let targets = std::mem::take(&mut state.targets);
+    press(&mut state, KeyCode::Char('n'));
+    type_text(&mut state, "Acme");
+    press(&mut state, KeyCode::Enter);
+    assert!(press(&mut state, KeyCode::Enter).is_empty(), "there is no target to plan for");
+    assert!(state.notice.as_deref().is_some_and(|notice| notice.contains("as soon as")));
+    let effects = update(&mut state, Event::Targets(targets.clone()));
+    assert!(matches!(effects.as_slice(), [Effect::Plan { .. }]), "{effects:?}");
+    assert_eq!(wizard(&state).step, Step::Confirmation);
+
+    press(&mut state, KeyCode::Esc);
+    press(&mut state, KeyCode::Esc);
+    state.targets.clear();
+    let Some(Screen::Wizard(draft)) = state.screens.last_mut() else { panic!() };
+    draft.target = None;
+    press(&mut state, KeyCode::Enter);
+    press(&mut state, KeyCode::Enter);
+    press(&mut state, KeyCode::Down);
+    assert!(update(&mut state, Event::Targets(targets)).is_empty(), "the operator stayed here after all");
+    assert_eq!(wizard(&state).step, Step::Configuration);
 }
 
 #[test]
