@@ -39,7 +39,7 @@ pub(crate) struct Wizard {
     pub(crate) sql: Sql,
     /// The daemon's last refusal, until something is changed.
     pub(crate) refusal: Option<ApiError>,
-    pub(crate) pace: Pace,
+    pub(crate) advance: Advance,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +75,7 @@ pub(crate) enum Seed {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pace {
+pub(crate) enum Advance {
     Asked,
     /// The operator went on before the daemon had said what it offers; the wizard follows once it has.
     Ahead,
@@ -120,7 +120,7 @@ impl Wizard {
             top: 0,
             sql: Sql::Folded,
             refusal: None,
-            pace: Pace::Asked,
+            advance: Advance::Asked,
         }
     }
 
@@ -228,7 +228,7 @@ impl Wizard {
         }
         self.refusal = None;
         self.confirmation = Confirmation::NotPlanned;
-        self.pace = Pace::Asked;
+        self.advance = Advance::Asked;
     }
 
     /// What is wrong with a field, as a sentence; `None` if it is valid.

@@ -8,7 +8,7 @@ use tenantry_protocol::plan::Plan;
 use tui_input::Input;
 
 use crate::ui::event::Effect;
-use crate::ui::state::wizard::{Catalogue, Confirmation, Pace, Seed, Step, Wizard, WizardField};
+use crate::ui::state::wizard::{Advance, Catalogue, Confirmation, Seed, Step, Wizard, WizardField};
 use crate::ui::state::{Screen, State};
 use crate::ui::ticket::Ticket;
 
@@ -29,9 +29,9 @@ pub(super) fn adopt(state: &mut State) -> Vec<Effect> {
     if wizard.problems(offer).next().is_some() {
         return Vec::new();
     }
-    let pace = std::mem::replace(&mut wizard.pace, Pace::Asked);
+    let advance = std::mem::replace(&mut wizard.advance, Advance::Asked);
     state.notice = None;
-    if pace == Pace::Ahead { go_on(state) } else { Vec::new() }
+    if advance == Advance::Ahead { go_on(state) } else { Vec::new() }
 }
 
 /// Continues with the draft that was left, or begins a new one.
@@ -61,7 +61,7 @@ pub(super) fn move_focus(state: &mut State, by: isize) {
         let there = if by > 0 && here + 1 == fields.len() { 0 } else { there };
         if let Some(field) = fields.into_iter().nth(there) {
             wizard.focus = field;
-            wizard.pace = Pace::Asked;
+            wizard.advance = Advance::Asked;
         }
     }
 }
@@ -123,7 +123,7 @@ pub(super) fn go_on(state: &mut State) -> Vec<Effect> {
         return Vec::new();
     }
     if !problems.is_empty() {
-        wizard.pace = Pace::Ahead;
+        wizard.advance = Advance::Ahead;
         state.notice = Some("goes on as soon as the blueprints and targets are known".to_owned());
         return Vec::new();
     }
@@ -189,7 +189,7 @@ pub(super) fn go_back(state: &mut State) {
         Step::Configuration => {
             wizard.step = Step::Details;
             wizard.focus = WizardField::Name;
-            wizard.pace = Pace::Asked;
+            wizard.advance = Advance::Asked;
         }
         Step::Details => {
             if let Some(Screen::Wizard(wizard)) = state.screens.pop() {
