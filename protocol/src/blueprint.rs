@@ -89,6 +89,9 @@ pub struct BlueprintFile {
     /// It runs outside a transaction, statement by statement, after the tenant was made.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub outside: bool,
+    /// The file that takes it back for `blueprint downgrade`: a file of its own, or the file itself where that holds both ways.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way_back: Option<String>,
     /// The content; only where it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sql: Option<String>,

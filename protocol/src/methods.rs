@@ -70,6 +70,8 @@ macro_rules! with_methods {
             upgrade_rehearse($crate::upgrade::UpgradeRequest) -> $crate::upgrade::UpgradePlan: Operator, Reads, "upgrade_rehearse";
             /// Starts an upgrade of all tenants of a blueprint and answers at once; follow it with `watch`.
             upgrade($crate::upgrade::UpgradeRequest) -> $crate::upgrade::UpgradeStarted: Operator, Changes, "blueprint.upgrade";
+            /// Starts a downgrade of tenants of a blueprint and answers at once; it is followed and steered like an upgrade.
+            downgrade($crate::upgrade::DowngradeRequest) -> $crate::upgrade::UpgradeStarted: Operator, Changes, "blueprint.downgrade";
             /// The upgrades of many tenants, newest first.
             upgrades($crate::upgrade::UpgradesRequest) -> $crate::upgrade::UpgradesResponse: Viewer, Reads, "upgrades";
             /// How far an upgrade is, and what failed.

@@ -59,4 +59,4 @@ pub use upgrades::list::{upgrade_status, upgrade_units, upgrades};
 pub use upgrades::plan::upgrade_plan;
 pub use upgrades::rehearse::{sweep_rehearsals, upgrade_rehearse};
 pub use upgrades::round::carry_on_upgrades;
-pub use upgrades::start::upgrade;
+pub use upgrades::start::{downgrade, upgrade};

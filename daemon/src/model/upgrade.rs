@@ -1,12 +1,17 @@
-//! Which files an upgrade of a placement runs: the difference between its history and a version of its blueprint.
+//! Which files bring a placement to another version: the difference between its history and that version of its blueprint.
+//!
+//! To a later version, the files that it has and the placement has not. To an earlier one, what takes back the files that only the
+//! later one has, the newest first. The history notes what was taken back for the file that it took back, so that the newest note
+//! of a file tells whether the placement has it.
 //!
 //! Pure. The history on the target decides, not the registry: it is right even where one of the two was restored.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tenantry_protocol::blueprint::Tenancy;
 
-use super::blueprint::{Blueprint, Checksum, Migration, Statement, first_word, is_versioned};
+use super::blueprint::{Blueprint, Checksum, Migration, Statement, TAKEN_BACK, first_word, is_versioned};
 
 /// Why a placement cannot be brought to a version. Each names the file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +40,13 @@ pub enum Obstacle {
          INSERT, UPDATE, DELETE or MERGE in a file of its own, which runs once as each tenant, or leave it to the application"
     )]
     Rowless { file: String, statement: String },
+    #[error(
+        "{file} has nothing that takes it back: add an undo file for it (U1__x.sql, 1_x.down.sql) to the version's folder, and add \
+         that again"
+    )]
+    NoWayBack { file: String },
+    #[error("{file} belongs to the earlier version, and was never applied: upgrade the tenant first")]
+    NeverApplied { file: String },
 }
 
 /// The newest run of a file, in a placement's history.
@@ -53,14 +65,88 @@ pub struct BegunFile<'a> {
     pub statements: &'a [String],
 }
 
-/// The files that bring a placement with this history to the blueprint's version, in the order in which they run. Repeatable
+impl FileRun<'_> {
+    /// Whether the placement has what the file does.
+    fn stands(&self) -> bool {
+        !self.checksum.starts_with(TAKEN_BACK)
+    }
+}
+
+/// The files that bring a placement with this history to the blueprint's version, in the order in which they run. `present` is the
+/// version that it has.
+pub fn between<'b>(
+    blueprint: &'b Blueprint,
+    present: &'b Blueprint,
+    history: &[FileRun<'_>],
+    part: Option<BegunFile<'_>>,
+) -> Result<Vec<&'b Migration>, Vec<Obstacle>> {
+    let history: Vec<FileRun<'_>> = history.iter().filter(|row| row.stands()).copied().collect();
+    let files = match blueprint.version < present.version {
+        true => taking_back(blueprint, present, &history),
+        false => pending(blueprint, present, &history),
+    }?;
+    if blueprint.tenancy == Tenancy::Shared
+        && let Some(obstacle) = files.iter().find_map(|file| obstacle_of_shared(file))
+    {
+        return Err(vec![obstacle]);
+    }
+    match obstacle_of(&files, part) {
+        Some(obstacle) => Err(vec![obstacle]),
+        None => Ok(files),
+    }
+}
+
+/// What takes back the files that only the present version has, the newest first, and then the earlier version's repeatable files
+/// that are other there.
+fn taking_back<'b>(
+    blueprint: &'b Blueprint,
+    present: &'b Blueprint,
+    history: &[FileRun<'_>],
+) -> Result<Vec<&'b Migration>, Vec<Obstacle>> {
+    fn of<'a>(version: &'a Blueprint, path: &str) -> Option<&'a Migration> {
+        version.migrations.iter().find(|file| file.path == path && file.version.is_some())
+    }
+    let mut obstacles = Vec::new();
+    for row in history.iter().filter(|row| is_versioned(row.file)) {
+        let file = row.file.to_owned();
+        match of(blueprint, row.file).or(of(present, row.file)) {
+            Some(known) if known.checksum.to_string() != row.checksum => {
+                obstacles.push(Obstacle::Edited { file })
+            }
+            Some(_) => {}
+            None if present.seed.iter().any(|seed| seed.path == row.file) => {}
+            None => obstacles.push(Obstacle::Missing { file }),
+        }
+    }
+    let has = |file: &&Migration| history.iter().any(|row| row.file == file.path);
+    let lacks = blueprint.migrations.iter().filter(|file| file.version.is_some() && !has(file));
+    obstacles.extend(lacks.map(|file| Obstacle::NeverApplied { file: file.path.clone() }));
+    let mut files = Vec::new();
+    let only_there = present
+        .migrations
+        .iter()
+        .rev()
+        .filter(|file| file.version.is_some() && of(blueprint, &file.path).is_none());
+    for file in only_there.filter(has) {
+        match &file.way_back {
+            Some(way_back) => files.push(Arc::as_ref(way_back)),
+            None => obstacles.push(Obstacle::NoWayBack { file: file.path.clone() }),
+        }
+    }
+    if !obstacles.is_empty() {
+        return Err(obstacles);
+    }
+    files.extend(other_repeatables(blueprint, present, history));
+    Ok(files)
+}
+
+/// The files of a later version that a placement has not, in the order in which they run. Repeatable
 /// files come last, if their text differs from that of their newest run. `earlier` is the version that the placement has; its
 /// seed is in the history, and no part of an upgrade.
-pub fn pending<'b>(
+fn pending<'b>(
     blueprint: &'b Blueprint,
     earlier: &Blueprint,
     history: &[FileRun<'_>],
-    part: Option<BegunFile<'_>>,
 ) -> Result<Vec<&'b Migration>, Vec<Obstacle>> {
     let applied: BTreeMap<&str, &str> = history.iter().map(|row| (row.file, row.checksum)).collect();
     let mut obstacles = Vec::new();
@@ -91,24 +177,25 @@ pub fn pending<'b>(
     if !obstacles.is_empty() {
         return Err(obstacles);
     }
+    pending.extend(other_repeatables(blueprint, earlier, history));
+    Ok(pending)
+}
+
+/// The repeatable files whose text is another than that of their newest run.
+fn other_repeatables<'b>(
+    blueprint: &'b Blueprint,
+    present: &Blueprint,
+    history: &[FileRun<'_>],
+) -> impl Iterator<Item = &'b Migration> {
+    let had = |path: &str| present.migrations.iter().any(|file| file.path == path);
     let repeatable = blueprint.migrations.iter().filter(|file| file.version.is_none());
-    let had = |path: &str| earlier.migrations.iter().any(|file| file.path == path);
-    pending.extend(repeatable.filter(|file| {
+    repeatable.filter(move |file| {
         let newest = history.iter().rfind(|row| row.file == file.path);
         newest.is_none_or(|row| {
             let is_same = row.checksum == file.checksum.to_string();
             !is_same || !(row.is_ours || had(&file.path))
         })
-    }));
-    if blueprint.tenancy == Tenancy::Shared
-        && let Some(obstacle) = pending.iter().find_map(|file| obstacle_of_shared(file))
-    {
-        return Err(vec![obstacle]);
-    }
-    match obstacle_of(&pending, part) {
-        Some(obstacle) => Err(vec![obstacle]),
-        None => Ok(pending),
-    }
+    })
 }
 
 /// Why the file cannot run on tables that tenants share: it neither only defines things nor only changes rows.
@@ -153,166 +240,4 @@ fn is_vacuum_full(statement: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::*;
-    use crate::model::blueprint::{SourceFile, parse};
-
-    fn blueprint(version: &str, files: &[(&str, &str)]) -> Blueprint {
-        let manifest = format!(
-            "name = \"shop\"\nversion = \"{version}\"\ntitle = \"Shop\"\ntenancy = \"schema\"\nseed = [\"seed/data.sql\"]\n"
-        );
-        let seed = [("blueprint.toml", manifest.as_str()), ("seed/data.sql", "select 1;")];
-        let files = seed
-            .iter()
-            .chain(files)
-            .map(|(path, content)| SourceFile { path: (*path).to_owned(), content: (*content).to_owned() });
-        let parsed = parse(&files.collect::<Vec<_>>());
-        parsed.blueprint.unwrap_or_else(|| unreachable!("{:?}", parsed.findings))
-    }
-
-    /// What a tenant has that was made of this version, with its seed.
-    fn history(of: &Blueprint) -> Vec<(String, String)> {
-        of.migrations
-            .iter()
-            .chain(&of.seed)
-            .map(|file| (file.path.clone(), file.checksum.to_string()))
-            .collect()
-    }
-
-    fn pending_of(
-        new: &Blueprint,
-        old: &Blueprint,
-        rows: &[(String, String)],
-    ) -> Result<Vec<String>, Vec<Obstacle>> {
-        let rows: Vec<FileRun<'_>> =
-            rows.iter().map(|(file, checksum)| FileRun { file, checksum, is_ours: false }).collect();
-        pending(new, old, &rows, None).map(|files| files.iter().map(|file| file.path.clone()).collect())
-    }
-
-    const FIRST: (&str, &str) = ("V1__a.sql", "create table a (id int primary key);");
-    const SECOND: (&str, &str) = ("V2__b.sql", "create table b (id int primary key);");
-    const THIRD: (&str, &str) = ("V3__c.sql", "create table c (id int primary key);");
-    const VIEW: (&str, &str) = ("R__v.sql", "create or replace view v as select 1 as one;");
-    const OTHER_VIEW: (&str, &str) = ("R__v.sql", "create or replace view v as select 2 as one;");
-
-    #[test]
-    fn new_files_run_in_their_order_and_changed_repeatable_files_after_them() {
-        let old = blueprint("1.0", &[FIRST, VIEW]);
-        let new = blueprint("1.1", &[FIRST, SECOND, THIRD, OTHER_VIEW]);
-        assert_eq!(pending_of(&new, &old, &history(&old)).unwrap(), [SECOND.0, THIRD.0, VIEW.0]);
-        let same_view = blueprint("1.1", &[FIRST, SECOND, VIEW]);
-        assert_eq!(pending_of(&same_view, &old, &history(&old)).unwrap(), [SECOND.0]);
-        assert!(pending_of(&old, &old, &history(&old)).unwrap().is_empty());
-    }
-
-    #[test]
-    fn a_repeatable_file_that_returns_to_an_earlier_text_runs_again() {
-        let (a, b) = (blueprint("1.0", &[FIRST, VIEW]), blueprint("1.1", &[FIRST, OTHER_VIEW]));
-        // The newest run of the file is that of 1.1.
-        assert_eq!(pending_of(&a, &b, &history(&b)).unwrap(), [VIEW.0]);
-    }
-
-    #[test]
-    fn what_was_applied_stays_as_it_was_and_nothing_comes_before_it() {
-        let old = blueprint("1.0", &[FIRST, THIRD, VIEW]);
-        let file = |name: &str| name.to_owned();
-        let edited = blueprint("1.1", &[(FIRST.0, "create table a (id bigint primary key);"), THIRD, VIEW]);
-        assert_eq!(
-            pending_of(&edited, &old, &history(&old)).unwrap_err(),
-            [Obstacle::Edited { file: file(FIRST.0) }]
-        );
-        let missing = blueprint("1.1", &[FIRST, VIEW]);
-        assert_eq!(
-            pending_of(&missing, &old, &history(&old)).unwrap_err(),
-            [Obstacle::Missing { file: file(THIRD.0) }]
-        );
-        let inserted = blueprint("1.1", &[FIRST, SECOND, THIRD, VIEW]);
-        assert_eq!(
-            pending_of(&inserted, &old, &history(&old)).unwrap_err(),
-            [Obstacle::Inserted { file: file(SECOND.0), applied: file(THIRD.0) }]
-        );
-    }
-
-    #[test]
-    fn a_file_of_shared_tables_defines_things_or_changes_rows_and_not_both() {
-        let shared = |version: &str, files: &[(&str, &str)]| Blueprint {
-            tenancy: Tenancy::Shared,
-            ..blueprint(version, files)
-        };
-        let old = shared("1.0", &[FIRST]);
-        let next = |sql: &str| {
-            let new = shared("1.1", &[FIRST, ("V2__b.sql", sql)]);
-            pending_of(&new, &old, &history(&old)).map_err(|mut found| found.remove(0))
-        };
-        let file = || "V2__b.sql".to_owned();
-        for sql in [
-            "alter table a add column b int; create index on a (b); comment on table a is 'x';",
-            "-- All of them.\nUPDATE a set b = 1; insert into a values (1); delete from a; merge into a using a o on true when matched then do nothing;",
-            "with c as (select 1 as b) insert into a select b from c;",
-        ] {
-            assert_eq!(next(sql).unwrap(), [file()], "{sql}");
-        }
-        let mixed = "alter table a add column b int; update a set b = 1;";
-        assert_eq!(
-            next(mixed).unwrap_err(),
-            Obstacle::Mixed { file: file(), statement: "update".to_owned() }
-        );
-        for (sql, word) in [
-            ("do $$ begin update a set b = 1; end $$;", "do"),
-            ("update a set b = 1; select setval('s', 1);", "select"),
-            ("truncate a;", "truncate"),
-        ] {
-            assert_eq!(
-                next(sql).unwrap_err(),
-                Obstacle::Rowless { file: file(), statement: word.to_owned() },
-                "{sql}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_repeatable_file_may_go_and_runs_again_when_it_is_back() {
-        let (old, new) = (blueprint("1.0", &[FIRST, VIEW]), blueprint("1.1", &[FIRST, SECOND]));
-        assert_eq!(pending_of(&new, &old, &history(&old)).unwrap(), [SECOND.0]);
-        let mut rows = history(&old);
-        rows.extend(history(&new).into_iter().filter(|(file, _)| file == SECOND.0));
-        let next = blueprint("1.2", &[FIRST, SECOND, THIRD]);
-        assert_eq!(pending_of(&next, &new, &rows).unwrap(), [THIRD.0]);
-        let back = blueprint("1.2", &[FIRST, SECOND, VIEW]);
-        assert_eq!(pending_of(&back, &new, &rows).unwrap(), [VIEW.0]);
-    }
-
-    #[test]
-    fn what_ran_of_a_file_that_was_cut_short_must_still_be_its_beginning() {
-        let old = blueprint("1.0", &[FIRST]);
-        let rows = history(&old);
-        let rows: Vec<FileRun<'_>> =
-            rows.iter().map(|(file, checksum)| FileRun { file, checksum, is_ours: false }).collect();
-        let index = "create index concurrently b on a (id);";
-        let with = |second: &str| {
-            let text = format!("-- tenantry: outside\n{index}\n{second}");
-            blueprint("1.1", &[FIRST, ("V2__b.sql", &text), ("V2__b.sql.conf", "executeInTransaction=false")])
-        };
-        let (first, other) = (with("vacuum a;"), with("analyze a;"));
-        let ran: Vec<String> = first.migrations[1]
-            .statements
-            .iter()
-            .map(|one| Checksum::of(one.text.as_bytes()).to_string())
-            .collect();
-        let all = BegunFile { file: "V2__b.sql", statements: &ran };
-        let one = BegunFile { file: "V2__b.sql", statements: &ran[..1] };
-        assert!(pending(&first, &old, &rows, Some(all)).is_ok());
-        assert!(pending(&other, &old, &rows, Some(one)).is_ok(), "only what had not run is different");
-        let cut = || Obstacle::CutShort { file: "V2__b.sql".to_owned(), statements: 2 };
-        assert_eq!(pending(&other, &old, &rows, Some(all)).unwrap_err(), [cut()]);
-        assert_eq!(
-            pending(&blueprint("1.1", &[FIRST, SECOND]), &old, &rows, Some(all)).unwrap_err(),
-            [cut()]
-        );
-        let full = with("vacuum full a;");
-        let locks = Obstacle::Locks { file: "V2__b.sql".to_owned() };
-        assert_eq!(pending(&full, &old, &rows, None).unwrap_err(), [locks]);
-    }
-}
+mod tests;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tenantry_protocol::name::BlueprintVersion;
 use tenantry_protocol::operation::VersionChange;
+use tenantry_protocol::upgrade::Course;
 
 /// Persisted with the operation: fields may be added, but never changed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -28,6 +29,12 @@ pub struct OperationArguments {
 }
 
 impl OperationArguments {
+    /// Whether an upgrade goes back to an earlier version.
+    pub fn course(&self) -> Course {
+        let is_back = self.versions().is_some_and(|versions| versions.to < versions.from);
+        if is_back { Course::Back } else { Course::Forward }
+    }
+
     /// The versions of an upgrade.
     pub fn versions(&self) -> Option<VersionChange> {
         Some(VersionChange { from: self.from?, to: self.version? })

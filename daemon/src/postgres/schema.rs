@@ -104,6 +104,11 @@ pub const CONTROL: Schema = Schema {
             name: "0013_rehearsals.sql",
             sql: include_str!("../../../migrations/control_plane/0013_rehearsals.sql"),
         },
+        OwnMigration {
+            number: 14,
+            name: "0014_downgrades.sql",
+            sql: include_str!("../../../migrations/control_plane/0014_downgrades.sql"),
+        },
     ],
 };
 

@@ -75,6 +75,7 @@ const METHODS: &[&str] = &[
     "upgrade_resume",
     "upgrade_cancel",
     "upgrade_retry",
+    "downgrade",
     "cancel",
     "retry",
     "retire",

@@ -86,6 +86,12 @@ impl Folder {
         self
     }
 
+    /// Adds `U<n>__<title>.sql`, which takes the newest migration back.
+    pub fn undo(self, title: &str, sql: &str) -> Self {
+        std::fs::write(self.dir.join(format!("U{}__{title}.sql", self.files)), sql).unwrap();
+        self
+    }
+
     /// Adds `V<n>__<title>.sql`, which runs outside the transaction.
     pub fn outside(self, title: &str, sql: &str) -> Self {
         let this = self.migration(title, sql);

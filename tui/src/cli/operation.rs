@@ -217,7 +217,8 @@ fn sentence(event: &Event) -> Option<String> {
         EventBody::Blueprint { name, version } => Some(format!("blueprint {name} {version} was added")),
         EventBody::Audit { seq } => Some(format!("audit trail at {seq}")),
         EventBody::Upgrade { upgrade } => Some(format!(
-            "upgrade of {} to {}: {}, {} of {} ended",
+            "{} of {} to {}: {}, {} of {} ended",
+            upgrade.course.noun(),
             upgrade.blueprint,
             upgrade.version,
             upgrade.state.name(),

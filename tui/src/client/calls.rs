@@ -21,8 +21,8 @@ use tenantry_protocol::tenant::{
 };
 
 use tenantry_protocol::upgrade::{
-    Upgrade, UpgradeChangeRequest, UpgradePlan, UpgradeRequest, UpgradeStarted, UpgradeStatus,
-    UpgradeUnitsRequest, UpgradeUnitsResponse, UpgradesRequest, UpgradesResponse,
+    DowngradeRequest, Upgrade, UpgradeChangeRequest, UpgradePlan, UpgradeRequest, UpgradeStarted,
+    UpgradeStatus, UpgradeUnitsRequest, UpgradeUnitsResponse, UpgradesRequest, UpgradesResponse,
 };
 
 use super::{CALL, Client, ClientError, LONG_CALL, within};
@@ -65,6 +65,7 @@ calls! {
     /// It waits for blank placements.
     upgrade_rehearse(UpgradeRequest) -> UpgradePlan, within LONG_CALL;
     upgrade(UpgradeRequest) -> UpgradeStarted, within LONG_CALL;
+    downgrade(DowngradeRequest) -> UpgradeStarted, within LONG_CALL;
     upgrades(UpgradesRequest) -> UpgradesResponse, within CALL;
     upgrade_status(UpgradeChangeRequest) -> UpgradeStatus, within CALL;
     upgrade_units(UpgradeUnitsRequest) -> UpgradeUnitsResponse, within CALL;

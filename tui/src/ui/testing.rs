@@ -15,7 +15,7 @@ use tenantry_protocol::plan::{Finding, Plan, PlanSql, PlanStep, Severity};
 use tenantry_protocol::session::{DaemonMode, HelloResponse, Role};
 use tenantry_protocol::target::{Target, TargetHealth};
 use tenantry_protocol::tenant::{LastOperation, RollbackPreview, RowCount, Tenant, TenantState};
-use tenantry_protocol::upgrade::{UnitCounts, Upgrade, UpgradePlan, UpgradeSource, UpgradeState};
+use tenantry_protocol::upgrade::{Course, UnitCounts, Upgrade, UpgradePlan, UpgradeSource, UpgradeState};
 use tenantry_protocol::watch::{Event as WatchEvent, EventBody, WatchResponse};
 use time::OffsetDateTime;
 
@@ -203,6 +203,7 @@ pub(crate) fn blueprint() -> Blueprint {
             bytes: 10,
             checksum: "00".into(),
             outside: false,
+            way_back: None,
             sql: None,
         }],
         checksum: "00".into(),
@@ -232,6 +233,7 @@ pub(crate) fn upgrade(state: UpgradeState) -> Upgrade {
         id: UpgradeId::generate(),
         blueprint: BlueprintName::parse("projects").unwrap(),
         version: BlueprintVersion::new(1, 1),
+        course: Course::Forward,
         state,
         wave: 1,
         waves: 4,
@@ -253,6 +255,7 @@ pub(crate) fn upgrade_plan(findings: Vec<Finding>) -> UpgradePlan {
         hash: "7f3a".repeat(16),
         blueprint: BlueprintName::parse("projects").unwrap(),
         version: BlueprintVersion::new(1, 1),
+        course: Course::Forward,
         from: vec![UpgradeSource {
             version: BlueprintVersion::new(1, 0),
             tenants: 24,

@@ -22,6 +22,8 @@ enum Addition {
     Added,
     /// The same version was already stored.
     Known,
+    /// The same version, with other files that take it back.
+    UndoReplaced,
 }
 
 pub async fn blueprint_add(
@@ -37,7 +39,7 @@ pub async fn blueprint_add(
     let (app, blueprint, actor) = (Arc::clone(app), blueprint.clone(), app.actor(caller));
     let task = Arc::clone(&app);
     let stored = app.detached(async move { store(&task, &blueprint, &actor).await }).await?;
-    Ok(report(parsed, matches!(stored, Addition::Added)))
+    Ok(report(parsed, !matches!(stored, Addition::Known)))
 }
 
 /// Stores the built-in blueprints that are missing. If one differs from its stored version, the stored version stays.
@@ -62,8 +64,10 @@ fn report(parsed: Parsed, added: bool) -> BlueprintReport {
 
 async fn store(app: &App, blueprint: &Blueprint, actor: &Actor) -> Result<Addition, ApiError> {
     let checksum = blueprint.checksum.to_string();
-    if let Some(known) = known(app, blueprint, &checksum).await? {
-        return Ok(known);
+    match known(app, blueprint, &checksum).await? {
+        Some(Addition::UndoReplaced) => return replace_undo(app, blueprint, actor).await,
+        Some(known) => return Ok(known),
+        None => {}
     }
     match insert(app, blueprint, &checksum, actor).await {
         Ok(seq) => {
@@ -85,7 +89,13 @@ async fn known(app: &App, blueprint: &Blueprint, checksum: &str) -> Result<Optio
     let versions = blueprints::versions(pool, Some(name.as_str())).await.map_err(errors::control)?;
     match versions.into_iter().find(|stored| stored.version == version) {
         None => Ok(None),
-        Some(stored) if stored.checksum == checksum => Ok(Some(Addition::Known)),
+        Some(stored) if stored.checksum == checksum => {
+            let undo = blueprints::undo_files(pool, name, version).await.map_err(errors::control)?;
+            // A folder without undo files is the same version, and takes none away.
+            let new = blueprint.undo_files();
+            let is_same = new.is_empty() || differing(&undo, &new).is_empty();
+            Ok(Some(if is_same { Addition::Known } else { Addition::UndoReplaced }))
+        }
         Some(_) => {
             let stored = blueprints::files(pool, name, version).await.map_err(errors::control)?;
             let changed = differing(&stored, &blueprint.source_files());
@@ -96,6 +106,42 @@ async fn known(app: &App, blueprint: &Blueprint, checksum: &str) -> Result<Optio
             );
             Err(ApiError::new(ErrorCode::Conflict, message).on_field("files"))
         }
+    }
+}
+
+/// Has other files take the version's files back.
+async fn replace_undo(app: &App, blueprint: &Blueprint, actor: &Actor) -> Result<Addition, ApiError> {
+    let (name, version) = (&blueprint.name, blueprint.version);
+    let replaced = async {
+        let mut tx = app.trail.begin().await?;
+        if blueprints::is_in_upgrade(&mut tx, name).await? {
+            return Err(Error::Busy);
+        }
+        let files = blueprint.undo_files();
+        blueprints::set_undo_files(&mut tx, name, version, &files, &actor.name).await?;
+        let entry = Entry {
+            outcome: Some(Outcome::Ok),
+            detail: Some(format!("{name} {version}: {} files take it back", files.len())),
+            ..Entry::new("blueprint.undo", actor.clone())
+        };
+        let entry = entry.fact("blueprint", name).fact("version", version);
+        let seq = tx.record(&entry.fact("undo_checksum", blueprint.undo_checksum())).await?;
+        tx.commit("commit what takes the blueprint back").await?;
+        Ok(seq)
+    };
+    match replaced.await {
+        Ok(seq) => {
+            app.control.forget_blueprint(name, version);
+            app.events.publish(EventBody::Audit { seq });
+            Ok(Addition::UndoReplaced)
+        }
+        Err(Error::Busy) => {
+            let message = format!(
+                "an upgrade of {name} is open, and what takes {version} back cannot change meanwhile: see `tenantry upgrade show`"
+            );
+            Err(ApiError::new(ErrorCode::Conflict, message).on_field("files"))
+        }
+        Err(error) => Err(errors::control(error)),
     }
 }
 
@@ -112,6 +158,10 @@ async fn insert(app: &App, blueprint: &Blueprint, checksum: &str, actor: &Actor)
     let mut tx = app.trail.begin().await?;
     let (name, version, files) = (&blueprint.name, blueprint.version, blueprint.source_files());
     blueprints::insert(&mut tx, name, version, checksum, &files, &actor.name).await?;
+    let undo = blueprint.undo_files();
+    if !undo.is_empty() {
+        blueprints::set_undo_files(&mut tx, name, version, &undo, &actor.name).await?;
+    }
     let entry = Entry {
         outcome: Some(Outcome::Ok),
         detail: Some(format!("{name} {version} {checksum}")),

@@ -1,4 +1,4 @@
-//! Blueprints by name and version, parsed once: a version never changes.
+//! Blueprints by name and version, parsed once: a version never changes, but for what takes its files back.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +20,8 @@ pub(in crate::commands) struct CatalogEntry {
     pub(in crate::commands) blueprint: Arc<Blueprint>,
     pub(in crate::commands) findings: Vec<Finding>,
     pub(super) added_at: OffsetDateTime,
+    /// What takes its files back, as it was stored when they were read.
+    undo: String,
 }
 
 /// The parsed versions. Their number is small, because somebody wrote each of them.
@@ -50,10 +52,11 @@ impl App {
     /// A stored version, parsed.
     pub(super) async fn parsed(&self, stored: &StoredVersion) -> Result<Arc<CatalogEntry>, ApiError> {
         let key = (stored.name.clone(), stored.version);
-        if let Some(known) = self.catalog.parsed.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return Ok(Arc::clone(known));
+        let known = self.catalog.parsed.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(known) = known.filter(|known| known.undo == stored.undo) {
+            return Ok(known);
         }
-        let files = blueprints::files(self.control.pool(), &stored.name, stored.version)
+        let files = blueprints::all_files(self.control.pool(), &stored.name, stored.version)
             .await
             .map_err(errors::control)?;
         let parsed = blueprint::parse(&files);
@@ -71,6 +74,7 @@ impl App {
             blueprint: Arc::new(blueprint),
             findings: parsed.findings,
             added_at: stored.added_at,
+            undo: stored.undo.clone(),
         });
         self.catalog.parsed.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&entry));
         Ok(entry)

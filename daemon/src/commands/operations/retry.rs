@@ -55,7 +55,8 @@ pub async fn retry(
         // The tenant may have changed since, and may have a later version.
         Kind::Upgrade => {
             let arguments: OperationArguments = serde_json::from_value(stored.arguments).unwrap_or_default();
-            let arguments = upgrade::arguments_for(app, &tenant, arguments.version).await?;
+            let arguments =
+                upgrade::arguments_for(app, &tenant, arguments.version, arguments.course()).await?;
             let arguments = serde_json::to_value(arguments).unwrap_or_default();
             Box::pin(begin(app, caller, tenant, kind, arguments, ask)).await
         }

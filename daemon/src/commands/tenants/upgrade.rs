@@ -10,6 +10,7 @@ use tenantry_protocol::id::TenantId;
 use tenantry_protocol::name::{BlueprintName, BlueprintVersion};
 use tenantry_protocol::plan::Severity;
 use tenantry_protocol::tenant::{OperationStarted, Tenant, UpgradeTenantRequest};
+use tenantry_protocol::upgrade::Course;
 use time::OffsetDateTime;
 
 use crate::model::blueprint::{Blueprint, ContractObstacle, Standing, contract_obstacle, live_findings};
@@ -32,10 +33,13 @@ pub async fn upgrade_tenant(
     let version = version.map_err(|error| ApiError::invalid("version", error.to_string()))?;
     let tenant = app.find_tenant(&request.slug).await?;
     let to = app.blueprint(&tenant.blueprint, version).await?;
-    let obstacles = obstacles(app, &tenant, &to.blueprint).await?;
+    let obstacles = obstacles(app, &tenant, &to.blueprint, Course::Forward).await?;
     let asked = TenantChange { method: "upgrade_tenant", slug: &request.slug, key, same: &same };
     // The tenant is read again when the change begins.
-    change(app, caller, asked, |tenant| Ok((Kind::Upgrade, decide(tenant, &to.blueprint, &obstacles)?))).await
+    change(app, caller, asked, |tenant| {
+        Ok((Kind::Upgrade, decide(tenant, &to.blueprint, Course::Forward, &obstacles)?))
+    })
+    .await
 }
 
 /// The arguments of an upgrade of the tenant as it is now, or why there can be none.
@@ -43,9 +47,10 @@ pub(in crate::commands) async fn arguments_for(
     app: &App,
     tenant: &Tenant,
     version: Option<BlueprintVersion>,
+    course: Course,
 ) -> Result<OperationArguments, ApiError> {
     let to = app.blueprint(&tenant.blueprint, version).await?;
-    arguments_to(app, tenant, &to.blueprint).await
+    arguments_to(app, tenant, &to.blueprint, course).await
 }
 
 /// Like [`arguments_to`], where the tenant's version was looked at with another tenant.
@@ -53,9 +58,10 @@ pub(in crate::commands) async fn arguments_again(
     app: &App,
     tenant: &Tenant,
     to: &Blueprint,
+    course: Course,
 ) -> Result<OperationArguments, ApiError> {
     let missing = missing_extensions(app, tenant, to).await?;
-    decide(tenant, to, &missing)
+    decide(tenant, to, course, &missing)
 }
 
 /// Like [`arguments_for`], for a version that is at hand.
@@ -63,13 +69,19 @@ pub(in crate::commands) async fn arguments_to(
     app: &App,
     tenant: &Tenant,
     to: &Blueprint,
+    course: Course,
 ) -> Result<OperationArguments, ApiError> {
-    let obstacles = obstacles(app, tenant, to).await?;
-    decide(tenant, to, &obstacles)
+    let obstacles = obstacles(app, tenant, to, course).await?;
+    decide(tenant, to, course, &obstacles)
 }
 
-fn decide(tenant: &Tenant, to: &Blueprint, obstacles: &[String]) -> Result<OperationArguments, ApiError> {
-    check(tenant, to)?;
+fn decide(
+    tenant: &Tenant,
+    to: &Blueprint,
+    course: Course,
+    obstacles: &[String],
+) -> Result<OperationArguments, ApiError> {
+    check(tenant, to, course)?;
     if !obstacles.is_empty() {
         return Err(ApiError::new(ErrorCode::Precondition, obstacles.join("; ")));
     }
@@ -84,9 +96,14 @@ fn decide(tenant: &Tenant, to: &Blueprint, obstacles: &[String]) -> Result<Opera
 }
 
 /// Why the tenant cannot have the version as it and its target are, in sentences.
-async fn obstacles(app: &App, tenant: &Tenant, to: &Blueprint) -> Result<Vec<String>, ApiError> {
+async fn obstacles(
+    app: &App,
+    tenant: &Tenant,
+    to: &Blueprint,
+    course: Course,
+) -> Result<Vec<String>, ApiError> {
     let mut obstacles = missing_extensions(app, tenant, to).await?;
-    if to.version > tenant.version {
+    if course == Course::Forward && to.version > tenant.version {
         let from = app.blueprint(&tenant.blueprint, Some(tenant.version)).await?;
         obstacles.extend(taken_away(&from.blueprint, to));
         let too_early = contract(app, &tenant.blueprint, Some(tenant.id), to).await?;
@@ -157,13 +174,23 @@ async fn missing_extensions(app: &App, tenant: &Tenant, to: &Blueprint) -> Resul
 }
 
 /// Whether the version can follow what the tenant has, as far as the registry tells.
-fn check(tenant: &Tenant, to: &Blueprint) -> Result<(), ApiError> {
+fn check(tenant: &Tenant, to: &Blueprint, course: Course) -> Result<(), ApiError> {
     let refuse = |message| Err(ApiError::new(ErrorCode::Precondition, message).on_field("version"));
-    if to.version < tenant.version {
-        return refuse(format!(
-            "{} has version {} of {}, and {} is earlier: a tenant only goes to later versions",
-            tenant.slug, tenant.version, to.name, to.version
-        ));
+    match course {
+        Course::Forward if to.version < tenant.version => {
+            return refuse(format!(
+                "{} has version {} of {2}, and {3} is earlier: `tenantry blueprint downgrade {2}@{3} --tenant {0}` takes back what \
+                 the later one added",
+                tenant.slug, tenant.version, to.name, to.version
+            ));
+        }
+        Course::Back if to.version > tenant.version => {
+            return refuse(format!(
+                "{} has version {} of {2}, and {3} is later: `tenantry tenant upgrade {0} --to {3}` brings it there",
+                tenant.slug, tenant.version, to.name, to.version
+            ));
+        }
+        _ => {}
     }
     if to.tenancy != tenant.tenancy {
         return refuse(format!(

@@ -10,7 +10,7 @@ use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::name::{BlueprintName, BlueprintVersion, Slug, TargetName};
 use tenantry_protocol::plan::{Finding, Severity};
-use tenantry_protocol::upgrade::{UpgradePlan, UpgradeRequest, UpgradeSource};
+use tenantry_protocol::upgrade::{Course, UpgradePlan, UpgradeRequest, UpgradeSource};
 
 use crate::commands::tenants::upgrade::contract;
 use crate::commands::{App, Caller, errors};
@@ -48,18 +48,27 @@ pub(super) async fn look(app: &App, request: &UpgradeRequest) -> Result<PlannedU
         .map_err(|error| ApiError::invalid("blueprint", error.to_string()))?;
     let version = request.version.as_deref().map(BlueprintVersion::parse).transpose();
     let version = version.map_err(|error| ApiError::invalid("version", error.to_string()))?;
+    let course = request.course;
+    if course == Course::Back && version.is_none() {
+        return Err(ApiError::invalid(
+            "version",
+            "say which version tenants are to go back to: NAME@VERSION",
+        ));
+    }
     let to = Arc::clone(&app.blueprint(&name, version).await?.blueprint);
     let selection = selection(app, request)?;
     let pace = pace(app, request)?;
-    let counted = upgrade_units::behind(app.control.pool(), &name, to.version, &selection);
+    let counted = upgrade_units::behind(app.control.pool(), &name, to.version, course, &selection);
     let counted = counted.await.map_err(errors::control)?;
     let mut from = Vec::new();
-    let mut findings = Vec::new();
+    let (mut findings, mut ways_back) = (Vec::new(), Vec::new());
     for (version, tenants) in counted {
         let earlier = Arc::clone(&app.blueprint(&name, Some(version)).await?.blueprint);
         let files = files_between(&earlier, &to, &mut findings);
-        if !files.is_empty() {
-            findings.extend(live_findings(&earlier, &to));
+        match course {
+            Course::Forward if !files.is_empty() => findings.extend(live_findings(&earlier, &to)),
+            Course::Forward => {}
+            Course::Back => findings.extend(taken_back(&files)),
         }
         from.push(UpgradeSource {
             version,
@@ -67,8 +76,11 @@ pub(super) async fn look(app: &App, request: &UpgradeRequest) -> Result<PlannedU
             files: files.iter().map(|file| file.path.clone()).collect(),
             per_tenant: per_tenant(&to, &files),
         });
+        ways_back.push(earlier.undo_checksum().to_string());
     }
-    if let Some(obstacle) = contract(app, &name, None, &to).await? {
+    if course == Course::Forward
+        && let Some(obstacle) = contract(app, &name, None, &to).await?
+    {
         findings.push(Finding::new(Severity::Error, "contract", obstacle.to_string()));
     }
     let mut known = HashSet::new();
@@ -80,6 +92,7 @@ pub(super) async fn look(app: &App, request: &UpgradeRequest) -> Result<PlannedU
         hash: String::new(),
         blueprint: name,
         version: to.version,
+        course,
         from,
         tenants,
         waves: waves(tenants, &pace),
@@ -88,13 +101,13 @@ pub(super) async fn look(app: &App, request: &UpgradeRequest) -> Result<PlannedU
         findings,
         rehearsals: Vec::new(),
     };
-    plan.hash = hash(&plan, &to, &selection, &pace);
+    plan.hash = hash(&plan, &to, &selection, &pace, &ways_back);
     Ok(PlannedUpgrade { plan, selection, pace })
 }
 
 /// The files that a tenant of the earlier version lacks; what stands in the way becomes a finding.
 fn files_between<'b>(
-    earlier: &Blueprint,
+    earlier: &'b Blueprint,
     to: &'b Blueprint,
     findings: &mut Vec<Finding>,
 ) -> Vec<&'b Migration> {
@@ -117,7 +130,7 @@ fn files_between<'b>(
         .collect();
     let history: Vec<FileRun<'_>> =
         history.iter().map(|(file, checksum)| FileRun { file, checksum, is_ours: false }).collect();
-    match upgrade::pending(to, earlier, &history, None) {
+    match upgrade::between(to, earlier, &history, None) {
         Ok(files) => files,
         Err(obstacles) => {
             let found = obstacles.into_iter().map(|obstacle| {
@@ -127,6 +140,15 @@ fn files_between<'b>(
             Vec::new()
         }
     }
+}
+
+/// What each way back costs.
+fn taken_back(files: &[&Migration]) -> impl Iterator<Item = Finding> {
+    files.iter().filter_map(|file| {
+        let taken = file.takes_back.as_deref()?;
+        let message = format!("takes {taken} back: what tenants wrote since into what it drops is lost");
+        Some(Finding { file: Some(file.path.clone()), ..Finding::warning("taken_back", message) })
+    })
 }
 
 /// The files that run once as each tenant.
@@ -219,7 +241,13 @@ impl Limit {
     }
 }
 
-fn hash(plan: &UpgradePlan, to: &Blueprint, selection: &Selection, pace: &Pace) -> String {
+fn hash(
+    plan: &UpgradePlan,
+    to: &Blueprint,
+    selection: &Selection,
+    pace: &Pace,
+    ways_back: &[String],
+) -> String {
     let mut digest = Sha256::new_with_prefix(DOMAIN);
     let mut field = |text: &str| {
         digest.update((text.len() as u64).to_be_bytes());
@@ -241,6 +269,10 @@ fn hash(plan: &UpgradePlan, to: &Blueprint, selection: &Selection, pace: &Pace) 
         [pace.pilot, pace.wave_percent, pace.width, i32::from(pace.manual), i32::from(pace.accept_drift)];
     numbers.iter().for_each(|number| field(&number.to_string()));
     field(&pace.stop_after);
+    if plan.course == Course::Back {
+        field("\0back");
+        ways_back.iter().for_each(|checksum| field(checksum));
+    }
     let mut codes: Vec<&str> = plan.findings.iter().map(|finding| finding.code.as_str()).collect();
     codes.sort_unstable();
     codes.dedup();

@@ -12,7 +12,7 @@ use tenantry_protocol::id::UpgradeId;
 use tenantry_protocol::name::{BlueprintVersion, TargetName};
 use tenantry_protocol::plan::{Finding, Severity};
 use tenantry_protocol::upgrade::rehearsal::{MOST_RELATIONS, Rehearsal, RehearsalState, RehearsedLock};
-use tenantry_protocol::upgrade::{PauseCause, Upgrade, UpgradePlan, UpgradeRequest, UpgradeState};
+use tenantry_protocol::upgrade::{Course, PauseCause, Upgrade, UpgradePlan, UpgradeRequest, UpgradeState};
 use tenantry_protocol::watch::EventBody;
 use tokio_util::sync::CancellationToken;
 
@@ -43,12 +43,15 @@ pub async fn upgrade_rehearse(
         return Ok(plan);
     }
     let to = Arc::clone(&app.blueprint(&plan.blueprint, Some(plan.version)).await?.blueprint);
-    let pairs = rehearsals::of_selection(app.control.pool(), &plan.blueprint, plan.version, &selection).await;
+    let pairs =
+        rehearsals::of_selection(app.control.pool(), &plan.blueprint, plan.version, plan.course, &selection)
+            .await;
     for (name, from) in pairs.map_err(errors::control)? {
         let target = Arc::clone(app.target(name.as_str())?);
         let earlier = Arc::clone(&app.blueprint(&plan.blueprint, Some(from)).await?.blueprint);
         let tried = tried(app, &target, &earlier, &to).await?;
-        plan.findings.extend(findings(&tried, &to, request.accept_drift));
+        let accepts_drift = request.accept_drift && plan.course == Course::Forward;
+        plan.findings.extend(findings(&tried, &to, accepts_drift));
         plan.rehearsals.push(report(name, from, tried));
     }
     let mut known = std::collections::HashSet::new();

@@ -1,11 +1,12 @@
-//! `upgrade`: records an upgrade of many tenants with those that are behind now, and leaves it to the round.
+//! `upgrade` and `downgrade`: records an upgrade of many tenants with those that are behind now, or ahead of an earlier version, and
+//! leaves it to the round.
 
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::id::UpgradeId;
-use tenantry_protocol::upgrade::{UpgradeRequest, UpgradeStarted, UpgradeState};
+use tenantry_protocol::upgrade::{Course, DowngradeRequest, UpgradeRequest, UpgradeStarted, UpgradeState};
 
 use super::plan::{self, PlannedUpgrade};
 use crate::commands::idempotency::check_key;
@@ -18,6 +19,35 @@ use crate::postgres::control::upgrade_units;
 use crate::postgres::control::upgrades::{self, NewUpgrade};
 
 pub async fn upgrade(
+    app: &Arc<App>,
+    caller: &Caller,
+    request: UpgradeRequest,
+) -> Result<UpgradeStarted, ApiError> {
+    if request.course == Course::Back {
+        let message = "tenants go back with `downgrade`, which asks for the blueprint's name again";
+        return Err(ApiError::invalid("course", message));
+    }
+    accept(app, caller, request).await
+}
+
+/// `downgrade`: the same, for tenants that go back to an earlier version.
+pub async fn downgrade(
+    app: &Arc<App>,
+    caller: &Caller,
+    request: DowngradeRequest,
+) -> Result<UpgradeStarted, ApiError> {
+    let DowngradeRequest { upgrade, confirm } = request;
+    if confirm != upgrade.blueprint {
+        let message = format!(
+            "a downgrade takes what later versions added, with what tenants wrote into it: confirm it with the blueprint's name, {}",
+            upgrade.blueprint.escape_debug()
+        );
+        return Err(ApiError::invalid("confirm", message));
+    }
+    accept(app, caller, UpgradeRequest { course: Course::Back, ..upgrade }).await
+}
+
+async fn accept(
     app: &Arc<App>,
     caller: &Caller,
     request: UpgradeRequest,
@@ -74,6 +104,7 @@ async fn record(
         id,
         blueprint: &plan.blueprint,
         version: plan.version,
+        course: plan.course,
         selection,
         pace,
         actor: &actor.name,
@@ -86,11 +117,12 @@ async fn record(
     if tenants > 0 {
         upgrades::set_state(&mut tx, id, &UpgradeState::Rehearsing).await?;
     }
-    let entry = Entry {
-        outcome: Some(Outcome::Ok),
-        request: Some(digest),
-        ..Entry::new("blueprint.upgrade", actor.clone())
+    let action = match plan.course {
+        Course::Forward => "blueprint.upgrade",
+        Course::Back => "blueprint.downgrade",
     };
+    let entry =
+        Entry { outcome: Some(Outcome::Ok), request: Some(digest), ..Entry::new(action, actor.clone()) };
     let entry = entry.fact("upgrade", id).fact("blueprint", &plan.blueprint).fact("version", plan.version);
     let entry = entry.fact("tenants", tenants).fact("plan_hash", &plan.hash);
     let seq = tx.record(&entry).await?;

@@ -8,7 +8,7 @@ use tenantry_protocol::name::{BlueprintVersion, TargetName};
 use tenantry_protocol::operation::OperationState;
 use tenantry_protocol::tenant::state::TenantStage;
 use tenantry_protocol::tenant::{Tenant, TenantState};
-use tenantry_protocol::upgrade::{PauseCause, UnitState};
+use tenantry_protocol::upgrade::{Course, PauseCause, UnitState};
 use tokio::sync::Semaphore;
 
 use super::pause::pause;
@@ -33,6 +33,7 @@ const BUSY_PAUSE_S: f64 = 1.0;
 pub(super) struct Brief {
     pub(super) id: UpgradeId,
     pub(super) to: Arc<Blueprint>,
+    pub(super) course: Course,
     /// Who asked for the upgrade.
     pub(super) actor: Actor,
     /// The versions that nothing stands in the way of.
@@ -42,8 +43,8 @@ pub(super) struct Brief {
 }
 
 impl Brief {
-    pub(super) fn new(id: UpgradeId, to: Arc<Blueprint>, actor: Actor) -> Self {
-        Self { id, to, actor, clear: Mutex::default(), rehearsed: Mutex::default() }
+    pub(super) fn new(id: UpgradeId, to: Arc<Blueprint>, course: Course, actor: Actor) -> Self {
+        Self { id, to, course, actor, clear: Mutex::default(), rehearsed: Mutex::default() }
     }
 }
 
@@ -132,7 +133,11 @@ async fn prepare(
     ask_target: bool,
 ) -> Result<std::result::Result<ChangeJob<'static>, UnitTurn>> {
     let id = tenant.id;
-    if tenant.version >= brief.to.version {
+    let is_there = match brief.course {
+        Course::Forward => tenant.version >= brief.to.version,
+        Course::Back => tenant.version <= brief.to.version,
+    };
+    if is_there {
         return settle(app, brief, id, UnitState::Current, None).await.map(Err);
     }
     if !matches!(tenant.state, TenantState::Active | TenantState::Suspended) {
@@ -148,8 +153,8 @@ async fn prepare(
     }
     let is_clear = brief.clear.lock().unwrap_or_else(PoisonError::into_inner).contains(&tenant.version);
     let arguments = match is_clear {
-        true => arguments_again(app, tenant, &brief.to).await,
-        false => arguments_to(app, tenant, &brief.to).await,
+        true => arguments_again(app, tenant, &brief.to, brief.course).await,
+        false => arguments_to(app, tenant, &brief.to, brief.course).await,
     };
     let arguments = match arguments {
         Ok(arguments) => {

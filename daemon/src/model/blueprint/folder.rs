@@ -22,7 +22,7 @@ const MAX_PATH_BYTES: usize = 200;
 pub(super) type Files<'a> = BTreeMap<&'a str, &'a SourceFile>;
 
 /// A migration of which only the name has been read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Named<'a> {
     pub(super) file: &'a SourceFile,
     pub(super) version: Option<String>,
@@ -33,6 +33,8 @@ pub(super) struct Named<'a> {
     pub(super) convention: Option<Convention>,
     /// The file beside it that takes it out of the transaction.
     pub(super) marked_by: Option<&'a SourceFile>,
+    /// The file beside it that takes it back.
+    pub(super) undone_by: Option<&'a SourceFile>,
 }
 
 /// The files with valid and unique paths; `None` if there are too many of them to read.
@@ -104,6 +106,7 @@ pub(super) fn seed<'a>(listed: &[Listed], files: &Files<'a>, findings: &mut Find
                     sections: None,
                     convention: None,
                     marked_by: None,
+                    undone_by: None,
                 });
             }
             Some(_) => {
@@ -135,9 +138,17 @@ pub(super) fn migrations<'a>(
             Name::Migration { shape, order, version, title } => {
                 let marker = sections::markers(&file.content).next();
                 let evidence = Evidence { path, shape, marker };
-                found.push(FoundFile { file, evidence, order, version, title, marked_by: None });
+                found.push(FoundFile {
+                    file,
+                    evidence,
+                    order,
+                    version,
+                    title,
+                    marked_by: None,
+                    undone_by: None,
+                });
             }
-            Name::Undo { shape, order } => undo.push((*path, shape, order)),
+            Name::Undo { shape, order } => undo.push((*file, shape, order)),
             Name::Broken(fault) => {
                 let message = format!("{path} cannot be placed in the order: {fault}");
                 findings.file_error("unrecognised_file", path, message);
@@ -149,7 +160,7 @@ pub(super) fn migrations<'a>(
         }
     }
     let convention = convention(manifest.convention, &found, findings);
-    undo_files(&undo, &found, findings);
+    give_back(undo, &mut found, findings);
     if found.is_empty() {
         let message = "the folder holds no migration: add files named V1__title.sql or 0001_title.sql";
         findings.folder_error("no_migrations", message);
@@ -185,6 +196,7 @@ struct FoundFile<'a> {
     version: Option<String>,
     title: String,
     marked_by: Option<&'a SourceFile>,
+    undone_by: Option<&'a SourceFile>,
 }
 
 /// The convention that the manifest names or the files show; a file that does not fit is an error.
@@ -223,7 +235,7 @@ fn in_order<'a>(
     findings: &mut Findings,
 ) -> Vec<Named<'a>> {
     let mut ordered: BTreeMap<MigrationOrder, Named<'a>> = BTreeMap::new();
-    for FoundFile { file, evidence, order, version, title, marked_by } in found {
+    for FoundFile { file, evidence, order, version, title, marked_by, undone_by } in found {
         let path = evidence.path;
         let order = match (&version, convention) {
             (Some(version), Some(Convention::Dbmate)) => MigrationOrder::Textual(version.clone()),
@@ -248,29 +260,38 @@ fn in_order<'a>(
             Some(convention) => convention.sections(),
             None => evidence.marker.map(|marker| marker.sections).filter(|own| *own != Sections::SqlMigrate),
         };
-        ordered.insert(order, Named { file, version, title, sections, convention, marked_by });
+        ordered.insert(order, Named { file, version, title, sections, convention, marked_by, undone_by });
     }
     ordered.into_values().collect()
 }
 
-/// Reports once that undo files never run, and reports each undo file that has nothing to undo.
-fn undo_files(undo: &[(&str, Shape, MigrationOrder)], found: &[FoundFile<'_>], findings: &mut Findings) {
-    if let Some((path, _, _)) = undo.first() {
-        let message = match undo.len() {
-            1 => format!("{path} is ignored: a tenant is undone as a whole, never by undo files"),
-            count => format!(
-                "{path} and {} more files are ignored: a tenant is undone as a whole, never by undo files",
-                count - 1
-            ),
-        };
-        findings.file_warning("undo_ignored", path, message);
-    }
-    let paired = |wanted: Shape| matches!(wanted, Shape::Pair | Shape::Folder);
-    for (path, shape, order) in undo.iter().filter(|(_, shape, _)| paired(*shape)) {
-        if !found.iter().any(|file| file.evidence.shape == *shape && file.order == *order) {
-            let message =
-                format!("{path} has no way up beside it: add {}", path.replace("down.sql", "up.sql"));
-            findings.file_error("missing_up", path, message);
+/// Gives each migration the file that takes it back, and reports each that has nothing to take back.
+fn give_back<'a>(
+    undo: Vec<(&'a SourceFile, Shape, MigrationOrder)>,
+    found: &mut [FoundFile<'a>],
+    findings: &mut Findings,
+) {
+    for (file, shape, order) in undo {
+        let path = &file.path;
+        let mut of = found.iter_mut().filter(|one| one.evidence.shape == shape && one.order == order);
+        match (of.next(), shape) {
+            (Some(one), _) if one.undone_by.is_none() => one.undone_by = Some(file),
+            (Some(one), _) => {
+                let message = format!(
+                    "{path} takes back {}, as another file does: keep one of them",
+                    one.evidence.path
+                );
+                findings.file_warning("undo_ignored", path, message);
+            }
+            (None, Shape::Pair | Shape::Folder) => {
+                let message =
+                    format!("{path} has no way up beside it: add {}", path.replace("down.sql", "up.sql"));
+                findings.file_error("missing_up", path, message);
+            }
+            (None, _) => {
+                let message = format!("{path} is ignored: no migration has this version");
+                findings.file_warning("undo_ignored", path, message);
+            }
         }
     }
 }

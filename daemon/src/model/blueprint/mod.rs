@@ -22,6 +22,7 @@ mod sections;
 mod split;
 mod split_error;
 mod token;
+mod way_back;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -109,7 +110,22 @@ pub struct Migration {
     pub sql: Arc<str>,
     /// The whole file.
     pub content: Arc<str>,
+    /// What takes it back, if something does that can be used. The version's checksum does not cover it, unless it is the way
+    /// down in the file itself.
+    pub way_back: Option<Arc<Migration>>,
+    /// Of a way back: the path of the file that it takes back.
+    pub takes_back: Option<String>,
 }
+
+/// How a placement's history notes that a file ran.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileNote<'a> {
+    pub file: &'a str,
+    pub checksum: String,
+}
+
+/// Stands before the checksum of a way back in the history; persisted, so it never changes.
+pub const TAKEN_BACK: &str = "taken-back:";
 
 /// Whether a path is that of a migration with a version, by its name.
 pub fn is_versioned(path: &str) -> bool {
@@ -133,7 +149,23 @@ pub enum SqlText {
 }
 
 impl Blueprint {
-    /// The files that the checksum covers; parsing them again returns this blueprint.
+    /// The files beside migrations that take them back. The checksum does not cover them.
+    pub fn undo_files(&self) -> Vec<SourceFile> {
+        let ways_back = self
+            .migrations
+            .iter()
+            .filter_map(|file| file.way_back.as_deref().filter(|way| way.path != file.path));
+        let source =
+            |way: &Migration| SourceFile { path: way.path.clone(), content: way.content.to_string() };
+        ways_back.map(source).collect()
+    }
+
+    /// The checksum of all that takes something back.
+    pub fn undo_checksum(&self) -> Checksum {
+        Checksum::of_files(&self.undo_files())
+    }
+
+    /// The files that the checksum covers; parsing them again, with the undo files, returns this blueprint.
     pub fn source_files(&self) -> Vec<SourceFile> {
         let manifest = SourceFile { path: MANIFEST.to_owned(), content: self.manifest.to_string() };
         let sql = self.migrations.iter().chain(&self.seed);
@@ -182,6 +214,14 @@ impl Migration {
         matches!(self.bounds, Bounds::Outside { .. })
     }
 
+    /// How the history notes that it ran. A way back is noted for the file that it takes back.
+    pub fn note(&self) -> FileNote<'_> {
+        match &self.takes_back {
+            Some(file) => FileNote { file, checksum: format!("{TAKEN_BACK}{}", self.checksum) },
+            None => FileNote { file: &self.path, checksum: self.checksum.to_string() },
+        }
+    }
+
     /// Whether it changes rows and defines nothing. In shared tables such a file runs as each tenant.
     pub fn is_data(&self) -> bool {
         !self.statements.is_empty() && self.statements.iter().all(Statement::changes_rows)
@@ -205,6 +245,7 @@ impl Migration {
             bytes: self.bytes,
             checksum: self.checksum.to_string(),
             outside: self.is_outside(),
+            way_back: self.way_back.as_ref().map(|way| way.path.clone()),
             sql: (sql == SqlText::Included).then(|| self.content.to_string()),
         }
     }

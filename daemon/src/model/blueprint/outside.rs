@@ -9,7 +9,7 @@ use super::convention::Convention;
 use super::findings::{FileLine, Findings};
 use super::folder::Named;
 use super::lint;
-use super::sections::Up;
+use super::sections::Way;
 use super::split::{Piece, line_of};
 
 /// The part of a blueprint that a file belongs to.
@@ -26,7 +26,7 @@ const REMARK: &str = "-- no-transaction";
 pub(super) fn bounds(
     named: &Named<'_>,
     part: Part,
-    up: Option<&Up>,
+    up: Option<&Way>,
     pieces: &[Piece],
     findings: &mut Findings,
 ) -> Bounds {
@@ -66,6 +66,11 @@ pub(super) fn bounds(
         return Bounds::Outside { marked_by: marked_by.cloned() };
     }
     Bounds::Inside
+}
+
+/// Whether the text asks to run outside a transaction in the manner of sqlx.
+pub(super) fn has_remark(content: &str) -> bool {
+    remark(content).is_some()
 }
 
 /// golang-migrate sends a file to the server as it is, and the server opens no transaction block for a single statement.

@@ -17,6 +17,7 @@ use super::manifest::{self, MANIFEST, MINIMAL, Manifest};
 use super::outside::{self, Part};
 use super::sections::{self, Fault, Sections};
 use super::split;
+use super::way_back;
 use super::{Blueprint, Bounds, Checksum, Migration, SourceFile};
 
 /// The result of parsing a folder.
@@ -54,9 +55,17 @@ fn read(files: &[SourceFile], lints: fn(Tenancy) -> Linter, findings: &mut Findi
             Manifest::default()
         }
     };
-    let mut linter = lints(manifest.tenancy.unwrap_or(Tenancy::Schema));
+    let tenancy = manifest.tenancy.unwrap_or(Tenancy::Schema);
+    let mut linter = lints(tenancy);
     let migrations = folder::migrations(&manifest, &files, findings);
-    let migrations = read_all(migrations, Part::Migrations, &mut linter, findings);
+    let mut read = read_all(migrations.clone(), Part::Migrations, &mut linter, findings);
+    for (file, named) in read.iter_mut().zip(&migrations) {
+        // Where the file itself cannot be cut, what follows in it means nothing.
+        if !file.statements.is_empty() {
+            file.way_back = way_back::read(named, tenancy, findings);
+        }
+    }
+    let migrations = read;
     let tables = linter.tables();
     let seed = folder::seed(&manifest.seed, &files, findings);
     let seed = read_all(seed, Part::Seed, &mut linter, findings);
@@ -70,7 +79,7 @@ fn read(files: &[SourceFile], lints: fn(Tenancy) -> Linter, findings: &mut Findi
         title: manifest.title.unwrap_or_else(|| name.to_string()),
         name,
         version: manifest.version?,
-        tenancy: manifest.tenancy.unwrap_or(Tenancy::Schema),
+        tenancy,
         contract: manifest.contract,
         settings: manifest.settings,
         extensions: manifest.extensions,
@@ -178,6 +187,8 @@ fn migration(named: Named<'_>, bounds: Bounds, statements: Vec<split::Statement>
         is_plain: false,
         sql: Arc::from(sql),
         content: Arc::from(file.content.as_str()),
+        way_back: None,
+        takes_back: None,
     }
 }
 

@@ -38,16 +38,16 @@ pub(super) struct Fault {
     pub(super) message: String,
 }
 
-/// The part of a file that runs.
+/// The part of a file that runs: its way up, or its way down where that takes the file back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Up {
+pub(super) struct Way {
     /// As long as the file, with blanks in place of the text that does not run.
     pub(super) masked: String,
     /// The position of the part in the file, in bytes.
     pub(super) range: Range<usize>,
     /// The line of its directive, from 1.
     pub(super) line: u32,
-    /// A directive tells the tool to run the file outside a transaction.
+    /// A directive tells the tool to run it outside a transaction.
     pub(super) is_outside: bool,
     /// The positions of directives within the part, in bytes. They must be between statements, or the file was cut wrong.
     boundaries: Vec<usize>,
@@ -63,8 +63,10 @@ struct Reading {
     ends: Vec<Directive>,
     /// The beginnings of these blocks.
     begins: Vec<Directive>,
-    /// A directive tells the tool to run the file outside a transaction.
+    /// A directive tells the tool to run the way up outside a transaction.
     is_outside: bool,
+    /// The same for the way down.
+    is_outside_down: bool,
 }
 
 /// A line of a file that is a directive.
@@ -95,12 +97,8 @@ pub(super) fn markers(content: &str) -> impl Iterator<Item = Marker> {
 }
 
 /// The part of the file that runs, or all faults of its directives.
-pub(super) fn up(sections: Sections, content: &str) -> Result<Up, Vec<Fault>> {
-    let mut reading = match sections {
-        Sections::Dbmate => dbmate::read(content),
-        Sections::Goose => goose::read(content),
-        Sections::SqlMigrate => Reading::default(),
-    };
+pub(super) fn up(sections: Sections, content: &str) -> Result<Way, Vec<Fault>> {
+    let mut reading = reading(sections, content);
     let Some(directive) = reading.up else {
         if reading.faults.is_empty() {
             reading.fault(1, "missing_up", format!("the file has no line `{}`, below which the way up stands: add it above the first statement", sections.up()));
@@ -116,20 +114,25 @@ pub(super) fn up(sections: Sections, content: &str) -> Result<Up, Vec<Fault>> {
         return Err(reading.faults);
     }
     let end = reading.down.map_or(content.len(), |down| down.start);
-    let within = |directives: &[Directive]| -> Vec<Directive> {
-        directives.iter().filter(|found| found.start < end).copied().collect()
-    };
-    let (begins, ends) = (within(&reading.begins), within(&reading.ends));
-    Ok(Up {
-        masked: mask(content, directive.end..end, &ends),
-        range: directive.end..end,
-        line: directive.line,
-        is_outside: reading.is_outside,
-        boundaries: begins.iter().chain(&ends).map(|found| found.start).collect(),
-    })
+    Ok(reading.way(content, directive, end, reading.is_outside))
 }
 
-impl Up {
+/// The part of the file that takes it back, if it has one. The way up must be without faults.
+pub(super) fn down(sections: Sections, content: &str) -> Option<Way> {
+    let reading = reading(sections, content);
+    let directive = reading.down?;
+    Some(reading.way(content, directive, content.len(), reading.is_outside_down))
+}
+
+fn reading(sections: Sections, content: &str) -> Reading {
+    match sections {
+        Sections::Dbmate => dbmate::read(content),
+        Sections::Goose => goose::read(content),
+        Sections::SqlMigrate => Reading::default(),
+    }
+}
+
+impl Way {
     /// The position of a directive inside a statement: its tool would cut the statement in two there.
     pub(super) fn cuts(&self, pieces: &[Piece]) -> Option<usize> {
         self.boundaries.iter().copied().find(|at| {
@@ -164,6 +167,22 @@ impl std::fmt::Display for Sections {
 impl Reading {
     fn fault(&mut self, line: u32, code: &'static str, message: impl Into<String>) {
         self.faults.push(Fault { code, line, message: message.into() });
+    }
+
+    /// The way that begins with this directive and ends before `end`.
+    fn way(&self, content: &str, directive: Directive, end: usize, is_outside: bool) -> Way {
+        let within = |directives: &[Directive]| -> Vec<Directive> {
+            let is_within = |found: &&Directive| (directive.end..end).contains(&found.start);
+            directives.iter().filter(is_within).copied().collect()
+        };
+        let (begins, ends) = (within(&self.begins), within(&self.ends));
+        Way {
+            masked: mask(content, directive.end..end, &ends),
+            range: directive.end..end,
+            line: directive.line,
+            is_outside,
+            boundaries: begins.iter().chain(&ends).map(|found| found.start).collect(),
+        }
     }
 
     /// Takes note of where the way up or down begins.

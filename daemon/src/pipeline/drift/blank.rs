@@ -124,8 +124,8 @@ impl Blank<'_> {
             true => statements.filter_map(blank_form).collect(),
             false => statements.map(|statement| statement.text.clone()).collect(),
         };
-        let checksum = file.checksum.to_string();
-        let work = build.apply(File { path: &file.path, checksum: &checksum, statements: &statements });
+        let note = file.note();
+        let work = build.apply(File { path: note.file, checksum: &note.checksum, statements: &statements });
         let applied = match &mut self.warden {
             Some(warden) => warden.watch(self.target, &session, work).await,
             None => Ok(work.await),

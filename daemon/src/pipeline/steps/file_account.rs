@@ -9,7 +9,12 @@ use crate::postgres::build::file_error::FileError;
 
 /// A line for the log.
 pub(in crate::pipeline) fn applied(file: &Migration, duration: Duration) -> String {
-    format!("{} applied in {:.0} ms", file.path, millis(duration))
+    match file.takes_back.as_deref() {
+        // The way down in the file itself.
+        Some(taken) if taken == file.path => format!("{taken} taken back in {:.0} ms", millis(duration)),
+        Some(taken) => format!("{} took {taken} back in {:.0} ms", file.path, millis(duration)),
+        None => format!("{} applied in {:.0} ms", file.path, millis(duration)),
+    }
 }
 
 /// Adds the position in the file to the error.

@@ -1,13 +1,13 @@
 //! Blueprint versions and their files, as they were uploaded.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgPool};
 use tenantry_protocol::name::{BlueprintName, BlueprintVersion};
 use time::OffsetDateTime;
 
-use crate::model::blueprint::{self, Blueprint, SourceFile};
+use crate::model::blueprint::{self, Blueprint, Checksum, SourceFile};
 
 use super::tenants::{corrupt, read, version};
 use crate::postgres::error::{Error, Result, doing};
@@ -18,6 +18,8 @@ pub struct StoredVersion {
     pub name: BlueprintName,
     pub version: BlueprintVersion,
     pub checksum: String,
+    /// What takes its files back: their checksums, by path.
+    pub undo: String,
     pub added_at: OffsetDateTime,
 }
 
@@ -57,8 +59,12 @@ pub async fn insert(
 /// All versions, or those of one blueprint, ordered by name and then from new to old.
 pub async fn versions(pool: &PgPool, name: Option<&str>) -> Result<Vec<StoredVersion>> {
     let rows = sqlx::query(
-        "select blueprint, major, minor, checksum, added_at from control.blueprint_version
-         where $1::text is null or blueprint = $1 order by blueprint, major desc, minor desc",
+        "select v.blueprint, v.major, v.minor, v.checksum, v.added_at,
+                coalesce((select string_agg(concat(u.checksum, ' ', u.path), ',' order by u.path)
+                          from control.blueprint_undo_file u
+                          where (u.blueprint, u.major, u.minor) = (v.blueprint, v.major, v.minor)), '') as undo
+         from control.blueprint_version v
+         where $1::text is null or v.blueprint = $1 order by v.blueprint, v.major desc, v.minor desc",
     )
     .bind(name)
     .fetch_all(pool)
@@ -67,7 +73,7 @@ pub async fn versions(pool: &PgPool, name: Option<&str>) -> Result<Vec<StoredVer
     rows.iter().map(stored).collect()
 }
 
-/// The files of one version, by path.
+/// The files of one version that its checksum covers, by path.
 pub async fn files(
     pool: &PgPool,
     name: &BlueprintName,
@@ -86,19 +92,103 @@ pub async fn files(
     Ok(rows.into_iter().map(|(path, content)| SourceFile { path, content }).collect())
 }
 
+/// The files beside a version's migrations that take them back, by path.
+pub async fn undo_files(
+    pool: &PgPool,
+    name: &BlueprintName,
+    version: BlueprintVersion,
+) -> Result<Vec<SourceFile>> {
+    let rows: Vec<(String, String)> = sqlx::query_as(
+        "select path, content from control.blueprint_undo_file
+         where blueprint = $1 and major = $2 and minor = $3 order by path",
+    )
+    .bind(name.as_str())
+    .bind(i32::from(version.major()))
+    .bind(i32::from(version.minor()))
+    .fetch_all(pool)
+    .await
+    .map_err(doing("read what takes the blueprint's files back"))?;
+    Ok(rows.into_iter().map(|(path, content)| SourceFile { path, content }).collect())
+}
+
+/// All files of one version.
+pub async fn all_files(
+    pool: &PgPool,
+    name: &BlueprintName,
+    version: BlueprintVersion,
+) -> Result<Vec<SourceFile>> {
+    let mut files = files(pool, name, version).await?;
+    files.extend(undo_files(pool, name, version).await?);
+    Ok(files)
+}
+
+/// Whether an upgrade of the blueprint is open.
+pub async fn is_in_upgrade(tx: &mut PgConnection, name: &BlueprintName) -> Result<bool> {
+    sqlx::query_scalar(
+        "select exists (select from control.upgrade
+                        where blueprint = $1 and state in ('rehearsing', 'running', 'paused'))",
+    )
+    .bind(name.as_str())
+    .fetch_one(tx)
+    .await
+    .map_err(doing("look for an open upgrade of the blueprint"))
+}
+
+/// Has these files take back those of the version, and no others.
+pub async fn set_undo_files(
+    tx: &mut PgConnection,
+    name: &BlueprintName,
+    version: BlueprintVersion,
+    files: &[SourceFile],
+    added_by: &str,
+) -> Result<()> {
+    let (major, minor) = (i32::from(version.major()), i32::from(version.minor()));
+    sqlx::query("delete from control.blueprint_undo_file where blueprint = $1 and major = $2 and minor = $3")
+        .bind(name.as_str())
+        .bind(major)
+        .bind(minor)
+        .execute(&mut *tx)
+        .await
+        .map_err(doing("replace what takes the blueprint's files back"))?;
+    let checksums = files.iter().map(|file| Checksum::of(file.content.as_bytes()).to_string());
+    sqlx::query(
+        "insert into control.blueprint_undo_file (blueprint, major, minor, path, content, checksum, added_by)
+         select $1, $2, $3, f.path, f.content, f.checksum, $7
+         from unnest($4::text[], $5::text[], $6::text[]) as f (path, content, checksum)",
+    )
+    .bind(name.as_str())
+    .bind(major)
+    .bind(minor)
+    .bind(files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>())
+    .bind(files.iter().map(|file| file.content.as_str()).collect::<Vec<_>>())
+    .bind(checksums.collect::<Vec<_>>())
+    .bind(added_by)
+    .execute(tx)
+    .await
+    .map(|_| ())
+    .map_err(doing("store what takes the blueprint's files back"))
+}
+
 fn stored(row: &PgRow) -> Result<StoredVersion> {
     Ok(StoredVersion {
         name: BlueprintName::parse(&read::<String>(row, "blueprint")?).map_err(corrupt)?,
         version: version(row)?,
         checksum: read(row, "checksum")?,
+        undo: read(row, "undo")?,
         added_at: read(row, "added_at")?,
     })
 }
 
-/// The versions of blueprints that were read and parsed. The newest ones stay: an upgrade of many tenants reads the same two for
-/// each of them.
+/// The versions of blueprints that were read and parsed in a term of this daemon: what takes their files back may have been replaced
+/// in another daemon's. The newest ones stay: an upgrade of many tenants reads the same two for each of them.
 #[derive(Debug, Default)]
-pub(super) struct ReadVersions(Mutex<Vec<Arc<Blueprint>>>);
+pub(super) struct ReadVersions(Mutex<KeptVersions>);
+
+#[derive(Debug, Default)]
+struct KeptVersions {
+    epoch: i64,
+    versions: Vec<Arc<Blueprint>>,
+}
 
 /// How many versions are kept.
 const KEPT: usize = 16;
@@ -107,21 +197,36 @@ impl ReadVersions {
     pub(super) async fn get(
         &self,
         pool: &PgPool,
+        epoch: i64,
         name: &BlueprintName,
         version: BlueprintVersion,
     ) -> Result<Arc<Blueprint>> {
         let is_it = |one: &&Arc<Blueprint>| one.name == *name && one.version == version;
-        if let Some(known) = self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().find(is_it) {
+        if let Some(known) = self.of(epoch).versions.iter().find(is_it) {
             return Ok(Arc::clone(known));
         }
-        let parsed = blueprint::parse_judged(&files(pool, name, version).await?);
+        let parsed = blueprint::parse_judged(&all_files(pool, name, version).await?);
         let corrupt = || Error::Corrupt { what: "the blueprint", why: format!("{name} {version}") };
         let parsed = Arc::new(parsed.ok_or_else(corrupt)?);
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() == KEPT {
-            known.remove(0);
+        let mut known = self.of(epoch);
+        if known.versions.len() == KEPT {
+            known.versions.remove(0);
         }
-        known.push(Arc::clone(&parsed));
+        known.versions.push(Arc::clone(&parsed));
         Ok(parsed)
+    }
+
+    pub(super) fn forget(&self, name: &BlueprintName, version: BlueprintVersion) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.versions.retain(|one| one.name != *name || one.version != version);
+    }
+
+    /// What was read in this term.
+    fn of(&self, epoch: i64) -> MutexGuard<'_, KeptVersions> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.epoch != epoch {
+            *known = KeptVersions { epoch, versions: Vec::new() };
+        }
+        known
     }
 }

@@ -62,7 +62,7 @@ pub struct Control {
     queue: Queue,
     runtime: PgConnectOptions,
     holder: Holder,
-    /// Versions of blueprints that were read; a version never changes.
+    /// Versions of blueprints that were read.
     versions: blueprints::ReadVersions,
     /// How long a sign of life is valid.
     lease_time: Duration,
@@ -187,9 +187,14 @@ impl Control {
         &self.pool
     }
 
-    /// A version of a blueprint, parsed.
+    /// A version of a blueprint, parsed, with what takes its files back.
     pub async fn blueprint(&self, name: &BlueprintName, version: BlueprintVersion) -> Result<Arc<Blueprint>> {
-        self.versions.get(&self.pool, name, version).await
+        self.versions.get(&self.pool, self.epoch(), name, version).await
+    }
+
+    /// What takes a version's files back has changed.
+    pub fn forget_blueprint(&self, name: &BlueprintName, version: BlueprintVersion) {
+        self.versions.forget(name, version);
     }
 
     /// Begins a transaction that may write.
@@ -266,6 +271,7 @@ grant insert, update on control.target, control.tenant, control.operation, contr
 grant insert on control.operation_event, control.idempotency_key, control.isolation_report,
     control.blueprint_version, control.blueprint_file, control.audit_event, control.audit_detail,
     control.audit_checkpoint, control.fingerprint to {runtime};
+grant insert, delete on control.blueprint_undo_file to {runtime};
 grant update on control.epoch, control.heartbeat, control.audit_head to {runtime};
 grant delete on control.audit_detail to {runtime};
 grant insert, update (slug, reason, placed_by, released_at) on control.audit_hold to {runtime};

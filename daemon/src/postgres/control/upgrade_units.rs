@@ -9,7 +9,7 @@ use sqlx::{PgConnection, PgPool};
 use tenantry_protocol::brief;
 use tenantry_protocol::id::{OperationId, TenantId, UpgradeId};
 use tenantry_protocol::name::{BlueprintName, BlueprintVersion, PlacementName, Slug, TargetName};
-use tenantry_protocol::upgrade::{UnitState, UpgradeUnit};
+use tenantry_protocol::upgrade::{Course, UnitState, UpgradeUnit};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -32,7 +32,8 @@ pub async fn enrol(tx: &mut PgConnection, id: UpgradeId) -> Result<u64> {
               behind as (
                 select t.id, t.target, row_number() over (order by t.slug) as n, count(*) over () as tenants
                 from control.upgrade u join control.tenant t
-                  on t.blueprint = u.blueprint and (t.major, t.minor) < (u.major, u.minor)
+                  on t.blueprint = u.blueprint and case when u.goes_back then (t.major, t.minor) > (u.major, u.minor)
+                                                         else (t.major, t.minor) < (u.major, u.minor) end
                 where u.id = $1 and t.state in ('active', 'suspended')
                   and (u.targets = '{}' or t.target = any (u.targets)) and (u.tenants = '{}' or t.slug = any (u.tenants))
                   and t.labels @> u.labels
@@ -58,7 +59,8 @@ pub async fn is_one_coming(tx: &mut PgConnection, id: UpgradeId) -> Result<bool>
     sqlx::query_scalar(
         "select exists (
             select from control.upgrade u join control.tenant t
-              on t.blueprint = u.blueprint and (t.major, t.minor) < (u.major, u.minor)
+              on t.blueprint = u.blueprint and case when u.goes_back then (t.major, t.minor) > (u.major, u.minor)
+                                                         else (t.major, t.minor) < (u.major, u.minor) end
             where u.id = $1 and t.state = 'provisioning'
               and (u.targets = '{}' or t.target = any (u.targets)) and (u.tenants = '{}' or t.slug = any (u.tenants))
               and t.labels @> u.labels)",
@@ -258,16 +260,18 @@ fn unit(row: &PgRow) -> Result<UpgradeUnit> {
     })
 }
 
-/// The earlier versions that tenants of this selection have, and how many have each.
+/// The versions that tenants of this selection have from which such an upgrade comes, and how many have each.
 pub async fn behind(
     pool: &PgPool,
     blueprint: &BlueprintName,
     to: BlueprintVersion,
+    course: Course,
     selection: &Selection,
 ) -> Result<Vec<(BlueprintVersion, u64)>> {
     let rows = sqlx::query(
         "select t.major, t.minor, count(*) as tenants from control.tenant t
-         where t.blueprint = $1 and (t.major, t.minor) < ($2, $3) and t.state in ('active', 'suspended')
+         where t.blueprint = $1 and t.state in ('active', 'suspended')
+           and case when $7 then (t.major, t.minor) > ($2, $3) else (t.major, t.minor) < ($2, $3) end
            and ($4::text[] = '{}' or t.target = any ($4)) and ($5::text[] = '{}' or t.slug = any ($5)) and t.labels @> $6
          group by t.major, t.minor order by t.major, t.minor",
     )
@@ -277,6 +281,7 @@ pub async fn behind(
     .bind(&selection.targets)
     .bind(&selection.tenants)
     .bind(Json(&selection.labels))
+    .bind(course == Course::Back)
     .fetch_all(pool)
     .await
     .map_err(doing("count the tenants that are behind"))?;

@@ -9,7 +9,7 @@ use sqlx::{PgConnection, PgPool, Row as _};
 use std::collections::BTreeMap;
 use tenantry_protocol::id::UpgradeId;
 use tenantry_protocol::name::{BlueprintName, BlueprintVersion};
-use tenantry_protocol::upgrade::{FailureGroup, PauseCause, UnitCounts, Upgrade, UpgradeState};
+use tenantry_protocol::upgrade::{Course, FailureGroup, PauseCause, UnitCounts, Upgrade, UpgradeState};
 use uuid::Uuid;
 
 use super::tenants::{corrupt, read, version};
@@ -24,6 +24,7 @@ pub struct NewUpgrade<'a> {
     pub id: UpgradeId,
     pub blueprint: &'a BlueprintName,
     pub version: BlueprintVersion,
+    pub course: Course,
     pub selection: &'a Selection,
     pub pace: &'a Pace,
     pub actor: &'a str,
@@ -56,8 +57,9 @@ pub struct Pace {
 pub async fn insert(tx: &mut PgConnection, upgrade: &NewUpgrade<'_>) -> Result<()> {
     let inserted = sqlx::query(
         "insert into control.upgrade (id, blueprint, major, minor, state, targets, tenants, labels, pilot, wave_percent, width,
-                                      stop_after, manual, actor, plan_hash, idempotency_key, request_digest, accept_drift)
-         values ($1, $2, $3, $4, 'running', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+                                      stop_after, manual, actor, plan_hash, idempotency_key, request_digest, accept_drift,
+                                      goes_back)
+         values ($1, $2, $3, $4, 'running', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
     )
     .bind(upgrade.id.as_uuid())
     .bind(upgrade.blueprint.as_str())
@@ -76,6 +78,7 @@ pub async fn insert(tx: &mut PgConnection, upgrade: &NewUpgrade<'_>) -> Result<(
     .bind(upgrade.key.map(|(key, _)| key))
     .bind(upgrade.key.map(|(_, digest)| digest))
     .bind(upgrade.pace.accept_drift)
+    .bind(upgrade.course == Course::Back)
     .execute(tx)
     .await;
     match inserted {
@@ -232,6 +235,7 @@ fn upgrade(row: &PgRow) -> Result<Upgrade> {
         id: UpgradeId::from_uuid(read(row, "id")?),
         blueprint: BlueprintName::parse(&read::<String>(row, "blueprint")?).map_err(corrupt)?,
         version: version(row)?,
+        course: if read(row, "goes_back")? { Course::Back } else { Course::Forward },
         state: state(row)?,
         wave: small("wave")?,
         waves: small("waves")?,

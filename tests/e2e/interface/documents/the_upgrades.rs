@@ -15,7 +15,8 @@ async fn behind(env: &Env) {
     }
     let second = Folder::new(&env.dir, "pair", "1.1")
         .migration("one", "create table one (id int primary key);")
-        .migration("two", "create table two (id int primary key);");
+        .migration("two", "create table two (id int primary key);")
+        .undo("two", "drop table two;");
     env.add_blueprint(second.path()).await;
 }
 
@@ -40,6 +41,9 @@ pub(super) async fn commands(checks: &mut Checks, env: &Env) {
         ("upgrade pause", "upgrade pause", 0),
         ("upgrade resume", "upgrade resume", 0),
         ("upgrade watch", "upgrade watch", 0),
+        ("blueprint downgrade --plan", "blueprint downgrade pair@1.0 --plan", 0),
+        ("blueprint downgrade --plan --rehearse", "blueprint downgrade pair@1.0 --plan --rehearse", 0),
+        ("blueprint downgrade", "blueprint downgrade pair@1.0 --confirm pair", 0),
     ] {
         checks.command(env, name, &words(line), status).await;
     }
@@ -77,6 +81,9 @@ pub(super) async fn methods(checks: &mut Checks, env: &Env) {
             env.tenantry(&["upgrade", "watch"]).await.assert_status(6);
         }
     }
+    env.tenantry(&["upgrade", "watch"]).await.assert_status(0);
+    let back = json!({ "upgrade": { "blueprint": "pair", "version": "1.0" }, "confirm": "pair" });
+    checks.method(env, "downgrade", back).await;
     env.tenantry(&["upgrade", "watch"]).await.assert_status(0);
     let third = Folder::new(&env.dir, "pair", "1.2")
         .migration("one", "create table one (id int primary key);")

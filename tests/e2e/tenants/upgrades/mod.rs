@@ -1,5 +1,6 @@
 //! A tenant brought to a later version of its blueprint: what runs, what is refused, and who waits meanwhile.
 
+mod back;
 mod batched;
 mod ledger;
 mod live;

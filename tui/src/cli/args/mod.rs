@@ -15,7 +15,7 @@ pub(crate) use tenant::{
     Create, CredentialsAction, DriftArguments, Retire, Rollback, Sending, Tenant, TenantListArguments,
     Update, Verify,
 };
-pub(crate) use upgrade::{BlueprintUpgrade, Upgrade, Which};
+pub(crate) use upgrade::{BlueprintDowngrade, BlueprintUpgrade, Upgrade, UpgradeChoices, Which};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -109,6 +109,8 @@ pub(crate) enum Blueprint {
     Add { path: PathBuf },
     /// Bring all tenants of a blueprint to a later version, in waves, while they serve
     Upgrade(Box<BlueprintUpgrade>),
+    /// Bring the tenants of later versions back to an earlier one, where each file between has one that takes it back
+    Downgrade(Box<BlueprintDowngrade>),
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,4 +1,4 @@
-//! The grammar of `tenantry blueprint upgrade` and `tenantry upgrade …`.
+//! The grammar of `tenantry blueprint upgrade`, `tenantry blueprint downgrade` and `tenantry upgrade …`.
 //!
 //! Parses only; what requires the daemon is judged there.
 
@@ -13,6 +13,28 @@ pub(crate) struct BlueprintUpgrade {
     /// The blueprint, and the version to bring its tenants to [default: the newest]
     #[arg(value_name = "NAME[@VERSION]")]
     pub(crate) name: String,
+    /// Upgrade tenants that are known to have drifted, too
+    #[arg(long)]
+    pub(crate) accept_drift: bool,
+    #[command(flatten)]
+    pub(crate) choices: UpgradeChoices,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BlueprintDowngrade {
+    /// The blueprint, and the earlier version that its tenants go back to
+    #[arg(value_name = "NAME@VERSION")]
+    pub(crate) name: String,
+    /// The blueprint's name again: what later versions added is taken away, with what tenants wrote into it
+    #[arg(long, value_name = "NAME", required_unless_present = "plan")]
+    pub(crate) confirm: Option<String>,
+    #[command(flatten)]
+    pub(crate) choices: UpgradeChoices,
+}
+
+/// Which tenants, how fast, and what is shown or approved before.
+#[derive(Debug, Args)]
+pub(crate) struct UpgradeChoices {
     /// Only tenants on this target (repeatable)
     #[arg(long = "target", value_name = "NAME")]
     pub(crate) targets: Vec<String>,
@@ -37,13 +59,10 @@ pub(crate) struct BlueprintUpgrade {
     /// Pause after each wave
     #[arg(long)]
     pub(crate) manual: bool,
-    /// Upgrade tenants that are known to have drifted, too
-    #[arg(long)]
-    pub(crate) accept_drift: bool,
     /// Print the plan (versions, files, waves, findings, hash) and stop
     #[arg(long, conflicts_with_all = ["no_wait", "approve", "idempotency_key"])]
     pub(crate) plan: bool,
-    /// With --plan: try the upgrade on blank placements, and print what it locks, what it rewrites and how long it takes
+    /// With --plan: try it on blank placements, and print what it locks, what it rewrites and how long it takes
     #[arg(long, requires = "plan")]
     pub(crate) rehearse: bool,
     /// Run only if the plan still has this hash

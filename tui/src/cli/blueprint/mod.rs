@@ -23,6 +23,7 @@ pub(in crate::cli) async fn run(context: &Context, command: Blueprint) -> Result
         Blueprint::List => list(context).await,
         Blueprint::Show { name, sql } => show(context, &name, sql).await,
         Blueprint::Upgrade(arguments) => Box::pin(upgrade::begin(context, *arguments)).await,
+        Blueprint::Downgrade(arguments) => Box::pin(upgrade::go_back(context, *arguments)).await,
         Blueprint::Check { path } => {
             let upload = upload(context, &path)?;
             let report = context.client().await?.blueprint_check(upload).await?;

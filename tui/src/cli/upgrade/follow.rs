@@ -109,7 +109,7 @@ impl<'a> UpgradeReporter<'a> {
             }
             return;
         };
-        bar.set_prefix(text::line(&format!("{} {}", upgrade.blueprint, upgrade.version)));
+        bar.set_prefix(text::line(&upgrade.destination()));
         bar.set_length(upgrade.counts.all());
         bar.set_position(upgrade.counts.ended());
         let paused = match upgrade.state {

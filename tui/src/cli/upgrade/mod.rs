@@ -1,18 +1,21 @@
-//! `blueprint upgrade` and `upgrade list | show | watch | tenants | failures | pause | resume | cancel | retry`.
+//! `blueprint upgrade`, `blueprint downgrade` and `upgrade list | show | watch | tenants | failures | pause | resume | cancel | retry`.
 
 mod follow;
 
+use tenantry_protocol::name::{BlueprintName, BlueprintVersion};
 use tenantry_protocol::plan::Severity;
 use tenantry_protocol::upgrade::rehearsal::Rehearsal;
 use tenantry_protocol::upgrade::{
-    FailureGroup, Upgrade as Going, UpgradeChangeRequest, UpgradePlan, UpgradeRequest, UpgradeState,
-    UpgradeStatus, UpgradeUnit, UpgradeUnitsRequest, UpgradesRequest,
+    Course, DowngradeRequest, FailureGroup, Upgrade as Going, UpgradeChangeRequest, UpgradePlan,
+    UpgradeRequest, UpgradeStarted, UpgradeState, UpgradeStatus, UpgradeUnit, UpgradeUnitsRequest,
+    UpgradesRequest,
 };
 
 use super::Context;
-use super::args::{BlueprintUpgrade, Upgrade, Which, name_and_version};
+use super::args::{BlueprintDowngrade, BlueprintUpgrade, Upgrade, UpgradeChoices, Which, name_and_version};
 use super::error::CliError;
 use super::output::document::UpgradeTenants;
+use crate::client::Client;
 use crate::format;
 
 /// The states that an operator has to look at.
@@ -21,44 +24,82 @@ const PAGE: u32 = 1_000;
 
 /// `blueprint upgrade`.
 pub(in crate::cli) async fn begin(context: &Context, arguments: BlueprintUpgrade) -> Result<(), CliError> {
-    let (blueprint, version) = name_and_version(&arguments.name);
     let request = UpgradeRequest {
-        blueprint,
-        version,
-        targets: arguments.targets,
-        tenants: arguments.tenants,
-        labels: arguments.labels.into_iter().collect(),
-        pilot: arguments.pilot,
-        wave_percent: arguments.wave,
-        width: arguments.width,
-        stop_after: arguments.stop_after,
-        manual: arguments.manual,
         accept_drift: arguments.accept_drift,
-        approve: arguments.approve,
-        idempotency_key: arguments.sending.idempotency_key,
+        ..requested(&arguments.name, &arguments.choices)
     };
     let client = context.client().await?;
-    if arguments.plan {
-        let plan = match arguments.rehearse {
-            true => client.upgrade_rehearse(request).await?,
-            false => client.upgrade_plan(request).await?,
-        };
-        return print_plan(context, &plan);
+    if arguments.choices.plan {
+        return plan(context, &client, request, arguments.choices.rehearse).await;
     }
     let started = client.upgrade(request).await?;
-    if arguments.sending.no_wait {
-        if context.output.is_json() {
-            return context
-                .output
-                .document(&UpgradeStatus { upgrade: started.upgrade, failures: Vec::new() });
-        }
-        return context.output.lines(&format!(
-            "accepted: {} to go. Follow it with `tenantry upgrade watch {}`",
-            format::counted(started.upgrade.counts.all() - started.upgrade.counts.ended(), "tenant"),
-            started.upgrade.id
-        ));
+    follow_or_leave(context, client, started, arguments.choices.sending.no_wait).await
+}
+
+/// `blueprint downgrade`.
+pub(in crate::cli) async fn go_back(
+    context: &Context,
+    arguments: BlueprintDowngrade,
+) -> Result<(), CliError> {
+    let request = UpgradeRequest { course: Course::Back, ..requested(&arguments.name, &arguments.choices) };
+    let client = context.client().await?;
+    if arguments.choices.plan {
+        return plan(context, &client, request, arguments.choices.rehearse).await;
     }
-    follow::to_its_end(context, client, started.upgrade).await
+    let confirm = arguments.confirm.unwrap_or_default();
+    let started = client.downgrade(DowngradeRequest { upgrade: request, confirm }).await?;
+    follow_or_leave(context, client, started, arguments.choices.sending.no_wait).await
+}
+
+fn requested(name: &str, choices: &UpgradeChoices) -> UpgradeRequest {
+    let (blueprint, version) = name_and_version(name);
+    UpgradeRequest {
+        blueprint,
+        version,
+        targets: choices.targets.clone(),
+        tenants: choices.tenants.clone(),
+        labels: choices.labels.iter().cloned().collect(),
+        pilot: choices.pilot,
+        wave_percent: choices.wave,
+        width: choices.width,
+        stop_after: choices.stop_after.clone(),
+        manual: choices.manual,
+        approve: choices.approve.clone(),
+        idempotency_key: choices.sending.idempotency_key.clone(),
+        ..UpgradeRequest::default()
+    }
+}
+
+async fn plan(
+    context: &Context,
+    client: &Client,
+    request: UpgradeRequest,
+    rehearse: bool,
+) -> Result<(), CliError> {
+    let plan = match rehearse {
+        true => client.upgrade_rehearse(request).await?,
+        false => client.upgrade_plan(request).await?,
+    };
+    print_plan(context, &plan)
+}
+
+async fn follow_or_leave(
+    context: &Context,
+    client: Client,
+    started: UpgradeStarted,
+    no_wait: bool,
+) -> Result<(), CliError> {
+    if !no_wait {
+        return follow::to_its_end(context, client, started.upgrade).await;
+    }
+    if context.output.is_json() {
+        return context.output.document(&UpgradeStatus { upgrade: started.upgrade, failures: Vec::new() });
+    }
+    context.output.lines(&format!(
+        "accepted: {} to go. Follow it with `tenantry upgrade watch {}`",
+        format::counted(started.upgrade.counts.all() - started.upgrade.counts.ended(), "tenant"),
+        started.upgrade.id
+    ))
 }
 
 pub(in crate::cli) async fn run(context: &Context, command: Upgrade) -> Result<(), CliError> {
@@ -164,13 +205,20 @@ fn changed(context: &Context, upgrade: Going) -> Result<(), CliError> {
     context.output.lines(&headline(&upgrade))
 }
 
+/// `projects to 1.1`, `projects back to 1.0`.
+fn whither(blueprint: &BlueprintName, version: BlueprintVersion, course: Course) -> String {
+    match course {
+        Course::Forward => format!("{blueprint} to {version}"),
+        Course::Back => format!("{blueprint} back to {version}"),
+    }
+}
+
 /// `projects to 1.1: running, wave 2 of 11, 14 of 512 tenants done`.
 fn headline(upgrade: &Going) -> String {
     let counts = upgrade.counts;
     let mut line = format!(
-        "{} to {}: {}, wave {} of {}, {} of {} done",
-        upgrade.blueprint,
-        upgrade.version,
+        "{}: {}, wave {} of {}, {} of {} done",
+        whither(&upgrade.blueprint, upgrade.version, upgrade.course),
         upgrade.state.name(),
         upgrade.wave + 1,
         upgrade.waves,
@@ -248,9 +296,8 @@ fn print_plan(context: &Context, plan: &UpgradePlan) -> Result<(), CliError> {
     } else {
         let waves: Vec<String> = plan.waves.iter().map(u64::to_string).collect();
         let mut lines = vec![format!(
-            "{} to {}: {} to go",
-            plan.blueprint,
-            plan.version,
+            "{}: {} to go",
+            whither(&plan.blueprint, plan.version, plan.course),
             format::counted(plan.tenants, "tenant")
         )];
         for source in &plan.from {
@@ -278,7 +325,8 @@ fn print_plan(context: &Context, plan: &UpgradePlan) -> Result<(), CliError> {
     match plan.findings.iter().filter(|finding| finding.severity == Severity::Error).count() {
         0 => Ok(()),
         errors => Err(CliError::Findings(format!(
-            "the upgrade has {} and cannot begin; correct what is named",
+            "the {} has {} and cannot begin; correct what is named",
+            plan.course.noun(),
             format::counted(errors as u64, "error")
         ))),
     }

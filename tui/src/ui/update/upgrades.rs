@@ -121,7 +121,7 @@ pub(super) fn announced(state: &mut State, upgrade: Upgrade, at: OffsetDateTime)
 
 /// What an operator on another screen should know.
 fn told(upgrade: &Upgrade) -> Option<String> {
-    let what = format!("{} {}", upgrade.blueprint, upgrade.version);
+    let what = upgrade.destination();
     match &upgrade.state {
         UpgradeState::Paused { by, .. } if waits_for_somebody(&upgrade.state) => {
             Some(format!("! the upgrade to {what} is paused ({}): u on the list of tenants", by.name()))
@@ -172,7 +172,7 @@ pub(super) fn steered(state: &mut State, hand: Hand, result: Result<Box<Upgrade>
             return Vec::new();
         }
     };
-    let what = format!("{} {}", upgrade.blueprint, upgrade.version);
+    let what = upgrade.destination();
     state.notice = Some(match hand {
         Hand::Pause => format!("the upgrade to {what} is paused; tenants that run end by themselves"),
         Hand::Resume => format!("the upgrade to {what} goes on"),

@@ -157,7 +157,7 @@ fn breadcrumb(state: &State) -> String {
         Screen::UpgradePlan(screen) => format!("upgrades › plan for {}", screen.blueprint),
         Screen::Upgrade(screen) => state.upgrades.get(screen.id).map_or_else(
             || "upgrade".to_owned(),
-            |followed| format!("upgrades › {} {}", followed.upgrade.blueprint, followed.upgrade.version),
+            |followed| format!("upgrades › {}", followed.upgrade.destination()),
         ),
     };
     format!("tenantry › {here}")

@@ -183,7 +183,8 @@ fn reason(state: &State, screen: &UpgradeScreen, columns: usize, height: usize) 
 fn question(upgrade: &Upgrade, columns: usize) -> Vec<Line<'static>> {
     let counts = upgrade.counts;
     let mut text = format!(
-        "Cancel the upgrade to {} {}? {} of {} have it and keep it",
+        "Cancel the {} to {} {}? {} of {} have it and keep it",
+        upgrade.course.noun(),
         upgrade.blueprint,
         upgrade.version,
         format::count(counts.done + counts.current),

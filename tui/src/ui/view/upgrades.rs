@@ -111,10 +111,7 @@ fn row(state: &State, followed: &FollowedUpgrade, here: bool, columns: &UpgradeC
     let mut spans = vec![
         Span::styled(mark, base),
         Span::styled(cell(&word, columns.state), base.patch(style)),
-        Span::styled(
-            cell(&format!("{} {}", upgrade.blueprint, upgrade.version), columns.to.saturating_sub(1)) + " ",
-            base,
-        ),
+        Span::styled(cell(&upgrade.destination(), columns.to.saturating_sub(1)) + " ", base),
     ];
     if columns.bar > 1 {
         spans.extend(bar(state, counts, columns.bar - 1));

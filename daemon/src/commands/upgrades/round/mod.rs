@@ -105,7 +105,7 @@ async fn run(app: &Arc<App>, id: UpgradeId) -> Result<()> {
         return Ok(());
     }
     let actor = Actor::on_record(&upgrade.actor, app.own_uid);
-    let brief = Arc::new(Brief::new(id, Arc::clone(&to.blueprint), actor));
+    let brief = Arc::new(Brief::new(id, Arc::clone(&to.blueprint), upgrade.course, actor));
     Round {
         app,
         brief,

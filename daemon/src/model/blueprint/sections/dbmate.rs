@@ -35,11 +35,13 @@ pub(super) fn read(content: &str) -> Reading {
             reading.fault(line, "unknown_directive", message);
             continue;
         }
-        // The way down never runs, so its options do not matter here.
-        for option in words.filter(|_| direction == Direction::Up) {
-            match option {
-                "transaction:true" => {}
-                "transaction:false" => reading.is_outside = true,
+        for option in words {
+            match (option, direction) {
+                ("transaction:true", _) => {}
+                ("transaction:false", Direction::Up) => reading.is_outside = true,
+                ("transaction:false", Direction::Down) => reading.is_outside_down = true,
+                // The way down runs only where somebody goes back, so its options do not make the file wrong.
+                (_, Direction::Down) => {}
                 _ => {
                     let message = format!(
                         "the option {} of `-- migrate:up` is not supported: remove it, and write the SQL as it has to run",

@@ -40,7 +40,7 @@ pub(super) fn read(content: &str) -> Reading {
                     "`StatementEnd` stands here without a `StatementBegin` above it: add that, or remove this line",
                 ),
             },
-            "no transaction" => reading.is_outside = true,
+            "no transaction" => (reading.is_outside, reading.is_outside_down) = (true, true),
             "envsub off" | "envsubst off" => {}
             "envsub on" | "envsubst on" => reading.fault(
                 line,

@@ -41,7 +41,9 @@ pub fn an_upload_gets_an_answer(files: &[SourceFile]) {
         assert!(setting.min <= setting.default && setting.default <= setting.max, "{name}: {setting:?}");
     }
     // The stored files are read back as the same blueprint.
-    assert_eq!(parse(&blueprint.source_files()).blueprint, Some(blueprint));
+    let stored: Vec<SourceFile> =
+        blueprint.source_files().into_iter().chain(blueprint.undo_files()).collect();
+    assert_eq!(parse(&stored).blueprint, Some(blueprint));
 }
 
 pub fn a_finding_is_safe_and_says_where(finding: &Finding, files: &[SourceFile]) {

@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::model::blueprint::SqlText;
+use tenantry_protocol::plan::Severity;
 
 const GOOD_MANIFEST: &str = "name = \"shop\"\nversion = \"1.0\"\ntitle = \"Shop\"\n";
 
@@ -100,7 +101,7 @@ fn files_of_other_tools_are_not_run_up_and_down() {
 }
 
 #[test]
-fn what_is_undone_does_not_run_and_is_not_looked_at() {
+fn what_takes_a_file_back_does_not_run_with_it() {
     let parsed = parse(&with_manifest(&[
         (
             "00002_b.sql",
@@ -109,7 +110,7 @@ fn what_is_undone_does_not_run_and_is_not_looked_at() {
         ("00010_c.sql", "-- +goose Up\ninsert into b values (1);\n"),
         ("00001_a.sql", "-- a\n-- +goose Up\ncreate table a (x int primary key);"),
     ]));
-    assert_eq!(summary(&parsed), [""; 0]);
+    assert_eq!(summary(&parsed), ["no_way_back 00002_b.sql:5"]);
     let blueprint = parsed.blueprint.unwrap();
     let files: Vec<_> = blueprint.migrations.iter().map(|m| (m.path.as_str(), m.sql.as_ref())).collect();
     assert_eq!(
@@ -123,6 +124,76 @@ fn what_is_undone_does_not_run_and_is_not_looked_at() {
     assert_eq!((blueprint.tables, blueprint.migrations[0].statements[0].line), (2, 3));
     // The whole file is stored, so that the blueprint can be read again.
     assert_eq!(parse(&blueprint.source_files()).blueprint, Some(blueprint));
+}
+
+#[test]
+fn each_tool_has_its_way_back() {
+    let create = "create table a (x int primary key);";
+    let (dbmate, goose) = (
+        format!("-- migrate:up\n{create}\n-- migrate:down\ndrop table a;"),
+        format!(
+            "-- +goose Up\n{create}\n-- +goose Down\n-- +goose StatementBegin\ndrop table a;\n-- +goose StatementEnd\n"
+        ),
+    );
+    for (path, content, undo) in [
+        ("V1__a.sql", create, Some("U1__b.sql")),
+        ("1_a.up.sql", create, Some("1_a.down.sql")),
+        ("2024-01-01-120000_a/up.sql", create, Some("2024-01-01-120000_a/down.sql")),
+        ("1_a.sql", &dbmate, None),
+        ("1_a.sql", &goose, None),
+    ] {
+        let undone = undo.map(|undo| (undo, "\ndrop table a;"));
+        let files: Vec<_> = [(path, content)].into_iter().chain(undone).collect();
+        let parsed = parse(&with_manifest(&files));
+        assert_eq!(summary(&parsed), [""; 0], "{path}");
+        let blueprint = parsed.blueprint.unwrap();
+        let file = &blueprint.migrations[0];
+        let way_back = file.way_back.as_deref().unwrap();
+        assert_eq!(way_back.path, undo.unwrap_or(path));
+        assert_eq!(way_back.takes_back.as_deref(), Some(path));
+        let texts: Vec<_> = way_back.statements.iter().map(|one| one.text.trim_end_matches(';')).collect();
+        assert_eq!(texts, ["drop table a"], "{path}");
+        assert_eq!(
+            way_back.statements[0].line,
+            if undo.is_some() {
+                2
+            } else {
+                content.lines().position(|line| line.starts_with("drop")).unwrap() as u32 + 1
+            }
+        );
+        // It is beside the version, and its checksum does not change with it.
+        assert_eq!(blueprint.undo_files().len(), usize::from(undo.is_some()));
+        let alone = parse(&blueprint.source_files()).blueprint.unwrap();
+        assert_eq!(alone.checksum, blueprint.checksum);
+        assert_eq!(alone.migrations[0].way_back.is_some(), undo.is_none(), "{path}");
+    }
+}
+
+#[test]
+fn a_way_back_that_one_transaction_cannot_take_is_left_out_with_its_reason() {
+    for (undo, line, why) in [
+        ("drop table a;\ncommit;", 2, "transaction"),
+        ("-- no-transaction\ndrop table a;", 1, "outside"),
+        ("drop index concurrently i;", 1, "transaction"),
+        ("-- tenantry: batched\ndelete from a;", 2, "batches"),
+        ("drop table 'a;", 1, "never ends"),
+        ("-- migrate:down\ndrop table a;", 1, "dbmate"),
+        ("set role x;", 1, ""),
+    ] {
+        let files = [("V1__a.sql", "create table a (x int primary key);"), ("U1__a.sql", undo)];
+        let parsed = parse(&with_manifest(&files));
+        assert_eq!(summary(&parsed), [format!("no_way_back U1__a.sql:{line}")], "{undo}");
+        assert!(parsed.findings[0].message.contains(why), "{}", parsed.findings[0].message);
+        assert_eq!(parsed.findings[0].severity, Severity::Warning);
+        assert!(parsed.blueprint.unwrap().migrations[0].way_back.is_none());
+    }
+    let outside = "-- migrate:up\ncreate table a (x int primary key);\n-- migrate:down transaction:false\ndrop table a;";
+    assert_eq!(summary(&parse(&with_manifest(&[("1_a.sql", outside)]))), ["no_way_back 1_a.sql:3"]);
+    // Tools write an empty way down into each new file.
+    let empty = "-- migrate:up\ncreate table a (x int primary key);\n-- migrate:down\n\n";
+    let parsed = parse(&with_manifest(&[("1_a.sql", empty)]));
+    assert_eq!(summary(&parsed), [""; 0]);
+    assert!(parsed.blueprint.unwrap().migrations[0].way_back.is_none());
 }
 
 #[test]

@@ -43,8 +43,8 @@ pub(super) async fn as_each_tenant(
             }
         }
     }
-    let checksum = file.checksum.to_string();
-    let canary = File { path: &file.path, checksum: &checksum, statements: &statements };
+    let note = file.note();
+    let canary = File { path: note.file, checksum: &note.checksum, statements: &statements };
     let applied = run.open_build()?.apply(canary).await;
     applied.map_err(|error| file_account::step_error(file, error))?;
     run.open_build()?.open_to_files().await?;

@@ -80,7 +80,7 @@ impl Versions {
         let statements: Vec<String> = binding.map(|one| one.checksum.clone()).collect();
         let part = begun.first().filter(|_| !statements.is_empty());
         let part = part.map(|one| BegunFile { file: &one.file, statements: &statements });
-        upgrade::pending(&self.to, &self.from, &history, part).map_err(StepError::Obstacles)
+        upgrade::between(&self.to, &self.from, &history, part).map_err(StepError::Obstacles)
     }
 }
 

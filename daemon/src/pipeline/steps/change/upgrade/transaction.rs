@@ -146,10 +146,10 @@ async fn one_file(
         return data::as_each_tenant(run, file, tracker).await;
     }
     let statements: Vec<String> = file.statements.iter().map(|statement| statement.text.clone()).collect();
-    let checksum = file.checksum.to_string();
+    let note = file.note();
     let applied = run
         .open_build()?
-        .apply(File { path: &file.path, checksum: &checksum, statements: &statements })
+        .apply(File { path: note.file, checksum: &note.checksum, statements: &statements })
         .await;
     let duration = applied.map_err(|error| file_account::step_error(file, error))?;
     tracker.log(file_account::applied(file, duration));
