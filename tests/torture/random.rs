@@ -116,7 +116,11 @@ pub(crate) fn upgrades(seed: u64, run: u64) -> Job {
 pub(crate) fn fleets(seed: u64, run: u64) -> Job {
     let mut dice = Dice::of(seed ^ 0xF1_EE75, run);
     // Most of what a file outside the transaction adds is tried with a single tenant.
-    let scenario = if dice.below(4) == 0 { Scenario::UpgradeFleetOutside } else { Scenario::UpgradeFleet };
+    let scenario = match dice.below(8) {
+        0 | 1 => Scenario::UpgradeFleetOutside,
+        2 | 3 => Scenario::DowngradeFleet,
+        _ => Scenario::UpgradeFleet,
+    };
     let daemons = if dice.below(3) == 0 { 2 } else { 1 };
     let rules = (0..1 + dice.below(3))
         .map(|_| {

@@ -34,7 +34,9 @@ pub(super) fn all(dir: &Path) -> Vec<Folder> {
     let upgrade = |folder: Folder| {
         folder
             .migration("fourth", "alter table first add column code int not null default 7; create index first_code on first (code);")
+            .undo("fourth", "alter table first drop column code;")
             .migration("fifth", "create table fifth (id int primary key); insert into fifth select id from third;")
+            .undo("fifth", "drop view only_third; drop table fifth;")
             .repeatable("view", "create or replace view only_third as select id from third;")
     };
     vec![

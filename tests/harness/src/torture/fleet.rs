@@ -44,6 +44,11 @@ impl Arena {
             let made = self.see_through(trial.scenario.of_one_tenant(), slug, &format!("{slug}-made")).await;
             assert!(made.as_ref().is_ok_and(|ended| ended.state == "succeeded"), "{slug}: {made:?}");
         }
+        if trial.scenario == Scenario::DowngradeFleet {
+            let there =
+                self.see_fleet_through(Scenario::UpgradeFleet, &format!("{fleet}-there"), &mut verdict).await;
+            assert!(there.is_ok(), "{there:?}");
+        }
         self.come_to_rest(&mut verdict).await;
         let (before, seq) = (State::take(&self.env).await, oracle::audit_seq(&self.env).await);
         self.faults.load(trial.rules.clone());
@@ -187,7 +192,7 @@ impl Arena {
         let ends: Vec<String> = sqlx::query_scalar(
             "select format('%s has %s upgrades that succeeded', t.slug, count(*)) from control.tenant t
              join control.operation o on o.tenant_id = t.id and o.kind = 'upgrade' and o.state = 'succeeded'
-             where t.slug = any ($1) group by t.slug having count(*) > 1",
+             where t.slug = any ($1) group by t.slug, o.arguments ->> 'version' having count(*) > 1",
         )
         .bind(slugs)
         .fetch_all(&mut control)

@@ -12,7 +12,7 @@ use tenantry_protocol::tenant::{
     FinishRotationRequest, IssueCredentialsRequest, ProvisionRequest, RetireRequest, RollbackRequest,
     RotateCredentialsRequest, TenantChangeRequest, UpdateTenantRequest, UpgradeTenantRequest,
 };
-use tenantry_protocol::upgrade::{UpgradeChangeRequest, UpgradeRequest};
+use tenantry_protocol::upgrade::{DowngradeRequest, UpgradeChangeRequest, UpgradeRequest};
 use tokio::net::UnixStream;
 use uuid::Uuid;
 
@@ -69,6 +69,8 @@ pub enum Scenario {
     UpgradeFleet,
     /// The same to a version with a file outside the transaction.
     UpgradeFleetOutside,
+    /// Several tenants of the later version, back to the first.
+    DowngradeFleet,
     Retry(Uuid),
 }
 
@@ -97,8 +99,8 @@ impl Scenario {
     /// Those that bring a tenant to a later version.
     pub const UPGRADES: [Self; 3] = [Self::Upgrade, Self::UpgradeDatabase, Self::UpgradeOutside];
 
-    /// Those that bring several tenants to a later version.
-    pub const FLEETS: [Self; 2] = [Self::UpgradeFleet, Self::UpgradeFleetOutside];
+    /// Those that bring several tenants to another version.
+    pub const FLEETS: [Self; 3] = [Self::UpgradeFleet, Self::UpgradeFleetOutside, Self::DowngradeFleet];
 
     /// Those that make a tenant.
     pub const PROVISIONS: [Self; 4] =
@@ -245,6 +247,7 @@ async fn ask(
         Scenario::UpgradeFleet | Scenario::UpgradeFleetOutside => {
             upgrade_fleet(client, scenario, key).await?
         }
+        Scenario::DowngradeFleet => downgrade_fleet(client, scenario, key).await?,
         Scenario::Retry(operation) => {
             let request = RetryRequest { operation: operation.to_string(), idempotency_key: key };
             client.retry(context(), request).await.map_err(lost)?.map(drop)
@@ -276,14 +279,31 @@ async fn upgrade_fleet(
     scenario: Scenario,
     idempotency_key: Option<String>,
 ) -> Answer {
-    let request = UpgradeRequest {
+    let request = fleet_request(scenario, idempotency_key);
+    Ok(client.upgrade(context(), request).await.map_err(lost)?.map(drop))
+}
+
+async fn downgrade_fleet(
+    client: &TenantryClient,
+    scenario: Scenario,
+    idempotency_key: Option<String>,
+) -> Answer {
+    let upgrade = UpgradeRequest {
+        version: Some(FIRST_VERSION.to_owned()),
+        ..fleet_request(scenario, idempotency_key)
+    };
+    let request = DowngradeRequest { upgrade, confirm: scenario.blueprint().to_owned() };
+    Ok(client.downgrade(context(), request).await.map_err(lost)?.map(drop))
+}
+
+fn fleet_request(scenario: Scenario, idempotency_key: Option<String>) -> UpgradeRequest {
+    UpgradeRequest {
         blueprint: scenario.blueprint().to_owned(),
         wave_percent: Some(50),
         width: Some(2),
         idempotency_key,
         ..UpgradeRequest::default()
-    };
-    Ok(client.upgrade(context(), request).await.map_err(lost)?.map(drop))
+    }
 }
 
 /// What an operator does to an upgrade of many tenants.
