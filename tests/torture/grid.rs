@@ -6,9 +6,9 @@
 use Fault::{Go, Kill, Lost, Refuse};
 use Moment::{After, Before};
 use Scenario::{
-    Finish, Issue, Provision, ProvisionDatabase, ProvisionOutside, ProvisionShared, Purge, Resume, Retire,
-    RetireArchived, Rollback, RollbackArchived, RollbackDatabase, RollbackInUse, RollbackShared, Rotate,
-    Suspend, Update, Upgrade, UpgradeDatabase, UpgradeOutside,
+    DowngradeFleet, Finish, Issue, Provision, ProvisionDatabase, ProvisionOutside, ProvisionShared, Purge,
+    Resume, Retire, RetireArchived, Rollback, RollbackArchived, RollbackDatabase, RollbackInUse,
+    RollbackShared, Rotate, Suspend, Update, Upgrade, UpgradeDatabase, UpgradeFleet, UpgradeOutside,
 };
 use tenantry_harness::torture::arena::{Arena, Trial};
 use tenantry_harness::torture::request::Scenario;
@@ -166,6 +166,9 @@ const PATHS: &[(Scenario, &str, Prelude)] = &[
     (UpgradeOutside, "recovery", &[("outside.statement", Before, Kill)]),
     (UpgradeOutside, "recovery between two batches", &[("outside.batch", After, Kill)]),
     (UpgradeOutside, "recovery of a whole file", &[("outside.history", After, Kill)]),
+    (UpgradeFleet, "forward", &[]),
+    (UpgradeFleet, "recovery", &[("upgrade.wave", After, Kill)]),
+    (DowngradeFleet, "forward", &[]),
     (UpgradeDatabase, "forward", &[]),
     (UpgradeDatabase, "recovery", &[("upgrade.file", After, Kill)]),
     (Finish, "recovery", &[("close_old_login", After, Kill)]),

@@ -8,6 +8,7 @@ use tenantry_protocol::operation::{OperationState, StepProgress, StepStatus};
 use tenantry_protocol::plan::{Finding, PlanSql, Severity};
 use tenantry_protocol::session::{DaemonMode, Role};
 use tenantry_protocol::tenant::{Credentials, RollbackPreview, RowCount, TenantState};
+use tenantry_protocol::upgrade::rehearsal::Rehearsal;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -297,6 +298,30 @@ fn percent(text: &str) -> String {
         }
     }
     encoded
+}
+
+/// What a rehearsal saw: the headline, and a line for each kind of thing.
+pub(crate) fn rehearsal(one: &Rehearsal) -> Vec<String> {
+    let took = one.duration_ms.map(|ms| format!(" in {ms} ms, without the rows of a customer"));
+    let mut lines = vec![format!(
+        "rehearsed from {} on {}: {}{}",
+        one.from,
+        one.target,
+        one.state.name(),
+        took.unwrap_or_default()
+    )];
+    lines.extend(one.reason.iter().map(|reason| format!("  {reason}")));
+    let locks: Vec<String> =
+        one.locks.iter().map(|lock| format!("{} {} ({})", lock.kind, lock.relation, lock.mode)).collect();
+    for (what, of) in [("locks", &locks), ("rewrites", &one.rewritten), ("differs", &one.differences)] {
+        if !of.is_empty() {
+            lines.push(format!("  {what:<8}  {}", of.join(", ")));
+        }
+    }
+    if one.left_out > 0 {
+        lines.push(format!("  and {} more", one.left_out));
+    }
+    lines
 }
 
 #[cfg(test)]

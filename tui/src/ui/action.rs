@@ -59,6 +59,8 @@ pub(crate) enum Action {
     OpenUpgrade,
     /// Ask what an upgrade of all tenants of this blueprint would do.
     PlanUpgrade,
+    /// Try the planned upgrade on blank placements.
+    RehearseUpgrade,
     /// Ask whether the upgrade is meant to be cancelled.
     CancelUpgrade,
     Steer(Hand),

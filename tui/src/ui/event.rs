@@ -168,6 +168,11 @@ pub(crate) enum Effect {
         ticket: Ticket,
         request: Box<UpgradeRequest>,
     },
+    /// The plan, with what blank placements show.
+    RehearseUpgrade {
+        ticket: Ticket,
+        request: Box<UpgradeRequest>,
+    },
     BeginUpgrade {
         ticket: Ticket,
         request: Box<UpgradeRequest>,

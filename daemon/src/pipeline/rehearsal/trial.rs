@@ -12,6 +12,7 @@ use tenantry_protocol::id::OperationId;
 use tenantry_protocol::name::PlacementName;
 
 use super::{RehearsalError, TrialGround, refused};
+use crate::fault;
 use crate::model::blueprint::{Blueprint, Migration};
 use crate::model::fingerprint::{self as model, Fingerprint};
 use crate::model::rehearsal::{Rehearsed, RehearsedTransaction};
@@ -115,7 +116,8 @@ impl<'a> Trial<'a> {
     async fn remove(&self, site: Site<'_>) -> Result<(), Error> {
         let mut patience = Patience::lasting(REMOVAL_TIME);
         loop {
-            match remove_blank(site, self.ready, self.mark, &self.placement).await {
+            let removed = remove_blank(site, self.ready, self.mark, &self.placement);
+            match fault::around("rehearsal.removal", removed).await {
                 // It was never committed, or is gone since an attempt that nobody answered.
                 Ok(()) | Err(Error::Unmarked { .. }) => return Ok(()),
                 Err(error) if error.is_passing() && patience.pause().await => {}
@@ -133,7 +135,7 @@ impl<'a> Trial<'a> {
     async fn build(&mut self, site: Site<'_>) -> Result<(), BlankError> {
         let mut build = Build::begin(site, self.ready, self.mark, &self.placement, Owner::Rehearsal).await?;
         match self.fill(&mut build, site).await {
-            Ok(()) => Ok(build.commit(site).await?),
+            Ok(()) => Ok(fault::around("rehearsal.build", build.commit(site)).await?),
             Err(error) => {
                 build.abandon(site).await;
                 Err(error)
@@ -164,7 +166,7 @@ impl<'a> Trial<'a> {
             let mut build = opened.0;
             match self.transaction(&mut build, group).await {
                 Ok((transaction, fingerprint)) => {
-                    build.commit(site).await?;
+                    fault::around("rehearsal.upgrade", build.commit(site)).await?;
                     transactions.extend(transaction);
                     found = Some(fingerprint);
                 }

@@ -12,10 +12,10 @@ use super::Removal;
 use crate::postgres::error::{Error, Result, doing};
 use crate::postgres::target::location::Site;
 use crate::postgres::target::marker::Mark;
-use crate::postgres::target::settlement;
+use crate::postgres::target::settlement::{self, Settled};
 use crate::postgres::target::{Ready, Target};
 
-/// Drops its objects and roles, and then its marker. A session of an earlier daemon that still works on it is ended.
+/// Drops its objects and roles, and then its marker, if it was ever committed. A session that still works on it is ended.
 pub async fn remove_blank(
     site: Site<'_>,
     ready: &Ready,
@@ -26,6 +26,10 @@ pub async fn remove_blank(
     let mut connection = site.acquire().await?;
     let waiting = settlement::backend(&mut connection).await?;
     let dropping = async {
+        // A COMMIT whose answer was lost may come to the server only now.
+        if settlement::ask(&mut connection, mark.build, placement).await? == Settled::Void {
+            return Ok(());
+        }
         removal.drop_tables(&mut connection).await?;
         removal.drop_free_roles(&mut connection).await?;
         sqlx::query("delete from tenantry.placement where operation_id = $1 and kind = 'rehearsal'")

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use sqlx::PgConnection;
+use sqlx::{Connection as _, PgConnection};
 use tenantry_protocol::id::OperationId;
 use tenantry_protocol::name::PlacementName;
 
@@ -109,21 +109,46 @@ pub(in crate::postgres) async fn end_idle_holders(target: &Target, waiting: i32)
     .map_err(doing("end the sessions that hold the pool"))
 }
 
+/// Finds out what became of a build that nobody continues, and leaves nothing of the question. A COMMIT that is still under way
+/// is waited for.
+pub(in crate::postgres) async fn ask(
+    connection: &mut PgConnection,
+    operation: OperationId,
+    placement: &PlacementName,
+) -> Result<Settled> {
+    let mut tx = connection.begin().await.map_err(doing("begin to ask for the build"))?;
+    let asked = insert_tombstone(&mut tx, operation, placement).await;
+    tx.rollback().await.map_err(doing("end the question for the build"))?;
+    match asked {
+        Ok(()) => Ok(Settled::Void),
+        Err(Error::MarkerExists) => Ok(Settled::Committed),
+        Err(error) => Err(error),
+    }
+}
+
+async fn insert_tombstone(
+    connection: &mut PgConnection,
+    operation: OperationId,
+    placement: &PlacementName,
+) -> Result<()> {
+    sqlx::query(
+        "insert into tenantry.placement (operation_id, kind, placement, state) values ($1, 'tombstone', $2, 'void')",
+    )
+    .bind(operation.as_uuid())
+    .bind(placement.as_str())
+    .execute(connection)
+    .await
+    .map(|_| ())
+    .map_err(doing("insert the tombstone"))
+}
+
 async fn bury(
     connection: &mut PgConnection,
     operation: OperationId,
     placement: &PlacementName,
 ) -> Result<Settled> {
-    let tombstone = sqlx::query(
-        "insert into tenantry.placement (operation_id, kind, placement, state) values ($1, 'tombstone', $2, 'void')",
-    )
-    .bind(operation.as_uuid())
-    .bind(placement.as_str())
-    .execute(&mut *connection)
-    .await
-    .map_err(doing("insert the tombstone"));
-    match tombstone {
-        Ok(_) => Ok(Settled::Void),
+    match insert_tombstone(connection, operation, placement).await {
+        Ok(()) => Ok(Settled::Void),
         Err(Error::MarkerExists) => {
             let (kind, name): (String, String) =
                 sqlx::query_as("select kind, placement from tenantry.placement where operation_id = $1")

@@ -4,7 +4,6 @@ mod follow;
 
 use tenantry_protocol::name::{BlueprintName, BlueprintVersion};
 use tenantry_protocol::plan::Severity;
-use tenantry_protocol::upgrade::rehearsal::Rehearsal;
 use tenantry_protocol::upgrade::{
     Course, DowngradeRequest, FailureGroup, Upgrade as Going, UpgradeChangeRequest, UpgradePlan,
     UpgradeRequest, UpgradeStarted, UpgradeState, UpgradeStatus, UpgradeUnit, UpgradeUnitsRequest,
@@ -266,30 +265,6 @@ fn print_failures(context: &Context, failures: &[FailureGroup]) -> Result<(), Cl
     context.output.table(&["failure", "tenants", "for example", "why"], rows.collect())
 }
 
-/// What a rehearsal saw: the headline, and a line for each kind of thing.
-fn rehearsal(one: &Rehearsal) -> Vec<String> {
-    let took = one.duration_ms.map(|ms| format!(" in {ms} ms, without the rows of a customer"));
-    let mut lines = vec![format!(
-        "  rehearsed from {} on {}: {}{}",
-        one.from,
-        one.target,
-        one.state.name(),
-        took.unwrap_or_default()
-    )];
-    lines.extend(one.reason.iter().map(|reason| format!("    {reason}")));
-    let locks: Vec<String> =
-        one.locks.iter().map(|lock| format!("{} {} ({})", lock.kind, lock.relation, lock.mode)).collect();
-    for (what, of) in [("locks", &locks), ("rewrites", &one.rewritten), ("differs", &one.differences)] {
-        if !of.is_empty() {
-            lines.push(format!("    {what:<8}  {}", of.join(", ")));
-        }
-    }
-    if one.left_out > 0 {
-        lines.push(format!("    and {} more", one.left_out));
-    }
-    lines
-}
-
 fn print_plan(context: &Context, plan: &UpgradePlan) -> Result<(), CliError> {
     if context.output.is_json() {
         context.output.document(plan)?;
@@ -311,7 +286,8 @@ fn print_plan(context: &Context, plan: &UpgradePlan) -> Result<(), CliError> {
                 format::counted(source.tenants, "tenant")
             ));
         }
-        lines.extend(plan.rehearsals.iter().flat_map(rehearsal));
+        let rehearsals = plan.rehearsals.iter().flat_map(format::rehearsal);
+        lines.extend(rehearsals.map(|line| format!("  {line}")));
         lines.push(format!(
             "  waves      {}",
             if waves.is_empty() { "none".to_owned() } else { waves.join(", ") }

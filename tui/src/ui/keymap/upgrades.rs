@@ -58,6 +58,7 @@ pub(super) const CANCEL: &[Binding] = &[
 
 pub(super) const PLAN: &[Binding] = &[
     hint(&[ctrl('s')], "ctrl-s", "approve and begin", Action::Approve).when(when::can_begin_upgrade),
+    hint(&[plain('t')], "t", "try it", Action::RehearseUpgrade).when(when::can_rehearse_upgrade),
     hint(&[plain('r')], "r", "plan again", Action::Reload),
     PALETTE,
     BACK_Q,

@@ -279,6 +279,10 @@ pub(super) fn is_behind(state: &State) -> bool {
     state.tenant_at_hand().is_some_and(|tenant| state.tenants.ahead_of(tenant).is_some())
 }
 
+pub(super) fn can_rehearse_upgrade(state: &State) -> bool {
+    may_change(state) && matches!(state.screen(), Screen::UpgradePlan(screen) if screen.is_planned())
+}
+
 pub(super) fn can_begin_upgrade(state: &State) -> bool {
     may_change(state) && matches!(state.screen(), Screen::UpgradePlan(screen) if screen.can_begin())
 }

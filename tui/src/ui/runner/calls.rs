@@ -54,6 +54,7 @@ async fn call(effect: Effect, client: &Client, events: &Events) -> Option<Event>
         effect @ (Effect::LoadUpgrades
         | Effect::LoadUpgrade { .. }
         | Effect::PlanUpgrade { .. }
+        | Effect::RehearseUpgrade { .. }
         | Effect::BeginUpgrade { .. }
         | Effect::Steer { .. }) => upgrades::call(effect, client).await,
         Effect::LoadPreview(id) => {
@@ -118,7 +119,7 @@ fn refused(effect: Effect, error: ApiError) -> Option<Event> {
         Effect::LoadOperations => Some(Event::Operations(Err(error))),
         Effect::LoadUpgrades => Some(Event::Upgrades(Err(error))),
         Effect::LoadUpgrade { ticket, .. } => Some(Event::UpgradeStatus { ticket, result: Err(error) }),
-        Effect::PlanUpgrade { ticket, .. } => {
+        Effect::PlanUpgrade { ticket, .. } | Effect::RehearseUpgrade { ticket, .. } => {
             Some(Event::UpgradePlanned { ticket, key: fresh_key(), result: Err(error) })
         }
         Effect::BeginUpgrade { ticket, .. } => Some(Event::UpgradeBegun { ticket, result: Err(error) }),

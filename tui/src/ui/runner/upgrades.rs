@@ -1,12 +1,13 @@
 //! What the effects about upgrades of many tenants ask of the daemon.
 
-use tenantry_protocol::upgrade::{UpgradeChangeRequest, UpgradesRequest};
+use tenantry_protocol::upgrade::{UpgradeChangeRequest, UpgradePlan, UpgradesRequest};
 
 use super::super::action::Hand;
 use super::super::event::{Effect, Event};
 use super::super::state::upgrades;
+use super::super::ticket::Ticket;
 use super::{clean, fresh_key};
-use crate::client::Client;
+use crate::client::{Client, ClientError};
 use crate::text;
 
 /// `None` for an effect that is about something else.
@@ -31,10 +32,9 @@ pub(super) async fn call(effect: Effect, client: &Client) -> Option<Event> {
             };
             Some(Event::Steered { hand, result: clean(answer.map(|upgrade| Box::new(text::wire(upgrade)))) })
         }
-        Effect::PlanUpgrade { ticket, request } => {
-            let answer = client.upgrade_plan(*request).await;
-            let result = clean(answer.map(|plan| Box::new(text::wire(plan))));
-            Some(Event::UpgradePlanned { ticket, key: fresh_key(), result })
+        Effect::PlanUpgrade { ticket, request } => Some(planned(ticket, client.upgrade_plan(*request).await)),
+        Effect::RehearseUpgrade { ticket, request } => {
+            Some(planned(ticket, client.upgrade_rehearse(*request).await))
         }
         Effect::BeginUpgrade { ticket, request } => {
             let answer = client.upgrade(*request).await;
@@ -43,4 +43,9 @@ pub(super) async fn call(effect: Effect, client: &Client) -> Option<Event> {
         }
         _ => None,
     }
+}
+
+fn planned(ticket: Ticket, answer: Result<UpgradePlan, ClientError>) -> Event {
+    let result = clean(answer.map(|plan| Box::new(text::wire(plan))));
+    Event::UpgradePlanned { ticket, key: fresh_key(), result }
 }

@@ -5,6 +5,7 @@
 use tenantry_protocol::ApiError;
 use tenantry_protocol::name::BlueprintName;
 use tenantry_protocol::plan::Severity;
+use tenantry_protocol::upgrade::rehearsal::RehearsalState;
 use tenantry_protocol::upgrade::{UpgradePlan, UpgradeRequest};
 
 use super::isolation::Tone;
@@ -30,6 +31,12 @@ pub(crate) enum PlanPhase {
         key: String,
         refusal: Option<ApiError>,
     },
+    /// It is being tried on blank placements.
+    Rehearsing {
+        ticket: Ticket,
+        plan: Box<UpgradePlan>,
+        key: String,
+    },
     Beginning {
         ticket: Ticket,
         plan: Box<UpgradePlan>,
@@ -44,7 +51,9 @@ impl UpgradePlanScreen {
 
     pub(crate) fn plan(&self) -> Option<&UpgradePlan> {
         match &self.phase {
-            PlanPhase::Planned { plan, .. } | PlanPhase::Beginning { plan, .. } => Some(plan),
+            PlanPhase::Planned { plan, .. }
+            | PlanPhase::Rehearsing { plan, .. }
+            | PlanPhase::Beginning { plan, .. } => Some(plan),
             PlanPhase::Asked(_) | PlanPhase::Refused(_) => None,
         }
     }
@@ -53,6 +62,10 @@ impl UpgradePlanScreen {
     pub(crate) fn can_begin(&self) -> bool {
         matches!(&self.phase, PlanPhase::Planned { plan, .. }
             if plan.tenants > 0 && plan.findings.iter().all(|finding| finding.severity != Severity::Error))
+    }
+
+    pub(crate) const fn is_planned(&self) -> bool {
+        matches!(self.phase, PlanPhase::Planned { .. })
     }
 
     /// Lines at most `columns` wide.
@@ -66,6 +79,9 @@ impl UpgradePlanScreen {
             PlanPhase::Refused(error) => say(Tone::Bad, &format!("✗ {}", error.message)),
             PlanPhase::Planned { refusal: Some(error), .. } => {
                 say(Tone::Bad, &format!("✗ {}", error.message))
+            }
+            PlanPhase::Rehearsing { .. } => {
+                say(Tone::Dim, "being tried on blank placements; no tenant is touched …")
             }
             PlanPhase::Beginning { .. } => say(Tone::Dim, "asking the daemon …"),
             PlanPhase::Planned { .. } => {}
@@ -91,6 +107,16 @@ impl UpgradePlanScreen {
                 Severity::Error => (Tone::Bad, '✗'),
             };
             say(tone, &format!("{glyph} {}", format::finding(finding)));
+        }
+        for rehearsal in &plan.rehearsals {
+            let tone = match rehearsal.state {
+                RehearsalState::Passed => Tone::Good,
+                RehearsalState::Refused | RehearsalState::Differs => Tone::Bad,
+                _ => Tone::Warning,
+            };
+            for (number, line) in format::rehearsal(rehearsal).iter().enumerate() {
+                say(if number == 0 { tone } else { Tone::Plain }, line);
+            }
         }
         say(Tone::Dim, &format!("hash {}", plan.hash));
         lines

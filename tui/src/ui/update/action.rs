@@ -91,9 +91,11 @@ pub(super) fn perform(state: &mut State, action: Action) -> Vec<Effect> {
             return begin(state, |ticket, _| Some(Effect::ResumeTenant { ticket, id: at_hand? }));
         }
         Action::RollBackNow => return roll_back(state),
-        Action::PlanUpgrade | Action::OpenUpgrade | Action::CancelUpgrade | Action::Steer(_) => {
-            return upgrades::perform(state, action);
-        }
+        Action::PlanUpgrade
+        | Action::RehearseUpgrade
+        | Action::OpenUpgrade
+        | Action::CancelUpgrade
+        | Action::Steer(_) => return upgrades::perform(state, action),
     }
     Vec::new()
 }

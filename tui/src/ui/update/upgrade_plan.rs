@@ -30,11 +30,21 @@ fn asked(ticket: Ticket, blueprint: &BlueprintName) -> Effect {
 pub(super) fn again(state: &mut State) -> Vec<Effect> {
     let ticket = state.ticket();
     let Some(Screen::UpgradePlan(screen)) = state.screens.last_mut() else { return Vec::new() };
-    if matches!(screen.phase, PlanPhase::Beginning { .. }) {
+    if matches!(screen.phase, PlanPhase::Beginning { .. } | PlanPhase::Rehearsing { .. }) {
         return Vec::new();
     }
     screen.phase = PlanPhase::Asked(ticket);
     vec![asked(ticket, &screen.blueprint)]
+}
+
+/// Has the plan on the screen tried on blank placements.
+pub(super) fn rehearse(state: &mut State) -> Vec<Effect> {
+    let ticket = state.ticket();
+    let Some(Screen::UpgradePlan(screen)) = state.screens.last_mut() else { return Vec::new() };
+    let PlanPhase::Planned { plan, key, .. } = &screen.phase else { return Vec::new() };
+    let request = UpgradeRequest { version: Some(plan.version.to_string()), ..request(&screen.blueprint) };
+    screen.phase = PlanPhase::Rehearsing { ticket, plan: plan.clone(), key: key.clone() };
+    vec![Effect::RehearseUpgrade { ticket, request: Box::new(request) }]
 }
 
 pub(super) fn arrived(
@@ -44,9 +54,14 @@ pub(super) fn arrived(
     result: Result<Box<UpgradePlan>, ApiError>,
 ) {
     let Some(screen) = waiting(state, ticket) else { return };
-    screen.phase = match result {
-        Ok(plan) => PlanPhase::Planned { plan, key, refusal: None },
-        Err(error) => PlanPhase::Refused(error),
+    let before = std::mem::replace(&mut screen.phase, PlanPhase::Asked(ticket));
+    screen.phase = match (result, before) {
+        (Ok(plan), _) => PlanPhase::Planned { plan, key, refusal: None },
+        // What was planned stays, though nobody could try it.
+        (Err(error), PlanPhase::Rehearsing { plan, key, .. }) => {
+            PlanPhase::Planned { plan, key, refusal: Some(error) }
+        }
+        (Err(error), _) => PlanPhase::Refused(error),
     };
 }
 
@@ -102,7 +117,11 @@ pub(super) fn begun(
 fn waiting(state: &mut State, ticket: Ticket) -> Option<&mut UpgradePlanScreen> {
     state.screens.iter_mut().find_map(|screen| match screen {
         Screen::UpgradePlan(screen) => match screen.phase {
-            PlanPhase::Asked(asked) | PlanPhase::Beginning { ticket: asked, .. } if asked == ticket => {
+            PlanPhase::Asked(asked)
+            | PlanPhase::Rehearsing { ticket: asked, .. }
+            | PlanPhase::Beginning { ticket: asked, .. }
+                if asked == ticket =>
+            {
                 Some(&mut **screen)
             }
             _ => None,

@@ -18,6 +18,7 @@ pub(super) fn perform(state: &mut State, action: Action) -> Vec<Effect> {
     match action {
         Action::OpenUpgrade => open(state),
         Action::PlanUpgrade => upgrade_plan::open(state),
+        Action::RehearseUpgrade => upgrade_plan::rehearse(state),
         Action::CancelUpgrade => ask(state),
         Action::Steer(hand) => steer(state, hand),
         _ => Vec::new(),

@@ -264,6 +264,23 @@ fn what_is_begun_is_the_plan_on_the_screen_and_a_refusal_keeps_its_key() {
 }
 
 #[test]
+fn a_plan_is_tried_on_request_and_stays_where_nobody_could_try_it() {
+    let (mut state, ticket) = planning();
+    assert!(press(&mut state, KeyCode::Char('t')).is_empty(), "it is being planned");
+    plan_arrives(&mut state, ticket, vec![]);
+    let effects = press(&mut state, KeyCode::Char('t'));
+    let [Effect::RehearseUpgrade { ticket, request }] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!(request.version.as_deref(), Some("1.1"));
+    assert!(press(&mut state, KeyCode::Char('t')).is_empty(), "it is tried once at a time");
+    assert!(ctrl(&mut state, 's').is_empty(), "what is being tried is not begun");
+    let result = Err(ApiError::new(ErrorCode::Unavailable, "no answer"));
+    update(&mut state, Event::UpgradePlanned { ticket: *ticket, key: "key-2".into(), result });
+    let effects = ctrl(&mut state, 's');
+    let [Effect::BeginUpgrade { request, .. }] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!(request.idempotency_key.as_deref(), Some("key-1"), "the plan is the same");
+}
+
+#[test]
 fn a_plan_with_an_error_and_a_viewer_begin_nothing() {
     let (mut state, ticket) = planning();
     let error = Finding {

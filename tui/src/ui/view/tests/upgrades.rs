@@ -4,10 +4,11 @@
 
 use crossterm::event::KeyCode;
 use tenantry_protocol::blueprint::Blueprint;
-use tenantry_protocol::name::{BlueprintVersion, Slug};
+use tenantry_protocol::name::{BlueprintVersion, Slug, TargetName};
 use tenantry_protocol::plan::{Finding, Severity};
+use tenantry_protocol::upgrade::rehearsal::{Rehearsal, RehearsalState, RehearsedLock};
 use tenantry_protocol::upgrade::{
-    FailureGroup, PauseCause, UnitCounts, Upgrade, UpgradeState, UpgradeStatus,
+    FailureGroup, PauseCause, UnitCounts, Upgrade, UpgradePlan, UpgradeState, UpgradeStatus,
 };
 
 use super::drawn;
@@ -82,6 +83,60 @@ fn planned() -> State {
     state
 }
 
+/// What two blank placements showed.
+fn tried() -> State {
+    let mut state = planned();
+    let effects = press(&mut state, KeyCode::Char('t'));
+    let Some(Effect::RehearseUpgrade { ticket, .. }) = effects.first() else { panic!("{effects:?}") };
+    let lock = |relation: &str| RehearsedLock {
+        relation: relation.into(),
+        kind: "table".into(),
+        mode: "ACCESS EXCLUSIVE".into(),
+    };
+    let passed = Rehearsal {
+        target: TargetName::parse("local").unwrap(),
+        from: BlueprintVersion::new(1, 0),
+        state: RehearsalState::Passed,
+        reason: None,
+        locks: vec![lock("items"), lock("orders")],
+        rewritten: vec!["table items".into()],
+        differences: vec![],
+        left_out: 0,
+        duration_ms: Some(21),
+        fingerprint: None,
+    };
+    let reason = "V2__price.sql:2: relation \"missing\" does not exist".to_owned();
+    let refused = Rehearsal {
+        target: TargetName::parse("other").unwrap(),
+        state: RehearsalState::Refused,
+        reason: Some(reason),
+        locks: vec![],
+        rewritten: vec![],
+        duration_ms: None,
+        ..passed.clone()
+    };
+    let plan = UpgradePlan { rehearsals: vec![passed, refused], ..upgrade_plan(vec![]) };
+    update(
+        &mut state,
+        Event::UpgradePlanned { ticket: *ticket, key: "key".into(), result: Ok(Box::new(plan)) },
+    );
+    state
+}
+
+#[test]
+fn what_blank_placements_showed_is_on_the_plan() {
+    let shown = drawn(&tried(), 80, 24);
+    for part in [
+        "rehearsed from 1.0 on local: passed in 21 ms",
+        "table items (ACCESS EXCLUSIVE)",
+        "rewrites",
+        "on other: refused",
+        "does not exist",
+    ] {
+        assert!(shown.contains(part), "{part}:\n{shown}");
+    }
+}
+
 /// Every screen about upgrades, for the test of all sizes.
 pub(super) fn all() -> Vec<State> {
     let mut empty = console(&[]);
@@ -99,6 +154,7 @@ pub(super) fn all() -> Vec<State> {
         at_upgrade(&none),
         asking(),
         planned(),
+        tried(),
     ]
 }
 
@@ -242,7 +298,7 @@ fn the_plan_is_shown_before_it_is_approved() {
 
 
 
-    ctrl-s approve and begin  r plan again  : command  esc back  ? help
+    ctrl-s approve and begin  t try it  r plan again  : command  esc back  ? help
     "#);
     let mut small = planned();
     update(&mut small, Event::Resize(40, 10));
