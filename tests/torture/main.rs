@@ -74,10 +74,11 @@ enum Part {
     Secrets,
     Upgrades,
     Fleets,
+    Pools,
 }
 
-const PARTS: [Part; 6] =
-    [Part::Grid, Part::Random, Part::Commits, Part::Secrets, Part::Upgrades, Part::Fleets];
+const PARTS: [Part; 7] =
+    [Part::Grid, Part::Random, Part::Commits, Part::Secrets, Part::Upgrades, Part::Fleets, Part::Pools];
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -101,6 +102,7 @@ async fn run(arguments: &Arguments) -> bool {
             Part::Commits => ("commits", (0..commit_runs).map(|run| random::commits(seed, run)).collect()),
             Part::Upgrades => ("upgrades", (0..runs).map(|run| random::upgrades(seed, run)).collect()),
             Part::Fleets => ("fleets", (0..runs).map(|run| random::fleets(seed, run)).collect()),
+            Part::Pools => ("pools", (0..runs).map(|run| random::pools(seed, run)).collect()),
             Part::Secrets => ("secrets", (0..SECRET_RUNS).map(|run| random::secrets(seed, run)).collect()),
         };
         jobs.retain(|job| job.name.contains(&arguments.only));
@@ -117,7 +119,7 @@ async fn run(arguments: &Arguments) -> bool {
                 let wanted = CUTS * commit_runs / COMMIT_RUNS;
                 bars.push(Bar::at_least("cut_commits", tally.struck as f64, wanted as f64));
             }
-            Part::Random | Part::Upgrades | Part::Fleets if arguments.only.is_empty() => {
+            Part::Random | Part::Upgrades | Part::Fleets | Part::Pools if arguments.only.is_empty() => {
                 bars.push(Bar::at_least(format!("{name}_runs"), tally.runs as f64, runs as f64));
             }
             _ => {}

@@ -136,6 +136,25 @@ pub(crate) fn fleets(seed: u64, run: u64) -> Job {
     Job { name: format!("fleets {run}"), trial: Trial { scenario, rules, daemons, company: 0 } }
 }
 
+/// A run in which one to three things break while shared tables are brought to another version.
+pub(crate) fn pools(seed: u64, run: u64) -> Job {
+    let mut dice = Dice::of(seed ^ 0x9001_5EED, run);
+    let scenario = dice.one_of(&Scenario::POOLS);
+    let daemons = if dice.below(3) == 0 { 2 } else { 1 };
+    let rules = (0..1 + dice.below(3))
+        .map(|_| {
+            if dice.below(3) == 0 {
+                return Rule::Commit { skip: skip(&mut dice, 2 * COMMITS), cut: dice.one_of(&CUTS) };
+            }
+            // A stop is more than a pause only if another daemon can take over.
+            let kinds = if daemons == 2 { FAULTS.len() } else { FAULTS.len() - 1 };
+            let fault = dice.one_of(&FAULTS[..kinds]);
+            Rule::At { place: None, moment: None, skip: skip(&mut dice, 2 * POINTS), fault }
+        })
+        .collect();
+    Job { name: format!("pools {run}"), trial: Trial { scenario, rules, daemons, company: 0 } }
+}
+
 /// A run in which a commit of a change of secrets is cut, or something else breaks once or twice on its way.
 pub(crate) fn secrets(seed: u64, run: u64) -> Job {
     let mut dice = Dice::of(seed ^ 0x5EC2E7, run);

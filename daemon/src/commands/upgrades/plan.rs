@@ -14,7 +14,7 @@ use tenantry_protocol::upgrade::{Course, UpgradePlan, UpgradeRequest, UpgradeSou
 
 use crate::commands::tenants::upgrade::contract;
 use crate::commands::{App, Caller, errors};
-use crate::model::blueprint::{Blueprint, Migration, live_findings};
+use crate::model::blueprint::{Blueprint, Migration, live_findings, reshaped_tables};
 use crate::model::upgrade::{self, FileRun};
 use crate::postgres::control::upgrade_units;
 use crate::postgres::control::upgrades::{Pace, Selection};
@@ -25,6 +25,8 @@ const DEFAULT_WIDTH: u32 = 4;
 const DEFAULT_STOP_AFTER: &str = "3";
 /// The most tenants that a request names.
 const MOST_NAMES: usize = 10_000;
+/// The most tables that a finding names.
+const MOST_TABLES: usize = 5;
 const DOMAIN: &[u8] = b"tenantry.upgrade.v1\0";
 
 /// A request that was read and looked at.
@@ -70,6 +72,7 @@ pub(super) async fn look(app: &App, request: &UpgradeRequest) -> Result<PlannedU
             Course::Forward => {}
             Course::Back => findings.extend(taken_back(&files)),
         }
+        findings.extend(prepared(&earlier, &files));
         from.push(UpgradeSource {
             version,
             tenants,
@@ -140,6 +143,25 @@ fn files_between<'b>(
             Vec::new()
         }
     }
+}
+
+/// Which tables get other columns, which sessions notice that keep statements.
+fn prepared(present: &Blueprint, files: &[&Migration]) -> Option<Finding> {
+    let mut tables: Vec<String> = reshaped_tables(present, files).into_iter().collect();
+    if tables.is_empty() {
+        return None;
+    }
+    if tables.len() > MOST_TABLES {
+        let more = tables.len() - MOST_TABLES;
+        tables.truncate(MOST_TABLES);
+        tables.push(format!("{more} more"));
+    }
+    let message = format!(
+        "gives {} other columns: a `select *` that a session has prepared fails with \"cached plan must not change result type\". Name \
+         the columns in the application, or have it connect again",
+        tables.join(", ")
+    );
+    Some(Finding::warning("live_prepared", message))
 }
 
 /// What each way back costs.

@@ -35,7 +35,7 @@ use time::OffsetDateTime;
 pub use built_in::built_in;
 pub use checksum::{Checksum, ChecksumError};
 pub use contract::{Contract, ContractObstacle, Standing, contract_obstacle};
-pub use lint::{OutsideWork, live_findings, work_of};
+pub use lint::{OutsideWork, live_findings, reshaped_tables, work_of};
 pub use manifest::{CONNECTION_LIMIT, MANIFEST, TEMP_FILE_LIMIT};
 pub use parse::{Parsed, parse, parse_judged};
 pub use plain_form::{blank_form, plain_form};

@@ -1,5 +1,6 @@
 //! What an upgrade would cost, told before it begins; and what takes something away, which only a version that says so may do.
 
+use sqlx::Connection as _;
 use tenantry_harness::{Env, Folder, Output};
 
 use super::{first, first_again, second, shop};
@@ -80,4 +81,29 @@ async fn a_contract_is_for_tenants_that_have_the_version_before_it() {
     env.tenantry(&["tenant", "upgrade", "acme"]).await.assert_status(0);
     let labels = env.psql(&made.credentials, "select label from items order by 1").await.assert_status(0);
     assert_eq!(labels.stdout.trim(), "ink\npen");
+}
+
+#[tokio::test]
+async fn who_has_prepared_a_select_of_all_columns_is_told_of_in_the_plan() {
+    let env = Env::new().await;
+    let made = shop(first(&env), &env).await;
+    let login = &made.credentials;
+    let options = env.cluster.options(&login.database).username(&login.role);
+    let options = options.password(login.password.as_deref().unwrap());
+    let mut client = sqlx::PgConnection::connect_with(&options).await.unwrap();
+    let all = "select * from items order by id limit 1";
+    let named = "select name from items order by id limit 1";
+    for sql in [all, named] {
+        sqlx::query(sql).fetch_one(&mut client).await.unwrap();
+    }
+    env.add_blueprint(second(&env).path()).await;
+    let plan = env.tenantry(&["blueprint", "upgrade", "shop", "--plan"]).await.assert_status(0);
+    prints(
+        &plan,
+        &["warning[live_prepared]: gives items other columns", "cached plan must not change result type"],
+    );
+    env.tenantry(&["blueprint", "upgrade", "shop"]).await.assert_status(0);
+    sqlx::query(named).fetch_one(&mut client).await.unwrap();
+    let refused = sqlx::query(all).fetch_one(&mut client).await.unwrap_err();
+    assert!(refused.to_string().contains("cached plan must not change result type"), "{refused}");
 }

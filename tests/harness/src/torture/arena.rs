@@ -32,7 +32,7 @@ pub struct Arena {
     /// What each scenario changes when nothing breaks.
     whole: HashMap<Scenario, Vec<String>>,
     /// The state without any tenant.
-    empty: Option<State>,
+    pub(super) empty: Option<State>,
     /// Scenarios whose first tenant has been made and removed.
     ready: HashSet<Scenario>,
     pub(super) program: PathBuf,
@@ -137,7 +137,10 @@ impl Arena {
     /// Runs an operation while its rules strike, judges the result, and cleans up.
     pub async fn run(&mut self, trial: &Trial) -> Verdict {
         self.make_ready(trial.scenario).await;
-        self.learn(trial.scenario).await;
+        // What a pool leaves behind is judged by what it holds.
+        if !Scenario::POOLS.contains(&trial.scenario) {
+            self.learn(trial.scenario).await;
+        }
         self.run_once(trial).await
     }
 
@@ -148,6 +151,9 @@ impl Arena {
     }
 
     async fn run_once(&mut self, trial: &Trial) -> Verdict {
+        if Scenario::POOLS.contains(&trial.scenario) {
+            return Box::pin(self.run_pool(trial)).await;
+        }
         if Scenario::FLEETS.contains(&trial.scenario) {
             return Box::pin(self.run_fleet(trial)).await;
         }

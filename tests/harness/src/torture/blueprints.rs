@@ -28,9 +28,17 @@ pub(super) fn all(dir: &Path) -> Vec<Folder> {
         .migration("column", "alter table first add column note text, drop constraint touched_once; update first set touched = 0; alter table first add constraint noted check (note is not null) not valid;")
         .outside("notes", &format!("create index concurrently first_note on first (note); alter type mood add value 'best'; vacuum first;\n-- tenantry: batched pause=0\nupdate first set note = 'n' where id in (select id from first where note is null limit 30);\n{batches}\nalter table first validate constraint noted; alter table days detach partition days_old concurrently;"))
         .migration("check", "alter table first add constraint note_is_short check (length(note) < 100), add constraint touched_once check (touched = 1);");
-    let shared = Folder::shared(dir, SHARED, "1.0")
-        .migration("first", "create table first (tenant_id uuid, id int, primary key (tenant_id, id));")
-        .seed("insert into first (id) select generate_series(1, 5);");
+    let shared = |version| {
+        Folder::shared(dir, SHARED, version)
+            .migration("first", "create table first (tenant_id uuid, id int, touched int not null default 0, primary key (tenant_id, id));")
+            .seed("insert into first (id) select generate_series(1, 5);")
+    };
+    // Rows that a file touches twice, or not at all, show it.
+    let shared_later = shared("1.1")
+        .migration("second", "create table second (tenant_id uuid, id int, primary key (tenant_id, id)); alter table first add column code int;")
+        .undo("second", "drop table second; alter table first drop column code;")
+        .migration("third", "update first set touched = touched + 1;")
+        .undo("third", "update first set touched = touched - 1;");
     let upgrade = |folder: Folder| {
         folder
             .migration("fourth", "alter table first add column code int not null default 7; create index first_code on first (code);")
@@ -46,6 +54,7 @@ pub(super) fn all(dir: &Path) -> Vec<Folder> {
         upgrade(small(DATABASES, "1.1")).in_databases(),
         outside(FIRST_VERSION),
         later,
-        shared,
+        shared(FIRST_VERSION),
+        shared_later,
     ]
 }

@@ -7,6 +7,7 @@ pub mod faults;
 mod fleet;
 pub mod guests;
 pub mod oracle;
+mod pool;
 pub mod proxy;
 pub mod registry;
 pub mod request;

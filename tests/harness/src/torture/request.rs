@@ -71,6 +71,10 @@ pub enum Scenario {
     UpgradeFleetOutside,
     /// Several tenants of the later version, back to the first.
     DowngradeFleet,
+    /// Several tenants of shared tables, which get the version together.
+    UpgradePool,
+    /// The same, back to the first version.
+    DowngradePool,
     Retry(Uuid),
 }
 
@@ -102,6 +106,9 @@ impl Scenario {
     /// Those that bring several tenants to another version.
     pub const FLEETS: [Self; 3] = [Self::UpgradeFleet, Self::UpgradeFleetOutside, Self::DowngradeFleet];
 
+    /// Those that bring the tenants of shared tables to another version.
+    pub const POOLS: [Self; 2] = [Self::UpgradePool, Self::DowngradePool];
+
     /// Those that make a tenant.
     pub const PROVISIONS: [Self; 4] =
         [Self::Provision, Self::ProvisionOutside, Self::ProvisionShared, Self::ProvisionDatabase];
@@ -110,7 +117,9 @@ impl Scenario {
     /// our bookkeeping, a template, a pool.
     pub const fn first(self) -> [Self; 2] {
         match self {
-            Self::ProvisionShared | Self::RollbackShared => [Self::ProvisionShared, Self::RollbackShared],
+            Self::ProvisionShared | Self::RollbackShared | Self::UpgradePool | Self::DowngradePool => {
+                [Self::ProvisionShared, Self::RollbackShared]
+            }
             Self::ProvisionDatabase | Self::RollbackDatabase | Self::UpgradeDatabase => {
                 [Self::ProvisionDatabase, Self::RollbackDatabase]
             }
@@ -138,6 +147,7 @@ impl Scenario {
     pub(super) const fn of_one_tenant(self) -> Self {
         match self {
             Self::UpgradeFleetOutside => Self::ProvisionOutside,
+            Self::UpgradePool | Self::DowngradePool => Self::ProvisionShared,
             _ => Self::Provision,
         }
     }
@@ -146,7 +156,7 @@ impl Scenario {
     const fn blueprint(self) -> &'static str {
         match self {
             Self::ProvisionOutside | Self::UpgradeFleetOutside => OUTSIDE,
-            Self::ProvisionShared => SHARED,
+            Self::ProvisionShared | Self::UpgradePool | Self::DowngradePool => SHARED,
             Self::ProvisionDatabase => DATABASES,
             _ => BLUEPRINT,
         }
@@ -244,10 +254,10 @@ async fn ask(
             let request = UpgradeTenantRequest { slug, version: None, idempotency_key: key };
             client.upgrade_tenant(context(), request).await.map_err(lost)?.map(drop)
         }
-        Scenario::UpgradeFleet | Scenario::UpgradeFleetOutside => {
+        Scenario::UpgradeFleet | Scenario::UpgradeFleetOutside | Scenario::UpgradePool => {
             upgrade_fleet(client, scenario, key).await?
         }
-        Scenario::DowngradeFleet => downgrade_fleet(client, scenario, key).await?,
+        Scenario::DowngradeFleet | Scenario::DowngradePool => downgrade_fleet(client, scenario, key).await?,
         Scenario::Retry(operation) => {
             let request = RetryRequest { operation: operation.to_string(), idempotency_key: key };
             client.retry(context(), request).await.map_err(lost)?.map(drop)

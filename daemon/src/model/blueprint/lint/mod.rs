@@ -26,7 +26,7 @@ use shared_code::SharedCode;
 use tables::Tables;
 use words::Words;
 
-pub use live::live_findings;
+pub use live::{live_findings, reshaped_tables};
 pub use outside::OutsideWork;
 
 /// A statement of several megabytes must not take minutes: the cost of finding a line grows with the statement's length.

@@ -378,3 +378,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn tables_that_get_other_columns_are_named_for_those_who_have_prepared_statements() {
+    let next = "alter table items add column z int; alter table only sales drop column if exists id; alter table totals rename \
+                column x to y; alter table items alter name set not null;";
+    let more =
+        "create table d (x int); alter table d add column y int; ALTER TABLE items ALTER code TYPE varchar;";
+    let to = blueprint("1.1", "", &[("V2__b.sql", next), ("V3__c.sql", more)]);
+    let pending: Vec<_> = to.migrations.iter().skip(1).collect();
+    assert_eq!(reshaped_tables(&FIRST, &pending).into_iter().collect::<Vec<_>>(), ["items", "sales"]);
+    assert_eq!(reshaped_tables(&FIRST, &pending[1..]).into_iter().collect::<Vec<_>>(), ["items"]);
+}

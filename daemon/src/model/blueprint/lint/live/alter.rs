@@ -31,6 +31,23 @@ pub(super) fn costs(words: &Words<'_>, known: &Known, transaction: usize) -> Vec
     parts(words, after, words.len()).into_iter().flat_map(|(begin, end)| table.action(begin, end)).collect()
 }
 
+/// The table that was there before and has other columns after the statement.
+pub(super) fn reshaped(words: &Words<'_>, known: &Known) -> Option<String> {
+    if !words.starts_with(&["alter", "table"]) {
+        return None;
+    }
+    let (name, after) = last_part(words, words.skip(2, IF_EXISTS_ONLY));
+    let name = name.filter(|name| known.is_live_table(name))?;
+    let changes_columns = |(begin, end)| {
+        matches!(
+            action(words, begin, end),
+            TableAction::AddColumn { .. } | TableAction::DropColumn { .. } | TableAction::ChangeType { .. }
+        )
+    };
+    let is_renamed = words.is(after, "rename");
+    (!is_renamed && parts(words, after, words.len()).into_iter().any(changes_columns)).then_some(name)
+}
+
 impl Altered<'_> {
     fn action(&self, begin: usize, end: usize) -> Vec<Cost> {
         match action(self.words, begin, end) {

@@ -9,6 +9,8 @@ mod columns;
 mod known;
 mod statements;
 
+use std::collections::BTreeSet;
+
 use tenantry_protocol::plan::{Finding, Severity};
 
 use super::words::Words;
@@ -66,6 +68,18 @@ pub fn live_findings(from: &Blueprint, to: &Blueprint) -> Vec<Finding> {
         known.follow(&words, Belongs::Pending { transaction: *transaction });
     }
     findings.into_sorted()
+}
+
+/// The tables of the version `from` whose columns these files change: what sessions have prepared as `select *` from them fails.
+pub fn reshaped_tables(from: &Blueprint, files: &[&Migration]) -> BTreeSet<String> {
+    let mut known = Known::default();
+    for file in &from.migrations {
+        for piece in pieces(file) {
+            known.follow(&Words::of(&piece), Belongs::Earlier);
+        }
+    }
+    let pieces: Vec<Piece> = files.iter().flat_map(|file| pieces(file)).collect();
+    pieces.iter().filter_map(|piece| alter::reshaped(&Words::of(piece), &known)).collect()
 }
 
 /// The files that an upgrade runs where history agrees with the earlier version: new ones with a version, then repeatable ones
