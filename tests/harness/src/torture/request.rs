@@ -222,16 +222,7 @@ async fn ask(
             let request = TenantChangeRequest { slug, idempotency_key: key };
             client.resume(context(), request).await.map_err(lost)?.map(drop)
         }
-        Scenario::Update => {
-            let request = UpdateTenantRequest {
-                slug,
-                display_name: Some("Renamed".to_owned()),
-                labels: [("tier".to_owned(), Some("gold".to_owned()))].into(),
-                settings: [("connection_limit".to_owned(), 7)].into(),
-                idempotency_key: key,
-            };
-            client.update_tenant(context(), request).await.map_err(lost)?.map(drop)
-        }
+        Scenario::Update => update(client, slug, key).await?,
         Scenario::Retire | Scenario::RetireArchived | Scenario::Purge => {
             let (confirm, discard_data) = (slug.clone(), !scenario.archives());
             let grace_s = Some(if scenario == Scenario::Purge { 0 } else { 1_000_000 });
@@ -251,13 +242,13 @@ async fn ask(
             client.finish_rotation(context(), request).await.map_err(lost)?.map(drop)
         }
         Scenario::Upgrade | Scenario::UpgradeDatabase | Scenario::UpgradeOutside => {
-            let request = UpgradeTenantRequest { slug, version: None, idempotency_key: key };
-            client.upgrade_tenant(context(), request).await.map_err(lost)?.map(drop)
+            upgrade(client, slug, key).await?
         }
-        Scenario::UpgradeFleet | Scenario::UpgradeFleetOutside | Scenario::UpgradePool => {
-            upgrade_fleet(client, scenario, key).await?
-        }
-        Scenario::DowngradeFleet | Scenario::DowngradePool => downgrade_fleet(client, scenario, key).await?,
+        Scenario::UpgradeFleet
+        | Scenario::UpgradeFleetOutside
+        | Scenario::UpgradePool
+        | Scenario::DowngradeFleet
+        | Scenario::DowngradePool => of_a_fleet(client, scenario, key).await?,
         Scenario::Retry(operation) => {
             let request = RetryRequest { operation: operation.to_string(), idempotency_key: key };
             client.retry(context(), request).await.map_err(lost)?.map(drop)
@@ -283,37 +274,37 @@ async fn provision(
     Ok(client.provision(context(), request).await.map_err(lost)?.map(drop))
 }
 
-/// The pilot, then two waves.
-async fn upgrade_fleet(
-    client: &TenantryClient,
-    scenario: Scenario,
-    idempotency_key: Option<String>,
-) -> Answer {
-    let request = fleet_request(scenario, idempotency_key);
-    Ok(client.upgrade(context(), request).await.map_err(lost)?.map(drop))
-}
-
-async fn downgrade_fleet(
-    client: &TenantryClient,
-    scenario: Scenario,
-    idempotency_key: Option<String>,
-) -> Answer {
-    let upgrade = UpgradeRequest {
-        version: Some(FIRST_VERSION.to_owned()),
-        ..fleet_request(scenario, idempotency_key)
+async fn update(client: &TenantryClient, slug: String, idempotency_key: Option<String>) -> Answer {
+    let request = UpdateTenantRequest {
+        slug,
+        display_name: Some("Renamed".to_owned()),
+        labels: [("tier".to_owned(), Some("gold".to_owned()))].into(),
+        settings: [("connection_limit".to_owned(), 7)].into(),
+        idempotency_key,
     };
-    let request = DowngradeRequest { upgrade, confirm: scenario.blueprint().to_owned() };
-    Ok(client.downgrade(context(), request).await.map_err(lost)?.map(drop))
+    Ok(client.update_tenant(context(), request).await.map_err(lost)?.map(drop))
 }
 
-fn fleet_request(scenario: Scenario, idempotency_key: Option<String>) -> UpgradeRequest {
-    UpgradeRequest {
+async fn upgrade(client: &TenantryClient, slug: String, idempotency_key: Option<String>) -> Answer {
+    let request = UpgradeTenantRequest { slug, version: None, idempotency_key };
+    Ok(client.upgrade_tenant(context(), request).await.map_err(lost)?.map(drop))
+}
+
+/// The pilot, then two waves.
+async fn of_a_fleet(client: &TenantryClient, scenario: Scenario, idempotency_key: Option<String>) -> Answer {
+    let upgrade = UpgradeRequest {
         blueprint: scenario.blueprint().to_owned(),
         wave_percent: Some(50),
         width: Some(2),
         idempotency_key,
         ..UpgradeRequest::default()
+    };
+    if !matches!(scenario, Scenario::DowngradeFleet | Scenario::DowngradePool) {
+        return Ok(client.upgrade(context(), upgrade).await.map_err(lost)?.map(drop));
     }
+    let upgrade = UpgradeRequest { version: Some(FIRST_VERSION.to_owned()), ..upgrade };
+    let request = DowngradeRequest { upgrade, confirm: scenario.blueprint().to_owned() };
+    Ok(client.downgrade(context(), request).await.map_err(lost)?.map(drop))
 }
 
 /// What an operator does to an upgrade of many tenants.
