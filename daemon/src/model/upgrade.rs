@@ -45,6 +45,8 @@ pub enum Obstacle {
          that again"
     )]
     NoWayBack { file: String },
+    #[error("{file} runs outside of transactions, and a tenant goes back in one")]
+    Outside { file: String },
     #[error("{file} belongs to the earlier version, and was never applied: upgrade the tenant first")]
     NeverApplied { file: String },
 }
@@ -114,7 +116,7 @@ fn taking_back<'b>(
                 obstacles.push(Obstacle::Edited { file })
             }
             Some(_) => {}
-            None if present.seed.iter().any(|seed| seed.path == row.file) => {}
+            None if is_seed(&[present, blueprint], row.file) => {}
             None => obstacles.push(Obstacle::Missing { file }),
         }
     }
@@ -137,6 +139,9 @@ fn taking_back<'b>(
         return Err(obstacles);
     }
     files.extend(other_repeatables(blueprint, present, history));
+    if let Some(file) = files.iter().find(|file| file.is_outside()) {
+        return Err(vec![Obstacle::Outside { file: file.path.clone() }]);
+    }
     Ok(files)
 }
 
@@ -151,7 +156,6 @@ fn pending<'b>(
     let applied: BTreeMap<&str, &str> = history.iter().map(|row| (row.file, row.checksum)).collect();
     let mut obstacles = Vec::new();
     for row in history {
-        let is_seed = |of: &Blueprint| of.seed.iter().any(|file| file.path == row.file);
         let known = blueprint.migrations.iter().find(|file| file.path == row.file);
         match known {
             Some(file) if file.version.is_some() && file.checksum.to_string() != row.checksum => {
@@ -159,7 +163,7 @@ fn pending<'b>(
             }
             Some(_) => {}
             // An upgrade runs no seed. A repeatable file may go: what it made stays, until a file drops it.
-            None if is_seed(earlier) || !is_versioned(row.file) => {}
+            None if is_seed(&[earlier, blueprint], row.file) || !is_versioned(row.file) => {}
             None => obstacles.push(Obstacle::Missing { file: row.file.to_owned() }),
         }
     }
@@ -179,6 +183,11 @@ fn pending<'b>(
     }
     pending.extend(other_repeatables(blueprint, earlier, history));
     Ok(pending)
+}
+
+/// Whether the file is the seed of one of these versions. A tenant keeps its seed, whichever of them brought it.
+fn is_seed(versions: &[&Blueprint], path: &str) -> bool {
+    versions.iter().any(|version| version.seed.iter().any(|seed| seed.path == path))
 }
 
 /// The repeatable files whose text is another than that of their newest run.

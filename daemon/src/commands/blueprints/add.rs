@@ -8,6 +8,7 @@ use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::plan::Severity;
 use tenantry_protocol::watch::EventBody;
 
+use crate::fault;
 use crate::model::audit_chain::{Entry, Outcome};
 use crate::model::blueprint::{self, Blueprint, Parsed, SourceFile, SqlText};
 use crate::pipeline::Actor;
@@ -26,6 +27,14 @@ enum Addition {
     UndoReplaced,
 }
 
+/// Whether a folder says what takes its files back. One that does not is the same version, and takes nothing away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum UndoFiles {
+    Absent,
+    /// Also where none of them can be used.
+    Uploaded,
+}
+
 pub async fn blueprint_add(
     app: &Arc<App>,
     caller: &Caller,
@@ -36,9 +45,14 @@ pub async fn blueprint_add(
     let (Some(blueprint), true) = (&parsed.blueprint, usable) else {
         return Ok(report(parsed, false));
     };
+    let has_broken = parsed.findings.iter().any(|finding| finding.code == "no_way_back");
+    let undo_files = match has_broken || !blueprint.undo_files().is_empty() {
+        true => UndoFiles::Uploaded,
+        false => UndoFiles::Absent,
+    };
     let (app, blueprint, actor) = (Arc::clone(app), blueprint.clone(), app.actor(caller));
     let task = Arc::clone(&app);
-    let stored = app.detached(async move { store(&task, &blueprint, &actor).await }).await?;
+    let stored = app.detached(async move { store(&task, &blueprint, undo_files, &actor).await }).await?;
     Ok(report(parsed, !matches!(stored, Addition::Known)))
 }
 
@@ -47,7 +61,7 @@ pub(in crate::commands) async fn add_built_in(app: &App) -> Result<(), ApiError>
     let actor = Actor::daemon(app.own_uid);
     for files in blueprint::built_in() {
         let Some(blueprint) = blueprint::parse_judged(&files) else { continue };
-        match store(app, &blueprint, &actor).await {
+        match store(app, &blueprint, UndoFiles::Absent, &actor).await {
             Err(error) if error.code == ErrorCode::Conflict => {
                 tracing::warn!("a built-in blueprint differs from what is stored: {}", error.message);
             }
@@ -62,9 +76,14 @@ fn report(parsed: Parsed, added: bool) -> BlueprintReport {
     BlueprintReport { blueprint, findings: parsed.findings, added }
 }
 
-async fn store(app: &App, blueprint: &Blueprint, actor: &Actor) -> Result<Addition, ApiError> {
+async fn store(
+    app: &App,
+    blueprint: &Blueprint,
+    undo_files: UndoFiles,
+    actor: &Actor,
+) -> Result<Addition, ApiError> {
     let checksum = blueprint.checksum.to_string();
-    match known(app, blueprint, &checksum).await? {
+    match known(app, blueprint, undo_files, &checksum).await? {
         Some(Addition::UndoReplaced) => return replace_undo(app, blueprint, actor).await,
         Some(known) => return Ok(known),
         None => {}
@@ -77,13 +96,20 @@ async fn store(app: &App, blueprint: &Blueprint, actor: &Actor) -> Result<Additi
             Ok(Addition::Added)
         }
         // Another caller was faster.
-        Err(Error::VersionExists) => known(app, blueprint, &checksum).await?.ok_or_else(errors::internal),
+        Err(Error::VersionExists) => {
+            known(app, blueprint, undo_files, &checksum).await?.ok_or_else(errors::internal)
+        }
         Err(error) => Err(errors::control(error)),
     }
 }
 
 /// Compares with the stored version: it is either the same, or a conflict that names the files that differ.
-async fn known(app: &App, blueprint: &Blueprint, checksum: &str) -> Result<Option<Addition>, ApiError> {
+async fn known(
+    app: &App,
+    blueprint: &Blueprint,
+    undo_files: UndoFiles,
+    checksum: &str,
+) -> Result<Option<Addition>, ApiError> {
     let pool = app.control.pool();
     let (name, version) = (&blueprint.name, blueprint.version);
     let versions = blueprints::versions(pool, Some(name.as_str())).await.map_err(errors::control)?;
@@ -91,9 +117,8 @@ async fn known(app: &App, blueprint: &Blueprint, checksum: &str) -> Result<Optio
         None => Ok(None),
         Some(stored) if stored.checksum == checksum => {
             let undo = blueprints::undo_files(pool, name, version).await.map_err(errors::control)?;
-            // A folder without undo files is the same version, and takes none away.
             let new = blueprint.undo_files();
-            let is_same = new.is_empty() || differing(&undo, &new).is_empty();
+            let is_same = undo_files == UndoFiles::Absent || differing(&undo, &new).is_empty();
             Ok(Some(if is_same { Addition::Known } else { Addition::UndoReplaced }))
         }
         Some(_) => {
@@ -114,6 +139,7 @@ async fn replace_undo(app: &App, blueprint: &Blueprint, actor: &Actor) -> Result
     let (name, version) = (&blueprint.name, blueprint.version);
     let replaced = async {
         let mut tx = app.trail.begin().await?;
+        blueprints::hold_undo(&mut tx, name).await?;
         if blueprints::is_in_upgrade(&mut tx, name).await? {
             return Err(Error::Busy);
         }
@@ -126,12 +152,14 @@ async fn replace_undo(app: &App, blueprint: &Blueprint, actor: &Actor) -> Result
         };
         let entry = entry.fact("blueprint", name).fact("version", version);
         let seq = tx.record(&entry.fact("undo_checksum", blueprint.undo_checksum())).await?;
-        tx.commit("commit what takes the blueprint back").await?;
+        fault::around("blueprint.undo", tx.commit("commit what takes the blueprint back")).await?;
         Ok(seq)
     };
-    match replaced.await {
+    let replaced = replaced.await;
+    // Whatever was answered: a COMMIT may have happened though nobody heard of it.
+    app.control.forget_blueprint(name, version);
+    match replaced {
         Ok(seq) => {
-            app.control.forget_blueprint(name, version);
             app.events.publish(EventBody::Audit { seq });
             Ok(Addition::UndoReplaced)
         }
@@ -167,7 +195,10 @@ async fn insert(app: &App, blueprint: &Blueprint, checksum: &str, actor: &Actor)
         detail: Some(format!("{name} {version} {checksum}")),
         ..Entry::new("blueprint.add", actor.clone())
     };
-    let entry = entry.fact("blueprint", name).fact("version", version).fact("checksum", checksum);
+    let mut entry = entry.fact("blueprint", name).fact("version", version).fact("checksum", checksum);
+    if !undo.is_empty() {
+        entry = entry.fact("undo_checksum", blueprint.undo_checksum());
+    }
     let seq = tx.record(&entry).await?;
     tx.commit("commit the blueprint").await?;
     Ok(seq)

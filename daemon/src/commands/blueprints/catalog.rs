@@ -9,6 +9,7 @@ use tenantry_protocol::plan::Finding;
 use time::OffsetDateTime;
 
 use crate::model::blueprint::{self, Blueprint};
+use crate::postgres::Error;
 use crate::postgres::control::blueprints::{self, StoredVersion};
 
 use crate::commands::App;
@@ -56,20 +57,15 @@ impl App {
         if let Some(known) = known.filter(|known| known.undo == stored.undo) {
             return Ok(known);
         }
-        let files = blueprints::all_files(self.control.pool(), &stored.name, stored.version)
-            .await
-            .map_err(errors::control)?;
+        let read = blueprints::all_files(self.control.pool(), &stored.name, stored.version).await;
+        let files = match read {
+            Err(Error::Corrupt { .. }) => return Err(changed(stored)),
+            read => read.map_err(errors::control)?,
+        };
         let parsed = blueprint::parse(&files);
         let blueprint =
             parsed.blueprint.filter(|blueprint| blueprint.checksum.to_string() == stored.checksum);
-        let Some(blueprint) = blueprint else {
-            let message = format!(
-                "blueprint {} {} was changed in the control database: its files do not match its checksum. Restore the database, or add the blueprint as a new version",
-                stored.name, stored.version
-            );
-            tracing::error!("{message}");
-            return Err(ApiError::new(ErrorCode::Internal, message));
-        };
+        let Some(blueprint) = blueprint else { return Err(changed(stored)) };
         let entry = Arc::new(CatalogEntry {
             blueprint: Arc::new(blueprint),
             findings: parsed.findings,
@@ -102,4 +98,14 @@ impl App {
         );
         not_found(message).on_field("blueprint")
     }
+}
+
+/// Its files are not those that were added.
+fn changed(stored: &StoredVersion) -> ApiError {
+    let message = format!(
+        "blueprint {} {} was changed in the control database: its files do not match its checksum. Restore the database, or add the blueprint as a new version",
+        stored.name, stored.version
+    );
+    tracing::error!("{message}");
+    ApiError::new(ErrorCode::Internal, message)
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::operation::{OperationState, RetryRequest};
 use tenantry_protocol::tenant::{OperationStarted, ProvisionRequest, Tenant};
+use tenantry_protocol::upgrade::Course;
 
 use crate::model::operation::{Kind, Progress, Seeding};
 use crate::pipeline::OperationArguments;
@@ -15,6 +16,7 @@ use crate::postgres::control::tenants;
 
 use crate::commands::idempotency::Ask;
 use crate::commands::tenants::{change, provision, upgrade};
+use crate::commands::upgrades::rehearse;
 use crate::commands::{App, Caller, errors};
 
 pub async fn retry(
@@ -55,6 +57,9 @@ pub async fn retry(
         // The tenant may have changed since, and may have a later version.
         Kind::Upgrade => {
             let arguments: OperationArguments = serde_json::from_value(stored.arguments).unwrap_or_default();
+            if arguments.course() == Course::Back {
+                check_way_back(app, &tenant, &arguments).await?;
+            }
             let arguments =
                 upgrade::arguments_for(app, &tenant, arguments.version, arguments.course()).await?;
             let arguments = serde_json::to_value(arguments).unwrap_or_default();
@@ -62,6 +67,26 @@ pub async fn retry(
         }
         kind => Box::pin(begin(app, caller, tenant, kind, stored.arguments, ask)).await,
     }
+}
+
+/// A tenant goes back once more only from the version that it was to go back from, and only where the way is proven.
+async fn check_way_back(
+    app: &Arc<App>,
+    tenant: &Tenant,
+    arguments: &OperationArguments,
+) -> Result<(), ApiError> {
+    let (Some(from), Some(to)) = (arguments.from, arguments.version) else { return Err(errors::internal()) };
+    if tenant.version != from {
+        let message = format!(
+            "{} has version {} by now, and was to go back from {from}: `tenantry blueprint downgrade {}@{to} --tenant {0}`",
+            tenant.slug, tenant.version, tenant.blueprint
+        );
+        return Err(ApiError::new(ErrorCode::Precondition, message).on_field("operation"));
+    }
+    let target = Arc::clone(app.target(tenant.target.as_str())?);
+    let from = Arc::clone(&app.blueprint(&tenant.blueprint, Some(from)).await?.blueprint);
+    let to = Arc::clone(&app.blueprint(&tenant.blueprint, Some(to)).await?.blueprint);
+    Box::pin(rehearse::check_way_back(app, &target, &from, &to)).await
 }
 
 fn kind_of(stored: &StoredOperation) -> Result<Kind, ApiError> {

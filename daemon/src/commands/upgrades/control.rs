@@ -143,8 +143,10 @@ async fn apply(
             Ok(Ok(Some(entry("blueprint.upgrade.retry").fact("tenants", tenants))))
         }
         _ => refuse(format!(
-            "the upgrade of {} to {} is {state}: begin another with `tenantry blueprint upgrade {0}`",
-            upgrade.blueprint, upgrade.version
+            "the {0} of {1} to {2} is {state}: begin another with `tenantry blueprint {0} {1}@{2}`",
+            upgrade.course.noun(),
+            upgrade.blueprint,
+            upgrade.version
         )),
     }
 }

@@ -16,8 +16,11 @@ use crate::commands::tenants::upgrade::contract;
 use crate::commands::{App, Caller, errors};
 use crate::model::blueprint::{Blueprint, Migration, live_findings, reshaped_tables};
 use crate::model::upgrade::{self, FileRun};
+use crate::postgres::Error;
+use crate::postgres::control::blueprints;
 use crate::postgres::control::upgrade_units;
 use crate::postgres::control::upgrades::{Pace, Selection};
+use crate::postgres::error::doing;
 
 const DEFAULT_PILOT: u32 = 1;
 const DEFAULT_WAVE_PERCENT: u32 = 10;
@@ -34,6 +37,8 @@ pub(super) struct PlannedUpgrade {
     pub(super) plan: UpgradePlan,
     pub(super) selection: Selection,
     pub(super) pace: Pace,
+    /// What takes versions back, as it was looked at; only of a downgrade.
+    pub(super) undo: Option<String>,
 }
 
 pub async fn upgrade_plan(
@@ -46,20 +51,15 @@ pub async fn upgrade_plan(
 
 /// Reads the request, and finds out what it would do now.
 pub(super) async fn look(app: &App, request: &UpgradeRequest) -> Result<PlannedUpgrade, ApiError> {
-    let name = BlueprintName::parse(&request.blueprint)
-        .map_err(|error| ApiError::invalid("blueprint", error.to_string()))?;
-    let version = request.version.as_deref().map(BlueprintVersion::parse).transpose();
-    let version = version.map_err(|error| ApiError::invalid("version", error.to_string()))?;
+    let (name, version) = destination(request)?;
     let course = request.course;
-    if course == Course::Back && version.is_none() {
-        return Err(ApiError::invalid(
-            "version",
-            "say which version tenants are to go back to: NAME@VERSION",
-        ));
-    }
     let to = Arc::clone(&app.blueprint(&name, version).await?.blueprint);
     let selection = selection(app, request)?;
     let pace = pace(app, request)?;
+    let undo = match course {
+        Course::Forward => None,
+        Course::Back => Some(undo_state(app, &name).await.map_err(errors::control)?),
+    };
     let counted = upgrade_units::behind(app.control.pool(), &name, to.version, course, &selection);
     let counted = counted.await.map_err(errors::control)?;
     let mut from = Vec::new();
@@ -70,7 +70,7 @@ pub(super) async fn look(app: &App, request: &UpgradeRequest) -> Result<PlannedU
         match course {
             Course::Forward if !files.is_empty() => findings.extend(live_findings(&earlier, &to)),
             Course::Forward => {}
-            Course::Back => findings.extend(taken_back(&files)),
+            Course::Back => findings.extend(taken_back(&files).chain(chosen_of_shared(&earlier, &selection))),
         }
         findings.extend(prepared(&earlier, &files));
         from.push(UpgradeSource {
@@ -105,7 +105,29 @@ pub(super) async fn look(app: &App, request: &UpgradeRequest) -> Result<PlannedU
         rehearsals: Vec::new(),
     };
     plan.hash = hash(&plan, &to, &selection, &pace, &ways_back);
-    Ok(PlannedUpgrade { plan, selection, pace })
+    Ok(PlannedUpgrade { plan, selection, pace, undo })
+}
+
+/// The blueprint, and the version that its tenants are to have if one is named.
+fn destination(request: &UpgradeRequest) -> Result<(BlueprintName, Option<BlueprintVersion>), ApiError> {
+    let name = BlueprintName::parse(&request.blueprint)
+        .map_err(|error| ApiError::invalid("blueprint", error.to_string()))?;
+    let version = request.version.as_deref().map(BlueprintVersion::parse).transpose();
+    let version = version.map_err(|error| ApiError::invalid("version", error.to_string()))?;
+    if request.course == Course::Back && version.is_none() {
+        let message = "say which version tenants are to go back to: NAME@VERSION";
+        return Err(ApiError::invalid("version", message));
+    }
+    if request.course == Course::Back && request.accept_drift {
+        let message = "a downgrade takes back what is proven, and accepts no drift";
+        return Err(ApiError::invalid("accept_drift", message));
+    }
+    Ok((name, version))
+}
+
+async fn undo_state(app: &App, name: &BlueprintName) -> Result<String, Error> {
+    let mut connection = app.control.pool().acquire().await.map_err(doing("look at the undo files"))?;
+    blueprints::undo_state(&mut connection, name).await
 }
 
 /// The files that a tenant of the earlier version lacks; what stands in the way becomes a finding.
@@ -162,6 +184,16 @@ fn prepared(present: &Blueprint, files: &[&Migration]) -> Option<Finding> {
         tables.join(", ")
     );
     Some(Finding::warning("live_prepared", message))
+}
+
+/// Tenants that share their tables cannot be chosen one by one: what is taken back is taken from all of them.
+fn chosen_of_shared(present: &Blueprint, selection: &Selection) -> Option<Finding> {
+    let is_chosen = !selection.tenants.is_empty() || !selection.labels.is_empty();
+    (present.tenancy == Tenancy::Shared && is_chosen).then(|| {
+        let message = "tenants that share their tables go back together, and with them those that were not chosen: leave out \
+                       --tenant and --label";
+        Finding::new(Severity::Error, "shared_together", message.to_owned())
+    })
 }
 
 /// What each way back costs.

@@ -30,6 +30,10 @@ use crate::postgres::{Error, Result};
 
 /// The pause before a target that did not answer is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
+const CORRECT_NEXT: &str =
+    "no tenant was changed. Cancel it with `tenantry upgrade cancel`, and correct the next version";
+const CORRECT_UNDO: &str = "no tenant was changed. Cancel it with `tenantry upgrade cancel`, correct the undo files, and add the \
+                            version again with them";
 /// How many differences a sentence names.
 const MOST_SHOWN: usize = 5;
 
@@ -67,11 +71,12 @@ pub(super) async fn before_the_first(app: &Arc<App>, upgrade: &Upgrade, to: &Arc
     for (name, from) in rehearsals::of_upgrade(app.control.pool(), upgrade.id).await? {
         // Its tenants wait for a target that is not in the configuration.
         let Ok(target) = app.target(name.as_str()) else { continue };
-        let obstacle = tokio::select! {
-            obstacle = obstacle(app, upgrade.id, target, from, to) => obstacle?,
+        let foresight = tokio::select! {
+            foresight = foresight(app, upgrade.id, target, from, to) => foresight?,
             closed = closed(app, upgrade.id) => return closed.map(|()| false),
         };
-        if let Some(obstacle) = obstacle {
+        // A target that does not answer holds up nobody here: the first of its tenants comes here again.
+        if let Foresight::Obstacle(obstacle) = foresight {
             pause(app, upgrade.id, PauseCause::Rehearsal, obstacle).await?;
             return Ok(false);
         }
@@ -105,47 +110,73 @@ async fn closed(app: &App, id: UpgradeId) -> Result<()> {
     }
 }
 
-/// Why tenants of this version on this target must not begin, in a sentence. A target that does not answer holds up nobody here:
-/// its tenants wait for it anyway, and the first of them comes here again.
-pub(super) async fn obstacle(
+/// What a rehearsal says of the tenants of one version on one target.
+#[derive(Debug)]
+pub(super) enum Foresight {
+    Clear,
+    /// Why they must not begin, in a sentence.
+    Obstacle(String),
+    /// The target did not answer, so that nobody knows. Tenants that go forward wait for it anyway; nobody goes back unproven.
+    Unknown,
+}
+
+/// What is to be expected of tenants of this version on this target.
+pub(super) async fn foresight(
     app: &Arc<App>,
     upgrade: UpgradeId,
     target: &Arc<Target>,
     from: BlueprintVersion,
     to: &Arc<Blueprint>,
-) -> Result<Option<String>> {
+) -> Result<Foresight> {
     let earlier = match app.blueprint(&to.name, Some(from)).await {
         Ok(earlier) => Arc::clone(&earlier.blueprint),
         Err(error) if error.code == ErrorCode::Unavailable => return Err(Error::LeaseLapsed),
-        Err(error) => return Ok(Some(error.message)),
+        Err(error) => return Ok(Foresight::Obstacle(error.message)),
     };
     if earlier.tenancy != to.tenancy {
         // Each tenant is refused for that.
-        return Ok(None);
+        return Ok(Foresight::Clear);
     }
     let tried = tried(app, target, &earlier, to).await.map_err(|_| Error::Busy)?;
-    let advice =
-        "no tenant was changed. Cancel it with `tenantry upgrade cancel`, and correct the next version";
+    let is_back = to.version < from;
+    let advice = if is_back { CORRECT_UNDO } else { CORRECT_NEXT };
     Ok(match tried {
-        Ok(rehearsed) if rehearsed.differences.is_empty() => None,
-        Ok(_) if rehearsals::accepts_drift(app.control.pool(), upgrade).await? => None,
+        Ok(rehearsed) if rehearsed.differences.is_empty() => Foresight::Clear,
+        Ok(_) if rehearsals::accepts_drift(app.control.pool(), upgrade).await? => Foresight::Clear,
         Ok(rehearsed) => {
             let why = differs(&rehearsed.differences, to);
-            let told =
-                format!("from {from} on {}: {why}; {advice}, or upgrade with --accept-drift", target.name());
-            Some(brief::cut(&told, LONGEST_ACCOUNT))
+            let or = if is_back { "" } else { ", or upgrade with --accept-drift" };
+            let told = format!("from {from} on {}: {why}; {advice}{or}", target.name());
+            Foresight::Obstacle(brief::cut(&told, LONGEST_ACCOUNT))
         }
         Err(RehearsalError::Refused(why)) => {
             let told =
                 format!("the rehearsal from {from} on {} did not go through: {why}; {advice}", target.name());
-            Some(brief::cut(&told, 2 * LONGEST_ACCOUNT))
+            Foresight::Obstacle(brief::cut(&told, 2 * LONGEST_ACCOUNT))
         }
         Err(RehearsalError::Control(error)) => return Err(error),
         Err(RehearsalError::Target(error)) => {
             tracing::warn!(target = %target.name(), error = %error.explain(), "an upgrade could not be rehearsed yet");
-            None
+            Foresight::Unknown
         }
     })
+}
+
+/// Nothing stands in the way of a tenant that goes back from this version: a rehearsal has gone through on its target.
+pub(in crate::commands) async fn check_way_back(
+    app: &Arc<App>,
+    target: &Arc<Target>,
+    from: &Arc<Blueprint>,
+    to: &Arc<Blueprint>,
+) -> Result<(), ApiError> {
+    let why = match tried(app, target, from, to).await? {
+        Ok(rehearsed) if rehearsed.differences.is_empty() => return Ok(()),
+        Ok(rehearsed) => differs(&rehearsed.differences, to),
+        Err(RehearsalError::Refused(why)) => why,
+        Err(RehearsalError::Control(error) | RehearsalError::Target(error)) => error.explain(),
+    };
+    let told = format!("the way back from {} is not proven: {why}", from.version);
+    Err(ApiError::new(ErrorCode::Precondition, brief::cut(&told, LONGEST_ACCOUNT)))
 }
 
 /// In a task of its own, so that the placement is removed. It ends early once nobody waits for the answer.

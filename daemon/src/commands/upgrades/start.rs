@@ -15,6 +15,7 @@ use crate::fault;
 use crate::model::audit_chain::{Entry, Outcome};
 use crate::pipeline::Actor;
 use crate::postgres::Error;
+use crate::postgres::control::blueprints;
 use crate::postgres::control::upgrade_units;
 use crate::postgres::control::upgrades::{self, NewUpgrade};
 
@@ -73,7 +74,14 @@ async fn begin(
     plan::check(&planned.plan, request.approve.as_deref())?;
     let id = UpgradeId::generate();
     match record(app, actor, id, &planned, key.map(|key| (key, &digest[..])), digest).await {
-        Ok(seq) => Ok(UpgradeStarted { upgrade: app.upgrade_changed(id, seq).await?, replayed: false }),
+        Ok(None) => {
+            let message = format!(
+                "what takes versions of {} back was changed a moment ago: look at the plan again",
+                planned.plan.blueprint
+            );
+            Err(ApiError::new(ErrorCode::Precondition, message))
+        }
+        Ok(Some(seq)) => Ok(UpgradeStarted { upgrade: app.upgrade_changed(id, seq).await?, replayed: false }),
         Err(Error::Busy) => match replayed(app, actor, key, &digest).await? {
             Some(started) => Ok(started),
             None => {
@@ -92,14 +100,15 @@ async fn begin(
     }
 }
 
+/// Records it, unless what takes versions back is not what was planned with.
 async fn record(
     app: &App,
     actor: &Actor,
     id: UpgradeId,
-    PlannedUpgrade { plan, selection, pace }: &PlannedUpgrade,
+    PlannedUpgrade { plan, selection, pace, undo }: &PlannedUpgrade,
     key: Option<(&str, &[u8])>,
     digest: [u8; 32],
-) -> Result<i64, Error> {
+) -> Result<Option<i64>, Error> {
     let new = NewUpgrade {
         id,
         blueprint: &plan.blueprint,
@@ -112,6 +121,12 @@ async fn record(
         key,
     };
     let mut tx = app.trail.begin().await?;
+    if let Some(undo) = undo {
+        blueprints::hold_undo(&mut tx, &plan.blueprint).await?;
+        if blueprints::undo_state(&mut tx, &plan.blueprint).await? != *undo {
+            return Ok(None);
+        }
+    }
     upgrades::insert(&mut tx, &new).await?;
     let tenants = upgrade_units::enrol(&mut tx, id).await?;
     if tenants > 0 {
@@ -127,7 +142,7 @@ async fn record(
     let entry = entry.fact("tenants", tenants).fact("plan_hash", &plan.hash);
     let seq = tx.record(&entry).await?;
     fault::around("upgrade.begin", tx.commit("commit the upgrade")).await?;
-    Ok(seq)
+    Ok(Some(seq))
 }
 
 /// What the same request, with the same key, led to before.

@@ -9,10 +9,11 @@ use tenantry_protocol::operation::OperationState;
 use tenantry_protocol::tenant::state::TenantStage;
 use tenantry_protocol::tenant::{Tenant, TenantState};
 use tenantry_protocol::upgrade::{Course, PauseCause, UnitState};
+use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
 use super::pause::pause;
-use super::rehearse;
+use super::rehearse::{self, Foresight};
 use crate::commands::App;
 use crate::commands::tenants::upgrade::{arguments_again, arguments_to};
 use crate::fault;
@@ -147,9 +148,14 @@ async fn prepare(
     if ask_target && target.acquire().await.is_err() {
         return Ok(Err(UnitTurn::TargetDown));
     }
-    if let Some(obstacle) = rehearsed(app, brief, target, tenant.version).await? {
-        pause(app, brief.id, PauseCause::Rehearsal, obstacle).await?;
-        return defer(app, brief, id).await.map(Err);
+    match rehearsed(app, brief, target, tenant.version).await? {
+        Foresight::Clear => {}
+        Foresight::Obstacle(obstacle) => {
+            pause(app, brief.id, PauseCause::Rehearsal, obstacle).await?;
+            return defer(app, brief, id).await.map(Err);
+        }
+        Foresight::Unknown if brief.course == Course::Back => return Ok(Err(UnitTurn::TargetDown)),
+        Foresight::Unknown => {}
     }
     let is_clear = brief.clear.lock().unwrap_or_else(PoisonError::into_inner).contains(&tenant.version);
     let arguments = match is_clear {
@@ -169,16 +175,7 @@ async fn prepare(
     let build = match footing {
         Some(Footing { build, drifted_since: None, .. }) => *build,
         found => {
-            let reason = found.and_then(|footing| footing.drifted_since).map_or_else(
-                || "it has no build on record".to_owned(),
-                |since| {
-                    format!(
-                        "it has drifted, at the latest since {}: see `tenantry tenant drift {}`, and repair it, or upgrade with --accept-drift",
-                        since.date(),
-                        tenant.slug
-                    )
-                },
-            );
+            let reason = no_footing(brief, tenant, found.and_then(|footing| footing.drifted_since));
             return settle(app, brief, id, UnitState::Skipped, Some(&reason)).await.map(Err);
         }
     };
@@ -195,23 +192,34 @@ async fn prepare(
     }))
 }
 
-/// What stands in the way of this version on the target, where it was not rehearsed before the first tenant: the target did not
+/// Why a tenant has nothing that an upgrade can build upon, in a sentence.
+fn no_footing(brief: &Brief, tenant: &Tenant, drifted_since: Option<OffsetDateTime>) -> String {
+    let Some(since) = drifted_since else { return "it has no build on record".to_owned() };
+    let or = if brief.course == Course::Forward { ", or upgrade with --accept-drift" } else { "" };
+    format!(
+        "it has drifted, at the latest since {}: see `tenantry tenant drift {}`, and repair it{or}",
+        since.date(),
+        tenant.slug
+    )
+}
+
+/// What is to be expected of this version on the target, where it was not rehearsed before the first tenant: the target did not
 /// answer then, or the tenant came later.
 async fn rehearsed(
     app: &Arc<App>,
     brief: &Brief,
     target: &Arc<Target>,
     from: BlueprintVersion,
-) -> Result<Option<String>> {
+) -> Result<Foresight> {
     let pair = (target.name().clone(), from);
     if brief.rehearsed.lock().unwrap_or_else(PoisonError::into_inner).contains(&pair) {
-        return Ok(None);
+        return Ok(Foresight::Clear);
     }
-    let obstacle = rehearse::obstacle(app, brief.id, target, from, &brief.to).await?;
-    if obstacle.is_none() {
+    let foresight = rehearse::foresight(app, brief.id, target, from, &brief.to).await?;
+    if matches!(foresight, Foresight::Clear) {
         brief.rehearsed.lock().unwrap_or_else(PoisonError::into_inner).insert(pair);
     }
-    Ok(obstacle)
+    Ok(foresight)
 }
 
 /// A tenant whose state allows no upgrade: it is skipped, or it waits until something else that is done to it has ended.

@@ -84,6 +84,45 @@ fn what_only_the_later_version_has_is_taken_back_newest_first_and_can_come_again
 }
 
 #[test]
+fn a_tenant_keeps_its_seed_whichever_version_brought_it() {
+    let numbered = |version: &str, files: &[(&str, &str)]| {
+        let with_seed = [files, &[("seed/1_demo.sql", "select 2;")]].concat();
+        let mut blueprint = blueprint(version, &[FIRST]);
+        let manifest = format!(
+            "name = \"shop\"\nversion = \"{version}\"\ntitle = \"Shop\"\ntenancy = \"schema\"\nseed = [\"seed/1_demo.sql\"]\n"
+        );
+        let files = [("blueprint.toml", manifest.as_str())].into_iter().chain(with_seed);
+        let files: Vec<SourceFile> = files
+            .map(|(path, content)| SourceFile { path: path.to_owned(), content: content.to_owned() })
+            .collect();
+        let parsed = parse(&files);
+        blueprint = parsed.blueprint.unwrap_or(blueprint);
+        blueprint
+    };
+    let first = blueprint("1.0", &[FIRST]);
+    let later = numbered("1.1", &[FIRST, SECOND, UNDO_SECOND]);
+    let mut rows = history(&later);
+    rows.extend(back(&first, &later, &rows).unwrap());
+    rows.retain(|(file, checksum)| file != SECOND.0 || checksum.starts_with(TAKEN_BACK));
+    assert_eq!(pending_of(&later, &first, &rows).unwrap(), [SECOND.0]);
+    // Made with the seed of a version whose successor has none.
+    let (seeded, next) = (numbered("1.0", &[FIRST]), blueprint("1.1", &[FIRST, SECOND, UNDO_SECOND]));
+    let rows =
+        [history(&seeded), vec![(SECOND.0.to_owned(), next.migrations[1].checksum.to_string())]].concat();
+    assert_eq!(pending_of(&seeded, &next, &rows).unwrap(), [UNDO_SECOND.0]);
+}
+
+#[test]
+fn nothing_outside_of_the_transaction_takes_a_tenant_back() {
+    let index = ("R__i.sql", "-- no matter\ncreate index concurrently if not exists i on a (id);");
+    let mark = ("R__i.sql.conf", "executeInTransaction=false");
+    let first = blueprint("1.0", &[FIRST, index, mark]);
+    let later = blueprint("1.1", &[FIRST, SECOND, UNDO_SECOND, ("R__i.sql", "select 1;")]);
+    let outside = Obstacle::Outside { file: "R__i.sql".to_owned() };
+    assert_eq!(pending_of(&first, &later, &history(&later)).unwrap_err(), [outside]);
+}
+
+#[test]
 fn what_nothing_takes_back_stays() {
     let first = blueprint("1.0", &[FIRST]);
     let later = blueprint("1.2", &[FIRST, SECOND, THIRD, UNDO_THIRD]);

@@ -92,14 +92,14 @@ pub async fn files(
     Ok(rows.into_iter().map(|(path, content)| SourceFile { path, content }).collect())
 }
 
-/// The files beside a version's migrations that take them back, by path.
+/// The files beside a version's migrations that take them back, by path. An error if one was changed in the database.
 pub async fn undo_files(
     pool: &PgPool,
     name: &BlueprintName,
     version: BlueprintVersion,
 ) -> Result<Vec<SourceFile>> {
-    let rows: Vec<(String, String)> = sqlx::query_as(
-        "select path, content from control.blueprint_undo_file
+    let rows: Vec<(String, String, String)> = sqlx::query_as(
+        "select path, content, checksum from control.blueprint_undo_file
          where blueprint = $1 and major = $2 and minor = $3 order by path",
     )
     .bind(name.as_str())
@@ -108,7 +108,14 @@ pub async fn undo_files(
     .fetch_all(pool)
     .await
     .map_err(doing("read what takes the blueprint's files back"))?;
-    Ok(rows.into_iter().map(|(path, content)| SourceFile { path, content }).collect())
+    let checked = |(path, content, checksum): (String, String, String)| {
+        if Checksum::of(content.as_bytes()).to_string() != checksum {
+            let why = format!("{path} of {name} {version} does not match its checksum");
+            return Err(Error::Corrupt { what: "a file that takes another back", why });
+        }
+        Ok(SourceFile { path, content })
+    };
+    rows.into_iter().map(checked).collect()
 }
 
 /// All files of one version.
@@ -120,6 +127,28 @@ pub async fn all_files(
     let mut files = files(pool, name, version).await?;
     files.extend(undo_files(pool, name, version).await?);
     Ok(files)
+}
+
+/// What takes the blueprint's versions back: their checksums, by version and path.
+pub async fn undo_state(connection: &mut PgConnection, name: &BlueprintName) -> Result<String> {
+    sqlx::query_scalar(
+        "select coalesce(string_agg(concat_ws(' ', major, minor, checksum, path), ',' order by major, minor, path), '')
+         from control.blueprint_undo_file where blueprint = $1",
+    )
+    .bind(name.as_str())
+    .fetch_one(connection)
+    .await
+    .map_err(doing("look at what takes the blueprint back"))
+}
+
+/// Until the transaction ends, nobody else changes what takes the blueprint back, or begins to go back.
+pub async fn hold_undo(tx: &mut PgConnection, name: &BlueprintName) -> Result<()> {
+    sqlx::query("select pg_advisory_xact_lock(hashtextextended($1, 0))")
+        .bind(format!("undo files of {name}"))
+        .execute(tx)
+        .await
+        .map(|_| ())
+        .map_err(doing("hold what takes the blueprint back"))
 }
 
 /// Whether an upgrade of the blueprint is open.
@@ -187,6 +216,8 @@ pub(super) struct ReadVersions(Mutex<KeptVersions>);
 #[derive(Debug, Default)]
 struct KeptVersions {
     epoch: i64,
+    /// How often something was forgotten. What was read before that is not kept.
+    forgotten: u64,
     versions: Vec<Arc<Blueprint>>,
 }
 
@@ -202,22 +233,29 @@ impl ReadVersions {
         version: BlueprintVersion,
     ) -> Result<Arc<Blueprint>> {
         let is_it = |one: &&Arc<Blueprint>| one.name == *name && one.version == version;
-        if let Some(known) = self.of(epoch).versions.iter().find(is_it) {
-            return Ok(Arc::clone(known));
-        }
+        let forgotten = {
+            let known = self.of(epoch);
+            if let Some(known) = known.versions.iter().find(is_it) {
+                return Ok(Arc::clone(known));
+            }
+            known.forgotten
+        };
         let parsed = blueprint::parse_judged(&all_files(pool, name, version).await?);
         let corrupt = || Error::Corrupt { what: "the blueprint", why: format!("{name} {version}") };
         let parsed = Arc::new(parsed.ok_or_else(corrupt)?);
         let mut known = self.of(epoch);
-        if known.versions.len() == KEPT {
-            known.versions.remove(0);
+        if known.forgotten == forgotten {
+            if known.versions.len() == KEPT {
+                known.versions.remove(0);
+            }
+            known.versions.push(Arc::clone(&parsed));
         }
-        known.versions.push(Arc::clone(&parsed));
         Ok(parsed)
     }
 
     pub(super) fn forget(&self, name: &BlueprintName, version: BlueprintVersion) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.forgotten += 1;
         known.versions.retain(|one| one.name != *name || one.version != version);
     }
 
@@ -225,7 +263,7 @@ impl ReadVersions {
     fn of(&self, epoch: i64) -> MutexGuard<'_, KeptVersions> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.epoch != epoch {
-            *known = KeptVersions { epoch, versions: Vec::new() };
+            *known = KeptVersions { epoch, forgotten: known.forgotten, versions: Vec::new() };
         }
         known
     }

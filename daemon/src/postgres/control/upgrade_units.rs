@@ -341,7 +341,7 @@ pub struct Footing {
 
 pub async fn footings(pool: &PgPool, upgrade: UpgradeId, tenants: &[TenantId]) -> Result<Vec<Footing>> {
     let rows: Vec<(Uuid, Uuid, Option<OffsetDateTime>)> = sqlx::query_as(
-        "select t.id, t.build_id, case when u.accept_drift then null else t.drifted_since end
+        "select t.id, t.build_id, case when u.accept_drift and not u.goes_back then null else t.drifted_since end
          from control.tenant t join control.upgrade u on u.id = $2 where t.id = any ($1) and t.build_id is not null",
     )
     .bind(tenants.iter().map(|tenant| tenant.as_uuid()).collect::<Vec<_>>())

@@ -93,6 +93,8 @@ async fn nobody_goes_back_over_a_file_that_nothing_takes_back_until_the_version_
     env.add_blueprint(folder.path()).await;
     let shown = env.tenantry(&["blueprint", "show", "shop@1.1", "--json"]).await.assert_status(0).json();
     assert!(shown.to_string().contains("\"way_back\":\"U2__price.sql\""), "{shown}");
+    let shown = env.tenantry(&["blueprint", "show", "shop@1.1"]).await.assert_status(0);
+    assert!(shown.stdout.contains("taken back by U2__price.sql"), "{shown}");
     let events = env.tenantry(&["audit", "list", "--action", "blueprint.undo", "--json"]).await;
     assert_eq!(events.assert_status(0).json()["events"].as_array().map(Vec::len), Some(1));
     downgrade(&env, &[]).await.assert_status(0);
@@ -118,6 +120,56 @@ async fn what_does_not_lead_back_to_the_earlier_version_is_found_before_a_tenant
     env.add_blueprint(&folder).await;
     downgrade(&env, &[]).await.assert_status(0);
     assert_eq!(version(&env, "alpha").await, "1.0");
+}
+
+#[tokio::test]
+async fn who_was_not_there_when_it_was_confirmed_keeps_the_later_version() {
+    let env = Env::new().await;
+    at_the_second(&env, &["alpha", "bravo"], second(&env).undo("price", UNDO)).await;
+    downgrade(&env, &["--manual"]).await.assert_status(6);
+    env.provision_of("charlie", "shop").await;
+    env.tenantry(&["upgrade", "resume"]).await.assert_status(0);
+    env.tenantry(&["upgrade", "watch"]).await.assert_status(0);
+    let versions =
+        [version(&env, "alpha").await, version(&env, "bravo").await, version(&env, "charlie").await];
+    assert_eq!(versions, ["1.0", "1.0", "1.1"]);
+}
+
+#[tokio::test]
+async fn a_tenant_that_could_not_go_back_is_tried_again_from_the_version_that_it_had_and_from_no_other() {
+    let env = Env::new().await;
+    at_the_second(&env, &["alpha"], second(&env).undo("price", UNDO)).await;
+    let placement = env.tenant("alpha").await.tenant.placement;
+    let plant = format!("create view {placement}.mine as select price from {placement}.items");
+    env.cluster.execute(&env.target_db, plant).await;
+    let failed = downgrade(&env, &[]).await;
+    assert_ne!(failed.status, 0, "{failed}");
+    assert!(failed.to_string().contains("U2__price.sql"), "{failed}");
+    assert_eq!(version(&env, "alpha").await, "1.1");
+    let operation = env.tenant("alpha").await.operations[0].id.to_string();
+    env.tenantry(&["upgrade", "cancel"]).await;
+    let third = second_again(&env, "1.2").undo("price", UNDO);
+    env.add_blueprint(third.path()).await;
+    env.cluster.execute(&env.target_db, format!("drop view {placement}.mine")).await;
+    env.tenantry(&["tenant", "upgrade", "alpha"]).await.assert_status(0);
+    let refused = env.tenantry(&["operation", "retry", &operation]).await;
+    refused.assert_status(5).assert_says(&["has version 1.2 by now", "blueprint downgrade shop@1.0"]);
+    env.tenantry(&["blueprint", "downgrade", "shop@1.1", "--confirm", "shop"]).await.assert_status(0);
+    env.tenantry(&["operation", "retry", &operation]).await.assert_status(0);
+    assert_eq!(version(&env, "alpha").await, "1.0");
+}
+
+#[tokio::test]
+async fn an_undo_file_that_was_changed_in_the_registry_takes_nobody_back() {
+    let mut env = Env::new().await;
+    at_the_second(&env, &["alpha"], second(&env).undo("price", UNDO)).await;
+    let forge = "update control.blueprint_undo_file set content = 'drop view names; drop table items;'";
+    env.cluster.execute(&env.control_db, forge.to_owned()).await;
+    env.restart_with("").await;
+    let forged = downgrade(&env, &[]).await;
+    assert_ne!(forged.status, 0, "{forged}");
+    forged.assert_says(&["shop 1.1", "changed in the control database"]);
+    assert_eq!(version(&env, "alpha").await, "1.1");
 }
 
 #[tokio::test]
@@ -147,6 +199,8 @@ async fn tenants_that_share_tables_go_back_together() {
     for one in &made {
         env.psql(&one.credentials, "insert into items (id, price) values (1, 2)").await.assert_status(0);
     }
+    let some = downgrade(&env, &["--tenant", "alpha"]).await;
+    some.assert_status(5).assert_says(&["go back together"]);
     downgrade(&env, &[]).await.assert_status(0);
     for (slug, one) in ["alpha", "bravo"].into_iter().zip(&made) {
         assert_eq!(version(&env, slug).await, "1.0");

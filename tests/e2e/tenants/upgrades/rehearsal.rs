@@ -60,6 +60,21 @@ async fn a_version_that_cannot_be_applied_is_found_before_a_tenant_is_touched() 
     assert_eq!(upgraded(&env).await, 2);
 }
 
+#[tokio::test]
+async fn a_version_without_another_file_is_rehearsed_too() {
+    let env = Env::new().await;
+    env.add_blueprint(first(&env).path()).await;
+    env.provision_of("alpha", "shop").await;
+    let same = first_again(&env, "1.1")
+        .repeatable("names", "create or replace view names as select name from items;")
+        .setting("seats", 3);
+    env.add_blueprint(same.path()).await;
+    let done = upgrade(&env, &[]).await.assert_status(0).json();
+    assert_eq!(done["upgrade"]["counts"]["done"], 1, "{done}");
+    assert_eq!(env.tenant("alpha").await.tenant.settings.get("seats"), Some(&3));
+    nothing_is_left(&env).await;
+}
+
 /// A later file checks what the batches fill, in the rehearsal as with a tenant.
 #[tokio::test]
 async fn batches_are_done_in_the_rehearsal_before_the_files_that_check_them() {

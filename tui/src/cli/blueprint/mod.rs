@@ -121,8 +121,13 @@ fn facts(blueprint: &Stored) -> String {
     for (kind, files) in [("migration", &blueprint.migrations), ("seed", &blueprint.seed)] {
         for file in files {
             let outside = if file.outside { format!(", {}", format::OUTSIDE) } else { String::new() };
+            let back = match &file.way_back {
+                Some(way_back) if *way_back == file.path => ", with its way back".to_owned(),
+                Some(way_back) => format!(", taken back by {way_back}"),
+                None => String::new(),
+            };
             lines.push(format!(
-                "  {kind:<10} {}: {}, {} statements, {} bytes{outside}",
+                "  {kind:<10} {}: {}, {} statements, {} bytes{outside}{back}",
                 file.path, file.title, file.statements, file.bytes
             ));
             if let Some(sql) = &file.sql {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 use tenantry_protocol::name::TargetName;
-use tenantry_protocol::upgrade::{PauseCause, UpgradeState};
+use tenantry_protocol::upgrade::{Course, PauseCause, UpgradeState};
 
 use crate::fault;
 use crate::model::audit_chain::{Entry, Outcome};
@@ -121,20 +121,24 @@ impl Round<'_> {
         Ok(Gate::Closed)
     }
 
-    /// All waves are done. Tenants that were provisioned meanwhile are in, too; if there are none, the upgrade ends.
+    /// All waves are done. Tenants that were provisioned meanwhile are in, too, where they go forward; if there are none, the upgrade
+    /// ends.
     async fn finish(&mut self) -> Result<Gate> {
         let (app, id) = (self.app, self.brief.id);
         let mut tx = app.trail.begin().await?;
         if upgrades::hold(&mut tx, id).await?.as_deref() != Some("running") {
             return Ok(Gate::Wait);
         }
-        if upgrade_units::enrol(&mut tx, id).await? > 0 {
-            tx.commit("commit the late tenants").await?;
-            self.lanes.values_mut().for_each(|lane| lane.not_before = None);
-            return Ok(Gate::Open);
-        }
-        if upgrade_units::is_one_coming(&mut tx, id).await? {
-            return Ok(Gate::Wait);
+        // Nobody goes back who was not there when that was confirmed.
+        if self.brief.course == Course::Forward {
+            if upgrade_units::enrol(&mut tx, id).await? > 0 {
+                tx.commit("commit the late tenants").await?;
+                self.lanes.values_mut().for_each(|lane| lane.not_before = None);
+                return Ok(Gate::Open);
+            }
+            if upgrade_units::is_one_coming(&mut tx, id).await? {
+                return Ok(Gate::Wait);
+            }
         }
         let counts = upgrades::counts(&mut tx, id).await?;
         let (state, outcome) = match counts.bad() {

@@ -78,8 +78,13 @@ pub fn reshaped_tables(from: &Blueprint, files: &[&Migration]) -> BTreeSet<Strin
             known.follow(&Words::of(&piece), Belongs::Earlier);
         }
     }
-    let pieces: Vec<Piece> = files.iter().flat_map(|file| pieces(file)).collect();
-    pieces.iter().filter_map(|piece| alter::reshaped(&Words::of(piece), &known)).collect()
+    let mut reshaped = BTreeSet::new();
+    for piece in files.iter().flat_map(|file| pieces(file)) {
+        let words = Words::of(&piece);
+        reshaped.extend(alter::reshaped(&words, &known));
+        known.follow(&words, Belongs::Pending { transaction: 0 });
+    }
+    reshaped
 }
 
 /// The files that an upgrade runs where history agrees with the earlier version: new ones with a version, then repeatable ones
