@@ -54,6 +54,11 @@ fn mutations() -> Vec<Call> {
             json!({ "blueprint": "projects", "version": "1.0" }),
             &["blueprint.upgrade", "blueprint.upgrade.end"],
         ),
+        call(
+            "downgrade",
+            json!({ "upgrade": { "blueprint": "projects", "version": "2.0" }, "confirm": "projects" }),
+            &["blueprint.downgrade", "blueprint.upgrade.end"],
+        ),
         // An upgrade without tenants ends at once; the events of these are tested elsewhere.
         call("upgrade_pause", json!({}), &[]),
         call("upgrade_resume", json!({}), &[]),
