@@ -14,11 +14,11 @@ demo: deps
 	$(TARGET)/demo/tenantry demo
 
 # Not nextest: a fresh machine lacks it, and one process lets the tests share a PostgreSQL cluster.
-# A test waits for servers for nearly half of its time: four at once keep two cores busy.
+# A test waits for servers for nearly half of its time: six at once keep two cores busy.
 # In memory where there is room: on a disk, finding inodes for databases that come and go takes up to a sixth of the CPU.
 test: test-deps
 	cargo build --workspace
-	TENANTRY_TEST_ROOT=$$(scripts/test-root) RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$(($$(nproc) * 2))} cargo test --workspace
+	TENANTRY_TEST_ROOT=$$(scripts/test-root) RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$(($$(nproc) * 3))} cargo test --workspace
 
 # Breaks operations at every point and in every way, and judges what is left; takes the better part of an hour on 2 cores.
 # RUNS=n random runs, SEED=s, and more in TORTURE="--part grid --cells 300 --workers 4 --resume --postgresql-18 --only TEXT".

@@ -95,18 +95,26 @@ pub(in crate::commands) async fn start(
     let Some(build) = build else { return Err(errors::internal()) };
     let target = Arc::clone(app.target(tenant.target.as_str())?);
     let slug = tenant.slug.clone();
-    let job = ChangeJob {
-        actor,
-        kind,
-        tenant,
-        target,
-        build,
-        arguments,
-        secret: None,
-        asked: ask.lend(),
-        lane: None,
+    let begin = || {
+        let job = ChangeJob {
+            actor: actor.clone(),
+            kind,
+            tenant: tenant.clone(),
+            target: Arc::clone(&target),
+            build,
+            arguments: arguments.clone(),
+            secret: None,
+            asked: ask.lend(),
+            lane: None,
+        };
+        Box::pin(app.engine.change(job))
     };
-    let refusal = match Box::pin(app.engine.change(job)).await {
+    let mut begun = begin().await;
+    // The daemon may have begun to verify the tenant since the caller waited for that.
+    if matches!(begun, Err(Error::Busy)) && app.let_verification_end(tenant.id).await {
+        begun = begin().await;
+    }
+    let refusal = match begun {
         Ok(Some(operation)) => return Ok(OperationStarted { operation, replayed: false }),
         Ok(None) => {
             let message =

@@ -70,12 +70,15 @@ pub async fn verify_in_turn(app: &Arc<App>) {
 impl App {
     /// Waits for a running verification of the tenant. It is over in a moment, and a caller who requests a change does
     /// not need to know about the daemon's rounds.
-    pub(in crate::commands) async fn let_verification_end(&self, id: TenantId) {
+    /// Returns whether there was one.
+    pub(in crate::commands) async fn let_verification_end(&self, id: TenantId) -> bool {
         let filter = OperationFilter { tenant: Some(id), unfinished: true, ..OperationFilter::default() };
         let running = operations::page(self.control.pool(), &filter, 1).await.unwrap_or_default();
-        if let Some(operation) = running.first().filter(|operation| operation.kind == OperationKind::Verify) {
+        let running = running.first().filter(|operation| operation.kind == OperationKind::Verify);
+        if let Some(operation) = running {
             let _ = tokio::time::timeout(COURTESY, self.engine.end_of(operation.id)).await;
         }
+        running.is_some()
     }
 }
 
