@@ -93,23 +93,29 @@ pub(crate) fn commits(seed: u64, run: u64) -> Job {
     Job { name: format!("commits {run}"), trial: Trial { scenario, rules, daemons: 1, company: 0 } }
 }
 
-/// A run in which one to three things break on the way of an upgrade, cut commits among them.
-pub(crate) fn upgrades(seed: u64, run: u64) -> Job {
-    let mut dice = Dice::of(seed ^ 0x06_9ADE, run);
-    let scenario = dice.one_of(&Scenario::UPGRADES);
+/// One to three things break on the way, within as many points as this many operations pass; in every third run a second daemon
+/// stands by.
+fn on_the_way(dice: &mut Dice, scenario: Scenario, operations: u64) -> Trial {
     let daemons = if dice.below(3) == 0 { 2 } else { 1 };
     let rules = (0..1 + dice.below(3))
         .map(|_| {
             if dice.below(3) == 0 {
-                return Rule::Commit { skip: skip(&mut dice, COMMITS), cut: dice.one_of(&CUTS) };
+                return Rule::Commit { skip: skip(dice, operations * COMMITS), cut: dice.one_of(&CUTS) };
             }
             // A stop is more than a pause only if another daemon can take over.
             let kinds = if daemons == 2 { FAULTS.len() } else { FAULTS.len() - 1 };
             let fault = dice.one_of(&FAULTS[..kinds]);
-            Rule::At { place: None, moment: None, skip: skip(&mut dice, POINTS), fault }
+            Rule::At { place: None, moment: None, skip: skip(dice, operations * POINTS), fault }
         })
         .collect();
-    Job { name: format!("upgrades {run}"), trial: Trial { scenario, rules, daemons, company: 0 } }
+    Trial { scenario, rules, daemons, company: 0 }
+}
+
+/// A run in which one to three things break on the way of an upgrade, cut commits among them.
+pub(crate) fn upgrades(seed: u64, run: u64) -> Job {
+    let mut dice = Dice::of(seed ^ 0x06_9ADE, run);
+    let scenario = dice.one_of(&Scenario::UPGRADES);
+    Job { name: format!("upgrades {run}"), trial: on_the_way(&mut dice, scenario, 1) }
 }
 
 /// A run in which one to three things break on the way of an upgrade of several tenants.
@@ -121,38 +127,14 @@ pub(crate) fn fleets(seed: u64, run: u64) -> Job {
         2 | 3 => Scenario::DowngradeFleet,
         _ => Scenario::UpgradeFleet,
     };
-    let daemons = if dice.below(3) == 0 { 2 } else { 1 };
-    let rules = (0..1 + dice.below(3))
-        .map(|_| {
-            if dice.below(3) == 0 {
-                return Rule::Commit { skip: skip(&mut dice, 4 * COMMITS), cut: dice.one_of(&CUTS) };
-            }
-            // A stop is more than a pause only if another daemon can take over.
-            let kinds = if daemons == 2 { FAULTS.len() } else { FAULTS.len() - 1 };
-            let fault = dice.one_of(&FAULTS[..kinds]);
-            Rule::At { place: None, moment: None, skip: skip(&mut dice, 4 * POINTS), fault }
-        })
-        .collect();
-    Job { name: format!("fleets {run}"), trial: Trial { scenario, rules, daemons, company: 0 } }
+    Job { name: format!("fleets {run}"), trial: on_the_way(&mut dice, scenario, 4) }
 }
 
 /// A run in which one to three things break while shared tables are brought to another version.
 pub(crate) fn pools(seed: u64, run: u64) -> Job {
     let mut dice = Dice::of(seed ^ 0x9001_5EED, run);
     let scenario = dice.one_of(&Scenario::POOLS);
-    let daemons = if dice.below(3) == 0 { 2 } else { 1 };
-    let rules = (0..1 + dice.below(3))
-        .map(|_| {
-            if dice.below(3) == 0 {
-                return Rule::Commit { skip: skip(&mut dice, 2 * COMMITS), cut: dice.one_of(&CUTS) };
-            }
-            // A stop is more than a pause only if another daemon can take over.
-            let kinds = if daemons == 2 { FAULTS.len() } else { FAULTS.len() - 1 };
-            let fault = dice.one_of(&FAULTS[..kinds]);
-            Rule::At { place: None, moment: None, skip: skip(&mut dice, 2 * POINTS), fault }
-        })
-        .collect();
-    Job { name: format!("pools {run}"), trial: Trial { scenario, rules, daemons, company: 0 } }
+    Job { name: format!("pools {run}"), trial: on_the_way(&mut dice, scenario, 2) }
 }
 
 /// A run in which a commit of a change of secrets is cut, or something else breaks once or twice on its way.

@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, PgPool};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::QueryAs;
+use sqlx::{FromRow, PgConnection, PgPool, Postgres};
 use tenantry_protocol::name::{BlueprintName, BlueprintVersion};
 use time::OffsetDateTime;
 
@@ -79,16 +80,10 @@ pub async fn files(
     name: &BlueprintName,
     version: BlueprintVersion,
 ) -> Result<Vec<SourceFile>> {
-    let rows: Vec<(String, String)> = sqlx::query_as(
-        "select path, content from control.blueprint_file
-         where blueprint = $1 and major = $2 and minor = $3 order by path",
-    )
-    .bind(name.as_str())
-    .bind(i32::from(version.major()))
-    .bind(i32::from(version.minor()))
-    .fetch_all(pool)
-    .await
-    .map_err(doing("read the blueprint's files"))?;
+    let sql = "select path, content from control.blueprint_file
+               where blueprint = $1 and major = $2 and minor = $3 order by path";
+    let rows: Vec<(String, String)> =
+        of_version(sql, name, version).fetch_all(pool).await.map_err(doing("read the blueprint's files"))?;
     Ok(rows.into_iter().map(|(path, content)| SourceFile { path, content }).collect())
 }
 
@@ -98,16 +93,12 @@ pub async fn undo_files(
     name: &BlueprintName,
     version: BlueprintVersion,
 ) -> Result<Vec<SourceFile>> {
-    let rows: Vec<(String, String, String)> = sqlx::query_as(
-        "select path, content, checksum from control.blueprint_undo_file
-         where blueprint = $1 and major = $2 and minor = $3 order by path",
-    )
-    .bind(name.as_str())
-    .bind(i32::from(version.major()))
-    .bind(i32::from(version.minor()))
-    .fetch_all(pool)
-    .await
-    .map_err(doing("read what takes the blueprint's files back"))?;
+    let sql = "select path, content, checksum from control.blueprint_undo_file
+               where blueprint = $1 and major = $2 and minor = $3 order by path";
+    let rows: Vec<(String, String, String)> = of_version(sql, name, version)
+        .fetch_all(pool)
+        .await
+        .map_err(doing("read what takes the blueprint's files back"))?;
     let checked = |(path, content, checksum): (String, String, String)| {
         if Checksum::of(content.as_bytes()).to_string() != checksum {
             let why = format!("{path} of {name} {version} does not match its checksum");
@@ -116,6 +107,18 @@ pub async fn undo_files(
         Ok(SourceFile { path, content })
     };
     rows.into_iter().map(checked).collect()
+}
+
+/// A query about one version, which it has as `$1`, `$2` and `$3`.
+fn of_version<'q, Row>(
+    sql: &'static str,
+    name: &'q BlueprintName,
+    version: BlueprintVersion,
+) -> QueryAs<'q, Postgres, Row, PgArguments>
+where
+    Row: for<'r> FromRow<'r, PgRow>,
+{
+    sqlx::query_as(sql).bind(name.as_str()).bind(i32::from(version.major())).bind(i32::from(version.minor()))
 }
 
 /// All files of one version.

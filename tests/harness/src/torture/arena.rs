@@ -30,7 +30,7 @@ pub struct Arena {
     pub(super) faults: Arc<Faults>,
     pub(super) daemons: Vec<Daemon>,
     /// What each scenario changes when nothing breaks.
-    whole: HashMap<Scenario, Vec<String>>,
+    pub(super) whole: HashMap<Scenario, Vec<String>>,
     /// The state without any tenant.
     pub(super) empty: Option<State>,
     /// Scenarios whose first tenant has been made and removed.

@@ -38,12 +38,7 @@ impl Arena {
         let mut verdict = Verdict::default();
         let fleet = format!("fleet-{}", self.next_serial());
         let slugs = TENANTS.map(|tenant| format!("{fleet}-{tenant}"));
-        self.keep_daemons(trial.daemons).await;
-        self.end_standbys(trial.daemons).await;
-        for slug in &slugs {
-            let made = self.see_through(trial.scenario.of_one_tenant(), slug, &format!("{slug}-made")).await;
-            assert!(made.as_ref().is_ok_and(|ended| ended.state == "succeeded"), "{slug}: {made:?}");
-        }
+        self.make_fleet(trial, &slugs).await;
         if trial.scenario == Scenario::DowngradeFleet {
             let there =
                 self.see_fleet_through(Scenario::UpgradeFleet, &format!("{fleet}-there"), &mut verdict).await;
@@ -51,8 +46,32 @@ impl Arena {
         }
         self.come_to_rest(&mut verdict).await;
         let (before, seq) = (State::take(&self.env).await, oracle::audit_seq(&self.env).await);
+        self.break_fleet(trial, &fleet, &mut verdict).await;
+        self.judge_fleet(trial.scenario, &slugs, &before, &mut verdict).await;
+        for slug in &slugs {
+            self.remove(slug, &mut verdict).await;
+        }
+        self.nothing_is_left(&mut verdict).await;
+        verdict.violations.extend(oracle::audit_problems(&self.env, seq).await);
+        verdict.violations.append(&mut self.deaths);
+        verdict.took = begin.elapsed();
+        verdict
+    }
+
+    /// Makes the tenants, while nothing breaks.
+    pub(super) async fn make_fleet(&mut self, trial: &Trial, slugs: &[String]) {
+        self.keep_daemons(trial.daemons).await;
+        self.end_standbys(trial.daemons).await;
+        for slug in slugs {
+            let made = self.see_through(trial.scenario.of_one_tenant(), slug, &format!("{slug}-made")).await;
+            assert!(made.as_ref().is_ok_and(|ended| ended.state == "succeeded"), "{slug}: {made:?}");
+        }
+    }
+
+    /// Sees the upgrade through while the rules strike, and notes how that ended.
+    pub(super) async fn break_fleet(&mut self, trial: &Trial, key: &str, verdict: &mut Verdict) {
         self.faults.load(trial.rules.clone());
-        let seen = self.see_fleet_through(trial.scenario, &fleet, &mut verdict).await;
+        let seen = self.see_fleet_through(trial.scenario, key, verdict).await;
         self.faults.let_pass().await;
         let script = self.faults.unload().await;
         (verdict.struck, verdict.trace) = (script.struck, script.trace);
@@ -63,15 +82,6 @@ impl Arena {
                 verdict.violations.push(problem);
             }
         }
-        self.judge_fleet(trial.scenario, &slugs, &before, &mut verdict).await;
-        for slug in &slugs {
-            self.remove(slug, &mut verdict).await;
-        }
-        self.nothing_is_left(&mut verdict).await;
-        verdict.violations.extend(oracle::audit_problems(&self.env, seq).await);
-        verdict.violations.append(&mut self.deaths);
-        verdict.took = begin.elapsed();
-        verdict
     }
 
     /// Asks for the upgrade until it is on record, and does what an operator would do until it has succeeded. Returns how often

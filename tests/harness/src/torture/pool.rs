@@ -23,29 +23,13 @@ impl Arena {
         let mut verdict = Verdict::default();
         let fleet = format!("pool-{}", self.next_serial());
         let slugs = TENANTS.map(|tenant| format!("{fleet}-{tenant}"));
-        self.keep_daemons(trial.daemons).await;
-        self.end_standbys(trial.daemons).await;
-        for slug in &slugs {
-            let made = self.see_through(Scenario::ProvisionShared, slug, &format!("{slug}-made")).await;
-            assert!(made.as_ref().is_ok_and(|ended| ended.state == "succeeded"), "{slug}: {made:?}");
-        }
+        self.make_fleet(trial, &slugs).await;
         let is_back = trial.scenario == Scenario::DowngradePool;
         if is_back {
             self.unbroken(Scenario::UpgradePool, &fleet, &mut verdict).await;
         }
         let seq = oracle::audit_seq(&self.env).await;
-        self.faults.load(trial.rules.clone());
-        let seen = self.see_fleet_through(trial.scenario, &format!("{fleet}-broken"), &mut verdict).await;
-        self.faults.let_pass().await;
-        let script = self.faults.unload().await;
-        (verdict.struck, verdict.trace) = (script.struck, script.trace);
-        match seen {
-            Ok(hands) => verdict.end = format!("succeeded, {hands} hands"),
-            Err(problem) => {
-                verdict.end = "never".to_owned();
-                verdict.violations.push(problem);
-            }
-        }
+        self.break_fleet(trial, &format!("{fleet}-broken"), &mut verdict).await;
         self.come_to_rest(&mut verdict).await;
         let version = if is_back { FIRST_VERSION } else { LATER_VERSION };
         verdict.violations.extend(self.pool_problems(&slugs, version).await);
@@ -60,8 +44,9 @@ impl Arena {
         self.come_to_rest(&mut verdict).await;
         verdict.violations.extend(oracle::audit_problems(&self.env, seq).await);
         verdict.violations.append(&mut self.deaths);
-        // The history of the pool has grown.
+        // The history of the pool has grown, and what other scenarios change was learned before that.
         self.empty = Some(State::take(&self.env).await);
+        self.whole.clear();
         verdict.took = begin.elapsed();
         verdict
     }
