@@ -78,8 +78,10 @@ async fn check_way_back(
     let (Some(from), Some(to)) = (arguments.from, arguments.version) else { return Err(errors::internal()) };
     if tenant.version != from {
         let message = format!(
-            "{} has version {} by now, and was to go back from {from}: `tenantry blueprint downgrade {}@{to} --tenant {0}`",
-            tenant.slug, tenant.version, tenant.blueprint
+            "{} has version {} by now, and was to go back from {from}: `{}`",
+            tenant.slug,
+            tenant.version,
+            upgrade::downgrade_command(tenant, to)
         );
         return Err(ApiError::new(ErrorCode::Precondition, message).on_field("operation"));
     }

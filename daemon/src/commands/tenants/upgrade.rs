@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::error::{ApiError, ErrorCode};
 use tenantry_protocol::id::TenantId;
 use tenantry_protocol::name::{BlueprintName, BlueprintVersion};
@@ -179,9 +180,12 @@ fn check(tenant: &Tenant, to: &Blueprint, course: Course) -> Result<(), ApiError
     match course {
         Course::Forward if to.version < tenant.version => {
             return refuse(format!(
-                "{} has version {} of {2}, and {3} is earlier: `tenantry blueprint downgrade {2}@{3} --tenant {0}` takes back what \
-                 the later one added",
-                tenant.slug, tenant.version, to.name, to.version
+                "{} has version {} of {}, and {} is earlier: `{}` takes back what the later one added",
+                tenant.slug,
+                tenant.version,
+                to.name,
+                to.version,
+                downgrade_command(tenant, to.version)
             ));
         }
         Course::Back if to.version > tenant.version => {
@@ -203,6 +207,15 @@ fn check(tenant: &Tenant, to: &Blueprint, course: Course) -> Result<(), ApiError
         ));
     }
     Ok(())
+}
+
+/// What brings the tenant back to an earlier version. Those that share tables cannot be chosen one by one.
+pub(in crate::commands) fn downgrade_command(tenant: &Tenant, to: BlueprintVersion) -> String {
+    let command = format!("tenantry blueprint downgrade {}@{to}", tenant.blueprint);
+    match tenant.tenancy {
+        Tenancy::Shared => command,
+        _ => format!("{command} --tenant {}", tenant.slug),
+    }
 }
 
 /// The tenant's settings in the new version: those that it has keep their values, new ones take their defaults, and those that

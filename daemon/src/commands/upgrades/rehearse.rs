@@ -12,7 +12,7 @@ use tenantry_protocol::id::UpgradeId;
 use tenantry_protocol::name::{BlueprintVersion, TargetName};
 use tenantry_protocol::plan::{Finding, Severity};
 use tenantry_protocol::upgrade::rehearsal::{MOST_RELATIONS, Rehearsal, RehearsalState, RehearsedLock};
-use tenantry_protocol::upgrade::{Course, PauseCause, Upgrade, UpgradePlan, UpgradeRequest, UpgradeState};
+use tenantry_protocol::upgrade::{PauseCause, Upgrade, UpgradePlan, UpgradeRequest, UpgradeState};
 use tenantry_protocol::watch::EventBody;
 use tokio_util::sync::CancellationToken;
 
@@ -54,8 +54,7 @@ pub async fn upgrade_rehearse(
         let target = Arc::clone(app.target(name.as_str())?);
         let earlier = Arc::clone(&app.blueprint(&plan.blueprint, Some(from)).await?.blueprint);
         let tried = tried(app, &target, &earlier, &to).await?;
-        let accepts_drift = request.accept_drift && plan.course == Course::Forward;
-        plan.findings.extend(findings(&tried, &to, accepts_drift));
+        plan.findings.extend(findings(&tried, &to, request.accept_drift));
         plan.rehearsals.push(report(name, from, tried));
     }
     let mut known = std::collections::HashSet::new();

@@ -172,6 +172,20 @@ async fn an_undo_file_that_was_changed_in_the_registry_takes_nobody_back() {
     assert_eq!(version(&env, "alpha").await, "1.1");
 }
 
+/// An undo file has the rights that a migration has, and no others.
+#[tokio::test]
+async fn an_undo_file_that_reaches_for_the_provisioner_is_refused_before_a_tenant_is_touched() {
+    let env = Env::new().await;
+    let reach = "do $$ begin execute 'reset role'; execute 'create role undone'; end $$;";
+    at_the_second(&env, &["alpha"], second(&env).undo("price", &format!("{UNDO}\n{reach}"))).await;
+    let paused = downgrade(&env, &[]).await.assert_status(6).json();
+    assert!(reason(&paused).contains("U2__price.sql:4"), "{paused}");
+    assert!(reason(&paused).contains("42501"), "{paused}");
+    let made = "select count(*) from pg_roles where rolname = 'undone'";
+    let made: i64 = sqlx::query_scalar(made).fetch_one(&mut env.target().await).await.unwrap();
+    assert_eq!((made, version(&env, "alpha").await.as_str()), (0, "1.1"));
+}
+
 #[tokio::test]
 async fn tenants_with_databases_of_their_own_go_back_in_them() {
     let env = Env::new().await;
