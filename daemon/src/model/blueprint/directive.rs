@@ -147,7 +147,12 @@ fn directives(sql: &str, begin: usize, end: usize) -> Vec<Comment<'_>> {
 
 /// Few files have a directive, and the others are not looked through.
 fn has_word(sql: &str) -> bool {
-    sql.as_bytes().windows(WORD.len()).any(|here| here.eq_ignore_ascii_case(WORD.as_bytes()))
+    let bytes = sql.as_bytes();
+    let is_end_of_word = |at: usize| {
+        let begin = (at + 1).checked_sub(WORD.len());
+        begin.is_some_and(|begin| bytes[begin..=at].eq_ignore_ascii_case(WORD.as_bytes()))
+    };
+    memchr::memchr_iter(b':', bytes).any(is_end_of_word)
 }
 
 #[cfg(test)]

@@ -219,14 +219,27 @@ enum Direction {
 
 /// The lines that are comments with two hyphens, and the text after the hyphens.
 fn comments(content: &str) -> impl Iterator<Item = (Directive, &str)> {
-    let mut start = 0;
-    let mut line = 1;
-    content.split_inclusive('\n').filter_map(move |text| {
-        let directive = Directive { start, end: start + text.len(), line };
-        start = directive.end;
-        line += super::split::newlines(text.as_bytes());
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        text.trim_start().strip_prefix("--").map(|rest| (directive, rest.trim_end()))
+    let bytes = content.as_bytes();
+    let mut hyphens = memchr::memmem::find_iter(bytes, "--");
+    let (mut end, mut line) = (0, 1);
+    let mut counted = 0;
+    std::iter::from_fn(move || {
+        // Only the first hyphens of a line can begin it.
+        for at in hyphens.by_ref() {
+            if at < end {
+                continue;
+            }
+            let start = memchr::memrchr(b'\n', &bytes[..at]).map_or(0, |before| before + 1);
+            end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |length| at + length + 1);
+            let text = &content[start..end];
+            let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+            if let Some(rest) = text.trim_start().strip_prefix("--") {
+                line += super::split::newlines(&bytes[counted..start]);
+                counted = start;
+                return Some((Directive { start, end, line }, rest.trim_end()));
+            }
+        }
+        None
     })
 }
 

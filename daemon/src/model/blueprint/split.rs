@@ -195,12 +195,9 @@ pub(super) fn line_of(sql: &str, offset: usize) -> u32 {
 
 /// Line ends. `\r\n` counts as one, and so does a lone `\r`, which ends a comment for the server.
 pub(super) fn newlines(bytes: &[u8]) -> u32 {
-    let ends = bytes.iter().enumerate().filter(|(at, byte)| match byte {
-        b'\n' => true,
-        b'\r' => bytes.get(at + 1) != Some(&b'\n'),
-        _ => false,
-    });
-    u32::try_from(ends.count()).unwrap_or(u32::MAX)
+    let feeds = memchr::memchr_iter(b'\n', bytes).count();
+    let lone = memchr::memchr_iter(b'\r', bytes).filter(|at| bytes.get(at + 1) != Some(&b'\n')).count();
+    u32::try_from(feeds + lone).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
