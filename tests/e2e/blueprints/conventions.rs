@@ -103,7 +103,7 @@ async fn what_cannot_be_read_is_named_with_its_file_and_line() {
     let dbmate = format!("\u{feff}-- migrate:up transaction:false\n{ok}");
     let sqlx = format!("-- no-transaction\n{ok}");
     let psql = format!("{ok}\r\n\r\n\\connect other\r\n");
-    let begin = format!("begin;\n{ok}\ncommit;\n");
+    let begin = format!("begin;\n{ok}\nrollback;\n");
     for (at, (files, says)) in [
         (vec![("00001_a.sql", block.as_str())], "00001_a.sql:3: error[statement_block]"),
         (vec![("00001_a.sql", typing.as_str())], "00001_a.sql:3: error[unknown_directive]"),

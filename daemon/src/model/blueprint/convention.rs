@@ -1,4 +1,4 @@
-//! The tool that a folder of migrations was written for. Seven tools are understood, and a folder follows one of them.
+//! The tool that a folder of migrations was written for. These tools are understood, and a folder follows one of them.
 //!
 //! The manifest may name the convention. Otherwise the file names show it, or the markers in the files where several
 //! tools use the same names. A mix is never resolved by guessing. This module must not change the content of a file; the
@@ -17,7 +17,12 @@ pub(super) enum Convention {
     Goose,
     GolangMigrate,
     Diesel,
+    Hasura,
+    Prisma,
+    NodePgMigrate,
+    Refinery,
     Numbered,
+    Dated,
 }
 
 /// The names of the conventions, as in `convention = "…"` in the manifest.
@@ -28,7 +33,12 @@ pub(super) const CONVENTIONS: &[(&str, Convention)] = &[
     ("goose", Convention::Goose),
     ("golang-migrate", Convention::GolangMigrate),
     ("diesel", Convention::Diesel),
+    ("hasura", Convention::Hasura),
+    ("prisma", Convention::Prisma),
+    ("node-pg-migrate", Convention::NodePgMigrate),
+    ("refinery", Convention::Refinery),
     ("numbered", Convention::Numbered),
+    ("dated", Convention::Dated),
 ];
 
 impl Convention {
@@ -41,7 +51,16 @@ impl Convention {
         match self {
             Self::Dbmate => Some(Sections::Dbmate),
             Self::Goose => Some(Sections::Goose),
-            Self::Flyway | Self::Sqlx | Self::GolangMigrate | Self::Diesel | Self::Numbered => None,
+            Self::NodePgMigrate => Some(Sections::NodePgMigrate),
+            Self::Flyway
+            | Self::Sqlx
+            | Self::GolangMigrate
+            | Self::Diesel
+            | Self::Hasura
+            | Self::Prisma
+            | Self::Refinery
+            | Self::Numbered
+            | Self::Dated => None,
         }
     }
 
@@ -49,12 +68,14 @@ impl Convention {
     pub(super) const fn takes(self, shape: Shape) -> bool {
         matches!(
             (self, shape),
-            (Self::Flyway, Shape::Flyway)
+            (Self::Flyway | Self::Refinery, Shape::Flyway)
                 | (Self::Sqlx, Shape::Underscore | Shape::Pair)
-                | (Self::Dbmate | Self::Numbered, Shape::Underscore | Shape::Loose)
+                | (Self::Dbmate | Self::NodePgMigrate | Self::Numbered, Shape::Underscore | Shape::Loose)
                 | (Self::Goose, Shape::Underscore)
                 | (Self::GolangMigrate, Shape::Pair)
-                | (Self::Diesel, Shape::Folder)
+                | (Self::Diesel | Self::Hasura, Shape::Folder)
+                | (Self::Prisma, Shape::PrismaFolder)
+                | (Self::Dated, Shape::Dated)
         )
     }
 
@@ -64,10 +85,14 @@ impl Convention {
             Self::Flyway => {
                 "a file V1__title.sql.conf beside V1__title.sql, with the line executeInTransaction=false"
             }
-            Self::Sqlx | Self::Numbered => "its first line is -- no-transaction",
+            Self::Sqlx | Self::Numbered | Self::Dated => "its first line is -- no-transaction",
             Self::Dbmate => "its section begins with -- migrate:up transaction:false",
             Self::Goose => "it has a line -- +goose NO TRANSACTION",
-            Self::GolangMigrate => "as the file's only statement",
+            Self::GolangMigrate | Self::Prisma => "as the file's only statement",
+            Self::Hasura | Self::NodePgMigrate | Self::Refinery => {
+                "which its tool knows no way for: leave out CONCURRENTLY, or say convention = \"numbered\" and begin the \
+                 file with -- no-transaction"
+            }
             Self::Diesel => "a metadata.toml beside it has the line run_in_transaction = false",
         }
     }
@@ -75,14 +100,23 @@ impl Convention {
     /// Whether `-- no-transaction` at the beginning of a file is a directive in such a folder.
     pub(super) const fn knows_the_remark(self) -> bool {
         // Folders of sqlx can look like those of golang-migrate.
-        matches!(self, Self::Sqlx | Self::Numbered | Self::GolangMigrate)
+        matches!(self, Self::Sqlx | Self::Numbered | Self::Dated | Self::GolangMigrate)
+    }
+
+    /// Whether its tool sends a file to the server as it is, which opens no transaction block for a single statement.
+    pub(super) const fn sends_files_whole(self) -> bool {
+        matches!(self, Self::GolangMigrate | Self::Prisma)
     }
 
     /// A valid file name, for messages.
     pub(super) const fn example(self) -> &'static str {
         match self {
-            Self::Flyway => "V1__title.sql",
+            Self::Flyway | Self::Refinery => "V1__title.sql",
             Self::Sqlx | Self::Numbered => "0001_title.sql",
+            Self::NodePgMigrate => "1704103200000_title.sql",
+            Self::Dated => "2024-01-01_title.sql",
+            Self::Hasura => "1704103200000_title/up.sql",
+            Self::Prisma => "20240101120000_title/migration.sql",
             Self::Dbmate => "20240101120000_title.sql",
             Self::Goose => "00001_title.sql",
             Self::GolangMigrate => "000001_title.up.sql",
@@ -145,10 +179,16 @@ fn certain_of(file: &Evidence<'_>) -> Option<Convention> {
     match (file.shape, file.marker.map(|marker| marker.sections)) {
         (Shape::Flyway, _) => Some(Convention::Flyway),
         (Shape::Folder, _) => Some(Convention::Diesel),
+        (Shape::PrismaFolder, _) => Some(Convention::Prisma),
+        (Shape::Dated, _) => Some(Convention::Dated),
         (Shape::Pair, _) => Some(Convention::GolangMigrate),
-        (Shape::Underscore | Shape::Loose, Some(Sections::Dbmate)) => Some(Convention::Dbmate),
-        (Shape::Underscore | Shape::Loose, Some(Sections::Goose)) => Some(Convention::Goose),
-        (Shape::Underscore | Shape::Loose, Some(Sections::SqlMigrate) | None) => None,
+        (Shape::Underscore | Shape::Loose, Some(sections)) => match sections {
+            Sections::Dbmate => Some(Convention::Dbmate),
+            Sections::Goose => Some(Convention::Goose),
+            Sections::NodePgMigrate => Some(Convention::NodePgMigrate),
+            Sections::Foreign(_) => None,
+        },
+        (Shape::Underscore | Shape::Loose, None) => None,
     }
 }
 
@@ -158,16 +198,20 @@ fn mix<'a>(first: &Evidence<'a>, second: &Evidence<'a>) -> Mix<'a> {
 
 /// How a file is written, for messages.
 fn manner(file: &Evidence<'_>) -> &'static str {
+    let by_name = match file.shape {
+        Shape::Flyway => "Flyway",
+        Shape::Folder => "diesel or Hasura",
+        Shape::PrismaFolder => "Prisma",
+        Shape::Pair => "golang-migrate or sqlx",
+        Shape::Dated => "files named by dates",
+        Shape::Loose => "plain numbered files",
+        Shape::Underscore => "sqlx or plain numbered files",
+    };
     match certain_of(file) {
-        Some(Convention::Flyway) => "Flyway",
-        Some(Convention::Diesel) => "diesel",
-        Some(Convention::GolangMigrate) => "golang-migrate or sqlx",
         Some(Convention::Dbmate) => "dbmate",
         Some(Convention::Goose) => "goose",
-        Some(Convention::Sqlx | Convention::Numbered) | None if file.shape == Shape::Loose => {
-            "plain numbered files"
-        }
-        Some(Convention::Sqlx | Convention::Numbered) | None => "sqlx or plain numbered files",
+        Some(Convention::NodePgMigrate) => "node-pg-migrate",
+        _ => by_name,
     }
 }
 

@@ -20,6 +20,7 @@ const MOST: usize = 300;
 pub(super) struct Findings {
     errors: Vec<Finding>,
     warnings: Vec<Finding>,
+    notes: Vec<Finding>,
     left_out: usize,
 }
 
@@ -30,6 +31,11 @@ impl Findings {
 
     pub(super) fn warning(&mut self, code: &str, place: FileLine<'_>, message: impl Into<String>) {
         self.push(Severity::Warning, code, message.into(), Some(place.file), Some(place.line));
+    }
+
+    /// What is done otherwise than a file says, without a fault of the file.
+    pub(super) fn note(&mut self, code: &str, place: FileLine<'_>, message: impl Into<String>) {
+        self.push(Severity::Ok, code, message.into(), Some(place.file), Some(place.line));
     }
 
     pub(super) fn file_error(&mut self, code: &str, file: &str, message: impl Into<String>) {
@@ -52,7 +58,11 @@ impl Findings {
         file: Option<&str>,
         line: Option<u32>,
     ) {
-        let kept = if severity == Severity::Error { &mut self.errors } else { &mut self.warnings };
+        let kept = match severity {
+            Severity::Error => &mut self.errors,
+            Severity::Ok => &mut self.notes,
+            Severity::Warning | Severity::Other => &mut self.warnings,
+        };
         if kept.len() < MOST {
             kept.push(Finding { severity, code: code.to_owned(), message, file: file.map(shown), line });
         } else {
@@ -60,11 +70,12 @@ impl Findings {
         }
     }
 
-    /// Errors first, then by file and line.
+    /// Errors first, then warnings and notes, each by file and line.
     pub(super) fn into_sorted(mut self) -> Vec<Finding> {
         let by_place = |a: &Finding, b: &Finding| a.file.cmp(&b.file).then_with(|| a.line.cmp(&b.line));
         self.errors.sort_by(by_place);
         self.warnings.sort_by(by_place);
+        self.notes.sort_by(by_place);
         if self.left_out > 0 {
             let message = format!("{} more findings are not shown: fix these first", self.left_out);
             self.warnings.push(Finding {
@@ -76,6 +87,7 @@ impl Findings {
             });
         }
         self.errors.append(&mut self.warnings);
+        self.errors.append(&mut self.notes);
         self.errors
     }
 }

@@ -3,19 +3,23 @@
 //! Invariant: every path in the result is relative, plain and unique, and no two migrations have the same version. A path
 //! is only a name here: no file is ever opened with it. This module must not look at the SQL.
 
+mod companion;
+
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use tenantry_protocol::blueprint::MAX_UPLOAD_BYTES;
 
 use super::SourceFile;
-use super::companion;
 use super::convention::{self, Convention, Evidence, Mix};
 use super::findings::{FileLine, Findings, shown};
 use super::manifest::{Listed, MANIFEST, Manifest};
 use super::naming::{self, MigrationOrder, Name, Shape};
+use super::placeholders::{self, Unfilled};
 use super::sections::{self, Sections};
 
-const MAX_FILES: usize = 1_000;
+/// Some tools have three for each migration.
+const MAX_FILES: usize = 3_000;
 const MAX_PATH_BYTES: usize = 200;
 
 /// The files of a folder by path, without those that do not belong to a blueprint.
@@ -35,6 +39,18 @@ pub(super) struct Named<'a> {
     pub(super) marked_by: Option<&'a SourceFile>,
     /// The file beside it that takes it back.
     pub(super) undone_by: Option<&'a SourceFile>,
+    /// The values of the placeholders in it, for tools that have some.
+    pub(super) placeholders: Option<&'a BTreeMap<String, String>>,
+}
+
+impl Named<'_> {
+    /// The text of this file, or of the one that takes it back, with the values of its placeholders.
+    pub(super) fn filled_in<'t>(&self, text: &'t str) -> Result<Cow<'t, str>, Vec<Unfilled<'t>>> {
+        match self.placeholders {
+            Some(values) => placeholders::fill_in(text, values).map(Cow::Owned),
+            None => Ok(Cow::Borrowed(text)),
+        }
+    }
 }
 
 /// The files with valid and unique paths; `None` if there are too many of them to read.
@@ -107,6 +123,7 @@ pub(super) fn seed<'a>(listed: &[Listed], files: &Files<'a>, findings: &mut Find
                     convention: None,
                     marked_by: None,
                     undone_by: None,
+                    placeholders: None,
                 });
             }
             Some(_) => {
@@ -125,7 +142,7 @@ pub(super) fn seed<'a>(listed: &[Listed], files: &Files<'a>, findings: &mut Find
 
 /// The migrations in the order in which they run.
 pub(super) fn migrations<'a>(
-    manifest: &Manifest,
+    manifest: &'a Manifest,
     files: &Files<'a>,
     findings: &mut Findings,
 ) -> Vec<Named<'a>> {
@@ -134,7 +151,11 @@ pub(super) fn migrations<'a>(
     let mut undo = Vec::new();
     let mut companions = BTreeMap::new();
     for (path, file) in files.iter().filter(|(path, _)| **path != MANIFEST && !seed.contains(*path)) {
-        match naming::read(path) {
+        let name = match manifest.convention {
+            Some(Convention::Refinery) => naming::read_for_refinery(path),
+            _ => naming::read(path),
+        };
+        match name {
             Name::Migration { shape, order, version, title } => {
                 let marker = sections::markers(&file.content).next();
                 let evidence = Evidence { path, shape, marker };
@@ -166,7 +187,7 @@ pub(super) fn migrations<'a>(
         findings.folder_error("no_migrations", message);
     }
     mark(&mut found, companions, findings);
-    in_order(found, convention, findings)
+    in_order(found, convention, &manifest.placeholders, findings)
 }
 
 /// Takes migrations out of the transaction if their companion files say so.
@@ -219,7 +240,15 @@ fn convention(
         return Some(said);
     }
     let evidence: Vec<Evidence<'_>> = found.iter().map(|file| file.evidence).collect();
-    convention::detect(&evidence).unwrap_or_else(|Mix { first, second }| {
+    let detected = convention::detect(&evidence);
+    if let (Ok(Some(Convention::Diesel)), Some((first, second))) = (&detected, ordered_by_both(found)) {
+        let message = format!(
+            "Hasura runs {first} before {second}, and diesel after it: add convention = \"hasura\" or convention = \
+             \"diesel\" to {MANIFEST}"
+        );
+        findings.file_error("mixed_conventions", second, message);
+    }
+    detected.unwrap_or_else(|Mix { first, second }| {
         let message = format!(
             "{} is written as for {} and {} as for {}, so their order is open: use one convention in a folder",
             first.0, first.1, second.0, second.1
@@ -229,16 +258,29 @@ fn convention(
     })
 }
 
+/// Two migrations in folders of their own that Hasura, which compares their versions as numbers, runs in the other order than
+/// diesel, which compares them as texts.
+fn ordered_by_both<'a>(found: &[FoundFile<'a>]) -> Option<(&'a str, &'a str)> {
+    let mut by_text: Vec<&FoundFile<'_>> = found.iter().collect();
+    by_text.sort_by(|one, other| one.order.cmp(&other.order));
+    let number = |file: &FoundFile<'_>| file.version.as_deref().and_then(naming::by_number);
+    let pairs = by_text.windows(2).find(|pair| number(pair[0]) > number(pair[1]));
+    pairs.map(|pair| (pair[1].evidence.path, pair[0].evidence.path))
+}
+
 fn in_order<'a>(
     found: Vec<FoundFile<'a>>,
     convention: Option<Convention>,
+    placeholders: &'a BTreeMap<String, String>,
     findings: &mut Findings,
 ) -> Vec<Named<'a>> {
+    let placeholders = (convention == Some(Convention::Flyway)).then_some(placeholders);
     let mut ordered: BTreeMap<MigrationOrder, Named<'a>> = BTreeMap::new();
     for FoundFile { file, evidence, order, version, title, marked_by, undone_by } in found {
         let path = evidence.path;
         let order = match (&version, convention) {
             (Some(version), Some(Convention::Dbmate)) => MigrationOrder::Textual(version.clone()),
+            (Some(version), Some(Convention::Hasura)) => naming::by_number(version).unwrap_or(order),
             (_, Some(Convention::Goose)) if order.is_zero() => {
                 let message =
                     format!("{path} has the version 0, and goose counts from 1: give it a higher one");
@@ -258,9 +300,13 @@ fn in_order<'a>(
         // In a mixed folder each file is read in its own convention, so that the mix is the only fault reported.
         let sections = match convention {
             Some(convention) => convention.sections(),
-            None => evidence.marker.map(|marker| marker.sections).filter(|own| *own != Sections::SqlMigrate),
+            None => evidence
+                .marker
+                .map(|marker| marker.sections)
+                .filter(|own| !matches!(own, Sections::Foreign(_))),
         };
-        ordered.insert(order, Named { file, version, title, sections, convention, marked_by, undone_by });
+        let named = Named { file, version, title, sections, convention, marked_by, undone_by, placeholders };
+        ordered.insert(order, named);
     }
     ordered.into_values().collect()
 }
@@ -289,8 +335,11 @@ fn give_back<'a>(
                 findings.file_error("missing_up", path, message);
             }
             (None, _) => {
-                let message = format!("{path} is ignored: no migration has this version");
-                findings.file_warning("undo_ignored", path, message);
+                let message = format!(
+                    "{path} takes back a migration of its version, and there is none: remove it, or say convention = \
+                     \"refinery\" in {MANIFEST} if it is a migration itself"
+                );
+                findings.file_error("undo_without_migration", path, message);
             }
         }
     }

@@ -3,8 +3,10 @@
 //! An unknown key is refused. Every fault is reported with its line, not only the first one. This module must not look at
 //! any other file.
 
+mod settings;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::{Range, RangeInclusive};
+use std::ops::Range;
 use std::time::Duration;
 
 use tenantry_protocol::blueprint::Tenancy;
@@ -16,6 +18,7 @@ use super::Setting;
 use super::contract::{self, Contract};
 use super::convention::{CONVENTIONS, Convention};
 use super::findings::{FileLine, Findings, shown};
+use super::placeholders;
 
 pub const MANIFEST: &str = "blueprint.toml";
 
@@ -28,28 +31,7 @@ pub const CONNECTION_LIMIT: &str = "connection_limit";
 /// The size of the temporary files that one connection may have at once, in megabytes.
 pub const TEMP_FILE_LIMIT: &str = "temp_file_limit_mb";
 
-/// A setting that the pipeline itself understands: every blueprint has it.
-struct KnownSetting {
-    name: &'static str,
-    title: &'static str,
-    default: i64,
-    range: RangeInclusive<i64>,
-}
-
-const KNOWN: [KnownSetting; 2] = [
-    KnownSetting { name: CONNECTION_LIMIT, title: "Connections at once", default: 20, range: 1..=200 },
-    // With less than a few megabytes ordinary sorts fail; the server itself allows up to two terabytes.
-    KnownSetting {
-        name: TEMP_FILE_LIMIT,
-        title: "Temporary files of a connection, MB",
-        default: 1_024,
-        range: 16..=1_048_576,
-    },
-];
-
-const KEYS: &str =
-    "name, version, title, tenancy, convention, extensions, seed, phase, after, soak and [settings.NAME]";
-const SETTING_KEYS: &str = "title, default, min and max";
+const KEYS: &str = "name, version, title, tenancy, convention, extensions, seed, phase, after, soak, [placeholders] and [settings.NAME]";
 const CODE: &str = "manifest";
 /// Enough errors to correct a file by. A file that is not TOML at all has one error for each line.
 const MOST_ERRORS: usize = 10;
@@ -68,6 +50,8 @@ pub(super) struct Manifest {
     pub(super) settings: BTreeMap<String, Setting>,
     pub(super) extensions: Vec<String>,
     pub(super) seed: Vec<Listed>,
+    /// The values of Flyway's placeholders.
+    pub(super) placeholders: BTreeMap<String, String>,
 }
 
 /// A path in the manifest, and the line that lists it.
@@ -91,14 +75,7 @@ pub(super) fn read(content: &str, findings: &mut Findings) -> Manifest {
         let message = format!("this is not TOML: {}", error.message().trim().replace('\n', "; "));
         reader.fault(error.span().unwrap_or(0..0), message);
     }
-    for KnownSetting { name, title, default, range } in KNOWN {
-        manifest.settings.entry(name.to_owned()).or_insert_with(|| Setting {
-            title: title.to_owned(),
-            default,
-            min: *range.start(),
-            max: *range.end(),
-        });
-    }
+    settings::complete(&mut manifest.settings);
     manifest
 }
 
@@ -129,6 +106,7 @@ impl Reader<'_> {
                 "extensions" => manifest.extensions = self.extensions(value),
                 "seed" => manifest.seed = self.seed(value),
                 "settings" => manifest.settings = self.settings(value),
+                "placeholders" => manifest.placeholders = self.placeholders(value),
                 // They are read together, below.
                 "phase" | "after" | "soak" => {}
                 _ => self.unknown(key, KEYS),
@@ -307,83 +285,29 @@ impl Reader<'_> {
         entries.into_iter().map(|(path, at)| Listed { path, line: self.line(at) }).collect()
     }
 
-    fn settings(&mut self, value: &ManifestEntry<'_>) -> BTreeMap<String, Setting> {
-        let mut settings = BTreeMap::new();
-        let Some(tables) = value.get_ref().as_table() else {
-            self.fault(value.span(), "settings must be tables: write [settings.NAME] and its keys below");
-            return settings;
-        };
-        for (key, value) in tables {
-            let name: &str = key.get_ref();
-            let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
-            if !name.starts_with(|c: char| c.is_ascii_lowercase())
-                || name.len() > 40
-                || !name.bytes().all(plain)
-            {
-                let message = format!(
-                    "the setting's name '{}' is not allowed: use at most 40 lower-case letters, digits and \
-                     underscores, beginning with a letter",
-                    shown(name)
-                );
-                self.fault(key.span(), message);
-            } else if let Some(setting) = self.setting(name, key.span(), value) {
-                settings.insert(name.to_owned(), setting);
-            }
-        }
-        settings
-    }
-
-    fn setting(&mut self, name: &str, at: Range<usize>, value: &ManifestEntry<'_>) -> Option<Setting> {
+    fn placeholders(&mut self, value: &ManifestEntry<'_>) -> BTreeMap<String, String> {
+        let mut values = BTreeMap::new();
         let Some(table) = value.get_ref().as_table() else {
-            self.fault(value.span(), format!("settings.{name} must be a table with the keys {SETTING_KEYS}"));
-            return None;
-        };
-        for key in table.keys() {
-            if !matches!(key.get_ref().as_ref(), "title" | "default" | "min" | "max") {
-                self.unknown(key, SETTING_KEYS);
-            }
-        }
-        let missing: Vec<&str> =
-            ["title", "default", "min", "max"].into_iter().filter(|key| table.get(*key).is_none()).collect();
-        if !missing.is_empty() {
-            self.fault(at, format!("settings.{name} lacks {}", missing.join(", ")));
-            return None;
-        }
-        let title = self.title(&format!("settings.{name}.title"), table.get("title")?);
-        let default = self.number(name, "default", table.get("default")?);
-        let min = self.number(name, "min", table.get("min")?);
-        let max = self.number(name, "max", table.get("max")?);
-        let setting = Setting { title: title?, default: default?, min: min?, max: max? };
-        if setting.min > setting.default || setting.default > setting.max {
-            let Setting { default, min, max, .. } = setting;
-            self.fault(
-                at,
-                format!("settings.{name}: default {default} is not within min {min} and max {max}"),
-            );
-            return None;
-        }
-        if let Some(KnownSetting { range, .. }) = KNOWN.iter().find(|known| known.name == name)
-            && !(range.contains(&setting.min) && range.contains(&setting.max))
-        {
-            let (low, high) = (range.start(), range.end());
-            self.fault(at, format!("settings.{name}: min and max must be within {low} and {high}"));
-            return None;
-        }
-        Some(setting)
-    }
-
-    fn number(&mut self, setting: &str, key: &str, value: &ManifestEntry<'_>) -> Option<i64> {
-        let number = value
-            .get_ref()
-            .as_integer()
-            .and_then(|digits| i64::from_str_radix(digits.as_str(), digits.radix()).ok());
-        if number.is_none() {
             self.fault(
                 value.span(),
-                format!("settings.{setting}.{key} must be a whole number of at most 64 bits"),
+                "placeholders must be a table: write [placeholders] and name = \"value\" below",
             );
+            return values;
+        };
+        for (key, value) in table {
+            let name: &str = key.get_ref();
+            let Some(text) = self.text(&format!("placeholders.{}", shown(name)), value) else { continue };
+            if !placeholders::is_name(name) {
+                let message =
+                    format!("'{}' can be no name of a placeholder: use letters, digits and _", shown(name));
+                self.fault(key.span(), message);
+            } else if text.contains(['\n', '\r', '\0']) {
+                self.fault(value.span(), format!("the value of placeholders.{name} must be one line"));
+            } else {
+                values.insert(name.to_owned(), text.to_owned());
+            }
         }
-        number
+        values
     }
 }
 

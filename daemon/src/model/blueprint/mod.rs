@@ -6,7 +6,6 @@
 
 mod built_in;
 mod checksum;
-mod companion;
 mod contract;
 mod convention;
 mod directive;
@@ -17,6 +16,7 @@ mod manifest;
 mod naming;
 mod outside;
 mod parse;
+mod placeholders;
 mod plain_form;
 mod sections;
 mod split;

@@ -1,9 +1,12 @@
 //! What a file's path tells: its place in the order of migrations, and which tools use such names.
 //!
 //! By number: Flyway's `V1__x.sql`, `V1_2__x.sql`, `V1.2__x.sql`; `0001_x.sql`, `1-x.sql` and `01.sql`; pairs such as
-//! `0001_x.up.sql`; diesel's folders, `2024-01-01-120000_x/up.sql`. After them by name: Flyway's `R__x.sql`. Files that
+//! `0001_x.up.sql`; dates, `2024-01-01_x.sql`; the folders of diesel and Hasura, `2024-01-01-120000_x/up.sql`, and of Prisma,
+//! `20240101120000_x/migration.sql`. After them by name: Flyway's `R__x.sql`. Files that
 //! undo (`U1__x.sql`, `….down.sql`, `…/down.sql`) are recognised and never run. This module must not look at a file's
 //! content, nor decide which tool a folder belongs to.
+
+use std::ops::Range;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Name {
@@ -35,8 +38,12 @@ pub(super) enum Shape {
     Loose,
     /// `0001_x.up.sql`
     Pair,
+    /// `2024-01-01_x.sql`
+    Dated,
     /// `2024-01-01-120000_x/up.sql`
     Folder,
+    /// `20240101120000_x/migration.sql`
+    PrismaFolder,
 }
 
 /// The position of a migration among the others; equal positions are a conflict.
@@ -76,7 +83,17 @@ pub(super) fn read(path: &str) -> Name {
         [b'R', b'_', b'_', ..] => flyway_repeatable(&stem[3..]),
         [b'0'..=b'9', ..] => numbered(stem),
         b"up" | b"down" => in_a_folder(folder.rsplit('/').next().unwrap_or(folder), stem),
+        b"migration" => in_prismas_folder(folder.rsplit('/').next().unwrap_or(folder)),
         _ => Name::Unknown,
+    }
+}
+
+/// The same for refinery, to which `U1__x.sql` is a migration as any other.
+pub(super) fn read_for_refinery(path: &str) -> Name {
+    let (_, file_name) = path.rsplit_once('/').unwrap_or(("", path));
+    match (read(path), file_name.strip_prefix('U').and_then(|rest| rest.strip_suffix(".sql"))) {
+        (Name::Undo { shape: Shape::Flyway, .. }, Some(stem)) => flyway_versioned(stem),
+        (name, _) => name,
     }
 }
 
@@ -120,6 +137,9 @@ fn numbered(stem: &str) -> Name {
     };
     let up = stem.strip_suffix(".up").filter(|_| !undoes);
     let stem = up.unwrap_or(stem);
+    if let Some(dated) = (!undoes && up.is_none()).then(|| dated(stem)).flatten() {
+        return dated;
+    }
     let end = stem.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(stem.len());
     let (version, rest) = stem.split_at(end);
     let Some(numbers) = numbers(version) else { return Name::Broken(BROKEN_NUMBER) };
@@ -137,6 +157,57 @@ fn numbered(stem: &str) -> Name {
         return Name::Undo { shape, order };
     }
     Name::Migration { shape, order, version: Some(version.to_owned()), title: spaced(title) }
+}
+
+/// A stem that begins with a date, `2024-01-01`, perhaps with a time behind it, `-120000` or `T1200`.
+fn dated(stem: &str) -> Option<Name> {
+    let is_digits =
+        |at: Range<usize>| stem.get(at).is_some_and(|part| part.bytes().all(|b| b.is_ascii_digit()));
+    let is_date = stem.len() >= 10
+        && is_digits(0..4)
+        && is_digits(5..7)
+        && is_digits(8..10)
+        && stem.as_bytes()[4] == b'-'
+        && stem.as_bytes()[7] == b'-';
+    if !is_date {
+        return None;
+    }
+    let rest = &stem[10..];
+    let time = rest.strip_prefix(['-', 'T', '_']).unwrap_or("");
+    let time = &time[..time.bytes().take_while(u8::is_ascii_digit).count()];
+    let is_time = matches!(time.len(), 4 | 6) && !rest[1 + time.len()..].starts_with(char::is_alphanumeric);
+    let length = if is_time { 11 + time.len() } else { 10 };
+    let (version, title) = stem.split_at(length);
+    if !(title.is_empty() || title.starts_with(['_', '-'])) {
+        return None;
+    }
+    let order = [&stem[..4], &stem[5..7], &stem[8..10], if is_time { time } else { "0" }].join(".");
+    let title = title.trim_matches(['_', '-']);
+    Some(Name::Migration {
+        shape: Shape::Dated,
+        order: MigrationOrder::Versioned(numbers(&order)?),
+        version: Some(version.to_owned()),
+        title: spaced(if title.is_empty() { version } else { title }),
+    })
+}
+
+/// `migration.sql` in a folder of Prisma. The whole name of the folder is the order, as text: two may have the same time.
+fn in_prismas_folder(folder: &str) -> Name {
+    let (version, title) = folder.split_once('_').unwrap_or((folder, ""));
+    if version.is_empty() || !version.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Name::Unknown;
+    }
+    Name::Migration {
+        shape: Shape::PrismaFolder,
+        order: MigrationOrder::Textual(folder.to_owned()),
+        version: Some(version.to_owned()),
+        title: spaced(if title.is_empty() { version } else { title }),
+    }
+}
+
+/// The order of Hasura, which compares the versions of folders as numbers; diesel compares them as texts.
+pub(super) fn by_number(version: &str) -> Option<MigrationOrder> {
+    numbers(&version.replace('-', "")).map(MigrationOrder::Versioned)
 }
 
 /// `up.sql` or `down.sql` in the folder of a migration, whose version is the part before the first underscore.

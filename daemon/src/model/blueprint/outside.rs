@@ -62,7 +62,7 @@ pub(super) fn bounds(
             _ => return Bounds::Outside { marked_by: None },
         }
     }
-    if is_marked || (*convention == Some(Convention::GolangMigrate) && is_alone(pieces)) {
+    if is_marked || (convention.is_some_and(Convention::sends_files_whole) && is_alone(pieces)) {
         return Bounds::Outside { marked_by: marked_by.cloned() };
     }
     Bounds::Inside
@@ -73,7 +73,7 @@ pub(super) fn has_remark(content: &str) -> bool {
     remark(content).is_some()
 }
 
-/// golang-migrate sends a file to the server as it is, and the server opens no transaction block for a single statement.
+/// The server opens no transaction block for a single statement.
 fn is_alone(pieces: &[Piece]) -> bool {
     matches!(pieces, [piece] if lint::is_only_for_outside(piece))
 }

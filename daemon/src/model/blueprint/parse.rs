@@ -15,8 +15,9 @@ use super::folder::{self, Named};
 use super::lint::{Linter, Marking, is_plain};
 use super::manifest::{self, MANIFEST, MINIMAL, Manifest};
 use super::outside::{self, Part};
-use super::sections::{self, Fault, Sections};
-use super::split;
+use super::placeholders::Unfilled;
+use super::sections::{self, Fault, Sections, Way};
+use super::split::{self, Piece, transactions};
 use super::way_back;
 use super::{Blueprint, Bounds, Checksum, Migration, SourceFile};
 
@@ -113,7 +114,14 @@ fn read_one(named: Named<'_>, part: Part, linter: &mut Linter, findings: &mut Fi
         }
         None => None,
     };
-    let text = up.as_ref().map_or(file.content.as_str(), |up| &up.masked);
+    let filled = match named.filled_in(&file.content) {
+        Ok(filled) => filled,
+        Err(names) => {
+            unfilled(file, &names, findings);
+            return migration(named, Bounds::Inside, Vec::new(), &file.content);
+        }
+    };
+    let text = up.as_ref().map_or(filled.as_ref(), |up| &up.masked);
     let mut pieces = match split::split(text) {
         Ok(pieces) => pieces,
         Err(error) => {
@@ -132,6 +140,9 @@ fn read_one(named: Named<'_>, part: Part, linter: &mut Linter, findings: &mut Fi
         findings.error("statement_block", place, message);
     }
     let bounds = outside::bounds(&named, part, up.as_ref(), &pieces, findings);
+    if bounds == Bounds::Inside {
+        take_out_transactions(file, &mut pieces, findings);
+    }
     let marking = match bounds {
         Bounds::Inside if part == Part::Seed => Marking::Inside("as a migration, not as a part of the seed"),
         Bounds::Inside => Marking::Inside(convention.unwrap_or(Convention::Numbered).how_to_take_out()),
@@ -141,25 +152,48 @@ fn read_one(named: Named<'_>, part: Part, linter: &mut Linter, findings: &mut Fi
     for piece in &pieces {
         linter.look_at(&file.path, marking, piece, findings);
     }
-    match &up {
-        Some(up) if pieces.is_empty() => {
-            let place = FileLine { file: &file.path, line: up.line };
-            findings.warning(
-                "empty_file",
-                place,
-                "the way up holds no statement: fill it or remove the file",
-            );
-        }
-        None if pieces.is_empty() => {
-            let message = format!("{} holds no statement: fill it or remove it", file.path);
-            findings.file_warning("empty_file", &file.path, message);
-        }
-        _ => {}
+    if pieces.is_empty() {
+        empty(file, up.as_ref(), findings);
     }
-    let sql = up.map_or(file.content.as_str(), |up| &file.content[up.range]);
+    let sql = up.map_or(filled.as_ref(), |up| &file.content[up.range]);
     let is_plain = pieces.iter().all(is_plain);
     let statements = pieces.into_iter().map(|piece| piece.statement).collect();
     Migration { is_plain, ..migration(named, bounds, statements, sql) }
+}
+
+fn empty(file: &SourceFile, up: Option<&Way>, findings: &mut Findings) {
+    match up {
+        Some(up) => {
+            let message = "the way up holds no statement: fill it or remove the file";
+            findings.warning("empty_file", FileLine { file: &file.path, line: up.line }, message);
+        }
+        None => {
+            let message = format!("{} holds no statement: fill it or remove it", file.path);
+            findings.file_warning("empty_file", &file.path, message);
+        }
+    }
+}
+
+fn take_out_transactions(file: &SourceFile, pieces: &mut Vec<Piece>, findings: &mut Findings) {
+    if let Some(line) = transactions::take_out_pairs(pieces) {
+        let message = "BEGIN and COMMIT are left out: the file runs in one transaction anyway, with the others of a new \
+                       tenant, or with those of an upgrade";
+        findings.note("own_transaction", FileLine { file: &file.path, line }, message);
+    }
+}
+
+/// Says how each placeholder without a value gets one.
+fn unfilled(file: &SourceFile, names: &[Unfilled<'_>], findings: &mut Findings) {
+    for Unfilled { name, line } in names {
+        let how = match name.starts_with("flyway:") {
+            true => "Flyway itself fills it in, and its value is not known here: write what the SQL needs in its place, or leave \
+                     the schema out where it stands for one"
+                .to_owned(),
+            false => format!("add its value to {MANIFEST}, as in\n[placeholders]\n{name} = \"…\""),
+        };
+        let message = format!("the placeholder ${{{name}}} has no value: {how}");
+        findings.error("placeholder", FileLine { file: &file.path, line: *line }, message);
+    }
 }
 
 /// Warns of the directives of a tool that the folder is not written for: they are comments, so the lints do not see them.
@@ -195,6 +229,10 @@ fn migration(named: Named<'_>, bounds: Bounds, statements: Vec<split::Statement>
 #[cfg(test)]
 #[path = "tests/parse.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "tests/adapted.rs"]
+mod adapted;
 
 #[cfg(test)]
 #[path = "tests/properties.rs"]

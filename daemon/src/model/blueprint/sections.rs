@@ -1,4 +1,4 @@
-//! The part of a file that runs, for tools that keep the way up and the way down in one file (dbmate, goose).
+//! The part of a file that runs, for tools that keep the way up and the way down in one file (dbmate, goose, node-pg-migrate).
 //!
 //! Invariant: text that is cut away is blanked, never removed, so positions and lines are those of the file. A statement
 //! that is kept equals the file's text, byte for byte. Directives count where the tool looks for them: at the beginning
@@ -6,19 +6,24 @@
 
 mod dbmate;
 mod goose;
+mod markers;
+mod node_pg_migrate;
 
 use std::ops::Range;
 
 use super::split::{Piece, line_of};
 use super::token::Lexer;
 
+pub(super) use markers::{UNKNOWN, markers};
+
 /// The tool whose directives divide a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sections {
     Dbmate,
     Goose,
-    /// Recognised only so that its files are not taken for plain ones, which would run both up and down.
-    SqlMigrate,
+    NodePgMigrate,
+    /// Of another tool. Recognised only so that its files are not taken for plain ones, which would run both up and down.
+    Foreign(&'static str),
 }
 
 /// A line that is a directive of one of these tools.
@@ -79,26 +84,12 @@ struct Directive {
     line: u32,
 }
 
-/// The lines that divide the file in the manner of one of these tools.
-pub(super) fn markers(content: &str) -> impl Iterator<Item = Marker> {
-    comments(content).filter_map(|(directive, text)| {
-        let text = text.trim_start().to_ascii_lowercase();
-        let sections = if text.starts_with("migrate:up") || text.starts_with("migrate:down") {
-            Sections::Dbmate
-        } else if text.starts_with("+goose") {
-            Sections::Goose
-        } else if text.starts_with("+migrate") {
-            Sections::SqlMigrate
-        } else {
-            return None;
-        };
-        Some(Marker { sections, line: directive.line })
-    })
-}
-
 /// The part of the file that runs, or all faults of its directives.
 pub(super) fn up(sections: Sections, content: &str) -> Result<Way, Vec<Fault>> {
     let mut reading = reading(sections, content);
+    if sections == Sections::NodePgMigrate && reading.is_undivided() {
+        return Ok(Way::whole(content));
+    }
     let Some(directive) = reading.up else {
         if reading.faults.is_empty() {
             reading.fault(1, "missing_up", format!("the file has no line `{}`, below which the way up stands: add it above the first statement", sections.up()));
@@ -128,11 +119,23 @@ fn reading(sections: Sections, content: &str) -> Reading {
     match sections {
         Sections::Dbmate => dbmate::read(content),
         Sections::Goose => goose::read(content),
-        Sections::SqlMigrate => Reading::default(),
+        Sections::NodePgMigrate => node_pg_migrate::read(content),
+        Sections::Foreign(_) => Reading::default(),
     }
 }
 
 impl Way {
+    /// All of a file that is not divided.
+    fn whole(content: &str) -> Self {
+        Self {
+            masked: content.to_owned(),
+            range: 0..content.len(),
+            line: 1,
+            is_outside: false,
+            boundaries: Vec::new(),
+        }
+    }
+
     /// The position of a directive inside a statement: its tool would cut the statement in two there.
     pub(super) fn cuts(&self, pieces: &[Piece]) -> Option<usize> {
         self.boundaries.iter().copied().find(|at| {
@@ -149,7 +152,8 @@ impl Sections {
         match self {
             Self::Dbmate => "-- migrate:up",
             Self::Goose => "-- +goose Up",
-            Self::SqlMigrate => "-- +migrate Up",
+            Self::NodePgMigrate => "-- Up Migration",
+            Self::Foreign(_) => "",
         }
     }
 }
@@ -159,12 +163,17 @@ impl std::fmt::Display for Sections {
         f.write_str(match self {
             Self::Dbmate => "dbmate",
             Self::Goose => "goose",
-            Self::SqlMigrate => "sql-migrate",
+            Self::NodePgMigrate => "node-pg-migrate",
+            Self::Foreign(tool) => tool,
         })
     }
 }
 
 impl Reading {
+    const fn is_undivided(&self) -> bool {
+        self.up.is_none() && self.down.is_none()
+    }
+
     fn fault(&mut self, line: u32, code: &'static str, message: impl Into<String>) {
         self.faults.push(Fault { code, line, message: message.into() });
     }

@@ -3,6 +3,8 @@
 //! Invariant: between two statements there is nothing but whitespace, comments and semicolons, and a statement's text
 //! equals the file's, byte for byte. This module must not judge what a statement does; the lints and the server do that.
 
+pub(super) mod transactions;
+
 use std::time::Duration;
 
 use super::split_error::{SplitError, SplitProblem};

@@ -13,8 +13,8 @@ use super::findings::{FileLine, Findings};
 use super::folder::Named;
 use super::lint::{Linter, Marking, is_plain};
 use super::outside;
-use super::sections::{self, Way};
-use super::split::{self, Piece};
+use super::sections::{self, Marker, Sections, Way};
+use super::split::{self, Piece, transactions};
 use super::{Bounds, Checksum, Migration, SourceFile};
 
 /// The way back of a migration, if it has one.
@@ -24,7 +24,7 @@ pub(super) fn read(named: &Named<'_>, tenancy: Tenancy, findings: &mut Findings)
         (None, Some(sections)) => (named.file, Some(sections::down(sections, &named.file.content)?)),
         (None, None) => return None,
     };
-    match pieces(file, way.as_ref(), tenancy) {
+    match pieces(named, file, way.as_ref(), tenancy) {
         // Tools write an empty way down into each new file.
         Ok(pieces) if pieces.is_empty() => None,
         Ok(pieces) => Some(Arc::new(migration(named, file, way, pieces))),
@@ -53,14 +53,25 @@ impl Unusable {
     }
 }
 
-fn pieces(file: &SourceFile, way: Option<&Way>, tenancy: Tenancy) -> Result<Vec<Piece>, Unusable> {
+fn pieces(
+    named: &Named<'_>,
+    file: &SourceFile,
+    way: Option<&Way>,
+    tenancy: Tenancy,
+) -> Result<Vec<Piece>, Unusable> {
     const OUTSIDE: &str = "it is to run outside of transactions, and a tenant is taken back in one";
-    let text = way.map_or(file.content.as_str(), |way| &way.masked);
+    let filled = named.filled_in(&file.content).map_err(|names| {
+        let (line, name) = names.first().map_or((1, ""), |first| (first.line, first.name));
+        Unusable::new(line, format!("its placeholder ${{{name}}} has no value"))
+    })?;
+    let text = way.map_or(filled.as_ref(), |way| &way.masked);
     if let Some(way) = way.filter(|way| way.is_outside) {
         return Err(Unusable::new(way.line, OUTSIDE));
     }
     if way.is_none() {
-        if let Some(marker) = sections::markers(text).next() {
+        // All of the file is a way down, so a heading that says so divides nothing.
+        let is_heading = |marker: &Marker| marker.sections == Sections::Foreign(sections::UNKNOWN);
+        if let Some(marker) = sections::markers(text).find(|marker| !is_heading(marker)) {
             return Err(Unusable::new(
                 marker.line,
                 format!("it has sections in the manner of {}", marker.sections),
@@ -86,6 +97,7 @@ fn pieces(file: &SourceFile, way: Option<&Way>, tenancy: Tenancy) -> Result<Vec<
             "batches have transactions of their own, and a tenant is taken back in one",
         ));
     }
+    transactions::take_out_pairs(&mut pieces);
     let mut judged = Findings::default();
     let mut linter = Linter::of(tenancy);
     let marking = Marking::Inside("nowhere: a tenant is taken back in one transaction");

@@ -1,8 +1,7 @@
 //! Reading a blueprint's folder on the client's side.
 //!
-//! Invariant: only plain files of the folder itself and one level below it are sent. No symbolic link is followed, and
-//! nothing larger than the bound is read into memory. A warning names what cannot be sent but looks as if it were meant to
-//! be.
+//! Invariant: each plain file below the folder is sent, refused or named. No symbolic link is followed, and nothing larger than the
+//! bound is read into memory. Dotfiles belong to editors and to git, and are passed over.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,6 +17,12 @@ const DIESEL_METADATA: &str = "metadata.toml";
 const MAX_BYTES: u64 = MAX_UPLOAD_BYTES as u64;
 /// As many names as are helpful; the rest are counted.
 const NAMES_SHOWN: usize = 5;
+/// Deeper than the folders of any tool. A whole project that is named by mistake is not read.
+const MOST_LEVELS: usize = 8;
+const MOST_ENTRIES: usize = 20_000;
+/// What tools run besides SQL.
+const CODE: [&str; 14] =
+    ["cs", "ex", "exs", "go", "groovy", "java", "js", "kt", "mjs", "php", "py", "rb", "rs", "ts"];
 
 /// The manifest and the SQL files, by path.
 #[derive(Debug)]
@@ -35,27 +40,22 @@ pub(super) fn read(folder: &Path) -> Result<Folder, CliError> {
             "it is not a folder; name the folder that holds blueprint.toml".to_owned(),
         ));
     }
-    let mut paths = Vec::new();
-    let mut deeper = Vec::new();
-    for entry in entries(folder)? {
-        if entry.is_dir {
-            let (folders, files): (Vec<_>, Vec<_>) =
-                entries(&entry.path)?.into_iter().partition(|inner| inner.is_dir);
-            paths.extend(files);
-            deeper.extend(folders);
-        } else {
-            paths.push(entry);
-        }
+    let mut paths = below(folder)?;
+    let code: Vec<String> = named(folder, &paths, is_code_of_a_migration);
+    if let Some(names) = list(&code) {
+        return Err(fault(
+            folder,
+            format!(
+                "{names}: a migration in a programming language cannot run here, and without it the others would make \
+                 something else; write what it does in SQL, or move it out of the folder"
+            ),
+        ));
     }
     let mut warnings = Vec::new();
-    let deeper: Vec<String> = deeper.iter().map(|entry| format!("{}/", shown(folder, &entry.path))).collect();
-    warnings.extend(left_out(
-        deeper,
-        "folders are read one level deep; move its files up if they are migrations",
-    ));
-    let go = paths.iter().filter(|entry| is_go_migration(&entry.path));
-    let go = go.map(|entry| shown(folder, &entry.path)).collect();
-    warnings.extend(left_out(go, "a migration written in Go cannot run here; write what it does in SQL"));
+    let is_other = |path: &Path| !is_wanted(folder, path) && !is_about_the_folder(path);
+    if let Some(names) = list(&named(folder, &paths, is_other)) {
+        warnings.push(format!("left out: {names}: neither SQL nor what a tool says about it"));
+    }
     paths.retain(|entry| is_wanted(folder, &entry.path));
     if !paths.iter().any(|entry| entry.path == folder.join(MANIFEST)) {
         return Err(no_manifest(folder));
@@ -80,23 +80,44 @@ pub(super) fn read(folder: &Path) -> Result<Folder, CliError> {
 
 struct FolderEntry {
     path: PathBuf,
-    is_dir: bool,
     bytes: u64,
 }
 
-/// Plain files and folders, without dotfiles. Links and devices are left out: `DirEntry` does not follow them.
-fn entries(folder: &Path) -> Result<Vec<FolderEntry>, CliError> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).map_err(|error| fault(folder, error.to_string()))? {
-        let entry = entry.map_err(|error| fault(folder, error.to_string()))?;
-        let path = entry.path();
-        let kind = entry.metadata().map_err(|error| fault(&path, error.to_string()))?;
-        let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-        if !hidden && (kind.is_file() || kind.is_dir()) {
-            found.push(FolderEntry { path, is_dir: kind.is_dir(), bytes: kind.len() });
+/// All plain files below a folder, without dotfiles. Links and devices are left out: `DirEntry` does not follow them.
+fn below(folder: &Path) -> Result<Vec<FolderEntry>, CliError> {
+    let mut files = Vec::new();
+    let mut folders = vec![(folder.to_owned(), 1)];
+    let mut seen = 0_usize;
+    while let Some((inner, level)) = folders.pop() {
+        for entry in fs::read_dir(&inner).map_err(|error| fault(&inner, error.to_string()))? {
+            let entry = entry.map_err(|error| fault(&inner, error.to_string()))?;
+            let path = entry.path();
+            let kind = entry.metadata().map_err(|error| fault(&path, error.to_string()))?;
+            let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+            seen += 1;
+            if seen > MOST_ENTRIES || level > MOST_LEVELS {
+                let problem = format!(
+                    "it has more than {MOST_ENTRIES} files or {MOST_LEVELS} levels; name the folder that has the migrations"
+                );
+                return Err(fault(folder, problem));
+            }
+            if kind.is_dir() && !is_hidden {
+                folders.push((path, level + 1));
+            } else if kind.is_file() && !is_hidden {
+                files.push(FolderEntry { path, bytes: kind.len() });
+            } else if kind.is_symlink() && !is_hidden && !is_about_the_folder(&path) {
+                let problem = "it is a symbolic link, and none is followed; put the file itself there";
+                return Err(fault(&path, problem.to_owned()));
+            }
         }
     }
-    Ok(found)
+    files.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(files)
+}
+
+/// The names of the files that are such ones, for messages.
+fn named(folder: &Path, files: &[FolderEntry], is_such: impl Fn(&Path) -> bool) -> Vec<String> {
+    files.iter().filter(|entry| is_such(&entry.path)).map(|entry| shown(folder, &entry.path)).collect()
 }
 
 fn is_wanted(folder: &Path, path: &Path) -> bool {
@@ -111,28 +132,39 @@ fn is_wanted(folder: &Path, path: &Path) -> bool {
             && path.with_extension("").extension().is_some_and(|extension| extension == "sql")
             && path.with_extension("").is_file()
     };
-    path.extension().is_some_and(|extension| extension == "sql")
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("sql"))
         || is_config()
         || path == folder.join(MANIFEST)
         || is_metadata()
 }
 
-/// The way goose names them: a number, an underscore, a title.
-fn is_go_migration(path: &Path) -> bool {
+/// A migration in a programming language, by its name: a number or Flyway's `V1__` before the title. Others are the application's.
+fn is_code_of_a_migration(path: &Path) -> bool {
+    let is_code = path
+        .extension()
+        .and_then(|extension| extension.to_str())
+        .is_some_and(|extension| CODE.contains(&extension.to_ascii_lowercase().as_str()));
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("");
-    let rest = stem.trim_start_matches(|c: char| c.is_ascii_digit());
-    path.extension().is_some_and(|extension| extension == "go")
-        && rest.len() < stem.len()
-        && rest.starts_with('_')
+    let begins_with_a_number = stem.starts_with(|c: char| c.is_ascii_digit());
+    let is_flyways = stem.starts_with(['V', 'R', 'B', 'U']) && stem.contains("__");
+    is_code && (begins_with_a_number || is_flyways)
 }
 
-/// One sentence about all of them, or `None` if there are none.
-fn left_out(mut names: Vec<String>, why: &str) -> Option<String> {
-    names.sort();
-    let more = names.len().saturating_sub(NAMES_SHOWN);
-    names.truncate(NAMES_SHOWN);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    (!names.is_empty()).then(|| format!("left out: {}{more}: {why}", names.join(", ")))
+/// What stands beside migrations and can be no part of them.
+fn is_about_the_folder(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("").to_ascii_lowercase();
+    let is_text = [".md", ".txt", ".rst", ".adoc"].iter().any(|end| name.ends_with(end));
+    is_text || name.starts_with("license") || name.starts_with("readme") || name.starts_with("codeowners")
+}
+
+/// The first names of a list, and how many more there are; `None` if there are none.
+fn list(names: &[String]) -> Option<String> {
+    let shown = &names[..names.len().min(NAMES_SHOWN)];
+    let more = match names.len() - shown.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (!names.is_empty()).then(|| format!("{}{more}", shown.join(", ")))
 }
 
 /// Says what to save, ready to be pasted.
@@ -211,34 +243,53 @@ mod tests {
     }
 
     #[test]
-    fn only_the_manifest_and_sql_one_level_deep_travel() {
+    fn the_manifest_and_all_sql_travel_and_the_rest_is_named() {
         let folder = folder(&[
             ("blueprint.toml", b"name = 1"),
             ("V1__a.sql", b"select 1"),
+            ("V3__c.SQL", b"select 1"),
             ("seed/demo.sql", b"select 2"),
-            ("seed/deeper/no.sql", b"select 3"),
+            ("seed/deeper/too.sql", b"select 3"),
             ("README.md", b"hello"),
+            ("atlas.sum", b"h1:x"),
+            ("helper.js", b"1"),
             (".hidden.sql", b"select 4"),
+            (".git/V9__x.sql", b"select 5"),
         ]);
-        std::os::unix::fs::symlink("/etc/passwd", folder.path().join("V2__link.sql")).unwrap();
         let read = read(folder.path()).unwrap();
-        assert_eq!(paths(&read), ["V1__a.sql", "blueprint.toml", "seed/demo.sql"]);
+        let wanted = ["V1__a.sql", "V3__c.SQL", "blueprint.toml", "seed/deeper/too.sql", "seed/demo.sql"];
+        assert_eq!(paths(&read), wanted);
         assert_eq!(read.warnings.len(), 1, "{:?}", read.warnings);
-        assert!(read.warnings[0].starts_with("left out: seed/deeper/: "), "{:?}", read.warnings);
+        assert!(read.warnings[0].starts_with("left out: atlas.sum, helper.js: "), "{:?}", read.warnings);
     }
 
     #[test]
-    fn a_migration_in_go_is_named_and_other_go_is_not() {
-        let folder = folder(&[
-            ("blueprint.toml", b"name = 1"),
-            ("00001_a.sql", b"select 1"),
-            ("00002_fill.go", b"package migrations"),
-            ("embed.go", b"package migrations"),
-        ]);
-        let read = read(folder.path()).unwrap();
-        assert_eq!(paths(&read), ["00001_a.sql", "blueprint.toml"]);
-        assert_eq!(read.warnings.len(), 1, "{:?}", read.warnings);
-        assert!(read.warnings[0].contains("00002_fill.go: "), "{:?}", read.warnings);
+    fn a_migration_in_a_programming_language_is_refused_by_name() {
+        for code in ["00002_fill.go", "V2__b.java", "1700000000000_c.js", "db/R__d.py"] {
+            let folder = folder(&[
+                ("blueprint.toml", b"name = 1"),
+                ("00001_a.sql", b"select 1"),
+                (code, b"x"),
+                ("embed.go", b"package migrations"),
+            ]);
+            let error = read(folder.path()).unwrap_err().to_string();
+            assert!(error.contains(&format!("{code}: a migration in a programming language")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_link_is_not_followed_and_not_passed_over_either() {
+        let folder = folder(&[("blueprint.toml", b"name = 1"), ("V1__a.sql", b"select 1")]);
+        std::os::unix::fs::symlink("/etc/passwd", folder.path().join("V2__link.sql")).unwrap();
+        let error = read(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("V2__link.sql") && error.contains("symbolic link"), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_folder_of_migrations_comes_to_an_end() {
+        let deep = format!("{}V1__a.sql", "x/".repeat(MOST_LEVELS + 1));
+        let folder = folder(&[("blueprint.toml", b"name = 1"), (&deep, b"select 1")]);
+        assert!(read(folder.path()).unwrap_err().to_string().contains("levels"));
     }
 
     #[test]

@@ -44,6 +44,12 @@ fn each_tool_is_known_by_its_files() {
     );
     check("numbered", &["001_a.sql", "2-b.sql", "03.sql"]);
     check("numbered", &["1.sql"]);
+    check("dated", &["2024-01-01_a.sql", "2024-01-02-b.sql", "2024-01-02-1200_c.sql", "2024-01-03.sql"]);
+    check("prisma", &["20240101120000_a/migration.sql", "20240101120000_b/migration.sql"]);
+    check(
+        "node-pg-migrate",
+        &["1704103200000_a.sql -- Up Migration", "1704103200001-b.sql ---- up migration x"],
+    );
     check("", &[]);
 }
 
@@ -60,7 +66,11 @@ fn a_mix_names_two_files_and_how_each_is_written() {
     check("1_a.sql (dbmate), 2_b.sql (goose)", &["1_a.sql -- migrate:up", "2_b.sql -- +goose Up"]);
     check("1_a.up.sql (golang-migrate or sqlx), 2-b.sql (plain numbered files)", &["1_a.up.sql", "2-b.sql"]);
     check("1_a.up.sql (golang-migrate or sqlx), V2__b.sql (Flyway)", &["1_a.up.sql", "V2__b.sql"]);
-    check(&format!("1_a/up.sql (diesel), 2_b.sql ({open})"), &["1_a/up.sql", "2_b.sql"]);
+    check(&format!("1_a/up.sql (diesel or Hasura), 2_b.sql ({open})"), &["1_a/up.sql", "2_b.sql"]);
+    check(
+        "2024-01-01_a.sql (files named by dates), 20240102_b.sql (sqlx or plain numbered files)",
+        &["2024-01-01_a.sql", "20240102_b.sql"],
+    );
     check("1_a.sql (goose), 2-b.sql (plain numbered files)", &["1_a.sql -- +goose Up", "2-b.sql"]);
     check("1_a.up.sql (golang-migrate or sqlx), 2_b.sql (goose)", &["1_a.up.sql", "2_b.sql -- +goose Up"]);
 }

@@ -67,7 +67,7 @@ fn doubtful_orders_are_errors() {
 #[test]
 fn files_that_are_left_out_are_named() {
     check(&["V1__a.sql", "U1__a.sql"], &[]);
-    check(&["V1__a.sql", "U2__a.sql"], &[("undo_ignored", Some("U2__a.sql"))]);
+    check(&["V1__a.sql", "U2__a.sql"], &[("undo_without_migration", Some("U2__a.sql"))]);
     check(&["V1__a.sql", "U1__a.sql", "U1_0__b.sql"], &[("undo_ignored", Some("U1__a.sql"))]);
     check(&["1_a.up.sql", "1_a.down.sql"], &[]);
     check(&["1_a/up.sql", "1_a/down.sql", "2_b/up.sql", "2_b/down.sql"], &[]);
@@ -89,9 +89,44 @@ fn each_tool_orders_by_its_own_rule() {
     assert_eq!(order(&[("9_a.sql", goose), ("00010_b.sql", goose)]), ["9_a.sql", "00010_b.sql"]);
     let plain = "select 1;";
     assert_eq!(
+        order(&[("2024-01-10_a.sql", plain), ("2024-01-02-b.sql", plain), ("2024-01-02-0930_c.sql", plain)]),
+        ["2024-01-02-b.sql", "2024-01-02-0930_c.sql", "2024-01-10_a.sql"]
+    );
+    let prisma = ["20240101000000_b/migration.sql", "20240101000000_a/migration.sql", "0_init/migration.sql"];
+    assert_eq!(order(&prisma.map(|path| (path, plain))), [prisma[2], prisma[1], prisma[0]]);
+    assert_eq!(
         order(&[("10.sql", plain), ("2-a.sql", plain), ("1_b.sql", plain)]),
         ["1_b.sql", "2-a.sql", "10.sql"]
     );
+}
+
+/// The paths in their order, or the codes of the findings, of a folder whose manifest names its convention.
+fn said(convention: &str, paths: &[&str]) -> Vec<String> {
+    let manifest =
+        format!("name = \"shop\"\nversion = \"1.0\"\ntitle = \"Shop\"\nconvention = \"{convention}\"\n");
+    let files: Vec<_> =
+        paths.iter().map(|path| file(path, "select 1;")).chain([file(MANIFEST, &manifest)]).collect();
+    let parsed = parse(&files);
+    match parsed.findings.is_empty() {
+        true => parsed.blueprint.unwrap().migrations.into_iter().map(|migration| migration.path).collect(),
+        false => parsed.findings.into_iter().map(|finding| finding.code).collect(),
+    }
+}
+
+#[test]
+fn what_two_tools_order_otherwise_is_for_the_manifest_to_say() {
+    let folders = ["1_a/up.sql", "2_b/up.sql", "10_c/up.sql"];
+    check(&folders, &[("mixed_conventions", Some("10_c/up.sql"))]);
+    assert_eq!(said("hasura", &folders), folders);
+    assert_eq!(said("diesel", &folders), [folders[0], folders[2], folders[1]]);
+    // Both agree.
+    check(&["1_a/up.sql", "2_b/up.sql"], &[]);
+    check(&["00000000000000_setup/up.sql", "2024-01-01-120000_a/up.sql"], &[]);
+    // To Flyway the second takes something back; to refinery it is a migration.
+    let refinery = ["V1__a.sql", "U2__b.sql", "V3__c.sql"];
+    check(&refinery, &[("undo_without_migration", Some("U2__b.sql"))]);
+    assert_eq!(said("refinery", &refinery), refinery);
+    assert_eq!(said("flyway", &refinery), ["undo_without_migration"]);
 }
 
 #[test]

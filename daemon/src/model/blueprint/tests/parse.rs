@@ -6,18 +6,18 @@ use super::*;
 use crate::model::blueprint::SqlText;
 use tenantry_protocol::plan::Severity;
 
-const GOOD_MANIFEST: &str = "name = \"shop\"\nversion = \"1.0\"\ntitle = \"Shop\"\n";
+pub(super) const GOOD_MANIFEST: &str = "name = \"shop\"\nversion = \"1.0\"\ntitle = \"Shop\"\n";
 
-fn file(path: &str, content: &str) -> SourceFile {
+pub(super) fn file(path: &str, content: &str) -> SourceFile {
     SourceFile { path: path.to_owned(), content: content.to_owned() }
 }
 
-fn with_manifest(files: &[(&str, &str)]) -> Vec<SourceFile> {
+pub(super) fn with_manifest(files: &[(&str, &str)]) -> Vec<SourceFile> {
     let sql = files.iter().map(|(path, content)| file(path, content));
     sql.chain([file(MANIFEST, GOOD_MANIFEST)]).collect()
 }
 
-fn summary(parsed: &Parsed) -> Vec<String> {
+pub(super) fn summary(parsed: &Parsed) -> Vec<String> {
     let place = |f: &Finding| format!("{}:{}", f.file.as_deref().unwrap_or("-"), f.line.unwrap_or(0));
     parsed.findings.iter().map(|f| format!("{} {}", f.code, place(f))).collect()
 }

@@ -205,3 +205,54 @@ fn random_directives_never_move_a_statement() {
     }
     assert!(cut > 1_000, "only {cut} of the random files could be cut at all");
 }
+
+#[test]
+fn only_the_way_up_of_node_pg_migrate_runs() {
+    use Sections::NodePgMigrate;
+    check(
+        NodePgMigrate,
+        "-- Up Migration\ncreate table a (id int primary key);\n-- Down Migration\ndrop table a;\n",
+        &["2: create table a (id int primary key)"],
+    );
+    check(
+        NodePgMigrate,
+        "--- UP migration: tables\nselect 1;\n  -- down   Migration\nselect 2;",
+        &["2: select 1"],
+    );
+    check(NodePgMigrate, "select 1;\nselect 2;", &["1: select 1", "2: select 2"]);
+    // The tool would run all of it.
+    check_faults(NodePgMigrate, "select 1;\n-- Down Migration\nselect 2;", &["missing_up:1"]);
+    check_faults(
+        NodePgMigrate,
+        "-- Down Migration\nselect 2;\n-- Up Migration\nselect 1;",
+        &["section_order:3", "outside_sections:2"],
+    );
+}
+
+#[test]
+fn the_way_down_of_other_tools_is_known_by_their_markers() {
+    for (line, tool) in [
+        ("-- +migrate Down", "sql-migrate"),
+        ("-- +micrate Down", "micrate"),
+        ("-- rambler down", "rambler"),
+        ("-- //@UNDO", "MyBatis Migrations"),
+        ("--//@UNDO", "MyBatis Migrations"),
+        ("--liquibase formatted sql", "Liquibase"),
+        ("---- create above / drop below ----", "tern"),
+        ("-- !Downs", "Play evolutions"),
+        ("-- ====  DOWN  ====", "shmig"),
+        ("-- Down", UNKNOWN),
+        ("-- @undo", UNKNOWN),
+        ("-- down migration", "node-pg-migrate"),
+    ] {
+        let content = format!("create table a (id int);\n{line}\ndrop table a;");
+        let found: Vec<(String, u32)> =
+            markers(&content).map(|marker| (marker.sections.to_string(), marker.line)).collect();
+        assert_eq!(found, [(tool.to_owned(), 2)], "{line}");
+    }
+    for plain in
+        ["-- Download links", "-- down the road", "-- roll back by hand", "-- up", "-- goose", "-- undoes 3"]
+    {
+        assert_eq!(markers(plain).count(), 0, "{plain}");
+    }
+}

@@ -3,9 +3,9 @@
 //! Only the setting is read that says whether the migration runs in a transaction. This module must not decide what
 //! happens to the migration.
 
-use super::SourceFile;
-use super::findings::{FileLine, Findings, shown};
-use super::naming::Shape;
+use crate::model::blueprint::SourceFile;
+use crate::model::blueprint::findings::{FileLine, Findings, shown};
+use crate::model::blueprint::naming::Shape;
 
 const DIESEL_METADATA: &str = "metadata.toml";
 const FLYWAY_CONFIG: &str = ".sql.conf";
