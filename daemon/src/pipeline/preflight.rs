@@ -57,8 +57,8 @@ pub async fn findings(
     }
     for extension in missing {
         let message = format!(
-            "the target has no extension {extension}; an administrator runs: create extension {} schema tenantry_ext",
-            crate::postgres::quote::identifier(&extension)
+            "the target has no extension {extension}; an administrator runs, {}",
+            installation(target, target.database(), &extension)
         );
         findings.push(finding(Severity::Error, "missing_extension", message));
     }
@@ -89,18 +89,13 @@ pub async fn extensions_of(target: &Target, tenant: &Tenant, extensions: &[Strin
     let site = home.on(target);
     let mut connection = site.acquire().await?;
     let missing = check::missing_extensions(&mut connection, extensions).await?;
-    let database = if site.is_own_database() {
-        format!(", connected to database {}", tenant.placement)
-    } else {
-        String::new()
-    };
+    let database = if site.is_own_database() { tenant.placement.as_str() } else { target.database() };
     Ok(missing
         .iter()
         .map(|extension| {
             let message = format!(
-                "the tenant's database has no extension {extension}; an administrator runs{database}: create extension {} \
-                 schema tenantry_ext",
-                crate::postgres::quote::identifier(extension)
+                "the tenant's database has no extension {extension}; an administrator runs, {}",
+                installation(target, database, extension)
             );
             finding(Severity::Error, "missing_extension", message)
         })
@@ -131,13 +126,21 @@ async fn databases(target: &Target, ready: &Ready, blueprint: &Blueprint) -> Res
     let (template, missing) = groundwork::missing_extensions(target, ready, &blueprint.extensions).await?;
     let findings = missing.iter().map(|extension| {
         let message = format!(
-            "the template of tenants' databases has no extension {extension}; an administrator runs, connected to database \
-             {template}: create extension {} schema tenantry_ext",
-            crate::postgres::quote::identifier(extension)
+            "the template of tenants' databases has no extension {extension}; an administrator runs, {}",
+            installation(target, &template, extension)
         );
         finding(Severity::Error, "missing_extension", message)
     });
     Ok(findings.collect())
+}
+
+/// Where an extension is installed, the command that leads there, and the statement.
+fn installation(target: &Target, database: &str, extension: &str) -> String {
+    let (host, port) = target.endpoint();
+    let name = crate::postgres::quote::identifier(extension);
+    format!(
+        "connected to database {database} (psql -h {host} -p {port} -d {database}): create extension {name} schema tenantry_ext"
+    )
 }
 
 fn finding(severity: Severity, code: &str, message: String) -> Finding {

@@ -32,6 +32,13 @@ const ROWS: &str = "select (select jsonb_agg(to_jsonb(c) order by c.id) from cus
 
 /// The tenant's entries in the catalog, and its rows.
 async fn content(env: &Env, made: &Provisioned) -> Vec<String> {
+    let mut lines = structure(env, made).await;
+    let rows = env.psql(&made.credentials, ROWS).await.assert_status(0);
+    lines.push(rows.stdout);
+    lines
+}
+
+async fn structure(env: &Env, made: &Provisioned) -> Vec<String> {
     let placement = made.tenant.placement.as_str();
     let mut connection = env.target().await;
     let found = sqlx::query_scalar::<_, String>(CONTENT).bind(placement).fetch_all(&mut connection).await;
@@ -39,8 +46,6 @@ async fn content(env: &Env, made: &Provisioned) -> Vec<String> {
     let mut lines: Vec<String> =
         found.unwrap().into_iter().map(|line| line.replace(&format!("{placement}."), "")).collect();
     lines.sort();
-    let rows = env.psql(&made.credentials, ROWS).await.assert_status(0);
-    lines.push(rows.stdout);
     lines
 }
 
@@ -76,6 +81,93 @@ async fn a_folder_of_each_of_seven_tools_makes_the_same_tenant() {
             }
         }
     }
+}
+
+/// As pg_dump writes it.
+const DUMP: &str = r#"--
+-- PostgreSQL database dump
+--
+
+\restrict dQ3rT8
+
+SET statement_timeout = 0;
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+SELECT pg_catalog.set_config('search_path', '', false);
+SET check_function_bodies = false;
+SET row_security = off;
+
+CREATE EXTENSION IF NOT EXISTS plpgsql WITH SCHEMA pg_catalog;
+COMMENT ON SCHEMA public IS 'standard public schema';
+
+CREATE TYPE public.mood AS ENUM (
+    'fine',
+    'low'
+);
+ALTER TYPE public.mood OWNER TO app;
+
+CREATE FUNCTION public.touch() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    new.seen = (select count(*) from public."user");
+    return new;
+end $$;
+ALTER FUNCTION public.touch() OWNER TO app;
+
+CREATE TABLE public."user" (
+    id integer NOT NULL,
+    mood public.mood DEFAULT 'fine'::public.mood NOT NULL,
+    seen bigint
+);
+ALTER TABLE public."user" OWNER TO app;
+CREATE SEQUENCE public.user_id_seq AS integer START WITH 1 INCREMENT BY 1 NO MINVALUE NO MAXVALUE CACHE 1;
+ALTER SEQUENCE public.user_id_seq OWNER TO app;
+ALTER SEQUENCE public.user_id_seq OWNED BY public."user".id;
+ALTER TABLE ONLY public."user" ALTER COLUMN id SET DEFAULT nextval('public.user_id_seq'::regclass);
+ALTER TABLE ONLY public."user" ADD CONSTRAINT user_pkey PRIMARY KEY (id);
+CREATE TRIGGER touch BEFORE INSERT ON public."user" FOR EACH ROW EXECUTE FUNCTION public.touch();
+
+\unrestrict dQ3rT8
+"#;
+
+/// The same, as somebody writes it for one schema.
+const BY_HAND: &str = "
+    create type mood as enum ('fine', 'low');
+    create function touch() returns trigger language plpgsql set search_path from current as $$
+begin
+    new.seen = (select count(*) from \"user\");
+    return new;
+end $$;
+    create table \"user\" (id integer not null, mood mood not null default 'fine', seen bigint);
+    create sequence user_id_seq as integer owned by \"user\".id;
+    alter table \"user\" alter column id set default nextval('user_id_seq');
+    alter table \"user\" add constraint user_pkey primary key (id);
+    create trigger touch before insert on \"user\" for each row execute function touch();";
+
+#[tokio::test]
+async fn a_dump_goes_in_as_it_is_once_the_manifest_names_its_schema() {
+    let env = Env::new().await;
+    let refused = folder(&env, "refused", &[("1_structure.sql", DUMP)]);
+    let output = env.tenantry(&["blueprint", "check", &refused]).await.assert_status(1);
+    assert!(output.stdout.contains("add schema = \"public\" to blueprint.toml"), "{output}");
+
+    let dump = folder(&env, "dump", &[("1_structure.sql", DUMP)]);
+    let manifest = format!("{dump}/blueprint.toml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, format!("{text}schema = \"public\"\n")).unwrap();
+    env.add_blueprint(&dump).await;
+    env.add_blueprint(&folder(&env, "by-hand", &[("1_structure.sql", BY_HAND)])).await;
+    let (one, other) = (env.provision_of("one", "dump").await, env.provision_of("other", "by-hand").await);
+    assert_eq!(structure(&env, &one).await, structure(&env, &other).await);
+    let insert = "insert into \"user\" default values returning seen";
+    assert!(env.psql(&one.credentials, insert).await.assert_status(0).stdout.contains('0'));
+    // The path of its function has the name of its schema, and is the same in each tenant.
+    let another = env.provision_of("another", "dump").await;
+    assert!(env.psql(&another.credentials, insert).await.assert_status(0).stdout.contains('0'));
+    env.tenantry(&["tenant", "drift", "another"]).await.assert_status(0);
+    env.tenantry(&["tenant", "drift", "one"]).await.assert_status(0);
 }
 
 /// A folder of these files with a manifest, below the test's own folder.

@@ -39,16 +39,30 @@ async fn a_target_in_maintenance_takes_no_tenant() {
 }
 
 #[tokio::test]
-async fn a_missing_extension_is_named_with_the_statement_that_adds_it() {
+async fn an_extension_that_a_file_creates_is_named_with_the_command_that_installs_it() {
     let env = Env::new().await;
-    let folder = Folder::new(&env.dir, "extended", "1.0")
-        .migration("one", "create table one (id bigint primary key);");
-    let manifest = format!("{}/blueprint.toml", folder.path());
-    let text = std::fs::read_to_string(&manifest).unwrap();
-    std::fs::write(&manifest, format!("{text}extensions = [\"hstore\"]\n")).unwrap();
-    env.add_blueprint(folder.path()).await;
-    let output = env.tenantry(&["tenant", "create", "acme", "--blueprint", "extended"]).await;
-    output.assert_status(5).assert_says(&["create extension", "hstore"]);
+    let sql = "create extension if not exists hstore with schema public;
+               create table one (id bigint primary key, labels hstore not null default 'a=>1');";
+    let folder = Folder::new(&env.dir, "extended", "1.0").migration("one", sql);
+    let added = env.tenantry(&["blueprint", "add", folder.path()]).await.assert_status(0);
+    assert!(added.stdout.contains("V1__one.sql:1: ok[extension]"), "{added}");
+    let output =
+        env.tenantry(&["tenant", "create", "acme", "--blueprint", "extended"]).await.assert_status(5);
+    let output = output.assert_says(&["no extension hstore", "connected to database"]);
+
+    // As an administrator pastes it.
+    let told = output.stderr.split_once("(psql ").and_then(|(_, told)| told.split_once("): "));
+    let (place, statement) = told.unwrap_or_else(|| panic!("no command in {output}"));
+    let statement = statement.lines().next().unwrap();
+    let installed = std::process::Command::new("sh")
+        .args(["-c", &format!("psql {place} -c '{statement}'")])
+        .env("PGUSER", tenantry_harness::cluster::SUPERUSER)
+        .output()
+        .unwrap();
+    assert!(installed.status.success(), "{installed:?}");
+    let made = env.provision_of("acme", "extended").await;
+    let labels = env.psql(&made.credentials, "insert into one values (1) returning labels -> 'a'").await;
+    assert!(labels.assert_status(0).stdout.contains('1'));
 }
 
 async fn check(env: &Env) -> Output {

@@ -39,6 +39,8 @@ pub(super) struct Named<'a> {
     pub(super) marked_by: Option<&'a SourceFile>,
     /// The file beside it that takes it back.
     pub(super) undone_by: Option<&'a SourceFile>,
+    /// The application's schema, whose place the tenant's takes.
+    pub(super) schema: Option<&'a str>,
     /// The values of the placeholders in it, for tools that have some.
     pub(super) placeholders: Option<&'a BTreeMap<String, String>>,
 }
@@ -107,9 +109,9 @@ fn path_fault(path: &str) -> Option<&'static str> {
 }
 
 /// The seed's files in the order of the manifest.
-pub(super) fn seed<'a>(listed: &[Listed], files: &Files<'a>, findings: &mut Findings) -> Vec<Named<'a>> {
+pub(super) fn seed<'a>(manifest: &'a Manifest, files: &Files<'a>, findings: &mut Findings) -> Vec<Named<'a>> {
     let mut seed = Vec::new();
-    for Listed { path, line } in listed {
+    for Listed { path, line } in &manifest.seed {
         let place = FileLine { file: MANIFEST, line: *line };
         let name = shown(path);
         match files.get(path.as_str()) {
@@ -123,6 +125,7 @@ pub(super) fn seed<'a>(listed: &[Listed], files: &Files<'a>, findings: &mut Find
                     convention: None,
                     marked_by: None,
                     undone_by: None,
+                    schema: manifest.schema.as_deref(),
                     placeholders: None,
                 });
             }
@@ -187,7 +190,7 @@ pub(super) fn migrations<'a>(
         findings.folder_error("no_migrations", message);
     }
     mark(&mut found, companions, findings);
-    in_order(found, convention, &manifest.placeholders, findings)
+    in_order(found, convention, manifest, findings)
 }
 
 /// Takes migrations out of the transaction if their companion files say so.
@@ -271,10 +274,11 @@ fn ordered_by_both<'a>(found: &[FoundFile<'a>]) -> Option<(&'a str, &'a str)> {
 fn in_order<'a>(
     found: Vec<FoundFile<'a>>,
     convention: Option<Convention>,
-    placeholders: &'a BTreeMap<String, String>,
+    manifest: &'a Manifest,
     findings: &mut Findings,
 ) -> Vec<Named<'a>> {
-    let placeholders = (convention == Some(Convention::Flyway)).then_some(placeholders);
+    let placeholders = (convention == Some(Convention::Flyway)).then_some(&manifest.placeholders);
+    let schema = manifest.schema.as_deref();
     let mut ordered: BTreeMap<MigrationOrder, Named<'a>> = BTreeMap::new();
     for FoundFile { file, evidence, order, version, title, marked_by, undone_by } in found {
         let path = evidence.path;
@@ -305,7 +309,8 @@ fn in_order<'a>(
                 .map(|marker| marker.sections)
                 .filter(|own| !matches!(own, Sections::Foreign(_))),
         };
-        let named = Named { file, version, title, sections, convention, marked_by, undone_by, placeholders };
+        let named =
+            Named { file, version, title, sections, convention, marked_by, undone_by, schema, placeholders };
         ordered.insert(order, named);
     }
     ordered.into_values().collect()

@@ -31,7 +31,7 @@ pub const CONNECTION_LIMIT: &str = "connection_limit";
 /// The size of the temporary files that one connection may have at once, in megabytes.
 pub const TEMP_FILE_LIMIT: &str = "temp_file_limit_mb";
 
-const KEYS: &str = "name, version, title, tenancy, convention, extensions, seed, phase, after, soak, [placeholders] and [settings.NAME]";
+const KEYS: &str = "name, version, title, tenancy, convention, schema, extensions, seed, phase, after, soak, [placeholders] and [settings.NAME]";
 const CODE: &str = "manifest";
 /// Enough errors to correct a file by. A file that is not TOML at all has one error for each line.
 const MOST_ERRORS: usize = 10;
@@ -50,6 +50,8 @@ pub(super) struct Manifest {
     pub(super) settings: BTreeMap<String, Setting>,
     pub(super) extensions: Vec<String>,
     pub(super) seed: Vec<Listed>,
+    /// The application's own schema, whose place the tenant's takes.
+    pub(super) schema: Option<String>,
     /// The values of Flyway's placeholders.
     pub(super) placeholders: BTreeMap<String, String>,
 }
@@ -79,6 +81,12 @@ pub(super) fn read(content: &str, findings: &mut Findings) -> Manifest {
     manifest
 }
 
+/// Whether it can be the name of an extension.
+pub(super) fn is_extension(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-');
+    name.starts_with(|c: char| c.is_ascii_lowercase()) && name.len() <= 63 && name.bytes().all(plain)
+}
+
 struct Reader<'a> {
     content: &'a str,
     findings: &'a mut Findings,
@@ -103,6 +111,7 @@ impl Reader<'_> {
                 "title" => manifest.title = self.title("title", value),
                 "tenancy" => manifest.tenancy = self.tenancy(value),
                 "convention" => manifest.convention = self.convention(value),
+                "schema" => manifest.schema = self.schema(value),
                 "extensions" => manifest.extensions = self.extensions(value),
                 "seed" => manifest.seed = self.seed(value),
                 "settings" => manifest.settings = self.settings(value),
@@ -263,11 +272,7 @@ impl Reader<'_> {
     fn extensions(&mut self, value: &ManifestEntry<'_>) -> Vec<String> {
         let mut names = Vec::new();
         for (name, at) in self.list("extensions", value) {
-            let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-');
-            if name.starts_with(|c: char| c.is_ascii_lowercase())
-                && name.len() <= 63
-                && name.bytes().all(plain)
-            {
+            if is_extension(&name) {
                 names.push(name);
             } else {
                 let message = format!(
@@ -283,6 +288,23 @@ impl Reader<'_> {
     fn seed(&mut self, value: &ManifestEntry<'_>) -> Vec<Listed> {
         let entries = self.list("seed", value);
         entries.into_iter().map(|(path, at)| Listed { path, line: self.line(at) }).collect()
+    }
+
+    fn schema(&mut self, value: &ManifestEntry<'_>) -> Option<String> {
+        let name = self.text("schema", value)?;
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+        let is_plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+            && name.len() <= 63
+            && name.bytes().all(plain);
+        if !is_plain || name.starts_with("pg_") || name == "information_schema" {
+            let message = format!(
+                "schema \"{}\" is not a schema of an application: write the one that the files name, as in schema = \"public\"",
+                shown(name)
+            );
+            self.fault(value.span(), message);
+            return None;
+        }
+        Some(name.to_owned())
     }
 
     fn placeholders(&mut self, value: &ManifestEntry<'_>) -> BTreeMap<String, String> {

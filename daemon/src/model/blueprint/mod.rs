@@ -4,6 +4,7 @@
 //! same files always give the same checksum. It may be used only if there are no errors among the findings that come with
 //! it. Nothing here does I/O, waits or talks to PostgreSQL.
 
+mod adapt;
 mod built_in;
 mod checksum;
 mod contract;
@@ -113,6 +114,8 @@ pub struct Migration {
     /// What takes it back, if something does that can be used. The version's checksum does not cover it, unless it is the way
     /// down in the file itself.
     pub way_back: Option<Arc<Migration>>,
+    /// Extensions that it would install if that were a file's business.
+    pub extensions: Vec<String>,
     /// Of a way back: the path of the file that it takes back.
     pub takes_back: Option<String>,
 }

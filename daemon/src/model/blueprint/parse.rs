@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::plan::Finding;
 
+use super::adapt::{Adapted, adapt};
 use super::convention::Convention;
 use super::directive::{self, DirectiveFault};
 use super::findings::{FileLine, Findings};
@@ -17,7 +18,7 @@ use super::manifest::{self, MANIFEST, MINIMAL, Manifest};
 use super::outside::{self, Part};
 use super::placeholders::Unfilled;
 use super::sections::{self, Fault, Sections, Way};
-use super::split::{self, Piece, transactions};
+use super::split;
 use super::way_back;
 use super::{Blueprint, Bounds, Checksum, Migration, SourceFile};
 
@@ -68,13 +69,19 @@ fn read(files: &[SourceFile], lints: fn(Tenancy) -> Linter, findings: &mut Findi
     }
     let migrations = read;
     let tables = linter.tables();
-    let seed = folder::seed(&manifest.seed, &files, findings);
+    let seed = folder::seed(&manifest, &files, findings);
     let seed = read_all(seed, Part::Seed, &mut linter, findings);
     linter.finish(findings);
 
     let source = source?;
     let covered: Vec<SourceFile> = migrations.iter().chain(&seed).flat_map(Migration::source_files).collect();
     let checksum = Checksum::of_files(covered.iter().chain([source]));
+    let mut extensions = manifest.extensions;
+    for extension in migrations.iter().chain(&seed).flat_map(|file: &Migration| &file.extensions) {
+        if !extensions.contains(extension) {
+            extensions.push(extension.clone());
+        }
+    }
     let name = manifest.name?;
     Some(Blueprint {
         title: manifest.title.unwrap_or_else(|| name.to_string()),
@@ -83,7 +90,7 @@ fn read(files: &[SourceFile], lints: fn(Tenancy) -> Linter, findings: &mut Findi
         tenancy,
         contract: manifest.contract,
         settings: manifest.settings,
-        extensions: manifest.extensions,
+        extensions,
         migrations,
         seed,
         tables,
@@ -130,6 +137,9 @@ fn read_one(named: Named<'_>, part: Part, linter: &mut Linter, findings: &mut Fi
             return migration(named, Bounds::Inside, Vec::new(), &file.content);
         }
     };
+    if pieces.is_empty() {
+        empty(file, up.as_ref(), findings);
+    }
     for DirectiveFault { line, message } in directive::attach(text, &mut pieces) {
         findings.error("directive", FileLine { file: &file.path, line }, message);
     }
@@ -140,9 +150,8 @@ fn read_one(named: Named<'_>, part: Part, linter: &mut Linter, findings: &mut Fi
         findings.error("statement_block", place, message);
     }
     let bounds = outside::bounds(&named, part, up.as_ref(), &pieces, findings);
-    if bounds == Bounds::Inside {
-        take_out_transactions(file, &mut pieces, findings);
-    }
+    let Adapted { extensions, is_otherwise } =
+        adapt(&file.path, named.schema, &bounds, &mut pieces, findings);
     let marking = match bounds {
         Bounds::Inside if part == Part::Seed => Marking::Inside("as a migration, not as a part of the seed"),
         Bounds::Inside => Marking::Inside(convention.unwrap_or(Convention::Numbered).how_to_take_out()),
@@ -152,13 +161,13 @@ fn read_one(named: Named<'_>, part: Part, linter: &mut Linter, findings: &mut Fi
     for piece in &pieces {
         linter.look_at(&file.path, marking, piece, findings);
     }
-    if pieces.is_empty() {
-        empty(file, up.as_ref(), findings);
-    }
-    let sql = up.map_or(filled.as_ref(), |up| &file.content[up.range]);
+    let sql = match is_otherwise {
+        true => pieces.iter().fold(String::new(), |sql, piece| sql + &piece.statement.text + ";\n"),
+        false => up.map_or(filled.as_ref(), |up| &file.content[up.range]).to_owned(),
+    };
     let is_plain = pieces.iter().all(is_plain);
     let statements = pieces.into_iter().map(|piece| piece.statement).collect();
-    Migration { is_plain, ..migration(named, bounds, statements, sql) }
+    Migration { is_plain, extensions, ..migration(named, bounds, statements, &sql) }
 }
 
 fn empty(file: &SourceFile, up: Option<&Way>, findings: &mut Findings) {
@@ -171,14 +180,6 @@ fn empty(file: &SourceFile, up: Option<&Way>, findings: &mut Findings) {
             let message = format!("{} holds no statement: fill it or remove it", file.path);
             findings.file_warning("empty_file", &file.path, message);
         }
-    }
-}
-
-fn take_out_transactions(file: &SourceFile, pieces: &mut Vec<Piece>, findings: &mut Findings) {
-    if let Some(line) = transactions::take_out_pairs(pieces) {
-        let message = "BEGIN and COMMIT are left out: the file runs in one transaction anyway, with the others of a new \
-                       tenant, or with those of an upgrade";
-        findings.note("own_transaction", FileLine { file: &file.path, line }, message);
     }
 }
 
@@ -222,6 +223,7 @@ fn migration(named: Named<'_>, bounds: Bounds, statements: Vec<split::Statement>
         sql: Arc::from(sql),
         content: Arc::from(file.content.as_str()),
         way_back: None,
+        extensions: Vec::new(),
         takes_back: None,
     }
 }

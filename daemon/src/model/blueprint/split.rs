@@ -1,9 +1,7 @@
 //! Cuts an SQL file into its statements, so that each runs by itself and an error names its line.
 //!
-//! Invariant: between two statements there is nothing but whitespace, comments and semicolons, and a statement's text
+//! Invariant: between two statements there is nothing but whitespace, comments, semicolons and pg_dump's `\restrict`, and a statement's text
 //! equals the file's, byte for byte. This module must not judge what a statement does; the lints and the server do that.
-
-pub(super) mod transactions;
 
 use std::time::Duration;
 
@@ -83,6 +81,9 @@ pub(super) fn split(sql: &str) -> Result<Vec<Piece>, SplitError> {
     let mut cutter = Cutter { sql, line: 1, counted: 0, pieces: Vec::new() };
     while let Some(token) = lexer.next().map_err(|e| error(e.offset, e.problem))? {
         match token.kind {
+            TokenKind::Symbol(b'\\') if open.tokens.is_empty() && is_restriction(&sql[token.start..]) => {
+                lexer.skip_line();
+            }
             TokenKind::Symbol(b'\\') => return Err(error(token.start, SplitProblem::PsqlCommand)),
             TokenKind::Symbol(b';') if open.is_complete() => cutter.cut(std::mem::take(&mut open).tokens)?,
             _ => open.push(sql, token),
@@ -90,6 +91,11 @@ pub(super) fn split(sql: &str) -> Result<Vec<Piece>, SplitError> {
     }
     cutter.cut(open.tokens)?;
     Ok(cutter.pieces)
+}
+
+/// pg_dump's guard against commands of psql in a dump. What it guards against is refused here anyway.
+fn is_restriction(text: &str) -> bool {
+    text.starts_with("\\restrict ") || text.starts_with("\\unrestrict ")
 }
 
 /// The statement being read.

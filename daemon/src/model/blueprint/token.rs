@@ -69,6 +69,11 @@ impl<'a> Lexer<'a> {
         Ok(Some(Token { kind, start, end: self.at }))
     }
 
+    /// Passes over the rest of the line.
+    pub(super) fn skip_line(&mut self) {
+        self.skip_while(|b| !is_newline(b));
+    }
+
     fn peek(&self, ahead: usize) -> Option<u8> {
         self.bytes.get(self.at + ahead).copied()
     }

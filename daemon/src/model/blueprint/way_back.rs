@@ -8,13 +8,14 @@ use std::sync::Arc;
 use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::plan::Severity;
 
+use super::adapt::adapt;
 use super::directive;
 use super::findings::{FileLine, Findings};
 use super::folder::Named;
 use super::lint::{Linter, Marking, is_plain};
 use super::outside;
 use super::sections::{self, Marker, Sections, Way};
-use super::split::{self, Piece, transactions};
+use super::split::{self, Piece};
 use super::{Bounds, Checksum, Migration, SourceFile};
 
 /// The way back of a migration, if it has one.
@@ -97,8 +98,8 @@ fn pieces(
             "batches have transactions of their own, and a tenant is taken back in one",
         ));
     }
-    transactions::take_out_pairs(&mut pieces);
     let mut judged = Findings::default();
+    adapt(&file.path, named.schema, &Bounds::Inside, &mut pieces, &mut judged);
     let mut linter = Linter::of(tenancy);
     let marking = Marking::Inside("nowhere: a tenant is taken back in one transaction");
     linter.begin(marking);
@@ -122,6 +123,7 @@ fn migration(named: &Named<'_>, file: &SourceFile, way: Option<Way>, pieces: Vec
         sql: Arc::from(sql),
         content: Arc::from(file.content.as_str()),
         way_back: None,
+        extensions: Vec::new(),
         takes_back: Some(named.file.path.clone()),
     }
 }

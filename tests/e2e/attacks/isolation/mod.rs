@@ -102,7 +102,7 @@ async fn a_hostile_blueprint_is_stopped_by_its_lints_by_privilege_or_by_verifica
     // Written openly, it is stopped by a lint before anything is stored.
     for (name, sql, lint) in [
         ("roles", "create role intruder;", "role"),
-        ("extension", "create extension dblink;", "extension"),
+        ("extension", "drop extension dblink;", "extension"),
         ("commits", "commit;", "transaction"),
     ] {
         let folder = Folder::new(&env.dir, name, "1.0").migration("hostile", sql);
@@ -118,8 +118,7 @@ async fn a_hostile_blueprint_is_stopped_by_its_lints_by_privilege_or_by_verifica
             hidden(&format!("insert into {victim}.users (email, display_name) values ('x', 'x')")),
         ),
         ("hidden-file", hidden("select pg_read_file('PG_VERSION')")),
-        // A lint warns about this one.
-        ("public", "create table public.a (id int primary key);".to_owned()),
+        ("public", hidden("create table public.a (id int primary key)")),
     ] {
         let folder = Folder::new(&env.dir, name, "1.0").migration("hostile", &sql);
         env.add_blueprint(folder.path()).await;
@@ -129,7 +128,7 @@ async fn a_hostile_blueprint_is_stopped_by_its_lints_by_privilege_or_by_verifica
     // Rights that are given away undo the provision. Anything else that an owner may do with its own objects is found by a
     // full verification.
     for (name, sql, found) in [
-        // A lint warns about this one, too.
+        // A lint warns about this one.
         (
             "definer",
             "create function g() returns int language sql security definer return 1;".to_owned(),

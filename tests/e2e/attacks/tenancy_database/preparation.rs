@@ -65,7 +65,8 @@ async fn an_extension_that_the_template_lacks_is_told_with_the_statement_that_me
     let says = ["no extension pg_trgm", "connected to database tenantry_template_"];
     let refused = env.tenantry(&create).await.assert_status(5).assert_says(&says);
     let database = refused.stderr.split("connected to database ").nth(1).unwrap();
-    let (database, statement) = database.split_once(": ").unwrap();
+    let (database, statement) = database.split_once("): ").unwrap();
+    let (database, _) = database.split_once(" (psql ").unwrap();
     let statement = statement.lines().next().unwrap().trim();
     env.cluster.execute(database, statement.to_owned()).await;
     let made = Provisioned::from(&env.tenantry(&create).await.assert_status(0).json());

@@ -14,7 +14,7 @@ mod rules;
 mod shared;
 mod shared_code;
 mod tables;
-mod words;
+pub(super) mod words;
 
 use tenantry_protocol::blueprint::Tenancy;
 
@@ -118,8 +118,8 @@ impl Linter {
         }
         for (token, schema) in qualified::foreign_schemas(&words).into_iter().take(MOST_IN_A_STATEMENT) {
             let message = format!(
-                "the name is qualified with the schema {}, and a tenant has one schema, whose name is not known \
-                 here: leave the schema out",
+                "the name is qualified with the schema {0}, and a tenant has one schema, whose name is not known \
+                 here: leave the schema out, or add schema = \"{0}\" to blueprint.toml if all tables are in it",
                 shown(&schema)
             );
             findings.warning("foreign_schema", FileLine { file, line: words.line(token) }, message);

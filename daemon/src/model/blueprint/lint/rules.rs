@@ -73,9 +73,9 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "create_extension",
         weight: Weight::Error,
-        message: "extensions are installed once on each target: remove this statement and declare the extension in \
-                  the manifest, as in extensions = [\"citext\"]",
-        finds: |words| start(words, &[&["create|alter|drop", "extension"], &["comment", "on", "extension"]]),
+        message: "extensions are installed once on each target, by an administrator: remove this statement, and have the \
+                  extension in the manifest if the tables need it",
+        finds: |words| start(words, &[&["create|alter|drop", "extension"]]),
     },
     Rule {
         code: "needs_administrator",
@@ -102,8 +102,9 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         code: "public_reference",
-        weight: Weight::Warning,
-        message: "names qualified with public. leave the tenant's schema for one that is shared: leave out public.",
+        weight: Weight::Error,
+        message: "names qualified with public. lead to a schema that all tenants share, where they may make nothing: add schema = \
+                  \"public\" to blueprint.toml, and the tenant's schema takes its place, or leave out public.",
         finds: |words| {
             (0..words.len()).find(|at| {
                 let qualified =

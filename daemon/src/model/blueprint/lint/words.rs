@@ -6,7 +6,7 @@ use crate::model::blueprint::split::{Piece, Statement};
 use crate::model::blueprint::token::{Token, TokenKind};
 
 #[derive(Debug)]
-pub(super) struct Words<'a> {
+pub(in crate::model::blueprint) struct Words<'a> {
     statement: &'a Statement,
     tokens: &'a [Token],
     /// The initials of all words. Most patterns begin with a word that the statement does not have.
@@ -14,7 +14,7 @@ pub(super) struct Words<'a> {
 }
 
 impl<'a> Words<'a> {
-    pub(super) fn of(piece: &'a Piece) -> Self {
+    pub(in crate::model::blueprint) fn of(piece: &'a Piece) -> Self {
         let mut words = Self { statement: &piece.statement, tokens: &piece.tokens, present: 0 };
         for at in 0..words.len() {
             words.present |= words.word(at).and_then(|word| word.first()).map_or(0, |first| initial(*first));
@@ -23,80 +23,80 @@ impl<'a> Words<'a> {
     }
 
     /// The statement whose words these are.
-    pub(super) fn statement(&self) -> &'a Statement {
+    pub(in crate::model::blueprint) fn statement(&self) -> &'a Statement {
         self.statement
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::model::blueprint) fn len(&self) -> usize {
         self.tokens.len()
     }
 
     /// The token as it is written; empty beyond the end.
-    pub(super) fn text(&self, at: usize) -> &'a str {
+    pub(in crate::model::blueprint) fn text(&self, at: usize) -> &'a str {
         self.tokens.get(at).map_or("", |token| &self.statement.text[token.start..token.end])
     }
 
     /// The line of a token in its file.
-    pub(super) fn line(&self, at: usize) -> u32 {
+    pub(in crate::model::blueprint) fn line(&self, at: usize) -> u32 {
         let start = self.tokens.get(at).map_or(0, |token| token.start);
         // A position is counted in characters, from 1.
         self.statement.line_at(self.statement.text[..start].chars().count() + 1)
     }
 
     /// Whether the keyword or unquoted name at `at` is the given word, or one of `a|b`.
-    pub(super) fn is(&self, at: usize, pattern: &str) -> bool {
+    pub(in crate::model::blueprint) fn is(&self, at: usize, pattern: &str) -> bool {
         let Some(text) = self.word(at) else { return false };
         // By bytes, since the lints ask this for each token many times.
         pattern.as_bytes().split(|byte| *byte == b'|').any(|word| word.eq_ignore_ascii_case(text))
     }
 
     /// Whether the keyword or unquoted name at `at` is one of many words.
-    pub(super) fn is_one_of(&self, at: usize, words: &[&str]) -> bool {
+    pub(in crate::model::blueprint) fn is_one_of(&self, at: usize, words: &[&str]) -> bool {
         self.word(at).is_some_and(|text| words.iter().any(|word| word.as_bytes().eq_ignore_ascii_case(text)))
     }
 
-    pub(super) fn is_symbol(&self, at: usize, symbol: u8) -> bool {
+    pub(in crate::model::blueprint) fn is_symbol(&self, at: usize, symbol: u8) -> bool {
         self.kind(at) == Some(TokenKind::Symbol(symbol))
     }
 
     /// Whether there is a keyword or an unquoted name at `at`.
-    pub(super) fn is_word(&self, at: usize) -> bool {
+    pub(in crate::model::blueprint) fn is_word(&self, at: usize) -> bool {
         self.kind(at) == Some(TokenKind::Word)
     }
 
-    pub(super) fn is_number(&self, at: usize) -> bool {
+    pub(in crate::model::blueprint) fn is_number(&self, at: usize) -> bool {
         self.kind(at) == Some(TokenKind::Number)
     }
 
-    pub(super) fn is_text(&self, at: usize) -> bool {
+    pub(in crate::model::blueprint) fn is_text(&self, at: usize) -> bool {
         matches!(self.kind(at), Some(TokenKind::Text | TokenKind::DollarText))
     }
 
-    pub(super) fn touches_next(&self, at: usize) -> bool {
+    pub(in crate::model::blueprint) fn touches_next(&self, at: usize) -> bool {
         matches!((self.tokens.get(at), self.tokens.get(at + 1)), (Some(a), Some(b)) if a.end == b.start)
     }
 
-    pub(super) fn matches(&self, at: usize, pattern: &[&str]) -> bool {
+    pub(in crate::model::blueprint) fn matches(&self, at: usize, pattern: &[&str]) -> bool {
         pattern.iter().enumerate().all(|(offset, word)| self.is(at + offset, word))
     }
 
-    pub(super) fn starts_with(&self, pattern: &[&str]) -> bool {
+    pub(in crate::model::blueprint) fn starts_with(&self, pattern: &[&str]) -> bool {
         self.matches(0, pattern)
     }
 
     /// The first position where the pattern matches.
-    pub(super) fn find(&self, pattern: &[&str]) -> Option<usize> {
+    pub(in crate::model::blueprint) fn find(&self, pattern: &[&str]) -> Option<usize> {
         let may_be_there = pattern.iter().all(|words| self.present & initials(words) != 0);
         if may_be_there { (0..self.len()).find(|at| self.matches(*at, pattern)) } else { None }
     }
 
     /// The positions of the tokens that are quoted texts.
-    pub(super) fn texts(&self) -> impl Iterator<Item = usize> {
+    pub(in crate::model::blueprint) fn texts(&self) -> impl Iterator<Item = usize> {
         (0..self.len()).filter(|at| self.is_text(*at))
     }
 
     /// A name as the server stores it: folded to lower case, or unchanged if it is in double quotes.
-    pub(super) fn name(&self, at: usize) -> Option<String> {
+    pub(in crate::model::blueprint) fn name(&self, at: usize) -> Option<String> {
         match self.kind(at)? {
             TokenKind::Word => Some(self.text(at).to_lowercase()),
             TokenKind::QuotedWord => {
@@ -107,7 +107,7 @@ impl<'a> Words<'a> {
     }
 
     /// The parts of a name such as `a.b.c`, and the position after it; no parts if there is no name.
-    pub(super) fn dotted_name(&self, at: usize) -> (Vec<String>, usize) {
+    pub(in crate::model::blueprint) fn dotted_name(&self, at: usize) -> (Vec<String>, usize) {
         let mut parts = Vec::new();
         let mut at = at;
         while let Some(part) = self.name(at) {
@@ -122,7 +122,7 @@ impl<'a> Words<'a> {
     }
 
     /// The position after the first of these patterns that matches at `at`, or `at` itself.
-    pub(super) fn skip(&self, at: usize, patterns: &[&[&str]]) -> usize {
+    pub(in crate::model::blueprint) fn skip(&self, at: usize, patterns: &[&[&str]]) -> usize {
         let mut at = at;
         while let Some(pattern) = patterns.iter().find(|pattern| self.matches(at, pattern)) {
             at += pattern.len();

@@ -51,3 +51,48 @@ fn placeholders_of_flyway_have_the_values_of_the_manifest_everywhere() {
     let parsed = with("prefix = \"a\\nb\"\nenv = 1\n\"a b\" = \"\"", "V1__a.sql");
     assert_eq!(parsed.findings.iter().filter(|finding| finding.code == "manifest").count(), 3);
 }
+
+#[test]
+fn an_extension_that_a_file_creates_is_one_that_the_target_must_have() {
+    let sql = "create extension if not exists \"uuid-ossp\";\ncreate extension plpgsql;\n\
+               create table a (id uuid primary key default uuid_generate_v4());\ncomment on extension \"uuid-ossp\" is 'x';\n\
+               alter table a owner to app;\n";
+    let parsed = parse(&with_manifest(&[("1_a.sql", sql), ("2_b.sql", "create extension citext")]));
+    let notes = ["extension 1_a.sql:1", "extension 1_a.sql:2", "extension 1_a.sql:4", "owner 1_a.sql:5"];
+    assert_eq!(summary(&parsed), [&notes[..], &["extension 2_b.sql:1"]].concat());
+    let blueprint = parsed.blueprint.unwrap();
+    assert_eq!(blueprint.extensions, ["uuid-ossp", "citext"]);
+    assert_eq!(blueprint.migrations[0].statements.len(), 1);
+    assert_eq!(blueprint.migrations[0].content.as_ref(), sql);
+}
+
+#[test]
+fn the_schema_of_the_application_gives_way_to_the_tenants() {
+    let sql = "create schema if not exists public;\nset search_path = public;\ncreate table public.user (id int primary key);\n\
+               do $$ begin\n  if to_regclass('public.user') is null or current_schema() = 'public' then perform 1; end if;\nend $$;";
+    let with = |line: &str| {
+        let manifest = format!("{GOOD_MANIFEST}{line}\n");
+        parse(&[
+            file("1_a.sql", sql),
+            file("seed.sql", "insert into public.user values (1)"),
+            file(MANIFEST, &manifest),
+        ])
+    };
+    let parsed = with("seed = [\"seed.sql\"]\nschema = \"public\"");
+    assert_eq!(summary(&parsed), ["schema_in_text 1_a.sql:5", "schema 1_a.sql:1"]);
+    let blueprint = parsed.blueprint.unwrap();
+    let migration = &blueprint.migrations[0];
+    let texts: Vec<(u32, &str)> =
+        migration.statements.iter().map(|one| (one.line, one.text.as_str())).collect();
+    assert_eq!(texts[0], (3, "create table \"user\" (id int primary key)"));
+    assert!(texts[1].1.contains("to_regclass('user')") && texts[1].1.contains("= 'public'"), "{texts:?}");
+    assert_eq!(blueprint.seed[0].statements[0].text, "insert into \"user\" values (1)");
+    // What is shown is what runs; what is kept is the file.
+    assert!(migration.sql.starts_with("create table \"user\""));
+    assert_eq!(migration.content.as_ref(), sql);
+    let without = with("seed = [\"seed.sql\"]");
+    assert!(summary(&without).contains(&"public_reference 1_a.sql:3".to_owned()), "{:?}", summary(&without));
+    for bad in ["schema = \"pg_catalog\"", "schema = \"A\"", "schema = 1", "schema = \"a; drop\""] {
+        assert!(summary(&with(bad)).contains(&"manifest blueprint.toml:4".to_owned()), "{bad}");
+    }
+}

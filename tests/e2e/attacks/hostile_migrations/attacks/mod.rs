@@ -211,6 +211,6 @@ pub(super) const IN_THE_OPEN: &[(&str, &str)] = &[
     ("rollback;", "transaction_control"),
     ("begin;", "transaction_control"),
     ("create role pwned;", "role_statements"),
-    ("create extension dblink;", "create_extension"),
+    ("alter extension dblink update;", "create_extension"),
     ("create index concurrently i on bait (id);", "not_transactional"),
 ];

@@ -3,7 +3,7 @@
 //! Invariant: only whole pairs are left out, of a file that runs in one transaction anyway, so each of its statements runs as before. A
 //! `rollback` or a savepoint takes something back, and is never left out.
 
-use super::Piece;
+use crate::model::blueprint::split::Piece;
 use crate::model::blueprint::token::TokenKind;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +13,7 @@ enum Edge {
 }
 
 /// Takes the pairs out, and returns the line of the first one; leaves all as it is if one has no other half.
-pub(in crate::model::blueprint) fn take_out_pairs(pieces: &mut Vec<Piece>) -> Option<u32> {
+pub(super) fn take_out_pairs(pieces: &mut Vec<Piece>) -> Option<u32> {
     let edges: Vec<(usize, Edge)> =
         pieces.iter().enumerate().filter_map(|(at, piece)| Some((at, edge(piece)?))).collect();
     let is_paired = edges.chunks(2).all(|pair| matches!(pair, [(_, Edge::Begin), (_, Edge::Commit)]));

@@ -1,0 +1,56 @@
+//! What runs otherwise than a file says, because a tenant has its own schema, its own owner and one transaction for all of its files.
+//!
+//! Invariant: the file stays what is stored, shown to others and covered by checksums; each thing that is done otherwise is told in a note.
+
+mod elsewhere;
+mod mapping;
+mod transactions;
+
+use super::Bounds;
+use super::findings::{FileLine, Findings};
+use super::split::{Piece, line_of};
+
+/// What was made of a file.
+pub(super) struct Adapted {
+    /// The extensions that its statements would have installed.
+    pub(super) extensions: Vec<String>,
+    /// Something runs otherwise than it is written.
+    pub(super) is_otherwise: bool,
+}
+
+/// Adapts the statements of a file. `schema` is the one whose place the tenant's takes.
+pub(super) fn adapt(
+    file: &str,
+    schema: Option<&str>,
+    bounds: &Bounds,
+    pieces: &mut Vec<Piece>,
+    findings: &mut Findings,
+) -> Adapted {
+    let written = pieces.len();
+    if *bounds == Bounds::Inside
+        && let Some(line) = transactions::take_out_pairs(pieces)
+    {
+        let message = "BEGIN and COMMIT are left out: the file runs in one transaction anyway, with the others of a new \
+                       tenant, or with those of an upgrade";
+        findings.note("own_transaction", FileLine { file, line }, message);
+    }
+    let extensions = elsewhere::take_out(file, schema, pieces, findings);
+    let is_mapped = schema.is_some_and(|schema| map_names(file, schema, pieces, findings));
+    Adapted { extensions, is_otherwise: is_mapped || pieces.len() != written }
+}
+
+fn map_names(file: &str, schema: &str, pieces: &mut [Piece], findings: &mut Findings) -> bool {
+    let is_mapped = mapping::map_all(pieces, schema);
+    for piece in pieces {
+        let statement = &piece.statement;
+        if let Some(at) = mapping::left_in_a_text(&statement.text, schema) {
+            let line = statement.line + line_of(&statement.text, at) - 1;
+            let message = format!(
+                "this text has the name of the schema {schema}, which is another one in each tenant: if it is compared with a \
+                 schema or read as a name, use current_schema() or leave the schema out"
+            );
+            findings.warning("schema_in_text", FileLine { file, line }, message);
+        }
+    }
+    is_mapped
+}

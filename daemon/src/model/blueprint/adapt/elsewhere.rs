@@ -1,0 +1,232 @@
+//! Statements that are for an administrator or for the daemon, and say nothing that a tenant's schema would lack: they are left out,
+//! and what they want is done in the way that it is done for all tenants.
+//!
+//! Invariant: what is left out has no effect on the tables, so each other statement finds what it would find in the file's own tool.
+
+use crate::model::blueprint::findings::{FileLine, Findings, shown};
+use crate::model::blueprint::lint::words::Words;
+use crate::model::blueprint::manifest::is_extension;
+use crate::model::blueprint::split::Piece;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum TakenOut {
+    /// `create extension name`: declared, as if the manifest said so.
+    Extension(String),
+    /// `comment on extension`, which only its owner may write.
+    Comment,
+    /// `alter … owner to role`: a tenant's owner has everything in it.
+    Owner,
+    /// `create schema`, `set search_path` and the like, of the schema whose place the tenant's takes.
+    Schema,
+}
+
+/// Takes the statements out, tells of them, and returns the extensions that they name. `schema` is the one that the manifest maps.
+pub(super) fn take_out(
+    file: &str,
+    schema: Option<&str>,
+    pieces: &mut Vec<Piece>,
+    findings: &mut Findings,
+) -> Vec<String> {
+    let mut extensions = Vec::new();
+    let (mut comment, mut owner, mut home) = (None, None, None);
+    pieces.retain(|piece| {
+        let line = piece.statement.line;
+        match of(&Words::of(piece), schema) {
+            Some(TakenOut::Extension(name)) => {
+                let place = FileLine { file, line };
+                findings.note("extension", place, told(&name));
+                if name != "plpgsql" && !extensions.contains(&name) {
+                    extensions.push(name);
+                }
+            }
+            Some(TakenOut::Comment) => _ = comment.get_or_insert(line),
+            Some(TakenOut::Owner) => _ = owner.get_or_insert(line),
+            Some(TakenOut::Schema) => _ = home.get_or_insert(line),
+            None => return true,
+        }
+        false
+    });
+    if let Some(line) = comment {
+        let message = "COMMENT ON EXTENSION is left out: an extension is the administrator's";
+        findings.note("extension", FileLine { file, line }, message);
+    }
+    if let Some(line) = owner {
+        let message = "OWNER TO is left out, wherever it is a statement of its own: everything in a tenant belongs to the tenant's \
+                       own owner role";
+        findings.note("owner", FileLine { file, line }, message);
+    }
+    if let Some(line) = home {
+        let message = "statements about the schema itself are left out: the tenant's schema takes its place, is made by the daemon, \
+                       and is where names lead already";
+        findings.note("schema", FileLine { file, line }, message);
+    }
+    extensions
+}
+
+fn told(extension: &str) -> String {
+    match extension {
+        "plpgsql" => "CREATE EXTENSION is left out: every database has plpgsql".to_owned(),
+        _ => format!(
+            "CREATE EXTENSION is left out, and {} counts as declared in the manifest: a target needs it in the schema \
+             tenantry_ext, where every tenant finds it without a schema's name",
+            shown(extension)
+        ),
+    }
+}
+
+fn of(words: &Words<'_>, schema: Option<&str>) -> Option<TakenOut> {
+    if words.starts_with(&["create", "extension"]) {
+        let name = words.name(words.skip(2, &[&["if", "not", "exists"]]))?;
+        return is_extension(&name).then_some(TakenOut::Extension(name));
+    }
+    if words.starts_with(&["comment", "on", "extension"]) {
+        return Some(TakenOut::Comment);
+    }
+    if is_change_of_owner(words) {
+        return Some(TakenOut::Owner);
+    }
+    is_about_the_schema(words, schema?).then_some(TakenOut::Schema)
+}
+
+/// Makes, names or chooses the one schema whose place the tenant's takes.
+fn is_about_the_schema(words: &Words<'_>, schema: &str) -> bool {
+    let is_it = |at: usize| words.name(at).is_some_and(|name| name == schema);
+    let quoted = format!("'{schema}'");
+    let is_path = |at: usize| {
+        is_it(at) || words.is(at, "pg_catalog") || ["''", "\"$user\"", &quoted].contains(&words.text(at))
+    };
+    // `select pg_catalog.set_config('search_path', '', false)`, at the beginning of each dump.
+    let call = words.skip(1, &[&["pg_catalog"]]);
+    let call = if words.is_symbol(call, b'.') { call + 1 } else { call };
+    let is_call = words.starts_with(&["select"])
+        && words.is(call, "set_config")
+        && words.text(call + 2) == "'search_path'"
+        && is_path(call + 4)
+        && words.len() <= call + 8;
+    if is_call {
+        return true;
+    }
+    if words.starts_with(&["create", "schema"]) {
+        let at = words.skip(2, &[&["if", "not", "exists"]]);
+        // Behind the name may stand an owner, and then tables.
+        let behind = if words.is(at + 1, "authorization") { at + 3 } else { at + 1 };
+        return is_it(at) && words.len() == behind;
+    }
+    if words.starts_with(&["comment", "on", "schema"]) {
+        return is_it(3);
+    }
+    if words.starts_with(&["alter", "schema"]) {
+        return is_it(2) && words.matches(3, &["owner", "to"]) && words.len() == 6;
+    }
+    if words.starts_with(&["grant|revoke"]) {
+        let at = words.find(&["on", "schema"]);
+        return at.is_some_and(|at| is_it(at + 2) && words.is(at + 3, "to|from"));
+    }
+    let path = words.skip(1, &[&["session"]]);
+    words.starts_with(&["set"])
+        && words.is(path, "search_path")
+        && (path + 2..words.len()).all(|at| is_path(at) || words.is_symbol(at, b','))
+}
+
+/// `alter table a.b owner to c`, with nothing else in the statement.
+fn is_change_of_owner(words: &Words<'_>) -> bool {
+    const KINDS: &str =
+        "table|view|sequence|function|procedure|routine|aggregate|type|domain|index|materialized|statistics";
+    if !words.starts_with(&["alter", KINDS]) {
+        return false;
+    }
+    let at = if words.is(1, "materialized") { 3 } else { 2 };
+    let (name, mut at) = words.dotted_name(words.skip(at, &[&["if", "exists"], &["only"]]));
+    if words.is_symbol(at, b'(') {
+        // The arguments of a function.
+        at = (at..words.len()).find(|at| words.is_symbol(*at, b')')).map_or(at, |end| end + 1);
+    }
+    !name.is_empty()
+        && words.matches(at, &["owner", "to"])
+        && words.name(at + 2).is_some()
+        && words.len() == at + 3
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::model::blueprint::split::split;
+
+    #[track_caller]
+    fn check(sql: &str, expect: Option<TakenOut>) {
+        let pieces = split(sql).unwrap();
+        assert_eq!(of(&Words::of(&pieces[0]), Some("public")), expect, "{sql}");
+    }
+
+    #[test]
+    fn extensions_are_known_in_each_form_of_the_statement() {
+        let extension = |name: &str| Some(TakenOut::Extension(name.to_owned()));
+        check("create extension citext", extension("citext"));
+        check("CREATE EXTENSION IF NOT EXISTS \"uuid-ossp\" WITH SCHEMA public", extension("uuid-ossp"));
+        check(
+            "create extension if not exists pg_trgm with schema public version '1.6' cascade",
+            extension("pg_trgm"),
+        );
+        check("comment on extension citext is 'x'", Some(TakenOut::Comment));
+        check("create extension \"A b\"", None);
+        check("alter extension citext update", None);
+        check("drop extension citext", None);
+    }
+
+    #[test]
+    fn what_is_said_of_the_schema_itself_is_left_out_and_what_is_said_of_others_is_not() {
+        for sql in [
+            "create schema if not exists public",
+            "create schema public authorization app",
+            "comment on schema public is 'standard public schema'",
+            "alter schema public owner to pg_database_owner",
+            "grant usage on schema public to app",
+            "revoke all on schema public from public",
+            "set search_path to public",
+            "SET search_path = public, pg_catalog",
+            "set search_path = ''",
+            "select pg_catalog.set_config('search_path', '', false)",
+            "select set_config('search_path', 'public', true)",
+        ] {
+            check(sql, Some(TakenOut::Schema));
+        }
+        for sql in [
+            "create schema other",
+            "alter schema public rename to other",
+            "grant usage on schema public, other to app",
+            "create schema public create table a (id int)",
+            "comment on table a is 'schema public'",
+            "grant select on all tables in schema public to app",
+            "set search_path = other, public",
+            "set local search_path = public",
+            "select set_config('search_path', 'other', false)",
+            "select set_config('search_path', '', false), f()",
+        ] {
+            check(sql, None);
+        }
+    }
+
+    #[test]
+    fn an_owner_is_left_out_only_where_the_statement_says_nothing_else() {
+        for sql in [
+            "alter table public.a owner to app",
+            "alter table only a owner to \"the app\"",
+            "alter function f(integer, text) owner to current_user",
+            "alter materialized view v owner to app",
+        ] {
+            check(sql, Some(TakenOut::Owner));
+        }
+        for sql in [
+            "alter table a add column owner text, owner to app",
+            "alter schema s owner to app",
+            "alter database d owner to app",
+            "alter table a rename column owner to tenant_owner",
+            "alter table a rename owner to b",
+            "owner to app",
+        ] {
+            check(sql, None);
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! `schema = "public"` in the manifest: names that are qualified with the application's schema lead to the tenant's, whose name is not
+//! known here, by losing the qualification. The search path begins with the tenant's schema wherever they run.
+//!
+//! Invariant: a statement keeps its lines, and texts change only where PostgreSQL reads a name in them (`'public.a'::regclass`,
+//! `nextval('public.a_id_seq')`); in other texts the same words may be data. What is left in a text is told, not changed.
+
+use std::ops::Range;
+
+use crate::model::blueprint::split::Piece;
+use crate::model::blueprint::token::{Lexer, Token, TokenKind};
+
+/// Calls whose first argument is a name in a text.
+const READS_A_NAME: [&str; 9] = [
+    "currval",
+    "nextval",
+    "pg_get_serial_sequence",
+    "setval",
+    "to_regclass",
+    "to_regproc",
+    "to_regprocedure",
+    "to_regtype",
+    "pg_relation_size",
+];
+
+/// The statement with the names as they are in a tenant; `None` if nothing in it is qualified with the schema.
+pub(super) fn map(statement: &str, schema: &str) -> Option<String> {
+    let mapping = Mapping { schema };
+    let mapped = mapping.text(statement, mapping.holds_code(statement))?;
+    (mapped != statement).then_some(mapped)
+}
+
+/// Maps each of the statements, and returns whether that changed one.
+pub(super) fn map_all(pieces: &mut [Piece], schema: &str) -> bool {
+    let mut is_changed = false;
+    for piece in pieces {
+        let Some(text) = map(&piece.statement.text, schema) else { continue };
+        // The same tokens, but for those that are gone.
+        if let Some(tokens) = tokens(&text) {
+            piece.statement.text = text;
+            piece.tokens = tokens;
+            is_changed = true;
+        }
+    }
+    is_changed
+}
+
+/// The position of a quoted text that is the schema's name, or begins with it as a name would.
+pub(super) fn left_in_a_text(statement: &str, schema: &str) -> Option<usize> {
+    let tokens = tokens(statement)?;
+    let begins = |text: &str| {
+        let inner = text.trim_start_matches(['e', 'E']).trim_matches('\'');
+        inner == schema
+            || inner.strip_prefix(schema).is_some_and(|rest| rest.starts_with('.') && is_name(&rest[1..]))
+    };
+    for token in tokens {
+        let text = &statement[token.start..token.end];
+        match token.kind {
+            TokenKind::Text if begins(text) => return Some(token.start),
+            TokenKind::DollarText => {
+                let inner = inside(text);
+                if let Some(at) = left_in_a_text(&text[inner.clone()], schema) {
+                    return Some(token.start + inner.start + at);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+struct Mapping<'a> {
+    schema: &'a str,
+}
+
+impl Mapping<'_> {
+    /// `None` if the text cannot be read as SQL, as the body of a function in another language.
+    fn text(&self, text: &str, holds_code: bool) -> Option<String> {
+        let tokens = tokens(text)?;
+        let mut mapped = String::with_capacity(text.len());
+        let mut copied = 0;
+        let mut at = 0;
+        while at < tokens.len() {
+            let found = self
+                .qualified(text, &tokens, at)
+                .or_else(|| self.path_of_a_function(text, &tokens, at))
+                .or_else(|| self.name_in_a_text(text, &tokens, at))
+                .or_else(|| if holds_code { self.code(text, &tokens, at) } else { None });
+            let Some((range, instead)) = found else {
+                at += 1;
+                continue;
+            };
+            mapped.push_str(&text[copied..range.start]);
+            mapped.push_str(&instead);
+            copied = range.end;
+            at += tokens[at..].iter().take_while(|token| token.start < range.end).count();
+        }
+        mapped.push_str(&text[copied..]);
+        Some(mapped)
+    }
+
+    fn is_schema(&self, text: &str, token: Token) -> bool {
+        let word = &text[token.start..token.end];
+        match token.kind {
+            TokenKind::Word => word.eq_ignore_ascii_case(self.schema),
+            TokenKind::QuotedWord => word.trim_matches('"') == self.schema,
+            _ => false,
+        }
+    }
+
+    /// `public.a` → `"a"`. Quoted, since a name such as `user` is reserved without its schema.
+    fn qualified(&self, text: &str, tokens: &[Token], at: usize) -> Option<(Range<usize>, String)> {
+        let [schema, dot, name] = tokens.get(at..at + 3)? else { return None };
+        let is_first = at == 0 || tokens[at - 1].kind != TokenKind::Symbol(b'.');
+        if !is_first || dot.kind != TokenKind::Symbol(b'.') || !self.is_schema(text, *schema) {
+            return None;
+        }
+        let word = &text[name.start..name.end];
+        let lines = text[schema.start..name.start].matches('\n').count();
+        let name_alone = match name.kind {
+            TokenKind::Word => format!("\"{}\"", word.to_lowercase()),
+            TokenKind::QuotedWord => word.to_owned(),
+            _ => return None,
+        };
+        Some((schema.start..name.end, format!("{}{name_alone}", "\n".repeat(lines))))
+    }
+
+    /// `set search_path = public, pg_temp` of a function → `set search_path from current`, which is the tenant's. An empty path needs
+    /// every name qualified, which none is any more.
+    fn path_of_a_function(&self, text: &str, tokens: &[Token], at: usize) -> Option<(Range<usize>, String)> {
+        let is = |at: usize, words: &[&str]| {
+            let token = tokens.get(at)?;
+            let word = &text[token.start..token.end];
+            words.iter().any(|known| known.eq_ignore_ascii_case(word)).then_some(())
+        };
+        is(at, &["set"])?;
+        is(at + 1, &["search_path"])?;
+        is(at + 2, &["=", "to"])?;
+        // Of a statement of its own the path is the session's.
+        (at > 0 && is(0, &["create", "alter"]).is_some()).then_some(())?;
+        let mut last = at + 3;
+        let element = |at: usize| {
+            let known = [
+                "''",
+                "pg_temp",
+                "pg_catalog",
+                "'pg_temp'",
+                "'pg_catalog'",
+                "\"$user\"",
+                "tenantry_ext",
+                "extensions",
+            ];
+            let quoted = format!("'{}'", self.schema);
+            tokens.get(at).filter(|token| {
+                is(at, &known).is_some() || is(at, &[&quoted]).is_some() || self.is_schema(text, **token)
+            })
+        };
+        element(last)?;
+        while tokens.get(last + 1).is_some_and(|token| token.kind == TokenKind::Symbol(b',')) {
+            element(last + 2)?;
+            last += 2;
+        }
+        Some((tokens[at].start..tokens[last].end, "set search_path from current".to_owned()))
+    }
+
+    /// `'public.a'::regclass`, `nextval('public.a')` → the same without the schema.
+    fn name_in_a_text(&self, text: &str, tokens: &[Token], at: usize) -> Option<(Range<usize>, String)> {
+        let token = tokens.get(at).filter(|token| token.kind == TokenKind::Text)?;
+        let word = |at: usize| tokens.get(at).map_or("", |token| &text[token.start..token.end]);
+        let is_cast = word(at + 1) == ":"
+            && word(at + 2) == ":"
+            && word(at + 3).to_ascii_lowercase().starts_with("reg");
+        let is_argument = at >= 2
+            && word(at - 1) == "("
+            && READS_A_NAME.iter().any(|known| known.eq_ignore_ascii_case(word(at - 2)));
+        if !is_cast && !is_argument {
+            return None;
+        }
+        let name = word(at).strip_prefix('\'')?.strip_suffix('\'')?;
+        let name = name.strip_prefix(self.schema)?.strip_prefix('.').filter(|name| is_name(name))?;
+        Some((token.start..token.end, format!("'{name}'")))
+    }
+
+    /// What stands between dollars in a function or a `do` block.
+    fn code(&self, text: &str, tokens: &[Token], at: usize) -> Option<(Range<usize>, String)> {
+        let token = tokens.get(at).filter(|token| token.kind == TokenKind::DollarText)?;
+        let quoted = &text[token.start..token.end];
+        let inner = inside(quoted);
+        let mapped = self.text(&quoted[inner.clone()], true)?;
+        Some((token.start..token.end, format!("{}{mapped}{}", &quoted[..inner.start], &quoted[inner.end..])))
+    }
+
+    /// Whether a dollar-quoted text in the statement is code rather than data.
+    fn holds_code(&self, statement: &str) -> bool {
+        let Some(tokens) = tokens(statement) else { return false };
+        let word = |at: usize| tokens.get(at).map_or("", |token: &Token| &statement[token.start..token.end]);
+        let is = |at: usize, known: &[&str]| known.iter().any(|one| one.eq_ignore_ascii_case(word(at)));
+        let kind = if is(1, &["or"]) { 3 } else { 1 };
+        is(0, &["do"]) || (is(0, &["create"]) && is(kind, &["function", "procedure"]))
+    }
+}
+
+fn tokens(text: &str) -> Option<Vec<Token>> {
+    let mut lexer = Lexer::new(text);
+    let mut tokens = Vec::new();
+    while let Some(token) = lexer.next().ok()? {
+        tokens.push(token);
+    }
+    Some(tokens)
+}
+
+/// The range between the delimiters of a dollar-quoted text.
+fn inside(quoted: &str) -> Range<usize> {
+    let delimiter = quoted[1..].find('$').map_or(0, |end| end + 2);
+    delimiter..quoted.len().saturating_sub(delimiter).max(delimiter)
+}
+
+/// A name as PostgreSQL reads it in a text, perhaps in double quotes.
+fn is_name(name: &str) -> bool {
+    let bare = name.strip_prefix('"').and_then(|name| name.strip_suffix('"')).unwrap_or(name);
+    !bare.is_empty() && bare.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '$'))
+}
+
+#[cfg(test)]
+#[path = "../tests/mapping.rs"]
+mod tests;

@@ -1,0 +1,73 @@
+//! Names of the application's schema in statements, in texts and in code.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+
+#[track_caller]
+fn check(statement: &str, expect: &str) {
+    let mapped = map(statement, "public").unwrap_or_else(|| statement.to_owned());
+    assert_eq!(mapped, expect);
+    assert_eq!(mapped.matches('\n').count(), statement.matches('\n').count(), "a statement keeps its lines");
+}
+
+#[test]
+fn qualified_names_lose_their_schema_and_keep_their_spelling() {
+    check("create table public.users (id int)", "create table \"users\" (id int)");
+    check("create table PUBLIC.Users (id int)", "create table \"users\" (id int)");
+    check("create table \"public\".\"User\" (m public.mood)", "create table \"User\" (m \"mood\")");
+    check("select public.user.id from public . user", "select \"user\".id from \"user\"");
+    check("select public\n.a", "select \n\"a\"");
+    check(
+        "select db.public.a, publics.a, a.public, \"Public\".a",
+        "select db.public.a, publics.a, a.public, \"Public\".a",
+    );
+    check("grant select on a to public", "grant select on a to public");
+    check("select 'public.a', $$public.a$$ -- public.a", "select 'public.a', $$public.a$$ -- public.a");
+}
+
+#[test]
+fn texts_change_only_where_a_name_is_read_in_them() {
+    check(
+        "alter table public.a alter column id set default nextval('public.a_id_seq'::regclass)",
+        "alter table \"a\" alter column id set default nextval('a_id_seq'::regclass)",
+    );
+    check("select setval('public.\"A_seq\"', 3)", "select setval('\"A_seq\"', 3)");
+    check(
+        "select to_regclass('public.a'), 'public.f(int)'::regprocedure",
+        "select to_regclass('a'), 'public.f(int)'::regprocedure",
+    );
+    check("insert into rights values ('public.read')", "insert into rights values ('public.read')");
+}
+
+#[test]
+fn code_is_mapped_and_so_is_the_path_that_it_runs_with() {
+    check(
+        "create function public.f() returns int language sql set search_path = public, pg_temp as $$ select id from public.a $$",
+        "create function \"f\"() returns int language sql set search_path from current as $$ select id from \"a\" $$",
+    );
+    check(
+        "create or replace function f() returns void language plpgsql set search_path to '' as $x$ begin\n\
+         perform nextval('public.s'); end $x$",
+        "create or replace function f() returns void language plpgsql set search_path from current as $x$ begin\n\
+         perform nextval('s'); end $x$",
+    );
+    check(
+        "do $$ begin execute 'x'; perform public.f(); end $$",
+        "do $$ begin execute 'x'; perform \"f\"(); end $$",
+    );
+    // The path of another schema is left, for the lints and the server to judge.
+    let other = "alter function f() set search_path = auth, public";
+    check(other, other);
+}
+
+#[test]
+fn what_is_left_in_a_text_is_found() {
+    for (statement, at) in [
+        ("select 1 from pg_tables where schemaname = 'public'", Some(43)),
+        ("do $$ begin perform 'public.a'; end $$", Some(20)),
+        ("insert into a values ('public domain', 'republic.a')", None),
+        ("select 'public.'", None),
+    ] {
+        assert_eq!(left_in_a_text(statement, "public"), at, "{statement}");
+    }
+}
