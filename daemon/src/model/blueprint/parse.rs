@@ -190,7 +190,7 @@ fn unfilled(file: &SourceFile, names: &[Unfilled<'_>], findings: &mut Findings) 
             true => "Flyway itself fills it in, and its value is not known here: write what the SQL needs in its place, or leave \
                      the schema out where it stands for one"
                 .to_owned(),
-            false => format!("add its value to {MANIFEST}, as in\n[placeholders]\n{name} = \"…\""),
+            false => format!("add {name} = \"…\" to {MANIFEST}, below a line [placeholders]"),
         };
         let message = format!("the placeholder ${{{name}}} has no value: {how}");
         findings.error("placeholder", FileLine { file: &file.path, line: *line }, message);

@@ -22,10 +22,14 @@ const READS_A_NAME: [&str; 9] = [
     "pg_relation_size",
 ];
 
+/// Code in code in code is as deep as anybody writes; behind it a text is left as it is, whatever a hostile file nests.
+const DEEPEST: usize = 3;
+
 /// The statement with the names as they are in a tenant; `None` if nothing in it is qualified with the schema.
 pub(super) fn map(statement: &str, schema: &str) -> Option<String> {
     let mapping = Mapping { schema };
-    let mapped = mapping.text(statement, mapping.holds_code(statement))?;
+    let levels = if mapping.holds_code(statement) { DEEPEST } else { 0 };
+    let mapped = mapping.text(statement, levels)?;
     (mapped != statement).then_some(mapped)
 }
 
@@ -46,6 +50,10 @@ pub(super) fn map_all(pieces: &mut [Piece], schema: &str) -> bool {
 
 /// The position of a quoted text that is the schema's name, or begins with it as a name would.
 pub(super) fn left_in_a_text(statement: &str, schema: &str) -> Option<usize> {
+    left_within(statement, schema, DEEPEST)
+}
+
+fn left_within(statement: &str, schema: &str, levels: usize) -> Option<usize> {
     let tokens = tokens(statement)?;
     let begins = |text: &str| {
         let inner = text.trim_start_matches(['e', 'E']).trim_matches('\'');
@@ -56,9 +64,9 @@ pub(super) fn left_in_a_text(statement: &str, schema: &str) -> Option<usize> {
         let text = &statement[token.start..token.end];
         match token.kind {
             TokenKind::Text if begins(text) => return Some(token.start),
-            TokenKind::DollarText => {
+            TokenKind::DollarText if levels > 0 => {
                 let inner = inside(text);
-                if let Some(at) = left_in_a_text(&text[inner.clone()], schema) {
+                if let Some(at) = left_within(&text[inner.clone()], schema, levels - 1) {
                     return Some(token.start + inner.start + at);
                 }
             }
@@ -73,8 +81,9 @@ struct Mapping<'a> {
 }
 
 impl Mapping<'_> {
-    /// `None` if the text cannot be read as SQL, as the body of a function in another language.
-    fn text(&self, text: &str, holds_code: bool) -> Option<String> {
+    /// The text with `levels` of code in it mapped as well; `None` if it cannot be read as SQL, as the body of a function in another
+    /// language.
+    fn text(&self, text: &str, levels: usize) -> Option<String> {
         let tokens = tokens(text)?;
         let mut mapped = String::with_capacity(text.len());
         let mut copied = 0;
@@ -84,7 +93,7 @@ impl Mapping<'_> {
                 .qualified(text, &tokens, at)
                 .or_else(|| self.path_of_a_function(text, &tokens, at))
                 .or_else(|| self.name_in_a_text(text, &tokens, at))
-                .or_else(|| if holds_code { self.code(text, &tokens, at) } else { None });
+                .or_else(|| self.code(text, &tokens, at, levels));
             let Some((range, instead)) = found else {
                 at += 1;
                 continue;
@@ -181,11 +190,12 @@ impl Mapping<'_> {
     }
 
     /// What stands between dollars in a function or a `do` block.
-    fn code(&self, text: &str, tokens: &[Token], at: usize) -> Option<(Range<usize>, String)> {
+    fn code(&self, text: &str, tokens: &[Token], at: usize, levels: usize) -> Option<(Range<usize>, String)> {
+        let inner_levels = levels.checked_sub(1)?;
         let token = tokens.get(at).filter(|token| token.kind == TokenKind::DollarText)?;
         let quoted = &text[token.start..token.end];
         let inner = inside(quoted);
-        let mapped = self.text(&quoted[inner.clone()], true)?;
+        let mapped = self.text(&quoted[inner.clone()], inner_levels)?;
         Some((token.start..token.end, format!("{}{mapped}{}", &quoted[..inner.start], &quoted[inner.end..])))
     }
 

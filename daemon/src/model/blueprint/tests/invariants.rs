@@ -6,7 +6,7 @@ use tenantry_protocol::name::{BlueprintName, BlueprintVersion, PlacementName, Sl
 use tenantry_protocol::plan::{Finding, Severity};
 
 use super::manifest::MINIMAL;
-use super::{SourceFile, parse, statements};
+use super::{SourceFile, naming, parse, statements};
 
 /// Longer than any of our messages, including the text that it quotes from a file.
 const LONGEST_MESSAGE: usize = 2_000;
@@ -37,6 +37,11 @@ pub fn an_upload_gets_an_answer(files: &[SourceFile]) {
         );
         assert!(is_safe_to_print(&file.path) && is_safe_to_print(&file.title), "{:?}", file.path);
     }
+    for file in files.iter().filter(|file| file.path.to_ascii_lowercase().ends_with(".sql")) {
+        let runs = blueprint.migrations.iter().chain(&blueprint.seed).any(|one| one.path == file.path);
+        let is_named = parsed.findings.iter().any(|finding| finding.file.as_ref() == Some(&file.path));
+        assert!(runs || is_named || is_undo(&file.path), "{:?} is passed over", file.path);
+    }
     for (name, setting) in &blueprint.settings {
         assert!(setting.min <= setting.default && setting.default <= setting.max, "{name}: {setting:?}");
     }
@@ -44,6 +49,11 @@ pub fn an_upload_gets_an_answer(files: &[SourceFile]) {
     let stored: Vec<SourceFile> =
         blueprint.source_files().into_iter().chain(blueprint.undo_files()).collect();
     assert_eq!(parse(&stored).blueprint, Some(blueprint));
+}
+
+/// It takes back another one, or does nothing at all.
+fn is_undo(path: &str) -> bool {
+    matches!(naming::read(path), naming::Name::Undo { .. })
 }
 
 pub fn a_finding_is_safe_and_says_where(finding: &Finding, files: &[SourceFile]) {

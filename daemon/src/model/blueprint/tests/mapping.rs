@@ -71,3 +71,13 @@ fn what_is_left_in_a_text_is_found() {
         assert_eq!(left_in_a_text(statement, "public"), at, "{statement}");
     }
 }
+
+#[test]
+fn a_file_that_nests_without_end_is_read_all_the_same() {
+    let open: String = (0..50_000).map(|level| format!("$t{level}$ ")).collect();
+    let close: String = (0..50_000).rev().map(|level| format!("$t{level}$ ")).collect();
+    let nested = format!("do {open}select public.a 'public' {close}");
+    assert_eq!(map(&nested, "public"), None);
+    assert_eq!(left_in_a_text(&nested, "public"), None);
+    check("do $a$ $b$ select public.a $b$ $a$", "do $a$ $b$ select \"a\" $b$ $a$");
+}
