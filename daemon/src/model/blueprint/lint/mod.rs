@@ -51,6 +51,8 @@ pub(super) struct Linter {
     /// Quoted labels that were added to an enum in this transaction; the enum may be older than the transaction.
     enum_labels: Vec<String>,
     is_behind_outside: bool,
+    /// One line of the manifest answers all names that are qualified with `public`, so one is told.
+    has_told_of_public: bool,
     /// The number of tables is part of a blueprint, whether its statements are judged or not.
     only_counts: bool,
 }
@@ -109,6 +111,11 @@ impl Linter {
         let all_rules = is_inside || piece.statement.batched.is_some();
         for rule in RULES.iter().filter(|rule| all_rules || rule.weight == Weight::Warning) {
             if let Some(token) = (rule.finds)(&words) {
+                if rule.code == rules::PUBLIC_REFERENCE
+                    && std::mem::replace(&mut self.has_told_of_public, true)
+                {
+                    continue;
+                }
                 let place = FileLine { file, line: words.line(token) };
                 match rule.weight {
                     Weight::Error => findings.error(rule.code, place, rule.message),

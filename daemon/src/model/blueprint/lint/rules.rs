@@ -20,6 +20,8 @@ pub(super) struct Rule {
     pub(super) finds: fn(&Words<'_>) -> Option<usize>,
 }
 
+pub(super) const PUBLIC_REFERENCE: &str = "public_reference";
+
 pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "transaction_control",
@@ -101,9 +103,9 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
-        code: "public_reference",
+        code: PUBLIC_REFERENCE,
         weight: Weight::Error,
-        message: "names qualified with public. lead to a schema that all tenants share, where they may make nothing: add schema = \
+        message: "this name, and each other that is qualified with public., leads to a schema that all tenants share, where they may make nothing: add schema = \
                   \"public\" to blueprint.toml, and the tenant's schema takes its place, or leave out public.",
         finds: |words| {
             (0..words.len()).find(|at| {
