@@ -181,7 +181,9 @@ fn dated(stem: &str) -> Option<Name> {
     if !(title.is_empty() || title.starts_with(['_', '-'])) {
         return None;
     }
-    let order = [&stem[..4], &stem[5..7], &stem[8..10], if is_time { time } else { "0" }].join(".");
+    // To the second, so that 1200 is later than 093000.
+    let seconds = if time.len() == 4 { format!("{time}00") } else { time.to_owned() };
+    let order = [&stem[..4], &stem[5..7], &stem[8..10], if is_time { &seconds } else { "0" }].join(".");
     let title = title.trim_matches(['_', '-']);
     Some(Name::Migration {
         shape: Shape::Dated,

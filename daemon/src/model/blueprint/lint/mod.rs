@@ -72,6 +72,11 @@ impl Linter {
         Self { only_counts: true, ..Self::default() }
     }
 
+    /// Whether the files were judged before, perhaps by an earlier release with other rules.
+    pub(super) const fn judges_nothing(&self) -> bool {
+        self.only_counts
+    }
+
     /// Begins a file. After a file that runs outside the transaction, each file has a transaction of its own, in which
     /// labels that were added to enums earlier can be used.
     pub(super) fn begin(&mut self, marking: Marking) {

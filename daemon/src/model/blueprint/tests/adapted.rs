@@ -100,3 +100,11 @@ fn the_schema_of_the_application_gives_way_to_the_tenants() {
         assert!(summary(&with(bad)).contains(&"manifest blueprint.toml:4".to_owned()), "{bad}");
     }
 }
+
+#[test]
+fn a_version_that_was_stored_with_a_placeholder_runs_as_it_did() {
+    let sql = "create table a (id int primary key, b text default '${b}'); -- ${c}";
+    let blueprint = parse_judged(&with_manifest(&[("V1__a.sql", sql)])).unwrap();
+    assert_eq!(blueprint.migrations[0].statements.len(), 1);
+    assert!(blueprint.migrations[0].statements[0].text.contains("'${b}'"));
+}

@@ -89,8 +89,13 @@ fn each_tool_orders_by_its_own_rule() {
     assert_eq!(order(&[("9_a.sql", goose), ("00010_b.sql", goose)]), ["9_a.sql", "00010_b.sql"]);
     let plain = "select 1;";
     assert_eq!(
-        order(&[("2024-01-10_a.sql", plain), ("2024-01-02-b.sql", plain), ("2024-01-02-0930_c.sql", plain)]),
-        ["2024-01-02-b.sql", "2024-01-02-0930_c.sql", "2024-01-10_a.sql"]
+        order(&[
+            ("2024-01-10_a.sql", plain),
+            ("2024-01-02-b.sql", plain),
+            ("2024-01-02-093000_d.sql", plain),
+            ("2024-01-02-1200_c.sql", plain)
+        ]),
+        ["2024-01-02-b.sql", "2024-01-02-093000_d.sql", "2024-01-02-1200_c.sql", "2024-01-10_a.sql"]
     );
     let prisma = ["20240101000000_b/migration.sql", "20240101000000_a/migration.sql", "0_init/migration.sql"];
     assert_eq!(order(&prisma.map(|path| (path, plain))), [prisma[2], prisma[1], prisma[0]]);
