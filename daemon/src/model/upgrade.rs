@@ -56,8 +56,8 @@ pub enum Obstacle {
 pub struct FileRun<'a> {
     pub file: &'a str,
     pub checksum: &'a str,
-    /// The upgrade itself ran it, in an earlier attempt.
-    pub is_ours: bool,
+    /// It ran since the placement has its present version: by an earlier attempt of the upgrade, or by one that needs attention.
+    pub is_since: bool,
 }
 
 /// What ran of a file outside the transaction that was cut short: the checksums of its first statements.
@@ -202,7 +202,7 @@ fn other_repeatables<'b>(
         let newest = history.iter().rfind(|row| row.file == file.path);
         newest.is_none_or(|row| {
             let is_same = row.checksum == file.checksum.to_string();
-            !is_same || !(row.is_ours || had(&file.path))
+            !is_same || !(row.is_since || had(&file.path))
         })
     })
 }

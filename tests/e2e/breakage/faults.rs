@@ -232,6 +232,9 @@ async fn an_upgrade_of_many_brings_each_to_the_version_once_wherever_it_breaks()
     let between = vec![before("upgrade.wave", Fault::Panic), after("upgrade.wave", Fault::Lost)];
     stands(&mut arena, Scenario::UpgradeFleet, 1, between).await;
     stands(&mut arena, Scenario::UpgradeFleet, 2, vec![before("upgrade.end", Fault::Stop)]).await;
+    // A tenant that needs a person, all of whose files were committed: the retry runs none of them again.
+    let asking = vec![after("upgrade", Fault::Panic), before("undo.restore", Fault::Refuse)];
+    stands(&mut arena, Scenario::UpgradeFleet, 1, asking).await;
     // Shared tables, all tenants at once.
     stands(&mut arena, Scenario::UpgradePool, 1, vec![after("upgrade.commit", Fault::Kill)]).await;
     // Back again.

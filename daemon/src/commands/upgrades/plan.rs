@@ -154,7 +154,7 @@ fn files_between<'b>(
         .map(|file| (file.path.as_str(), file.checksum.to_string()))
         .collect();
     let history: Vec<FileRun<'_>> =
-        history.iter().map(|(file, checksum)| FileRun { file, checksum, is_ours: false }).collect();
+        history.iter().map(|(file, checksum)| FileRun { file, checksum, is_since: false }).collect();
     match upgrade::between(to, earlier, &history, None) {
         Ok(files) => files,
         Err(obstacles) => {

@@ -28,7 +28,7 @@ fn pending_of(
     rows: &[(String, String)],
 ) -> Result<Vec<String>, Vec<Obstacle>> {
     let rows: Vec<FileRun<'_>> =
-        rows.iter().map(|(file, checksum)| FileRun { file, checksum, is_ours: false }).collect();
+        rows.iter().map(|(file, checksum)| FileRun { file, checksum, is_since: false }).collect();
     between(new, old, &rows, None).map(|files| files.iter().map(|file| file.path.clone()).collect())
 }
 
@@ -58,7 +58,7 @@ fn back(
     rows: &[(String, String)],
 ) -> Result<Vec<(String, String)>, Vec<Obstacle>> {
     let rows: Vec<FileRun<'_>> =
-        rows.iter().map(|(file, checksum)| FileRun { file, checksum, is_ours: false }).collect();
+        rows.iter().map(|(file, checksum)| FileRun { file, checksum, is_since: false }).collect();
     between(new, old, &rows, None).map(|files| noted(&files))
 }
 
@@ -218,7 +218,7 @@ fn what_ran_of_a_file_that_was_cut_short_must_still_be_its_beginning() {
     let old = blueprint("1.0", &[FIRST]);
     let rows = history(&old);
     let rows: Vec<FileRun<'_>> =
-        rows.iter().map(|(file, checksum)| FileRun { file, checksum, is_ours: false }).collect();
+        rows.iter().map(|(file, checksum)| FileRun { file, checksum, is_since: false }).collect();
     let index = "create index concurrently b on a (id);";
     let with = |second: &str| {
         let text = format!("-- tenantry: outside\n{index}\n{second}");

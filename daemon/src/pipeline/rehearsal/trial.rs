@@ -70,7 +70,7 @@ impl<'a> Trial<'a> {
             .map(|file| (file.path.as_str(), file.checksum.to_string()))
             .collect();
         let history: Vec<FileRun<'_>> =
-            files.iter().map(|(file, checksum)| FileRun { file, checksum, is_ours: false }).collect();
+            files.iter().map(|(file, checksum)| FileRun { file, checksum, is_since: false }).collect();
         let files = upgrade::between(to, from, &history, None).map_err(|obstacles| {
             refused(&obstacles.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
         })?;

@@ -215,6 +215,21 @@ pub async fn provision_of(pool: &PgPool, tenant: TenantId) -> Result<Option<Oper
     Ok(id.map(OperationId::from_uuid))
 }
 
+/// The upgrades of a tenant that were begun since an operation last gave it a version, the one that runs now among them.
+pub async fn upgrades_since_version(pool: &PgPool, tenant: TenantId) -> Result<Vec<OperationId>> {
+    let ids: Vec<Uuid> = sqlx::query_scalar(
+        "select id from control.operation o
+         where tenant_id = $1 and kind = 'upgrade'
+           and not exists (select from control.operation l
+                           where l.tenant_id = o.tenant_id and l.kind = 'upgrade' and l.state = 'succeeded' and l.id >= o.id)",
+    )
+    .bind(tenant.as_uuid())
+    .fetch_all(pool)
+    .await
+    .map_err(doing("look for the tenant's upgrades"))?;
+    Ok(ids.into_iter().map(OperationId::from_uuid).collect())
+}
+
 /// An operation with everything that is needed to take it up, or to do it again.
 #[derive(Debug, Clone)]
 pub struct StoredOperation {

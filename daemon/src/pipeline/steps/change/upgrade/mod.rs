@@ -33,6 +33,7 @@ use crate::postgres::build::opening::Opening;
 use crate::postgres::build::outside_journal::{BegunStatement, Binds};
 use crate::postgres::build::owner_login;
 use crate::postgres::build::runner::Build;
+use crate::postgres::control::operations;
 use crate::postgres::preparation;
 use crate::postgres::target::Ready;
 use crate::postgres::target::marker::{self, AppliedFile, Use};
@@ -53,18 +54,21 @@ impl ChangeStep for UpgradeTenant {
 struct Versions {
     to: Arc<Blueprint>,
     from: Arc<Blueprint>,
+    /// The upgrades that were begun since the tenant has its version, this one among them. One that needs attention may have
+    /// committed its files, though the registry does not say so.
+    begun: Vec<OperationId>,
 }
 
 impl Versions {
     async fn read(run: &ChangeRun) -> Result<Self, StepError> {
         let to =
             run.arguments.version.ok_or(StepError::OutOfOrder { lacks: "the version that it brings" })?;
-        Ok(Self { to: stored(run, to).await?, from: stored(run, run.tenant.version).await? })
+        let begun = operations::upgrades_since_version(run.trail.control().pool(), run.tenant.id).await?;
+        Ok(Self { to: stored(run, to).await?, from: stored(run, run.tenant.version).await?, begun })
     }
 
     fn pending(
         &self,
-        operation: OperationId,
         history: &[AppliedFile],
         begun: &[BegunStatement],
     ) -> Result<Vec<&Migration>, StepError> {
@@ -73,7 +77,7 @@ impl Versions {
             .map(|row| FileRun {
                 file: &row.file,
                 checksum: &row.checksum,
-                is_ours: row.operation == Some(operation),
+                is_since: row.operation.is_some_and(|by| self.begun.contains(&by)),
             })
             .collect();
         let binding = begun.iter().filter(|one| one.binds == Binds::ToItsText);
@@ -121,7 +125,7 @@ async fn apply(run: &mut ChangeRun, Attempt { tracker, left }: Attempt<'_>) -> R
         let rank = build.next_rank();
         // Stored here so that an undo finds it.
         run.open = Some(build);
-        let files = versions.pending(run.id, &history, &begun)?;
+        let files = versions.pending(&history, &begun)?;
         let inside = files.iter().position(|file| file.is_outside()).unwrap_or(files.len());
         let (inside, rest) = files.split_at(inside);
         counter.expect(&files);
@@ -190,7 +194,7 @@ async fn check_uncommitted(run: &ChangeRun) -> Result<(), StepError> {
     if begun.is_empty() && history.iter().all(|file| file.operation != Some(run.id)) {
         return Ok(());
     }
-    match versions.pending(run.id, &history, &begun)?.as_slice() {
+    match versions.pending(&history, &begun)?.as_slice() {
         [] => Err(StepError::FoundDone),
         left => Err(StepError::Partly { left: left.iter().map(|file| file.path.clone()).collect() }),
     }

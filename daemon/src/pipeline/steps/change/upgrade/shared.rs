@@ -38,7 +38,7 @@ pub(super) async fn apply(
     if before.is_current {
         run.take_open()?.leave(run.site()).await?;
     } else {
-        let files = versions.pending(run.id, &history, &[])?;
+        let files = versions.pending(&history, &[])?;
         counter.expect(&files);
         transaction(run, versions, &files, Before::Pool(&PoolChange { before, to }), counter).await?;
     }
