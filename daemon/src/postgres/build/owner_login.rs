@@ -10,6 +10,7 @@ use sqlx::{Connection as _, PgConnection};
 use tenantry_protocol::name::PlacementName;
 
 use super::outside_journal;
+use crate::postgres::connections::DURABLE;
 use crate::postgres::connections::execute::execute;
 use crate::postgres::error::{Result, doing, doing_for_a_tenant};
 use crate::postgres::quote::{Value, identifier, render};
@@ -103,6 +104,8 @@ pub async fn open(
         ("idle_session_timeout", "0".to_owned()),
         ("client_min_messages", "warning".to_owned()),
         ("client_connection_check_interval", "1s".to_owned()),
+        // A statement that is told as done must outlast the server.
+        (DURABLE.0, DURABLE.1.to_owned()),
     ];
     let mut connection = site.login_with(placement.as_str(), &password, application, settings).await?;
     let backend = sqlx::query_scalar("select pg_catalog.pg_backend_pid()")

@@ -177,6 +177,19 @@ async fn a_batch_that_is_refused_leaves_those_before_it_and_is_corrected_by_a_la
 }
 
 #[tokio::test]
+async fn a_batch_that_is_told_as_committed_outlasts_the_server() {
+    let env = Env::new().await;
+    let made = with_rows(&env, 10).await;
+    let default = "show synchronous_commit";
+    assert_eq!(answer(&env, &made, default).await, "off", "the server's own default forgets commits when it is killed");
+    let sql = "-- tenantry: batched\n\
+               update tasks set slug = current_setting('synchronous_commit') where id in (select id from tasks where slug is null limit 100);";
+    env.add_blueprint(tasks(&env, "1.1").outside("slugs", sql).path()).await;
+    env.tenantry(&["tenant", "upgrade", "acme"]).await.assert_status(0);
+    assert_eq!(answer(&env, &made, "select distinct slug from tasks").await, "on");
+}
+
+#[tokio::test]
 async fn a_first_batch_that_is_refused_leaves_the_tenant_as_it_was() {
     let env = Env::new().await;
     let made = with_rows(&env, 10).await;
