@@ -86,7 +86,8 @@ pub struct BlueprintFile {
     pub bytes: u64,
     /// SHA-256 of the content, as 64 hexadecimal digits.
     pub checksum: String,
-    /// It runs outside a transaction, statement by statement, after the tenant was made.
+    /// It runs outside a transaction, statement by statement, where tenants stand. A new tenant has it in its one transaction, if each
+    /// of its statements has a form for that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub outside: bool,
     /// The file that takes it back for `blueprint downgrade`: a file of its own, or the file itself where that holds both ways.

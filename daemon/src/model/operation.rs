@@ -162,6 +162,11 @@ pub struct IllegalEvent {
 }
 
 impl Outside {
+    /// Whether the making of a tenant from this blueprint has files behind its COMMIT.
+    pub const fn of(blueprint: &Blueprint) -> Self {
+        if blueprint.fresh.is_some() { Self::Without } else { Self::With }
+    }
+
     // The journals of tenants without such files stay as they were.
     const fn is_without(&self) -> bool {
         matches!(self, Self::Without)
@@ -176,8 +181,7 @@ fn is_schema(tenancy: &Tenancy) -> bool {
 impl Kind {
     /// The making of a tenant from this blueprint.
     pub fn provision(blueprint: &Blueprint, seed: Seeding) -> Self {
-        let outside = if blueprint.outside().is_empty() { Outside::Without } else { Outside::With };
-        Self::Provision { seed, outside, tenancy: blueprint.tenancy }
+        Self::Provision { seed, outside: Outside::of(blueprint), tenancy: blueprint.tenancy }
     }
 
     /// The steps in their order.

@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 use tenantry_protocol::blueprint::Tenancy;
 
-use super::blueprint::{Blueprint, Checksum, Migration, Statement, TAKEN_BACK, first_word, is_versioned};
+use super::blueprint::{
+    Blueprint, Checksum, Migration, Statement, TAKEN_BACK, first_word, is_versioned, work_of,
+};
 
 /// Why a placement cannot be brought to a version. Each names the file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +49,11 @@ pub enum Obstacle {
     NoWayBack { file: String },
     #[error("{file} runs outside of transactions, and a tenant goes back in one")]
     Outside { file: String },
+    #[error(
+        "{file} runs {statement} … outside of transactions, and after an interruption nothing would tell whether it ran: put it into a \
+         file of its own that runs in a transaction"
+    )]
+    Untold { file: String, statement: String },
     #[error("{file} belongs to the earlier version, and was never applied: upgrade the tenant first")]
     NeverApplied { file: String },
 }
@@ -237,6 +244,14 @@ fn obstacle_of(pending: &[&Migration], part: Option<BegunFile<'_>>) -> Option<Ob
             let (file, statements) = (part.file.to_owned(), part.statements.len());
             return Some(Obstacle::CutShort { file, statements });
         }
+    }
+    let untold = pending.iter().filter(|file| file.is_outside()).find_map(|file| {
+        let statement = file.statements.iter().find(|one| work_of(one).is_none())?;
+        let word = first_word(&statement.text).to_lowercase();
+        Some(Obstacle::Untold { file: file.path.clone(), statement: word })
+    });
+    if untold.is_some() {
+        return untold;
     }
     let locking = pending.iter().find(|file| file.statements.iter().any(|one| is_vacuum_full(&one.text)));
     locking.map(|file| Obstacle::Locks { file: file.path.clone() })

@@ -9,7 +9,7 @@ use tenantry_protocol::tenant::{Tenant, TenantState};
 
 use crate::audit::Trail;
 use crate::model::blueprint::Blueprint;
-use crate::model::operation::{Kind, Seeding};
+use crate::model::operation::{Kind, Outside, Seeding};
 use crate::postgres::build::runner::Build;
 use crate::postgres::control::tenants::NewTenant;
 use crate::postgres::preparation;
@@ -48,6 +48,8 @@ pub(super) struct ProvisionRun {
     pub(super) is_inherited: bool,
     pub(super) report: Option<IsolationReport>,
     pub(super) seed: Seeding,
+    /// Whether files run behind the build's COMMIT.
+    pub(super) outside: Outside,
     /// The operation's place on the target, once it has left the queue.
     pub(super) place: Option<TakenPlace>,
     /// Watches the locks of the builds; none if the target has not been reached yet.
@@ -256,7 +258,7 @@ impl ProvisionRun {
         tenant: NewTenant,
         blueprint: Arc<Blueprint>,
         target: Arc<Target>,
-        seed: Seeding,
+        (seed, outside): (Seeding, Outside),
     ) -> Self {
         let home = Home::new(&target, tenant.tenancy, &tenant.placement, tenant.id);
         Self {
@@ -272,6 +274,7 @@ impl ProvisionRun {
             is_inherited: false,
             report: None,
             seed,
+            outside,
             place: None,
             warden: None,
         }

@@ -2,7 +2,7 @@
 
 use tenantry_protocol::plan::PlanSql;
 
-use crate::model::blueprint::{Blueprint, Migration};
+use crate::model::blueprint::{Blueprint, BuildFile, Migration};
 use crate::model::operation::Seeding;
 
 /// What a tenant is made from.
@@ -20,6 +20,12 @@ pub(super) fn files(files: &[Migration]) -> Vec<PlanSql> {
     files.iter().map(file).collect()
 }
 
+/// A file as it is written.
 pub(super) fn file(file: &Migration) -> PlanSql {
-    PlanSql { file: Some(file.path.clone()), text: file.sql.to_string(), outside: file.is_outside() }
+    PlanSql { outside: file.is_outside(), ..built(BuildFile::written(file)) }
+}
+
+/// A file as the one transaction of a build runs it.
+pub(super) fn built(what: BuildFile<'_>) -> PlanSql {
+    PlanSql { file: Some(what.file.path.clone()), text: what.sql(), outside: false }
 }

@@ -114,7 +114,7 @@ async fn take_up(engine: &Engine, operation: &Operation, target: Arc<Target>) ->
     let mark = Mark { build, fence: engine.control().may_write()? };
     let kind = progress.kind();
     let run = match kind {
-        Kind::Provision { seed, .. } => {
+        Kind::Provision { seed, outside, .. } => {
             let files = blueprints::files(pool, &tenant.blueprint, tenant.version).await?;
             let Some(blueprint) = blueprint::parse_judged(&files) else {
                 return Err(corrupt("the blueprint", format!("{} {}", tenant.blueprint, tenant.version)));
@@ -131,7 +131,8 @@ async fn take_up(engine: &Engine, operation: &Operation, target: Arc<Target>) ->
                 placement: tenant.placement,
                 settings: tenant.settings,
             };
-            Run::Provision(Box::new(ProvisionRun::new(mark, tenant, Arc::new(blueprint), target, seed)))
+            let parts = (seed, outside);
+            Run::Provision(Box::new(ProvisionRun::new(mark, tenant, Arc::new(blueprint), target, parts)))
         }
         kind => {
             let arguments: OperationArguments = serde_json::from_value(arguments)

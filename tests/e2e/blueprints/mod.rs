@@ -1,4 +1,5 @@
 //! What tenants are made from: the folders of other tools, and files that run outside the transaction.
 
 mod conventions;
+mod one_transaction;
 mod outside;

@@ -10,6 +10,8 @@ use super::Bounds;
 use super::findings::{FileLine, Findings};
 use super::split::{Piece, line_of};
 
+pub(super) use elsewhere::is_timeout;
+
 /// What was made of a file.
 pub(super) struct Adapted {
     /// The extensions that its statements would have installed.
@@ -34,7 +36,7 @@ pub(super) fn adapt(
                        tenant, or with those of an upgrade";
         findings.note("own_transaction", FileLine { file, line }, message);
     }
-    let extensions = elsewhere::take_out(file, schema, pieces, findings);
+    let extensions = elsewhere::take_out(file, schema, bounds, pieces, findings);
     let is_mapped = schema.is_some_and(|schema| map_names(file, schema, pieces, findings));
     Adapted { extensions, is_otherwise: is_mapped || pieces.len() != written }
 }

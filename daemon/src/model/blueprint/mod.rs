@@ -12,13 +12,13 @@ mod convention;
 mod directive;
 mod findings;
 mod folder;
+mod fresh;
 mod lint;
 mod manifest;
 mod naming;
 mod outside;
 mod parse;
 mod placeholders;
-mod plain_form;
 mod sections;
 mod split;
 mod split_error;
@@ -36,10 +36,10 @@ use time::OffsetDateTime;
 pub use built_in::built_in;
 pub use checksum::{Checksum, ChecksumError};
 pub use contract::{Contract, ContractObstacle, Standing, contract_obstacle};
+pub use fresh::{BuildFile, FreshFile, blank_form, plain_form};
 pub use lint::{OutsideWork, live_findings, reshaped_tables, work_of};
 pub use manifest::{CONNECTION_LIMIT, MANIFEST, TEMP_FILE_LIMIT};
 pub use parse::{Parsed, parse, parse_judged};
-pub use plain_form::{blank_form, plain_form};
 pub use split::{Batched, Statement, first_word, statements};
 pub use split_error::{SplitError, SplitProblem};
 
@@ -71,6 +71,8 @@ pub struct Blueprint {
     pub extensions: Vec<String>,
     /// The migrations in the order in which they run.
     pub migrations: Vec<Migration>,
+    /// How each migration runs while a tenant is made; `None` if one of them cannot run in the transaction that makes it.
+    pub fresh: Option<Vec<FreshFile>>,
     /// The seed files in the order of the manifest.
     pub seed: Vec<Migration>,
     /// The number of tables that the migrations create, for the lock budget. It is read from the text, so a `do` block
@@ -173,6 +175,12 @@ impl Blueprint {
         let manifest = SourceFile { path: MANIFEST.to_owned(), content: self.manifest.to_string() };
         let sql = self.migrations.iter().chain(&self.seed);
         std::iter::once(manifest).chain(sql.flat_map(Migration::source_files)).collect()
+    }
+
+    /// The migrations as they run in the one transaction of a new tenant; `None` if one of them cannot.
+    pub fn in_one_transaction(&self) -> Option<Vec<BuildFile<'_>>> {
+        let forms = self.fresh.as_ref()?;
+        Some(self.migrations.iter().zip(forms).map(|(file, form)| BuildFile { file, form }).collect())
     }
 
     /// The migrations of the one transaction: all before the first that runs outside it.

@@ -5,6 +5,7 @@
 //! not judge the statements; the lints do that.
 
 use super::Bounds;
+use super::adapt::is_timeout;
 use super::convention::Convention;
 use super::findings::{FileLine, Findings};
 use super::folder::Named;
@@ -21,6 +22,8 @@ pub(super) enum Part {
 
 /// The directive of sqlx.
 const REMARK: &str = "-- no-transaction";
+/// Those of Atlas and of postgres-migrations, which read the names of golang-migrate and plain numbers.
+const OTHER_REMARKS: [&str; 2] = ["-- atlas:txmode none", "-- postgres-migrations disable-transaction"];
 
 /// The bounds of a file. `up` is the part of it that runs, if the file is divided; `pieces` are its statements.
 pub(super) fn bounds(
@@ -31,7 +34,7 @@ pub(super) fn bounds(
     findings: &mut Findings,
 ) -> Bounds {
     let Named { file, convention, marked_by, .. } = named;
-    let remark = remark(&file.content);
+    let remark = line_with(REMARK, &file.content);
     let is_marked = marked_by.is_some() || up.is_some_and(|up| up.is_outside);
     if let Some(line) = remark.filter(|_| !is_marked) {
         let place = FileLine { file: &file.path, line };
@@ -62,7 +65,12 @@ pub(super) fn bounds(
             _ => return Bounds::Outside { marked_by: None },
         }
     }
-    if is_marked || (convention.is_some_and(Convention::sends_files_whole) && is_alone(pieces)) {
+    let knows = |knows: fn(Convention) -> bool| convention.is_some_and(knows);
+    let is_found = (knows(Convention::sends_files_whole) && is_alone(pieces))
+        // Flyway looks for such statements itself, and refuses a file that has others beside them.
+        || (knows(|convention| convention == Convention::Flyway) && is_for_outside(pieces))
+        || (knows(Convention::knows_the_remark) && OTHER_REMARKS.iter().any(|other| line_with(other, &file.content).is_some()));
+    if is_marked || (part == Part::Migrations && is_found) {
         return Bounds::Outside { marked_by: marked_by.cloned() };
     }
     Bounds::Inside
@@ -70,7 +78,7 @@ pub(super) fn bounds(
 
 /// Whether the text asks to run outside a transaction in the manner of sqlx.
 pub(super) fn has_remark(content: &str) -> bool {
-    remark(content).is_some()
+    [REMARK].iter().chain(&OTHER_REMARKS).any(|remark| line_with(remark, content).is_some())
 }
 
 /// The server opens no transaction block for a single statement.
@@ -78,11 +86,17 @@ fn is_alone(pieces: &[Piece]) -> bool {
     matches!(pieces, [piece] if lint::is_only_for_outside(piece))
 }
 
-/// The line of the directive, if it precedes the first statement.
-fn remark(content: &str) -> Option<u32> {
+/// Whether nothing in the file could be in a transaction, but for timeouts.
+fn is_for_outside(pieces: &[Piece]) -> bool {
+    let mut others = pieces.iter().filter(|piece| !is_timeout(piece)).peekable();
+    others.peek().is_some() && others.all(lint::is_only_for_outside)
+}
+
+/// The line of a directive, if it precedes the first statement.
+fn line_with(remark: &str, content: &str) -> Option<u32> {
     let text = content.strip_prefix('\u{feff}').unwrap_or(content);
     let opening = text.lines().map(str::trim).take_while(|line| line.is_empty() || line.starts_with("--"));
-    let at = opening.into_iter().position(|line| line == REMARK)?;
+    let at = opening.into_iter().position(|line| line == remark)?;
     let offset: usize = text.split_inclusive('\n').take(at).map(str::len).sum();
     Some(line_of(text, offset))
 }

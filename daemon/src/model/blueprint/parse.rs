@@ -14,6 +14,7 @@ use super::convention::Convention;
 use super::directive::{self, DirectiveFault};
 use super::findings::{FileLine, Findings};
 use super::folder::{self, Named};
+use super::fresh;
 use super::lint::{Linter, Marking, is_plain};
 use super::manifest::{self, MANIFEST, MINIMAL, Manifest};
 use super::outside::{self, Part};
@@ -72,6 +73,8 @@ fn read(files: &[SourceFile], lints: fn(Tenancy) -> Linter, findings: &mut Findi
     let tables = linter.tables();
     let seed = folder::seed(&manifest, &files, findings);
     let seed = read_all(seed, Part::Seed, &mut linter, findings);
+    let (fresh, folded) = fresh::of(&migrations, findings);
+    linter.made_with(&folded);
     linter.finish(findings);
 
     let source = source?;
@@ -93,6 +96,7 @@ fn read(files: &[SourceFile], lints: fn(Tenancy) -> Linter, findings: &mut Findi
         settings: manifest.settings,
         extensions,
         migrations,
+        fresh,
         seed,
         tables,
         checksum,

@@ -240,4 +240,7 @@ fn what_ran_of_a_file_that_was_cut_short_must_still_be_its_beginning() {
     let full = with("vacuum full a;");
     let locks = Obstacle::Locks { file: "V2__b.sql".to_owned() };
     assert_eq!(between(&full, &old, &rows, None).unwrap_err(), [locks]);
+    let mixed = with("vacuum a; alter table a add column c int;");
+    let untold = Obstacle::Untold { file: "V2__b.sql".to_owned(), statement: "alter".to_owned() };
+    assert_eq!(between(&mixed, &old, &rows, None).unwrap_err(), [untold]);
 }

@@ -9,7 +9,7 @@ use tenantry_protocol::blueprint::Tenancy;
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::name::PlacementName;
 
-use crate::model::blueprint::{Blueprint, Migration, blank_form};
+use crate::model::blueprint::{Blueprint, BuildFile, FreshFile, Migration, blank_form};
 use crate::pipeline::warden::Warden;
 use crate::postgres::Error;
 use crate::postgres::build::file_error::FileError;
@@ -96,11 +96,13 @@ impl Blank<'_> {
             false => build.create_blank_roles().await?,
         }
         build.create_schema().await?;
-        for file in &blueprint.migrations {
-            if is_shared && file.is_data() {
+        let in_one = blueprint.in_one_transaction();
+        let files = in_one.unwrap_or_else(|| blueprint.migrations.iter().map(BuildFile::written).collect());
+        for what in files {
+            if is_shared && what.file.is_data() {
                 build.give_tenant().await?;
             }
-            self.file(build, file).await?;
+            self.run(build, what).await?;
         }
         if is_shared {
             refuse(build.cover().await?)?;
@@ -118,11 +120,17 @@ impl Blank<'_> {
         build: &mut Build,
         file: &Migration,
     ) -> Result<(), BlankError> {
+        self.run(build, BuildFile::written(file)).await
+    }
+
+    async fn run(&mut self, build: &mut Build, what: BuildFile<'_>) -> Result<(), BlankError> {
         let session = build.session();
-        let statements = file.statements.iter();
-        let statements: Vec<String> = match file.is_outside() {
-            true => statements.filter_map(blank_form).collect(),
-            false => statements.map(|statement| statement.text.clone()).collect(),
+        let file = what.file;
+        let statements: Vec<String> = match what.form {
+            FreshFile::AsWritten if file.is_outside() => {
+                file.statements.iter().filter_map(blank_form).collect()
+            }
+            _ => what.texts(),
         };
         let note = file.note();
         let work = build.apply(File { path: note.file, checksum: &note.checksum, statements: &statements });
@@ -133,7 +141,10 @@ impl Blank<'_> {
         match applied {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(FileError::Database(error))) => Err(error.into()),
-            Ok(Err(error)) => Err(BlankError::File { file: place(file, &error), why: told(&error) }),
+            Ok(Err(error)) => {
+                let error = error.of(what);
+                Err(BlankError::File { file: place(file, &error), why: told(&error) })
+            }
             Err(crossed) => Err(BlankError::File { file: file.path.clone(), why: crossed.to_string() }),
         }
     }

@@ -8,7 +8,7 @@ use tenantry_protocol::operation::{Operation, OperationState};
 use time::OffsetDateTime;
 
 use crate::model::audit_chain::Actor;
-use crate::model::operation::{Kind, Progress};
+use crate::model::operation::{Kind, Outside, Progress};
 use crate::pipeline::arguments::OperationArguments;
 use crate::pipeline::audit_entries::About;
 use crate::pipeline::context::{ChangeParts, ChangeRun, ProvisionRun, Run};
@@ -46,7 +46,8 @@ impl BegunChange {
 impl Engine {
     /// Records the intent and starts the operation. Call it from a task that nobody cancels.
     pub async fn provision(&self, job: ProvisionJob<'_>) -> postgres::Result<Operation> {
-        let kind = Kind::provision(&job.blueprint, job.seed);
+        let (seed, outside) = (job.seed, Outside::of(&job.blueprint));
+        let kind = Kind::Provision { seed, outside, tenancy: job.blueprint.tenancy };
         let operation =
             self.operation(kind, job.tenant.id, &job.tenant.slug, job.target.name().clone(), &job.actor);
         let intent = Intent {
@@ -58,7 +59,7 @@ impl Engine {
         let mark = Mark { build: operation.id, fence: self.control.may_write()? };
         let claim = self.claim(operation.id)?;
         let recorded = Box::pin(record::intent(&self.trail, &intent, Some(&job.tenant))).await?;
-        let run = ProvisionRun::new(mark, job.tenant, job.blueprint, job.target, job.seed);
+        let run = ProvisionRun::new(mark, job.tenant, job.blueprint, job.target, (seed, outside));
         let seq = recorded.map_or(0, |recorded| recorded.seq);
         self.announce(&operation, seq).await;
         let (run, actor) = (Run::Provision(Box::new(run)), job.actor);

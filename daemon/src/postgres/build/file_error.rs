@@ -1,5 +1,6 @@
 //! Why a file could not be applied, and which of its statements the server refused: each is sent with its number before it.
 
+use crate::model::blueprint::BuildFile;
 use crate::postgres::error::{Error, ServerError};
 
 /// Why a file could not be applied.
@@ -14,6 +15,23 @@ pub enum FileError {
     Unsafe(String),
     #[error(transparent)]
     Database(#[from] Error),
+}
+
+impl FileError {
+    /// The error with the number that the statement has in the file. A position in another text than the file's says nothing there.
+    pub fn of(self, what: BuildFile<'_>) -> Self {
+        match self {
+            Self::Statement { statement: Some(number), position, server } => {
+                let (number, is_as_written) = what.origin(number);
+                Self::Statement {
+                    statement: Some(number),
+                    position: position.filter(|_| is_as_written),
+                    server,
+                }
+            }
+            error => error,
+        }
+    }
 }
 
 /// Why a build that writes to these is not committed.

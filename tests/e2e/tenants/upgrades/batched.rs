@@ -181,7 +181,11 @@ async fn a_batch_that_is_told_as_committed_outlasts_the_server() {
     let env = Env::new().await;
     let made = with_rows(&env, 10).await;
     let default = "show synchronous_commit";
-    assert_eq!(answer(&env, &made, default).await, "off", "the server's own default forgets commits when it is killed");
+    assert_eq!(
+        answer(&env, &made, default).await,
+        "off",
+        "the server's own default forgets commits when it is killed"
+    );
     let sql = "-- tenantry: batched\n\
                update tasks set slug = current_setting('synchronous_commit') where id in (select id from tasks where slug is null limit 100);";
     env.add_blueprint(tasks(&env, "1.1").outside("slugs", sql).path()).await;

@@ -16,9 +16,10 @@ pub(super) fn all(dir: &Path) -> Vec<Folder> {
     };
     // A row that two batches change breaks a constraint of the file behind them.
     let batches = "-- tenantry: batched pause=10ms\nupdate first set touched = touched + 1 where id in (select id from first where touched = 0 limit 20);";
+    // A type that the version does not make in plain sight: its new values need a COMMIT, and its files outside run as such.
     let outside = |version| {
         Folder::new(dir, OUTSIDE, version)
-            .migration("first", "create table first (id int primary key, code int not null, touched int not null default 0); create table days (day int not null) partition by range (day); create table days_old partition of days for values from (0) to (10); create type mood as enum ('sad'); insert into first (id, code) select i, i from generate_series(1, 50) i;")
+            .migration("first", "create table first (id int primary key, code int not null, touched int not null default 0); create table days (day int not null) partition by range (day); create table days_old partition of days for values from (0) to (10); do $$ begin execute 'create type mood as enum (''sad'')'; end $$; insert into first (id, code) select i, i from generate_series(1, 50) i;")
             .outside("indexes", &format!("create unique index concurrently first_code on first (code); alter type mood add value 'better'; vacuum first;\n{batches}"))
             .migration("constraint", "alter table first add constraint first_code_unique unique using index first_code, add constraint touched_once check (touched <= 1);")
             .seed("insert into first (id, code) values (100, 100);")

@@ -145,7 +145,7 @@ fn print_report(context: &Context, report: &BlueprintReport, outcome: &str) -> R
         let outside = report.blueprint.iter().flat_map(|blueprint| &blueprint.migrations);
         let outside = outside.filter(|file| file.outside).map(|file| {
             let title = format::OUTSIDE;
-            format!("{}: runs {title}, statement by statement, after the tenant was made", file.path)
+            format!("{}: runs {title}, statement by statement, where tenants stand", file.path)
         });
         let lines: Vec<String> = report.findings.iter().map(format::finding).chain(outside).collect();
         if !lines.is_empty() {

@@ -3,6 +3,7 @@
 //!
 //! Invariant: what is left out has no effect on the tables, so each other statement finds what it would find in the file's own tool.
 
+use crate::model::blueprint::Bounds;
 use crate::model::blueprint::findings::{FileLine, Findings, shown};
 use crate::model::blueprint::lint::words::Words;
 use crate::model::blueprint::manifest::is_extension;
@@ -18,20 +19,25 @@ enum TakenOut {
     Owner,
     /// `create schema`, `set search_path` and the like, of the schema whose place the tenant's takes.
     Schema,
+    /// `set lock_timeout = '5s'` and the like, in a file outside the transaction.
+    Timeout,
 }
 
 /// Takes the statements out, tells of them, and returns the extensions that they name. `schema` is the one that the manifest maps.
 pub(super) fn take_out(
     file: &str,
     schema: Option<&str>,
+    bounds: &Bounds,
     pieces: &mut Vec<Piece>,
     findings: &mut Findings,
 ) -> Vec<String> {
     let mut extensions = Vec::new();
-    let (mut comment, mut owner, mut home) = (None, None, None);
+    let (mut comment, mut owner, mut home, mut timeout) = (None, None, None, None);
+    let is_inside = *bounds == Bounds::Inside;
     pieces.retain(|piece| {
         let line = piece.statement.line;
-        match of(&Words::of(piece), schema) {
+        let is_timeout = !is_inside && is_timeout(piece);
+        match is_timeout.then_some(TakenOut::Timeout).or_else(|| of(&Words::of(piece), schema)) {
             Some(TakenOut::Extension(name)) => {
                 let place = FileLine { file, line };
                 findings.note("extension", place, told(&name));
@@ -42,6 +48,7 @@ pub(super) fn take_out(
             Some(TakenOut::Comment) => _ = comment.get_or_insert(line),
             Some(TakenOut::Owner) => _ = owner.get_or_insert(line),
             Some(TakenOut::Schema) => _ = home.get_or_insert(line),
+            Some(TakenOut::Timeout) => _ = timeout.get_or_insert(line),
             None => return true,
         }
         false
@@ -59,6 +66,10 @@ pub(super) fn take_out(
         let message = "statements about the schema itself are left out: the tenant's schema takes its place, is made by the daemon, \
                        and is where names lead already";
         findings.note("schema", FileLine { file, line }, message);
+    }
+    if let Some(line) = timeout {
+        let message = "timeouts are left out: outside of transactions each statement has those that the daemon sets for it";
+        findings.note("timeout", FileLine { file, line }, message);
     }
     extensions
 }
@@ -126,6 +137,13 @@ fn is_about_the_schema(words: &Words<'_>, schema: &str) -> bool {
     words.starts_with(&["set"])
         && words.is(path, "search_path")
         && (path + 2..words.len()).all(|at| is_path(at) || words.is_symbol(at, b','))
+}
+
+/// `set [session|local] lock_timeout = '5s'`, `reset lock_timeout`
+pub(in crate::model::blueprint) fn is_timeout(piece: &Piece) -> bool {
+    const TIMEOUTS: &str = "lock_timeout|statement_timeout|idle_in_transaction_session_timeout|idle_session_timeout|transaction_timeout";
+    let words = Words::of(piece);
+    words.starts_with(&["set|reset"]) && words.is(words.skip(1, &[&["session"], &["local"]]), TIMEOUTS)
 }
 
 /// `alter table a.b owner to c`, with nothing else in the statement.

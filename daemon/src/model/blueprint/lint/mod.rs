@@ -16,6 +16,8 @@ mod shared_code;
 mod tables;
 pub(super) mod words;
 
+use std::collections::{BTreeMap, HashSet};
+
 use tenantry_protocol::blueprint::Tenancy;
 
 use super::findings::{FileLine, Findings, shown};
@@ -50,6 +52,8 @@ pub(super) struct Linter {
     shared_code: Option<SharedCode>,
     /// Quoted labels that were added to an enum in this transaction; the enum may be older than the transaction.
     enum_labels: Vec<String>,
+    /// Where each of them is used first.
+    enum_uses: BTreeMap<String, (String, u32)>,
     is_behind_outside: bool,
     /// One line of the manifest answers all names that are qualified with `public`, so one is told.
     has_told_of_public: bool,
@@ -92,6 +96,7 @@ impl Linter {
         if self.only_counts {
             return;
         }
+        let mut is_for_new = false;
         let is_inside = match marking {
             Marking::Inside(how) => {
                 not_transactional(file, how, &words, findings);
@@ -105,15 +110,13 @@ impl Linter {
                 true
             }
             Marking::Outside => {
-                if let Err(message) = outside::work(&words) {
-                    findings.error("outside_statement", FileLine { file, line: words.line(0) }, message);
-                }
+                is_for_new = self.is_for_new_tenants(file, &words, findings);
                 false
             }
         };
         // The statements that may run outside a transaction are on a list, so no further errors are needed there, except for
         // what runs in batches.
-        let all_rules = is_inside || piece.statement.batched.is_some();
+        let all_rules = is_inside || is_for_new || piece.statement.batched.is_some();
         for rule in RULES.iter().filter(|rule| all_rules || rule.weight == Weight::Warning) {
             if let Some(token) = (rule.finds)(&words) {
                 if rule.code == rules::PUBLIC_REFERENCE
@@ -137,7 +140,7 @@ impl Linter {
             findings.warning("foreign_schema", FileLine { file, line: words.line(token) }, message);
         }
         if is_inside {
-            self.enum_labels(file, &words, findings);
+            self.enum_labels(file, &words);
         }
         if let Some(shared) = &mut self.shared {
             if !is_inside {
@@ -155,8 +158,19 @@ impl Linter {
         self.tables.created()
     }
 
+    /// These values, as they are written, are part of their enums from the making on, so that all statements can use them.
+    pub(super) fn made_with(&mut self, values: &HashSet<String>) {
+        self.enum_uses.retain(|value, _| !values.contains(value));
+    }
+
     /// Reports what is known only after the last file.
     pub(super) fn finish(self, findings: &mut Findings) {
+        for (file, line) in self.enum_uses.values() {
+            let message = "this looks like the value that ALTER TYPE … ADD VALUE added to an enum, and some versions \
+                           of PostgreSQL (15, for one) refuse to use it in the same transaction, which is that of the \
+                           whole blueprint: put the value into CREATE TYPE";
+            findings.warning("enum_value_used", FileLine { file, line: *line }, message);
+        }
         if let Some(shared) = self.shared {
             shared.finish(findings);
         }
@@ -173,18 +187,32 @@ impl Linter {
         }
     }
 
-    fn enum_labels(&mut self, file: &str, words: &Words<'_>, findings: &mut Findings) {
+    /// Judges a statement of a file outside the transaction, and tells whether it is one that only new tenants can have.
+    fn is_for_new_tenants(&self, file: &str, words: &Words<'_>, findings: &mut Findings) -> bool {
+        let Err(message) = outside::work(words) else { return false };
+        let place = FileLine { file, line: words.line(0) };
+        // Nothing of a new tenant of shared tables runs outside the transaction.
+        if self.shared.is_none() && outside::is_for_new_tenants(words) {
+            let message = format!(
+                "new tenants have this in their one transaction, and an upgrade of tenants that stand is refused: {message}"
+            );
+            findings.warning("outside_statement", place, message);
+            return true;
+        }
+        findings.error("outside_statement", place, message);
+        false
+    }
+
+    fn enum_labels(&mut self, file: &str, words: &Words<'_>) {
         if let Some(label) = added_enum_label(words) {
             self.enum_labels.push(words.text(label).to_owned());
             return;
         }
-        let used =
-            words.texts().find(|token| self.enum_labels.iter().any(|label| label == words.text(*token)));
-        if let Some(token) = used {
-            let message = "this looks like the value that ALTER TYPE … ADD VALUE added to an enum, and some versions \
-                           of PostgreSQL (15, for one) refuse to use it in the same transaction, which is that of the \
-                           whole blueprint: put the value into CREATE TYPE";
-            findings.warning("enum_value_used", FileLine { file, line: words.line(token) }, message);
+        for token in
+            words.texts().filter(|token| self.enum_labels.iter().any(|label| label == words.text(*token)))
+        {
+            let place = || (file.to_owned(), words.line(token));
+            self.enum_uses.entry(words.text(token).to_owned()).or_insert_with(place);
         }
     }
 }

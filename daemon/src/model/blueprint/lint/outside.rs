@@ -76,6 +76,20 @@ pub(super) fn work(words: &Words<'_>) -> Result<OutsideWork, &'static str> {
     }
 }
 
+/// Whether a tenant that is being made can have the statement in its one transaction, though it is none of those that a file outside
+/// the transaction may have for tenants that stand.
+pub(super) fn is_for_new_tenants(words: &Words<'_>) -> bool {
+    const NEVER: &str = "begin|commit|end|rollback|abort|savepoint|release|start|cluster";
+    let starts = |pattern: &[&str]| words.starts_with(pattern);
+    words.statement().batched.is_none()
+        && !starts(&[NEVER])
+        && (refused_inside(words).is_none()
+            || starts(&["vacuum"])
+            || starts(&["create|drop", "index"])
+            || starts(&["create", "unique", "index"])
+            || starts(&["reindex"]) && !words.is(1, "database|system|schema"))
+}
+
 /// The position of the token because of which PostgreSQL refuses the statement in a transaction.
 pub(super) fn refused_inside(words: &Words<'_>) -> Option<usize> {
     let starts = |patterns: &[&[&str]]| patterns.iter().any(|pattern| words.starts_with(pattern));

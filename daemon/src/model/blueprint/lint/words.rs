@@ -2,6 +2,8 @@
 //!
 //! Patterns are lists of words; `a|b` matches either. A quoted name is never a keyword. This module must not judge.
 
+use std::ops::Range;
+
 use crate::model::blueprint::split::{Piece, Statement};
 use crate::model::blueprint::token::{Token, TokenKind};
 
@@ -34,6 +36,12 @@ impl<'a> Words<'a> {
     /// The token as it is written; empty beyond the end.
     pub(in crate::model::blueprint) fn text(&self, at: usize) -> &'a str {
         self.tokens.get(at).map_or("", |token| &self.statement.text[token.start..token.end])
+    }
+
+    /// Where the token stands in the statement's text, in bytes; the end of the text for one beyond the last.
+    pub(in crate::model::blueprint) fn range(&self, at: usize) -> Range<usize> {
+        let end = self.statement.text.len();
+        self.tokens.get(at).map_or(end..end, |token| token.start..token.end)
     }
 
     /// The line of a token in its file.

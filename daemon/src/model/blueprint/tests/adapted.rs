@@ -108,3 +108,59 @@ fn a_version_that_was_stored_with_a_placeholder_runs_as_it_did() {
     assert_eq!(blueprint.migrations[0].statements.len(), 1);
     assert!(blueprint.migrations[0].statements[0].text.contains("'${b}'"));
 }
+
+#[test]
+fn what_its_own_tool_runs_outside_of_transactions_is_found_in_the_manner_of_the_tool() {
+    let index = "create index concurrently i on a (id);\ncreate index concurrently j on a (id);";
+    for (first, path, content) in [
+        ("V1__a.sql", "V2__i.sql", index.to_owned()),
+        ("1_a.sql", "2_i.sql", format!("-- postgres-migrations disable-transaction\n{index}")),
+        ("1_a.up.sql", "2_i.up.sql", format!("-- atlas:txmode none\n\n{index}")),
+    ] {
+        let parsed =
+            parse(&with_manifest(&[(first, "create table a (id int primary key)"), (path, &content)]));
+        let blueprint = parsed.blueprint.unwrap();
+        assert!(blueprint.migrations[1].is_outside(), "{path}");
+        let codes: Vec<&str> = parsed.findings.iter().map(|one| one.code.as_str()).collect();
+        assert_eq!(codes, ["in_transaction"], "{path}");
+    }
+}
+
+#[test]
+fn a_new_tenant_has_what_stands_beside_and_timeouts_are_the_daemons() {
+    let sql = "-- no-transaction\nset lock_timeout = '5s';\ncreate index concurrently i on a (id);\nalter table a add column b int;\n\
+               vacuum;\ndrop index concurrently i, j;\nreset lock_timeout;";
+    let parsed =
+        parse(&with_manifest(&[("1_a.sql", "create table a (id int primary key)"), ("2_b.sql", sql)]));
+    let expect = [
+        "outside_statement 2_b.sql:4",
+        "outside_statement 2_b.sql:5",
+        "outside_statement 2_b.sql:6",
+        "timeout 2_b.sql:2",
+        "in_transaction 2_b.sql:3",
+    ];
+    assert_eq!(summary(&parsed), expect);
+    assert!(
+        parsed.findings.iter().all(|finding| finding.severity != Severity::Error),
+        "{:?}",
+        parsed.findings
+    );
+    let blueprint = parsed.blueprint.unwrap();
+    let texts = blueprint.in_one_transaction().unwrap()[1].texts();
+    assert_eq!(texts, ["create index i on a (id)", "alter table a add column b int", "drop index i, j"]);
+    // Not what ends transactions, and not what is judged wherever it stands.
+    for (statement, code) in [
+        ("commit", "outside_statement"),
+        ("create role r", "role_statements"),
+        ("create database d", "outside_statement"),
+    ] {
+        let sql = format!("-- no-transaction\n{statement};");
+        let parsed = parse(&with_manifest(&[("1_a.sql", &sql)]));
+        let errors = parsed.findings.iter().filter(|finding| finding.severity == Severity::Error);
+        assert!(
+            errors.map(|error| error.code.as_str()).any(|found| found == code),
+            "{statement}: {:?}",
+            parsed.findings
+        );
+    }
+}

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use tenantry_protocol::blueprint::Tenancy;
+use tenantry_protocol::plan::Severity;
 
 use super::*;
 use crate::model::blueprint::{Blueprint, Contract, live_findings, parse, parse_judged};
@@ -15,7 +16,8 @@ use crate::model::blueprint::{Blueprint, Contract, live_findings, parse, parse_j
 fn every_built_in_blueprint_is_without_findings() {
     for files in built_in() {
         let parsed = parse(&files);
-        assert_eq!(parsed.findings, []);
+        let faults = parsed.findings.iter().filter(|finding| finding.severity != Severity::Ok);
+        assert_eq!(faults.count(), 0, "{:?}", parsed.findings);
         assert!(parsed.blueprint.is_some());
     }
 }

@@ -1,5 +1,5 @@
-//! Runs the files from the first one that cannot run in a transaction. Such a file runs statement by statement as the
-//! tenant's owner itself; each of the others runs in a transaction of its own. The seed comes last.
+//! Runs the files from the first one outside the transaction, where a statement has no form that could run in it. A file outside runs
+//! statement by statement as the tenant's owner itself; each of the others runs in a transaction of its own. The seed comes last.
 //!
 //! The journal on the target records what was done. Any daemon can therefore repeat this step, and first cleans up after
 //! an interrupted attempt. Undone by the removal of the whole tenant, which closes the owner's login and ends its
@@ -11,7 +11,7 @@ use tenantry_protocol::plan::PlanSql;
 
 use super::files;
 use crate::fault;
-use crate::model::blueprint::Migration;
+use crate::model::blueprint::{BuildFile, Migration};
 use crate::model::operation::{Seeding, Step};
 use crate::pipeline::context::ProvisionRun;
 use crate::pipeline::plan_sql::{self, Recipe, ours};
@@ -99,7 +99,7 @@ async fn in_a_transaction(
     let Some(build) = opened else { return Ok(()) };
     // Stored here so that an undo finds it.
     run.build = Some(build);
-    let duration = files::apply_one(run, file).await?;
+    let duration = files::apply_one(run, BuildFile::written(file)).await?;
     files::at_rest(run, file).await?;
     let build = run.take_build()?;
     build.commit(run.site()).await?;

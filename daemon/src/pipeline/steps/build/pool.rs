@@ -12,7 +12,7 @@ use tenantry_protocol::plan::PlanSql;
 
 use super::files;
 use crate::fault;
-use crate::model::blueprint::Blueprint;
+use crate::model::blueprint::{Blueprint, BuildFile};
 use crate::model::operation::Step;
 use crate::pipeline::context::ProvisionRun;
 use crate::pipeline::plan_sql::{self, Recipe, ours};
@@ -36,9 +36,9 @@ impl BuildStep for Pool {
         let before = [ours(pool_ddl::POOL_ROLES), ours(tenant_ddl::SCHEMA)];
         let behind = [ours(pool_ddl::POOL_FUNCTIONS), ours(tenant_ddl::SEAL), ours("commit;\n")];
         let covered = std::iter::once(ours(pool_ddl::COVER)).chain(plan_sql::files(&of.blueprint.seed));
-        let files = of.blueprint.inside().iter().flat_map(|file| {
-            let tenant = file.is_data().then(|| ours(pool_ddl::GIVE_TENANT));
-            tenant.into_iter().chain([plan_sql::file(file)])
+        let files = of.blueprint.in_one_transaction().into_iter().flatten().flat_map(|one| {
+            let tenant = one.file.is_data().then(|| ours(pool_ddl::GIVE_TENANT));
+            tenant.into_iter().chain([plan_sql::built(one)])
         });
         before.into_iter().chain(files).chain(covered).chain(behind).collect()
     }
@@ -109,10 +109,13 @@ async fn build(
     run.build = Some(pools::begin(&run.target, &ready, mark, &placement, identity).await?);
     run.open_build()?.create_pool_roles().await?;
     run.open_build()?.create_schema().await?;
-    files::apply(run, blueprint.inside(), Step::Pool, tracker).await?;
+    // A file outside the transaction is an error in such a blueprint, so there are forms for all files.
+    let files = blueprint.in_one_transaction().unwrap_or_default();
+    files::apply(run, &files, Step::Pool, tracker).await?;
     refuse(run.open_build()?.cover().await?)?;
     // The canary's rows, under the policies.
-    files::apply(run, &blueprint.seed, Step::Pool, tracker).await?;
+    let seed: Vec<BuildFile<'_>> = blueprint.seed.iter().map(BuildFile::written).collect();
+    files::apply(run, &seed, Step::Pool, tracker).await?;
     refuse(run.open_build()?.finish_pool().await?)?;
     let build = run.take_build()?;
     let commit = async { build.commit(run.site()).await.map_err(StepError::from) };

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tenantry_protocol::plan::PlanSql;
 
 use super::files;
+use crate::model::blueprint::BuildFile;
 use crate::model::operation::Step;
 use crate::pipeline::context::ProvisionRun;
 use crate::pipeline::plan_sql::{self, Recipe};
@@ -22,7 +23,8 @@ impl BuildStep for Seed {
     fn run<'a>(&'a self, run: &'a mut ProvisionRun, attempt: Attempt<'a>) -> StepFuture<'a> {
         Box::pin(async move {
             let blueprint = Arc::clone(&run.blueprint);
-            files::apply(run, &blueprint.seed, Step::Seed, attempt.tracker).await
+            let files: Vec<BuildFile<'_>> = blueprint.seed.iter().map(BuildFile::written).collect();
+            files::apply(run, &files, Step::Seed, attempt.tracker).await
         })
     }
 }

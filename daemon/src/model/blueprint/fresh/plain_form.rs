@@ -1,6 +1,6 @@
 //! A statement outside of transactions, as it runs where nobody else uses the tables.
 
-use super::{OutsideWork, Statement, work_of};
+use crate::model::blueprint::{OutsideWork, Statement, first_word, work_of};
 
 /// The statement without CONCURRENTLY, which would wait for every snapshot in the database, such as that of a dump that takes hours.
 pub fn plain_form(statement: &Statement) -> String {
@@ -21,7 +21,17 @@ pub fn blank_form(statement: &Statement) -> Option<String> {
         }
         Some(OutsideWork::Batch(_)) => repeated(&statement.text),
         Some(OutsideWork::Reindex | OutsideWork::Maintain) => None,
-        Some(OutsideWork::AddValue | OutsideWork::Validate) | None => Some(statement.text.clone()),
+        Some(OutsideWork::AddValue | OutsideWork::Validate) => Some(statement.text.clone()),
+        None => unlisted(&statement.text),
+    }
+}
+
+/// A statement that no file outside of transactions may have for tenants that stand.
+fn unlisted(text: &str) -> Option<String> {
+    match first_word(text).to_ascii_lowercase().as_str() {
+        "vacuum" | "analyze" | "reindex" => None,
+        "create" | "drop" => Some(without_concurrently(text)),
+        _ => Some(text.to_owned()),
     }
 }
 
