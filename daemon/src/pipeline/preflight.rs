@@ -9,6 +9,7 @@ use tenantry_protocol::tenant::Tenant;
 use crate::model::blueprint::Blueprint;
 use crate::postgres::Result;
 use crate::postgres::preparation::check::TempFiles;
+use crate::postgres::preparation::extensions::{self, MissingExtension};
 use crate::postgres::preparation::{self, check, commitment, groundwork};
 use crate::postgres::target::location::Home;
 use crate::postgres::target::{Ready, Target};
@@ -34,7 +35,7 @@ pub async fn findings(
     let overcommitted = commitment::look(&mut connection).await?.overcommitted(limits.connections);
     let missing = match blueprint.tenancy {
         Tenancy::Database => Vec::new(),
-        _ => check::missing_extensions(&mut connection, &blueprint.extensions).await?,
+        _ => extensions::missing(&mut connection, &blueprint.extensions).await?,
     };
     drop(connection);
 
@@ -55,13 +56,8 @@ pub async fn findings(
     if room.temp_files == TempFiles::Unbounded {
         findings.push(check::unbounded_temp_files(&ready));
     }
-    for extension in missing {
-        let message = format!(
-            "the target has no extension {extension}; an administrator runs, {}",
-            installation(target, target.database(), &extension)
-        );
-        findings.push(finding(Severity::Error, "missing_extension", message));
-    }
+    findings
+        .extend(missing.iter().map(|one| missing_extension(target, target.database(), "the target", one)));
     if blueprint.tenancy == Tenancy::Database {
         findings.extend(Box::pin(databases(target, &ready, blueprint)).await?);
     }
@@ -88,18 +84,9 @@ pub async fn extensions_of(target: &Target, tenant: &Tenant, extensions: &[Strin
     let home = Home::new(target, tenant.tenancy, &tenant.placement, tenant.id);
     let site = home.on(target);
     let mut connection = site.acquire().await?;
-    let missing = check::missing_extensions(&mut connection, extensions).await?;
+    let missing = extensions::missing(&mut connection, extensions).await?;
     let database = if site.is_own_database() { tenant.placement.as_str() } else { target.database() };
-    Ok(missing
-        .iter()
-        .map(|extension| {
-            let message = format!(
-                "the tenant's database has no extension {extension}; an administrator runs, {}",
-                installation(target, database, extension)
-            );
-            finding(Severity::Error, "missing_extension", message)
-        })
-        .collect())
+    Ok(missing.iter().map(|one| missing_extension(target, database, "the tenant's database", one)).collect())
 }
 
 /// What a tenant with a database of its own needs in addition.
@@ -124,14 +111,30 @@ async fn databases(target: &Target, ready: &Ready, blueprint: &Blueprint) -> Res
         return Ok(Vec::new());
     }
     let (template, missing) = groundwork::missing_extensions(target, ready, &blueprint.extensions).await?;
-    let findings = missing.iter().map(|extension| {
+    let lacks = |one: &MissingExtension| {
+        missing_extension(target, &template, "the template of tenants' databases", one)
+    };
+    Ok(missing.iter().map(lacks).collect())
+}
+
+/// An extension that is missing in `database`: it is installed with the tenant, or an administrator has to do it.
+fn missing_extension(target: &Target, database: &str, place: &str, missing: &MissingExtension) -> Finding {
+    let extension = &missing.name;
+    if missing.can_be_installed {
         let message = format!(
-            "the template of tenants' databases has no extension {extension}; an administrator runs, {}",
-            installation(target, &template, extension)
+            "{extension} is installed into tenantry_ext: PostgreSQL trusts it to the owner of a database"
         );
-        finding(Severity::Error, "missing_extension", message)
-    });
-    Ok(findings.collect())
+        return finding(Severity::Ok, "extension", message);
+    }
+    let files = match missing.is_available {
+        true => "",
+        false => "installs its files on the server, and then ",
+    };
+    let message = format!(
+        "{place} has no extension {extension}; an administrator {files}runs, {}",
+        installation(target, database, extension)
+    );
+    finding(Severity::Error, "missing_extension", message)
 }
 
 /// Where an extension is installed, the command that leads there, and the statement.

@@ -1,5 +1,6 @@
 //! What tenants are made from: the folders of other tools, and files that run outside the transaction.
 
 mod conventions;
+mod extensions;
 mod one_transaction;
 mod outside;

@@ -15,6 +15,7 @@ use crate::postgres::Error;
 use crate::postgres::build::file_error::FileError;
 use crate::postgres::build::runner::{Build, File};
 use crate::postgres::fingerprint::{self, FingerprintReading};
+use crate::postgres::preparation::extensions;
 use crate::postgres::preparation::groundwork::groundwork;
 use crate::postgres::target::marker::{Mark, Owner};
 use crate::postgres::target::{Ready, Target};
@@ -57,6 +58,7 @@ impl Blank<'_> {
             }
             _ => target.site(),
         };
+        extensions::install(site, &blueprint.extensions).await?;
         let mut build = match blueprint.tenancy {
             Tenancy::Shared => {
                 pools::begin(target, ready, mark, &placement, &other_identity(blueprint, &placement)).await?

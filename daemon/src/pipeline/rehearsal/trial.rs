@@ -25,8 +25,8 @@ use crate::postgres::Error;
 use crate::postgres::build::file_error::FileError;
 use crate::postgres::build::runner::Build;
 use crate::postgres::fingerprint::{self, FingerprintReading};
-use crate::postgres::preparation;
 use crate::postgres::preparation::groundwork::groundwork;
+use crate::postgres::preparation::{self, extensions};
 use crate::postgres::removal::blank::remove_blank;
 use crate::postgres::target::Ready;
 use crate::postgres::target::location::Site;
@@ -87,7 +87,10 @@ impl<'a> Trial<'a> {
 
     pub(super) async fn run(mut self) -> Result<Rehearsed, RehearsalError> {
         let upgraded = match self.to.tenancy {
-            Tenancy::Shared => in_time(self.ground, self.to, self.upgrade_pool()).await,
+            Tenancy::Shared => {
+                self.install_extensions(self.ground.target.site()).await?;
+                in_time(self.ground, self.to, self.upgrade_pool()).await
+            }
             Tenancy::Database => {
                 let grounds = groundwork(self.ground.target, self.ready).await;
                 let grounds = grounds.map_err(RehearsalError::Target)?;
@@ -102,6 +105,7 @@ impl<'a> Trial<'a> {
 
     /// Builds, upgrades and removes it.
     async fn at(&mut self, site: Site<'_>) -> Result<Upgraded, RehearsalError> {
+        self.install_extensions(site).await?;
         let upgraded = in_time(self.ground, self.to, self.build_and_upgrade(site)).await;
         if let Err(error) = self.remove(site).await {
             tracing::warn!(
@@ -110,6 +114,14 @@ impl<'a> Trial<'a> {
             );
         }
         upgraded
+    }
+
+    /// Those of both versions, as an upgrade would.
+    async fn install_extensions(&self, site: Site<'_>) -> Result<(), RehearsalError> {
+        for version in [self.blank.blueprint, self.to] {
+            extensions::install(site, &version.extensions).await.map_err(RehearsalError::Target)?;
+        }
+        Ok(())
     }
 
     /// Repeated where a connection was cut: the next look at the target may be far off.

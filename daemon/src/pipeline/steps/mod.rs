@@ -15,9 +15,11 @@ use futures::future::BoxFuture;
 use tenantry_protocol::plan::PlanSql;
 
 use crate::fault;
+use crate::model::blueprint::Blueprint;
 use crate::model::operation::Step;
-use crate::postgres::preparation;
+use crate::postgres::preparation::{self, extensions};
 use crate::postgres::removal::Removal;
+use crate::postgres::target::location::Site;
 
 use super::context::{ChangeRun, ProvisionRun, Run};
 use super::plan_sql::Recipe;
@@ -93,6 +95,18 @@ pub(super) enum Spec {
     Build(&'static dyn BuildStep),
     Change(&'static dyn ChangeStep),
     Either(&'static dyn BuildStep, &'static dyn ChangeStep),
+}
+
+/// Installs what the version's files need and the place lacks, where that is not for an administrator.
+async fn install_extensions(
+    site: Site<'_>,
+    blueprint: &Blueprint,
+    tracker: &Tracker,
+) -> Result<(), StepError> {
+    for extension in extensions::install(site, &blueprint.extensions).await? {
+        tracker.log(format!("installed the extension {extension} into tenantry_ext"));
+    }
+    Ok(())
 }
 
 pub(super) fn spec(step: Step) -> Spec {

@@ -76,18 +76,6 @@ pub fn unbounded_temp_files(ready: &Ready) -> Finding {
     Finding::warning("unbounded_temp_files", message)
 }
 
-/// The extensions among `wanted` that the target does not have.
-pub async fn missing_extensions(connection: &mut PgConnection, wanted: &[String]) -> Result<Vec<String>> {
-    sqlx::query_scalar(
-        "select name from unnest($1::text[]) as wanted(name)
-         where not exists (select from pg_extension where extname = name)",
-    )
-    .bind(wanted)
-    .fetch_all(connection)
-    .await
-    .map_err(doing("look for extensions"))
-}
-
 /// Everything that can be read back about a target.
 pub async fn findings(target: &Target, ready: &Ready) -> Result<Vec<Finding>> {
     let mut connection = target.acquire().await?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sqlx::Connection as _;
 
-use super::check;
+use super::extensions::{self, MissingExtension};
 use crate::postgres::canary::database;
 use crate::postgres::connections::execute::execute;
 use crate::postgres::error::{Result, doing};
@@ -30,10 +30,10 @@ pub async fn missing_extensions(
     target: &Target,
     ready: &Ready,
     wanted: &[String],
-) -> Result<(String, Vec<String>)> {
+) -> Result<(String, Vec<MissingExtension>)> {
     let template = groundwork(target, ready).await?.template.clone();
     let mut connection = target.connect_to(&template).await?;
-    let missing = check::missing_extensions(&mut connection, wanted).await;
+    let missing = extensions::missing(&mut connection, wanted).await;
     connection.close().await.ok();
     Ok((template, missing?))
 }

@@ -6,6 +6,7 @@
 pub mod check;
 pub mod commitment;
 pub mod exposure;
+pub mod extensions;
 pub mod groundwork;
 mod trust;
 

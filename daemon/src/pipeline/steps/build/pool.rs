@@ -17,7 +17,7 @@ use crate::model::operation::Step;
 use crate::pipeline::context::ProvisionRun;
 use crate::pipeline::plan_sql::{self, Recipe, ours};
 use crate::pipeline::step_error::StepError;
-use crate::pipeline::steps::{Attempt, BuildStep, StepFuture};
+use crate::pipeline::steps::{Attempt, BuildStep, StepFuture, install_extensions};
 use crate::pipeline::tracker::Tracker;
 use crate::postgres::Error;
 use crate::postgres::pool_ddl;
@@ -103,6 +103,7 @@ async fn build(
 ) -> Result<PlacementName, StepError> {
     let ready = run.ready().await?;
     let blueprint = Arc::clone(&run.blueprint);
+    install_extensions(run.site(), &blueprint, tracker).await?;
     let placement = PlacementName::from_random(rand::random());
     let mark = Mark { build: OperationId::generate(), fence: run.mark.fence };
     // Stored here so that an undo finds it.

@@ -7,7 +7,7 @@ use tenantry_protocol::plan::PlanSql;
 
 use crate::pipeline::context::ProvisionRun;
 use crate::pipeline::plan_sql::{Recipe, ours};
-use crate::pipeline::steps::{Attempt, BuildStep, StepFuture};
+use crate::pipeline::steps::{Attempt, BuildStep, StepFuture, install_extensions};
 use crate::postgres::build::runner::Build;
 use crate::postgres::pool_ddl;
 use crate::postgres::tenant_ddl::{self, LoginLimits};
@@ -23,9 +23,13 @@ impl BuildStep for Roles {
         [roles, tenant_ddl::TEMP_FILES].map(ours).into()
     }
 
-    fn run<'a>(&'a self, run: &'a mut ProvisionRun, _: Attempt<'a>) -> StepFuture<'a> {
-        Box::pin(async {
+    fn run<'a>(&'a self, run: &'a mut ProvisionRun, attempt: Attempt<'a>) -> StepFuture<'a> {
+        Box::pin(async move {
             let ready = run.ready().await?;
+            // In shared tables, the files have run before.
+            if run.pool.is_none() {
+                install_extensions(run.site(), &run.blueprint, attempt.tracker).await?;
+            }
             let owner = run.owner();
             let mut build = Build::begin(run.site(), &ready, run.mark, &run.tenant.placement, owner).await?;
             let limits = LoginLimits::of(&run.tenant.settings);

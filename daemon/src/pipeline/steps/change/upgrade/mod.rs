@@ -28,7 +28,7 @@ use crate::pipeline::context::ChangeRun;
 use crate::pipeline::step_error::StepError;
 use crate::pipeline::steps::opened::{open_now, refuse_opened};
 use crate::pipeline::steps::outside_file::{self, Counter, OutsideRun};
-use crate::pipeline::steps::{Attempt, ChangeStep, StepFuture};
+use crate::pipeline::steps::{Attempt, ChangeStep, StepFuture, install_extensions};
 use crate::postgres::build::opening::Opening;
 use crate::postgres::build::outside_journal::{BegunStatement, Binds};
 use crate::postgres::build::owner_login;
@@ -105,6 +105,7 @@ async fn apply(run: &mut ChangeRun, Attempt { tracker, left }: Attempt<'_>) -> R
     run.abandon().await;
     let versions = Versions::read(run).await?;
     let ready = preparation::ready(&run.target).await?;
+    install_extensions(run.site(), &versions.to, tracker).await?;
     if versions.to.tenancy == Tenancy::Shared {
         let mut counter = Counter { tracker, step: Step::Upgrade, done: 0, total: 0 };
         return shared::apply(run, &versions, &ready, &mut counter).await;
