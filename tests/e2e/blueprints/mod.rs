@@ -4,3 +4,4 @@ mod conventions;
 mod extensions;
 mod one_transaction;
 mod outside;
+mod temporary_tables;

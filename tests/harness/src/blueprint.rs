@@ -71,7 +71,8 @@ impl Folder {
     }
 
     /// Changes a line of the manifest.
-    fn say(self, before: &str, after: &str) -> Self {
+    /// Puts another text into the manifest.
+    pub fn say(self, before: &str, after: &str) -> Self {
         let manifest = self.dir.join("blueprint.toml");
         let text = std::fs::read_to_string(&manifest).unwrap();
         assert!(text.contains(before), "{text}");

@@ -7,7 +7,8 @@ mod mapping;
 mod transactions;
 
 use super::Bounds;
-use super::findings::{FileLine, Findings};
+use super::findings::{FileLine, Findings, shown};
+use super::lint::words::Words;
 use super::split::{Piece, line_of};
 
 pub(super) use elsewhere::is_timeout;
@@ -41,7 +42,33 @@ pub(super) fn adapt(
     Adapted { extensions, is_otherwise: is_mapped || pieces.len() != written }
 }
 
+/// A temporary table stands before one of the same name, so a name without its schema would lead to another table than with it.
+fn shadowed(file: &str, schema: &str, pieces: &[Piece], findings: &mut Findings) {
+    let made = pieces
+        .iter()
+        .filter_map(|piece| temporary(&Words::of(piece)).map(|name| (name, piece.statement.line)));
+    let made: Vec<(String, u32)> = made.collect();
+    for (name, line) in made {
+        if pieces.iter().any(|piece| mapping::names(&piece.statement.text, schema, &name)) {
+            let message = format!(
+                "the file names {schema}.{0} and makes a temporary table {0}, which stands before it once names are without their schema: \
+                 give the temporary table another name",
+                shown(&name)
+            );
+            findings.error("temporary_name", FileLine { file, line }, message);
+        }
+    }
+}
+
+/// The name in `create temp table name`.
+fn temporary(words: &Words<'_>) -> Option<String> {
+    let at = words.skip(1, &[&["local"], &["global"]]);
+    let is_one = words.starts_with(&["create"]) && words.matches(at, &["temp|temporary", "table|view"]);
+    is_one.then(|| words.name(words.skip(at + 2, &[&["if", "not", "exists"]]))).flatten()
+}
+
 fn map_names(file: &str, schema: &str, pieces: &mut [Piece], findings: &mut Findings) -> bool {
+    shadowed(file, schema, pieces, findings);
     let is_mapped = mapping::map_all(pieces, schema);
     for piece in pieces {
         let statement = &piece.statement;

@@ -11,4 +11,6 @@ mod owner_call;
 pub mod owner_login;
 pub mod relations;
 pub mod runner;
+
 pub mod standoff;
+mod temporary;

@@ -30,6 +30,8 @@ pub struct Build {
     pub(in crate::postgres) connection: TargetConnection,
     pub(in crate::postgres) placement: PlacementName,
     pub(in crate::postgres) provisioner: String,
+    /// Where the objects are.
+    pub(super) database: String,
     /// The statements that make the roles. `group` is the role whose members may connect.
     roles: &'static str,
     pub(in crate::postgres) group: String,
@@ -105,6 +107,7 @@ impl Build {
             connection,
             placement: placement.clone(),
             provisioner: ready.provisioner.clone(),
+            database: site.database().to_owned(),
             roles: site.roles(),
             group: site.connecting_role(ready),
             pool: None,
@@ -200,6 +203,7 @@ impl Build {
     /// Applies one file as the owner, checks that it stayed within its bounds, and writes its row in the history.
     pub async fn apply(&mut self, file: File<'_>) -> Result<Duration, FileError> {
         let begin = Instant::now();
+        let temporary = self.lend_temporary(file.statements).await?;
         let locks = std::mem::take(&mut self.locks);
         let lock = self.prepare_to_lock(&locks).await?;
         if self.in_use == Use::InUse && !self.waits_briefly {
@@ -211,8 +215,12 @@ impl Build {
             self.execute(sql, "defer what is declared so").await?;
         }
         let mut statements = numbered(file.statements);
-        statements.splice(0..0, lock);
+        let has_temporary = temporary.is_some();
+        statements.splice(0..0, temporary.into_iter().chain(lock));
         self.call_runner(&statements, "apply the migration").await.map_err(file_error)?;
+        if has_temporary {
+            self.take_back_temporary().await?;
+        }
         let duration = begin.elapsed();
         self.close_file(HistoryRow {
             rank: self.rank,

@@ -48,6 +48,26 @@ pub(super) fn map_all(pieces: &mut [Piece], schema: &str) -> bool {
     is_changed
 }
 
+/// Whether the statement, or code in it, names `schema.name`.
+pub(super) fn names(statement: &str, schema: &str, name: &str) -> bool {
+    let is_named = |text: &str, tokens: &[Token]| {
+        let word = |token: &Token| &text[token.start..token.end];
+        let is = |token: &Token, expect: &str| word(token).trim_matches('"').eq_ignore_ascii_case(expect);
+        tokens.windows(3).any(|three| is(&three[0], schema) && word(&three[1]) == "." && is(&three[2], name))
+    };
+    fn search(text: &str, levels: usize, is_named: &impl Fn(&str, &[Token]) -> bool) -> bool {
+        let Some(tokens) = tokens(text) else { return false };
+        let inner = |token: &Token| {
+            let quoted = &text[token.start..token.end];
+            levels > 0
+                && token.kind == TokenKind::DollarText
+                && search(&quoted[inside(quoted)], levels - 1, is_named)
+        };
+        is_named(text, &tokens) || tokens.iter().any(inner)
+    }
+    search(statement, DEEPEST, &is_named)
+}
+
 /// The position of a quoted text that is the schema's name, or begins with it as a name would.
 pub(super) fn left_in_a_text(statement: &str, schema: &str) -> Option<usize> {
     left_within(statement, schema, DEEPEST)

@@ -164,3 +164,18 @@ fn a_new_tenant_has_what_stands_beside_and_timeouts_are_the_daemons() {
         );
     }
 }
+
+#[test]
+fn a_temporary_table_that_would_stand_before_a_table_of_the_schema_is_an_error() {
+    let check = |sql: &str, expect: &[&str]| {
+        let manifest = format!("{GOOD_MANIFEST}schema = \"public\"\n");
+        let parsed = parse(&[file(MANIFEST, &manifest), file("1_a.sql", sql)]);
+        assert_eq!(summary(&parsed), expect, "{sql}");
+    };
+    check("create temp table a as select 1;\nupdate public.a set b = 1;", &["temporary_name 1_a.sql:1"]);
+    check(
+        "select 1;\ncreate temporary table if not exists \"a\" (b int);\ndo $$ begin delete from \"public\".\"a\"; end $$;",
+        &["temporary_name 1_a.sql:2"],
+    );
+    check("create temp table a as select 1;\nupdate public.b set c = (select max(a) from a);", &[]);
+}
