@@ -51,8 +51,8 @@ fn shadowed(file: &str, schema: &str, pieces: &[Piece], findings: &mut Findings)
     for (name, line) in made {
         if pieces.iter().any(|piece| mapping::names(&piece.statement.text, schema, &name)) {
             let message = format!(
-                "the file names {schema}.{0} and makes a temporary table {0}, which stands before it once names are without their schema: \
-                 give the temporary table another name",
+                "the file names {} in {schema} and makes a temporary table of that name, which stands before it once names are without \
+                 their schema: give the temporary table another name",
                 shown(&name)
             );
             findings.error("temporary_name", FileLine { file, line }, message);
