@@ -21,8 +21,9 @@ use super::change;
 use crate::commands::idempotency::Ask;
 use crate::commands::{App, errors};
 
-/// The longest sleep: somebody may set the clock in the meantime.
-const LONGEST_SLEEP: Duration = Duration::from_secs(3_600);
+/// The longest sleep: somebody may set the clock in the meantime, and a task that ends between the COMMIT of a retirement and its
+/// announcement announces nothing.
+const LONGEST_SLEEP: Duration = Duration::from_secs(20);
 /// The pause after a purge that could not begin or was cancelled: the operator may want the tenant back.
 const PAUSE: Duration = Duration::from_secs(60);
 
