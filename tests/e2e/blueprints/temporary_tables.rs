@@ -14,7 +14,12 @@ const AGAIN: &str = "create temp table moved (id int);
                      do $$ begin create temp table more as select 1 as id; insert into item values (11, 'code 11'); end $$;";
 const REFRESHED: &str = "create materialized view codes as select id, code from item;
                          create unique index codes_id on codes (id);
-                         refresh materialized view concurrently codes;";
+                         refresh materialized view concurrently codes;
+                         create function refresh_codes() returns trigger language plpgsql as
+                             $$ begin refresh materialized view concurrently codes; return null; end $$;
+                         create trigger refreshed after delete on item execute function refresh_codes();";
+/// Needs them without a word of them.
+const DELETED: &str = "delete from item where id = 1;";
 
 fn folder(env: &Env, version: &str) -> Folder {
     Folder::new(&env.dir, "moving", version)
@@ -29,7 +34,8 @@ async fn temporary_tables_come_and_go(version: Version) {
     let whole = folder(&env, "1.0")
         .migration("moved", MOVED)
         .migration("again", AGAIN)
-        .migration("refreshed", REFRESHED);
+        .migration("refreshed", REFRESHED)
+        .migration("deleted", DELETED);
     env.add_blueprint(whole.path()).await;
     env.provision_of("first", "moving").await;
     let before: String = sqlx::query_scalar(acl).fetch_one(&mut target).await.unwrap();
@@ -72,9 +78,17 @@ async fn temporary_tables_are_there_for_a_file_and_gone_behind_it_on_postgresql_
 async fn an_upgrade_has_them_too_and_a_database_of_its_own() {
     let env = Env::new().await;
     let version = |version: &str| folder(&env, version).in_databases();
+    let version = |name: &str| version(name).migration("refreshed", REFRESHED);
     env.add_blueprint(version("1.0").path()).await;
     let made = env.provision_of("acme", "moving").await;
-    env.add_blueprint(version("1.1").migration("moved", MOVED).migration("again", AGAIN).path()).await;
+    env.add_blueprint(
+        version("1.1")
+            .migration("moved", MOVED)
+            .migration("again", AGAIN)
+            .migration("deleted", DELETED)
+            .path(),
+    )
+    .await;
     env.tenantry(&["tenant", "upgrade", "acme"]).await.assert_status(0);
     let codes = "select count(*) from item where code like 'CODE%'";
     assert_eq!(env.psql(&made.credentials, codes).await.assert_status(0).stdout.trim(), "5");

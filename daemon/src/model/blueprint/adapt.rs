@@ -8,6 +8,7 @@ mod transactions;
 
 use super::Bounds;
 use super::findings::{FileLine, Findings, shown};
+use super::folder::Named;
 use super::lint::words::Words;
 use super::split::{Piece, line_of};
 
@@ -17,18 +18,21 @@ pub(super) use elsewhere::is_timeout;
 pub(super) struct Adapted {
     /// The extensions that its statements would have installed.
     pub(super) extensions: Vec<String>,
+    /// The line of a statement whose code names `public`, where no schema of the application is known.
+    pub(super) public_in_code: Option<u32>,
     /// Something runs otherwise than it is written.
     pub(super) is_otherwise: bool,
 }
 
-/// Adapts the statements of a file. `schema` is the one whose place the tenant's takes.
+/// Adapts the statements of this file of a migration.
 pub(super) fn adapt(
+    named: &Named<'_>,
     file: &str,
-    schema: Option<&str>,
     bounds: &Bounds,
     pieces: &mut Vec<Piece>,
     findings: &mut Findings,
 ) -> Adapted {
+    let schemas = named.schemas;
     let written = pieces.len();
     if *bounds == Bounds::Inside
         && let Some(line) = transactions::take_out_pairs(pieces)
@@ -37,19 +41,27 @@ pub(super) fn adapt(
                        tenant, or with those of an upgrade";
         findings.note("own_transaction", FileLine { file, line }, message);
     }
-    let extensions = elsewhere::take_out(file, schema, bounds, pieces, findings);
-    let is_mapped = schema.is_some_and(|schema| map_names(file, schema, pieces, findings));
-    Adapted { extensions, is_otherwise: is_mapped || pieces.len() != written }
+    let extensions = elsewhere::take_out(named, file, bounds, pieces, findings);
+    let is_mapped = !schemas.is_empty() && map_names(file, schemas, pieces, findings);
+    let names_public = |piece: &&Piece| mapping::is_in_code(&piece.statement.text, "public");
+    let public_in_code = match schemas {
+        [] => pieces.iter().find(names_public).map(|piece| piece.statement.line),
+        _ => None,
+    };
+    Adapted { extensions, public_in_code, is_otherwise: is_mapped || pieces.len() != written }
 }
 
 /// A temporary table stands before one of the same name, so a name without its schema would lead to another table than with it.
-fn shadowed(file: &str, schema: &str, pieces: &[Piece], findings: &mut Findings) {
+fn shadowed(file: &str, schemas: &[String], pieces: &[Piece], findings: &mut Findings) {
     let made = pieces
         .iter()
         .filter_map(|piece| temporary(&Words::of(piece)).map(|name| (name, piece.statement.line)));
     let made: Vec<(String, u32)> = made.collect();
     for (name, line) in made {
-        if pieces.iter().any(|piece| mapping::names(&piece.statement.text, schema, &name)) {
+        let is_named = |schema: &&String| {
+            pieces.iter().any(|piece| mapping::names(&piece.statement.text, schema, &name))
+        };
+        if let Some(schema) = schemas.iter().find(is_named) {
             let message = format!(
                 "the file names {} in {schema} and makes a temporary table of that name, which stands before it once names are without \
                  their schema: give the temporary table another name",
@@ -67,12 +79,14 @@ fn temporary(words: &Words<'_>) -> Option<String> {
     is_one.then(|| words.name(words.skip(at + 2, &[&["if", "not", "exists"]]))).flatten()
 }
 
-fn map_names(file: &str, schema: &str, pieces: &mut [Piece], findings: &mut Findings) -> bool {
-    shadowed(file, schema, pieces, findings);
-    let is_mapped = mapping::map_all(pieces, schema);
+fn map_names(file: &str, schemas: &[String], pieces: &mut [Piece], findings: &mut Findings) -> bool {
+    shadowed(file, schemas, pieces, findings);
+    let is_mapped = mapping::map_all(pieces, schemas);
     for piece in pieces {
         let statement = &piece.statement;
-        if let Some(at) = mapping::left_in_a_text(&statement.text, schema) {
+        let left =
+            |schema: &String| mapping::left_in_a_text(&statement.text, schema).map(|at| (schema.clone(), at));
+        if let Some((schema, at)) = schemas.iter().find_map(left) {
             let line = statement.line + line_of(&statement.text, at) - 1;
             let message = format!(
                 "this text has the name of the schema {schema}, which is another one in each tenant: if it is compared with a \

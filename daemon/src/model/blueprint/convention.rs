@@ -19,6 +19,7 @@ pub(super) enum Convention {
     Diesel,
     Hasura,
     Prisma,
+    Drizzle,
     NodePgMigrate,
     Refinery,
     Numbered,
@@ -35,6 +36,7 @@ pub(super) const CONVENTIONS: &[(&str, Convention)] = &[
     ("diesel", Convention::Diesel),
     ("hasura", Convention::Hasura),
     ("prisma", Convention::Prisma),
+    ("drizzle", Convention::Drizzle),
     ("node-pg-migrate", Convention::NodePgMigrate),
     ("refinery", Convention::Refinery),
     ("numbered", Convention::Numbered),
@@ -58,6 +60,7 @@ impl Convention {
             | Self::Diesel
             | Self::Hasura
             | Self::Prisma
+            | Self::Drizzle
             | Self::Refinery
             | Self::Numbered
             | Self::Dated => None,
@@ -70,7 +73,10 @@ impl Convention {
             (self, shape),
             (Self::Flyway | Self::Refinery, Shape::Flyway)
                 | (Self::Sqlx, Shape::Underscore | Shape::Pair)
-                | (Self::Dbmate | Self::NodePgMigrate | Self::Numbered, Shape::Underscore | Shape::Loose)
+                | (
+                    Self::Dbmate | Self::NodePgMigrate | Self::Numbered | Self::Drizzle,
+                    Shape::Underscore | Shape::Loose
+                )
                 | (Self::Goose, Shape::Underscore)
                 | (Self::GolangMigrate, Shape::Pair)
                 | (Self::Diesel | Self::Hasura, Shape::Folder)
@@ -89,7 +95,7 @@ impl Convention {
             Self::Dbmate => "its section begins with -- migrate:up transaction:false",
             Self::Goose => "it has a line -- +goose NO TRANSACTION",
             Self::GolangMigrate | Self::Prisma => "as the file's only statement",
-            Self::Hasura | Self::NodePgMigrate | Self::Refinery => {
+            Self::Hasura | Self::NodePgMigrate | Self::Refinery | Self::Drizzle => {
                 "which its tool knows no way for: leave out CONCURRENTLY, or say convention = \"numbered\" and begin the \
                  file with -- no-transaction"
             }
@@ -108,11 +114,16 @@ impl Convention {
         matches!(self, Self::GolangMigrate | Self::Prisma)
     }
 
+    /// Whether each of its migrations has a folder of its own.
+    pub(super) const fn has_folders(self) -> bool {
+        matches!(self, Self::Diesel | Self::Hasura | Self::Prisma)
+    }
+
     /// A valid file name, for messages.
     pub(super) const fn example(self) -> &'static str {
         match self {
             Self::Flyway | Self::Refinery => "V1__title.sql",
-            Self::Sqlx | Self::Numbered => "0001_title.sql",
+            Self::Sqlx | Self::Numbered | Self::Drizzle => "0001_title.sql",
             Self::NodePgMigrate => "1704103200000_title.sql",
             Self::Dated => "2024-01-01_title.sql",
             Self::Hasura => "1704103200000_title/up.sql",

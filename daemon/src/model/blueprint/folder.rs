@@ -4,19 +4,25 @@
 //! is only a name here: no file is ever opened with it. This module must not look at the SQL.
 
 mod companion;
+mod dialects;
+mod found;
+mod journal;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use tenantry_protocol::blueprint::MAX_UPLOAD_BYTES;
 
 use super::SourceFile;
-use super::convention::{self, Convention, Evidence, Mix};
+use super::convention::{Convention, Evidence};
 use super::findings::{FileLine, Findings, shown};
 use super::manifest::{Listed, MANIFEST, Manifest};
 use super::naming::{self, MigrationOrder, Name, Shape};
 use super::placeholders::{self, Unfilled};
 use super::sections::{self, Sections};
+use found::{FoundFile, by_journal, convention};
+use journal::JOURNAL;
 
 /// Some tools have three for each migration.
 const MAX_FILES: usize = 3_000;
@@ -39,8 +45,10 @@ pub(super) struct Named<'a> {
     pub(super) marked_by: Option<&'a SourceFile>,
     /// The file beside it that takes it back.
     pub(super) undone_by: Option<&'a SourceFile>,
-    /// The application's schema, whose place the tenant's takes.
-    pub(super) schema: Option<&'a str>,
+    /// The application's schemas, whose place the tenant's takes.
+    pub(super) schemas: &'a [String],
+    /// The schemas that files of the folder make.
+    pub(super) made: Arc<BTreeSet<String>>,
     /// The values of the placeholders in it, for tools that have some.
     pub(super) placeholders: Option<&'a BTreeMap<String, String>>,
 }
@@ -108,6 +116,11 @@ fn path_fault(path: &str) -> Option<&'static str> {
     }
 }
 
+/// The file that says which migrations there are, if the folder has one.
+pub(super) fn journal<'a>(files: &Files<'a>) -> Option<&'a SourceFile> {
+    files.get(JOURNAL).copied()
+}
+
 /// The seed's files in the order of the manifest.
 pub(super) fn seed<'a>(manifest: &'a Manifest, files: &Files<'a>, findings: &mut Findings) -> Vec<Named<'a>> {
     let mut seed = Vec::new();
@@ -125,7 +138,8 @@ pub(super) fn seed<'a>(manifest: &'a Manifest, files: &Files<'a>, findings: &mut
                     convention: None,
                     marked_by: None,
                     undone_by: None,
-                    schema: manifest.schema.as_deref(),
+                    schemas: &manifest.schemas,
+                    made: Arc::default(),
                     placeholders: None,
                 });
             }
@@ -150,13 +164,18 @@ pub(super) fn migrations<'a>(
     findings: &mut Findings,
 ) -> Vec<Named<'a>> {
     let seed: BTreeSet<&str> = manifest.seed.iter().map(|entry| entry.path.as_str()).collect();
+    let files = &dialects::keep_ours(files, findings);
+    let journal = files.get(JOURNAL).and_then(|file| journal::read(file, findings));
     let mut found = Vec::new();
+    let mut strangers = Vec::new();
     let mut undo = Vec::new();
     let mut companions = BTreeMap::new();
-    for (path, file) in files.iter().filter(|(path, _)| **path != MANIFEST && !seed.contains(*path)) {
+    for (path, file) in
+        files.iter().filter(|(path, _)| ![MANIFEST, JOURNAL].contains(*path) && !seed.contains(*path))
+    {
         let name = match manifest.convention {
             Some(Convention::Refinery) => naming::read_for_refinery(path),
-            _ => naming::read(path),
+            _ => naming::read(dialects::plain_path(path).as_deref().unwrap_or(path)),
         };
         match name {
             Name::Migration { shape, order, version, title } => {
@@ -179,11 +198,21 @@ pub(super) fn migrations<'a>(
             }
             Name::Unknown => match companion::subject(path) {
                 Some((sql, shape)) => _ = companions.insert(sql, (*file, shape)),
-                None => unknown(path, findings),
+                None => strangers.push(*path),
             },
         }
     }
-    let convention = convention(manifest.convention, &found, findings);
+    let convention = match (&journal, manifest.convention) {
+        (Some(journal), None | Some(Convention::Drizzle)) => {
+            by_journal(journal, &mut found, findings);
+            Some(Convention::Drizzle)
+        }
+        (_, said) => convention(said, &found, findings),
+    };
+    if files.contains_key(JOURNAL) && convention != Some(Convention::Drizzle) {
+        unknown(JOURNAL, convention, findings);
+    }
+    strangers.into_iter().for_each(|path| unknown(path, convention, findings));
     give_back(undo, &mut found, findings);
     if found.is_empty() {
         let message = "the folder holds no migration: add files named V1__title.sql or 0001_title.sql";
@@ -207,68 +236,9 @@ fn mark<'a>(
                 file.marked_by = Some(companion)
             }
             Some(_) => {}
-            None => unknown(&companion.path, findings),
+            None => unknown(&companion.path, None, findings),
         }
     }
-}
-
-/// A migration whose place among the others is not yet known.
-struct FoundFile<'a> {
-    file: &'a SourceFile,
-    evidence: Evidence<'a>,
-    order: MigrationOrder,
-    version: Option<String>,
-    title: String,
-    marked_by: Option<&'a SourceFile>,
-    undone_by: Option<&'a SourceFile>,
-}
-
-/// The convention that the manifest names or the files show; a file that does not fit is an error.
-fn convention(
-    said: Option<Convention>,
-    found: &[FoundFile<'_>],
-    findings: &mut Findings,
-) -> Option<Convention> {
-    if let Some(said) = said {
-        for Evidence { path, .. } in
-            found.iter().map(|file| file.evidence).filter(|file| !said.takes(file.shape))
-        {
-            let message = format!(
-                "{path} is not named as {said} names its files, and {MANIFEST} says convention = \"{said}\": rename it \
-                 as in {}, or correct the convention",
-                said.example()
-            );
-            findings.file_error("mixed_conventions", path, message);
-        }
-        return Some(said);
-    }
-    let evidence: Vec<Evidence<'_>> = found.iter().map(|file| file.evidence).collect();
-    let detected = convention::detect(&evidence);
-    if let (Ok(Some(Convention::Diesel)), Some((first, second))) = (&detected, ordered_by_both(found)) {
-        let message = format!(
-            "Hasura runs {first} before {second}, and diesel after it: add convention = \"hasura\" or convention = \
-             \"diesel\" to {MANIFEST}"
-        );
-        findings.file_error("mixed_conventions", second, message);
-    }
-    detected.unwrap_or_else(|Mix { first, second }| {
-        let message = format!(
-            "{} is written as for {} and {} as for {}, so their order is open: use one convention in a folder",
-            first.0, first.1, second.0, second.1
-        );
-        findings.file_error("mixed_conventions", second.0, message);
-        None
-    })
-}
-
-/// Two migrations in folders of their own that Hasura, which compares their versions as numbers, runs in the other order than
-/// diesel, which compares them as texts.
-fn ordered_by_both<'a>(found: &[FoundFile<'a>]) -> Option<(&'a str, &'a str)> {
-    let mut by_text: Vec<&FoundFile<'_>> = found.iter().collect();
-    by_text.sort_by(|one, other| one.order.cmp(&other.order));
-    let number = |file: &FoundFile<'_>| file.version.as_deref().and_then(naming::by_number);
-    let pairs = by_text.windows(2).find(|pair| number(pair[0]) > number(pair[1]));
-    pairs.map(|pair| (pair[1].evidence.path, pair[0].evidence.path))
 }
 
 fn in_order<'a>(
@@ -278,7 +248,9 @@ fn in_order<'a>(
     findings: &mut Findings,
 ) -> Vec<Named<'a>> {
     let placeholders = (convention == Some(Convention::Flyway)).then_some(&manifest.placeholders);
-    let schema = manifest.schema.as_deref();
+    let schemas = manifest.schemas.as_slice();
+    let made: Arc<BTreeSet<String>> =
+        Arc::new(found.iter().flat_map(|one| made_schemas(&one.file.content)).collect());
     let mut ordered: BTreeMap<MigrationOrder, Named<'a>> = BTreeMap::new();
     for FoundFile { file, evidence, order, version, title, marked_by, undone_by } in found {
         let path = evidence.path;
@@ -309,11 +281,34 @@ fn in_order<'a>(
                 .map(|marker| marker.sections)
                 .filter(|own| !matches!(own, Sections::Foreign(_))),
         };
-        let named =
-            Named { file, version, title, sections, convention, marked_by, undone_by, schema, placeholders };
+        let made = Arc::clone(&made);
+        let named = Named {
+            file,
+            version,
+            title,
+            sections,
+            convention,
+            marked_by,
+            undone_by,
+            schemas,
+            made,
+            placeholders,
+        };
         ordered.insert(order, named);
     }
     ordered.into_values().collect()
+}
+
+/// The names behind `create schema`. In a text or a comment they count as well, which makes less harmless.
+fn made_schemas(sql: &str) -> Vec<String> {
+    let words: Vec<&str> =
+        sql.split(|c: char| c.is_whitespace() || c == ';').filter(|word| !word.is_empty()).collect();
+    let is = |word: &str, expect: &str| word.eq_ignore_ascii_case(expect);
+    let made = words.windows(6).chain(std::iter::once(&words[words.len().saturating_sub(5)..]));
+    made.filter(|words| words.len() > 2 && is(words[0], "create") && is(words[1], "schema"))
+        .filter_map(|words| if is(words[2], "if") { words.get(5) } else { words.get(2) })
+        .map(|name| name.trim_matches('"').to_lowercase())
+        .collect()
 }
 
 /// Gives each migration the file that takes it back, and reports each that has nothing to take back.
@@ -350,11 +345,19 @@ fn give_back<'a>(
     }
 }
 
-fn unknown(path: &str, findings: &mut Findings) {
+fn unknown(path: &str, convention: Option<Convention>, findings: &mut Findings) {
     let lower = path.to_ascii_lowercase();
     let is_text =
         lower.ends_with(".md") || lower.ends_with(".txt") || file_name(&lower).starts_with("license");
-    if lower.ends_with(".sql") {
+    if lower.ends_with(".sql")
+        && let Some(convention) = convention.filter(|known| known.has_folders())
+    {
+        let message = format!(
+            "{path} is left out: {convention} runs nothing but files such as {}",
+            convention.example()
+        );
+        findings.file_warning("file_ignored", path, message);
+    } else if lower.ends_with(".sql") {
         let message = format!(
             "{path} is no migration by its name and not in the manifest's seed: name it V1__title.sql, R__title.sql \
              or 0001_title.sql, list it in seed, or move it out of the folder"

@@ -51,7 +51,7 @@ pub(super) struct Manifest {
     pub(super) extensions: Vec<String>,
     pub(super) seed: Vec<Listed>,
     /// The application's own schema, whose place the tenant's takes.
-    pub(super) schema: Option<String>,
+    pub(super) schemas: Vec<String>,
     /// The values of Flyway's placeholders.
     pub(super) placeholders: BTreeMap<String, String>,
 }
@@ -111,7 +111,7 @@ impl Reader<'_> {
                 "title" => manifest.title = self.title("title", value),
                 "tenancy" => manifest.tenancy = self.tenancy(value),
                 "convention" => manifest.convention = self.convention(value),
-                "schema" => manifest.schema = self.schema(value),
+                "schema" => manifest.schemas = self.schemas(value),
                 "extensions" => manifest.extensions = self.extensions(value),
                 "seed" => manifest.seed = self.seed(value),
                 "settings" => manifest.settings = self.settings(value),
@@ -290,21 +290,30 @@ impl Reader<'_> {
         entries.into_iter().map(|(path, at)| Listed { path, line: self.line(at) }).collect()
     }
 
-    fn schema(&mut self, value: &ManifestEntry<'_>) -> Option<String> {
-        let name = self.text("schema", value)?;
-        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
-        let is_plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-            && name.len() <= 63
-            && name.bytes().all(plain);
-        if !is_plain || name.starts_with("pg_") || name == "information_schema" {
-            let message = format!(
-                "schema \"{}\" is not a schema of an application: write the one that the files name, as in schema = \"public\"",
-                shown(name)
-            );
-            self.fault(value.span(), message);
-            return None;
+    /// `"public"`, or a list of several.
+    fn schemas(&mut self, value: &ManifestEntry<'_>) -> Vec<String> {
+        let listed = match value.get_ref() {
+            DeValue::Array(_) => self.list("schema", value),
+            _ => self.text("schema", value).map(|name| (name.to_owned(), value.span())).into_iter().collect(),
+        };
+        let mut names = Vec::new();
+        for (name, at) in listed {
+            let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+            let is_plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+                && name.len() <= 63
+                && name.bytes().all(plain);
+            if !is_plain || name.starts_with("pg_") || name == "information_schema" {
+                let message = format!(
+                    "schema \"{}\" is not a schema of an application: write those that the files name, as in schema = \"public\" or \
+                     schema = [\"public\", \"auth\"]",
+                    shown(&name)
+                );
+                self.fault(at, message);
+            } else if !names.contains(&name) {
+                names.push(name);
+            }
         }
-        Some(name.to_owned())
+        names
     }
 
     fn placeholders(&mut self, value: &ManifestEntry<'_>) -> BTreeMap<String, String> {

@@ -37,7 +37,7 @@ pub use built_in::built_in;
 pub use checksum::{Checksum, ChecksumError};
 pub use contract::{Contract, ContractObstacle, Standing, contract_obstacle};
 pub use fresh::{BuildFile, FreshFile, blank_form, plain_form};
-pub use lint::{OutsideWork, live_findings, reshaped_tables, work_of};
+pub use lint::{OutsideWork, live_findings, mentions_temporary, reshaped_tables, work_of};
 pub use manifest::{CONNECTION_LIMIT, MANIFEST, TEMP_FILE_LIMIT};
 pub use parse::{Parsed, parse, parse_judged};
 pub use split::{Batched, Statement, first_word, statements};
@@ -81,6 +81,8 @@ pub struct Blueprint {
     pub checksum: Checksum,
     /// The manifest's text.
     pub manifest: Arc<str>,
+    /// The file that says which migrations there are and in which order, for a tool that has one.
+    pub journal: Option<SourceFile>,
 }
 
 /// A whole number that may be set for each tenant, with its range.
@@ -174,7 +176,10 @@ impl Blueprint {
     pub fn source_files(&self) -> Vec<SourceFile> {
         let manifest = SourceFile { path: MANIFEST.to_owned(), content: self.manifest.to_string() };
         let sql = self.migrations.iter().chain(&self.seed);
-        std::iter::once(manifest).chain(sql.flat_map(Migration::source_files)).collect()
+        std::iter::once(manifest)
+            .chain(self.journal.clone())
+            .chain(sql.flat_map(Migration::source_files))
+            .collect()
     }
 
     /// The migrations as they run in the one transaction of a new tenant; `None` if one of them cannot.

@@ -50,6 +50,8 @@ pub(super) enum Shape {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum MigrationOrder {
     Versioned(Numbers),
+    /// By its place in a list of the tool's own.
+    Listed(usize),
     /// By version as text, for tools that compare versions in this way: 10 comes before 9.
     Textual(String),
     /// After all versioned migrations, by title.
@@ -58,7 +60,7 @@ pub(super) enum MigrationOrder {
 
 /// The numbers of a version, without trailing zeros: `1`, `1.0` and `01` are the same version.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Numbers(Vec<u64>);
+pub(super) struct Numbers(Vec<u128>);
 
 impl MigrationOrder {
     pub(super) fn is_zero(&self) -> bool {
@@ -67,11 +69,13 @@ impl MigrationOrder {
 }
 
 const BROKEN_VERSION: &str =
-    "the version must be numbers joined by . or _, each below 2^63, as in V1_2__title.sql";
+    "the version must be numbers joined by . or _, each of at most 30 digits, as in V1_2__title.sql";
 const BROKEN_SEPARATOR: &str =
     "two underscores must stand between the version and the title, as in V1__title.sql";
 const BROKEN_TITLE: &str = "a title must follow the version, as in V1__title.sql or 0001_title.sql";
-const BROKEN_NUMBER: &str = "the number that it begins with must be below 2^63";
+const BROKEN_NUMBER: &str = "the number that it begins with must have at most 30 digits";
+
+const MOST_DIGITS: usize = 30;
 
 /// Reads a path with `/` between its parts.
 pub(super) fn read(path: &str) -> Name {
@@ -238,8 +242,8 @@ fn numbers(version: &str) -> Option<Numbers> {
     let mut numbers = Vec::new();
     for part in version.split(['.', '_']) {
         let digits = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        let number = part.parse::<u64>().ok().filter(|number| digits && i64::try_from(*number).is_ok())?;
-        numbers.push(number);
+        let is_short = part.trim_start_matches('0').len() <= MOST_DIGITS;
+        numbers.push(part.parse::<u128>().ok().filter(|_| digits && is_short)?);
     }
     while numbers.len() > 1 && numbers.last() == Some(&0) {
         numbers.pop();

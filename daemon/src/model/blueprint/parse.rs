@@ -69,6 +69,7 @@ fn read(files: &[SourceFile], lints: fn(Tenancy) -> Linter, findings: &mut Findi
             file.way_back = way_back::read(named, tenancy, findings);
         }
     }
+    let uses_journal = migrations.iter().any(|named| named.convention == Some(Convention::Drizzle));
     let migrations = read;
     let tables = linter.tables();
     let seed = folder::seed(&manifest, &files, findings);
@@ -79,7 +80,8 @@ fn read(files: &[SourceFile], lints: fn(Tenancy) -> Linter, findings: &mut Findi
 
     let source = source?;
     let covered: Vec<SourceFile> = migrations.iter().chain(&seed).flat_map(Migration::source_files).collect();
-    let checksum = Checksum::of_files(covered.iter().chain([source]));
+    let journal = folder::journal(&files).filter(|_| uses_journal).cloned();
+    let checksum = Checksum::of_files(covered.iter().chain(&journal).chain([source]));
     let mut extensions = manifest.extensions;
     for extension in migrations.iter().chain(&seed).flat_map(|file: &Migration| &file.extensions) {
         if !extensions.contains(extension) {
@@ -101,6 +103,7 @@ fn read(files: &[SourceFile], lints: fn(Tenancy) -> Linter, findings: &mut Findi
         tables,
         checksum,
         manifest: Arc::from(source.content.as_str()),
+        journal,
     })
 }
 
@@ -157,8 +160,8 @@ fn read_one(named: Named<'_>, part: Part, linter: &mut Linter, findings: &mut Fi
         findings.error("statement_block", place, message);
     }
     let bounds = outside::bounds(&named, part, up.as_ref(), &pieces, findings);
-    let Adapted { extensions, is_otherwise } =
-        adapt(&file.path, named.schema, &bounds, &mut pieces, findings);
+    let Adapted { extensions, public_in_code, is_otherwise } =
+        adapt(&named, &file.path, &bounds, &mut pieces, findings);
     let marking = match bounds {
         Bounds::Inside if part == Part::Seed => Marking::Inside("as a migration, not as a part of the seed"),
         Bounds::Inside => Marking::Inside(convention.unwrap_or(Convention::Numbered).how_to_take_out()),
@@ -167,6 +170,9 @@ fn read_one(named: Named<'_>, part: Part, linter: &mut Linter, findings: &mut Fi
     linter.begin(marking);
     for piece in &pieces {
         linter.look_at(&file.path, marking, piece, findings);
+    }
+    if let Some(line) = public_in_code {
+        linter.names_public(&file.path, line, findings);
     }
     let sql = match is_otherwise {
         true => pieces.iter().fold(String::new(), |sql, piece| sql + &piece.statement.text + ";\n"),

@@ -99,7 +99,7 @@ fn pieces(
         ));
     }
     let mut judged = Findings::default();
-    adapt(&file.path, named.schema, &Bounds::Inside, &mut pieces, &mut judged);
+    adapt(named, &file.path, &Bounds::Inside, &mut pieces, &mut judged);
     let mut linter = Linter::of(tenancy);
     let marking = Marking::Inside("nowhere: a tenant is taken back in one transaction");
     linter.begin(marking);

@@ -30,6 +30,8 @@ pub struct Build {
     pub(in crate::postgres) connection: TargetConnection,
     pub(in crate::postgres) placement: PlacementName,
     pub(in crate::postgres) provisioner: String,
+    /// A file so far has words for temporary tables.
+    pub(super) has_temporary: bool,
     /// Where the objects are.
     pub(super) database: String,
     /// The statements that make the roles. `group` is the role whose members may connect.
@@ -107,6 +109,7 @@ impl Build {
             connection,
             placement: placement.clone(),
             provisioner: ready.provisioner.clone(),
+            has_temporary: false,
             database: site.database().to_owned(),
             roles: site.roles(),
             group: site.connecting_role(ready),

@@ -6,6 +6,7 @@
 //! the tenant's code.
 
 use super::runner::Build;
+use crate::model::blueprint::{Blueprint, mentions_temporary};
 use crate::postgres::error::Result;
 use crate::postgres::quote::{Value, render};
 
@@ -25,9 +26,17 @@ revoke temporary on database {database} from {placement};
 ";
 
 impl Build {
-    /// Lets the owner make temporary tables, if the file has any. Returns the statement that comes before those of the file.
+    /// The files come behind others, which stand already. One of those may have made what needs temporary tables.
+    pub fn come_behind(&mut self, version: &Blueprint) {
+        let texts = version.migrations.iter().flat_map(|file| &file.statements);
+        self.has_temporary |= texts.map(|statement| &statement.text).any(|text| mentions_temporary(text));
+    }
+
+    /// Lets the owner make temporary tables, if this file or an earlier one has any. Returns the statement that comes before those of the file.
     pub(super) async fn lend_temporary(&mut self, statements: &[String]) -> Result<Option<String>> {
-        if !statements.iter().any(|statement| mentions_temporary(statement)) {
+        // What a file makes may need them when a later file calls it, as a trigger does that refreshes a view.
+        self.has_temporary |= statements.iter().any(|statement| mentions_temporary(statement));
+        if !self.has_temporary {
             return Ok(None);
         }
         self.execute(self.about_temporary(LEND), "let the owner make temporary tables").await?;
@@ -47,45 +56,5 @@ impl Build {
             ("placement", Value::Placement(&self.placement)),
         ];
         render(template, &values)
-    }
-}
-
-/// Whether the text has a word for temporary tables, or a statement that makes one by itself. A word in a text or a comment counts
-/// as well: the privilege does no harm.
-fn mentions_temporary(statement: &str) -> bool {
-    let mut is_refresh = false;
-    for word in statement.split(|c: char| !c.is_alphanumeric() && c != '_') {
-        let is = |words: &[&str]| words.iter().any(|one| one.eq_ignore_ascii_case(word));
-        if is(&["temp", "temporary", "pg_temp"]) || is_refresh && is(&["concurrently"]) {
-            return true;
-        }
-        is_refresh |= is(&["refresh"]);
-    }
-    false
-}
-
-#[cfg(test)]
-mod tests {
-    use super::mentions_temporary;
-
-    #[test]
-    fn temporary_tables_are_found_by_their_words() {
-        for sql in [
-            "create TEMP table a (id int)",
-            "create temporary view v as select 1",
-            "do $$begin create temp table a as select 1; end$$",
-            "select 1 into temp a",
-            "create function pg_temp.f() returns int language sql as 'select 1'",
-            "refresh materialized view concurrently v",
-        ] {
-            assert!(mentions_temporary(sql), "{sql}");
-        }
-        for sql in [
-            "create table temperature (temperature int, template text, is_temp int)",
-            "refresh materialized view v",
-            "create index concurrently i on a (refresh)",
-        ] {
-            assert!(!mentions_temporary(sql), "{sql}");
-        }
     }
 }

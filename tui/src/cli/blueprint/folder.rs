@@ -14,6 +14,8 @@ use crate::cli::error::CliError;
 const MANIFEST: &str = "blueprint.toml";
 /// What diesel keeps beside the SQL of a migration; the daemon reads `run_in_transaction` in it.
 const DIESEL_METADATA: &str = "metadata.toml";
+/// Which of the files drizzle runs, in which order.
+const DRIZZLE_JOURNAL: &str = "meta/_journal.json";
 const MAX_BYTES: u64 = MAX_UPLOAD_BYTES as u64;
 /// As many names as are helpful; the rest are counted.
 const NAMES_SHOWN: usize = 5;
@@ -135,6 +137,7 @@ fn is_wanted(folder: &Path, path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("sql"))
         || is_config()
         || path == folder.join(MANIFEST)
+        || path == folder.join(DRIZZLE_JOURNAL)
         || is_metadata()
 }
 

@@ -4,7 +4,9 @@
 //! Invariant: what is left out has no effect on the tables, so each other statement finds what it would find in the file's own tool.
 
 use crate::model::blueprint::Bounds;
+use crate::model::blueprint::convention::Convention;
 use crate::model::blueprint::findings::{FileLine, Findings, shown};
+use crate::model::blueprint::folder::Named;
 use crate::model::blueprint::lint::words::Words;
 use crate::model::blueprint::manifest::is_extension;
 use crate::model::blueprint::split::Piece;
@@ -19,25 +21,32 @@ enum TakenOut {
     Owner,
     /// `create schema`, `set search_path` and the like, of the schema whose place the tenant's takes.
     Schema,
+    /// `drop schema` of one that no file makes.
+    NoSchema,
+    /// `comment on` the table in which the tool keeps its own account.
+    Account,
     /// `set lock_timeout = '5s'` and the like, in a file outside the transaction.
     Timeout,
 }
 
-/// Takes the statements out, tells of them, and returns the extensions that they name. `schema` is the one that the manifest maps.
+/// Takes the statements out, tells of them, and returns the extensions that they name.
 pub(super) fn take_out(
+    named: &Named<'_>,
     file: &str,
-    schema: Option<&str>,
     bounds: &Bounds,
     pieces: &mut Vec<Piece>,
     findings: &mut Findings,
 ) -> Vec<String> {
     let mut extensions = Vec::new();
     let (mut comment, mut owner, mut home, mut timeout) = (None, None, None, None);
+    let (mut no_schema, mut account) = (None, None);
     let is_inside = *bounds == Bounds::Inside;
     pieces.retain(|piece| {
         let line = piece.statement.line;
         let is_timeout = !is_inside && is_timeout(piece);
-        match is_timeout.then_some(TakenOut::Timeout).or_else(|| of(&Words::of(piece), schema)) {
+        match is_timeout.then_some(TakenOut::Timeout).or_else(|| {
+            of(&Words::of(piece), named.schemas).or_else(|| of_the_tool(&Words::of(piece), named))
+        }) {
             Some(TakenOut::Extension(name)) => {
                 let place = FileLine { file, line };
                 findings.note("extension", place, told(&name));
@@ -48,6 +57,8 @@ pub(super) fn take_out(
             Some(TakenOut::Comment) => _ = comment.get_or_insert(line),
             Some(TakenOut::Owner) => _ = owner.get_or_insert(line),
             Some(TakenOut::Schema) => _ = home.get_or_insert(line),
+            Some(TakenOut::NoSchema) => _ = no_schema.get_or_insert(line),
+            Some(TakenOut::Account) => _ = account.get_or_insert(line),
             Some(TakenOut::Timeout) => _ = timeout.get_or_insert(line),
             None => return true,
         }
@@ -67,6 +78,14 @@ pub(super) fn take_out(
                        and is where names lead already";
         findings.note("schema", FileLine { file, line }, message);
     }
+    if let Some(line) = no_schema {
+        let message = "a schema that no file makes is not dropped: a tenant never has it";
+        findings.note("schema", FileLine { file, line }, message);
+    }
+    if let Some(line) = account {
+        let message = "COMMENT ON the tool's own table is left out: a tenant has none, since the daemon keeps its history";
+        findings.note("history", FileLine { file, line }, message);
+    }
     if let Some(line) = timeout {
         let message = "timeouts are left out: outside of transactions each statement has those that the daemon sets for it";
         findings.note("timeout", FileLine { file, line }, message);
@@ -85,7 +104,7 @@ fn told(extension: &str) -> String {
     }
 }
 
-fn of(words: &Words<'_>, schema: Option<&str>) -> Option<TakenOut> {
+fn of(words: &Words<'_>, schemas: &[String]) -> Option<TakenOut> {
     if words.starts_with(&["create", "extension"]) {
         let name = words.name(words.skip(2, &[&["if", "not", "exists"]]))?;
         return is_extension(&name).then_some(TakenOut::Extension(name));
@@ -96,16 +115,44 @@ fn of(words: &Words<'_>, schema: Option<&str>) -> Option<TakenOut> {
     if is_change_of_owner(words) {
         return Some(TakenOut::Owner);
     }
-    is_about_the_schema(words, schema?).then_some(TakenOut::Schema)
+    is_about_a_schema(words, schemas).then_some(TakenOut::Schema)
 }
 
-/// Makes, names or chooses the one schema whose place the tenant's takes.
-fn is_about_the_schema(words: &Words<'_>, schema: &str) -> bool {
-    let is_it = |at: usize| words.name(at).is_some_and(|name| name == schema);
-    let quoted = format!("'{schema}'");
-    let is_path = |at: usize| {
-        is_it(at) || words.is(at, "pg_catalog") || ["''", "\"$user\"", &quoted].contains(&words.text(at))
+/// What depends on the folder and its tool.
+fn of_the_tool(words: &Words<'_>, named: &Named<'_>) -> Option<TakenOut> {
+    if words.starts_with(&["drop", "schema", "if", "exists"]) {
+        let is_made = words.name(4).is_none_or(|name| named.made.contains(&name));
+        let is_one = words.len() == 5 || (words.len() == 6 && words.is(5, "cascade|restrict"));
+        return (is_one && !is_made).then_some(TakenOut::NoSchema);
+    }
+    if words.starts_with(&["comment", "on", "table|column"])
+        && named.convention == Some(Convention::GolangMigrate)
+    {
+        let (parts, _) = words.dotted_name(3);
+        return parts.iter().any(|part| part == "schema_migrations").then_some(TakenOut::Account);
+    }
+    None
+}
+
+/// Makes, names or chooses a schema whose place the tenant's takes.
+fn is_about_a_schema(words: &Words<'_>, schemas: &[String]) -> bool {
+    let is_it = |at: usize| words.name(at).is_some_and(|name| schemas.contains(&name));
+    let is_quoted = |at: usize| {
+        let inner = words.text(at).strip_prefix('\'').and_then(|text| text.strip_suffix('\''));
+        inner.is_some_and(|inner| schemas.iter().any(|schema| schema == inner))
     };
+    let is_path = |at: usize| {
+        is_it(at)
+            || is_quoted(at)
+            || words.is(at, "pg_catalog|extensions")
+            || ["''", "\"$user\""].contains(&words.text(at))
+    };
+    if schemas.is_empty() {
+        return false;
+    }
+    if words.starts_with(&["set", "schema"]) {
+        return is_quoted(2) && words.len() == 3;
+    }
     // `select pg_catalog.set_config('search_path', '', false)`, at the beginning of each dump.
     let call = words.skip(1, &[&["pg_catalog"]]);
     let call = if words.is_symbol(call, b'.') { call + 1 } else { call };
@@ -175,7 +222,7 @@ mod tests {
     #[track_caller]
     fn check(sql: &str, expect: Option<TakenOut>) {
         let pieces = split(sql).unwrap();
-        assert_eq!(of(&Words::of(&pieces[0]), Some("public")), expect, "{sql}");
+        assert_eq!(of(&Words::of(&pieces[0]), &["public".to_owned()]), expect, "{sql}");
     }
 
     #[test]
@@ -202,6 +249,7 @@ mod tests {
             "alter schema public owner to pg_database_owner",
             "grant usage on schema public to app",
             "revoke all on schema public from public",
+            "set schema 'public'",
             "set search_path to public",
             "SET search_path = public, pg_catalog",
             "set search_path = ''",
@@ -212,6 +260,7 @@ mod tests {
         }
         for sql in [
             "create schema other",
+            "set schema 'other'",
             "alter schema public rename to other",
             "grant usage on schema public, other to app",
             "create schema public create table a (id int)",

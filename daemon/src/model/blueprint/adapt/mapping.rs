@@ -1,4 +1,4 @@
-//! `schema = "public"` in the manifest: names that are qualified with the application's schema lead to the tenant's, whose name is not
+//! `schema = "public"` in the manifest: names that are qualified with a schema of the application lead to the tenant's, whose name is not
 //! known here, by losing the qualification. The search path begins with the tenant's schema wherever they run.
 //!
 //! Invariant: a statement keeps its lines, and texts change only where PostgreSQL reads a name in them (`'public.a'::regclass`,
@@ -26,18 +26,18 @@ const READS_A_NAME: [&str; 9] = [
 const DEEPEST: usize = 3;
 
 /// The statement with the names as they are in a tenant; `None` if nothing in it is qualified with the schema.
-pub(super) fn map(statement: &str, schema: &str) -> Option<String> {
-    let mapping = Mapping { schema };
+pub(super) fn map(statement: &str, schemas: &[String]) -> Option<String> {
+    let mapping = Mapping { schemas };
     let levels = if mapping.holds_code(statement) { DEEPEST } else { 0 };
     let mapped = mapping.text(statement, levels)?;
     (mapped != statement).then_some(mapped)
 }
 
 /// Maps each of the statements, and returns whether that changed one.
-pub(super) fn map_all(pieces: &mut [Piece], schema: &str) -> bool {
+pub(super) fn map_all(pieces: &mut [Piece], schemas: &[String]) -> bool {
     let mut is_changed = false;
     for piece in pieces {
-        let Some(text) = map(&piece.statement.text, schema) else { continue };
+        let Some(text) = map(&piece.statement.text, schemas) else { continue };
         // The same tokens, but for those that are gone.
         if let Some(tokens) = tokens(&text) {
             piece.statement.text = text;
@@ -66,6 +66,22 @@ pub(super) fn names(statement: &str, schema: &str, name: &str) -> bool {
         is_named(text, &tokens) || tokens.iter().any(inner)
     }
     search(statement, DEEPEST, &is_named)
+}
+
+/// Whether a function's body or a `do` block in the statement names something in the schema.
+pub(super) fn is_in_code(statement: &str, schema: &str) -> bool {
+    // Most statements have no code in them.
+    if !statement.contains('$') || !statement.contains(schema) {
+        return false;
+    }
+    let schemas = [schema.to_owned()];
+    let mapping = Mapping { schemas: &schemas };
+    let Some(tokens) = tokens(statement).filter(|_| mapping.holds_code(statement)) else { return false };
+    tokens.iter().filter(|token| token.kind == TokenKind::DollarText).any(|token| {
+        let quoted = &statement[token.start..token.end];
+        let inner = &quoted[inside(quoted)];
+        mapping.text(inner, DEEPEST - 1).is_some_and(|mapped| mapped != inner)
+    })
 }
 
 /// The position of a quoted text that is the schema's name, or begins with it as a name would.
@@ -97,7 +113,7 @@ fn left_within(statement: &str, schema: &str, levels: usize) -> Option<usize> {
 }
 
 struct Mapping<'a> {
-    schema: &'a str,
+    schemas: &'a [String],
 }
 
 impl Mapping<'_> {
@@ -130,8 +146,8 @@ impl Mapping<'_> {
     fn is_schema(&self, text: &str, token: Token) -> bool {
         let word = &text[token.start..token.end];
         match token.kind {
-            TokenKind::Word => word.eq_ignore_ascii_case(self.schema),
-            TokenKind::QuotedWord => word.trim_matches('"') == self.schema,
+            TokenKind::Word => self.schemas.iter().any(|schema| word.eq_ignore_ascii_case(schema)),
+            TokenKind::QuotedWord => self.schemas.iter().any(|schema| word.trim_matches('"') == schema),
             _ => false,
         }
     }
@@ -178,10 +194,14 @@ impl Mapping<'_> {
                 "tenantry_ext",
                 "extensions",
             ];
-            let quoted = format!("'{}'", self.schema);
-            tokens.get(at).filter(|token| {
-                is(at, &known).is_some() || is(at, &[&quoted]).is_some() || self.is_schema(text, **token)
-            })
+            let is_quoted = |token: &Token| {
+                let inner =
+                    text[token.start..token.end].strip_prefix('\'').and_then(|text| text.strip_suffix('\''));
+                inner.is_some_and(|inner| self.schemas.iter().any(|schema| schema == inner))
+            };
+            tokens
+                .get(at)
+                .filter(|token| is(at, &known).is_some() || is_quoted(token) || self.is_schema(text, **token))
         };
         element(last)?;
         while tokens.get(last + 1).is_some_and(|token| token.kind == TokenKind::Symbol(b',')) {
@@ -205,7 +225,8 @@ impl Mapping<'_> {
             return None;
         }
         let name = word(at).strip_prefix('\'')?.strip_suffix('\'')?;
-        let name = name.strip_prefix(self.schema)?.strip_prefix('.').filter(|name| is_name(name))?;
+        let (schema, name) = name.split_once('.').filter(|(_, name)| is_name(name))?;
+        self.schemas.iter().find(|known| *known == schema)?;
         Some((token.start..token.end, format!("'{name}'")))
     }
 

@@ -14,6 +14,7 @@ mod rules;
 mod shared;
 mod shared_code;
 mod tables;
+mod temporary;
 pub(super) mod words;
 
 use std::collections::{BTreeMap, HashSet};
@@ -30,6 +31,7 @@ use words::Words;
 
 pub use live::{live_findings, reshaped_tables};
 pub use outside::OutsideWork;
+pub use temporary::mentions_temporary;
 
 /// A statement of several megabytes must not take minutes: the cost of finding a line grows with the statement's length.
 const MOST_IN_A_STATEMENT: usize = 20;
@@ -184,6 +186,13 @@ impl Linter {
                 shown(&table.name)
             );
             findings.warning("no_primary_key", FileLine { file: &table.file, line: table.line }, message);
+        }
+    }
+
+    /// Reports that code in a statement names the schema `public`, unless it was told before.
+    pub(super) fn names_public(&mut self, file: &str, line: u32, findings: &mut Findings) {
+        if !self.only_counts && !std::mem::replace(&mut self.has_told_of_public, true) {
+            findings.error(rules::PUBLIC_REFERENCE, FileLine { file, line }, rules::NAMES_PUBLIC);
         }
     }
 

@@ -21,6 +21,9 @@ pub(super) struct Rule {
 }
 
 pub(super) const PUBLIC_REFERENCE: &str = "public_reference";
+pub(super) const NAMES_PUBLIC: &str = "this name, and each other that is qualified with public., leads to a schema that all tenants share, \
+                                       where they may make nothing: add schema = \"public\" to blueprint.toml, and the tenant's schema takes \
+                                       its place, or leave out public.";
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -95,18 +98,13 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "placeholder",
         weight: Weight::Error,
-        message: "placeholders such as ${name} are not filled in: write the SQL as it has to run",
-        finds: |words| {
-            (0..words.len()).find(|at| {
-                words.is_symbol(*at, b'$') && words.is_symbol(at + 1, b'{') && words.touches_next(*at)
-            })
-        },
+        message: "placeholders such as ${name}, {{ name }}, <%= name %> and :name are not filled in: write the SQL as it has to run",
+        finds: placeholder,
     },
     Rule {
         code: PUBLIC_REFERENCE,
         weight: Weight::Error,
-        message: "this name, and each other that is qualified with public., leads to a schema that all tenants share, where they may make nothing: add schema = \
-                  \"public\" to blueprint.toml, and the tenant's schema takes its place, or leave out public.",
+        message: NAMES_PUBLIC,
         finds: |words| {
             (0..words.len()).find(|at| {
                 let qualified =
@@ -144,6 +142,32 @@ pub(super) const RULES: &[Rule] = &[
 /// Position 0, if the statement begins with one of the patterns.
 fn start(words: &Words<'_>, patterns: &[&[&str]]) -> Option<usize> {
     patterns.iter().any(|pattern| words.starts_with(pattern)).then_some(0)
+}
+
+/// `${name}`, `{{ name }}` of templates, `<%= name %>` and `<% … %>`, and psql's `:name` and `:'name'`.
+fn placeholder(words: &Words<'_>) -> Option<usize> {
+    let follows = |at: usize, first: u8, second: u8| {
+        words.is_symbol(at, first) && words.is_symbol(at + 1, second) && words.touches_next(at)
+    };
+    // In an array, a colon stands between the bounds of a slice.
+    let mut brackets = 0_usize;
+    (0..words.len()).find(|at| {
+        brackets += usize::from(words.is_symbol(*at, b'['));
+        brackets = brackets.saturating_sub(usize::from(words.is_symbol(*at, b']')));
+        let is_behind_colon = *at > 0 && words.is_symbol(at - 1, b':');
+        let is_variable = || {
+            brackets == 0
+                && words.is_symbol(*at, b':')
+                && !is_behind_colon
+                && words.touches_next(*at)
+                && (words.is_word(at + 1) || words.is_text(at + 1))
+        };
+        follows(*at, b'$', b'{')
+            || follows(*at, b'{', b'{')
+            // pg_trgm's operator has no sign behind it.
+            || (follows(*at, b'<', b'%') && (follows(at + 1, b'%', b'=') || words.find(&["end"]).is_some()))
+            || is_variable()
+    })
 }
 
 fn session_control(words: &Words<'_>) -> Option<usize> {

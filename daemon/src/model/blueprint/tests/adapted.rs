@@ -179,3 +179,46 @@ fn a_temporary_table_that_would_stand_before_a_table_of_the_schema_is_an_error()
     );
     check("create temp table a as select 1;\nupdate public.b set c = (select max(a) from a);", &[]);
 }
+
+#[test]
+fn several_schemas_of_an_application_become_the_tenants_one() {
+    let manifest = format!("{GOOD_MANIFEST}schema = [\"public\", \"auth\"]\n");
+    let sql = "create schema auth;\nset schema 'auth';\ndrop schema if exists r cascade;\ncreate table auth.user (id int primary key);\n\
+               create view public.people as select * from auth.user;";
+    let parsed = parse(&[file(MANIFEST, &manifest), file("1_a.sql", sql)]);
+    assert_eq!(summary(&parsed), ["schema 1_a.sql:1", "schema 1_a.sql:3"]);
+    let texts: Vec<String> =
+        parsed.blueprint.unwrap().migrations[0].statements.iter().map(|one| one.text.clone()).collect();
+    assert_eq!(
+        texts,
+        ["create table \"user\" (id int primary key)", "create view \"people\" as select * from \"user\""]
+    );
+    // A schema that a file makes may have had something in it.
+    let sql = "create schema r;\ncreate table a (id int primary key);\ndrop schema if exists r;";
+    let parsed = parse(&with_manifest(&[("1_a.sql", sql)]));
+    assert_eq!(summary(&parsed), ["schema_statements 1_a.sql:1", "schema_statements 1_a.sql:3"]);
+}
+
+#[test]
+fn public_is_found_in_code_and_templates_are_no_sql() {
+    let check = |sql: &str, expect: &[&str]| {
+        let parsed = parse(&with_manifest(&[("1_a.sql", sql)]));
+        assert_eq!(summary(&parsed), expect, "{sql}");
+    };
+    check("select 1;\ndo $$ begin delete from \"public\".\"User\"; end $$;", &["public_reference 1_a.sql:2"]);
+    check(
+        "create function f() returns int language sql as $$ select count(*) from public.a $$;",
+        &["public_reference 1_a.sql:1"],
+    );
+    check("do $$ begin raise notice 'public.a'; end $$;", &[]);
+    for sql in [
+        "create table {{ index .Options \"Namespace\" }}.a (id int);",
+        "select <%= name %>;",
+        "select <% if x %> 1 <% end %>;",
+        "select * from a where b = :name;",
+        "insert into a values (:'name');",
+    ] {
+        check(sql, &["placeholder 1_a.sql:1"]);
+    }
+    check("select a[1:n], a[:2], b::text, 'x' <% c from d where e := 1;", &[]);
+}

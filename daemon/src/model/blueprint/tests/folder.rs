@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
-use crate::model::blueprint::parse;
+use crate::model::blueprint::{Blueprint, parse};
 
 fn file(path: &str, content: &str) -> SourceFile {
     SourceFile { path: path.to_owned(), content: content.to_owned() }
@@ -56,7 +56,7 @@ fn doubtful_orders_are_errors() {
     check(&["V1__a.sql", "x/V1__a.sql"], &[("duplicate_version", Some("x/V1__a.sql"))]);
     check(&["V1__a.sql", "2024_b.sql"], &[("mixed_conventions", Some("2024_b.sql"))]);
     check(&["1_a.sql", "01-b.sql"], &[("duplicate_version", Some("1_a.sql"))]);
-    check(&["1_a/up.sql", "2_b/up.sql", "2_b/more.sql"], &[("unrecognised_file", Some("2_b/more.sql"))]);
+    check(&["1_a/up.sql", "2_b/up.sql", "2_b/more.sql"], &[("file_ignored", Some("2_b/more.sql"))]);
     check(&["1_a.up.sql", "2_b.down.sql"], &[("missing_up", Some("2_b.down.sql"))]);
     check(&["V1__a.sql", "extra.sql"], &[("unrecognised_file", Some("extra.sql"))]);
     check(&["V1__a.sql", "V2_b.sql"], &[("unrecognised_file", Some("V2_b.sql"))]);
@@ -149,4 +149,64 @@ fn too_much_is_refused_before_it_is_read() {
     let codes = |files: &[SourceFile]| parse(files).findings.into_iter().map(|f| f.code).collect::<Vec<_>>();
     assert_eq!(codes(&many), ["too_many_files"]);
     assert_eq!(codes(&large), ["too_large"]);
+}
+
+/// The paths that run, in their order, and what is told.
+fn read(files: &[(&str, &str)]) -> (Vec<String>, Vec<(String, Option<String>)>) {
+    let manifest = "name = \"shop\"\nversion = \"1.0\"\ntitle = \"Shop\"\n";
+    let all = files.iter().copied().chain([(MANIFEST, manifest)]);
+    let all: Vec<SourceFile> = all
+        .map(|(path, content)| SourceFile { path: path.to_owned(), content: content.to_owned() })
+        .collect();
+    let parsed = parse(&all);
+    let blueprint = parsed.blueprint.unwrap();
+    let again = parse(&blueprint.source_files()).blueprint.unwrap();
+    assert_eq!(again.checksum, blueprint.checksum, "what is stored is read as it was");
+    let paths =
+        |blueprint: &Blueprint| blueprint.migrations.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
+    assert_eq!(paths(&again), paths(&blueprint));
+    (paths(&blueprint), parsed.findings.into_iter().map(|one| (one.code, one.file)).collect())
+}
+
+fn told(code: &str, file: &str) -> (String, Option<String>) {
+    (code.to_owned(), Some(file.to_owned()))
+}
+
+#[test]
+fn drizzles_journal_says_what_runs_and_in_which_order() {
+    let journal = "{\"dialect\": \"postgresql\", \"entries\": [{\"idx\": 0, \"tag\": \"0001_b\"}, {\"idx\": 1, \"tag\": \"0000_a\"}]}";
+    let files = [("0000_a.sql", "select 1"), ("0001_b.sql", "select 2"), ("0001_c.sql", "select 3")];
+    let with = |journal| read(&[files[0], files[1], files[2], ("meta/_journal.json", journal)]);
+    let (paths, findings) = with(journal);
+    assert_eq!(paths, ["0001_b.sql", "0000_a.sql"]);
+    assert_eq!(findings, [told("file_ignored", "0001_c.sql")]);
+    let more = journal.replace("0000_a", "0009_gone");
+    assert!(with(&more).1.contains(&told("journal", "meta/_journal.json")));
+    assert!(with("{").1.contains(&told("journal", "meta/_journal.json")));
+    assert!(with(&journal.replace("postgresql", "mysql")).1.contains(&told("journal", "meta/_journal.json")));
+}
+
+#[test]
+fn of_several_kinds_of_databases_postgresql_has_its_own_files() {
+    let (paths, findings) = read(&[
+        ("20201110175414000000_a.postgres.up.sql", "select 1"),
+        ("20201110175414000000_a.postgres.down.sql", "select 1"),
+        ("20201110175414000000_a.mysql.up.sql", "select 2"),
+        ("20201110175414000000_a.up.sql", "select 3"),
+        ("20201110175415000000_b.up.sql", "select 4"),
+        ("20201110175415000000_b.sqlite3.up.sql", "select 5"),
+    ]);
+    assert_eq!(paths, ["20201110175414000000_a.postgres.up.sql", "20201110175415000000_b.up.sql"]);
+    assert_eq!(findings, [told("file_ignored", "20201110175414000000_a.mysql.up.sql")]);
+}
+
+#[test]
+fn folders_with_dates_are_diesels() {
+    let (paths, findings) = read(&[
+        ("2026-01-20-162913_b/up.sql", "select 1"),
+        ("2025-12-29-110242-0000_a/up.sql", "select 1"),
+        ("data.sql", "select 1"),
+    ]);
+    assert_eq!(paths, ["2025-12-29-110242-0000_a/up.sql", "2026-01-20-162913_b/up.sql"]);
+    assert_eq!(findings, [told("file_ignored", "data.sql")]);
 }

@@ -5,7 +5,7 @@ use super::*;
 
 #[track_caller]
 fn check(statement: &str, expect: &str) {
-    let mapped = map(statement, "public").unwrap_or_else(|| statement.to_owned());
+    let mapped = map(statement, &["public".to_owned()]).unwrap_or_else(|| statement.to_owned());
     assert_eq!(mapped, expect);
     assert_eq!(mapped.matches('\n').count(), statement.matches('\n').count(), "a statement keeps its lines");
 }
@@ -77,7 +77,7 @@ fn a_file_that_nests_without_end_is_read_all_the_same() {
     let open: String = (0..50_000).map(|level| format!("$t{level}$ ")).collect();
     let close: String = (0..50_000).rev().map(|level| format!("$t{level}$ ")).collect();
     let nested = format!("do {open}select public.a 'public' {close}");
-    assert_eq!(map(&nested, "public"), None);
+    assert_eq!(map(&nested, &["public".to_owned()]), None);
     assert_eq!(left_in_a_text(&nested, "public"), None);
     check("do $a$ $b$ select public.a $b$ $a$", "do $a$ $b$ select \"a\" $b$ $a$");
 }

@@ -115,7 +115,7 @@ async fn apply(run: &mut ChangeRun, Attempt { tracker, left }: Attempt<'_>) -> R
     let mut counter = Counter { tracker, step: Step::Upgrade, done: 0, total: 0 };
     let (mut open, mut is_closed) = (Vec::new(), false);
     loop {
-        let (build, Opening { history, begun, owner_is_open }) =
+        let (mut build, Opening { history, begun, owner_is_open }) =
             Build::upgrade(run.site(), &ready, run.build, run.placement(), run.id).await?;
         // By an earlier attempt.
         if owner_is_open && !std::mem::replace(&mut is_closed, true) {
@@ -124,6 +124,7 @@ async fn apply(run: &mut ChangeRun, Attempt { tracker, left }: Attempt<'_>) -> R
             continue;
         }
         let rank = build.next_rank();
+        build.come_behind(&versions.to);
         // Stored here so that an undo finds it.
         run.open = Some(build);
         let files = versions.pending(&history, &begun)?;

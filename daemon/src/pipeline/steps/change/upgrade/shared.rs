@@ -31,7 +31,8 @@ pub(super) async fn apply(
     check_members(run, &members).await?;
     let to = pool::identity(&versions.to);
     let mark = pool_upgrade::mark(&run.target, &pool, run.build.fence).await?;
-    let (build, Opening { history, .. }) = Build::upgrade(run.site(), ready, mark, &pool, run.id).await?;
+    let (mut build, Opening { history, .. }) = Build::upgrade(run.site(), ready, mark, &pool, run.id).await?;
+    build.come_behind(&versions.to);
     // Stored here so that an undo finds it.
     run.open = Some(build);
     let before = run.open_build()?.open_pool(&to).await?;

@@ -1,0 +1,95 @@
+//! The migrations that were found by their names, before their convention and their order are known.
+
+use super::journal::JOURNAL;
+use crate::model::blueprint::SourceFile;
+use crate::model::blueprint::convention::{self, Convention, Evidence, Mix};
+use crate::model::blueprint::findings::Findings;
+use crate::model::blueprint::manifest::MANIFEST;
+use crate::model::blueprint::naming::{self, MigrationOrder};
+
+/// A migration whose place among the others is not yet known.
+pub(super) struct FoundFile<'a> {
+    pub(super) file: &'a SourceFile,
+    pub(super) evidence: Evidence<'a>,
+    pub(super) order: MigrationOrder,
+    pub(super) version: Option<String>,
+    pub(super) title: String,
+    pub(super) marked_by: Option<&'a SourceFile>,
+    pub(super) undone_by: Option<&'a SourceFile>,
+}
+
+/// The convention that the manifest names or the files show; a file that does not fit is an error.
+pub(super) fn convention(
+    said: Option<Convention>,
+    found: &[FoundFile<'_>],
+    findings: &mut Findings,
+) -> Option<Convention> {
+    if let Some(said) = said {
+        for Evidence { path, .. } in
+            found.iter().map(|file| file.evidence).filter(|file| !said.takes(file.shape))
+        {
+            let message = format!(
+                "{path} is not named as {said} names its files, and {MANIFEST} says convention = \"{said}\": rename it \
+                 as in {}, or correct the convention",
+                said.example()
+            );
+            findings.file_error("mixed_conventions", path, message);
+        }
+        return Some(said);
+    }
+    let evidence: Vec<Evidence<'_>> = found.iter().map(|file| file.evidence).collect();
+    let detected = convention::detect(&evidence);
+    if let (Ok(Some(Convention::Diesel)), Some((first, second))) = (&detected, ordered_by_both(found)) {
+        let message = format!(
+            "Hasura runs {first} before {second}, and diesel after it: add convention = \"hasura\" or convention = \
+             \"diesel\" to {MANIFEST}"
+        );
+        findings.file_error("mixed_conventions", second, message);
+    }
+    detected.unwrap_or_else(|Mix { first, second }| {
+        let message = format!(
+            "{} is written as for {} and {} as for {}, so their order is open: use one convention in a folder",
+            first.0, first.1, second.0, second.1
+        );
+        findings.file_error("mixed_conventions", second.0, message);
+        None
+    })
+}
+
+/// Two migrations in folders of their own that Hasura, which compares their versions as numbers, runs in the other order than
+/// diesel, which compares them as texts.
+fn ordered_by_both<'a>(found: &[FoundFile<'a>]) -> Option<(&'a str, &'a str)> {
+    let mut by_text: Vec<&FoundFile<'_>> = found.iter().collect();
+    by_text.sort_by(|one, other| one.order.cmp(&other.order));
+    // Hasura has times in milliseconds, and no dates that a person reads.
+    if found.iter().any(|file| file.version.as_deref().is_some_and(|version| version.contains('-'))) {
+        return None;
+    }
+    let number = |file: &FoundFile<'_>| file.version.as_deref().and_then(naming::by_number);
+    let pairs = by_text.windows(2).find(|pair| number(pair[0]) > number(pair[1]));
+    pairs.map(|pair| (pair[1].evidence.path, pair[0].evidence.path))
+}
+
+/// Keeps the migrations that the journal names, in its order.
+pub(super) fn by_journal(journal: &[String], found: &mut Vec<FoundFile<'_>>, findings: &mut Findings) {
+    let place = |path: &str| journal.iter().position(|named| named == path);
+    found.retain_mut(|file| match place(file.evidence.path) {
+        Some(place) => {
+            file.order = MigrationOrder::Listed(place);
+            true
+        }
+        None => {
+            let message = format!(
+                "{} is left out: {JOURNAL} does not name it, so drizzle does not run it",
+                file.evidence.path
+            );
+            findings.file_warning("file_ignored", file.evidence.path, message);
+            false
+        }
+    });
+    let is_there = |path: &&String| !found.iter().any(|file| file.evidence.path == *path);
+    for path in journal.iter().filter(is_there) {
+        let message = format!("{JOURNAL} names {path}, which is no migration of this folder: restore it");
+        findings.file_error("journal", JOURNAL, message);
+    }
+}
