@@ -133,6 +133,16 @@ pub struct UploadedFile {
     pub content: String,
 }
 
+/// A folder that is to be built where tenants are, and rolled back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BlueprintTrial {
+    pub files: Vec<UploadedFile>,
+    /// Where; may be left out if there is one target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BlueprintReport {
     /// Absent if the folder is so broken that it is not a blueprint at all.

@@ -37,6 +37,8 @@ macro_rules! with_methods {
             blueprints($crate::blueprint::BlueprintsRequest) -> $crate::blueprint::BlueprintsResponse: Viewer, Reads, "blueprints";
             /// Reads and lints a folder; stores nothing.
             blueprint_check($crate::blueprint::BlueprintUpload) -> $crate::blueprint::BlueprintReport: Viewer, Reads, "blueprint_check";
+            /// Builds a folder on a target in a transaction that is rolled back; stores nothing.
+            blueprint_try($crate::blueprint::BlueprintTrial) -> $crate::blueprint::BlueprintReport: Operator, Reads, "blueprint_try";
             /// Stores a folder as a new, immutable version.
             blueprint_add($crate::blueprint::BlueprintUpload) -> $crate::blueprint::BlueprintReport: Operator, Changes, "blueprint.add";
             /// What `provision` would do with the same request; changes nothing.

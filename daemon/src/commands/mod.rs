@@ -28,6 +28,7 @@ pub use audit::verify::{audit_verification, audit_verify, verify_trail_in_turn};
 pub use blueprints::add::blueprint_add;
 pub use blueprints::check::blueprint_check;
 pub use blueprints::list::blueprints;
+pub use blueprints::try_on::blueprint_try;
 pub use credentials::secrets::{finish_rotation, issue_credentials, rotate_credentials};
 pub use operations::cancel::cancel;
 pub use operations::list::operations;

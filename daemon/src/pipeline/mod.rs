@@ -24,6 +24,7 @@ mod rehearsal;
 mod step_error;
 mod steps;
 mod tracker;
+mod trial_build;
 mod warden;
 
 pub use crate::model::audit_chain::Actor;
@@ -36,3 +37,4 @@ pub use job::{Asked, ChangeJob, ProvisionJob};
 pub use recovery::recover;
 pub use rehearsal::RehearsalError;
 pub use tracker::Cancelling;
+pub use trial_build::TrialBuild;

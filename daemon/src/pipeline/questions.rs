@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::drift::{self, Compared, DriftError};
 use super::engine::Engine;
 use super::rehearsal::{self, RehearsalError, TrialGround};
+use super::trial_build::{self, TrialBuild, TrialSite};
 use crate::model::blueprint::Blueprint;
 use crate::model::operation::Kind;
 use crate::model::rehearsal::Rehearsed;
@@ -35,6 +36,18 @@ impl Engine {
         let budget = self.options().budget_of(Kind::Upgrade);
         let ground = TrialGround { control: self.control(), places: self.places(), target, budget, stop };
         rehearsal::rehearse(ground, from, to).await
+    }
+
+    /// Builds a version, and rolls it back.
+    pub async fn try_build(
+        &self,
+        target: &Target,
+        blueprint: &Blueprint,
+        stop: &CancellationToken,
+    ) -> postgres::Result<TrialBuild> {
+        let budget = self.options().budget;
+        let (control, places) = (self.control(), self.places());
+        trial_build::try_build(TrialSite { control, places, target, budget, stop }, blueprint).await
     }
 
     /// Removes what rehearsals of earlier daemons left on a target.

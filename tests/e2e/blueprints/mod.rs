@@ -5,3 +5,4 @@ mod extensions;
 mod one_transaction;
 mod outside;
 mod temporary_tables;
+mod trial;

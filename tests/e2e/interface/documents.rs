@@ -264,6 +264,7 @@ async fn every_method_takes_and_answers_what_its_schema_says() {
         ("health", json!({})),
         ("targets", json!({ "check": true })),
         ("blueprint_check", files.clone()),
+        ("blueprint_try", files.clone()),
         ("blueprint_add", files),
         ("blueprints", json!({ "name": "projects", "with_sql": true })),
         ("issue_credentials", json!({ "slug": "acme" })),

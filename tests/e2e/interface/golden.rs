@@ -34,6 +34,7 @@ const METHODS: &[&str] = &[
     "targets",
     "blueprints",
     "blueprint_check",
+    "blueprint_try",
     "blueprint_add",
     "plan",
     "provision",

@@ -6,7 +6,9 @@ use tenantry_protocol::audit::{
     AuditPruneRequest, AuditPruned, AuditRedactRequest, AuditRedacted, AuditReleaseRequest, AuditRequest,
     AuditResponse, AuditVerification, AuditVerifyRequest,
 };
-use tenantry_protocol::blueprint::{BlueprintReport, BlueprintUpload, BlueprintsRequest, BlueprintsResponse};
+use tenantry_protocol::blueprint::{
+    BlueprintReport, BlueprintTrial, BlueprintUpload, BlueprintsRequest, BlueprintsResponse,
+};
 use tenantry_protocol::isolation::VerifyIsolationRequest;
 use tenantry_protocol::operation::{
     CancelRequest, Operation, OperationsRequest, OperationsResponse, RetryRequest,
@@ -45,6 +47,7 @@ calls! {
     targets(TargetsRequest) -> TargetsResponse, within LONG_CALL;
     blueprints(BlueprintsRequest) -> BlueprintsResponse, within CALL;
     blueprint_check(BlueprintUpload) -> BlueprintReport, within LONG_CALL;
+    blueprint_try(BlueprintTrial) -> BlueprintReport, within LONG_CALL;
     blueprint_add(BlueprintUpload) -> BlueprintReport, within LONG_CALL;
     plan(ProvisionRequest) -> Plan, within CALL;
     provision(ProvisionRequest) -> OperationStarted, within CALL;

@@ -4,3 +4,4 @@ pub(super) mod add;
 pub(super) mod catalog;
 pub(super) mod check;
 pub(super) mod list;
+pub(super) mod try_on;

@@ -95,7 +95,7 @@ impl App {
         }
     }
 
-    fn chosen_target(&self, name: Option<&str>) -> Result<&Arc<Target>, ApiError> {
+    pub(in crate::commands) fn chosen_target(&self, name: Option<&str>) -> Result<&Arc<Target>, ApiError> {
         match (name, self.targets.as_slice()) {
             (Some(name), _) => self.target(name),
             (None, [only]) => Ok(only),

@@ -32,11 +32,18 @@ pub(in crate::pipeline) struct Blank<'a> {
     pub(in crate::pipeline) warden: Option<Warden>,
 }
 
+/// Whether the seed is loaded as well. Shared tables always get it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SeedRun {
+    With,
+    Without,
+}
+
 /// Why a blank placement could not be built.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::pipeline) enum BlankError {
-    #[error("{file}: {why}")]
-    File { file: String, why: String },
+    #[error("{}: {why}", place(.file, *.line))]
+    File { file: String, line: Option<u32>, why: String },
     #[error("the shared tables do not keep tenants apart: {}", .0.join("; "))]
     Uncovered(Vec<String>),
     #[error(transparent)]
@@ -45,7 +52,16 @@ pub(in crate::pipeline) enum BlankError {
 
 impl Blank<'_> {
     /// Builds it, reads its fingerprint, and rolls it back.
-    pub(in crate::pipeline) async fn fingerprint(mut self) -> Result<FingerprintReading, BlankError> {
+    pub(in crate::pipeline) async fn fingerprint(self) -> Result<FingerprintReading, BlankError> {
+        self.rolled_back(SeedRun::Without).await
+    }
+
+    /// The same with the seed.
+    pub(in crate::pipeline) async fn whole(self) -> Result<FingerprintReading, BlankError> {
+        self.rolled_back(SeedRun::With).await
+    }
+
+    async fn rolled_back(mut self, seed: SeedRun) -> Result<FingerprintReading, BlankError> {
         let Self { target, ready, blueprint, fence, .. } = self;
         let mark = Mark { build: OperationId::generate(), fence };
         let placement = PlacementName::from_random(rand::random());
@@ -58,7 +74,6 @@ impl Blank<'_> {
             }
             _ => target.site(),
         };
-        extensions::install(site, &blueprint.extensions).await?;
         let mut build = match blueprint.tenancy {
             Tenancy::Shared => {
                 pools::begin(target, ready, mark, &placement, &other_identity(blueprint, &placement)).await?
@@ -68,7 +83,7 @@ impl Blank<'_> {
                 Build::begin(site, ready, mark, &placement, owner).await?
             }
         };
-        match self.fill(&mut build, &placement).await {
+        match self.fill(&mut build, &placement, seed).await {
             Ok(reading) => {
                 build.leave(site).await?;
                 Ok(reading)
@@ -84,8 +99,15 @@ impl Blank<'_> {
         &mut self,
         build: &mut Build,
         placement: &PlacementName,
+        seed: SeedRun,
     ) -> Result<FingerprintReading, BlankError> {
+        extensions::install_within(build.connection(), &self.blueprint.extensions).await?;
         self.make(build).await?;
+        if seed == SeedRun::With && self.blueprint.tenancy != Tenancy::Shared {
+            for file in &self.blueprint.seed {
+                self.file(build, file).await?;
+            }
+        }
         Ok(fingerprint::read_within(build.connection(), placement).await?)
     }
 
@@ -128,6 +150,8 @@ impl Blank<'_> {
     async fn run(&mut self, build: &mut Build, what: BuildFile<'_>) -> Result<(), BlankError> {
         let session = build.session();
         let file = what.file;
+        // Then the numbers of the statements are not those of the file.
+        let is_thinned = *what.form == FreshFile::AsWritten && file.is_outside();
         let statements: Vec<String> = match what.form {
             FreshFile::AsWritten if file.is_outside() => {
                 file.statements.iter().filter_map(blank_form).collect()
@@ -145,23 +169,33 @@ impl Blank<'_> {
             Ok(Err(FileError::Database(error))) => Err(error.into()),
             Ok(Err(error)) => {
                 let error = error.of(what);
-                Err(BlankError::File { file: place(file, &error), why: told(&error) })
+                Err(BlankError::File {
+                    file: file.path.clone(),
+                    line: if is_thinned { None } else { line(file, &error) },
+                    why: told(&error),
+                })
             }
-            Err(crossed) => Err(BlankError::File { file: file.path.clone(), why: crossed.to_string() }),
+            Err(crossed) => {
+                Err(BlankError::File { file: file.path.clone(), line: None, why: crossed.to_string() })
+            }
         }
     }
 }
 
 /// The file, and the line of the statement that the server refused: `V2__price.sql:3`.
-fn place(file: &Migration, error: &FileError) -> String {
-    let line = match error {
-        FileError::Statement { statement: Some(number), position, .. } if !file.is_outside() => {
+fn place(file: &str, line: Option<u32>) -> String {
+    line.map_or_else(|| file.to_owned(), |line| format!("{file}:{line}"))
+}
+
+/// The line of the statement that the server refused.
+fn line(file: &Migration, error: &FileError) -> Option<u32> {
+    match error {
+        FileError::Statement { statement: Some(number), position, .. } => {
             let statement = file.statements.get(*number);
             statement.map(|one| position.map_or(one.line, |position| one.line_at(position)))
         }
         _ => None,
-    };
-    line.map_or_else(|| file.path.clone(), |line| format!("{}:{line}", file.path))
+    }
 }
 
 fn told(error: &FileError) -> String {

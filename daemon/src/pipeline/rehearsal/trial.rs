@@ -210,7 +210,7 @@ impl<'a> Trial<'a> {
         if let (Some(last), Err(error)) = (files.last(), build.check_deferred_triggers().await) {
             return Err(match error {
                 FileError::Database(error) => error.into(),
-                error => BlankError::File { file: last.path.clone(), why: error.to_string() },
+                error => BlankError::File { file: last.path.clone(), line: None, why: error.to_string() },
             });
         }
         let is_outside = files.iter().any(|file| file.is_outside());

@@ -78,10 +78,7 @@ pub async fn install(site: Site<'_>, wanted: &[String]) -> Result<Vec<String>> {
     let mut connection = site.acquire().await?;
     let mut installed = Vec::new();
     for extension in missing(&mut connection, wanted).await?.into_iter().filter(|one| one.can_be_installed) {
-        let sql = render(
-            "create extension if not exists {extension} schema tenantry_ext",
-            &[("extension", Value::Identifier(&extension.name))],
-        );
+        let sql = statement(&extension.name);
         for attempt in 1.. {
             match execute(&mut connection, sql.clone(), "install an extension").await {
                 Ok(()) => break,
@@ -94,6 +91,21 @@ pub async fn install(site: Site<'_>, wanted: &[String]) -> Result<Vec<String>> {
         installed.push(extension.name);
     }
     Ok(installed)
+}
+
+/// The same within a transaction that is rolled back, which takes the extensions with it.
+pub async fn install_within(connection: &mut PgConnection, wanted: &[String]) -> Result<()> {
+    for extension in missing(connection, wanted).await?.into_iter().filter(|one| one.can_be_installed) {
+        execute(connection, statement(&extension.name), "install an extension").await?;
+    }
+    Ok(())
+}
+
+fn statement(extension: &str) -> String {
+    render(
+        "create extension if not exists {extension} schema tenantry_ext",
+        &[("extension", Value::Identifier(extension))],
+    )
 }
 
 fn is_race(error: &Error) -> bool {

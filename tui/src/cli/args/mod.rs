@@ -104,7 +104,12 @@ pub(crate) enum Blueprint {
         sql: bool,
     },
     /// Read and lint a folder; store nothing
-    Check { path: PathBuf },
+    Check {
+        path: PathBuf,
+        /// Build it on this target too, in a transaction that is rolled back
+        #[arg(long, value_name = "TARGET")]
+        on: Option<String>,
+    },
     /// Store a folder as a new, immutable version
     Add { path: PathBuf },
     /// Bring all tenants of a blueprint to a later version, in waves, while they serve

@@ -6,7 +6,7 @@ pub(super) mod folder;
 use std::path::Path;
 
 use tenantry_protocol::blueprint::{
-    Blueprint as Stored, BlueprintReport, BlueprintUpload, BlueprintsRequest,
+    Blueprint as Stored, BlueprintReport, BlueprintTrial, BlueprintUpload, BlueprintsRequest,
 };
 use tenantry_protocol::plan::Severity;
 use tenantry_protocol::{ApiError, ErrorCode};
@@ -24,10 +24,16 @@ pub(in crate::cli) async fn run(context: &Context, command: Blueprint) -> Result
         Blueprint::Show { name, sql } => show(context, &name, sql).await,
         Blueprint::Upgrade(arguments) => Box::pin(upgrade::begin(context, *arguments)).await,
         Blueprint::Downgrade(arguments) => Box::pin(upgrade::go_back(context, *arguments)).await,
-        Blueprint::Check { path } => {
+        Blueprint::Check { path, on: None } => {
             let upload = upload(context, &path)?;
             let report = context.client().await?.blueprint_check(upload).await?;
             print_report(context, &report, "usable")
+        }
+        Blueprint::Check { path, on } => {
+            let files = upload(context, &path)?.files;
+            let trial = BlueprintTrial { files, target: on };
+            let report = context.client().await?.blueprint_try(trial).await?;
+            print_report(context, &report, "can be built")
         }
         Blueprint::Add { path } => {
             let upload = upload(context, &path)?;
