@@ -133,6 +133,24 @@ pub struct UploadedFile {
     pub content: String,
 }
 
+/// A folder without a manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BlueprintDraftRequest {
+    /// What the blueprint is to be called.
+    pub name: String,
+    /// A manifest among them is passed over.
+    pub files: Vec<UploadedFile>,
+}
+
+/// The manifest for a folder, ready to be saved as `blueprint.toml`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BlueprintDraft {
+    pub manifest: String,
+    /// What a check of the folder says with it: errors first, then by file and line.
+    pub findings: Vec<Finding>,
+}
+
 /// A folder that is to be built where tenants are, and rolled back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

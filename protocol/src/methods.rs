@@ -37,6 +37,8 @@ macro_rules! with_methods {
             blueprints($crate::blueprint::BlueprintsRequest) -> $crate::blueprint::BlueprintsResponse: Viewer, Reads, "blueprints";
             /// Reads and lints a folder; stores nothing.
             blueprint_check($crate::blueprint::BlueprintUpload) -> $crate::blueprint::BlueprintReport: Viewer, Reads, "blueprint_check";
+            /// Writes the manifest for a folder that has none; stores nothing.
+            blueprint_draft($crate::blueprint::BlueprintDraftRequest) -> $crate::blueprint::BlueprintDraft: Viewer, Reads, "blueprint_draft";
             /// Builds a folder on a target in a transaction that is rolled back; stores nothing.
             blueprint_try($crate::blueprint::BlueprintTrial) -> $crate::blueprint::BlueprintReport: Operator, Reads, "blueprint_try";
             /// Stores a folder as a new, immutable version.

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 pub(crate) use tenantry_protocol::text::{escaped_json as json, is_hostile};
 
 /// Fields whose line ends are the daemon's own: the statements of a plan, and definitions, which are shown indented.
-const OF_SEVERAL_LINES: [&str; 4] = ["text", "expected", "found", "repair"];
+const OF_SEVERAL_LINES: [&str; 5] = ["text", "expected", "found", "repair", "manifest"];
 
 /// One line: hostile characters become `�`, tabs and line ends become spaces.
 pub(crate) fn line(text: &str) -> String {

@@ -27,6 +27,7 @@ pub use audit::retention::{audit_hold, audit_prune, audit_release, audit_segment
 pub use audit::verify::{audit_verification, audit_verify, verify_trail_in_turn};
 pub use blueprints::add::blueprint_add;
 pub use blueprints::check::blueprint_check;
+pub use blueprints::draft::blueprint_draft;
 pub use blueprints::list::blueprints;
 pub use blueprints::try_on::blueprint_try;
 pub use credentials::secrets::{finish_rotation, issue_credentials, rotate_credentials};

@@ -6,6 +6,7 @@ pub mod audit_chain;
 pub mod audit_lines;
 pub mod audit_reading;
 pub mod blueprint;
+pub mod blueprint_draft;
 pub mod fingerprint;
 pub mod operation;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod conventions;
 mod extensions;
+mod init;
 mod one_transaction;
 mod outside;
 mod temporary_tables;

@@ -168,6 +168,8 @@ async fn every_command_prints_what_its_schema_says() {
     let env = Env::new().await;
     let mut checks = Checks::new(&env.dir).await;
     let broken = Folder::new(&env.dir, "broken", "1.0").migration("wrong", "create tabel x (id int);");
+    let bare = Folder::new(&env.dir, "bare", "1.0").migration("a", "select 1;");
+    std::fs::remove_file(std::path::Path::new(bare.path()).join("blueprint.toml")).unwrap();
     let odd = Folder::new(&env.dir, "odd", "1.0").migration("wrong", "commit;");
     let file = env.dir.join("acme.json");
     let file = file.to_str().unwrap();
@@ -186,6 +188,7 @@ async fn every_command_prints_what_its_schema_says() {
         ("blueprint list", "blueprint list", 0),
         ("blueprint show", "blueprint show projects", 0),
         ("blueprint show", "blueprint show projects@1.0 --sql", 0),
+        ("blueprint init", &format!("blueprint init {}", bare.path()), 0),
         ("blueprint add", &format!("blueprint add {}", broken.path()), 0),
         ("blueprint check", &format!("blueprint check {}", broken.path()), 0),
         ("blueprint check", &format!("blueprint check {}", odd.path()), 1),
@@ -265,6 +268,7 @@ async fn every_method_takes_and_answers_what_its_schema_says() {
         ("targets", json!({ "check": true })),
         ("blueprint_check", files.clone()),
         ("blueprint_try", files.clone()),
+        ("blueprint_draft", json!({ "name": "fresh", "files": files["files"] })),
         ("blueprint_add", files),
         ("blueprints", json!({ "name": "projects", "with_sql": true })),
         ("issue_credentials", json!({ "slug": "acme" })),

@@ -35,6 +35,7 @@ const METHODS: &[&str] = &[
     "blueprints",
     "blueprint_check",
     "blueprint_try",
+    "blueprint_draft",
     "blueprint_add",
     "plan",
     "provision",

@@ -7,7 +7,8 @@ use tenantry_protocol::audit::{
     AuditResponse, AuditVerification, AuditVerifyRequest,
 };
 use tenantry_protocol::blueprint::{
-    BlueprintReport, BlueprintTrial, BlueprintUpload, BlueprintsRequest, BlueprintsResponse,
+    BlueprintDraft, BlueprintDraftRequest, BlueprintReport, BlueprintTrial, BlueprintUpload,
+    BlueprintsRequest, BlueprintsResponse,
 };
 use tenantry_protocol::isolation::VerifyIsolationRequest;
 use tenantry_protocol::operation::{
@@ -47,6 +48,7 @@ calls! {
     targets(TargetsRequest) -> TargetsResponse, within LONG_CALL;
     blueprints(BlueprintsRequest) -> BlueprintsResponse, within CALL;
     blueprint_check(BlueprintUpload) -> BlueprintReport, within LONG_CALL;
+    blueprint_draft(BlueprintDraftRequest) -> BlueprintDraft, within LONG_CALL;
     blueprint_try(BlueprintTrial) -> BlueprintReport, within LONG_CALL;
     blueprint_add(BlueprintUpload) -> BlueprintReport, within LONG_CALL;
     plan(ProvisionRequest) -> Plan, within CALL;

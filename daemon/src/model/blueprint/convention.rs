@@ -48,6 +48,11 @@ impl Convention {
         CONVENTIONS.iter().find(|(known, _)| *known == name).map(|(_, convention)| *convention)
     }
 
+    /// As in the manifest.
+    pub(super) fn name(self) -> &'static str {
+        CONVENTIONS.iter().find(|(_, convention)| *convention == self).map_or("", |(name, _)| *name)
+    }
+
     /// The sections that the files of this convention are divided into.
     pub(super) const fn sections(self) -> Option<Sections> {
         match self {
@@ -138,8 +143,7 @@ impl Convention {
 
 impl fmt::Display for Convention {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = CONVENTIONS.iter().find(|(_, convention)| convention == self);
-        f.write_str(name.map_or("", |(name, _)| *name))
+        f.write_str(self.name())
     }
 }
 

@@ -37,9 +37,10 @@ pub use built_in::built_in;
 pub use checksum::{Checksum, ChecksumError};
 pub use contract::{Contract, ContractObstacle, Standing, contract_obstacle};
 pub use fresh::{BuildFile, FreshFile, blank_form, plain_form};
-pub use lint::{OutsideWork, live_findings, mentions_temporary, reshaped_tables, work_of};
+pub use lint::{OutsideWork, SchemasNamed, live_findings, mentions_temporary, reshaped_tables, work_of};
 pub use manifest::{CONNECTION_LIMIT, MANIFEST, TEMP_FILE_LIMIT};
 pub use parse::{Parsed, parse, parse_judged};
+pub use placeholders::placeholders_in;
 pub use split::{Batched, Statement, first_word, statements};
 pub use split_error::{SplitError, SplitProblem};
 
@@ -63,6 +64,8 @@ pub struct Blueprint {
     pub version: BlueprintVersion,
     pub title: String,
     pub tenancy: Tenancy,
+    /// The name of the tool that the files are written for; none if there are no migrations.
+    pub convention: Option<&'static str>,
     /// What it asks of tenants, if it takes away what an application used.
     pub contract: Option<Contract>,
     /// The settings by name; they always include [`CONNECTION_LIMIT`] and [`TEMP_FILE_LIMIT`].

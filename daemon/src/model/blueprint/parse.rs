@@ -69,7 +69,7 @@ fn read(files: &[SourceFile], lints: fn(Tenancy) -> Linter, findings: &mut Findi
             file.way_back = way_back::read(named, tenancy, findings);
         }
     }
-    let uses_journal = migrations.iter().any(|named| named.convention == Some(Convention::Drizzle));
+    let convention = migrations.first().and_then(|named| named.convention);
     let migrations = read;
     let tables = linter.tables();
     let seed = folder::seed(&manifest, &files, findings);
@@ -80,7 +80,7 @@ fn read(files: &[SourceFile], lints: fn(Tenancy) -> Linter, findings: &mut Findi
 
     let source = source?;
     let covered: Vec<SourceFile> = migrations.iter().chain(&seed).flat_map(Migration::source_files).collect();
-    let journal = folder::journal(&files).filter(|_| uses_journal).cloned();
+    let journal = folder::journal(&files).filter(|_| convention == Some(Convention::Drizzle)).cloned();
     let checksum = Checksum::of_files(covered.iter().chain(&journal).chain([source]));
     let mut extensions = manifest.extensions;
     for extension in migrations.iter().chain(&seed).flat_map(|file: &Migration| &file.extensions) {
@@ -94,6 +94,7 @@ fn read(files: &[SourceFile], lints: fn(Tenancy) -> Linter, findings: &mut Findi
         name,
         version: manifest.version?,
         tenancy,
+        convention: convention.map(Convention::name),
         contract: manifest.contract,
         settings: manifest.settings,
         extensions,

@@ -45,6 +45,12 @@ pub(super) fn fill_in<'a>(
     if unfilled.is_empty() { Ok(filled) } else { Err(unfilled) }
 }
 
+/// The names of the placeholders in a text, but for Flyway's own.
+pub fn placeholders_in(content: &str) -> Vec<String> {
+    let found = fill_in(content, &BTreeMap::new()).err().unwrap_or_default();
+    found.into_iter().map(|one| one.name.to_owned()).filter(|name| !name.contains(':')).collect()
+}
+
 /// What can be a name; braces around anything else are text.
 pub(super) fn is_name(name: &str) -> bool {
     let name = name.trim();

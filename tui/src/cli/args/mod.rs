@@ -103,6 +103,13 @@ pub(crate) enum Blueprint {
         #[arg(long)]
         sql: bool,
     },
+    /// Write the blueprint.toml that fits a folder of migrations
+    Init {
+        path: PathBuf,
+        /// What the blueprint is called [default: by the names of the folder and those above it]
+        #[arg(long)]
+        name: Option<String>,
+    },
     /// Read and lint a folder; store nothing
     Check {
         path: PathBuf,

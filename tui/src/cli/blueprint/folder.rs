@@ -11,7 +11,7 @@ use tenantry_protocol::name::BlueprintName;
 
 use crate::cli::error::CliError;
 
-const MANIFEST: &str = "blueprint.toml";
+pub(super) const MANIFEST: &str = "blueprint.toml";
 /// What diesel keeps beside the SQL of a migration; the daemon reads `run_in_transaction` in it.
 const DIESEL_METADATA: &str = "metadata.toml";
 /// Which of the files drizzle runs, in which order.
@@ -35,6 +35,23 @@ pub(super) struct Folder {
 }
 
 pub(super) fn read(folder: &Path) -> Result<Folder, CliError> {
+    read_with(folder, no_manifest)
+}
+
+/// The same of a folder that has no manifest yet. It is an error if there is one.
+pub(super) fn read_without_manifest(folder: &Path) -> Result<Folder, CliError> {
+    let manifest = folder.join(MANIFEST);
+    if manifest.exists() {
+        let problem = "it is there already; `tenantry blueprint check` says what it lacks";
+        return Err(fault(&manifest, problem.to_owned()));
+    }
+    read_with(folder, |_| Ok(()))
+}
+
+fn read_with(
+    folder: &Path,
+    without_manifest: impl FnOnce(&Path) -> Result<(), CliError>,
+) -> Result<Folder, CliError> {
     let kind = fs::metadata(folder).map_err(|error| fault(folder, error.to_string()))?;
     if !kind.is_dir() {
         return Err(fault(
@@ -60,7 +77,7 @@ pub(super) fn read(folder: &Path) -> Result<Folder, CliError> {
     }
     paths.retain(|entry| is_wanted(folder, &entry.path));
     if !paths.iter().any(|entry| entry.path == folder.join(MANIFEST)) {
-        return Err(no_manifest(folder));
+        without_manifest(folder)?;
     }
     let total: u64 = paths.iter().map(|entry| entry.bytes).sum();
     if total > MAX_BYTES {
@@ -170,26 +187,38 @@ fn list(names: &[String]) -> Option<String> {
     (!names.is_empty()).then(|| format!("{}{more}", shown.join(", ")))
 }
 
-/// Says what to save, ready to be pasted.
-fn no_manifest(folder: &Path) -> CliError {
-    let folder_name = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    let folder_name = folder_name.file_name().and_then(|name| name.to_str()).unwrap_or("").to_lowercase();
-    let name = folder_name.replace(['_', ' ', '.'], "-");
-    let name = match BlueprintName::parse(&name) {
-        Ok(name) => name.to_string(),
-        Err(_) => "my-product".to_owned(),
-    };
-    let manifest = format!(
-        "name = \"{name}\"\nversion = \"1.0\"\ntitle = \"What people call it\"\ntenancy = \"schema\""
-    );
-    let path = folder.join(MANIFEST);
-    fault(
-        folder,
-        format!(
-            "there is no {MANIFEST} in it; save these lines as {} and try again:\n{manifest}",
-            path.display()
-        ),
-    )
+fn no_manifest(folder: &Path) -> Result<(), CliError> {
+    let problem =
+        format!("there is no {MANIFEST} in it; `tenantry blueprint init {}` writes one", folder.display());
+    Err(fault(folder, problem))
+}
+
+/// What a blueprint of this folder may be called: the first name, from the folder on upwards, that tells more than what it holds.
+pub(super) fn name_for(folder: &Path) -> String {
+    const GENERAL: [&str; 14] = [
+        "db",
+        "database",
+        "drizzle",
+        "main",
+        "migration",
+        "migrations",
+        "postgres",
+        "postgresql",
+        "prisma",
+        "resources",
+        "schema",
+        "sql",
+        "src",
+        "supabase",
+    ];
+    let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let names = whole.ancestors().filter_map(|path| path.file_name()?.to_str()).map(|name| {
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+        name.chars().map(plain).collect::<String>().trim_matches('-').to_owned()
+    });
+    let mut usable =
+        names.filter(|name| BlueprintName::parse(name).is_ok() && !GENERAL.contains(&name.as_str()));
+    usable.next().unwrap_or_else(|| "my-product".to_owned())
 }
 
 /// For messages only.
@@ -221,7 +250,7 @@ fn content(path: &Path) -> Result<String, CliError> {
     })
 }
 
-fn fault(path: &Path, problem: String) -> CliError {
+pub(super) fn fault(path: &Path, problem: String) -> CliError {
     CliError::File { doing: "cannot read the blueprint", path: path.to_owned(), problem }
 }
 

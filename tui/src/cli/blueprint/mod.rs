@@ -2,6 +2,7 @@
 //! Findings are printed as compilers print them, so that editors can jump to the line.
 
 pub(super) mod folder;
+mod init;
 
 use std::path::Path;
 
@@ -24,6 +25,7 @@ pub(in crate::cli) async fn run(context: &Context, command: Blueprint) -> Result
         Blueprint::Show { name, sql } => show(context, &name, sql).await,
         Blueprint::Upgrade(arguments) => Box::pin(upgrade::begin(context, *arguments)).await,
         Blueprint::Downgrade(arguments) => Box::pin(upgrade::go_back(context, *arguments)).await,
+        Blueprint::Init { path, name } => init::run(context, &path, name).await,
         Blueprint::Check { path, on: None } => {
             let upload = upload(context, &path)?;
             let report = context.client().await?.blueprint_check(upload).await?;

@@ -18,7 +18,7 @@ use tenantry_protocol::isolation::{Grade, IsolationReport};
 use tenantry_protocol::name::{BlueprintVersion, Slug};
 use tenantry_protocol::operation::OperationState;
 use tenantry_protocol::operation::{Operation, OperationsResponse};
-use tenantry_protocol::plan::Plan;
+use tenantry_protocol::plan::{Finding, Plan};
 use tenantry_protocol::schema::schema_of_output;
 use tenantry_protocol::session::{Health, HelloResponse};
 use tenantry_protocol::target::TargetsResponse;
@@ -177,6 +177,14 @@ pub(in crate::cli) struct DriftOfOne {
     pub(in crate::cli) problem: Option<String>,
 }
 
+/// `blueprint init`: what was written where, and what a check says of the folder.
+#[derive(Serialize, JsonSchema)]
+pub(in crate::cli) struct BlueprintInitialised {
+    pub(in crate::cli) path: String,
+    pub(in crate::cli) manifest: String,
+    pub(in crate::cli) findings: Vec<Finding>,
+}
+
 /// `blueprint show`: one version, and which others there are.
 #[derive(Serialize, JsonSchema)]
 pub(in crate::cli) struct BlueprintShown<'a> {
@@ -295,6 +303,7 @@ pub(in crate::cli) fn all() -> Vec<(&'static str, Schema)> {
         ("tenant credentials rotate", schema_of_output::<CredentialsIssued>()),
         ("tenant credentials finish", schema_of_output::<Rotated>()),
         ("blueprint list", schema_of_output::<BlueprintsResponse>()),
+        ("blueprint init", schema_of_output::<BlueprintInitialised>()),
         ("blueprint show", schema_of_output::<BlueprintShown>()),
         ("blueprint check", schema_of_output::<BlueprintReport>()),
         ("blueprint add", schema_of_output::<BlueprintReport>()),

@@ -11,6 +11,7 @@ mod outside;
 mod plain;
 mod qualified;
 mod rules;
+mod schemas;
 mod shared;
 mod shared_code;
 mod tables;
@@ -31,6 +32,7 @@ use words::Words;
 
 pub use live::{live_findings, reshaped_tables};
 pub use outside::OutsideWork;
+pub use schemas::SchemasNamed;
 pub use temporary::mentions_temporary;
 
 /// A statement of several megabytes must not take minutes: the cost of finding a line grows with the statement's length.
