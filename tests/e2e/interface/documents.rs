@@ -169,7 +169,7 @@ async fn every_command_prints_what_its_schema_says() {
     let mut checks = Checks::new(&env.dir).await;
     let broken = Folder::new(&env.dir, "broken", "1.0").migration("wrong", "create tabel x (id int);");
     let bare = Folder::new(&env.dir, "bare", "1.0").migration("a", "select 1;");
-    std::fs::remove_file(std::path::Path::new(bare.path()).join("blueprint.toml")).unwrap();
+    std::fs::remove_file(Path::new(bare.path()).join("blueprint.toml")).unwrap();
     let odd = Folder::new(&env.dir, "odd", "1.0").migration("wrong", "commit;");
     let file = env.dir.join("acme.json");
     let file = file.to_str().unwrap();
