@@ -4,7 +4,7 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test torture isolation tidy-proof audit-proof upgrade-proof fuzz bench coverage pictures fixture build lint doc deny fmt deps test-deps
+.PHONY: demo test torture isolation tidy-proof audit-proof upgrade-proof folders fuzz bench coverage pictures fixture build lint doc deny fmt deps test-deps
 
 # The demo reads this terminal: with one it opens the console, without one it prints a summary.
 # Built quickly rather than optimised: see the profile in Cargo.toml.
@@ -53,6 +53,12 @@ upgrade-proof: test-deps
 	cargo build --release --workspace
 	cargo test --release --workspace --test upgrades -- $(UPGRADE)
 
+# Folders of migrations as they are, on PostgreSQL 15 and 18: each has what its files make by themselves, or is refused with its reason.
+# FOLDERS="--only flyway": only those folders.
+folders: test-deps
+	cargo build --release --workspace
+	cargo test --release --workspace --test folders -- $(FOLDERS)
+
 # Ours beside the least that PostgreSQL needs, interleaved; BENCH="--rounds 5 --tenants 100 --blueprint PATH" changes it.
 bench: test-deps
 	cargo build --release
@@ -77,7 +83,7 @@ build:
 # The proofs are no tests, so that "all targets" leaves them out.
 lint:
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo clippy --workspace --test torture --test isolation --test audit --test upgrades -- -D warnings
+	cargo clippy --workspace --test torture --test isolation --test audit --test upgrades --test folders -- -D warnings
 
 # What the libraries' documentation says is read by rustdoc, and every link in it leads somewhere.
 doc:

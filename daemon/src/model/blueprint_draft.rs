@@ -18,6 +18,8 @@ struct Draft {
     extensions: Vec<String>,
     placeholders: BTreeSet<String>,
     seed: Vec<String>,
+    /// A query finds what other tenants of the same database have.
+    needs_database: bool,
     /// Schemas that the files name, and that are another system's.
     foreign: BTreeSet<String>,
 }
@@ -96,6 +98,7 @@ impl Draft {
         if has(parsed, "public_reference") || parsed.blueprint.as_ref().is_some_and(sets_public) {
             self.schemas.insert("public".to_owned());
         }
+        self.needs_database = has(parsed, "catalog_by_name");
         if let Some(version) = &parsed.blueprint {
             self.foreign = SchemasNamed::of(version).named;
             self.foreign.retain(|schema| !self.schemas.contains(schema));
@@ -114,8 +117,11 @@ impl Draft {
             format!("title = \"{}\"", self.title),
             "# How tenants are kept apart: by a schema, by a \"database\" of their own, or in \"shared\" tables with row-level security."
                 .to_owned(),
-            "tenancy = \"schema\"".to_owned(),
         ];
+        lines.push(match self.needs_database {
+            true => "# A file asks PostgreSQL's catalog for names that other tenants of the same database have as well.\ntenancy = \"database\"".to_owned(),
+            false => "tenancy = \"schema\"".to_owned(),
+        });
         if let Some(convention) = self.convention {
             lines.push("# The tool that the files are named for.".to_owned());
             lines.push(format!("convention = \"{convention}\""));
@@ -206,6 +212,16 @@ mod tests {
             &files.map(|(path, content)| SourceFile { path: path.to_owned(), content: content.to_owned() }),
         );
         assert!(named.0.contains("# The files also name auth, which they do not make"), "{}", named.0);
+    }
+
+    #[test]
+    fn a_folder_that_asks_for_names_in_the_catalog_gives_each_tenant_a_database() {
+        let sql = "do $$ begin if not exists (select from pg_type where typname = 'a') then create type a as enum (); end if; end $$;";
+        let named = BlueprintName::parse("shop").unwrap();
+        let (manifest, findings) =
+            draft(&named, &[SourceFile { path: "1_a.sql".to_owned(), content: sql.to_owned() }]);
+        assert!(manifest.contains("\ntenancy = \"database\"\n"), "{manifest}");
+        assert!(!findings.iter().any(|finding| finding.severity == Severity::Error), "{findings:?}");
     }
 
     #[test]

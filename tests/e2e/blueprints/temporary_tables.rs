@@ -109,7 +109,7 @@ async fn a_temporary_object_with_a_name_of_the_catalog_is_met_by_nobody() {
                 create temp table pg_namespace (oid oid default pg_temp.spring(), nspname name);
                 declare held cursor with hold for select * from pg_temp.pg_class;";
     let read = "create table item (id int primary key, code text);
-                insert into item select 1, string_agg(relname, ',') from pg_catalog.pg_class where relname in ('loot', 'pg_roles') and relpersistence = 't';";
+                insert into item select 1, string_agg(relname, ',') from pg_catalog.pg_class where relname in ('loot', 'pg_roles') and relpersistence = 't' and relnamespace <> 0;";
     let folder = Folder::new(&env.dir, "trap", "1.0").migration("trap", trap).migration("read", read);
     env.add_blueprint(folder.path()).await;
     let made = env.provision_of("acme", "trap").await;

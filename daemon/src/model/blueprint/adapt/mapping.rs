@@ -2,12 +2,27 @@
 //! known here, by losing the qualification. The search path begins with the tenant's schema wherever they run.
 //!
 //! Invariant: a statement keeps its lines, and texts change only where PostgreSQL reads a name in them (`'public.a'::regclass`,
-//! `nextval('public.a_id_seq')`); in other texts the same words may be data. What is left in a text is told, not changed.
+//! `nextval('public.a_id_seq')`) or where the catalog's name of a schema is compared (`table_schema = 'public'`); in other texts the same words may be data. What is left in a text is told, not changed.
 
 use std::ops::Range;
 
 use crate::model::blueprint::split::Piece;
 use crate::model::blueprint::token::{Lexer, Token, TokenKind};
+
+/// What means something else without a schema before it.
+const KEYWORDS: &str = "\
+    all analyse analyze and any array as asc asymmetric authorization between bigint binary bit boolean both case cast \
+    char character check coalesce collate collation column concurrently constraint create cross current_catalog \
+    current_date current_role current_schema current_time current_timestamp current_user dec decimal default deferrable \
+    desc distinct do else end except exists extract false fetch float for foreign freeze from full grant greatest group \
+    grouping having ilike in initially inner inout int integer intersect interval into is isnull join json json_array \
+    json_arrayagg json_exists json_object json_objectagg json_query json_scalar json_serialize json_table json_value \
+    lateral leading least left like limit localtime localtimestamp merge_action national natural nchar none normalize not \
+    notnull null nullif numeric offset on only or order out outer overlaps overlay placing position precision primary real \
+    references returning right row select session_user setof similar smallint some substring symmetric system_user table \
+    tablesample then time timestamp to trailing treat trim true union unique user using values varchar variadic verbose \
+    when where window with xmlattributes xmlconcat xmlelement xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot \
+    xmlserialize xmltable";
 
 /// Calls whose first argument is a name in a text.
 const READS_A_NAME: [&str; 9] = [
@@ -20,6 +35,21 @@ const READS_A_NAME: [&str; 9] = [
     "to_regprocedure",
     "to_regtype",
     "pg_relation_size",
+];
+
+/// Columns of the catalog's tables and views that have the name of a schema.
+const SCHEMA_COLUMNS: [&str; 11] = [
+    "constraint_schema",
+    "event_object_schema",
+    "nspname",
+    "routine_schema",
+    "schema_name",
+    "schemaname",
+    "sequence_schema",
+    "specific_schema",
+    "table_schema",
+    "trigger_schema",
+    "view_schema",
 ];
 
 /// Code in code in code is as deep as anybody writes; behind it a text is left as it is, whatever a hostile file nests.
@@ -152,7 +182,7 @@ impl Mapping<'_> {
         }
     }
 
-    /// `public.a` → `"a"`. Quoted, since a name such as `user` is reserved without its schema.
+    /// `public.a` → `a`. Quoted if it is a keyword: `user` is reserved without its schema, and `time` the server's own type.
     fn qualified(&self, text: &str, tokens: &[Token], at: usize) -> Option<(Range<usize>, String)> {
         let [schema, dot, name] = tokens.get(at..at + 3)? else { return None };
         let is_first = at == 0 || tokens[at - 1].kind != TokenKind::Symbol(b'.');
@@ -162,7 +192,10 @@ impl Mapping<'_> {
         let word = &text[name.start..name.end];
         let lines = text[schema.start..name.start].matches('\n').count();
         let name_alone = match name.kind {
-            TokenKind::Word => format!("\"{}\"", word.to_lowercase()),
+            TokenKind::Word if KEYWORDS.split(' ').any(|known| known.eq_ignore_ascii_case(word)) => {
+                format!("\"{}\"", word.to_lowercase())
+            }
+            TokenKind::Word => word.to_owned(),
             TokenKind::QuotedWord => word.to_owned(),
             _ => return None,
         };
@@ -221,6 +254,15 @@ impl Mapping<'_> {
         let is_argument = at >= 2
             && word(at - 1) == "("
             && READS_A_NAME.iter().any(|known| known.eq_ignore_ascii_case(word(at - 2)));
+        // In the catalog, the schema is told by its name.
+        let column = |at: usize| SCHEMA_COLUMNS.iter().any(|known| known.eq_ignore_ascii_case(word(at)));
+        let is_compared = (at >= 2 && word(at - 1) == "=" && column(at - 2))
+            || (word(at + 1) == "=" && last_of_name(at + 2, &word).is_some_and(column));
+        if is_compared {
+            let inner = word(at).strip_prefix('\'')?.strip_suffix('\'')?;
+            self.schemas.iter().find(|known| *known == inner)?;
+            return Some((token.start..token.end, "current_schema()".to_owned()));
+        }
         if !is_cast && !is_argument {
             return None;
         }
@@ -248,6 +290,13 @@ impl Mapping<'_> {
         let kind = if is(1, &["or"]) { 3 } else { 1 };
         is(0, &["do"]) || (is(0, &["create"]) && is(kind, &["function", "procedure"]))
     }
+}
+
+/// The position of the last part of a name such as `n.nspname`.
+fn last_of_name<'a>(at: usize, word: &impl Fn(usize) -> &'a str) -> Option<usize> {
+    let is_qualified = word(at + 1) == ".";
+    let last = if is_qualified { at + 2 } else { at };
+    (!word(last).is_empty()).then_some(last)
 }
 
 fn tokens(text: &str) -> Option<Vec<Token>> {

@@ -6,6 +6,7 @@
 //! thing.
 
 mod batched;
+mod catalog;
 mod live;
 mod outside;
 mod plain;
@@ -61,6 +62,8 @@ pub(super) struct Linter {
     is_behind_outside: bool,
     /// One line of the manifest answers all names that are qualified with `public`, so one is told.
     has_told_of_public: bool,
+    /// Each tenant has a database, in which it is alone.
+    is_alone: bool,
     /// The number of tables is part of a blueprint, whether its statements are judged or not.
     only_counts: bool,
 }
@@ -71,6 +74,7 @@ impl Linter {
         Self {
             shared: is_shared.then(Shared::default),
             shared_code: is_shared.then(SharedCode::default),
+            is_alone: tenancy == Tenancy::Database,
             ..Self::default()
         }
     }
@@ -134,6 +138,9 @@ impl Linter {
                     Weight::Warning => findings.warning(rule.code, place, rule.message),
                 }
             }
+        }
+        if let Some(line) = Some(&words).filter(|_| !self.is_alone).and_then(catalog::by_name) {
+            findings.error("catalog_by_name", FileLine { file, line }, catalog::BY_NAME);
         }
         for (token, schema) in qualified::foreign_schemas(&words).into_iter().take(MOST_IN_A_STATEMENT) {
             let message = format!(
@@ -251,9 +258,12 @@ pub fn work_of(statement: &Statement) -> Option<OutsideWork> {
     outside::work(&Words::of(piece)).ok()
 }
 
-/// Whether the statement can run only outside a transaction, and is allowed there.
+/// Whether the statement can run only outside a transaction, and is allowed there, or a new tenant has a form of it.
 pub(super) fn is_only_for_outside(piece: &Piece) -> bool {
     let words = Words::of(piece);
+    if outside::refused_inside(&words).is_some() && outside::is_for_new_tenants(&words) {
+        return true;
+    }
     outside::refused_inside(&words).is_some() && outside::work(&words).is_ok()
 }
 

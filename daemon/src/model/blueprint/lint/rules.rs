@@ -236,6 +236,7 @@ fn needs_administrator(words: &Words<'_>) -> Option<usize> {
             &["create", "or", "replace", "language"],
             &["create", "trusted|procedural", "language"],
             &["create", "foreign", "data"],
+            &["create|alter|drop", "publication"],
             &["create", "access", "method"],
             &["alter", "database"],
             &["load"],

@@ -32,6 +32,11 @@ impl SchemasNamed {
             self.own.extend(words.name(words.skip(2, &[&["if", "not", "exists"]])));
         }
         self.named.extend(foreign_schemas(words).into_iter().map(|(_, schema)| schema));
+        // As in a call, which the grammar does not tell from a column.
+        let is_extensions = |at: usize| words.is(at, "extensions") && words.is_symbol(at + 1, b'.');
+        if (0..words.len()).any(is_extensions) {
+            self.named.insert("extensions".to_owned());
+        }
         if let Some(schema) = home(words).filter(|schema| !is_the_servers(schema)) {
             self.own.insert(schema);
         }

@@ -191,7 +191,7 @@ fn several_schemas_of_an_application_become_the_tenants_one() {
         parsed.blueprint.unwrap().migrations[0].statements.iter().map(|one| one.text.clone()).collect();
     assert_eq!(
         texts,
-        ["create table \"user\" (id int primary key)", "create view \"people\" as select * from \"user\""]
+        ["create table \"user\" (id int primary key)", "create view people as select * from \"user\""]
     );
     // A schema that a file makes may have had something in it.
     let sql = "create schema r;\ncreate table a (id int primary key);\ndrop schema if exists r;";

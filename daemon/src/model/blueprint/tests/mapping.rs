@@ -12,11 +12,11 @@ fn check(statement: &str, expect: &str) {
 
 #[test]
 fn qualified_names_lose_their_schema_and_keep_their_spelling() {
-    check("create table public.users (id int)", "create table \"users\" (id int)");
-    check("create table PUBLIC.Users (id int)", "create table \"users\" (id int)");
-    check("create table \"public\".\"User\" (m public.mood)", "create table \"User\" (m \"mood\")");
+    check("create table public.users (id int)", "create table users (id int)");
+    check("create table PUBLIC.Users (id int)", "create table Users (id int)");
+    check("create table \"public\".\"User\" (m public.mood)", "create table \"User\" (m mood)");
     check("select public.user.id from public . user", "select \"user\".id from \"user\"");
-    check("select public\n.a", "select \n\"a\"");
+    check("select public\n.a", "select \na");
     check(
         "select db.public.a, publics.a, a.public, \"Public\".a",
         "select db.public.a, publics.a, a.public, \"Public\".a",
@@ -29,7 +29,7 @@ fn qualified_names_lose_their_schema_and_keep_their_spelling() {
 fn texts_change_only_where_a_name_is_read_in_them() {
     check(
         "alter table public.a alter column id set default nextval('public.a_id_seq'::regclass)",
-        "alter table \"a\" alter column id set default nextval('a_id_seq'::regclass)",
+        "alter table a alter column id set default nextval('a_id_seq'::regclass)",
     );
     check("select setval('public.\"A_seq\"', 3)", "select setval('\"A_seq\"', 3)");
     check(
@@ -43,7 +43,7 @@ fn texts_change_only_where_a_name_is_read_in_them() {
 fn code_is_mapped_and_so_is_the_path_that_it_runs_with() {
     check(
         "create function public.f() returns int language sql set search_path = public, pg_temp as $$ select id from public.a $$",
-        "create function \"f\"() returns int language sql set search_path from current as $$ select id from \"a\" $$",
+        "create function f() returns int language sql set search_path from current as $$ select id from a $$",
     );
     check(
         "create or replace function f() returns void language plpgsql set search_path to '' as $x$ begin\n\
@@ -53,7 +53,7 @@ fn code_is_mapped_and_so_is_the_path_that_it_runs_with() {
     );
     check(
         "do $$ begin execute 'x'; perform public.f(); end $$",
-        "do $$ begin execute 'x'; perform \"f\"(); end $$",
+        "do $$ begin execute 'x'; perform f(); end $$",
     );
     // The path of another schema is left, for the lints and the server to judge.
     let other = "alter function f() set search_path = auth, public";
@@ -79,5 +79,24 @@ fn a_file_that_nests_without_end_is_read_all_the_same() {
     let nested = format!("do {open}select public.a 'public' {close}");
     assert_eq!(map(&nested, &["public".to_owned()]), None);
     assert_eq!(left_in_a_text(&nested, "public"), None);
-    check("do $a$ $b$ select public.a $b$ $a$", "do $a$ $b$ select \"a\" $b$ $a$");
+    check("do $a$ $b$ select public.a $b$ $a$", "do $a$ $b$ select a $b$ $a$");
+}
+
+#[test]
+fn the_schemas_name_in_the_catalog_is_that_of_the_tenants() {
+    let check = |sql: &str, expect: Option<&str>| {
+        assert_eq!(map(sql, &["public".to_owned()]).as_deref(), expect, "{sql}");
+    };
+    check(
+        "select 1 from pg_namespace n where n.nspname = 'public'",
+        Some("select 1 from pg_namespace n where n.nspname = current_schema()"),
+    );
+    check(
+        "do $$ begin if exists (select from information_schema.columns where 'public' = c.table_schema) then null; end if; end $$",
+        Some(
+            "do $$ begin if exists (select from information_schema.columns where current_schema() = c.table_schema) then null; end if; end $$",
+        ),
+    );
+    check("update a set visibility = 'public' where kind = 'public'", None);
+    check("select 1 from pg_namespace where nspname = 'other'", None);
 }

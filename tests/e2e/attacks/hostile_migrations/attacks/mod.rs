@@ -212,5 +212,5 @@ pub(super) const IN_THE_OPEN: &[(&str, &str)] = &[
     ("begin;", "transaction_control"),
     ("create role pwned;", "role_statements"),
     ("alter extension dblink update;", "create_extension"),
-    ("create index concurrently i on bait (id);", "not_transactional"),
+    ("create table c (id int primary key); create index concurrently i on bait (id);", "not_transactional"),
 ];
