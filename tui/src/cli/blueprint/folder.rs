@@ -365,14 +365,17 @@ mod tests {
     }
 
     #[test]
-    fn without_a_manifest_the_lines_to_save_are_given() {
-        let parent = folder(&[("My_Shop/V1__a.sql", b"x"), ("1/V1__a.sql", b"x")]);
-        let sentence = |name: &str| read(&parent.path().join(name)).unwrap_err().to_string();
-        let text = sentence("My_Shop");
-        assert!(text.contains("no blueprint.toml") && text.contains("My_Shop/blueprint.toml"), "{text}");
-        let lines =
-            "name = \"my-shop\"\nversion = \"1.0\"\ntitle = \"What people call it\"\ntenancy = \"schema\"";
-        assert!(text.ends_with(lines), "{text}");
-        assert!(sentence("1").contains("name = \"my-product\""));
+    fn without_a_manifest_the_command_that_writes_one_is_given() {
+        let parent = folder(&[("My_Shop/V1__a.sql", b"x")]);
+        let text = read(&parent.path().join("My_Shop")).unwrap_err().to_string();
+        assert!(text.contains("no blueprint.toml") && text.contains("tenantry blueprint init"), "{text}");
+    }
+
+    #[test]
+    fn a_blueprint_is_called_by_the_first_name_that_tells_what_it_is() {
+        let name = |path: &str| name_for(Path::new(path));
+        assert_eq!(name("/srv/My_Shop/db/migrations"), "my-shop");
+        assert_eq!(name("/srv/billing.api/src/main/resources/migration"), "billing-api");
+        assert_eq!(name("/1/db"), "my-product");
     }
 }
