@@ -51,12 +51,15 @@ pub(super) fn adapt(
     Adapted { extensions, public_in_code, is_otherwise: is_mapped || pieces.len() != written }
 }
 
+/// Each is looked for in all statements of its file.
+const MOST_TEMPORARY: usize = 50;
+
 /// A temporary table stands before one of the same name, so a name without its schema would lead to another table than with it.
 fn shadowed(file: &str, schemas: &[String], pieces: &[Piece], findings: &mut Findings) {
     let made = pieces
         .iter()
         .filter_map(|piece| temporary(&Words::of(piece)).map(|name| (name, piece.statement.line)));
-    let made: Vec<(String, u32)> = made.collect();
+    let made: Vec<(String, u32)> = made.take(MOST_TEMPORARY).collect();
     for (name, line) in made {
         let is_named = |schema: &&String| {
             pieces.iter().any(|piece| mapping::names(&piece.statement.text, schema, &name))

@@ -161,6 +161,7 @@ fn read_one(named: Named<'_>, part: Part, linter: &mut Linter, findings: &mut Fi
         findings.error("statement_block", place, message);
     }
     let bounds = outside::bounds(&named, part, up.as_ref(), &pieces, findings);
+    linter.look_at_schemas(&file.path, named.schemas, &pieces, findings);
     let Adapted { extensions, public_in_code, is_otherwise } =
         adapt(&named, &file.path, &bounds, &mut pieces, findings);
     let marking = match bounds {

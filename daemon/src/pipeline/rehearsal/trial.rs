@@ -176,6 +176,7 @@ impl<'a> Trial<'a> {
         for group in groups(&files) {
             let opened = Build::upgrade(site, self.ready, self.mark, &self.placement, operation).await?;
             let mut build = opened.0;
+            build.come_behind(self.to);
             match self.transaction(&mut build, group).await {
                 Ok((transaction, fingerprint)) => {
                     // Without a file there is nothing to seal.

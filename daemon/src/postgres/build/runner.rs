@@ -206,7 +206,7 @@ impl Build {
     /// Applies one file as the owner, checks that it stayed within its bounds, and writes its row in the history.
     pub async fn apply(&mut self, file: File<'_>) -> Result<Duration, FileError> {
         let begin = Instant::now();
-        let temporary = self.lend_temporary(file.statements).await?;
+        let (has_temporary, before) = self.lend_temporary(file.statements).await?;
         let locks = std::mem::take(&mut self.locks);
         let lock = self.prepare_to_lock(&locks).await?;
         if self.in_use == Use::InUse && !self.waits_briefly {
@@ -218,8 +218,7 @@ impl Build {
             self.execute(sql, "defer what is declared so").await?;
         }
         let mut statements = numbered(file.statements);
-        let has_temporary = temporary.is_some();
-        statements.splice(0..0, temporary.into_iter().chain(lock));
+        statements.splice(0..0, before.into_iter().chain(lock));
         self.call_runner(&statements, "apply the migration").await.map_err(file_error)?;
         if has_temporary {
             self.take_back_temporary().await?;

@@ -26,6 +26,9 @@ pub async fn look(target: &Target, backend: i32, allowed: Duration) -> Result<St
     let row: Row = sqlx::query_as(
         "select exists (select from pg_locks l
                         where not l.granted and l.waitstart < clock_timestamp() - make_interval(secs => $2)
+                          -- Builds that take turns, and what works for the server itself, keep no tenant waiting.
+                          and l.relation is distinct from to_regclass('tenantry.target_identity')::oid
+                          and exists (select from pg_stat_activity w where w.pid = l.pid and w.usesysid is not null)
                           and $1 = any (pg_blocking_pids(l.pid))),
                 b.pid, b.usename::text, nullif(b.application_name, ''),
                 to_char(b.xact_start at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC'

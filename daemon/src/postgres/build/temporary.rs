@@ -5,6 +5,7 @@
 //! session's own statements never meet a temporary object: they are dropped before the first one, by a statement that calls none of
 //! the tenant's code.
 
+use super::file_error::FileError;
 use super::runner::Build;
 use crate::model::blueprint::{Blueprint, mentions_temporary};
 use crate::postgres::error::Result;
@@ -13,9 +14,11 @@ use crate::postgres::quote::{Value, render};
 /// The privileges of a database are one row of the catalog, which only one transaction can change at a time. The others wait here,
 /// where a tenant cannot.
 const LEND: &str = "\
+set local statement_timeout = 0;
 set local lock_timeout = '60s';
 lock table tenantry.target_identity in share row exclusive mode;
 reset lock_timeout;
+reset statement_timeout;
 grant temporary on database {database} to {placement};
 ";
 
@@ -32,22 +35,37 @@ impl Build {
         self.has_temporary |= texts.map(|statement| &statement.text).any(|text| mentions_temporary(text));
     }
 
-    /// Lets the owner make temporary tables, if this file or an earlier one has any. Returns the statement that comes before those of the file.
-    pub(super) async fn lend_temporary(&mut self, statements: &[String]) -> Result<Option<String>> {
+    /// Lets the owner make temporary tables, if this file or an earlier one has any. Returns whether it may, and the statement that comes
+    /// before those of the file.
+    pub(super) async fn lend_temporary(&mut self, statements: &[String]) -> Result<(bool, Option<String>)> {
         // What a file makes may need them when a later file calls it, as a trigger does that refreshes a view.
-        self.has_temporary |= statements.iter().any(|statement| mentions_temporary(statement));
+        let is_mentioned = statements.iter().any(|statement| mentions_temporary(statement));
+        self.has_temporary |= is_mentioned;
         if !self.has_temporary {
-            return Ok(None);
+            return Ok((false, None));
         }
         self.execute(self.about_temporary(LEND), "let the owner make temporary tables").await?;
+        if !is_mentioned {
+            // The path is the same whichever files ran before: functions can keep it.
+            return Ok((true, None));
+        }
         // A temporary table stands before one of the same name, as in every session that says nothing else.
         let home = self.pool.as_ref().unwrap_or(&self.placement);
-        Ok(Some(render("set local search_path = {home}, tenantry_ext", &[("home", Value::Placement(home))])))
+        let before =
+            render("set local search_path = {home}, tenantry_ext", &[("home", Value::Placement(home))]);
+        Ok((true, Some(before)))
     }
 
-    /// Drops what the file has left of them, and takes the privilege back.
-    pub(super) async fn take_back_temporary(&mut self) -> Result<()> {
-        self.execute(self.about_temporary(TAKE_BACK), "drop the temporary tables").await
+    /// Drops what the file has left of them, and takes the privilege back. A file can be in the way of that.
+    pub(super) async fn take_back_temporary(&mut self) -> Result<(), FileError> {
+        let taken = self.execute(self.about_temporary(TAKE_BACK), "drop the temporary tables").await;
+        taken.map_err(|error| match error.server() {
+            Some(server) if !error.is_unreachable() => FileError::Unsafe(format!(
+                "the migration is in the way of its temporary tables' end: {}",
+                server.message
+            )),
+            _ => FileError::Database(error),
+        })
     }
 
     fn about_temporary(&self, template: &str) -> String {

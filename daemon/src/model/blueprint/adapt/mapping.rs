@@ -258,7 +258,11 @@ impl Mapping<'_> {
         let column = |at: usize| SCHEMA_COLUMNS.iter().any(|known| known.eq_ignore_ascii_case(word(at)));
         let is_compared = (at >= 2 && word(at - 1) == "=" && column(at - 2))
             || (word(at + 1) == "=" && last_of_name(at + 2, &word).is_some_and(column));
-        if is_compared {
+        // In a table of the application it is data.
+        let asks_the_catalog = || {
+            text.contains("information_schema") || text.contains("pg_") || text.contains("INFORMATION_SCHEMA")
+        };
+        if is_compared && asks_the_catalog() {
             let inner = word(at).strip_prefix('\'')?.strip_suffix('\'')?;
             self.schemas.iter().find(|known| *known == inner)?;
             return Some((token.start..token.end, "current_schema()".to_owned()));

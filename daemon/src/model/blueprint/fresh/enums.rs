@@ -13,6 +13,9 @@ use crate::model::blueprint::lint::words::Words;
 use crate::model::blueprint::split::{Piece, split};
 use crate::model::blueprint::token::TokenKind;
 
+/// More than any application has; each one is looked for among the others.
+const MOST_VALUES: usize = 2_000;
+
 /// Where a statement stands: the number of its file, and its own number in it.
 type Place = (usize, usize);
 
@@ -43,6 +46,7 @@ pub(super) fn fold(migrations: &[Migration]) -> Folded {
     let mut types = Types::default();
     for (number, file) in migrations.iter().enumerate() {
         for (of, statement) in file.statements.iter().enumerate() {
+            types.read_by(&statement.text);
             if !may_concern_a_type(&statement.text) {
                 continue;
             }
@@ -65,6 +69,14 @@ struct Types {
     all: Vec<EnumType>,
     /// By the name that a type has now.
     named: HashMap<Vec<String>, usize>,
+    /// By the words of the names that a type ever had, in lower case.
+    by_word: HashMap<String, Vec<usize>>,
+    /// Types that a block makes only under a condition.
+    conditional: HashSet<Vec<String>>,
+    /// Of the types before this one nothing can be told.
+    unclear_before: usize,
+    /// All values of the types before this one may have been read.
+    read_before: usize,
 }
 
 impl Types {
@@ -87,16 +99,29 @@ impl Types {
         }
     }
 
-    /// A block that may add values to the types that it names.
+    /// A block that may make, change or drop the types that it names.
     fn doubt(&mut self, block: &str) {
         let block = block.to_lowercase();
-        if !block.contains("value") {
+        if !block.contains("type") && !block.contains("value") {
             return;
         }
-        let is_computed = block.contains("execute");
-        for (name, known) in &self.named {
-            let is_named = name.last().is_some_and(|name| block.contains(&name.to_lowercase()));
-            self.all[*known].is_unclear |= is_named || is_computed;
+        if block.contains("execute") {
+            self.unclear_before = self.all.len();
+        }
+        let is_changed = block.contains("value") || block.contains("drop") || block.contains("rename");
+        for word in block.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|_| is_changed) {
+            for known in self.by_word.get(word).into_iter().flatten() {
+                self.all[*known].is_unclear = true;
+            }
+        }
+    }
+
+    /// What reads all values of a type would see those that come later as well.
+    fn read_by(&mut self, text: &str) {
+        const ALL_VALUES: [&str; 4] = ["enum_range", "enum_first", "enum_last", "pg_enum"];
+        let lower = text.to_lowercase();
+        if ALL_VALUES.iter().any(|word| lower.contains(word)) {
+            self.read_before = self.all.len();
         }
     }
 
@@ -114,7 +139,7 @@ impl Types {
             .collect();
         let list = before + words.range(at + 2).end..before + words.range(end).start;
         let made = EnumType { made_by: place, list, values, added: Vec::new(), is_unclear: false };
-        self.named.insert(name, self.all.len());
+        self.name(name, self.all.len());
         self.all.push(made);
     }
 
@@ -126,19 +151,36 @@ impl Types {
         let Some(body) = body else { return };
         let Some(length) = text[body.start + 1..body.end].find('$').map(|at| at + 2) else { return };
         let inner = &text[body.start + length..body.end - length];
+        let drops = inner.to_lowercase().contains("drop type");
         for piece in split(inner).unwrap_or_default() {
             // The first statement stands behind `begin`.
             let words = Words::of(&piece);
-            let Some(at) = words.find(&["create", "type"]).filter(|at| *at <= 1) else { continue };
+            let Some(at) = words.find(&["create", "type"]) else { continue };
+            if at > 1 {
+                self.conditional.insert(words.dotted_name(at + 2).0);
+                continue;
+            }
             let start = words.range(at).start;
             let begins = body.start + length + piece.statement.offset + start;
             for piece in split(&piece.statement.text[start..]).unwrap_or_default() {
                 let words = Words::of(&piece);
-                if !self.named.contains_key(&words.dotted_name(2).0) {
+                let name = words.dotted_name(2).0;
+                if let Some(known) = self.named.get(&name) {
+                    // It stands already, or was dropped in the same block.
+                    self.all[*known].is_unclear |= drops;
+                } else if !self.conditional.contains(&name) {
                     self.made(place, &words, begins);
                 }
             }
         }
+    }
+
+    fn name(&mut self, name: Vec<String>, known: usize) {
+        let words = name.last().map(|name| name.to_lowercase()).unwrap_or_default();
+        for word in words.split(|c: char| !c.is_alphanumeric() && c != '_') {
+            self.by_word.entry(word.to_owned()).or_default().push(known);
+        }
+        self.named.insert(name, known);
     }
 
     fn changed(&mut self, place: Place, words: &Words<'_>) {
@@ -149,7 +191,7 @@ impl Types {
             let mut renamed = name;
             if let (Some(last), Some(to)) = (renamed.last_mut(), words.name(at + 2)) {
                 *last = to;
-                self.named.insert(renamed, known);
+                self.name(renamed, known);
             }
         } else if words.matches(at, &["set", "schema"]) {
             self.named.remove(&name);
@@ -161,12 +203,16 @@ impl Types {
             }
         } else if words.matches(at, &["add", "value"]) {
             let value = words.skip(at + 2, &[&["if", "not", "exists"]]);
+            self.all[known].is_unclear |= known < self.read_before;
             self.all[known].add(place, words, value, value > at + 2);
         }
     }
 
     fn into_folded(mut self, migrations: &[Migration]) -> Folded {
         let mut folded = Folded::default();
+        for one in &mut self.all[..self.unclear_before] {
+            one.is_unclear = true;
+        }
         // One block may make several types, and a list that grows moves what stands behind it.
         self.all.sort_by_key(|one| Reverse(one.list.start));
         for one in self.all.into_iter().filter(|one| !one.added.is_empty() && !one.is_unclear) {
@@ -187,6 +233,10 @@ impl Types {
 impl EnumType {
     /// `add value [if not exists] 'c' [before|after 'b']`
     fn add(&mut self, place: Place, words: &Words<'_>, at: usize, may_stand: bool) {
+        if self.is_unclear || self.values.len() > MOST_VALUES {
+            self.is_unclear = true;
+            return;
+        }
         let value = words.text(at);
         if self.values.iter().any(|(_, now)| now == value) {
             if may_stand {

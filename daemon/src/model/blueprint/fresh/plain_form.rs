@@ -19,7 +19,7 @@ pub fn blank_form(statement: &Statement) -> Option<String> {
         Some(OutsideWork::CreateIndex { .. } | OutsideWork::DropIndex | OutsideWork::Detach { .. }) => {
             Some(without_concurrently(&statement.text))
         }
-        Some(OutsideWork::Batch(_)) => repeated(&statement.text),
+        Some(OutsideWork::Batch(batched)) => repeated(&statement.text, batched.at_most),
         Some(OutsideWork::Reindex | OutsideWork::Maintain) => None,
         Some(OutsideWork::AddValue | OutsideWork::Validate) => Some(statement.text.clone()),
         None => unlisted(&statement.text),
@@ -28,29 +28,35 @@ pub fn blank_form(statement: &Statement) -> Option<String> {
 
 /// A statement that no file outside of transactions may have for tenants that stand.
 fn unlisted(text: &str) -> Option<String> {
-    match first_word(text).to_ascii_lowercase().as_str() {
+    let first = first_word(text).to_ascii_lowercase();
+    let is_of_an_index = || {
+        let mut words =
+            text.split_whitespace().map(str::to_ascii_lowercase).skip(1).skip_while(|word| word == "unique");
+        words.next().is_some_and(|word| word == "index")
+    };
+    match first.as_str() {
         "vacuum" | "analyze" | "reindex" => None,
-        "create" | "drop" => Some(without_concurrently(text)),
+        "create" | "drop" if is_of_an_index() => Some(without_concurrently(text)),
         _ => Some(text.to_owned()),
     }
 }
 
-/// The turns of a batch where there are few rows: those that the files themselves have made.
-const MOST_TURNS: u32 = 1_000;
-
 /// The batch, repeated until it changes no row: a later file may check what it has filled. None if the text has the quotes that it
 /// would stand in.
-fn repeated(text: &str) -> Option<String> {
+fn repeated(text: &str, at_most: u32) -> Option<String> {
     const QUOTE: &str = "$tenantry_batch$";
     let is_free = !text.contains(QUOTE) && !text.contains("$tenantry_turns$");
     is_free.then(|| {
         format!(
             "do $tenantry_turns$ declare changed bigint; begin
-                 for turn in 1..{MOST_TURNS} loop
+                 for turn in 1..{at_most} loop
                      execute {QUOTE}{text}{QUOTE};
                      get diagnostics changed = row_count;
                      exit when changed = 0;
                  end loop;
+                 if changed > 0 then
+                     raise exception 'the statement still changed rows when it had run {at_most} times';
+                 end if;
              end $tenantry_turns$"
         )
     })
@@ -92,12 +98,24 @@ mod tests {
     #[test]
     fn a_batch_is_repeated_as_one_statement_unless_its_text_could_end_the_quotes_around_it() {
         let batch = "update a set b = 1 where c in (select c from a where b is null limit 10)";
-        let form = repeated(batch).unwrap();
+        let form = repeated(batch, 10).unwrap();
         assert!(form.starts_with("do $tenantry_turns$ ") && form.ends_with(" $tenantry_turns$"), "{form}");
         assert!(form.contains(&["execute $tenantry_batch$", batch, "$tenantry_batch$;"].concat()), "{form}");
         for text in ["update a set b = '$tenantry_batch$'", "update a set b = '$tenantry_turns$'"] {
-            assert_eq!(repeated(text), None);
+            assert_eq!(repeated(text, 10), None);
         }
+    }
+
+    #[test]
+    fn code_and_texts_keep_the_word() {
+        for text in [
+            "create view v as select 'built concurrently' as how",
+            "create function f() returns void language sql as $$ refresh materialized view concurrently v $$",
+        ] {
+            assert_eq!(super::unlisted(text).as_deref(), Some(text));
+        }
+        let expect = Some("create unique\n index i on a (b)".to_owned());
+        assert_eq!(super::unlisted("create unique\n index concurrently i on a (b)"), expect);
     }
 
     #[test]

@@ -118,3 +118,38 @@ fn a_value_that_is_used_is_a_warning_only_where_it_is_added_in_place() {
     assert_eq!(codes(&["create type mood as enum ('a')", add]), ["enum_value"]);
     assert_eq!(codes(&[add]), ["enum_value_used"]);
 }
+
+#[test]
+fn what_reads_all_values_or_makes_a_type_anew_keeps_later_values_in_their_place() {
+    let add = "alter type mood add value 'c'";
+    for (files, why) in [
+        (
+            ["create type mood as enum ('a')", "insert into t select unnest(enum_range(null::mood))"],
+            "read before",
+        ),
+        (
+            [
+                "create type mood as enum ('a')",
+                "do $$ begin drop type mood; create type mood as enum ('b'); end $$",
+            ],
+            "made anew",
+        ),
+        (
+            [
+                "do $$ begin if not exists (select 1) then create type mood as enum ('a'); end if; end $$",
+                "do $$ begin create type mood as enum ('a'); exception when duplicate_object then null; end $$",
+            ],
+            "made under a condition",
+        ),
+    ] {
+        let parsed = folder(&[files[0], files[1], add]);
+        let blueprint = parsed.blueprint.unwrap();
+        let fresh = blueprint.in_one_transaction().unwrap();
+        assert!(fresh.iter().flat_map(|one| one.texts()).any(|text| text == add), "{why}");
+    }
+    // Read when all values are there.
+    check(
+        &["create type mood as enum ('a')", add, "insert into t select unnest(enum_range(null::mood))"],
+        &["create type mood as enum ('a', 'c')", "insert into t select unnest(enum_range(null::mood))"],
+    );
+}

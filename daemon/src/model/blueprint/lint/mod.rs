@@ -62,6 +62,7 @@ pub(super) struct Linter {
     is_behind_outside: bool,
     /// One line of the manifest answers all names that are qualified with `public`, so one is told.
     has_told_of_public: bool,
+    homes: schemas::Homes,
     /// Each tenant has a database, in which it is alone.
     is_alone: bool,
     /// The number of tables is part of a blueprint, whether its statements are judged or not.
@@ -195,6 +196,25 @@ impl Linter {
                 shown(&table.name)
             );
             findings.warning("no_primary_key", FileLine { file: &table.file, line: table.line }, message);
+        }
+    }
+
+    /// Looks at the statements of a file before their names lose these schemas.
+    pub(super) fn look_at_schemas(
+        &mut self,
+        file: &str,
+        schemas: &[String],
+        pieces: &[Piece],
+        findings: &mut Findings,
+    ) {
+        if self.only_counts || schemas.is_empty() {
+            return;
+        }
+        for piece in pieces {
+            let words = Words::of(piece);
+            if let Some(message) = self.homes.look_at(&words, schemas) {
+                findings.error("schema_name", FileLine { file, line: words.line(0) }, message);
+            }
         }
     }
 

@@ -222,3 +222,29 @@ fn public_is_found_in_code_and_templates_are_no_sql() {
     }
     check("select a[1:n], a[:2], b::text, 'x' <% c from d where e := 1;", &[]);
 }
+
+#[test]
+fn names_that_only_their_schemas_tell_apart_are_errors() {
+    let check = |sql: &str, expect: &[&str]| {
+        let manifest = format!("{GOOD_MANIFEST}schema = [\"public\", \"auth\"]\n");
+        let parsed = parse(&[file(MANIFEST, &manifest), file("1_a.sql", sql)]);
+        let errors = parsed.findings.iter().filter(|one| one.severity == Severity::Error);
+        let found: Vec<String> =
+            errors.map(|one| format!("{}:{}", one.code, one.line.unwrap_or(0))).collect();
+        assert_eq!(found, expect, "{sql}");
+    };
+    check(
+        "create function public.uid() returns int language sql as 'select 1';\ncreate function auth.uid() returns int language sql as 'select 2';",
+        &["schema_name:2"],
+    );
+    check(
+        "create table if not exists public.users (id int primary key);\ncreate table if not exists auth.users (id int primary key);",
+        &["schema_name:2"],
+    );
+    check("create table auth.auth (id int primary key);", &["schema_name:1"]);
+    check("create domain public.money as numeric(12, 2);", &["schema_name:1"]);
+    check(
+        "create table public.a (id int primary key);\ncreate or replace view public.v as select 1 as one;\ncreate or replace view public.v as select 1 as one;",
+        &[],
+    );
+}

@@ -96,7 +96,8 @@ async fn in_a_transaction(
 ) -> Result<(), StepError> {
     let ready = run.ready().await?;
     let opened = Build::reopen(run.site(), &ready, run.mark, &run.tenant.placement, rank).await?;
-    let Some(build) = opened else { return Ok(()) };
+    let Some(mut build) = opened else { return Ok(()) };
+    build.come_behind(&run.blueprint);
     // Stored here so that an undo finds it.
     run.build = Some(build);
     let duration = files::apply_one(run, BuildFile::written(file)).await?;
