@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use tenantry_harness::bars::Bar;
-use tenantry_harness::{Cluster, Env, Folder, Version};
+use tenantry_harness::{Cluster, Env, Folder};
 
 use crate::psql;
 
@@ -14,17 +14,8 @@ const OF_PSQL: f64 = 1.3;
 const CHECK_S: f64 = 1.0;
 const TABLES: usize = 150;
 
-/// On a server that keeps what it commits, as a server for customers does.
 pub(crate) async fn measure(rounds: usize, bars: &mut Vec<Bar>) {
-    let cluster = Cluster::private(Version::Packaged);
-    for setting in
-        ["fsync = on", "full_page_writes = on", "synchronous_commit = on", "shared_buffers = '128MB'"]
-    {
-        cluster.execute("postgres", format!("alter system set {setting}")).await;
-    }
-    cluster.crash();
-    cluster.restart();
-    let env = &Env::on(cluster).await;
+    let env = &Env::on(Cluster::durable()).await;
     let mut folder = Folder::new(&env.dir, "speed", "1.0");
     let mut texts = Vec::new();
     for number in 0..TABLES {

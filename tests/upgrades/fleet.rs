@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt as _;
 use futures::stream;
 use tenantry_harness::rpc::context;
-use tenantry_harness::{Cluster, Env, Folder, Version};
+use tenantry_harness::{Cluster, Env, Folder};
 use tenantry_protocol::tenant::ProvisionRequest;
 use tenantry_protocol::upgrade::{Upgrade, UpgradeChangeRequest, UpgradeRequest};
 use tenantry_protocol::watch::{EventBody, WatchRequest};
@@ -195,15 +195,7 @@ impl Fleet {
 
 /// An environment on a server that keeps what it commits, as a server for customers does.
 pub(crate) async fn durable(lines: &str) -> Env {
-    let cluster = Cluster::private(Version::Packaged);
-    for setting in
-        ["fsync = on", "full_page_writes = on", "synchronous_commit = on", "shared_buffers = '128MB'"]
-    {
-        cluster.execute("postgres", format!("alter system set {setting}")).await;
-    }
-    cluster.crash();
-    cluster.restart();
-    Env::with_config(cluster, lines).await
+    Env::with_config(Cluster::durable(), lines).await
 }
 
 /// Waits until the upgrade is so, and returns it.

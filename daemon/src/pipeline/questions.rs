@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::drift::{self, Compared, DriftError};
 use super::engine::Engine;
 use super::rehearsal::{self, RehearsalError, TrialGround};
-use super::trial_build::{self, TrialBuild, TrialSite};
+use super::trial_build::{self, TrialBuild};
 use crate::model::blueprint::Blueprint;
 use crate::model::operation::Kind;
 use crate::model::rehearsal::Rehearsed;
@@ -47,7 +47,7 @@ impl Engine {
     ) -> postgres::Result<TrialBuild> {
         let budget = self.options().budget;
         let (control, places) = (self.control(), self.places());
-        trial_build::try_build(TrialSite { control, places, target, budget, stop }, blueprint).await
+        trial_build::try_build(TrialGround { control, places, target, budget, stop }, blueprint).await
     }
 
     /// Removes what rehearsals of earlier daemons left on a target.

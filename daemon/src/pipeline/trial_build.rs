@@ -2,19 +2,14 @@
 //!
 //! Invariant: nothing is left of it, not even an extension, and no version is stored for it.
 
-use std::time::Duration;
-
-use tokio_util::sync::CancellationToken;
-
-use super::admission::{self, Places};
+use super::admission;
 use super::drift::blank::{Blank, BlankError};
+use super::rehearsal::TrialGround;
 use super::warden::Warden;
 use crate::model::blueprint::Blueprint;
 use crate::postgres::Error;
-use crate::postgres::control::Control;
 use crate::postgres::fingerprint::FingerprintReading;
 use crate::postgres::preparation;
-use crate::postgres::target::Target;
 
 /// How the build ended.
 #[derive(Debug)]
@@ -25,18 +20,8 @@ pub enum TrialBuild {
     Refused { file: Option<String>, line: Option<u32>, why: String },
 }
 
-/// Where it is built, and the time that it has.
-pub(super) struct TrialSite<'a> {
-    pub(super) control: &'a Control,
-    pub(super) places: &'a Places,
-    pub(super) target: &'a Target,
-    pub(super) budget: Duration,
-    /// Cancelled when nobody waits for the answer any more.
-    pub(super) stop: &'a CancellationToken,
-}
-
-pub(super) async fn try_build(site: TrialSite<'_>, blueprint: &Blueprint) -> Result<TrialBuild, Error> {
-    let TrialSite { control, places, target, budget, stop } = site;
+pub(super) async fn try_build(ground: TrialGround<'_>, blueprint: &Blueprint) -> Result<TrialBuild, Error> {
+    let TrialGround { control, places, target, budget, stop } = ground;
     let ready = preparation::ready(target).await?;
     let mut place = places.take(target, admission::locks_of_a_build(blueprint.tables), None).await;
     let warden = place.as_mut().and_then(|place| place.room.take()).map(Warden::new);

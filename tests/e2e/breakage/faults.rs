@@ -225,6 +225,16 @@ fn the_daemon_that_is_shipped_has_no_points_where_it_could_be_broken() {
     assert!(!has_points(binaries::tenantryd()));
 }
 
+/// The task ends between the COMMIT of the retirement and its announcement, so that nothing tells of a purge that is due.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_purge_that_nobody_was_told_of_is_begun_all_the_same() {
+    let mut arena = arena().await;
+    // The first anchor is that of the intent.
+    let unannounced =
+        Rule::At { place: Some("anchor".into()), moment: Some(Moment::After), skip: 1, fault: Fault::Panic };
+    assert_eq!(stands(&mut arena, Scenario::Purge, 1, vec![unannounced]).await, "succeeded");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_upgrade_of_many_brings_each_to_the_version_once_wherever_it_breaks() {
     let mut arena = arena().await;

@@ -46,6 +46,17 @@ impl Cluster {
         SHARED.get_or_init(|| Self::private(Version::Packaged)).clone()
     }
 
+    /// A cluster of the packaged version that keeps what it commits, as a server for customers does.
+    pub fn durable() -> Arc<Self> {
+        let cluster = Self::private(Version::Packaged);
+        let data = cluster.base.join("data");
+        let kept = "fsync = on\nfull_page_writes = on\nsynchronous_commit = on\nshared_buffers = '128MB'\n";
+        cluster.crash();
+        std::fs::write(data.join("postgresql.auto.conf"), kept).unwrap();
+        cluster.restart();
+        cluster
+    }
+
     /// A cluster that no other test sees.
     pub fn private(version: Version) -> Arc<Self> {
         let original = Original::of(version);

@@ -81,7 +81,7 @@ pub(super) async fn sweep(control: &Control, target: &Target) -> Result<usize> {
     remove_left_behind(control, target).await
 }
 
-/// Where rehearsals take place, and the time that each has.
+/// Where rehearsals and trial builds take place, and the time that each has.
 #[derive(Clone, Copy)]
 pub(super) struct TrialGround<'a> {
     pub(super) control: &'a Control,
