@@ -118,7 +118,7 @@ async fn a_server_that_ends_for_lack_of_room_comes_back_with_it_and_the_provisio
     let mut superuser = small.superuser().await;
     eventually("the migration runs", async || {
         let running =
-            "select exists (select from pg_stat_activity where query like '%_run($1)' and state = 'active')";
+            "select exists (select from pg_stat_activity where query like 'select t_%_run(array[%' and state = 'active')";
         small.tenantry(&["operation", "show", &id]).await.assert_status(0);
         sqlx::query_scalar::<_, bool>(running).fetch_one(&mut superuser).await.unwrap().then_some(())
     })

@@ -123,10 +123,10 @@ impl OutsideRun<'_> {
             file: &file.path,
             checksum: &checksum,
             statements: i32::try_from(file.statements.len()).unwrap_or(i32::MAX),
-            duration_us: i64::try_from(begin.elapsed().as_micros()).unwrap_or(i64::MAX),
         };
         let done = async {
-            let noted = journal::file_done(self.site, self.mark, self.in_use, self.placement, row).await;
+            let Self { site, mark, in_use, placement, .. } = *self;
+            let noted = journal::file_done(site, mark, in_use, placement, row, begin.elapsed()).await;
             noted.map_err(StepError::from)
         };
         fault::around("outside.history", done).await?;

@@ -3,6 +3,8 @@
 //! Invariant: every entry is made under the marker, at the fence of the daemon that makes it. The next entry waits for one
 //! whose COMMIT was lost, because both hold the marker.
 
+use std::time::Duration;
+
 use sqlx::{Connection as _, PgConnection};
 use tenantry_protocol::name::PlacementName;
 
@@ -142,12 +144,13 @@ pub async fn file_done(
     in_use: Use,
     placement: &PlacementName,
     row: HistoryRow<'_>,
+    duration: Duration,
 ) -> Result<()> {
     let mut connection = site.acquire().await?;
     let mut tx = connection.begin().await.map_err(doing("begin to note a file's end"))?;
     hold(&mut tx, site, mark, in_use).await?;
     if !is_applied(&mut tx, placement, row.rank).await? {
-        marker::insert_history(&mut tx, placement, row).await?;
+        marker::insert_history(&mut tx, placement, row, duration).await?;
     }
     sqlx::query("delete from tenantry.outside_statement where placement = $1 and position = $2")
         .bind(placement.as_str())

@@ -1,13 +1,16 @@
 //! The function in which the files of a placement run as its owner. It is made in the transaction that calls it.
 
-use sqlx::Row as _;
+use futures::TryStreamExt as _;
+use sqlx::{Either, Row as _};
 
+use super::file_error::{FileError, file_error};
 use super::relations;
 use super::runner::Build;
+use super::temporary::in_the_way;
 use crate::model::rehearsal::RelationLock;
 use crate::postgres::error::{Result, doing, doing_for_a_tenant};
 use crate::postgres::quote::{Value, literal, render};
-use crate::postgres::target::marker::Use;
+use crate::postgres::target::marker::{Closed, Use};
 use crate::postgres::tenant_ddl;
 
 impl Build {
@@ -26,17 +29,39 @@ impl Build {
         })
     }
 
-    /// Runs statements as the tenant's owner, within the function that [`Self::prepare_to_lock`] made.
-    pub(super) async fn call_runner(&mut self, statements: &[String], doing: &'static str) -> Result<()> {
+    /// Runs the statements of a file as the tenant's owner, within the function that [`Self::prepare_to_lock`] made. If they succeed,
+    /// the provisioner's own statements follow in the same message, so that each file has one answer to wait for.
+    ///
+    /// The message has the file's text between quotes, and nothing that changes the role.
+    pub(super) async fn call_runner(
+        &mut self,
+        statements: &[String],
+        has_temporary: bool,
+        closing: &str,
+    ) -> Result<Closed, FileError> {
         self.wrote = true;
-        let call = format!("select {0}.{0}_run($1)", self.placement);
-        sqlx::query(sqlx::AssertSqlSafe(call))
-            .persistent(false)
-            .bind(statements)
-            .execute(&mut *self.connection)
-            .await
-            .map(|_| ())
-            .map_err(doing_for_a_tenant(doing))
+        let quoted: Vec<String> = statements.iter().map(|statement| literal(statement)).collect();
+        let take_back = if has_temporary { self.take_back_temporary() } else { String::new() };
+        let sql = format!(
+            "select {0}.{0}_run(array[{1}]::text[]); {take_back}{closing}",
+            self.placement,
+            quoted.join(", ")
+        );
+        let mut answers = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_many(&mut *self.connection);
+        let (mut has_run, mut last) = (false, Err(sqlx::Error::RowNotFound));
+        loop {
+            match answers.try_next().await {
+                Ok(Some(Either::Left(_))) => has_run = true,
+                Ok(Some(Either::Right(row))) => last = Ok(row),
+                Ok(None) => break,
+                Err(error) if has_run => {
+                    let error = doing("clean up after the migration and check its bounds")(error);
+                    return Err(if has_temporary { in_the_way(error) } else { error.into() });
+                }
+                Err(error) => return Err(file_error(doing_for_a_tenant("apply the migration")(error))),
+            }
+        }
+        Ok(last.and_then(|row| Closed::read(&row)).map_err(doing("read what the migration left"))?)
     }
 
     /// Makes a new function to run the files. Returns its version, and whether this relation is a table.

@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 use tenantry_protocol::id::OperationId;
 use tenantry_protocol::name::PlacementName;
 
-use super::file_error::{FileError, file_error, numbered, told_of_foreign};
+use super::file_error::{FileError, numbered, told_of_foreign};
 use super::outside_journal;
 use crate::model::rehearsal::RelationLock;
 use crate::postgres::connections::execute::execute;
@@ -20,7 +20,7 @@ use crate::postgres::quote::{Value, render};
 use crate::postgres::secret::Verifier;
 use crate::postgres::target::location::Site;
 use crate::postgres::target::lookout::BuildSession;
-use crate::postgres::target::marker::{self, BuildIdentity, HistoryRow, Mark, Owner, Use};
+use crate::postgres::target::marker::{self, BuildIdentity, Closed, HistoryRow, Mark, Owner, Use};
 use crate::postgres::target::{Ready, TargetConnection, WEAR_OF_A_BUILD, WEAR_OF_AN_UPGRADE};
 use crate::postgres::tenant_ddl::{self, LoginLimits};
 
@@ -219,20 +219,16 @@ impl Build {
         }
         let mut statements = numbered(file.statements);
         statements.splice(0..0, before.into_iter().chain(lock));
-        self.call_runner(&statements, "apply the migration").await.map_err(file_error)?;
-        if has_temporary {
-            self.take_back_temporary().await?;
-        }
-        let duration = begin.elapsed();
-        self.close_file(HistoryRow {
+        let closing = self.closing(HistoryRow {
             rank: self.rank,
             operation: self.operation,
             file: file.path,
             checksum: file.checksum,
             statements: i32::try_from(file.statements.len()).unwrap_or(i32::MAX),
-            duration_us: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX),
-        })
-        .await?;
+        });
+        let closed = self.call_runner(&statements, has_temporary, &closing).await?;
+        let duration = begin.elapsed();
+        self.close_file(closed).await?;
         self.rank += 1;
         Ok(duration)
     }
@@ -311,16 +307,20 @@ impl Build {
         }
     }
 
-    /// Cleans up after a file: nothing is left for COMMIT, and the session is the provisioner's again.
-    async fn close_file(&mut self, row: HistoryRow<'_>) -> Result<(), FileError> {
-        self.waits_briefly = false;
+    /// The statements that follow those of a file.
+    fn closing(&self, row: HistoryRow<'_>) -> String {
         let build = BuildIdentity {
             provisioner: &self.provisioner,
             placement: &self.placement,
             home: self.pool.as_ref().unwrap_or(&self.placement),
             xid: &self.xid,
         };
-        let closed = marker::close_file(&mut self.connection, build, self.in_use, row).await?;
+        marker::closing(build, self.in_use, row)
+    }
+
+    /// Checks that nothing of the file is left for COMMIT, and that the session is the provisioner's again.
+    async fn close_file(&mut self, closed: Closed) -> Result<(), FileError> {
+        self.waits_briefly = false;
         if let Some(foreign) = &closed.foreign_writes {
             if !foreign.is_empty() {
                 return Err(FileError::Unsafe(told_of_foreign(foreign)));

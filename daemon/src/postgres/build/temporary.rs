@@ -8,7 +8,7 @@
 use super::file_error::FileError;
 use super::runner::Build;
 use crate::model::blueprint::{Blueprint, mentions_temporary};
-use crate::postgres::error::Result;
+use crate::postgres::error::{Error, Result};
 use crate::postgres::quote::{Value, render};
 
 /// The privileges of a database are one row of the catalog, which only one transaction can change at a time. The others wait here,
@@ -56,16 +56,10 @@ impl Build {
         Ok((true, Some(before)))
     }
 
-    /// Drops what the file has left of them, and takes the privilege back. A file can be in the way of that.
-    pub(super) async fn take_back_temporary(&mut self) -> Result<(), FileError> {
-        let taken = self.execute(self.about_temporary(TAKE_BACK), "drop the temporary tables").await;
-        taken.map_err(|error| match error.server() {
-            Some(server) if !error.is_unreachable() => FileError::Unsafe(format!(
-                "the migration is in the way of its temporary tables' end: {}",
-                server.message
-            )),
-            _ => FileError::Database(error),
-        })
+    /// Statements that drop what the file has left of them, and take the privilege back. A file can be in the way of that, which
+    /// [`in_the_way`] tells.
+    pub(super) fn take_back_temporary(&self) -> String {
+        self.about_temporary(TAKE_BACK)
     }
 
     fn about_temporary(&self, template: &str) -> String {
@@ -74,5 +68,16 @@ impl Build {
             ("placement", Value::Placement(&self.placement)),
         ];
         render(template, &values)
+    }
+}
+
+/// Why the temporary tables could not be dropped.
+pub(super) fn in_the_way(error: Error) -> FileError {
+    match error.server() {
+        Some(server) if !error.is_unreachable() => FileError::Unsafe(format!(
+            "the migration is in the way of its temporary tables' end: {}",
+            server.message
+        )),
+        _ => FileError::Database(error),
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! The first statement of a build inserts it. [`super::settlement`] uses it to find out what became of the build.
 
+use std::time::Duration;
+
 use sqlx::postgres::PgRow;
 use sqlx::{Connection as _, PgConnection, Row as _};
 use tenantry_protocol::id::{OperationId, TenantId};
@@ -209,7 +211,6 @@ pub struct HistoryRow<'a> {
     pub file: &'a str,
     pub checksum: &'a str,
     pub statements: i32,
-    pub duration_us: i64,
 }
 
 /// Refuses unless the placement stands, and raises its fence. For a tenant with a database of its own, `mark` is its reservation.
@@ -231,11 +232,12 @@ pub struct AppliedFile {
     pub operation: Option<OperationId>,
 }
 
-/// Writes the history of a file that no build applied. For a build, [`close_file`] writes it.
+/// Writes the history of a file that no build applied. For a build, [`closing`] writes it.
 pub async fn insert_history(
     connection: &mut PgConnection,
     placement: &PlacementName,
     row: HistoryRow<'_>,
+    duration: Duration,
 ) -> Result<()> {
     sqlx::query(
         "insert into tenantry.migration_history
@@ -247,7 +249,7 @@ pub async fn insert_history(
     .bind(row.file)
     .bind(row.checksum)
     .bind(row.statements)
-    .bind(row.duration_us)
+    .bind(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX))
     .bind(row.operation.as_uuid())
     .execute(connection)
     .await
@@ -295,16 +297,13 @@ pub enum Use {
     InUse,
 }
 
-/// Cleans up after a file, checks the state of the session, and writes the file's history if it can be written: one message.
-pub async fn close_file(
-    connection: &mut PgConnection,
-    build: BuildIdentity<'_>,
-    in_use: Use,
-    row: HistoryRow<'_>,
-) -> Result<Closed> {
-    let sql = format!(
+/// The statements that clean up after a file, check the state of the session, and write the file's history if it can be written.
+/// They belong into the message of the file: its arrival is when the file began. [`Closed::read`] reads their last row.
+pub fn closing(build: BuildIdentity<'_>, in_use: Use, row: HistoryRow<'_>) -> String {
+    format!(
         "{CLEAN_UP} select within_bounds, writable, schema_stands, triggered_tables, any_deferrable, runner, foreign_writes
-         from tenantry.close_file({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {})",
+         from tenantry.close_file({}, {}, {}, {}, {}, {}, {}, {}, {}, {},
+             (extract(epoch from clock_timestamp() - statement_timestamp()) * 1000000)::bigint)",
         literal(build.provisioner),
         literal(build.placement.as_str()),
         literal(build.home.as_str()),
@@ -315,11 +314,12 @@ pub async fn close_file(
         literal(row.file),
         literal(row.checksum),
         row.statements,
-        row.duration_us,
-    );
-    let row = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_one(connection).await;
-    let closed = |row: PgRow| {
-        Ok(Closed {
+    )
+}
+
+impl Closed {
+    pub fn read(row: &PgRow) -> sqlx::Result<Self> {
+        Ok(Self {
             within_bounds: row.try_get("within_bounds")?,
             writable: row.try_get("writable")?,
             schema_stands: row.try_get("schema_stands")?,
@@ -328,8 +328,7 @@ pub async fn close_file(
             runner: row.try_get("runner")?,
             foreign_writes: row.try_get("foreign_writes")?,
         })
-    };
-    row.and_then(closed).map_err(doing("clean up after the migration and check its bounds"))
+    }
 }
 
 /// A cursor WITH HOLD runs its query at COMMIT, as the provisioner. Settings would outlive the file, and notifications would
