@@ -11,7 +11,7 @@ use crate::postgres::preparation;
 use crate::postgres::preparation::check;
 use crate::postgres::target::Target;
 
-use super::session::health::{ping, target_health};
+use super::session::health::{CHECK_PATIENCE, PATIENCE, ping, target_health};
 use super::{App, Caller, errors};
 
 pub async fn targets(
@@ -26,9 +26,10 @@ pub async fn targets(
     let counts = tenants::counts(app.control.pool()).await.map_err(errors::control)?;
     let mut targets = Vec::with_capacity(chosen.len());
     for target in chosen {
-        let findings = if request.check { check(target).await } else { Vec::new() };
+        let (findings, patience) =
+            if request.check { (check(target).await, CHECK_PATIENCE) } else { (Vec::new(), PATIENCE) };
         targets.push(WireTarget {
-            health: target_health(target, ping(target).await, &counts),
+            health: target_health(target, ping(target, patience).await, &counts),
             address: target.address(),
             capacity: target.options().capacity,
             findings,

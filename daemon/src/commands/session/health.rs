@@ -17,7 +17,9 @@ use crate::postgres::target::Target;
 use crate::commands::{App, Caller};
 
 /// A target that does not answer within this time is reported as unreachable; status promises 200 ms.
-const PATIENCE: Duration = Duration::from_millis(150);
+pub(in crate::commands) const PATIENCE: Duration = Duration::from_millis(150);
+/// The same for a check, which is waited for: a target that is merely busy can take tenants.
+pub(in crate::commands) const CHECK_PATIENCE: Duration = Duration::from_secs(5);
 /// Nothing works without the control database, so a busy machine must not be taken for a broken one.
 const CONTROL_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -25,7 +27,7 @@ const CONTROL_PATIENCE: Duration = Duration::from_secs(1);
 type Counts = Vec<(String, TargetName, u64)>;
 
 pub async fn health(app: &Arc<App>, _: &Caller, _request: HealthRequest) -> Result<Health, ApiError> {
-    let pings = join_all(app.targets.iter().map(|target| ping(target)));
+    let pings = join_all(app.targets.iter().map(|target| ping(target, PATIENCE)));
     let ((control, counts), pings) = tokio::join!(control(app), pings);
     let mut states = BTreeMap::new();
     for (state, _, count) in &counts {
@@ -50,11 +52,11 @@ pub async fn health(app: &Arc<App>, _: &Caller, _request: HealthRequest) -> Resu
 }
 
 /// The time of one round trip to a target, or why it failed.
-pub(in crate::commands) async fn ping(target: &Target) -> Result<Duration, String> {
-    match tokio::time::timeout(PATIENCE, target.ping()).await {
+pub(in crate::commands) async fn ping(target: &Target, patience: Duration) -> Result<Duration, String> {
+    match tokio::time::timeout(patience, target.ping()).await {
         Ok(Ok(duration)) => Ok(duration),
         Ok(Err(error)) => Err(error.explain()),
-        Err(_) => Err(format!("no answer within {} ms", PATIENCE.as_millis())),
+        Err(_) => Err(format!("no answer within {} ms", patience.as_millis())),
     }
 }
 
