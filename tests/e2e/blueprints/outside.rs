@@ -136,7 +136,7 @@ async fn a_tenant_is_the_same_as_without(version: Version) {
         .migration("constraint", CONSTRAINT)
         .seed("insert into item values (1000, 1000);");
     let check = env.tenantry(&["blueprint", "check", apart.path()]).await;
-    assert_prints(&check, &["V2__index.sql: runs outside the transaction"]);
+    assert_prints(&check, &["statement by statement, where tenants stand: V2__index.sql"]);
     env.add_blueprint(apart.path()).await;
     env.add_blueprint(plain.path()).await;
 

@@ -21,9 +21,16 @@ pub(super) enum Convention {
     Prisma,
     Drizzle,
     NodePgMigrate,
+    SqlMigrate,
+    Micrate,
+    Rambler,
+    Tern,
+    MyBatis,
     Refinery,
     Numbered,
     Dated,
+    /// One file that makes all of it, as pg_dump writes it.
+    Dump,
 }
 
 /// The names of the conventions, as in `convention = "…"` in the manifest.
@@ -38,9 +45,15 @@ pub(super) const CONVENTIONS: &[(&str, Convention)] = &[
     ("prisma", Convention::Prisma),
     ("drizzle", Convention::Drizzle),
     ("node-pg-migrate", Convention::NodePgMigrate),
+    ("sql-migrate", Convention::SqlMigrate),
+    ("micrate", Convention::Micrate),
+    ("rambler", Convention::Rambler),
+    ("tern", Convention::Tern),
+    ("mybatis", Convention::MyBatis),
     ("refinery", Convention::Refinery),
     ("numbered", Convention::Numbered),
     ("dated", Convention::Dated),
+    ("dump", Convention::Dump),
 ];
 
 impl Convention {
@@ -59,6 +72,11 @@ impl Convention {
             Self::Dbmate => Some(Sections::Dbmate),
             Self::Goose => Some(Sections::Goose),
             Self::NodePgMigrate => Some(Sections::NodePgMigrate),
+            Self::SqlMigrate => Some(Sections::SqlMigrate),
+            Self::Micrate => Some(Sections::Micrate),
+            Self::Rambler => Some(Sections::Rambler),
+            Self::Tern => Some(Sections::Tern),
+            Self::MyBatis => Some(Sections::MyBatis),
             Self::Flyway
             | Self::Sqlx
             | Self::GolangMigrate
@@ -68,7 +86,8 @@ impl Convention {
             | Self::Drizzle
             | Self::Refinery
             | Self::Numbered
-            | Self::Dated => None,
+            | Self::Dated
+            | Self::Dump => None,
         }
     }
 
@@ -79,10 +98,19 @@ impl Convention {
             (Self::Flyway | Self::Refinery, Shape::Flyway)
                 | (Self::Sqlx, Shape::Underscore | Shape::Pair)
                 | (
-                    Self::Dbmate | Self::NodePgMigrate | Self::Numbered | Self::Drizzle,
+                    Self::Dbmate
+                        | Self::NodePgMigrate
+                        | Self::SqlMigrate
+                        | Self::Micrate
+                        | Self::Rambler
+                        | Self::Tern
+                        | Self::MyBatis
+                        | Self::Numbered
+                        | Self::Drizzle,
                     Shape::Underscore | Shape::Loose
                 )
                 | (Self::Goose, Shape::Underscore)
+                | (Self::Dump, Shape::Whole)
                 | (Self::GolangMigrate, Shape::Pair)
                 | (Self::Diesel | Self::Hasura, Shape::Folder)
                 | (Self::Prisma, Shape::PrismaFolder)
@@ -100,7 +128,16 @@ impl Convention {
             Self::Dbmate => "its section begins with -- migrate:up transaction:false",
             Self::Goose => "it has a line -- +goose NO TRANSACTION",
             Self::GolangMigrate | Self::Prisma => "as the file's only statement",
-            Self::Hasura | Self::NodePgMigrate | Self::Refinery | Self::Drizzle => {
+            Self::SqlMigrate => "its section begins with -- +migrate Up notransaction",
+            Self::Tern => "it has a line ---- tern: disable-tx ----",
+            Self::Dump => "which a dump has no way for: leave out CONCURRENTLY",
+            Self::Hasura
+            | Self::NodePgMigrate
+            | Self::Refinery
+            | Self::Drizzle
+            | Self::Micrate
+            | Self::Rambler
+            | Self::MyBatis => {
                 "which its tool knows no way for: leave out CONCURRENTLY, or say convention = \"numbered\" and begin the \
                  file with -- no-transaction"
             }
@@ -133,7 +170,11 @@ impl Convention {
             Self::Dated => "2024-01-01_title.sql",
             Self::Hasura => "1704103200000_title/up.sql",
             Self::Prisma => "20240101120000_title/migration.sql",
-            Self::Dbmate => "20240101120000_title.sql",
+            Self::Dbmate | Self::SqlMigrate | Self::Micrate | Self::Rambler | Self::MyBatis => {
+                "20240101120000_title.sql"
+            }
+            Self::Tern => "001_title.sql",
+            Self::Dump => "structure.sql",
             Self::Goose => "00001_title.sql",
             Self::GolangMigrate => "000001_title.up.sql",
             Self::Diesel => "2024-01-01-120000_title/up.sql",
@@ -197,10 +238,16 @@ fn certain_of(file: &Evidence<'_>) -> Option<Convention> {
         (Shape::PrismaFolder, _) => Some(Convention::Prisma),
         (Shape::Dated, _) => Some(Convention::Dated),
         (Shape::Pair, _) => Some(Convention::GolangMigrate),
+        (Shape::Whole, _) => Some(Convention::Dump),
         (Shape::Underscore | Shape::Loose, Some(sections)) => match sections {
             Sections::Dbmate => Some(Convention::Dbmate),
             Sections::Goose => Some(Convention::Goose),
             Sections::NodePgMigrate => Some(Convention::NodePgMigrate),
+            Sections::SqlMigrate => Some(Convention::SqlMigrate),
+            Sections::Micrate => Some(Convention::Micrate),
+            Sections::Rambler => Some(Convention::Rambler),
+            Sections::Tern => Some(Convention::Tern),
+            Sections::MyBatis => Some(Convention::MyBatis),
             Sections::Foreign(_) => None,
         },
         (Shape::Underscore | Shape::Loose, None) => None,
@@ -221,11 +268,10 @@ fn manner(file: &Evidence<'_>) -> &'static str {
         Shape::Dated => "files named by dates",
         Shape::Loose => "plain numbered files",
         Shape::Underscore => "sqlx or plain numbered files",
+        Shape::Whole => "a dump",
     };
     match certain_of(file) {
-        Some(Convention::Dbmate) => "dbmate",
-        Some(Convention::Goose) => "goose",
-        Some(Convention::NodePgMigrate) => "node-pg-migrate",
+        Some(convention) if convention.sections().is_some() => convention.name(),
         _ => by_name,
     }
 }

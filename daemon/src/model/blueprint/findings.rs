@@ -1,8 +1,10 @@
 //! Collects all faults of a folder, so that one check shows all of them and not only the first.
 //!
-//! Invariant: text from a client (paths, keys) is shown without control or bidirectional characters. The number of
+//! One cause is one finding, however many places it has. Invariant: text from a client (paths, keys) is shown without control or bidirectional characters. The number of
 //! findings from one folder is limited, and an error is never dropped in favour of a warning. The codes are stable: they
 //! are part of a plan's hash.
+
+use std::collections::{BTreeSet, HashMap};
 
 use tenantry_protocol::plan::{Finding, Severity};
 
@@ -16,13 +18,26 @@ pub(super) struct FileLine<'a> {
 /// The number of findings of each severity that are kept; the rest are only counted.
 const MOST: usize = 300;
 
+/// As many further places of one cause as are helpful; the rest are counted.
+const PLACES_SHOWN: usize = 5;
+
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    errors: Vec<Finding>,
-    warnings: Vec<Finding>,
-    notes: Vec<Finding>,
+    errors: Causes,
+    warnings: Causes,
+    notes: Causes,
     left_out: usize,
 }
+
+/// What was found, each cause once: a finding with the same code and the same words is another place of it.
+#[derive(Debug, Default)]
+struct Causes {
+    found: Vec<(Finding, BTreeSet<FoundAt>)>,
+    known: HashMap<(String, String), usize>,
+}
+
+/// A file and a line of it, or all of the file.
+type FoundAt = (Option<String>, Option<u32>);
 
 impl Findings {
     pub(super) fn error(&mut self, code: &str, place: FileLine<'_>, message: impl Into<String>) {
@@ -58,27 +73,32 @@ impl Findings {
         file: Option<&str>,
         line: Option<u32>,
     ) {
-        let kept = match severity {
+        let causes = match severity {
             Severity::Error => &mut self.errors,
             Severity::Ok => &mut self.notes,
             Severity::Warning | Severity::Other => &mut self.warnings,
         };
-        if kept.len() < MOST {
-            kept.push(Finding { severity, code: code.to_owned(), message, file: file.map(shown), line });
+        let place = (file.map(shown), line);
+        let key = (code.to_owned(), message);
+        if let Some((_, places)) = causes.known.get(&key).and_then(|at| causes.found.get_mut(*at)) {
+            places.insert(place);
+        } else if causes.found.len() < MOST {
+            let (code, message) = key.clone();
+            causes.known.insert(key, causes.found.len());
+            let finding = Finding { severity, code, message, file: None, line: None };
+            causes.found.push((finding, BTreeSet::from([place])));
         } else {
             self.left_out += 1;
         }
     }
 
-    /// Errors first, then warnings and notes, each by file and line.
-    pub(super) fn into_sorted(mut self) -> Vec<Finding> {
-        let by_place = |a: &Finding, b: &Finding| a.file.cmp(&b.file).then_with(|| a.line.cmp(&b.line));
-        self.errors.sort_by(by_place);
-        self.warnings.sort_by(by_place);
-        self.notes.sort_by(by_place);
+    /// Errors first, then warnings and notes, each by the first place of its cause.
+    pub(super) fn into_sorted(self) -> Vec<Finding> {
+        let mut sorted = self.errors.into_sorted();
+        sorted.append(&mut self.warnings.into_sorted());
         if self.left_out > 0 {
             let message = format!("{} more findings are not shown: fix these first", self.left_out);
-            self.warnings.push(Finding {
+            sorted.push(Finding {
                 severity: Severity::Warning,
                 code: "more_findings".to_owned(),
                 message,
@@ -86,10 +106,36 @@ impl Findings {
                 line: None,
             });
         }
-        self.errors.append(&mut self.warnings);
-        self.errors.append(&mut self.notes);
-        self.errors
+        sorted.append(&mut self.notes.into_sorted());
+        sorted
     }
+}
+
+impl Causes {
+    fn into_sorted(self) -> Vec<Finding> {
+        let mut found: Vec<Finding> = self.found.into_iter().map(at_its_places).collect();
+        found.sort_by(|a, b| a.file.cmp(&b.file).then_with(|| a.line.cmp(&b.line)));
+        found
+    }
+}
+
+/// The finding at the first of its places, with the names of the next ones.
+fn at_its_places((mut finding, places): (Finding, BTreeSet<FoundAt>)) -> Finding {
+    let mut places = places.into_iter();
+    (finding.file, finding.line) = places.next().unwrap_or_default();
+    let others: Vec<String> = places
+        .filter_map(|(file, line)| Some((file?, line)))
+        .map(|(file, line)| line.map_or_else(|| file.clone(), |line| format!("{file}:{line}")))
+        .collect();
+    if !others.is_empty() {
+        let shown = others[..others.len().min(PLACES_SHOWN)].join(", ");
+        let more = match others.len().saturating_sub(PLACES_SHOWN) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        finding.message.push_str(&format!(" (also {shown}{more})"));
+    }
+    finding
 }
 
 /// A client's text made safe for a terminal: escaped, and cut to a length that fits a line.

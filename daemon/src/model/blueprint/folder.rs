@@ -202,6 +202,9 @@ pub(super) fn migrations<'a>(
             },
         }
     }
+    if found.is_empty() && matches!(manifest.convention, None | Some(Convention::Dump)) {
+        found.extend(found::dump(&mut strangers, files));
+    }
     let convention = match (&journal, manifest.convention) {
         (Some(journal), None | Some(Convention::Drizzle)) => {
             by_journal(journal, &mut found, findings);

@@ -1,6 +1,6 @@
 //! What a file's path tells: its place in the order of migrations, and which tools use such names.
 //!
-//! By number: Flyway's `V1__x.sql`, `V1_2__x.sql`, `V1.2__x.sql`; `0001_x.sql`, `1-x.sql` and `01.sql`; pairs such as
+//! By number: Flyway's `V1__x.sql`, `V1_2__x.sql`, `V1.2__x.sql`; `0001_x.sql`, `1-x.sql`, `1.2_x.sql` and `01.sql`; pairs such as
 //! `0001_x.up.sql`; dates, `2024-01-01_x.sql`; the folders of diesel and Hasura, `2024-01-01-120000_x/up.sql`, and of Prisma,
 //! `20240101120000_x/migration.sql`. After them by name: Flyway's `R__x.sql`. Files that
 //! undo (`U1__x.sql`, `….down.sql`, `…/down.sql`) are recognised and never run. This module must not look at a file's
@@ -34,7 +34,7 @@ pub(super) enum Shape {
     Flyway,
     /// `0001_x.sql`
     Underscore,
-    /// `1-x.sql`, `01.sql`
+    /// `1-x.sql`, `1.x.sql`, `1.2_x.sql`, `01.sql`
     Loose,
     /// `0001_x.up.sql`
     Pair,
@@ -44,6 +44,8 @@ pub(super) enum Shape {
     Folder,
     /// `20240101120000_x/migration.sql`
     PrismaFolder,
+    /// `structure.sql`, the only file
+    Whole,
 }
 
 /// The position of a migration among the others; equal positions are a conflict.
@@ -82,6 +84,8 @@ pub(super) fn read(path: &str) -> Name {
     let (folder, file_name) = path.rsplit_once('/').unwrap_or(("", path));
     let Some(stem) = file_name.strip_suffix(".sql") else { return Name::Unknown };
     match stem.as_bytes() {
+        // Authelia and others have pairs with a letter before the number.
+        [b'V', b'0'..=b'9', ..] if is_of_a_pair(stem) && !stem.contains("__") => numbered(&stem[1..]),
         [b'V', b'0'..=b'9', ..] => flyway_versioned(&stem[1..]),
         [b'U', b'0'..=b'9', ..] => flyway_undo(&stem[1..]),
         [b'R', b'_', b'_', ..] => flyway_repeatable(&stem[3..]),
@@ -99,6 +103,10 @@ pub(super) fn read_for_refinery(path: &str) -> Name {
         (Name::Undo { shape: Shape::Flyway, .. }, Some(stem)) => flyway_versioned(stem),
         (name, _) => name,
     }
+}
+
+fn is_of_a_pair(stem: &str) -> bool {
+    stem.ends_with(".up") || stem.ends_with(".down")
 }
 
 fn flyway_versioned(stem: &str) -> Name {
@@ -144,11 +152,12 @@ fn numbered(stem: &str) -> Name {
     if let Some(dated) = (!undoes && up.is_none()).then(|| dated(stem)).flatten() {
         return dated;
     }
-    let end = stem.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(stem.len());
-    let (version, rest) = stem.split_at(end);
+    let (version, rest) = stem.split_at(version_length(stem));
     let Some(numbers) = numbers(version) else { return Name::Broken(BROKEN_NUMBER) };
     let (shape, title) = match rest.as_bytes() {
         [] => (Shape::Loose, version),
+        [b'.', title @ ..] if !title.is_empty() => (Shape::Loose, &rest[1..]),
+        [b'_', ..] if version.contains('.') => (Shape::Loose, rest.trim_start_matches('_')),
         [b'_', title @ ..] if title.iter().all(|byte| *byte == b'_') => return Name::Broken(BROKEN_TITLE),
         [b'-', title @ ..] if title.iter().all(|byte| *byte == b'-') => return Name::Broken(BROKEN_TITLE),
         [b'_', ..] => (Shape::Underscore, &rest[1..]),
@@ -161,6 +170,21 @@ fn numbered(stem: &str) -> Name {
         return Name::Undo { shape, order };
     }
     Name::Migration { shape, order, version: Some(version.to_owned()), title: spaced(title) }
+}
+
+/// How much of a stem is its version: numbers, joined by dots.
+fn version_length(stem: &str) -> usize {
+    let digits = |at: usize| stem[at..].bytes().take_while(u8::is_ascii_digit).count();
+    let mut end = digits(0);
+    while stem[end..].starts_with('.') && digits(end + 1) > 0 {
+        let next = end + 1 + digits(end + 1);
+        // In `1.2nd_try` the title begins with a number.
+        if stem[next..].starts_with(char::is_alphabetic) {
+            break;
+        }
+        end = next;
+    }
+    end
 }
 
 /// A stem that begins with a date, `2024-01-01`, perhaps with a time behind it, `-120000` or `T1200`.

@@ -67,8 +67,9 @@ pub(super) fn bounds(
     }
     let knows = |knows: fn(Convention) -> bool| convention.is_some_and(knows);
     let is_found = (knows(Convention::sends_files_whole) && is_alone(pieces))
-        // Flyway looks for such statements itself, and refuses a file that has others beside them.
-        || (knows(|convention| convention == Convention::Flyway) && is_for_outside(pieces))
+        // Flyway looks for such statements itself, and refuses a file that has others beside them. Plain files may be for psql, which
+        // opens no transaction.
+        || (knows(|convention| convention == Convention::Flyway || convention.knows_the_remark()) && is_for_outside(pieces))
         || (knows(Convention::knows_the_remark) && OTHER_REMARKS.iter().any(|other| line_with(other, &file.content).is_some()));
     if is_marked || (part == Part::Migrations && is_found) {
         return Bounds::Outside { marked_by: marked_by.cloned() };

@@ -1,4 +1,4 @@
-//! The part of a file that runs, for tools that keep the way up and the way down in one file (dbmate, goose, node-pg-migrate).
+//! The part of a file that runs, for tools that keep the way up and the way down in one file, as goose does.
 //!
 //! Invariant: text that is cut away is blanked, never removed, so positions and lines are those of the file. A statement
 //! that is kept equals the file's text, byte for byte. Directives count where the tool looks for them: at the beginning
@@ -6,8 +6,10 @@
 
 mod dbmate;
 mod goose;
+mod line;
 mod markers;
 mod node_pg_migrate;
+mod tagged;
 
 use std::ops::Range;
 
@@ -22,6 +24,11 @@ pub(super) enum Sections {
     Dbmate,
     Goose,
     NodePgMigrate,
+    SqlMigrate,
+    Micrate,
+    Rambler,
+    Tern,
+    MyBatis,
     /// Of another tool. Recognised only so that its files are not taken for plain ones, which would run both up and down.
     Foreign(&'static str),
 }
@@ -87,7 +94,7 @@ struct Directive {
 /// The part of the file that runs, or all faults of its directives.
 pub(super) fn up(sections: Sections, content: &str) -> Result<Way, Vec<Fault>> {
     let mut reading = reading(sections, content);
-    if sections == Sections::NodePgMigrate && reading.is_undivided() {
+    if sections.are_optional() && reading.is_undivided() {
         return Ok(Way::whole(content));
     }
     let Some(directive) = reading.up else {
@@ -120,6 +127,10 @@ fn reading(sections: Sections, content: &str) -> Reading {
         Sections::Dbmate => dbmate::read(content),
         Sections::Goose => goose::read(content),
         Sections::NodePgMigrate => node_pg_migrate::read(content),
+        Sections::SqlMigrate => tagged::read(content, &tagged::SQL_MIGRATE),
+        Sections::Micrate => tagged::read(content, &tagged::MICRATE),
+        Sections::Rambler => tagged::read(content, &tagged::RAMBLER),
+        Sections::Tern | Sections::MyBatis => line::read(content, sections),
         Sections::Foreign(_) => Reading::default(),
     }
 }
@@ -153,8 +164,16 @@ impl Sections {
             Self::Dbmate => "-- migrate:up",
             Self::Goose => "-- +goose Up",
             Self::NodePgMigrate => "-- Up Migration",
-            Self::Foreign(_) => "",
+            Self::SqlMigrate => "-- +migrate Up",
+            Self::Micrate => "-- +micrate Up",
+            Self::Rambler => "-- rambler up",
+            Self::Tern | Self::MyBatis | Self::Foreign(_) => "",
         }
+    }
+
+    /// Whether the tool runs a file without directives as a whole.
+    const fn are_optional(self) -> bool {
+        matches!(self, Self::NodePgMigrate | Self::Tern | Self::MyBatis)
     }
 }
 
@@ -164,6 +183,11 @@ impl std::fmt::Display for Sections {
             Self::Dbmate => "dbmate",
             Self::Goose => "goose",
             Self::NodePgMigrate => "node-pg-migrate",
+            Self::SqlMigrate => "sql-migrate",
+            Self::Micrate => "micrate",
+            Self::Rambler => "rambler",
+            Self::Tern => "tern",
+            Self::MyBatis => "MyBatis Migrations",
             Self::Foreign(tool) => tool,
         })
     }

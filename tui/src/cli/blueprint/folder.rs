@@ -16,6 +16,8 @@ pub(super) const MANIFEST: &str = "blueprint.toml";
 const DIESEL_METADATA: &str = "metadata.toml";
 /// Which of the files drizzle runs, in which order.
 const DRIZZLE_JOURNAL: &str = "meta/_journal.json";
+/// What Rails writes beside its migrations in Ruby, with all that they made.
+const RAILS_DUMP: &str = "structure.sql";
 const MAX_BYTES: u64 = MAX_UPLOAD_BYTES as u64;
 /// As many names as are helpful; the rest are counted.
 const NAMES_SHOWN: usize = 5;
@@ -60,7 +62,12 @@ fn read_with(
         ));
     }
     let mut paths = below(folder)?;
-    let code: Vec<String> = named(folder, &paths, is_code_of_a_migration);
+    let has_dump = paths.iter().any(|entry| entry.path == folder.join(RAILS_DUMP));
+    // Rails writes into its dump what the migrations in Ruby made.
+    let is_missing = |path: &Path| {
+        is_code_of_a_migration(path) && !(has_dump && path.extension().is_some_and(|of| of == "rb"))
+    };
+    let code: Vec<String> = named(folder, &paths, is_missing);
     if let Some(names) = list(&code) {
         return Err(fault(
             folder,
@@ -167,7 +174,8 @@ fn is_code_of_a_migration(path: &Path) -> bool {
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("");
     let begins_with_a_number = stem.starts_with(|c: char| c.is_ascii_digit());
     let is_flyways = stem.starts_with(['V', 'R', 'B', 'U']) && stem.contains("__");
-    is_code && (begins_with_a_number || is_flyways)
+    let is_test = ["_test", "_spec", ".test", ".spec"].iter().any(|end| stem.ends_with(end));
+    is_code && !is_test && (begins_with_a_number || is_flyways)
 }
 
 /// What stands beside migrations and can be no part of them.
@@ -178,7 +186,7 @@ fn is_about_the_folder(path: &Path) -> bool {
 }
 
 /// The first names of a list, and how many more there are; `None` if there are none.
-fn list(names: &[String]) -> Option<String> {
+pub(super) fn list(names: &[String]) -> Option<String> {
     let shown = &names[..names.len().min(NAMES_SHOWN)];
     let more = match names.len() - shown.len() {
         0 => String::new(),

@@ -150,10 +150,10 @@ fn print_report(context: &Context, report: &BlueprintReport, outcome: &str) -> R
     if context.output.is_json() {
         context.output.document(report)?;
     } else {
-        let outside = report.blueprint.iter().flat_map(|blueprint| &blueprint.migrations);
-        let outside = outside.filter(|file| file.outside).map(|file| {
-            let title = format::OUTSIDE;
-            format!("{}: runs {title}, statement by statement, where tenants stand", file.path)
+        let files = report.blueprint.iter().flat_map(|blueprint| &blueprint.migrations);
+        let outside: Vec<String> = files.filter(|file| file.outside).map(|file| file.path.clone()).collect();
+        let outside = folder::list(&outside).map(|names| {
+            format!("{}, statement by statement, where tenants stand: {names}", format::OUTSIDE)
         });
         let lines: Vec<String> = report.findings.iter().map(format::finding).chain(outside).collect();
         if !lines.is_empty() {

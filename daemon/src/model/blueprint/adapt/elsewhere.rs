@@ -27,6 +27,8 @@ enum TakenOut {
     Account,
     /// `set lock_timeout = '5s'` and the like, in a file outside the transaction.
     Timeout,
+    /// `set transaction isolation level`.
+    Isolation,
 }
 
 /// Takes the statements out, tells of them, and returns the extensions that they name.
@@ -39,7 +41,7 @@ pub(super) fn take_out(
 ) -> Vec<String> {
     let mut extensions = Vec::new();
     let (mut comment, mut owner, mut home, mut timeout) = (None, None, None, None);
-    let (mut no_schema, mut account) = (None, None);
+    let (mut no_schema, mut account, mut isolation) = (None, None, None);
     let is_inside = *bounds == Bounds::Inside;
     pieces.retain(|piece| {
         let line = piece.statement.line;
@@ -60,6 +62,7 @@ pub(super) fn take_out(
             Some(TakenOut::NoSchema) => _ = no_schema.get_or_insert(line),
             Some(TakenOut::Account) => _ = account.get_or_insert(line),
             Some(TakenOut::Timeout) => _ = timeout.get_or_insert(line),
+            Some(TakenOut::Isolation) => _ = isolation.get_or_insert(line),
             None => return true,
         }
         false
@@ -90,6 +93,11 @@ pub(super) fn take_out(
         let message = "timeouts are left out: outside of transactions each statement has those that the daemon sets for it";
         findings.note("timeout", FileLine { file, line }, message);
     }
+    if let Some(line) = isolation {
+        let message = "SET TRANSACTION ISOLATION LEVEL is left out: nobody else writes to a new tenant, and in an upgrade each \
+                       statement sees what was committed before it began";
+        findings.warning("isolation_level", FileLine { file, line }, message);
+    }
     extensions
 }
 
@@ -114,6 +122,12 @@ fn of(words: &Words<'_>, schemas: &[String]) -> Option<TakenOut> {
     }
     if is_change_of_owner(words) {
         return Some(TakenOut::Owner);
+    }
+    if words.starts_with(&["set", "transaction", "isolation", "level"])
+        && words.matches(4, &["serializable|repeatable|read"])
+        && words.len() <= 6
+    {
+        return Some(TakenOut::Isolation);
     }
     is_about_a_schema(words, schemas).then_some(TakenOut::Schema)
 }

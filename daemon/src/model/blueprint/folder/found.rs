@@ -1,11 +1,12 @@
 //! The migrations that were found by their names, before their convention and their order are known.
 
+use super::Files;
 use super::journal::JOURNAL;
 use crate::model::blueprint::SourceFile;
 use crate::model::blueprint::convention::{self, Convention, Evidence, Mix};
 use crate::model::blueprint::findings::Findings;
 use crate::model::blueprint::manifest::MANIFEST;
-use crate::model::blueprint::naming::{self, MigrationOrder};
+use crate::model::blueprint::naming::{self, MigrationOrder, Shape};
 
 /// A migration whose place among the others is not yet known.
 pub(super) struct FoundFile<'a> {
@@ -16,6 +17,25 @@ pub(super) struct FoundFile<'a> {
     pub(super) title: String,
     pub(super) marked_by: Option<&'a SourceFile>,
     pub(super) undone_by: Option<&'a SourceFile>,
+}
+
+/// The one SQL file of a folder that has no migrations: a dump of all that they made. It is taken from the other files.
+pub(super) fn dump<'a>(strangers: &mut Vec<&'a str>, files: &Files<'a>) -> Option<FoundFile<'a>> {
+    let is_sql = |path: &str| path.to_ascii_lowercase().ends_with(".sql");
+    let mut sql = strangers.iter().copied().filter(|path| is_sql(path));
+    let (path, None) = (sql.next()?, sql.next()) else { return None };
+    let file = *files.get(path)?;
+    strangers.retain(|other| *other != path);
+    let name = path.rsplit('/').next().unwrap_or(path);
+    Some(FoundFile {
+        file,
+        evidence: Evidence { path, shape: Shape::Whole, marker: None },
+        order: MigrationOrder::Listed(0),
+        version: Some("1".to_owned()),
+        title: name.split('.').next().unwrap_or(name).replace(['_', '-'], " "),
+        marked_by: None,
+        undone_by: None,
+    })
 }
 
 /// The convention that the manifest names or the files show; a file that does not fit is an error.

@@ -38,22 +38,33 @@ fn sections(text: &str) -> Option<Sections> {
     } else if node_pg_migrate(text).is_some() {
         Some(Sections::NodePgMigrate)
     } else if begins(line, "+migrate") {
-        Some(Sections::Foreign("sql-migrate"))
+        Some(Sections::SqlMigrate)
     } else if begins(line, "+micrate") {
-        Some(Sections::Foreign("micrate"))
+        Some(Sections::Micrate)
     } else if of_two("rambler ", "up", "down").is_some() {
-        Some(Sections::Foreign("rambler"))
-    } else if begins(line, "//@undo") || begins(line, "// @undo") {
-        Some(Sections::Foreign("MyBatis Migrations"))
+        Some(Sections::Rambler)
+    } else if is_mybatis(text) {
+        Some(Sections::MyBatis)
     } else if begins(line, "liquibase formatted sql") || begins(line, "changeset ") {
         Some(Sections::Foreign("Liquibase"))
     } else if of_two("!", "ups", "downs").is_some() {
         Some(Sections::Foreign("Play evolutions"))
-    } else if begins(bare(text), "create above / drop below") {
-        Some(Sections::Foreign("tern"))
+    } else if is_tern(text) {
+        Some(Sections::Tern)
     } else {
         by_heading(text)
     }
+}
+
+/// The line between the way up and the way down, as tern writes it.
+pub(super) fn is_tern(text: &str) -> bool {
+    begins(bare(text), "create above / drop below")
+}
+
+/// The same of MyBatis Migrations.
+pub(super) fn is_mybatis(text: &str) -> bool {
+    let line = text.trim_start();
+    begins(line, "//@undo") || begins(line, "// @undo")
 }
 
 /// A comment that says nothing but that the way down begins, as in `-- Down` and `-- ==== DOWN ====`.

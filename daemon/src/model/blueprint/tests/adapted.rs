@@ -7,10 +7,10 @@ use tenantry_protocol::plan::Severity;
 
 #[test]
 fn a_file_with_a_way_down_of_another_tool_is_refused_and_not_run_both_ways() {
-    let sql = "create table a (id int primary key);\n-- //@UNDO\ndrop table a;";
+    let sql = "create table a (id int primary key);\n-- ==== DOWN ====\ndrop table a;";
     let parsed = parse(&with_manifest(&[("1_a.sql", sql)]));
     assert_eq!(summary(&parsed)[0], "foreign_format 1_a.sql:2");
-    assert!(parsed.findings[0].message.contains("MyBatis Migrations"), "{:?}", parsed.findings);
+    assert!(parsed.findings[0].message.contains("shmig"), "{:?}", parsed.findings);
 }
 
 #[test]
@@ -196,7 +196,17 @@ fn several_schemas_of_an_application_become_the_tenants_one() {
     // A schema that a file makes may have had something in it.
     let sql = "create schema r;\ncreate table a (id int primary key);\ndrop schema if exists r;";
     let parsed = parse(&with_manifest(&[("1_a.sql", sql)]));
-    assert_eq!(summary(&parsed), ["schema_statements 1_a.sql:1", "schema_statements 1_a.sql:3"]);
+    assert_eq!(summary(&parsed), ["schema_statements 1_a.sql:1"]);
+    assert!(parsed.findings[0].message.ends_with(" (also 1_a.sql:3)"), "{:?}", parsed.findings);
+}
+
+#[test]
+fn an_isolation_level_is_left_out_with_a_warning() {
+    let sql = "begin;\nset transaction isolation level repeatable read;\ncreate table a (id int primary key);\ncommit;";
+    let parsed = parse(&with_manifest(&[("1_a.sql", sql)]));
+    assert_eq!(summary(&parsed), ["isolation_level 1_a.sql:2", "own_transaction 1_a.sql:1"]);
+    let sql = "set transaction isolation level serializable, read only;";
+    assert_eq!(summary(&parse(&with_manifest(&[("1_a.sql", sql)])))[0], "transaction_control 1_a.sql:1");
 }
 
 #[test]

@@ -201,6 +201,31 @@ fn of_several_kinds_of_databases_postgresql_has_its_own_files() {
 }
 
 #[test]
+fn the_only_file_of_a_folder_is_a_dump() {
+    let (paths, findings) = read(&[("structure.sql", "create table a (id int primary key);")]);
+    assert_eq!((paths, findings), (vec!["structure.sql".to_owned()], Vec::new()));
+    let (_, findings) = read(&[("structure.sql", "select 1;"), ("more.sql", "select 1;")]);
+    assert!(findings.contains(&told("unrecognised_file", "structure.sql")), "{findings:?}");
+}
+
+#[test]
+fn numbers_can_have_dots_and_pairs_a_letter_before_them() {
+    let (paths, findings) =
+        read(&[("1.10_b.sql", "select 1;"), ("1.2_a.sql", "select 1;"), ("2.c.sql", "select 1;")]);
+    assert_eq!(
+        (paths, findings),
+        (["1.2_a.sql", "1.10_b.sql", "2.c.sql"].map(str::to_owned).to_vec(), Vec::new())
+    );
+    let pairs =
+        [("V0010.B.up.sql", "select 1;"), ("V0002.A.up.sql", "select 1;"), ("V0002.A.down.sql", "select 2;")];
+    let (paths, findings) = read(&pairs);
+    assert_eq!(
+        (paths, findings),
+        (["V0002.A.up.sql", "V0010.B.up.sql"].map(str::to_owned).to_vec(), Vec::new())
+    );
+}
+
+#[test]
 fn folders_with_dates_are_diesels() {
     let (paths, findings) = read(&[
         ("2026-01-20-162913_b/up.sql", "select 1"),

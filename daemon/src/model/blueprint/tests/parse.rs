@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::model::blueprint::SqlText;
-use tenantry_protocol::plan::Severity;
+use tenantry_protocol::plan::{Finding, Severity};
 
 pub(super) const GOOD_MANIFEST: &str = "name = \"shop\"\nversion = \"1.0\"\ntitle = \"Shop\"\n";
 
@@ -86,7 +86,7 @@ fn faults_do_not_hide_each_other() {
 fn files_of_other_tools_are_not_run_up_and_down() {
     let create = "create table a (x int primary key);";
     for (path, marker) in [
-        ("20240101120000_a.sql", "  -- +migrate Up"),
+        ("20240101120000_a.sql", "  -- !Ups"),
         ("V1__a.sql", "-- migrate:up"),
         ("V1__a.sql", "-- +goose Up"),
         ("1_a.up.sql", "--migrate:down"),
@@ -359,9 +359,14 @@ fn a_blueprint_goes_over_the_wire_with_or_without_its_sql() {
 
 #[test]
 fn a_flood_of_findings_is_bounded_and_keeps_its_errors() {
-    let flood = "grant select on a to b;\nselect 1 from x.y;\n".repeat(5_000);
+    let flood: String =
+        (0..5_000).map(|n| format!("grant select on a to b;\ncreate table t{n} ();\n")).collect();
     let findings = parse(&with_manifest(&[("V1__a.sql", &format!("{flood}commit;"))])).findings;
     assert_eq!(findings.len(), 302);
     assert_eq!((findings[0].code.as_str(), findings[0].line), ("transaction_control", Some(10_001)));
     assert_eq!(findings[301].code, "more_findings");
+    let grants: Vec<&Finding> = findings.iter().filter(|one| one.code == "grant_to_role").collect();
+    assert_eq!((grants.len(), grants[0].line), (1, Some(1)), "one cause is told once");
+    let places = " (also V1__a.sql:3, V1__a.sql:5, V1__a.sql:7, V1__a.sql:9, V1__a.sql:11 and 4994 more)";
+    assert!(grants[0].message.ends_with(places), "{}", grants[0].message);
 }

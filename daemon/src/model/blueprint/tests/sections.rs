@@ -230,6 +230,48 @@ fn only_the_way_up_of_node_pg_migrate_runs() {
 }
 
 #[test]
+fn only_the_way_up_of_sql_migrate_and_its_like_runs() {
+    use Sections::{Micrate, Rambler, SqlMigrate};
+    check(
+        SqlMigrate,
+        "-- +migrate Up\n-- +migrate StatementBegin\nselect 1;\nselect 2\n-- +migrate StatementEnd\n-- +migrate Down\ndrop table a;\n",
+        &["3: select 1", "4: select 2"],
+    );
+    check(Micrate, "-- +micrate Up\nselect 1;\n\n-- +micrate Down\nselect 2;\n", &["2: select 1"]);
+    check(Rambler, "-- rambler up\nselect 1;\n-- rambler down\nselect 2;\n", &["2: select 1"]);
+    assert!(up(SqlMigrate, "-- +migrate Up notransaction\nselect 1;").unwrap().is_outside);
+    let divided = "-- +migrate Up\nselect 1;\n-- +migrate Down notransaction\nselect 2;";
+    assert!(!up(SqlMigrate, divided).unwrap().is_outside);
+    assert!(down(SqlMigrate, divided).unwrap().is_outside);
+
+    check_faults(SqlMigrate, "select 1;", &["missing_up:1"]);
+    check_faults(SqlMigrate, "-- +migrate Up\n-- +migrate Dwon\n", &["unknown_directive:2"]);
+    check_faults(SqlMigrate, "-- +migrate Up\n -- +migrate Down\n", &["unknown_directive:2"]);
+    check_faults(SqlMigrate, "-- +migrate Up twice\n", &["unknown_directive:1"]);
+    check_faults(SqlMigrate, "-- +migrate Up\n-- +migrate StatementEnd\n", &["unknown_directive:2"]);
+    check_faults(
+        SqlMigrate,
+        "-- +migrate Up\n-- +migrate StatementBegin\nselect 1;\n",
+        &["statement_block:2"],
+    );
+    check_faults(Rambler, "-- rambler up\n-- rambler StatementBegin\n", &["unknown_directive:2"]);
+    check_faults(Micrate, "-- +micrate Up\n-- +micrate Up\n", &["doubled_section:2"]);
+}
+
+#[test]
+fn what_stands_below_the_line_of_tern_or_mybatis_does_not_run() {
+    use Sections::{MyBatis, Tern};
+    let tern = "create table a (id int);\n---- create above / drop below ----\ndrop table a;\n";
+    check(Tern, tern, &["1: create table a (id int)"]);
+    assert_eq!(down(Tern, tern).unwrap().masked.trim(), "drop table a;");
+    check(Tern, "select 1;\nselect 2;", &["1: select 1", "2: select 2"]);
+    assert!(up(Tern, "---- tern: disable-tx ----\nselect 1;").unwrap().is_outside);
+    assert!(!up(Tern, tern).unwrap().is_outside);
+    check(MyBatis, "-- // a title\nselect 1;\n\n-- //@UNDO\nselect 2;\n", &["2: select 1"]);
+    check_faults(MyBatis, "select 1;\n-- //@UNDO\nselect 2;\n-- //@UNDO\n", &["doubled_section:4"]);
+}
+
+#[test]
 fn the_way_down_of_other_tools_is_known_by_their_markers() {
     for (line, tool) in [
         ("-- +migrate Down", "sql-migrate"),
