@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use tenantry_protocol::name::BlueprintName;
 use tenantry_protocol::plan::{Finding, Severity};
 
-use super::blueprint::{Blueprint, MANIFEST, Parsed, SchemasNamed, SourceFile, parse, placeholders_in};
+use super::blueprint::{
+    Blueprint, MANIFEST, Parsed, SchemasNamed, SourceFile, extensions_used, parse, placeholders_in,
+};
 
 /// What a folder needs besides its name.
 #[derive(Debug, Default)]
@@ -16,6 +18,8 @@ struct Draft {
     convention: Option<&'static str>,
     schemas: BTreeSet<String>,
     extensions: Vec<String>,
+    /// Those that the files use without declaring them.
+    undeclared: BTreeSet<&'static str>,
     placeholders: BTreeSet<String>,
     seed: Vec<String>,
     /// A query finds what other tenants of the same database have.
@@ -85,6 +89,7 @@ impl Draft {
         // Where Supabase keeps extensions; a tenant finds them without it.
         self.schemas.extend(named.contains("extensions").then(|| "extensions".to_owned()));
         self.extensions.clone_from(&version.extensions);
+        self.undeclared = extensions_used(version);
     }
 
     fn look_at_code(&mut self, _: &[SourceFile], parsed: &Parsed) {
@@ -143,6 +148,11 @@ impl Draft {
         }
         if !self.extensions.is_empty() {
             lines.push(format!("# Declared by the files themselves: {}.", self.extensions.join(", ")));
+        }
+        if !self.undeclared.is_empty() {
+            let names: Vec<String> = self.undeclared.iter().map(|name| format!("\"{name}\"")).collect();
+            lines.push("# Used by the files, none of which creates them.".to_owned());
+            lines.push(format!("extensions = [{}]", names.join(", ")));
         }
         if !self.seed.is_empty() {
             lines.push("# Sample data, for tenants that are made with --seed.".to_owned());
@@ -204,7 +214,11 @@ mod tests {
                 "create schema app;\ncreate table app.a (id uuid primary key default extensions.uuid_generate_v4());\n\
                            create table public.b (id int primary key);\nselect * from extensions.x;",
             )],
-            &["convention = \"sqlx\"", "schema = [\"app\", \"extensions\", \"public\"]"],
+            &[
+                "convention = \"sqlx\"",
+                "schema = [\"app\", \"extensions\", \"public\"]",
+                "extensions = [\"uuid-ossp\"]",
+            ],
         );
         let files = [("1_a.sql", "create trigger t after insert on auth.users execute function f();")];
         let named = draft(
@@ -222,6 +236,24 @@ mod tests {
             draft(&named, &[SourceFile { path: "1_a.sql".to_owned(), content: sql.to_owned() }]);
         assert!(manifest.contains("\ntenancy = \"database\"\n"), "{manifest}");
         assert!(!findings.iter().any(|finding| finding.severity == Severity::Error), "{findings:?}");
+    }
+
+    #[test]
+    fn extensions_that_the_files_only_use_are_declared() {
+        let files = [
+            (
+                "1_a.sql",
+                "create table a (id uuid primary key default uuid_generate_v4(), t text, during tstzrange,\n\
+                 exclude using gist (t with =, during with &&));\ncreate index on a using gin (t gin_trgm_ops);",
+            ),
+            (
+                "2_b.sql",
+                "create extension pg_trgm;\ncreate function unaccent(t text) returns text language sql as 'select t';\nselect unaccent('a');",
+            ),
+        ];
+        let (lines, errors) = drafted(&files);
+        assert!(lines.contains(&"extensions = [\"btree_gist\", \"uuid-ossp\"]".to_owned()), "{lines:?}");
+        assert!(errors.is_empty(), "{errors:?}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tenantry_protocol::blueprint::Tenancy;
 
 use super::blueprint::{
-    Blueprint, Checksum, Migration, Statement, TAKEN_BACK, first_word, is_versioned, work_of,
+    Blueprint, Callback, Checksum, Migration, Statement, TAKEN_BACK, first_word, is_versioned, work_of,
 };
 
 /// Why a placement cannot be brought to a version. Each names the file.
@@ -146,6 +146,7 @@ fn taking_back<'b>(
         return Err(obstacles);
     }
     files.extend(other_repeatables(blueprint, present, history));
+    let files = with_callbacks(files, blueprint, present, history);
     if let Some(file) = files.iter().find(|file| file.is_outside()) {
         return Err(vec![Obstacle::Outside { file: file.path.clone() }]);
     }
@@ -169,6 +170,10 @@ fn pending<'b>(
                 obstacles.push(Obstacle::Edited { file: row.file.to_owned() });
             }
             Some(_) => {}
+            // Not each name tells what the file is.
+            None if has_versioned(earlier, row.file) => {
+                obstacles.push(Obstacle::Missing { file: row.file.to_owned() });
+            }
             // An upgrade runs no seed. A repeatable file may go: what it made stays, until a file drops it.
             None if is_seed(&[earlier, blueprint], row.file) || !is_versioned(row.file) => {}
             None => obstacles.push(Obstacle::Missing { file: row.file.to_owned() }),
@@ -189,7 +194,11 @@ fn pending<'b>(
         return Err(obstacles);
     }
     pending.extend(other_repeatables(blueprint, earlier, history));
-    Ok(pending)
+    Ok(with_callbacks(pending, blueprint, earlier, history))
+}
+
+fn has_versioned(version: &Blueprint, path: &str) -> bool {
+    version.migrations.iter().any(|file| file.path == path && file.version.is_some())
 }
 
 /// Whether the file is the seed of one of these versions. A tenant keeps its seed, whichever of them brought it.
@@ -204,7 +213,8 @@ fn other_repeatables<'b>(
     history: &[FileRun<'_>],
 ) -> impl Iterator<Item = &'b Migration> {
     let had = |path: &str| present.migrations.iter().any(|file| file.path == path);
-    let repeatable = blueprint.migrations.iter().filter(|file| file.version.is_none());
+    let repeatable =
+        blueprint.migrations.iter().filter(|file| file.version.is_none() && file.callback().is_none());
     repeatable.filter(move |file| {
         let newest = history.iter().rfind(|row| row.file == file.path);
         newest.is_none_or(|row| {
@@ -212,6 +222,34 @@ fn other_repeatables<'b>(
             !is_same || !(row.is_since || had(&file.path))
         })
     })
+}
+
+/// These files with the callbacks around them. Those behind them are also due if files ran since: an attempt that committed what runs
+/// outside of transactions may have ended before them.
+fn with_callbacks<'b>(
+    files: Vec<&'b Migration>,
+    blueprint: &'b Blueprint,
+    present: &Blueprint,
+    history: &[FileRun<'_>],
+) -> Vec<&'b Migration> {
+    let callbacks =
+        |when: Callback| blueprint.migrations.iter().filter(move |file| file.callback() == Some(when));
+    let is_callback = |path: &str| {
+        [blueprint, present].iter().any(|version| {
+            version.migrations.iter().any(|file| file.path == path && file.callback().is_some())
+        })
+    };
+    let of_files = |row: &FileRun<'_>| !is_callback(row.file) && !is_seed(&[present, blueprint], row.file);
+    let last = history.iter().rposition(of_files);
+    let has_run_since = |file: &&Migration| history.iter().rposition(|row| row.file == file.path) > last;
+    let mut all: Vec<&Migration> = Vec::new();
+    if !files.is_empty() {
+        all.extend(callbacks(Callback::BeforeMigrate));
+    }
+    let is_any = !files.is_empty();
+    all.extend(files);
+    all.extend(callbacks(Callback::AfterMigrate).filter(|file| is_any || !has_run_since(file)));
+    all
 }
 
 /// Why the file cannot run on tables that tenants share: it neither only defines things nor only changes rows.

@@ -52,7 +52,10 @@ impl Cluster {
         let data = cluster.base.join("data");
         let kept = "fsync = on\nfull_page_writes = on\nsynchronous_commit = on\nshared_buffers = '128MB'\n";
         cluster.crash();
-        std::fs::write(data.join("postgresql.auto.conf"), kept).unwrap();
+        // Of two lines for one setting, the last counts.
+        let settings = data.join("postgresql.auto.conf");
+        let before = std::fs::read_to_string(&settings).unwrap();
+        std::fs::write(settings, before + kept).unwrap();
         cluster.restart();
         cluster
     }

@@ -12,7 +12,8 @@ use super::folder::Named;
 use super::lint::words::Words;
 use super::split::{Piece, line_of};
 
-pub(super) use elsewhere::is_timeout;
+pub(super) use elsewhere::{is_extension_made, is_timeout};
+pub(super) use transactions::{divides, is_edge};
 
 /// What was made of a file.
 pub(super) struct Adapted {
@@ -34,11 +35,11 @@ pub(super) fn adapt(
 ) -> Adapted {
     let schemas = named.schemas;
     let written = pieces.len();
-    if *bounds == Bounds::Inside
+    if (*bounds == Bounds::Inside || divides(pieces))
         && let Some(line) = transactions::take_out_pairs(pieces)
     {
-        let message = "BEGIN and COMMIT are left out: the file runs in one transaction anyway, with the others of a new \
-                       tenant, or with those of an upgrade";
+        let message = "BEGIN and COMMIT are left out: a new tenant is made in one transaction anyway, and so are the \
+                       files of an upgrade, but for those outside of it";
         findings.note("own_transaction", FileLine { file, line }, message);
     }
     let extensions = elsewhere::take_out(named, file, bounds, pieces, findings);

@@ -61,6 +61,10 @@ impl Findings {
         self.push(Severity::Warning, code, message.into(), Some(file), None);
     }
 
+    pub(super) fn file_note(&mut self, code: &str, file: &str, message: impl Into<String>) {
+        self.push(Severity::Ok, code, message.into(), Some(file), None);
+    }
+
     pub(super) fn folder_error(&mut self, code: &str, message: impl Into<String>) {
         self.push(Severity::Error, code, message.into(), None, None);
     }

@@ -15,17 +15,17 @@ use std::sync::Arc;
 use tenantry_protocol::blueprint::MAX_UPLOAD_BYTES;
 
 use super::SourceFile;
-use super::convention::{Convention, Evidence};
+use super::convention::Convention;
 use super::findings::{FileLine, Findings, shown};
 use super::manifest::{Listed, MANIFEST, Manifest};
 use super::naming::{self, MigrationOrder, Name, Shape};
 use super::placeholders::{self, Unfilled};
-use super::sections::{self, Sections};
+use super::sections::Sections;
 use found::{FoundFile, by_journal, convention};
 use journal::JOURNAL;
 
-/// Some tools have three for each migration.
-const MAX_FILES: usize = 3_000;
+/// Some tools have eight for each migration, two for each kind of database.
+const MAX_FILES: usize = 5_000;
 const MAX_PATH_BYTES: usize = 200;
 
 /// The files of a folder by path, without those that do not belong to a blueprint.
@@ -47,7 +47,7 @@ pub(super) struct Named<'a> {
     pub(super) undone_by: Option<&'a SourceFile>,
     /// The application's schemas, whose place the tenant's takes.
     pub(super) schemas: &'a [String],
-    /// The schemas that files of the folder make.
+    /// The schemas and tables that files of the folder make.
     pub(super) made: Arc<BTreeSet<String>>,
     /// The values of the placeholders in it, for tools that have some.
     pub(super) placeholders: Option<&'a BTreeMap<String, String>>,
@@ -169,27 +169,21 @@ pub(super) fn migrations<'a>(
     let mut found = Vec::new();
     let mut strangers = Vec::new();
     let mut undo = Vec::new();
+    let mut baselines = Vec::new();
     let mut companions = BTreeMap::new();
     for (path, file) in
         files.iter().filter(|(path, _)| ![MANIFEST, JOURNAL].contains(*path) && !seed.contains(*path))
     {
         let name = match manifest.convention {
             Some(Convention::Refinery) => naming::read_for_refinery(path),
-            _ => naming::read(dialects::plain_path(path).as_deref().unwrap_or(path)),
+            _ => naming::read(dialects::read_as(path, files).as_deref().unwrap_or(path)),
         };
         match name {
             Name::Migration { shape, order, version, title } => {
-                let marker = sections::markers(&file.content).next();
-                let evidence = Evidence { path, shape, marker };
-                found.push(FoundFile {
-                    file,
-                    evidence,
-                    order,
-                    version,
-                    title,
-                    marked_by: None,
-                    undone_by: None,
-                });
+                found.push(FoundFile::new(path, file, shape, order, version, title));
+            }
+            Name::Baseline { order, version, title } => {
+                baselines.push(FoundFile::new(path, file, Shape::Flyway, order, version, title));
             }
             Name::Undo { shape, order } => undo.push((*file, shape, order)),
             Name::Broken(fault) => {
@@ -202,6 +196,7 @@ pub(super) fn migrations<'a>(
             },
         }
     }
+    found::begin_with_a_baseline(baselines, &mut found, &mut undo, findings);
     if found.is_empty() && matches!(manifest.convention, None | Some(Convention::Dump)) {
         found.extend(found::dump(&mut strangers, files));
     }
@@ -253,13 +248,14 @@ fn in_order<'a>(
     let placeholders = (convention == Some(Convention::Flyway)).then_some(&manifest.placeholders);
     let schemas = manifest.schemas.as_slice();
     let made: Arc<BTreeSet<String>> =
-        Arc::new(found.iter().flat_map(|one| made_schemas(&one.file.content)).collect());
+        Arc::new(found.iter().flat_map(|one| made_by(&one.file.content)).collect());
     let mut ordered: BTreeMap<MigrationOrder, Named<'a>> = BTreeMap::new();
     for FoundFile { file, evidence, order, version, title, marked_by, undone_by } in found {
         let path = evidence.path;
         let order = match (&version, convention) {
             (Some(version), Some(Convention::Dbmate)) => MigrationOrder::Textual(version.clone()),
             (Some(version), Some(Convention::Hasura)) => naming::by_number(version).unwrap_or(order),
+            (Some(version), Some(Convention::SqlMigrate)) => naming::by_number_and_name(version, path),
             (_, Some(Convention::Goose)) if order.is_zero() => {
                 let message =
                     format!("{path} has the version 0, and goose counts from 1: give it a higher one");
@@ -302,16 +298,22 @@ fn in_order<'a>(
     ordered.into_values().collect()
 }
 
-/// The names behind `create schema`. In a text or a comment they count as well, which makes less harmless.
-fn made_schemas(sql: &str) -> Vec<String> {
-    let words: Vec<&str> =
-        sql.split(|c: char| c.is_whitespace() || c == ';').filter(|word| !word.is_empty()).collect();
-    let is = |word: &str, expect: &str| word.eq_ignore_ascii_case(expect);
-    let made = words.windows(6).chain(std::iter::once(&words[words.len().saturating_sub(5)..]));
-    made.filter(|words| words.len() > 2 && is(words[0], "create") && is(words[1], "schema"))
-        .filter_map(|words| if is(words[2], "if") { words.get(5) } else { words.get(2) })
-        .map(|name| name.trim_matches('"').to_lowercase())
-        .collect()
+/// The names behind `create schema` and `create table`. In a text or a comment they count as well, which makes less harmless.
+fn made_by(sql: &str) -> impl Iterator<Item = String> {
+    let is_end = |c: char| c.is_whitespace() || c == ';' || c == '(';
+    let words: Vec<&str> = sql.split(is_end).filter(|word| !word.is_empty()).collect();
+    let is = |word: &str, expect: &[&str]| expect.iter().any(|one| word.eq_ignore_ascii_case(one));
+    let mut made = Vec::new();
+    for (at, word) in words.iter().enumerate().filter(|(_, word)| is(word, &["schema", "table"])) {
+        let is_created = words[..at].iter().rev().take(2).any(|before| is(before, &["create"]));
+        let behind = &words[at + 1..];
+        let behind =
+            if behind.first().is_some_and(|word| is(word, &["if"])) { behind.get(3..) } else { Some(behind) };
+        let Some(name) = behind.and_then(|behind| behind.first()).filter(|_| is_created) else { continue };
+        let table = name.rsplit('.').next().filter(|_| is(word, &["table"]));
+        made.push(table.unwrap_or(name).trim_matches('"').to_lowercase());
+    }
+    made.into_iter()
 }
 
 /// Gives each migration the file that takes it back, and reports each that has nothing to take back.

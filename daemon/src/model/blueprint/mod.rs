@@ -37,8 +37,11 @@ pub use built_in::built_in;
 pub use checksum::{Checksum, ChecksumError};
 pub use contract::{Contract, ContractObstacle, Standing, contract_obstacle};
 pub use fresh::{BuildFile, FreshFile, blank_form, plain_form};
-pub use lint::{OutsideWork, SchemasNamed, live_findings, mentions_temporary, reshaped_tables, work_of};
+pub use lint::{
+    OutsideWork, SchemasNamed, extensions_used, live_findings, mentions_temporary, reshaped_tables, work_of,
+};
 pub use manifest::{CONNECTION_LIMIT, MANIFEST, TEMP_FILE_LIMIT};
+pub use naming::{Callback, callback};
 pub use parse::{Parsed, parse, parse_judged};
 pub use placeholders::placeholders_in;
 pub use split::{Batched, Statement, first_word, statements};
@@ -102,7 +105,7 @@ pub struct Setting {
 pub struct Migration {
     /// Path in the blueprint's folder.
     pub path: String,
-    /// The version in the file's name; `None` for repeatable migrations and for the seed.
+    /// The version in the file's name; `None` for repeatable migrations, for callbacks and for the seed.
     pub version: Option<String>,
     /// The title in the file's name.
     pub title: String,
@@ -139,7 +142,10 @@ pub const TAKEN_BACK: &str = "taken-back:";
 
 /// Whether a path is that of a migration with a version, by its name.
 pub fn is_versioned(path: &str) -> bool {
-    matches!(naming::read(path), naming::Name::Migration { version: Some(_), .. })
+    matches!(
+        naming::read(path),
+        naming::Name::Migration { version: Some(_), .. } | naming::Name::Baseline { .. }
+    )
 }
 
 /// The transaction that a file runs in.
@@ -239,6 +245,11 @@ impl Migration {
             Some(file) => FileNote { file, checksum: format!("{TAKEN_BACK}{}", self.checksum) },
             None => FileNote { file: &self.path, checksum: self.checksum.to_string() },
         }
+    }
+
+    /// When it runs, if it runs with each upgrade that runs anything.
+    pub fn callback(&self) -> Option<Callback> {
+        callback(&self.path).filter(|_| self.version.is_none())
     }
 
     /// Whether it changes rows and defines nothing. In shared tables such a file runs as each tenant.

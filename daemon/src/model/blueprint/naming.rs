@@ -2,7 +2,7 @@
 //!
 //! By number: Flyway's `V1__x.sql`, `V1_2__x.sql`, `V1.2__x.sql`; `0001_x.sql`, `1-x.sql`, `1.2_x.sql` and `01.sql`; pairs such as
 //! `0001_x.up.sql`; dates, `2024-01-01_x.sql`; the folders of diesel and Hasura, `2024-01-01-120000_x/up.sql`, and of Prisma,
-//! `20240101120000_x/migration.sql`. After them by name: Flyway's `R__x.sql`. Files that
+//! `20240101120000_x/migration.sql`. After them by name: Flyway's `R__x.sql`, and around them its callbacks, `afterMigrate__x.sql`. Files that
 //! undo (`U1__x.sql`, `….down.sql`, `…/down.sql`) are recognised and never run. This module must not look at a file's
 //! content, nor decide which tool a folder belongs to.
 
@@ -12,6 +12,12 @@ use std::ops::Range;
 pub(super) enum Name {
     Migration {
         shape: Shape,
+        order: MigrationOrder,
+        version: Option<String>,
+        title: String,
+    },
+    /// Flyway's `B3__x.sql`, which makes all that the migrations up to this version make.
+    Baseline {
         order: MigrationOrder,
         version: Option<String>,
         title: String,
@@ -51,6 +57,8 @@ pub(super) enum Shape {
 /// The position of a migration among the others; equal positions are a conflict.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum MigrationOrder {
+    /// Before all others, each time that some of them run.
+    Before(String),
     Versioned(Numbers),
     /// By its place in a list of the tool's own.
     Listed(usize),
@@ -58,6 +66,15 @@ pub(super) enum MigrationOrder {
     Textual(String),
     /// After all versioned migrations, by title.
     Repeatable(String),
+    /// After all others, each time that some of them ran.
+    After(String),
+}
+
+/// When Flyway runs a file that belongs to all migrations together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Callback {
+    BeforeMigrate,
+    AfterMigrate,
 }
 
 /// The numbers of a version, without trailing zeros: `1`, `1.0` and `01` are the same version.
@@ -87,9 +104,16 @@ pub(super) fn read(path: &str) -> Name {
         // Authelia and others have pairs with a letter before the number.
         [b'V', b'0'..=b'9', ..] if is_of_a_pair(stem) && !stem.contains("__") => numbered(&stem[1..]),
         [b'V', b'0'..=b'9', ..] => flyway_versioned(&stem[1..]),
+        [b'B', b'0'..=b'9', ..] => match flyway_versioned(&stem[1..]) {
+            Name::Migration { order, version, title, .. } => Name::Baseline { order, version, title },
+            broken => broken,
+        },
         [b'U', b'0'..=b'9', ..] => flyway_undo(&stem[1..]),
         [b'R', b'_', b'_', ..] => flyway_repeatable(&stem[3..]),
-        [b'0'..=b'9', ..] => numbered(stem),
+        _ if callback(path).is_some() => flyway_callback(stem),
+        [b'0'..=b'9', ..] => {
+            in_a_numbered_folder(folder.rsplit('/').next().unwrap_or(folder), numbered(stem))
+        }
         b"up" | b"down" => in_a_folder(folder.rsplit('/').next().unwrap_or(folder), stem),
         b"migration" => in_prismas_folder(folder.rsplit('/').next().unwrap_or(folder)),
         _ => Name::Unknown,
@@ -139,6 +163,47 @@ fn flyway_repeatable(title: &str) -> Name {
         version: None,
         title: spaced(title),
     }
+}
+
+/// Where files are numbered anew in each of several folders, the folder's own number comes first.
+fn in_a_numbered_folder(folder: &str, name: Name) -> Name {
+    let Some(before) = numbers(folder) else { return name };
+    let behind = |order| match order {
+        MigrationOrder::Versioned(Numbers(behind)) => {
+            // A trailing zero counts where a number follows it.
+            MigrationOrder::Versioned(Numbers(before.0.iter().copied().chain(behind).collect()))
+        }
+        other => other,
+    };
+    match name {
+        Name::Migration { shape, order, version, title } => {
+            let version = version.map(|version| format!("{folder}/{version}"));
+            Name::Migration { shape, order: behind(order), version, title }
+        }
+        Name::Undo { shape, order } => Name::Undo { shape, order: behind(order) },
+        other => other,
+    }
+}
+
+/// Those of Flyway's callbacks that are about a whole run of migrations, and are written in SQL.
+pub fn callback(path: &str) -> Option<Callback> {
+    let stem = path.rsplit('/').next().unwrap_or(path).strip_suffix(".sql")?;
+    match stem.split_once("__").map_or(stem, |(event, _)| event) {
+        "beforeMigrate" => Some(Callback::BeforeMigrate),
+        "afterMigrate" | "afterMigrateApplied" => Some(Callback::AfterMigrate),
+        _ => None,
+    }
+}
+
+fn flyway_callback(stem: &str) -> Name {
+    let (event, title) = stem.split_once("__").unwrap_or((stem, stem));
+    let order = match event {
+        "beforeMigrate" => MigrationOrder::Before(title.to_owned()),
+        // This event comes last.
+        "afterMigrate" => MigrationOrder::After(format!("1 {title}")),
+        _ => MigrationOrder::After(format!("0 {title}")),
+    };
+    Name::Migration { shape: Shape::Flyway, order, version: None, title: spaced(title) }
 }
 
 /// A stem that begins with a digit.
@@ -238,6 +303,11 @@ fn in_prismas_folder(folder: &str) -> Name {
 /// The order of Hasura, which compares the versions of folders as numbers; diesel compares them as texts.
 pub(super) fn by_number(version: &str) -> Option<MigrationOrder> {
     numbers(&version.replace('-', "")).map(MigrationOrder::Versioned)
+}
+
+/// The order of sql-migrate: two files may have one number, and then their names count.
+pub(super) fn by_number_and_name(version: &str, path: &str) -> MigrationOrder {
+    MigrationOrder::Textual(format!("{version:0>MOST_DIGITS$} {path}"))
 }
 
 /// `up.sql` or `down.sql` in the folder of a migration, whose version is the part before the first underscore.

@@ -5,7 +5,7 @@
 //! not judge the statements; the lints do that.
 
 use super::Bounds;
-use super::adapt::is_timeout;
+use super::adapt::{divides, is_edge, is_extension_made, is_timeout};
 use super::convention::Convention;
 use super::findings::{FileLine, Findings};
 use super::folder::Named;
@@ -70,6 +70,7 @@ pub(super) fn bounds(
         // Flyway looks for such statements itself, and refuses a file that has others beside them. Plain files may be for psql, which
         // opens no transaction.
         || (knows(|convention| convention == Convention::Flyway || convention.knows_the_remark()) && is_for_outside(pieces))
+        || (divides(pieces) && is_for_outside(pieces))
         || (knows(Convention::knows_the_remark) && OTHER_REMARKS.iter().any(|other| line_with(other, &file.content).is_some()));
     if is_marked || (part == Part::Migrations && is_found) {
         return Bounds::Outside { marked_by: marked_by.cloned() };
@@ -87,9 +88,10 @@ fn is_alone(pieces: &[Piece]) -> bool {
     matches!(pieces, [piece] if lint::is_only_for_outside(piece))
 }
 
-/// Whether nothing in the file could be in a transaction, but for timeouts.
+/// Whether nothing in the file could be in a transaction, but for what is left out.
 fn is_for_outside(pieces: &[Piece]) -> bool {
-    let mut others = pieces.iter().filter(|piece| !is_timeout(piece)).peekable();
+    let is_left_out = |piece: &Piece| is_timeout(piece) || is_extension_made(piece) || is_edge(piece);
+    let mut others = pieces.iter().filter(|piece| !is_left_out(piece)).peekable();
     others.peek().is_some() && others.all(lint::is_only_for_outside)
 }
 

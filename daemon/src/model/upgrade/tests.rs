@@ -48,6 +48,38 @@ fn new_files_run_in_their_order_and_changed_repeatable_files_after_them() {
     assert!(pending_of(&old, &old, &history(&old)).unwrap().is_empty());
 }
 
+#[test]
+fn flyways_callbacks_run_around_the_files_of_each_upgrade_and_not_without_any() {
+    const BEFORE: (&str, &str) = ("beforeMigrate.sql", "drop view if exists v;");
+    const AFTER: (&str, &str) = ("afterMigrate__v.sql", "create view v as select 1 as one;");
+    let old = blueprint("1.0", &[BEFORE, FIRST, VIEW, AFTER]);
+    let files: Vec<&str> = old.migrations.iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(files, [BEFORE.0, FIRST.0, VIEW.0, AFTER.0]);
+    let new = blueprint("1.1", &[BEFORE, FIRST, SECOND, VIEW, AFTER]);
+    assert_eq!(pending_of(&new, &old, &history(&old)).unwrap(), [BEFORE.0, SECOND.0, AFTER.0]);
+    assert!(pending_of(&old, &old, &history(&old)).unwrap().is_empty());
+    // An attempt ended between what runs outside of transactions and the callback behind it.
+    let mut rows = history(&old);
+    rows.push(history(&new).into_iter().find(|(file, _)| file == SECOND.0).unwrap());
+    assert_eq!(pending_of(&new, &old, &rows).unwrap(), [AFTER.0]);
+    // They may come and go.
+    let without = blueprint("1.1", &[FIRST, VIEW]);
+    assert!(pending_of(&without, &old, &history(&old)).unwrap().is_empty());
+    assert_eq!(pending_of(&old, &without, &history(&without)).unwrap(), [AFTER.0]);
+}
+
+#[test]
+fn a_dump_and_a_baseline_stay_a_part_of_the_next_version() {
+    let dump = blueprint("1.0", &[("structure.sql", "create table a (id int primary key);")]);
+    let numbered = blueprint("1.1", &[FIRST]);
+    let missing = |file: &str| Err(vec![Obstacle::Missing { file: file.to_owned() }]);
+    assert_eq!(pending_of(&numbered, &dump, &history(&dump)), missing("structure.sql"));
+    let baseline = blueprint("1.0", &[("B2__a.sql", "create table a (id int primary key);")]);
+    assert_eq!(pending_of(&numbered, &baseline, &history(&baseline)), missing("B2__a.sql"));
+    let more = blueprint("1.1", &[("B2__a.sql", "create table a (id int primary key);"), THIRD]);
+    assert_eq!(pending_of(&more, &baseline, &history(&baseline)).unwrap(), [THIRD.0]);
+}
+
 fn noted(files: &[&Migration]) -> Vec<(String, String)> {
     files.iter().map(|file| file.note()).map(|note| (note.file.to_owned(), note.checksum)).collect()
 }

@@ -172,7 +172,11 @@ fn is_code_of_a_migration(path: &Path) -> bool {
         .and_then(|extension| extension.to_str())
         .is_some_and(|extension| CODE.contains(&extension.to_ascii_lowercase().as_str()));
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("");
-    let begins_with_a_number = stem.starts_with(|c: char| c.is_ascii_digit());
+    let has_a_number = |name: &str| name.starts_with(|c: char| c.is_ascii_digit());
+    let folder = path.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or("");
+    // `20240101120000_a/migration.ts` is named by its folder, as the SQL of Prisma and diesel is.
+    let begins_with_a_number =
+        has_a_number(stem) || (["migration", "up"].contains(&stem) && has_a_number(folder));
     let is_flyways = stem.starts_with(['V', 'R', 'B', 'U']) && stem.contains("__");
     let is_test = ["_test", "_spec", ".test", ".spec"].iter().any(|end| stem.ends_with(end));
     is_code && !is_test && (begins_with_a_number || is_flyways)
@@ -305,7 +309,7 @@ mod tests {
 
     #[test]
     fn a_migration_in_a_programming_language_is_refused_by_name() {
-        for code in ["00002_fill.go", "V2__b.java", "1700000000000_c.js", "db/R__d.py"] {
+        for code in ["00002_fill.go", "V2__b.java", "1700000000000_c.js", "db/R__d.py", "2_e/migration.ts"] {
             let folder = folder(&[
                 ("blueprint.toml", b"name = 1"),
                 ("00001_a.sql", b"select 1"),

@@ -4,18 +4,29 @@
 //! Invariant: what is left out has no effect on the tables, so each other statement finds what it would find in the file's own tool.
 
 use crate::model::blueprint::Bounds;
-use crate::model::blueprint::convention::Convention;
 use crate::model::blueprint::findings::{FileLine, Findings, shown};
 use crate::model::blueprint::folder::Named;
 use crate::model::blueprint::lint::words::Words;
 use crate::model::blueprint::manifest::is_extension;
 use crate::model::blueprint::split::Piece;
 
+/// Where tools keep an account of what they ran.
+const ACCOUNTS: [&str; 8] = [
+    "schema_migrations",
+    "_sqlx_migrations",
+    "__diesel_schema_migrations",
+    "goose_db_version",
+    "gorp_migrations",
+    "flyway_schema_history",
+    "refinery_schema_history",
+    "_prisma_migrations",
+];
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum TakenOut {
     /// `create extension name`: declared, as if the manifest said so.
     Extension(String),
-    /// `comment on extension`, which only its owner may write.
+    /// `comment on extension` and `drop extension`, which only its owner may.
     Comment,
     /// `alter … owner to role`: a tenant's owner has everything in it.
     Owner,
@@ -23,7 +34,7 @@ enum TakenOut {
     Schema,
     /// `drop schema` of one that no file makes.
     NoSchema,
-    /// `comment on` the table in which the tool keeps its own account.
+    /// A change of the table in which the tool keeps its own account.
     Account,
     /// `set lock_timeout = '5s'` and the like, in a file outside the transaction.
     Timeout,
@@ -68,7 +79,8 @@ pub(super) fn take_out(
         false
     });
     if let Some(line) = comment {
-        let message = "COMMENT ON EXTENSION is left out: an extension is the administrator's";
+        let message =
+            "COMMENT ON EXTENSION and DROP EXTENSION are left out: an extension is the administrator's";
         findings.note("extension", FileLine { file, line }, message);
     }
     if let Some(line) = owner {
@@ -86,7 +98,7 @@ pub(super) fn take_out(
         findings.note("schema", FileLine { file, line }, message);
     }
     if let Some(line) = account {
-        let message = "COMMENT ON the tool's own table is left out: a tenant has none, since the daemon keeps its history";
+        let message = "changes of the tool's own table of migrations are left out: a tenant has none, since the daemon keeps its history";
         findings.note("history", FileLine { file, line }, message);
     }
     if let Some(line) = timeout {
@@ -117,7 +129,10 @@ fn of(words: &Words<'_>, schemas: &[String]) -> Option<TakenOut> {
         let name = words.name(words.skip(2, &[&["if", "not", "exists"]]))?;
         return is_extension(&name).then_some(TakenOut::Extension(name));
     }
-    if words.starts_with(&["comment", "on", "extension"]) {
+    // A dump that can be loaded twice drops them first.
+    if words.starts_with(&["comment", "on", "extension"])
+        || words.starts_with(&["drop", "extension", "if", "exists"])
+    {
         return Some(TakenOut::Comment);
     }
     if is_change_of_owner(words) {
@@ -139,13 +154,30 @@ fn of_the_tool(words: &Words<'_>, named: &Named<'_>) -> Option<TakenOut> {
         let is_one = words.len() == 5 || (words.len() == 6 && words.is(5, "cascade|restrict"));
         return (is_one && !is_made).then_some(TakenOut::NoSchema);
     }
-    if words.starts_with(&["comment", "on", "table|column"])
-        && named.convention == Some(Convention::GolangMigrate)
+    is_about_an_account(words, named).then_some(TakenOut::Account)
+}
+
+/// Changes the table in which a tool keeps its own account, and which no file makes.
+fn is_about_an_account(words: &Words<'_>, named: &Named<'_>) -> bool {
+    let at = if words.starts_with(&["comment", "on", "table|column"]) {
+        3
+    } else if words.starts_with(&["alter", "table"]) {
+        words.skip(2, &[&["if", "exists"], &["only"]])
+    } else if words.starts_with(&["insert", "into"]) || words.starts_with(&["delete", "from"]) {
+        words.skip(2, &[&["only"]])
+    } else if words.starts_with(&["update"]) {
+        words.skip(1, &[&["only"]])
+    } else if words.starts_with(&["create", "trigger"])
+        || words.starts_with(&["create", "or", "replace", "trigger"])
     {
-        let (parts, _) = words.dotted_name(3);
-        return parts.iter().any(|part| part == "schema_migrations").then_some(TakenOut::Account);
-    }
-    None
+        let Some(on) = words.find(&["on"]) else { return false };
+        on + 1
+    } else {
+        return false;
+    };
+    let (parts, _) = words.dotted_name(at);
+    // Of a column, the table stands before the name.
+    parts.iter().rev().take(2).any(|part| ACCOUNTS.contains(&part.as_str()) && !named.made.contains(part))
 }
 
 /// Makes, names or chooses a schema whose place the tenant's takes.
@@ -198,6 +230,11 @@ fn is_about_a_schema(words: &Words<'_>, schemas: &[String]) -> bool {
     words.starts_with(&["set"])
         && words.is(path, "search_path")
         && (path + 2..words.len()).all(|at| is_path(at) || words.is_symbol(at, b','))
+}
+
+/// `create extension`, which is left out everywhere.
+pub(in crate::model::blueprint) fn is_extension_made(piece: &Piece) -> bool {
+    Words::of(piece).starts_with(&["create", "extension"])
 }
 
 /// `set [session|local] lock_timeout = '5s'`, `reset lock_timeout`

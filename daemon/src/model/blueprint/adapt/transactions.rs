@@ -1,5 +1,7 @@
 //! `begin` and `commit` around what a file does. Tools that open no transaction themselves have their users write them.
 //!
+//! So do some whose tool does, with `commit` and `begin` by turns, where the file is to be divided.
+//!
 //! Invariant: only whole pairs are left out, of a file that runs in one transaction anyway, so each of its statements runs as before. A
 //! `rollback` or a savepoint takes something back, and is never left out.
 
@@ -14,9 +16,11 @@ enum Edge {
 
 /// Takes the pairs out, and returns the line of the first one; leaves all as it is if one has no other half.
 pub(super) fn take_out_pairs(pieces: &mut Vec<Piece>) -> Option<u32> {
-    let edges: Vec<(usize, Edge)> =
-        pieces.iter().enumerate().filter_map(|(at, piece)| Some((at, edge(piece)?))).collect();
-    let is_paired = edges.chunks(2).all(|pair| matches!(pair, [(_, Edge::Begin), (_, Edge::Commit)]));
+    let edges = edges(pieces);
+    let are = |first, second| {
+        edges.chunks(2).all(|pair| matches!(pair, [(_, one), (_, two)] if (*one, *two) == (first, second)))
+    };
+    let is_paired = are(Edge::Begin, Edge::Commit) || are(Edge::Commit, Edge::Begin);
     let (first, _) = *edges.first().filter(|_| is_paired)?;
     let line = pieces.get(first).map(|piece| piece.statement.line);
     let mut at = 0;
@@ -25,6 +29,21 @@ pub(super) fn take_out_pairs(pieces: &mut Vec<Piece>) -> Option<u32> {
         !edges.iter().any(|(edge, _)| edge + 1 == at)
     });
     line
+}
+
+/// Whether the file ends the transaction of its tool, and begins the one that the tool ends.
+pub(in crate::model::blueprint) fn divides(pieces: &[Piece]) -> bool {
+    let edges = edges(pieces);
+    edges.first().is_some_and(|(_, edge)| *edge == Edge::Commit)
+        && edges.last().is_some_and(|(_, edge)| *edge == Edge::Begin)
+}
+
+pub(in crate::model::blueprint) fn is_edge(piece: &Piece) -> bool {
+    edge(piece).is_some()
+}
+
+fn edges(pieces: &[Piece]) -> Vec<(usize, Edge)> {
+    pieces.iter().enumerate().filter_map(|(at, piece)| Some((at, edge(piece)?))).collect()
 }
 
 /// A statement that does nothing but begin or end a transaction, in its plain form.
@@ -66,6 +85,7 @@ mod tests {
         );
         check("start transaction; commit", &[], Some(1));
         check("select 1", &["select 1"], None);
+        check("select 1; commit; begin; select 2", &["select 1", "select 2"], Some(1));
     }
 
     #[test]

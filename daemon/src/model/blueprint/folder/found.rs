@@ -7,6 +7,7 @@ use crate::model::blueprint::convention::{self, Convention, Evidence, Mix};
 use crate::model::blueprint::findings::Findings;
 use crate::model::blueprint::manifest::MANIFEST;
 use crate::model::blueprint::naming::{self, MigrationOrder, Shape};
+use crate::model::blueprint::sections;
 
 /// A migration whose place among the others is not yet known.
 pub(super) struct FoundFile<'a> {
@@ -19,6 +20,41 @@ pub(super) struct FoundFile<'a> {
     pub(super) undone_by: Option<&'a SourceFile>,
 }
 
+impl<'a> FoundFile<'a> {
+    pub(super) fn new(
+        path: &'a str,
+        file: &'a SourceFile,
+        shape: Shape,
+        order: MigrationOrder,
+        version: Option<String>,
+        title: String,
+    ) -> Self {
+        let marker = sections::markers(&file.content).next();
+        let evidence = Evidence { path, shape, marker };
+        Self { file, evidence, order, version, title, marked_by: None, undone_by: None }
+    }
+}
+
+/// Flyway makes a new database of its newest baseline, and of what comes behind it.
+pub(super) fn begin_with_a_baseline<'a>(
+    mut baselines: Vec<FoundFile<'a>>,
+    found: &mut Vec<FoundFile<'a>>,
+    undo: &mut Vec<(&'a SourceFile, Shape, MigrationOrder)>,
+    findings: &mut Findings,
+) {
+    baselines.sort_by(|one, other| one.order.cmp(&other.order));
+    let Some(newest) = baselines.pop() else { return };
+    undo.retain(|(_, _, order)| *order > newest.order);
+    let is_before = |file: &FoundFile<'_>| {
+        matches!(file.order, MigrationOrder::Versioned(_)) && file.order <= newest.order
+    };
+    let before = found.iter().filter(|file| is_before(file)).chain(&baselines);
+    let message = format!("left out, since {} makes what it makes", newest.evidence.path);
+    before.for_each(|file| findings.file_note("baseline", file.evidence.path, message.clone()));
+    found.retain(|file| !is_before(file));
+    found.push(newest);
+}
+
 /// The one SQL file of a folder that has no migrations: a dump of all that they made. It is taken from the other files.
 pub(super) fn dump<'a>(strangers: &mut Vec<&'a str>, files: &Files<'a>) -> Option<FoundFile<'a>> {
     let is_sql = |path: &str| path.to_ascii_lowercase().ends_with(".sql");
@@ -27,15 +63,9 @@ pub(super) fn dump<'a>(strangers: &mut Vec<&'a str>, files: &Files<'a>) -> Optio
     let file = *files.get(path)?;
     strangers.retain(|other| *other != path);
     let name = path.rsplit('/').next().unwrap_or(path);
-    Some(FoundFile {
-        file,
-        evidence: Evidence { path, shape: Shape::Whole, marker: None },
-        order: MigrationOrder::Listed(0),
-        version: Some("1".to_owned()),
-        title: name.split('.').next().unwrap_or(name).replace(['_', '-'], " "),
-        marked_by: None,
-        undone_by: None,
-    })
+    let title = name.split('.').next().unwrap_or(name).replace(['_', '-'], " ");
+    let order = MigrationOrder::Listed(0);
+    Some(FoundFile::new(path, file, Shape::Whole, order, Some("1".to_owned()), title))
 }
 
 /// The convention that the manifest names or the files show; a file that does not fit is an error.

@@ -7,6 +7,7 @@
 
 mod batched;
 mod catalog;
+mod extensions;
 mod live;
 mod outside;
 mod plain;
@@ -31,6 +32,7 @@ use shared_code::SharedCode;
 use tables::Tables;
 use words::Words;
 
+pub use extensions::extensions_used;
 pub use live::{live_findings, reshaped_tables};
 pub use outside::OutsideWork;
 pub use schemas::SchemasNamed;

@@ -210,6 +210,32 @@ fn an_isolation_level_is_left_out_with_a_warning() {
 }
 
 #[test]
+fn a_file_that_ends_its_tools_transaction_for_an_index_runs_outside() {
+    let sql = "-- +migrate Up\ncreate extension if not exists pg_trgm;\ncommit;\ncreate index concurrently i on a (b);\nbegin;\n";
+    let first = "-- +migrate Up\ncreate table a (b int primary key);";
+    let parsed = parse(&with_manifest(&[("1_a.sql", first), ("2_b.sql", sql)]));
+    assert!(parsed.findings.iter().all(|one| one.severity == Severity::Ok), "{:?}", parsed.findings);
+    let file = &parsed.blueprint.unwrap().migrations[1];
+    assert!(matches!(file.bounds, Bounds::Outside { .. }));
+    assert_eq!(file.statements.len(), 1);
+}
+
+#[test]
+fn changes_of_the_tools_own_table_are_left_out_unless_a_file_makes_it() {
+    let changes = "alter table schema_migrations add column data int;\ninsert into public.schema_migrations (version) values (1);\n\
+                   create trigger t before insert on schema_migrations for each row execute function f();";
+    let parsed =
+        parse(&with_manifest(&[("1_a.up.sql", &format!("create table a (id int primary key);\n{changes}"))]));
+    assert_eq!(summary(&parsed), ["history 1_a.up.sql:2"]);
+    assert_eq!(parsed.blueprint.unwrap().migrations[0].statements.len(), 1);
+    let made = format!(
+        "create table if not exists public.\"schema_migrations\" (version text primary key);\n{changes}"
+    );
+    let parsed = parse(&with_manifest(&[("1_a.up.sql", &made)]));
+    assert!(!summary(&parsed).iter().any(|one| one.starts_with("history")), "{:?}", parsed.findings);
+}
+
+#[test]
 fn public_is_found_in_code_and_templates_are_no_sql() {
     let check = |sql: &str, expect: &[&str]| {
         let parsed = parse(&with_manifest(&[("1_a.sql", sql)]));

@@ -201,6 +201,19 @@ fn of_several_kinds_of_databases_postgresql_has_its_own_files() {
 }
 
 #[test]
+fn a_file_of_pop_that_runs_alone_has_the_place_of_its_plain_name() {
+    let (paths, findings) = read(&[
+        ("1_a.autocommit.up.sql", "select 3"),
+        ("1_a.autocommit.down.sql", "drop index i"),
+        ("1_a.cockroach.autocommit.up.sql", "select 1"),
+        ("2_b.autocommit.up.sql", "select 1"),
+        ("2_b.postgres.autocommit.up.sql", "select 2"),
+    ]);
+    assert_eq!(paths, ["1_a.autocommit.up.sql", "2_b.postgres.autocommit.up.sql"]);
+    assert_eq!(findings, [told("file_ignored", "1_a.cockroach.autocommit.up.sql")]);
+}
+
+#[test]
 fn the_only_file_of_a_folder_is_a_dump() {
     let (paths, findings) = read(&[("structure.sql", "create table a (id int primary key);")]);
     assert_eq!((paths, findings), (vec!["structure.sql".to_owned()], Vec::new()));
@@ -222,6 +235,65 @@ fn numbers_can_have_dots_and_pairs_a_letter_before_them() {
     assert_eq!(
         (paths, findings),
         (["V0002.A.up.sql", "V0010.B.up.sql"].map(str::to_owned).to_vec(), Vec::new())
+    );
+}
+
+#[test]
+fn a_numbered_folder_comes_before_the_numbers_in_it() {
+    let files = ["10/01_d.up.sql", "10/01_d.down.sql", "2/02_c.up.sql", "2/01_b.up.sql", "0/09_a.up.sql"];
+    let (paths, findings) = read(&files.map(|path| (path, "select 1;")));
+    let expect =
+        ["0/09_a.up.sql", "2/01_b.up.sql", "2/02_c.up.sql", "10/01_d.up.sql"].map(str::to_owned).to_vec();
+    assert_eq!((paths, findings), (expect, Vec::new()));
+}
+
+#[test]
+fn up_and_down_at_the_end_of_a_name_are_a_pair_if_both_are_there() {
+    let files = [
+        ("1-a-up.sql", "select 1;"),
+        ("1-a-down.sql", "select 2;"),
+        ("2-b-up.sql", "select 3;"),
+        ("2-b-down.sql", "select 4;"),
+    ];
+    let (paths, findings) = read(&files);
+    assert_eq!((paths, findings), (["1-a-up.sql", "2-b-up.sql"].map(str::to_owned).to_vec(), Vec::new()));
+    let (paths, findings) = read(&[("1_size_up.sql", "select 1;"), ("2_scale_down.sql", "select 2;")]);
+    assert_eq!(
+        (paths, findings),
+        (["1_size_up.sql", "2_scale_down.sql"].map(str::to_owned).to_vec(), Vec::new())
+    );
+}
+
+#[test]
+fn flyways_newest_baseline_takes_the_place_of_what_came_before_it() {
+    let files =
+        ["V1__a.sql", "U1__a.sql", "V2__b.sql", "B2__all.sql", "B1__old.sql", "V3__c.sql", "R__v.sql"];
+    let (paths, findings) = read(&files.map(|path| (path, "select 1;")));
+    assert_eq!(paths, ["B2__all.sql", "V3__c.sql", "R__v.sql"]);
+    assert_eq!(findings, [told("baseline", "B1__old.sql")], "one cause, with the others behind it");
+}
+
+#[test]
+fn flyways_callbacks_stand_around_its_migrations() {
+    let files =
+        ["afterMigrate.sql", "afterMigrateApplied__b.sql", "beforeMigrate__a.sql", "V1__a.sql", "R__v.sql"];
+    let (paths, findings) = read(&files.map(|path| (path, "select 1;")));
+    assert_eq!(
+        paths,
+        ["beforeMigrate__a.sql", "V1__a.sql", "R__v.sql", "afterMigrateApplied__b.sql", "afterMigrate.sql"]
+    );
+    assert_eq!(findings, []);
+    let findings = read(&[("V1__a.sql", "select 1;"), ("afterEachMigrate.sql", "select 1;")]).1;
+    assert_eq!(findings, [told("unrecognised_file", "afterEachMigrate.sql")]);
+}
+
+#[test]
+fn two_files_of_sql_migrate_can_have_one_number() {
+    let up = "-- +migrate Up\nselect 1;";
+    let (paths, findings) = read(&[("10-c.sql", up), ("9-b.sql", up), ("9-a.sql", up)]);
+    assert_eq!(
+        (paths, findings),
+        (["9-a.sql", "9-b.sql", "10-c.sql"].map(str::to_owned).to_vec(), Vec::new())
     );
 }
 

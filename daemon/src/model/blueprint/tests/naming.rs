@@ -96,7 +96,7 @@ fn other_names_are_not_guessed_at() {
         "x.sql",
         "v1__x.sql",
         "V__x.sql",
-        "beforeMigrate.sql",
+        "afterEachMigrate.sql",
         "1a_x.sql",
         "V1__x.SQL",
         "V1__x.sql.bak",

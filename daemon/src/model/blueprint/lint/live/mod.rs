@@ -16,7 +16,7 @@ use tenantry_protocol::plan::{Finding, Severity};
 use super::words::Words;
 use crate::model::blueprint::findings::{FileLine, Findings, shown};
 use crate::model::blueprint::split::{Piece, split};
-use crate::model::blueprint::{Blueprint, Migration, Statement};
+use crate::model::blueprint::{Blueprint, Callback, Migration, Statement};
 use known::{Belongs, Known};
 
 /// Longer than any statement's first words and names that somebody wrote on purpose.
@@ -93,9 +93,19 @@ fn pending<'b>(from: &Blueprint, to: &'b Blueprint) -> Vec<&'b Migration> {
     let earlier = |file: &Migration| from.migrations.iter().find(|known| known.path == file.path);
     let versioned = to.migrations.iter().filter(|file| file.version.is_some() && earlier(file).is_none());
     let repeatable = to.migrations.iter().filter(|file| {
-        file.version.is_none() && earlier(file).is_none_or(|known| known.checksum != file.checksum)
+        file.version.is_none()
+            && file.callback().is_none()
+            && earlier(file).is_none_or(|known| known.checksum != file.checksum)
     });
-    versioned.chain(repeatable).collect()
+    let around = |when: Callback| to.migrations.iter().filter(move |file| file.callback() == Some(when));
+    let files: Vec<&Migration> = versioned.chain(repeatable).collect();
+    match files.is_empty() {
+        true => files,
+        false => {
+            let before = around(Callback::BeforeMigrate);
+            before.chain(files).chain(around(Callback::AfterMigrate)).collect()
+        }
+    }
 }
 
 /// The statements of the files, each with the number of the transaction that it runs in: consecutive ordinary files are one.
