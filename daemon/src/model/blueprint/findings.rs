@@ -20,6 +20,8 @@ const MOST: usize = 300;
 
 /// As many further places of one cause as are helpful; the rest are counted.
 const PLACES_SHOWN: usize = 5;
+/// Bytes of these places in a message.
+const ROOM_FOR_PLACES: usize = 400;
 
 #[derive(Debug, Default)]
 pub(super) struct Findings {
@@ -131,13 +133,18 @@ fn at_its_places((mut finding, places): (Finding, BTreeSet<FoundAt>)) -> Finding
         .filter_map(|(file, line)| Some((file?, line)))
         .map(|(file, line)| line.map_or_else(|| file.clone(), |line| format!("{file}:{line}")))
         .collect();
-    if !others.is_empty() {
-        let shown = others[..others.len().min(PLACES_SHOWN)].join(", ");
-        let more = match others.len().saturating_sub(PLACES_SHOWN) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        finding.message.push_str(&format!(" (also {shown}{more})"));
+    let mut room = ROOM_FOR_PLACES;
+    let mut shown = Vec::new();
+    for place in others.iter().take(PLACES_SHOWN) {
+        let Some(left) = room.checked_sub(place.len()) else { break };
+        room = left;
+        shown.push(place.as_str());
+    }
+    match (shown.as_slice(), others.len() - shown.len()) {
+        ([], 0) => {}
+        ([], more) => finding.message.push_str(&format!(" (also in {more} more places)")),
+        (_, 0) => finding.message.push_str(&format!(" (also {})", shown.join(", "))),
+        (_, more) => finding.message.push_str(&format!(" (also {} and {more} more)", shown.join(", "))),
     }
     finding
 }

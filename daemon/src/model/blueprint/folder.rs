@@ -165,6 +165,7 @@ pub(super) fn migrations<'a>(
 ) -> Vec<Named<'a>> {
     let seed: BTreeSet<&str> = manifest.seed.iter().map(|entry| entry.path.as_str()).collect();
     let files = &dialects::keep_ours(files, findings);
+    let names = dialects::Names::of(files.keys().copied());
     let journal = files.get(JOURNAL).and_then(|file| journal::read(file, findings));
     let mut found = Vec::new();
     let mut strangers = Vec::new();
@@ -176,7 +177,7 @@ pub(super) fn migrations<'a>(
     {
         let name = match manifest.convention {
             Some(Convention::Refinery) => naming::read_for_refinery(path),
-            _ => naming::read(dialects::read_as(path, files).as_deref().unwrap_or(path)),
+            _ => naming::read(names.read_as(path).as_deref().unwrap_or(path)),
         };
         match name {
             Name::Migration { shape, order, version, title } => {

