@@ -12,6 +12,7 @@
 )]
 
 mod fixtures;
+mod real;
 mod shape;
 mod speed;
 
@@ -34,6 +35,9 @@ struct Arguments {
     /// Only the folders with this text in their name
     #[arg(long)]
     only: Option<String>,
+    /// Try this folder instead, on both versions of PostgreSQL (repeatable)
+    #[arg(long)]
+    folder: Vec<PathBuf>,
     /// Leave out the figures of speed
     #[arg(long)]
     without_speed: bool,
@@ -52,6 +56,10 @@ fn main() -> ExitCode {
 
 async fn prove(arguments: &Arguments) -> bool {
     let mut bars = Vec::new();
+    if !arguments.folder.is_empty() {
+        try_folders(&arguments.folder).await;
+        return true;
+    }
     for (version, title) in [(Version::Packaged, "packaged"), (Version::V18, "18")] {
         let env = Env::on(Cluster::private(version)).await;
         for (group, fixtures) in [
@@ -87,6 +95,15 @@ async fn prove(arguments: &Arguments) -> bool {
         }
     }
     bars::print(&bars)
+}
+
+async fn try_folders(folders: &[PathBuf]) {
+    for (version, title) in [(Version::Packaged, "packaged"), (Version::V18, "18")] {
+        let env = Env::on(Cluster::private(version)).await;
+        for (number, folder) in folders.iter().enumerate() {
+            println!("{title:>9} {}: {}", folder.display(), real::judge(&env, folder, number).await);
+        }
+    }
 }
 
 /// Whether the folder fares as it should, and what is worth telling of it.

@@ -43,13 +43,18 @@ pub(super) fn adapt(
         findings.note("own_transaction", FileLine { file, line }, message);
     }
     let extensions = elsewhere::take_out(named, file, bounds, pieces, findings);
+    let spares_triggers = elsewhere::spare_the_servers_triggers(file, pieces, findings);
     let is_mapped = !schemas.is_empty() && map_names(file, schemas, pieces, findings);
     let names_public = |piece: &&Piece| mapping::is_in_code(&piece.statement.text, "public");
     let public_in_code = match schemas {
         [] => pieces.iter().find(names_public).map(|piece| piece.statement.line),
         _ => None,
     };
-    Adapted { extensions, public_in_code, is_otherwise: is_mapped || pieces.len() != written }
+    Adapted {
+        extensions,
+        public_in_code,
+        is_otherwise: is_mapped || spares_triggers || pieces.len() != written,
+    }
 }
 
 /// Each is looked for in all statements of its file.

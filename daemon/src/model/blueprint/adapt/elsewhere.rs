@@ -8,7 +8,7 @@ use crate::model::blueprint::findings::{FileLine, Findings, shown};
 use crate::model::blueprint::folder::Named;
 use crate::model::blueprint::lint::words::Words;
 use crate::model::blueprint::manifest::is_extension;
-use crate::model::blueprint::split::Piece;
+use crate::model::blueprint::split::{Piece, split};
 
 /// Where tools keep an account of what they ran.
 const ACCOUNTS: [&str; 8] = [
@@ -230,6 +230,33 @@ fn is_about_a_schema(words: &Words<'_>, schemas: &[String]) -> bool {
     words.starts_with(&["set"])
         && words.is(path, "search_path")
         && (path + 2..words.len()).all(|at| is_path(at) || words.is_symbol(at, b','))
+}
+
+/// `alter table … disable trigger all` becomes `… trigger user`: the server's own triggers, which are those of foreign keys, are a
+/// superuser's to disable. Where rows would break a key meanwhile, the server refuses them.
+pub(super) fn spare_the_servers_triggers(file: &str, pieces: &mut [Piece], findings: &mut Findings) -> bool {
+    let mut first = None;
+    for piece in pieces {
+        let words = Words::of(piece);
+        let Some(at) = words
+            .starts_with(&["alter", "table"])
+            .then(|| words.find(&["disable|enable", "trigger", "all"]))
+            .flatten()
+        else {
+            continue;
+        };
+        let all = words.range(at + 2);
+        let text = [&piece.statement.text[..all.start], "user", &piece.statement.text[all.end..]].concat();
+        let Some(again) = split(&text).ok().and_then(|mut pieces| pieces.pop()) else { continue };
+        first.get_or_insert(piece.statement.line);
+        piece.tokens = again.tokens;
+        piece.statement.text = text;
+    }
+    let Some(line) = first else { return false };
+    let message = "DISABLE TRIGGER ALL and ENABLE TRIGGER ALL are for those of the tables' owner, USER: foreign keys hold meanwhile, \
+                   which a superuser alone may change";
+    findings.note("triggers", FileLine { file, line }, message);
+    true
 }
 
 /// `create extension`, which is left out everywhere.

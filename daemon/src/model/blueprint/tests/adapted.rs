@@ -236,6 +236,24 @@ fn changes_of_the_tools_own_table_are_left_out_unless_a_file_makes_it() {
 }
 
 #[test]
+fn the_servers_own_triggers_stay_enabled() {
+    let sql = "create table a (id int primary key);\nalter table a disable trigger all;\nalter table a enable trigger all;\n\
+               alter table a disable trigger user;";
+    let parsed = parse(&with_manifest(&[("1_a.sql", sql)]));
+    assert_eq!(summary(&parsed), ["triggers 1_a.sql:2"]);
+    let file = &parsed.blueprint.unwrap().migrations[0];
+    let texts: Vec<&str> = file.statements[1..].iter().map(|one| one.text.as_str()).collect();
+    assert_eq!(
+        texts,
+        [
+            "alter table a disable trigger user",
+            "alter table a enable trigger user",
+            "alter table a disable trigger user"
+        ]
+    );
+}
+
+#[test]
 fn public_is_found_in_code_and_templates_are_no_sql() {
     let check = |sql: &str, expect: &[&str]| {
         let parsed = parse(&with_manifest(&[("1_a.sql", sql)]));
