@@ -70,7 +70,7 @@ pub(crate) async fn judge(env: &Env, folder: &Path, number: usize) -> String {
     let begin = Instant::now();
     for sql in &files {
         // A file may end the transaction of its tool and begin the one that the tool ends.
-        if let Err(problem) = psql(env, &database, &format!("{sql}\ncommit;")) {
+        if let Err(problem) = psql(env, &database, &format!("{sql}\n;\ncommit;")) {
             return format!("goes in, and psql fails: {problem}");
         }
     }
