@@ -39,20 +39,18 @@ pub(crate) async fn judge(env: &Env, folder: &Path, number: usize) -> String {
         }
     }
     env.add_blueprint(path).await;
-    let shown =
-        env.tenantry(&["blueprint", "show", &name, "--sql", "--json"]).await.json()["blueprint"].take();
-    let files: Vec<String> = shown["migrations"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|file| up(file["sql"].as_str().unwrap()))
-        .collect();
-    let extensions = shown["extensions"].as_array().cloned().unwrap_or_default();
+    match beside_psql(env, &name, number).await {
+        Ok(told) | Err(told) => told,
+    }
+}
+
+/// Two tenants of the blueprint, the shape of each compared with what psql makes; an error says what differs.
+async fn beside_psql(env: &Env, name: &str, number: usize) -> Result<String, String> {
     let mut tenants = Vec::new();
     let begin = Instant::now();
     let mut took = None;
     for slug in ["one", "two"].map(|which| format!("{name}-{which}")) {
-        let made = env.provision_of(&slug, &name).await;
+        let made = env.provision_of(&slug, name).await;
         took.get_or_insert(begin.elapsed());
         let own = made.tenant.placement.to_string();
         let database =
@@ -61,21 +59,50 @@ pub(crate) async fn judge(env: &Env, folder: &Path, number: usize) -> String {
         tenants.push((slug, shape(&mut connection, &own, &[]).await));
         connection.close().await.unwrap();
     }
-    let database = format!("alone_{number}");
+    let shown =
+        env.tenantry(&["blueprint", "show", name, "--sql", "--json"]).await.json()["blueprint"].take();
+    let files = shown["migrations"].as_array().unwrap().len();
+    let begin = Instant::now();
+    let alone = by_psql(env, &shown, &format!("alone_{number}")).await?;
+    let by_psql = begin.elapsed();
+    for (slug, shape) in &tenants {
+        let differences = difference(shape, &alone);
+        if !differences.is_empty() {
+            return Err(format!("{slug} differs from psql: {}", differences.join("; ")));
+        }
+        let verified = env.tenantry(&["tenant", "verify", slug, "--json"]).await;
+        let grade = verified.json()["grade"].as_str().unwrap_or_default().to_owned();
+        let drift = env.tenantry(&["tenant", "drift", slug]).await.status;
+        // The test's server is not closed as one for customers would be, which costs a grade.
+        if !["A", "B"].contains(&grade.as_str()) || drift != 0 {
+            return Err(format!("{slug}: grade {grade}, drift ended with {drift}"));
+        }
+        let placement = env.tenant(slug).await.tenant.placement;
+        env.rollback(slug).await;
+        env.assert_clean_slate(&placement).await;
+    }
+    Ok(format!(
+        "the same as psql's, {files} files, {} lines, verified, nothing left; {:.0?}, psql {by_psql:.0?}",
+        alone.len(),
+        took.unwrap_or_default()
+    ))
+}
+
+/// What psql makes of the files of a blueprint, called once for each, in a database of its own.
+async fn by_psql(env: &Env, shown: &serde_json::Value, database: &str) -> Result<BTreeSet<String>, String> {
     env.cluster.execute("postgres", format!("create database {database}")).await;
+    let extensions = shown["extensions"].as_array().cloned().unwrap_or_default();
     for extension in extensions.iter().filter_map(|name| name.as_str()) {
         // The files of some create it themselves, and say nothing of one that is there.
-        _ = psql(env, &database, &format!("create extension if not exists \"{extension}\""));
+        _ = psql(env, database, &format!("create extension if not exists \"{extension}\""));
     }
-    let begin = Instant::now();
-    for sql in &files {
+    for file in shown["migrations"].as_array().unwrap() {
+        let sql = up(file["sql"].as_str().unwrap());
         // A file may end the transaction of its tool and begin the one that the tool ends.
-        if let Err(problem) = psql(env, &database, &format!("{sql}\n;\ncommit;")) {
-            return format!("goes in, and psql fails: {problem}");
-        }
+        psql(env, database, &format!("{sql}\n;\ncommit;"))
+            .map_err(|problem| format!("goes in, and psql fails: {problem}"))?;
     }
-    let by_psql = begin.elapsed();
-    let mut connection = env.cluster.options(&database).connect().await.unwrap();
+    let mut connection = env.cluster.options(database).connect().await.unwrap();
     let others: Vec<String> = sqlx::query_scalar(
         "select nspname::text from pg_namespace where nspname !~ '^pg_' and nspname not in ('information_schema', 'public')",
     )
@@ -85,28 +112,7 @@ pub(crate) async fn judge(env: &Env, folder: &Path, number: usize) -> String {
     let others: Vec<&str> = others.iter().map(String::as_str).collect();
     let alone = shape(&mut connection, "public", &others).await;
     connection.close().await.unwrap();
-    for (slug, shape) in &tenants {
-        let differences = difference(shape, &alone);
-        if !differences.is_empty() {
-            return format!("{slug} differs from psql: {}", differences.join("; "));
-        }
-        let verified = env.tenantry(&["tenant", "verify", slug, "--json"]).await;
-        let grade = verified.json()["grade"].as_str().unwrap_or_default().to_owned();
-        let drift = env.tenantry(&["tenant", "drift", slug]).await.status;
-        // The test's server is not closed as one for customers would be, which costs a grade.
-        if !["A", "B"].contains(&grade.as_str()) || drift != 0 {
-            return format!("{slug}: grade {grade}, drift ended with {drift}");
-        }
-        let placement = env.tenant(slug).await.tenant.placement;
-        env.rollback(slug).await;
-        env.assert_clean_slate(&placement).await;
-    }
-    format!(
-        "the same as psql's, {} files, {} lines, verified, nothing left; {:.0?}, psql {by_psql:.0?}",
-        files.len(),
-        alone.len(),
-        took.unwrap_or_default()
-    )
+    Ok(alone)
 }
 
 fn difference(shape: &BTreeSet<String>, alone: &BTreeSet<String>) -> Vec<String> {

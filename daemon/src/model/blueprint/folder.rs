@@ -197,6 +197,7 @@ pub(super) fn migrations<'a>(
             },
         }
     }
+    found::order_by_folders(&mut found, &mut undo);
     found::begin_with_a_baseline(baselines, &mut found, &mut undo, findings);
     if found.is_empty() && matches!(manifest.convention, None | Some(Convention::Dump)) {
         found.extend(found::dump(&mut strangers, files));
@@ -299,19 +300,20 @@ fn in_order<'a>(
     ordered.into_values().collect()
 }
 
-/// The names behind `create schema` and `create table`. In a text or a comment they count as well, which makes less harmless.
+/// The names behind `create schema`, `create table` and `rename to`. In a text or a comment they count as well, which makes less harmless.
 fn made_by(sql: &str) -> impl Iterator<Item = String> {
     let is_end = |c: char| c.is_whitespace() || c == ';' || c == '(';
     let words: Vec<&str> = sql.split(is_end).filter(|word| !word.is_empty()).collect();
     let is = |word: &str, expect: &[&str]| expect.iter().any(|one| word.eq_ignore_ascii_case(one));
     let mut made = Vec::new();
-    for (at, word) in words.iter().enumerate().filter(|(_, word)| is(word, &["schema", "table"])) {
-        let is_created = words[..at].iter().rev().take(2).any(|before| is(before, &["create"]));
+    for (at, word) in words.iter().enumerate().filter(|(_, word)| is(word, &["schema", "table", "to"])) {
+        let before = if is(word, &["to"]) { &["rename"] } else { &["create"] };
+        let is_created = words[..at].iter().rev().take(2).any(|one| is(one, before));
         let behind = &words[at + 1..];
         let behind =
             if behind.first().is_some_and(|word| is(word, &["if"])) { behind.get(3..) } else { Some(behind) };
         let Some(name) = behind.and_then(|behind| behind.first()).filter(|_| is_created) else { continue };
-        let table = name.rsplit('.').next().filter(|_| is(word, &["table"]));
+        let table = name.rsplit('.').next().filter(|_| !is(word, &["schema"]));
         made.push(table.unwrap_or(name).trim_matches('"').to_lowercase());
     }
     made.into_iter()

@@ -111,9 +111,7 @@ pub(super) fn read(path: &str) -> Name {
         [b'U', b'0'..=b'9', ..] => flyway_undo(&stem[1..]),
         [b'R', b'_', b'_', ..] => flyway_repeatable(&stem[3..]),
         _ if callback(path).is_some() => flyway_callback(stem),
-        [b'0'..=b'9', ..] => {
-            in_a_numbered_folder(folder.rsplit('/').next().unwrap_or(folder), numbered(stem))
-        }
+        [b'0'..=b'9', ..] => numbered(stem),
         b"up" | b"down" => in_a_folder(folder.rsplit('/').next().unwrap_or(folder), stem),
         b"migration" => in_prismas_folder(folder.rsplit('/').next().unwrap_or(folder)),
         _ => Name::Unknown,
@@ -165,24 +163,18 @@ fn flyway_repeatable(title: &str) -> Name {
     }
 }
 
-/// Where files are numbered anew in each of several folders, the folder's own number comes first.
-fn in_a_numbered_folder(folder: &str, name: Name) -> Name {
-    let Some(before) = numbers(folder) else { return name };
-    let behind = |order| match order {
-        MigrationOrder::Versioned(Numbers(behind)) => {
-            // A trailing zero counts where a number follows it.
-            MigrationOrder::Versioned(Numbers(before.0.iter().copied().chain(behind).collect()))
-        }
-        other => other,
-    };
-    match name {
-        Name::Migration { shape, order, version, title } => {
-            let version = version.map(|version| format!("{folder}/{version}"));
-            Name::Migration { shape, order: behind(order), version, title }
-        }
-        Name::Undo { shape, order } => Name::Undo { shape, order: behind(order) },
-        other => other,
+/// The order of a file whose number begins anew in each folder: the numbers of all its folders come first. `None` if one of those has
+/// another name.
+pub(super) fn in_numbered_folders(path: &str, order: &MigrationOrder) -> Option<MigrationOrder> {
+    let (folders, _) = path.rsplit_once('/')?;
+    let MigrationOrder::Versioned(Numbers(own)) = order else { return None };
+    let mut all = Vec::new();
+    for folder in folders.split('/') {
+        // A trailing zero counts where a number follows it.
+        all.push(folder.parse::<u128>().ok().filter(|_| folder.bytes().all(|byte| byte.is_ascii_digit()))?);
     }
+    all.extend(own);
+    Some(MigrationOrder::Versioned(Numbers(all)))
 }
 
 /// Those of Flyway's callbacks that are about a whole run of migrations, and are written in SQL.

@@ -2,6 +2,7 @@
 
 mod back;
 mod batched;
+mod callbacks;
 mod ledger;
 mod live;
 pub(crate) mod many;

@@ -44,10 +44,14 @@ impl Names {
             name.starts_with(|c: char| c.is_ascii_digit()) && name.ends_with(".sql")
         });
         let are_all = |hyphen: char| {
-            let mut numbered = numbered.clone();
-            let has_direction = |path: &str| directed(path, hyphen).is_some();
-            numbered.clone().any(|path| directed(path, hyphen).is_some_and(|(_, own)| own == "up"))
-                && numbered.all(has_direction)
+            let of = |direction: &str| -> BTreeSet<&str> {
+                let directed = numbered.clone().filter_map(|path| directed(path, hyphen));
+                directed.filter(|(_, own)| *own == direction).map(|(base, _)| base).collect()
+            };
+            let ups = of("up");
+            !ups.is_empty()
+                && numbered.clone().all(|path| directed(path, hyphen).is_some())
+                && of("down").is_subset(&ups)
         };
         let before_direction = ['-', '_'].into_iter().find(|hyphen| are_all(*hyphen));
         Self { before_direction }

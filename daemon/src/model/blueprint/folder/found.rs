@@ -1,5 +1,7 @@
 //! The migrations that were found by their names, before their convention and their order are known.
 
+use std::collections::BTreeSet;
+
 use super::Files;
 use super::journal::JOURNAL;
 use crate::model::blueprint::SourceFile;
@@ -32,6 +34,33 @@ impl<'a> FoundFile<'a> {
         let marker = sections::markers(&file.content).next();
         let evidence = Evidence { path, shape, marker };
         Self { file, evidence, order, version, title, marked_by: None, undone_by: None }
+    }
+}
+
+/// Numbers that begin anew in each of several numbered folders. Where all files have numbers of their own, these alone count, as
+/// for times in folders of months.
+pub(super) fn order_by_folders(
+    found: &mut [FoundFile<'_>],
+    undo: &mut [(&SourceFile, Shape, MigrationOrder)],
+) {
+    let is_plain = |shape: Shape| matches!(shape, Shape::Underscore | Shape::Loose | Shape::Pair);
+    let mut orders = BTreeSet::new();
+    let is_open = !found.iter().all(|file| orders.insert(&file.order));
+    let in_folders: Option<Vec<MigrationOrder>> = found
+        .iter()
+        .map(|file| {
+            naming::in_numbered_folders(file.evidence.path, &file.order)
+                .filter(|_| is_plain(file.evidence.shape))
+        })
+        .collect();
+    let Some(in_folders) = in_folders.filter(|_| is_open) else { return };
+    for (file, order) in found.iter_mut().zip(in_folders) {
+        file.order = order;
+    }
+    for (file, _, order) in undo {
+        if let Some(within) = naming::in_numbered_folders(&file.path, order) {
+            *order = within;
+        }
     }
 }
 

@@ -259,6 +259,11 @@ fn up_and_down_at_the_end_of_a_name_are_a_pair_if_all_names_end_so() {
     assert_eq!((paths, findings), (["1-a-up.sql", "2-b-up.sql"].map(str::to_owned).to_vec(), Vec::new()));
     let (paths, findings) = read(&[("1_a.sql", "select 1;"), ("2_scale_down.sql", "select 2;")]);
     assert_eq!((paths, findings), (["1_a.sql", "2_scale_down.sql"].map(str::to_owned).to_vec(), Vec::new()));
+    let (paths, findings) = read(&[("1_scale_up.sql", "select 1;"), ("2_scale_down.sql", "select 2;")]);
+    assert_eq!(
+        (paths, findings),
+        (["1_scale_up.sql", "2_scale_down.sql"].map(str::to_owned).to_vec(), Vec::new())
+    );
 }
 
 #[test]
@@ -282,6 +287,16 @@ fn flyways_callbacks_stand_around_its_migrations() {
     assert_eq!(findings, []);
     let findings = read(&[("V1__a.sql", "select 1;"), ("afterEachMigrate.sql", "select 1;")]).1;
     assert_eq!(findings, [told("unrecognised_file", "afterEachMigrate.sql")]);
+}
+
+#[test]
+fn times_in_folders_of_months_keep_their_order() {
+    let files = ["2024/01/20240110_b.sql", "2023/12/20231201_a.sql", "2024/02/20240201_c.sql"];
+    let (paths, findings) = read(&files.map(|path| (path, "select 1;")));
+    assert_eq!(paths, ["2023/12/20231201_a.sql", "2024/01/20240110_b.sql", "2024/02/20240201_c.sql"]);
+    assert_eq!(findings, []);
+    let again = ["2023/12/1_a.sql", "2024/01/1_b.sql", "2024/01/2_c.sql"];
+    assert_eq!(read(&again.map(|path| (path, "select 1;"))).0, again);
 }
 
 #[test]
