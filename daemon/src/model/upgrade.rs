@@ -244,7 +244,9 @@ fn with_callbacks<'b>(
     let has_run_since = |file: &&Migration| history.iter().rposition(|row| row.file == file.path) > last;
     let mut all: Vec<&Migration> = Vec::new();
     if !files.is_empty() {
-        all.extend(callbacks(Callback::BeforeMigrate));
+        // Once for an upgrade, however many transactions that has.
+        let has_run = |file: &&Migration| history.iter().any(|row| row.is_since && row.file == file.path);
+        all.extend(callbacks(Callback::BeforeMigrate).filter(|file| !has_run(file)));
     }
     let is_any = !files.is_empty();
     all.extend(files);

@@ -110,6 +110,7 @@ impl Convention {
                     Shape::Underscore | Shape::Loose
                 )
                 | (Self::Goose, Shape::Underscore)
+                | (Self::Numbered, Shape::Dotted)
                 | (Self::Dump, Shape::Whole)
                 | (Self::GolangMigrate, Shape::Pair)
                 | (Self::Diesel | Self::Hasura, Shape::Folder)
@@ -220,7 +221,7 @@ pub(super) fn detect<'a>(files: &[Evidence<'a>]) -> Result<Option<Convention>, M
         Some((_, Convention::GolangMigrate)) if any(Shape::Underscore) => Convention::Sqlx,
         Some((_, convention)) => convention,
         None if files.is_empty() => return Ok(None),
-        None if any(Shape::Loose) => Convention::Numbered,
+        None if any(Shape::Loose) || any(Shape::Dotted) => Convention::Numbered,
         None => Convention::Sqlx,
     };
     let witness = certain.map(|(file, _)| file).or_else(|| files.first().copied());
@@ -250,7 +251,7 @@ fn certain_of(file: &Evidence<'_>) -> Option<Convention> {
             Sections::MyBatis => Some(Convention::MyBatis),
             Sections::Foreign(_) => None,
         },
-        (Shape::Underscore | Shape::Loose, None) => None,
+        (Shape::Underscore | Shape::Loose, None) | (Shape::Dotted, _) => None,
     }
 }
 
@@ -266,7 +267,7 @@ fn manner(file: &Evidence<'_>) -> &'static str {
         Shape::PrismaFolder => "Prisma",
         Shape::Pair => "golang-migrate or sqlx",
         Shape::Dated => "files named by dates",
-        Shape::Loose => "plain numbered files",
+        Shape::Loose | Shape::Dotted => "plain numbered files",
         Shape::Underscore => "sqlx or plain numbered files",
         Shape::Whole => "a dump",
     };

@@ -34,12 +34,29 @@ pub(super) struct Findings {
 /// What was found, each cause once: a finding with the same code and the same words is another place of it.
 #[derive(Debug, Default)]
 struct Causes {
-    found: Vec<(Finding, BTreeSet<FoundAt>)>,
+    found: Vec<(Finding, CausePlaces)>,
     known: HashMap<(String, String), usize>,
+}
+
+/// Where a cause was found: the first places, and how many there are in all.
+#[derive(Debug, Default)]
+struct CausePlaces {
+    first: BTreeSet<FoundAt>,
+    all: usize,
 }
 
 /// A file and a line of it, or all of the file.
 type FoundAt = (Option<String>, Option<u32>);
+
+impl CausePlaces {
+    fn add(&mut self, place: FoundAt) {
+        self.all += 1;
+        self.first.insert(place);
+        if self.first.len() > PLACES_SHOWN + 1 {
+            self.first.pop_last();
+        }
+    }
+}
 
 impl Findings {
     pub(super) fn error(&mut self, code: &str, place: FileLine<'_>, message: impl Into<String>) {
@@ -87,12 +104,14 @@ impl Findings {
         let place = (file.map(shown), line);
         let key = (code.to_owned(), message);
         if let Some((_, places)) = causes.known.get(&key).and_then(|at| causes.found.get_mut(*at)) {
-            places.insert(place);
+            places.add(place);
         } else if causes.found.len() < MOST {
             let (code, message) = key.clone();
             causes.known.insert(key, causes.found.len());
             let finding = Finding { severity, code, message, file: None, line: None };
-            causes.found.push((finding, BTreeSet::from([place])));
+            let mut places = CausePlaces::default();
+            places.add(place);
+            causes.found.push((finding, places));
         } else {
             self.left_out += 1;
         }
@@ -126,10 +145,13 @@ impl Causes {
 }
 
 /// The finding at the first of its places, with the names of the next ones.
-fn at_its_places((mut finding, places): (Finding, BTreeSet<FoundAt>)) -> Finding {
-    let mut places = places.into_iter();
-    (finding.file, finding.line) = places.next().unwrap_or_default();
-    let others: Vec<String> = places
+fn at_its_places((mut finding, CausePlaces { first, all }): (Finding, CausePlaces)) -> Finding {
+    let mut first = first.into_iter();
+    (finding.file, finding.line) = first.next().unwrap_or_default();
+    if finding.file.is_none() {
+        return finding;
+    }
+    let others: Vec<String> = first
         .filter_map(|(file, line)| Some((file?, line)))
         .map(|(file, line)| line.map_or_else(|| file.clone(), |line| format!("{file}:{line}")))
         .collect();
@@ -140,7 +162,7 @@ fn at_its_places((mut finding, places): (Finding, BTreeSet<FoundAt>)) -> Finding
         room = left;
         shown.push(place.as_str());
     }
-    match (shown.as_slice(), others.len() - shown.len()) {
+    match (shown.as_slice(), (all - 1).saturating_sub(shown.len())) {
         ([], 0) => {}
         ([], more) => finding.message.push_str(&format!(" (also in {more} more places)")),
         (_, 0) => finding.message.push_str(&format!(" (also {})", shown.join(", "))),

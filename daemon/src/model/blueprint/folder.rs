@@ -7,6 +7,7 @@ mod companion;
 mod dialects;
 mod found;
 mod journal;
+mod made;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,7 @@ use super::placeholders::{self, Unfilled};
 use super::sections::Sections;
 use found::{FoundFile, by_journal, convention};
 use journal::JOURNAL;
+use made::made_by;
 
 /// Some tools have eight for each migration, two for each kind of database.
 const MAX_FILES: usize = 5_000;
@@ -47,8 +49,10 @@ pub(super) struct Named<'a> {
     pub(super) undone_by: Option<&'a SourceFile>,
     /// The application's schemas, whose place the tenant's takes.
     pub(super) schemas: &'a [String],
-    /// The schemas and tables that files of the folder make.
+    /// The schemas that files of the folder make.
     pub(super) made: Arc<BTreeSet<String>>,
+    /// The tables that they make, or rename something to; none is known of the seed.
+    pub(super) tables: Option<Arc<BTreeSet<String>>>,
     /// The values of the placeholders in it, for tools that have some.
     pub(super) placeholders: Option<&'a BTreeMap<String, String>>,
 }
@@ -140,6 +144,7 @@ pub(super) fn seed<'a>(manifest: &'a Manifest, files: &Files<'a>, findings: &mut
                     undone_by: None,
                     schemas: &manifest.schemas,
                     made: Arc::default(),
+                    tables: None,
                     placeholders: None,
                 });
             }
@@ -165,7 +170,7 @@ pub(super) fn migrations<'a>(
 ) -> Vec<Named<'a>> {
     let seed: BTreeSet<&str> = manifest.seed.iter().map(|entry| entry.path.as_str()).collect();
     let files = &dialects::keep_ours(files, findings);
-    let names = dialects::Names::of(files.keys().copied());
+    let names = dialects::Names::of(files, manifest.convention);
     let journal = files.get(JOURNAL).and_then(|file| journal::read(file, findings));
     let mut found = Vec::new();
     let mut strangers = Vec::new();
@@ -249,8 +254,8 @@ fn in_order<'a>(
 ) -> Vec<Named<'a>> {
     let placeholders = (convention == Some(Convention::Flyway)).then_some(&manifest.placeholders);
     let schemas = manifest.schemas.as_slice();
-    let made: Arc<BTreeSet<String>> =
-        Arc::new(found.iter().flat_map(|one| made_by(&one.file.content)).collect());
+    let made = made_by(found.iter().map(|one| one.file.content.as_str()));
+    let (made, tables) = (Arc::new(made.schemas), Arc::new(made.tables));
     let mut ordered: BTreeMap<MigrationOrder, Named<'a>> = BTreeMap::new();
     for FoundFile { file, evidence, order, version, title, marked_by, undone_by } in found {
         let path = evidence.path;
@@ -282,7 +287,7 @@ fn in_order<'a>(
                 .map(|marker| marker.sections)
                 .filter(|own| !matches!(own, Sections::Foreign(_))),
         };
-        let made = Arc::clone(&made);
+        let (made, tables) = (Arc::clone(&made), Some(Arc::clone(&tables)));
         let named = Named {
             file,
             version,
@@ -293,30 +298,12 @@ fn in_order<'a>(
             undone_by,
             schemas,
             made,
+            tables,
             placeholders,
         };
         ordered.insert(order, named);
     }
     ordered.into_values().collect()
-}
-
-/// The names behind `create schema`, `create table` and `rename to`. In a text or a comment they count as well, which makes less harmless.
-fn made_by(sql: &str) -> impl Iterator<Item = String> {
-    let is_end = |c: char| c.is_whitespace() || c == ';' || c == '(';
-    let words: Vec<&str> = sql.split(is_end).filter(|word| !word.is_empty()).collect();
-    let is = |word: &str, expect: &[&str]| expect.iter().any(|one| word.eq_ignore_ascii_case(one));
-    let mut made = Vec::new();
-    for (at, word) in words.iter().enumerate().filter(|(_, word)| is(word, &["schema", "table", "to"])) {
-        let before = if is(word, &["to"]) { &["rename"] } else { &["create"] };
-        let is_created = words[..at].iter().rev().take(2).any(|one| is(one, before));
-        let behind = &words[at + 1..];
-        let behind =
-            if behind.first().is_some_and(|word| is(word, &["if"])) { behind.get(3..) } else { Some(behind) };
-        let Some(name) = behind.and_then(|behind| behind.first()).filter(|_| is_created) else { continue };
-        let table = name.rsplit('.').next().filter(|_| !is(word, &["schema"]));
-        made.push(table.unwrap_or(name).trim_matches('"').to_lowercase());
-    }
-    made.into_iter()
 }
 
 /// Gives each migration the file that takes it back, and reports each that has nothing to take back.

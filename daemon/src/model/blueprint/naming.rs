@@ -40,8 +40,10 @@ pub(super) enum Shape {
     Flyway,
     /// `0001_x.sql`
     Underscore,
-    /// `1-x.sql`, `1.x.sql`, `1.2_x.sql`, `01.sql`
+    /// `1-x.sql`, `01.sql`
     Loose,
+    /// `1.x.sql`, `1.2_x.sql`, which the tools that have a name here read otherwise or not at all
+    Dotted,
     /// `0001_x.up.sql`
     Pair,
     /// `2024-01-01_x.sql`
@@ -123,6 +125,9 @@ pub(super) fn read_for_refinery(path: &str) -> Name {
     let (_, file_name) = path.rsplit_once('/').unwrap_or(("", path));
     match (read(path), file_name.strip_prefix('U').and_then(|rest| rest.strip_suffix(".sql"))) {
         (Name::Undo { shape: Shape::Flyway, .. }, Some(stem)) => flyway_versioned(stem),
+        // It runs nothing but these.
+        (Name::Baseline { .. }, _) => Name::Unknown,
+        _ if callback(path).is_some() => Name::Unknown,
         (name, _) => name,
     }
 }
@@ -213,8 +218,8 @@ fn numbered(stem: &str) -> Name {
     let Some(numbers) = numbers(version) else { return Name::Broken(BROKEN_NUMBER) };
     let (shape, title) = match rest.as_bytes() {
         [] => (Shape::Loose, version),
-        [b'.', title @ ..] if !title.is_empty() => (Shape::Loose, &rest[1..]),
-        [b'_', ..] if version.contains('.') => (Shape::Loose, rest.trim_start_matches('_')),
+        [b'.', title @ ..] if !title.is_empty() => (Shape::Dotted, &rest[1..]),
+        [b'_' | b'-', ..] if version.contains('.') => (Shape::Dotted, rest.trim_start_matches(['_', '-'])),
         [b'_', title @ ..] if title.iter().all(|byte| *byte == b'_') => return Name::Broken(BROKEN_TITLE),
         [b'-', title @ ..] if title.iter().all(|byte| *byte == b'-') => return Name::Broken(BROKEN_TITLE),
         [b'_', ..] => (Shape::Underscore, &rest[1..]),

@@ -293,23 +293,24 @@ fn first_statement(text: &str) -> Option<u32> {
 /// The text with blanks for all but the range, and a semicolon at each of the ends.
 fn mask(content: &str, keep: Range<usize>, ends: &[Directive]) -> String {
     let mut masked = String::with_capacity(content.len());
-    blank(&mut masked, &content[..keep.start]);
+    blank(&mut masked, &content.as_bytes()[..keep.start]);
     let mut at = keep.start;
     for end in ends {
         masked.push_str(&content[at..end.start]);
         masked.push(';');
-        blank(&mut masked, &content[end.start + 1..end.end]);
+        // The line can begin with a byte order mark.
+        blank(&mut masked, &content.as_bytes()[end.start + 1..end.end]);
         at = end.end;
     }
     masked.push_str(&content[at..keep.end]);
-    blank(&mut masked, &content[keep.end..]);
+    blank(&mut masked, &content.as_bytes()[keep.end..]);
     masked
 }
 
 /// One blank for each byte; line ends remain.
-fn blank(masked: &mut String, text: &str) {
+fn blank(masked: &mut String, text: &[u8]) {
     masked
-        .extend(text.bytes().map(|byte| if matches!(byte, b'\n' | b'\r') { char::from(byte) } else { ' ' }));
+        .extend(text.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { char::from(*byte) } else { ' ' }));
 }
 
 #[cfg(test)]

@@ -62,6 +62,14 @@ fn flyways_callbacks_run_around_the_files_of_each_upgrade_and_not_without_any() 
     let mut rows = history(&old);
     rows.push(history(&new).into_iter().find(|(file, _)| file == SECOND.0).unwrap());
     assert_eq!(pending_of(&new, &old, &rows).unwrap(), [AFTER.0]);
+    // The callback before has run in a transaction of its own, since a file outside follows.
+    let rows = history(&old);
+    let mut runs: Vec<FileRun<'_>> =
+        rows.iter().map(|(file, checksum)| FileRun { file, checksum, is_since: false }).collect();
+    let before = runs.remove(0);
+    runs.push(FileRun { is_since: true, ..before });
+    let paths = |files: Vec<&Migration>| files.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
+    assert_eq!(between(&new, &old, &runs, None).map(paths).unwrap(), [SECOND.0, AFTER.0]);
     // They may come and go.
     let without = blueprint("1.1", &[FIRST, VIEW]);
     assert!(pending_of(&without, &old, &history(&old)).unwrap().is_empty());

@@ -6,7 +6,7 @@ use sqlx::{Either, Row as _};
 use super::file_error::{FileError, file_error};
 use super::relations;
 use super::runner::Build;
-use super::temporary::in_the_way;
+use super::temporary::{TAKEN_BACK_IN, in_the_way};
 use crate::model::rehearsal::RelationLock;
 use crate::postgres::error::{Result, doing, doing_for_a_tenant};
 use crate::postgres::quote::{Value, literal, render};
@@ -48,15 +48,16 @@ impl Build {
             quoted.join(", ")
         );
         let mut answers = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_many(&mut *self.connection);
-        let (mut has_run, mut last) = (false, Err(sqlx::Error::RowNotFound));
+        let (mut done, mut last) = (0, Err(sqlx::Error::RowNotFound));
         loop {
             match answers.try_next().await {
-                Ok(Some(Either::Left(_))) => has_run = true,
+                Ok(Some(Either::Left(_))) => done += 1,
                 Ok(Some(Either::Right(row))) => last = Ok(row),
                 Ok(None) => break,
-                Err(error) if has_run => {
+                Err(error) if done > 0 => {
                     let error = doing("clean up after the migration and check its bounds")(error);
-                    return Err(if has_temporary { in_the_way(error) } else { error.into() });
+                    let takes_back = has_temporary && done <= TAKEN_BACK_IN;
+                    return Err(if takes_back { in_the_way(error) } else { error.into() });
                 }
                 Err(error) => return Err(file_error(doing_for_a_tenant("apply the migration")(error))),
             }

@@ -28,6 +28,9 @@ discard temp;
 revoke temporary on database {database} from {placement};
 ";
 
+/// The statements of [`TAKE_BACK`].
+pub(super) const TAKEN_BACK_IN: usize = 3;
+
 impl Build {
     /// The files come behind others, which stand already. One of those may have made what needs temporary tables.
     pub fn come_behind(&mut self, version: &Blueprint) {

@@ -11,9 +11,13 @@ const AFTER: &str = "afterMigrate__names.sql";
 
 /// The folder with a view of all columns around its files.
 fn with_callbacks(folder: Folder) -> Folder {
+    around(folder, "drop view if exists names;", "create view names as select * from items;")
+}
+
+fn around(folder: Folder, before: &str, after: &str) -> Folder {
     let write = |name: &str, sql: &str| std::fs::write(Path::new(folder.path()).join(name), sql).unwrap();
-    write(BEFORE, "drop view if exists names;");
-    write(AFTER, "create view names as select * from items;");
+    write(BEFORE, before);
+    write(AFTER, after);
     folder
 }
 
@@ -48,8 +52,27 @@ async fn callbacks_run_around_the_files_of_a_new_tenant_and_of_each_upgrade() {
     ];
     assert_eq!(history(&env, &env.target_db, placement).await, expected);
     env.tenantry(&["tenant", "drift", "acme"]).await.assert_status(0);
+    // A file outside the transaction divides the upgrade, and each callback still runs once. The view has to stay meanwhile.
+    let third = around(
+        items(&env, "1.2")
+            .migration("kind", "alter table items alter column name type varchar(40);")
+            .outside("index", "create index concurrently items_name on items (name);")
+            .migration("more", "alter table items add column more int;"),
+        "comment on table items is 'being changed';",
+        "comment on table items is 'changed';",
+    );
+    env.add_blueprint(third.path()).await;
+    env.tenantry(&["tenant", "upgrade", "acme"]).await.assert_status(0);
+    let last = history(&env, &env.target_db, placement).await.split_off(6);
+    let expected = [
+        format!("6 {BEFORE}"),
+        "7 V3__index.sql".to_owned(),
+        "8 V4__more.sql".to_owned(),
+        format!("9 {AFTER}"),
+    ];
+    assert_eq!(last, expected);
     // Without anything else to run, they do not run either.
     env.tenantry(&["tenant", "upgrade", "acme"]).await.assert_status(0);
-    assert_eq!(history(&env, &env.target_db, placement).await.len(), 6);
+    assert_eq!(history(&env, &env.target_db, placement).await.len(), 10);
     env.rollback("acme").await;
 }

@@ -3,11 +3,15 @@
 //! Invariant: each plain file below the folder is sent, refused or named. No symbolic link is followed, and nothing larger than the
 //! bound is read into memory. Dotfiles belong to editors and to git, and are passed over.
 
+mod code;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use tenantry_protocol::blueprint::{BlueprintUpload, MAX_UPLOAD_BYTES, UploadedFile};
 use tenantry_protocol::name::BlueprintName;
+
+use code::is_code_of_a_migration;
 
 use crate::cli::error::CliError;
 
@@ -24,10 +28,6 @@ const NAMES_SHOWN: usize = 5;
 /// Deeper than the folders of any tool. A whole project that is named by mistake is not read.
 const MOST_LEVELS: usize = 8;
 const MOST_ENTRIES: usize = 20_000;
-/// What tools run besides SQL.
-const CODE: [&str; 14] =
-    ["cs", "ex", "exs", "go", "groovy", "java", "js", "kt", "mjs", "php", "py", "rb", "rs", "ts"];
-
 /// The manifest and the SQL files, by path.
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -165,23 +165,6 @@ fn is_wanted(folder: &Path, path: &Path) -> bool {
         || is_metadata()
 }
 
-/// A migration in a programming language, by its name: a number or Flyway's `V1__` before the title. Others are the application's.
-fn is_code_of_a_migration(path: &Path) -> bool {
-    let is_code = path
-        .extension()
-        .and_then(|extension| extension.to_str())
-        .is_some_and(|extension| CODE.contains(&extension.to_ascii_lowercase().as_str()));
-    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("");
-    let has_a_number = |name: &str| name.starts_with(|c: char| c.is_ascii_digit());
-    let folder = path.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or("");
-    // `20240101120000_a/migration.ts` is named by its folder, as the SQL of Prisma and diesel is.
-    let begins_with_a_number =
-        has_a_number(stem) || (["migration", "up"].contains(&stem) && has_a_number(folder));
-    let is_flyways = stem.starts_with(['V', 'R', 'B', 'U']) && stem.contains("__");
-    let is_test = ["_test", "_spec", ".test", ".spec"].iter().any(|end| stem.ends_with(end));
-    is_code && !is_test && (begins_with_a_number || is_flyways)
-}
-
 /// What stands beside migrations and can be no part of them.
 fn is_about_the_folder(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("").to_ascii_lowercase();
@@ -309,7 +292,14 @@ mod tests {
 
     #[test]
     fn a_migration_in_a_programming_language_is_refused_by_name() {
-        for code in ["00002_fill.go", "V2__b.java", "1700000000000_c.js", "db/R__d.py", "2_e/migration.ts"] {
+        for code in [
+            "00002_fill.go",
+            "V2__b.java",
+            "1700000000000_c.js",
+            "db/R__d.py",
+            "2_e/migration.ts",
+            "3_ab_test.js",
+        ] {
             let folder = folder(&[
                 ("blueprint.toml", b"name = 1"),
                 ("00001_a.sql", b"select 1"),

@@ -131,7 +131,7 @@ fn of(words: &Words<'_>, schemas: &[String]) -> Option<TakenOut> {
     }
     // A dump that can be loaded twice drops them first.
     if words.starts_with(&["comment", "on", "extension"])
-        || words.starts_with(&["drop", "extension", "if", "exists"])
+        || (words.starts_with(&["drop", "extension", "if", "exists"]) && words.find(&["cascade"]).is_none())
     {
         return Some(TakenOut::Comment);
     }
@@ -177,7 +177,8 @@ fn is_about_an_account(words: &Words<'_>, named: &Named<'_>) -> bool {
     };
     let (parts, _) = words.dotted_name(at);
     // Of a column, the table stands before the name.
-    parts.iter().rev().take(2).any(|part| ACCOUNTS.contains(&part.as_str()) && !named.made.contains(part))
+    let Some(made) = &named.tables else { return false };
+    parts.iter().rev().take(2).any(|part| ACCOUNTS.contains(&part.as_str()) && !made.contains(part))
 }
 
 /// Makes, names or chooses a schema whose place the tenant's takes.

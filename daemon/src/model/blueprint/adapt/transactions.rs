@@ -23,10 +23,12 @@ pub(super) fn take_out_pairs(pieces: &mut Vec<Piece>) -> Option<u32> {
     let is_paired = are(Edge::Begin, Edge::Commit) || are(Edge::Commit, Edge::Begin);
     let (first, _) = *edges.first().filter(|_| is_paired)?;
     let line = pieces.get(first).map(|piece| piece.statement.line);
+    let mut edges = edges.iter().map(|(at, _)| *at).peekable();
     let mut at = 0;
     pieces.retain(|_| {
+        let is_edge = edges.next_if_eq(&at).is_some();
         at += 1;
-        !edges.iter().any(|(edge, _)| edge + 1 == at)
+        !is_edge
     });
     line
 }

@@ -7,7 +7,10 @@ use std::collections::BTreeSet;
 
 use super::Files;
 use crate::model::blueprint::MANIFEST;
+use crate::model::blueprint::convention::Convention;
 use crate::model::blueprint::findings::Findings;
+use crate::model::blueprint::naming::Shape;
+use crate::model::blueprint::sections::markers;
 
 const OTHERS: [&str; 6] = ["cockroach", "mariadb", "mysql", "sqlite", "sqlite3", "sqlserver"];
 const OURS: [&str; 2] = ["postgres", "postgresql"];
@@ -37,12 +40,16 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Of these paths. Those of a version that is stored may lack the way down.
-    pub(super) fn of<'p>(paths: impl Iterator<Item = &'p str> + Clone) -> Self {
-        let numbered = paths.filter(|path| {
+    /// Of these files. Those of a version that is stored may lack the way down. A tool that divides its files has no pairs.
+    pub(super) fn of(files: &Files<'_>, said: Option<Convention>) -> Self {
+        let is_numbered = |path: &str| {
             let name = path.rsplit('/').next().unwrap_or(path);
             name.starts_with(|c: char| c.is_ascii_digit()) && name.ends_with(".sql")
-        });
+        };
+        let numbered = files.iter().filter(|(path, _)| is_numbered(path));
+        let has_pairs = said.is_none_or(|said| said.takes(Shape::Pair))
+            && !numbered.clone().any(|(_, file)| markers(&file.content).next().is_some());
+        let numbered = numbered.map(|(path, _)| *path);
         let are_all = |hyphen: char| {
             let of = |direction: &str| -> BTreeSet<&str> {
                 let directed = numbered.clone().filter_map(|path| directed(path, hyphen));
@@ -53,7 +60,7 @@ impl Names {
                 && numbered.clone().all(|path| directed(path, hyphen).is_some())
                 && of("down").is_subset(&ups)
         };
-        let before_direction = ['-', '_'].into_iter().find(|hyphen| are_all(*hyphen));
+        let before_direction = ['-', '_'].into_iter().find(|hyphen| has_pairs && are_all(*hyphen));
         Self { before_direction }
     }
 

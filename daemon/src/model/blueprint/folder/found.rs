@@ -43,7 +43,8 @@ pub(super) fn order_by_folders(
     found: &mut [FoundFile<'_>],
     undo: &mut [(&SourceFile, Shape, MigrationOrder)],
 ) {
-    let is_plain = |shape: Shape| matches!(shape, Shape::Underscore | Shape::Loose | Shape::Pair);
+    let is_plain =
+        |shape: Shape| matches!(shape, Shape::Underscore | Shape::Loose | Shape::Dotted | Shape::Pair);
     let mut orders = BTreeSet::new();
     let is_open = !found.iter().all(|file| orders.insert(&file.order));
     let in_folders: Option<Vec<MigrationOrder>> = found
@@ -73,14 +74,23 @@ pub(super) fn begin_with_a_baseline<'a>(
 ) {
     baselines.sort_by(|one, other| one.order.cmp(&other.order));
     let Some(newest) = baselines.pop() else { return };
-    undo.retain(|(_, _, order)| *order > newest.order);
+    // Two for one version are an error, as two migrations are.
+    let as_new = baselines.iter().position(|file| file.order == newest.order).unwrap_or(baselines.len());
+    let twins = baselines.split_off(as_new);
+    undo.retain(|(_, shape, order)| *shape != Shape::Flyway || *order > newest.order);
     let is_before = |file: &FoundFile<'_>| {
-        matches!(file.order, MigrationOrder::Versioned(_)) && file.order <= newest.order
+        file.evidence.shape == Shape::Flyway
+            && matches!(file.order, MigrationOrder::Versioned(_))
+            && file.order <= newest.order
     };
     let before = found.iter().filter(|file| is_before(file)).chain(&baselines);
-    let message = format!("left out, since {} makes what it makes", newest.evidence.path);
+    let message = format!(
+        "left out, since {} makes what it makes: for new tenants, since those that have it cannot be upgraded to a version with that baseline",
+        newest.evidence.path
+    );
     before.for_each(|file| findings.file_note("baseline", file.evidence.path, message.clone()));
     found.retain(|file| !is_before(file));
+    found.extend(twins);
     found.push(newest);
 }
 

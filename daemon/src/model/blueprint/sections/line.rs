@@ -15,7 +15,9 @@ pub(super) fn read(content: &str, sections: Sections) -> Reading {
             }
             reading.open(Direction::Down, directive);
         } else if sections == Sections::Tern && takes_out(text) {
-            (reading.is_outside, reading.is_outside_down) = (true, true);
+            let is_outside =
+                if reading.down.is_none() { &mut reading.is_outside } else { &mut reading.is_outside_down };
+            *is_outside = true;
         }
     }
     if reading.is_outside && reading.is_undivided() {

@@ -63,8 +63,7 @@ pub(super) fn is_tern(text: &str) -> bool {
 
 /// The same of MyBatis Migrations.
 pub(super) fn is_mybatis(text: &str) -> bool {
-    let line = text.trim_start();
-    begins(line, "//@undo") || begins(line, "// @undo")
+    text.trim_start().starts_with("//") && text.to_ascii_lowercase().contains("@undo")
 }
 
 /// A comment that says nothing but that the way down begins, as in `-- Down` and `-- ==== DOWN ====`.

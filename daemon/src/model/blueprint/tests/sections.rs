@@ -237,6 +237,11 @@ fn only_the_way_up_of_sql_migrate_and_its_like_runs() {
         "-- +migrate Up\n-- +migrate StatementBegin\nselect 1;\nselect 2\n-- +migrate StatementEnd\n-- +migrate Down\ndrop table a;\n",
         &["3: select 1", "4: select 2"],
     );
+    check(
+        SqlMigrate,
+        "-- +migrate Up\n-- +migrate StatementBegin\nselect 1;\n\u{feff}-- +migrate StatementEnd\nselect 2;\n",
+        &["3: select 1", "5: select 2"],
+    );
     check(Micrate, "-- +micrate Up\nselect 1;\n\n-- +micrate Down\nselect 2;\n", &["2: select 1"]);
     check(Rambler, "-- rambler up\nselect 1;\n-- rambler down\nselect 2;\n", &["2: select 1"]);
     assert!(up(SqlMigrate, "-- +migrate Up notransaction\nselect 1;").unwrap().is_outside);
@@ -279,6 +284,7 @@ fn the_way_down_of_other_tools_is_known_by_their_markers() {
         ("-- rambler down", "rambler"),
         ("-- //@UNDO", "MyBatis Migrations"),
         ("--//@UNDO", "MyBatis Migrations"),
+        ("-- // --- @UNDO", "MyBatis Migrations"),
         ("--liquibase formatted sql", "Liquibase"),
         ("---- create above / drop below ----", "tern"),
         ("-- !Downs", "Play evolutions"),
