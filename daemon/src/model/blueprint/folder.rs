@@ -202,7 +202,7 @@ pub(super) fn migrations<'a>(
             },
         }
     }
-    found::order_by_folders(&mut found, &mut undo);
+    found::order_by_folders(&mut found, &mut undo, findings);
     found::begin_with_a_baseline(baselines, &mut found, &mut undo, findings);
     if found.is_empty() && matches!(manifest.convention, None | Some(Convention::Dump)) {
         found.extend(found::dump(&mut strangers, files));

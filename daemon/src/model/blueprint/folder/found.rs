@@ -42,6 +42,7 @@ impl<'a> FoundFile<'a> {
 pub(super) fn order_by_folders(
     found: &mut [FoundFile<'_>],
     undo: &mut [(&SourceFile, Shape, MigrationOrder)],
+    findings: &mut Findings,
 ) {
     let is_plain =
         |shape: Shape| matches!(shape, Shape::Underscore | Shape::Loose | Shape::Dotted | Shape::Pair);
@@ -54,7 +55,20 @@ pub(super) fn order_by_folders(
                 .filter(|_| is_plain(file.evidence.shape))
         })
         .collect();
-    let Some(in_folders) = in_folders.filter(|_| is_open) else { return };
+    let Some(in_folders) = in_folders else { return };
+    if !is_open {
+        let mut both: Vec<_> = found.iter().zip(&in_folders).collect();
+        both.sort_by(|(one, _), (other, _)| one.order.cmp(&other.order));
+        if let Some(pair) = both.windows(2).find(|pair| pair[0].1 > pair[1].1) {
+            let (first, second) = (pair[0].0.evidence.path, pair[1].0.evidence.path);
+            let message = format!(
+                "{first} comes before {second} by its own number, and after it by those of the folders: number the files so that \
+                 both say the same"
+            );
+            findings.file_error("order", second, message);
+        }
+        return;
+    }
     for (file, order) in found.iter_mut().zip(in_folders) {
         file.order = order;
     }

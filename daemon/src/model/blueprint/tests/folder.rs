@@ -295,6 +295,7 @@ fn times_in_folders_of_months_keep_their_order() {
     let (paths, findings) = read(&files.map(|path| (path, "select 1;")));
     assert_eq!(paths, ["2023/12/20231201_a.sql", "2024/01/20240110_b.sql", "2024/02/20240201_c.sql"]);
     assert_eq!(findings, []);
+    check(&["2/9_a.sql", "10/1_b.sql"], &[("order", Some("2/9_a.sql"))]);
     let again = ["2023/12/1_a.sql", "2024/01/1_b.sql", "2024/01/2_c.sql"];
     assert_eq!(read(&again.map(|path| (path, "select 1;"))).0, again);
 }
