@@ -187,6 +187,11 @@ pub const TARGET: Schema = Schema {
             name: "0013_upgrade_calls.sql",
             sql: include_str!("../../../migrations/target/0013_upgrade_calls.sql"),
         },
+        OwnMigration {
+            number: 14,
+            name: "0014_bundles.sql",
+            sql: include_str!("../../../migrations/target/0014_bundles.sql"),
+        },
     ],
 };
 

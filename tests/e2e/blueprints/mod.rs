@@ -6,4 +6,5 @@ mod init;
 mod one_transaction;
 mod outside;
 mod temporary_tables;
+mod together;
 mod trial;

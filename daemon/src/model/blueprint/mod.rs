@@ -117,6 +117,8 @@ pub struct Migration {
     pub bounds: Bounds,
     /// Its statements can open nothing to anybody: they add, change or drop columns, and build indexes on columns.
     pub is_plain: bool,
+    /// Its statements define tables, indexes, types and views, and do nothing else. Such files can be sent together.
+    pub is_declarative: bool,
     /// The SQL that runs: the whole file, or only its way up if the file also contains the way down.
     pub sql: Arc<str>,
     /// The whole file.

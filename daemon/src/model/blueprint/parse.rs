@@ -15,7 +15,7 @@ use super::directive::{self, DirectiveFault};
 use super::findings::{FileLine, Findings};
 use super::folder::{self, Named};
 use super::fresh;
-use super::lint::{Linter, Marking, is_plain};
+use super::lint::{Linter, Marking, is_declarative, is_plain};
 use super::manifest::{self, MANIFEST, MINIMAL, Manifest};
 use super::outside::{self, Part};
 use super::placeholders::Unfilled;
@@ -180,9 +180,9 @@ fn read_one(named: Named<'_>, part: Part, linter: &mut Linter, findings: &mut Fi
         true => pieces.iter().fold(String::new(), |sql, piece| sql + &piece.statement.text + ";\n"),
         false => up.map_or(filled.as_ref(), |up| &file.content[up.range]).to_owned(),
     };
-    let is_plain = pieces.iter().all(is_plain);
+    let (is_plain, is_declarative) = (pieces.iter().all(is_plain), pieces.iter().all(is_declarative));
     let statements = pieces.into_iter().map(|piece| piece.statement).collect();
-    Migration { is_plain, extensions, ..migration(named, bounds, statements, &sql) }
+    Migration { is_plain, is_declarative, extensions, ..migration(named, bounds, statements, &sql) }
 }
 
 fn empty(file: &SourceFile, up: Option<&Way>, findings: &mut Findings) {
@@ -235,6 +235,7 @@ fn migration(named: Named<'_>, bounds: Bounds, statements: Vec<split::Statement>
         bytes: file.content.len() as u64,
         bounds,
         is_plain: false,
+        is_declarative: false,
         sql: Arc::from(sql),
         content: Arc::from(file.content.as_str()),
         way_back: None,

@@ -116,6 +116,7 @@ fn migration(named: &Named<'_>, file: &SourceFile, way: Option<Way>, pieces: Vec
         version: named.version.clone(),
         title: named.title.clone(),
         is_plain: pieces.iter().all(is_plain),
+        is_declarative: false,
         statements: pieces.into_iter().map(|piece| piece.statement).collect(),
         checksum: Checksum::of(sql.as_bytes()),
         bytes: sql.len() as u64,

@@ -3,6 +3,7 @@
 pub mod as_tenant;
 mod blank;
 mod bounds;
+mod bundle;
 pub mod detachment;
 pub mod file_error;
 pub mod opening;

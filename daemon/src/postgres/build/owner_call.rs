@@ -40,13 +40,8 @@ impl Build {
         closing: &str,
     ) -> Result<Closed, FileError> {
         self.wrote = true;
-        let quoted: Vec<String> = statements.iter().map(|statement| literal(statement)).collect();
         let take_back = if has_temporary { self.take_back_temporary() } else { String::new() };
-        let sql = format!(
-            "select {0}.{0}_run(array[{1}]::text[]); {take_back}{closing}",
-            self.placement,
-            quoted.join(", ")
-        );
+        let sql = format!("{} {take_back}{closing}", self.running(statements));
         let mut answers = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_many(&mut *self.connection);
         let (mut done, mut last) = (0, Err(sqlx::Error::RowNotFound));
         loop {
@@ -63,6 +58,12 @@ impl Build {
             }
         }
         Ok(last.and_then(|row| Closed::read(&row)).map_err(doing("read what the migration left"))?)
+    }
+
+    /// The call that runs these statements.
+    pub(super) fn running(&self, statements: &[String]) -> String {
+        let quoted: Vec<String> = statements.iter().map(|statement| literal(statement)).collect();
+        format!("select {0}.{0}_run(array[{1}]::text[]);", self.placement, quoted.join(", "))
     }
 
     /// Makes a new function to run the files. Returns its version, and whether this relation is a table.

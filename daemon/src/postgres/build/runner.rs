@@ -219,13 +219,8 @@ impl Build {
         }
         let mut statements = numbered(file.statements);
         statements.splice(0..0, before.into_iter().chain(lock));
-        let closing = self.closing(HistoryRow {
-            rank: self.rank,
-            operation: self.operation,
-            file: file.path,
-            checksum: file.checksum,
-            statements: i32::try_from(file.statements.len()).unwrap_or(i32::MAX),
-        });
+        let closing =
+            marker::closing(self.identity(), self.in_use, self.history_row(file, self.rank), self.rank);
         let closed = self.call_runner(&statements, has_temporary, &closing).await?;
         let duration = begin.elapsed();
         self.close_file(closed).await?;
@@ -307,19 +302,27 @@ impl Build {
         }
     }
 
-    /// The statements that follow those of a file.
-    fn closing(&self, row: HistoryRow<'_>) -> String {
-        let build = BuildIdentity {
+    pub(super) fn identity(&self) -> BuildIdentity<'_> {
+        BuildIdentity {
             provisioner: &self.provisioner,
             placement: &self.placement,
             home: self.pool.as_ref().unwrap_or(&self.placement),
             xid: &self.xid,
-        };
-        marker::closing(build, self.in_use, row)
+        }
+    }
+
+    pub(super) fn history_row<'a>(&self, file: File<'a>, rank: i32) -> HistoryRow<'a> {
+        HistoryRow {
+            rank,
+            operation: self.operation,
+            file: file.path,
+            checksum: file.checksum,
+            statements: i32::try_from(file.statements.len()).unwrap_or(i32::MAX),
+        }
     }
 
     /// Checks that nothing of the file is left for COMMIT, and that the session is the provisioner's again.
-    async fn close_file(&mut self, closed: Closed) -> Result<(), FileError> {
+    pub(super) async fn close_file(&mut self, closed: Closed) -> Result<(), FileError> {
         self.waits_briefly = false;
         if let Some(foreign) = &closed.foreign_writes {
             if !foreign.is_empty() {

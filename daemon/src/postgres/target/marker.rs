@@ -298,18 +298,39 @@ pub enum Use {
 }
 
 /// The statements that clean up after a file, check the state of the session, and write the file's history if it can be written.
-/// They belong into the message of the file: its arrival is when the file began. [`Closed::read`] reads their last row.
-pub fn closing(build: BuildIdentity<'_>, in_use: Use, row: HistoryRow<'_>) -> String {
+/// They belong into the message of the file; `first` is the rank of the first file in it. [`Closed::read`] reads their last row.
+pub fn closing(build: BuildIdentity<'_>, in_use: Use, row: HistoryRow<'_>, first: i32) -> String {
+    let took = if first == row.rank {
+        "(extract(epoch from clock_timestamp() - statement_timestamp()) * 1000000)::bigint".to_owned()
+    } else {
+        format!("tenantry.time_of_file({}, {first}, {})", literal(build.placement.as_str()), row.rank)
+    };
     format!(
         "{CLEAN_UP} select within_bounds, writable, schema_stands, triggered_tables, any_deferrable, runner, foreign_writes
-         from tenantry.close_file({}, {}, {}, {}, {}, {}, {}, {}, {}, {},
-             (extract(epoch from clock_timestamp() - statement_timestamp()) * 1000000)::bigint)",
+         from tenantry.close_file({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {took})",
         literal(build.provisioner),
         literal(build.placement.as_str()),
         literal(build.home.as_str()),
         literal(build.xid),
         literal(&row.operation.to_string()),
         in_use == Use::InUse,
+        row.rank,
+        literal(row.file),
+        literal(row.checksum),
+        row.statements,
+    )
+}
+
+/// What follows a file that has another one behind it in the same message, in the place of [`closing`]: an error if anything is not as
+/// the next file needs it. Its row is the file's time in microseconds. `runner` is the version of the function that runs the files.
+pub fn ending(build: BuildIdentity<'_>, runner: &str, row: HistoryRow<'_>, first: i32) -> String {
+    format!(
+        "{CLEAN_UP} select tenantry.end_file({}, {}, {}, {}, {}, {first}, {}, {}, {}, {})",
+        literal(build.provisioner),
+        literal(build.placement.as_str()),
+        literal(build.xid),
+        literal(&row.operation.to_string()),
+        literal(runner),
         row.rank,
         literal(row.file),
         literal(row.checksum),

@@ -7,6 +7,7 @@
 
 mod batched;
 mod catalog;
+mod declarative;
 mod extensions;
 mod live;
 mod outside;
@@ -287,6 +288,11 @@ pub(super) fn is_only_for_outside(piece: &Piece) -> bool {
         return true;
     }
     outside::refused_inside(&words).is_some() && outside::work(&words).is_ok()
+}
+
+/// Whether the statement defines something and does nothing else.
+pub(super) fn is_declarative(piece: &Piece) -> bool {
+    declarative::is_declarative(&Words::of(piece))
 }
 
 /// Whether the statement can open nothing to anybody.
