@@ -10,7 +10,6 @@ use time::OffsetDateTime;
 
 use crate::postgres::dependencies::ELSEWHERE;
 use crate::postgres::lint_rows;
-use crate::postgres::quote::{Value, render};
 
 use super::battery::{self, BATTERY_VERSION, Ground};
 use super::lints;
@@ -94,10 +93,10 @@ pub async fn look(
     if depth == Depth::Full {
         lints.push(lints::GIFTS);
     }
-    let render = |sql| render(sql, &[("own", Value::Placement(own)), ("home", Value::Placement(home))]);
-    let queries: Vec<String> = lints.iter().map(|lint| render(lint.sql)).collect();
-    let shared = [&render(lints::SHARED), ELSEWHERE].join(",");
-    let results = lint_rows::found(connection, &shared, &queries).await?;
+    let names = [("own", own.as_str()), ("home", home.as_str())];
+    let queries: Vec<&str> = lints.iter().map(|lint| lint.sql).collect();
+    let shared = [lints::SHARED, ELSEWHERE].join(",");
+    let results = lint_rows::found(connection, &shared, &queries, &names).await?;
     for (lint, (found, left_out)) in lints.into_iter().zip(results) {
         if lint.name == lints::GIFTS.name {
             looked.gifts = found;

@@ -23,14 +23,9 @@ const CONNECTIONS_OF_A_DATABASE: i64 = 4;
 
 /// Findings for and against building `blueprint` on `target` for a tenant with those limits, with `tenants` tenants
 /// already there.
-pub async fn findings(
-    target: &Target,
-    blueprint: &Blueprint,
-    tenants: u64,
-    limits: LoginLimits,
-) -> Result<Vec<Finding>> {
+pub async fn findings(target: &Target, blueprint: &Blueprint, limits: LoginLimits) -> Result<Vec<Finding>> {
     let ready = preparation::ready(target).await?;
-    let mut connection = target.acquire().await?;
+    let mut connection = target.site().read().await?;
     let room = check::room(&mut connection).await?;
     let overcommitted = commitment::look(&mut connection).await?.overcommitted(limits.connections);
     let missing = match blueprint.tenancy {
@@ -68,15 +63,14 @@ pub async fn findings(
         );
         findings.push(finding(Severity::Error, "maintenance", message));
     }
-    if let Some(capacity) = target.options().capacity {
-        let fits = Severity::error_unless(tenants < capacity);
-        findings.push(finding(
-            fits,
-            "capacity",
-            format!("{tenants} of {capacity} tenants are on {}", target.name()),
-        ));
-    }
     Ok(findings)
+}
+
+/// Whether the target takes another tenant; nothing if that has no limit. `tenants` is how many are there.
+pub fn capacity(target: &Target, tenants: u64) -> Option<Finding> {
+    let capacity = target.options().capacity?;
+    let fits = Severity::error_unless(tenants < capacity);
+    Some(finding(fits, "capacity", format!("{tenants} of {capacity} tenants are on {}", target.name())))
 }
 
 /// The extensions that an existing tenant's database lacks of these.

@@ -13,7 +13,6 @@ use super::check::{judged, source_files};
 use crate::commands::{App, Caller, errors};
 use crate::model::blueprint::{self, Blueprint, Parsed, SqlText};
 use crate::pipeline::{TrialBuild, preflight};
-use crate::postgres::control::tenants;
 use crate::postgres::target::Target;
 use crate::postgres::tenant_ddl::LoginLimits;
 
@@ -44,12 +43,12 @@ pub async fn blueprint_try(
 
 /// What a plan would say of the target.
 async fn before(app: &App, target: &Target, blueprint: &Blueprint) -> Result<Vec<Finding>, ApiError> {
-    let counts = tenants::counts(app.control.pool()).await.map_err(errors::control)?;
     let settings: BTreeMap<String, i64> =
         blueprint.settings.iter().map(|(name, setting)| (name.clone(), setting.default)).collect();
-    let living = tenants::living(&counts, target.name());
-    let found = preflight::findings(target, blueprint, living, LoginLimits::of(&settings)).await;
-    found.map_err(|error| errors::target(target.name(), error))
+    let found = preflight::findings(target, blueprint, LoginLimits::of(&settings)).await;
+    let mut found = found.map_err(|error| errors::target(target.name(), error))?;
+    found.extend(app.capacity_of(target).await?);
+    Ok(found)
 }
 
 async fn build(

@@ -63,14 +63,15 @@ impl App {
 
     /// The plan for the request, after a look at the target.
     pub(super) async fn plan_of(&self, resolved: &Resolved) -> Result<Plan, ApiError> {
-        self.check_free(&resolved.slug).await?;
         let name = resolved.target.name();
-        let counts = tenants::counts(self.control.pool()).await.map_err(errors::control)?;
-        let living = tenants::living(&counts, name);
         let limits = LoginLimits::of(&resolved.settings);
-        let mut findings = preflight::findings(&resolved.target, &resolved.blueprint, living, limits)
-            .await
-            .map_err(|error| errors::target(name, error))?;
+        let (capacity, findings) = tokio::join!(
+            self.place_of(resolved),
+            preflight::findings(&resolved.target, &resolved.blueprint, limits)
+        );
+        let capacity = capacity?;
+        let mut findings = findings.map_err(|error| errors::target(name, error))?;
+        findings.extend(capacity);
         findings.extend(resolved.findings.iter().cloned());
         let budget = self.engine.options().budget;
         Ok(plan::make(Ingredients {
@@ -84,6 +85,24 @@ impl App {
             findings,
             budget_ms: u64::try_from(budget.as_millis()).unwrap_or(u64::MAX),
         }))
+    }
+
+    /// Checks that the name is free, and whether the target takes another tenant.
+    async fn place_of(&self, resolved: &Resolved) -> Result<Option<Finding>, ApiError> {
+        self.check_free(&resolved.slug).await?;
+        self.capacity_of(&resolved.target).await
+    }
+
+    /// Whether the target takes another tenant; nothing if that has no limit, and then nothing is counted.
+    pub(in crate::commands) async fn capacity_of(
+        &self,
+        target: &Target,
+    ) -> Result<Option<Finding>, ApiError> {
+        if target.options().capacity.is_none() {
+            return Ok(None);
+        }
+        let counts = tenants::counts(self.control.pool()).await.map_err(errors::control)?;
+        Ok(preflight::capacity(target, tenants::living(&counts, target.name())))
     }
 
     /// Checks that no living tenant has the name. If two requests come at once, the registry's index decides.

@@ -60,8 +60,8 @@ impl Engine {
         let claim = self.claim(operation.id)?;
         let recorded = Box::pin(record::intent(&self.trail, &intent, Some(&job.tenant))).await?;
         let run = ProvisionRun::new(mark, job.tenant, job.blueprint, job.target, (seed, outside));
-        let seq = recorded.map_or(0, |recorded| recorded.seq);
-        self.announce(&operation, seq).await;
+        let (seq, tenant) = recorded.map_or((0, None), |recorded| (recorded.seq, recorded.tenant));
+        self.announce(&operation, seq, tenant).await;
         let (run, actor) = (Run::Provision(Box::new(run)), job.actor);
         let work = PendingRun { claim, run, progress: Progress::new(kind), operation, actor, lane: None };
         let started = self.spawn(work, false).borrow().clone();
@@ -88,10 +88,11 @@ impl Engine {
 
     async fn start_change(&self, job: ChangeJob<'_>) -> postgres::Result<Option<Progressing>> {
         let begun = self.begin_change(&job)?;
-        let Some(recorded) = Box::pin(record::intent(&self.trail, &begun.intent(&job), None)).await? else {
+        let Some(mut recorded) = Box::pin(record::intent(&self.trail, &begun.intent(&job), None)).await?
+        else {
             return Ok(None);
         };
-        self.announce(&begun.operation, recorded.seq).await;
+        self.announce(&begun.operation, recorded.seq, recorded.tenant.take()).await;
         Ok(Some(self.run_change(job, begun, recorded)))
     }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::operation::{Operation, OperationState};
+use tenantry_protocol::tenant::Tenant;
 use tenantry_protocol::watch::EventBody;
 use time::OffsetDateTime;
 use tokio::sync::{Semaphore, watch};
@@ -293,14 +294,18 @@ impl Engine {
             self.announce_all(&recorded.tenants, &recorded.seqs).await;
             return Ok(());
         }
-        let seq = record::outcome(&self.trail, &outcome).await?;
-        self.announce(operation, seq).await;
+        let recorded = record::outcome(&self.trail, &outcome).await?;
+        self.announce(operation, recorded.seq, recorded.tenant).await;
         Ok(())
     }
 
-    /// Tells watchers what a committed record changed.
-    async fn announce(&self, operation: &Operation, seq: i64) {
-        self.announce_all(&[operation.tenant_id], &[seq]).await;
+    /// Tells watchers what a committed record changed. The tenant is read if it is not given.
+    async fn announce(&self, operation: &Operation, seq: i64, tenant: Option<Tenant>) {
+        let Some(tenant) = tenant else {
+            return self.announce_all(&[operation.tenant_id], &[seq]).await;
+        };
+        self.events.publish(EventBody::Tenant { tenant: Box::new(tenant) });
+        self.events.publish(EventBody::Audit { seq });
     }
 
     async fn announce_all(&self, changed: &[TenantId], seqs: &[i64]) {

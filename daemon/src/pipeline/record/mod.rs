@@ -10,8 +10,8 @@ use tenantry_protocol::id::{OperationId, TenantId};
 use tenantry_protocol::isolation::IsolationReport;
 use tenantry_protocol::name::PlacementName;
 use tenantry_protocol::operation::{Failure, Operation, OperationState};
-use tenantry_protocol::tenant::TenantState;
 use tenantry_protocol::tenant::state::TenantStage;
+use tenantry_protocol::tenant::{Tenant, TenantState};
 use tenantry_protocol::upgrade::UnitState;
 use time::OffsetDateTime;
 
@@ -45,6 +45,17 @@ pub(in crate::pipeline) struct RecordedIntent {
     pub(in crate::pipeline) seq: i64,
     /// The tenant's state before the operation.
     pub(in crate::pipeline) before: TenantState,
+    /// The tenant with this operation; none if it has to be read.
+    pub(in crate::pipeline) tenant: Option<Tenant>,
+}
+
+/// What was recorded of an operation that went on or ended.
+#[derive(Debug)]
+pub(in crate::pipeline) struct RecordedOutcome {
+    /// The sequence number of the audit event.
+    pub(in crate::pipeline) seq: i64,
+    /// The tenant as it is now; none if it has to be read.
+    pub(in crate::pipeline) tenant: Option<Tenant>,
 }
 
 /// How long a request waits to learn the outcome of a COMMIT whose answer was lost.
@@ -131,11 +142,13 @@ async fn attempt(
     {
         return Ok(IntentAttempt::Unfit);
     }
+    // Within the transaction, whose plans are kept.
+    let tenant = tenants::by_ids(&mut *tx, &[operation.tenant_id]).await?.pop();
     let seq = tx
         .record(&audit_entries::intent(&intent.about, &intent.asked, intent.plan_hash, intent.arguments))
         .await?;
     match fault::around("intent", tx.commit("commit the intent")).await {
-        Ok(()) => Ok(IntentAttempt::Done(RecordedIntent { seq, before })),
+        Ok(()) => Ok(IntentAttempt::Done(RecordedIntent { seq, before, tenant })),
         Err(error) if error.is_unreachable() => Ok(IntentAttempt::Lost(error)),
         Err(error) => Err(error),
     }
@@ -183,7 +196,7 @@ impl Lost {
         self.patience.as_ref()?;
         let seq = recorded(trail, intent.about.operation).await?;
         let stored = operations::stored(trail.control().pool(), intent.about.operation.id).await.ok()??;
-        Some(RecordedIntent { seq, before: stored.state_before? })
+        Some(RecordedIntent { seq, before: stored.state_before?, tenant: None })
     }
 }
 
@@ -210,17 +223,20 @@ pub(in crate::pipeline) struct OperationOutcome<'a> {
 
 /// Records that an operation is being undone, or its outcome (T3). Retries without a limit: otherwise no daemon would own
 /// the operation until the next start. A later daemon ends the retries.
-pub(in crate::pipeline) async fn outcome(trail: &Trail, outcome: &OperationOutcome<'_>) -> Result<i64> {
+pub(in crate::pipeline) async fn outcome(
+    trail: &Trail,
+    outcome: &OperationOutcome<'_>,
+) -> Result<RecordedOutcome> {
     let mut patience = Patience::endless();
     let mut is_first = true;
     loop {
         let error = match write_outcome(trail, outcome).await {
-            Ok(seq) => return Ok(seq),
+            Ok(recorded) => return Ok(recorded),
             Err(error) => error,
         };
         // An attempt whose answer to COMMIT was lost may have succeeded.
         if let Some(seq) = recorded(trail, outcome.about.operation).await {
-            return Ok(seq);
+            return Ok(RecordedOutcome { seq, tenant: None });
         }
         if matches!(error, Error::Fenced | Error::Corrupt { .. }) {
             return Err(error);
@@ -276,7 +292,7 @@ fn epoch(trail: &Trail) -> i64 {
     trail.control().epoch()
 }
 
-async fn write_outcome(trail: &Trail, outcome: &OperationOutcome<'_>) -> Result<i64> {
+async fn write_outcome(trail: &Trail, outcome: &OperationOutcome<'_>) -> Result<RecordedOutcome> {
     let OperationOutcome { arguments, .. } = *outcome;
     let About { operation, kind, .. } = outcome.about;
     let phase = if matches!(operation.state, OperationState::Unwinding { .. }) {
@@ -312,10 +328,11 @@ async fn write_outcome(trail: &Trail, outcome: &OperationOutcome<'_>) -> Result<
     if let Some(recovered) = outcome.recovered {
         tx.record(&audit_entries::recovered(&outcome.about, recovered, epoch(trail))).await?;
     }
+    let tenant = tenants::by_ids(&mut *tx, &[operation.tenant_id]).await?.pop();
     let seq = tx.record(&audit_entries::of(&outcome.about, phase, arguments, outcome.report)).await?;
     let place = if phase == Phase::End { "outcome" } else { "unwinding" };
     fault::around(place, tx.commit("commit the outcome")).await?;
-    Ok(seq)
+    Ok(RecordedOutcome { seq, tenant })
 }
 
 /// What the end of a tenant's operation means for the upgrade that it is a part of.

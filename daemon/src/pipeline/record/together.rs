@@ -92,7 +92,7 @@ async fn attempt(
         .collect();
     let last = tx.record_all(&entries).await?;
     let recorded = before.into_iter().cloned().zip(seqs(last, entries.len()));
-    let recorded = recorded.map(|(before, seq)| RecordedIntent { seq, before }).collect();
+    let recorded = recorded.map(|(before, seq)| RecordedIntent { seq, before, tenant: None }).collect();
     match fault::around("intent", tx.commit("commit the intents")).await {
         Ok(()) => Ok(IntentAttempt::Done(recorded)),
         Err(error) if error.is_unreachable() => Ok(IntentAttempt::Lost(error)),

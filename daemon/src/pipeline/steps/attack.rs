@@ -114,7 +114,10 @@ impl Attacker<'_> {
 
     /// Looks through the catalog; `home` is the placement whose schema holds the tenant's tables.
     pub(super) async fn look(&self, home: &PlacementName) -> Result<Looked, StepError> {
-        let mut connection = self.site.acquire().await?;
+        let mut connection = match self.depth {
+            Depth::Full => self.site.acquire().await?,
+            _ => self.site.read().await?,
+        };
         let looked = isolation::look(&mut connection, self.placement, home, self.depth).await;
         Ok(looked.map_err(doing("look through the catalog"))?)
     }
@@ -143,9 +146,10 @@ impl Attacker<'_> {
         let beside = elsewhere.len();
         let total = beside + probes::of(self.tenancy, self.depth).count();
         tracker.counted(Step::Verify, 0, total);
-        let before = self.fingerprint(victim).await?;
         let role = tenant_ddl::probe_role(self.placement);
-        let mut session = self.site.login(&role, self.probe).await?;
+        // A login attacks nothing.
+        let (before, session) = tokio::join!(self.fingerprint(victim), self.site.login(&role, self.probe));
+        let (before, mut session) = (before?, session?);
         let mut verdicts = elsewhere::log_in(self.site, &role, self.probe, elsewhere).await?;
         let Victim { placement: canary, pool, neighbour, tables, .. } = victim;
         let ground = Ground {

@@ -89,7 +89,7 @@ pub async fn whole_fingerprint(site: Site<'_>, canary: &PlacementName) -> Result
 
 async fn picture(site: Site<'_>, canary: &PlacementName, sql: &str) -> Result<String> {
     let sql = quote::render(sql, &[("canary", quote::Value::Placement(canary))]);
-    let mut connection = site.acquire().await?;
+    let mut connection = site.read().await?;
     sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(canary.as_str())
         .fetch_one(&mut *connection)

@@ -39,6 +39,9 @@ use crate::model::blueprint::Blueprint;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// All of them are kept open. Opened when it is needed, one would not come while tenants have taken all others of the server.
 const CONNECTIONS: u32 = 8;
+/// A transaction that writes finds its rows by their keys, so that the first plan of a statement is as good as any other. Without this,
+/// each connection plans each statement five times anew.
+const BEGIN: &str = "begin; set local plan_cache_mode = force_generic_plan";
 /// The number of writing transactions at a time. They wait for each other at the trail's end, and the other
 /// connections remain for readers.
 const WRITERS: usize = 4;
@@ -204,7 +207,7 @@ impl Control {
         let place = Arc::clone(&self.writers).acquire_owned().map_err(|_| sqlx::Error::PoolClosed);
         let place = self.queue.wait(ACQUIRE_TIMEOUT, place).await.map_err(doing("begin a transaction"))?;
         let epoch = self.lease.epoch()?;
-        let mut tx = Box::pin(self.pool.begin()).await.map_err(doing("begin a transaction"))?;
+        let mut tx = Box::pin(self.pool.begin_with(BEGIN)).await.map_err(doing("begin a transaction"))?;
         let mine = sqlx::query("select 1 from control.epoch where epoch = $1 for share")
             .bind(epoch)
             .fetch_optional(&mut *tx)

@@ -236,11 +236,11 @@ pub async fn by_id(pool: &PgPool, id: TenantId) -> Result<Option<Tenant>> {
     Ok(by_ids(pool, &[id]).await?.pop())
 }
 
-pub async fn by_ids(pool: &PgPool, ids: &[TenantId]) -> Result<Vec<Tenant>> {
+pub async fn by_ids(executor: impl sqlx::PgExecutor<'_>, ids: &[TenantId]) -> Result<Vec<Tenant>> {
     let sql = format!("{COLUMNS} where t.id = any ($1)");
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(ids.iter().map(|id| id.as_uuid()).collect::<Vec<_>>())
-        .fetch_all(pool)
+        .fetch_all(executor)
         .await
         .map_err(doing("look for the tenant"))?;
     rows.iter().map(tenant).collect()

@@ -84,6 +84,15 @@ impl Site<'_> {
         }
     }
 
+    /// A connection to read the catalog with, which keeps its plans if the database is that of many tenants. It must be left as it
+    /// was.
+    pub async fn read(&self) -> Result<TargetConnection> {
+        match self.home {
+            Home::Target => self.target.read().await,
+            Home::Database { .. } => self.acquire().await,
+        }
+    }
+
     /// Takes back a connection on which a build was committed.
     pub async fn take_back(&self, connection: TargetConnection, backend: i32, wear: u32) {
         match self.home {

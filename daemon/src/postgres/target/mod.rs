@@ -10,6 +10,7 @@ pub mod lookout;
 pub mod marker;
 mod membership;
 pub mod prepared_transactions;
+mod reading;
 pub mod rehearsed;
 pub mod sessions;
 pub mod settlement;
@@ -29,6 +30,7 @@ use self::databases::Groundwork;
 use self::known::Known;
 use self::location::{Home, Site};
 use self::lookout::Lookout;
+use self::reading::Reading;
 use self::rehearsed::RehearsedUpgrades;
 use super::connections::queue::{self, Queue};
 use super::connections::{DURABLE, kept};
@@ -85,6 +87,7 @@ pub struct Target {
     /// The queue for its connections.
     queue: Queue,
     lookout: Lookout,
+    reading: Reading,
     ready: Known<Ready>,
     groundwork: Known<Groundwork>,
     rehearsed: RehearsedUpgrades,
@@ -150,10 +153,12 @@ impl Target {
         });
         let pool = pool(kept, provisioning(&options));
         let lookout = Lookout::new(provisioning(&options));
+        let reading = Reading::new(provisioning(&options));
         Self {
             options,
             pool,
             lookout,
+            reading,
             queue: Queue::default(),
             ready: Known::default(),
             groundwork: Known::default(),
@@ -249,6 +254,7 @@ impl Target {
     pub fn keep_open(&self) {
         tokio::spawn(kept::keep(&self.pool, kept::LEAST));
         self.lookout.keep_open();
+        self.reading.keep_open();
     }
 
     pub async fn acquire(&self) -> Result<TargetConnection> {
@@ -256,6 +262,11 @@ impl Target {
             .wait(ACQUIRE_TIMEOUT, kept::acquire(&self.pool))
             .await
             .map_err(doing("connect to the target"))
+    }
+
+    /// A connection to read the catalog with, which keeps its plans. It must be left as it was.
+    pub(super) async fn read(&self) -> Result<TargetConnection> {
+        self.queue.wait(ACQUIRE_TIMEOUT, self.reading.acquire()).await.map_err(doing("connect to the target"))
     }
 
     /// Takes back a connection on which a build was committed. It is used again, or is replaced if it is worn out.
@@ -291,7 +302,7 @@ impl Target {
     }
 
     pub async fn close(&self) {
-        let close = async { tokio::join!(self.pool.close(), self.lookout.close()) };
+        let close = async { tokio::join!(self.pool.close(), self.lookout.close(), self.reading.close()) };
         let _ = tokio::time::timeout(ACQUIRE_TIMEOUT, close).await;
     }
 }
