@@ -81,6 +81,11 @@ impl FileRun<'_> {
     }
 }
 
+/// Whether [`FileRun::is_since`] decides anything on the way to this version: it does for repeatable files and callbacks alone.
+pub fn asks_when_files_ran(to: &Blueprint) -> bool {
+    to.migrations.iter().any(|file| file.version.is_none())
+}
+
 /// The files that bring a placement with this history to the blueprint's version, in the order in which they run. `present` is the
 /// version that it has.
 pub fn between<'b>(

@@ -54,8 +54,8 @@ impl ChangeStep for UpgradeTenant {
 struct Versions {
     to: Arc<Blueprint>,
     from: Arc<Blueprint>,
-    /// The upgrades that were begun since the tenant has its version, this one among them. One that needs attention may have
-    /// committed its files, though the registry does not say so.
+    /// The upgrades that were begun since the tenant has its version, this one among them; this one alone where no others are asked for.
+    /// One that needs attention may have committed its files, though the registry does not say so.
     begun: Vec<OperationId>,
 }
 
@@ -63,8 +63,12 @@ impl Versions {
     async fn read(run: &ChangeRun) -> Result<Self, StepError> {
         let to =
             run.arguments.version.ok_or(StepError::OutOfOrder { lacks: "the version that it brings" })?;
-        let begun = operations::upgrades_since_version(run.trail.control().pool(), run.tenant.id).await?;
-        Ok(Self { to: stored(run, to).await?, from: stored(run, run.tenant.version).await?, begun })
+        let (to, from) = (stored(run, to).await?, stored(run, run.tenant.version).await?);
+        let begun = match upgrade::asks_when_files_ran(&to) {
+            true => operations::upgrades_since_version(run.trail.control().pool(), run.tenant.id).await?,
+            false => vec![run.id],
+        };
+        Ok(Self { to, from, begun })
     }
 
     fn pending(
