@@ -6,7 +6,6 @@ use tenantry_protocol::error::ApiError;
 use tenantry_protocol::plan::{Finding, Severity};
 use tenantry_protocol::target::{Target as WireTarget, TargetsRequest, TargetsResponse};
 
-use crate::postgres::control::tenants;
 use crate::postgres::preparation;
 use crate::postgres::preparation::check;
 use crate::postgres::target::Target;
@@ -23,13 +22,13 @@ pub async fn targets(
         Some(name) => vec![app.target(name)?],
         None => app.targets.iter().collect(),
     };
-    let counts = tenants::counts(app.control.pool()).await.map_err(errors::control)?;
+    let counts = app.control.tenant_counts().await.map_err(errors::control)?;
     let mut targets = Vec::with_capacity(chosen.len());
     for target in chosen {
         let (findings, patience) =
             if request.check { (check(target).await, CHECK_PATIENCE) } else { (Vec::new(), PATIENCE) };
         targets.push(WireTarget {
-            health: target_health(target, ping(target, patience).await, &counts),
+            health: target_health(target, ping(target, patience).await, Some(&counts)),
             address: target.address(),
             capacity: target.options().capacity,
             findings,

@@ -109,6 +109,11 @@ pub const CONTROL: Schema = Schema {
             name: "0014_downgrades.sql",
             sql: include_str!("../../../migrations/control_plane/0014_downgrades.sql"),
         },
+        OwnMigration {
+            number: 15,
+            name: "0015_tenant_order.sql",
+            sql: include_str!("../../../migrations/control_plane/0015_tenant_order.sql"),
+        },
     ],
 };
 

@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use tenantry_protocol::error::ApiError;
-use tenantry_protocol::name::TargetName;
 use tenantry_protocol::session::{ControlHealth, DaemonHealth, Health, HealthRequest};
 use tenantry_protocol::target::TargetHealth;
 
 use crate::postgres;
-use crate::postgres::control::tenants;
+use crate::postgres::control::counts::TenantCounts;
 use crate::postgres::target::Target;
 
 use crate::commands::{App, Caller};
@@ -23,19 +22,16 @@ pub(in crate::commands) const CHECK_PATIENCE: Duration = Duration::from_secs(5);
 /// Nothing works without the control database, so a busy machine must not be taken for a broken one.
 const CONTROL_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Tenants by state and target.
-type Counts = Vec<(String, TargetName, u64)>;
-
 pub async fn health(app: &Arc<App>, _: &Caller, _request: HealthRequest) -> Result<Health, ApiError> {
     let pings = join_all(app.targets.iter().map(|target| ping(target, PATIENCE)));
     let ((control, counts), pings) = tokio::join!(control(app), pings);
     let mut states = BTreeMap::new();
-    for (state, _, count) in &counts {
-        *states.entry(state.clone()).or_insert(0) += count;
+    for (state, _, count) in counts.iter().flat_map(|counts| counts.iter()) {
+        *states.entry(state.to_owned()).or_insert(0) += count;
     }
     let mut targets = Vec::with_capacity(app.targets.len());
     for (target, ping) in app.targets.iter().zip(pings) {
-        targets.push(target_health(target, ping, &counts));
+        targets.push(target_health(target, ping, counts.as_deref()));
     }
     Ok(Health {
         daemon: DaemonHealth {
@@ -63,7 +59,7 @@ pub(in crate::commands) async fn ping(target: &Target, patience: Duration) -> Re
 pub(in crate::commands) fn target_health(
     target: &Target,
     ping: Result<Duration, String>,
-    counts: &Counts,
+    counts: Option<&TenantCounts>,
 ) -> TargetHealth {
     let known = target.known();
     TargetHealth {
@@ -72,7 +68,7 @@ pub(in crate::commands) fn target_health(
         latency_ms: ping.as_ref().ok().map(|duration| duration.as_secs_f64() * 1_000.0),
         problem: ping.err(),
         server_version: known.map(|ready| ready.server_version.clone()),
-        tenants: tenants::living(counts, target.name()),
+        tenants: counts.map_or(0, |counts| counts.living(target.name())),
     }
 }
 
@@ -92,13 +88,12 @@ async fn newest_event(app: &App) -> postgres::Result<i64> {
     Ok(seq)
 }
 
-async fn control(app: &App) -> (ControlHealth, Counts) {
+async fn control(app: &App) -> (ControlHealth, Option<Arc<TenantCounts>>) {
     let begin = Instant::now();
     let ask = async {
         app.control.ping().await?;
         let latency = begin.elapsed();
-        let pool = app.control.pool();
-        Ok((latency, newest_event(app).await?, tenants::counts(pool).await?))
+        Ok((latency, newest_event(app).await?, app.control.tenant_counts().await?))
     };
     let epoch = app.control.epoch();
     let down = |problem| ControlHealth {
@@ -123,9 +118,9 @@ async fn control(app: &App) -> (ControlHealth, Counts) {
                 audit_seq,
                 trail: Some(app.trail.status(audit_seq)),
             };
-            (health, counts)
+            (health, Some(counts))
         }
-        Ok(Err::<_, postgres::Error>(error)) => (down(error.explain()), Vec::new()),
-        Err(_) => (down(format!("no answer within {} ms", CONTROL_PATIENCE.as_millis())), Vec::new()),
+        Ok(Err::<_, postgres::Error>(error)) => (down(error.explain()), None),
+        Err(_) => (down(format!("no answer within {} ms", CONTROL_PATIENCE.as_millis())), None),
     }
 }

@@ -34,9 +34,10 @@ pub async fn tenants(
     }
     let filter = TenantFilter { states: request.states.clone(), all: request.all };
     let after = request.after.as_deref().map(parse_cursor).transpose()?;
-    let (mut tenants, total) = stored_tenants::page(app.control.pool(), &filter, after.as_ref(), limit)
+    let mut tenants = stored_tenants::page(app.control.pool(), &filter, after.as_ref(), limit)
         .await
         .map_err(errors::control)?;
+    let total = app.control.tenant_counts().await.map_err(errors::control)?.listed(&filter);
     let is_full = i64::try_from(tenants.len()).is_ok_and(|length| length == limit);
     let is_full = brief::fit(&mut tenants, PAGE_BYTES) || is_full;
     let next = tenants.last().filter(|_| is_full).map(|last| format!("{}/{}", last.slug, last.id));

@@ -101,8 +101,8 @@ impl App {
         if target.options().capacity.is_none() {
             return Ok(None);
         }
-        let counts = tenants::counts(self.control.pool()).await.map_err(errors::control)?;
-        Ok(preflight::capacity(target, tenants::living(&counts, target.name())))
+        let counts = self.control.tenant_counts().await.map_err(errors::control)?;
+        Ok(preflight::capacity(target, counts.living(target.name())))
     }
 
     /// Checks that no living tenant has the name. If two requests come at once, the registry's index decides.

@@ -5,6 +5,7 @@
 
 pub mod archives;
 pub mod blueprints;
+pub mod counts;
 pub mod fingerprints;
 pub mod lease;
 pub mod operations;
@@ -26,6 +27,7 @@ use sqlx::{Connection as _, PgConnection, Postgres, Transaction};
 use tenantry_protocol::name::{BlueprintName, BlueprintVersion};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use self::counts::{KeptCounts, WriteNote};
 use self::lease::{Holder, Lease, Takeover};
 use super::connections::DURABLE;
 use super::connections::kept;
@@ -65,6 +67,7 @@ pub struct Control {
     queue: Queue,
     runtime: PgConnectOptions,
     holder: Holder,
+    counts: Arc<KeptCounts>,
     /// Versions of blueprints that were read.
     versions: blueprints::ReadVersions,
     /// How long a sign of life is valid.
@@ -76,6 +79,7 @@ pub struct Control {
 #[derive(Debug)]
 pub struct ControlTx {
     tx: Transaction<'static, Postgres>,
+    _written: WriteNote,
     _place: OwnedSemaphorePermit,
 }
 
@@ -116,7 +120,18 @@ impl Control {
         tokio::spawn(kept::keep(&pool, CONNECTIONS));
         let (writers, queue) = (Arc::new(Semaphore::new(WRITERS)), Queue::default());
         let versions = blueprints::ReadVersions::default();
-        Ok(Self { pool, writers, queue, runtime, holder, versions, lease_time, lease: Lease::default() })
+        let counts = Arc::default();
+        Ok(Self {
+            pool,
+            writers,
+            queue,
+            runtime,
+            holder,
+            counts,
+            versions,
+            lease_time,
+            lease: Lease::default(),
+        })
     }
 
     /// A separate connection for the lease: behind a busy pool, its signs of life would come too late.
@@ -213,7 +228,12 @@ impl Control {
             .fetch_optional(&mut *tx)
             .await
             .map_err(doing("pass the fence"))?;
-        if mine.is_some() { Ok(ControlTx { tx, _place: place }) } else { Err(Error::Fenced) }
+        let written = self.counts.note();
+        if mine.is_some() {
+            Ok(ControlTx { tx, _written: written, _place: place })
+        } else {
+            Err(Error::Fenced)
+        }
     }
 
     /// Makes one round trip to the server.

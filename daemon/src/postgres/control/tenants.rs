@@ -246,17 +246,17 @@ pub async fn by_ids(executor: impl sqlx::PgExecutor<'_>, ids: &[TenantId]) -> Re
     rows.iter().map(tenant).collect()
 }
 
-/// A page of tenants by slug, the newest of a name first, and how many match in all.
+/// A page of tenants by slug, the newest of a name first.
 pub async fn page(
     pool: &PgPool,
     filter: &TenantFilter,
     after: Option<&Cursor>,
     limit: i64,
-) -> Result<(Vec<Tenant>, u64)> {
+) -> Result<Vec<Tenant>> {
     const MATCH: &str =
         "($1::text[] = '{}' and ($2 or t.state not in ('rolled_back', 'retired')) or t.state = any($1))";
     let sql = format!(
-        "{COLUMNS} where {MATCH} and ($3::text is null or t.slug > $3 or (t.slug = $3 and t.id < $4))
+        "{COLUMNS} where {MATCH} and ($3::text is null or t.slug >= $3 and (t.slug > $3 or t.id < $4))
          order by t.slug, t.id desc limit $5"
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
@@ -268,36 +268,7 @@ pub async fn page(
         .fetch_all(pool)
         .await
         .map_err(doing("list the tenants"))?;
-    let total: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
-        "select count(*) from control.tenant t where {MATCH}"
-    )))
-    .bind(&filter.states)
-    .bind(filter.all)
-    .fetch_one(pool)
-    .await
-    .map_err(doing("count the tenants"))?;
-    Ok((rows.iter().map(tenant).collect::<Result<_>>()?, total.unsigned_abs()))
-}
-
-/// Number of tenants in each state, and of living ones on each target.
-pub async fn counts(pool: &PgPool) -> Result<Vec<(String, TargetName, u64)>> {
-    let rows = sqlx::query("select state, target, count(*) as n from control.tenant group by state, target")
-        .fetch_all(pool)
-        .await
-        .map_err(doing("count the tenants"))?;
-    rows.iter()
-        .map(|row| {
-            let target: String = read(row, "target")?;
-            let target = TargetName::parse(&target).map_err(corrupt)?;
-            Ok((read(row, "state")?, target, read::<i64>(row, "n")?.unsigned_abs()))
-        })
-        .collect()
-}
-
-/// Of [`counts`], the tenants that live on a target.
-pub fn living(counts: &[(String, TargetName, u64)], target: &TargetName) -> u64 {
-    let lives = |state: &str| !TenantStage::parse(state).is_some_and(TenantStage::is_over);
-    counts.iter().filter(|(state, name, _)| name == target && lives(state)).map(|(_, _, count)| count).sum()
+    rows.iter().map(tenant).collect()
 }
 
 fn one(row: Result<Option<PgRow>, sqlx::Error>) -> Result<Option<Tenant>> {
