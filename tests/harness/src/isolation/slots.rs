@@ -13,8 +13,8 @@ use crate::{Cluster, Env, Folder, Version, eventually};
 const SERVER: u32 = 30;
 /// The connections that each of the two tenants may take.
 const TENANT: i64 = 20;
-/// The connections that the daemon keeps: four for the target, one to look from and one to read the catalog, eight for the registry, and one for the
-/// lease.
+/// The connections that the daemon keeps: four for the target, one to look from, one to read the catalog with, eight for the
+/// registry, and one for the lease.
 const KEPT: usize = 15;
 
 /// How long the daemon's connections stay the same before they count as at rest, and how often they are looked at.
